@@ -1,0 +1,1 @@
+"""The verifier's half of Solekey: ids, encoding, statements, events, chains. No I/O, clock or secret key."""

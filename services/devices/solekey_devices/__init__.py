@@ -1,0 +1,1 @@
+"""The devices service: account public keys, device certificates and the trust list."""

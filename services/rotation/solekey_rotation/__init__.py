@@ -1,0 +1,1 @@
+"""The rotation service: policies, due dates and rotation sagas."""

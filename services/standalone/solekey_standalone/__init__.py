@@ -1,0 +1,1 @@
+"""Every Solekey service in one process, on SQLite and the embedded bus, behind TLS."""

@@ -1,0 +1,1 @@
+"""The vault service: wrapped data keys, commits and ciphertext objects."""
