@@ -1,0 +1,132 @@
+"""Canonical bytes: JSON by RFC 8785, CBOR by RFC 8949 §4.2.1. Spec: conventions.md §3.
+
+A value has exactly one encoding, and a parser refuses every other: what was hashed or signed
+can be told from its value.
+"""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+import cbor2
+import rfc8785
+
+from solekey_protocol.errors import MalformedError
+from solekey_protocol.limits import MAX_JSON_DEPTH, MAX_SAFE_INTEGER
+
+Json = None | bool | int | str | Sequence["Json"] | Mapping[str, "Json"]
+"""What canonical JSON can say; floats do not exist in Solekey."""
+Cbor = None | bool | int | str | bytes | Sequence["Cbor"] | Mapping["str | int", "Cbor"]
+
+
+def encode_json(value: Json) -> bytes:
+    """Encode as canonical JSON (RFC 8785).
+
+    Raises:
+        MalformedError: a float, an integer of 2^53 or more, a lone surrogate, a key that is no string,
+            or too deep.
+    """
+    _check_json(value, MAX_JSON_DEPTH)
+    try:
+        return rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
+        raise MalformedError(f"not canonical JSON: {error}") from error
+
+
+def parse_json(data: bytes, *, max_bytes: int) -> Json:
+    """Parse canonical JSON; refuse any other spelling of the same value.
+
+    Raises:
+        MalformedError: too long, not UTF-8, not JSON, duplicate keys, floats, or not the canonical bytes.
+    """
+    value = parse_lenient_json(data, max_bytes=max_bytes)
+    if encode_json(value) != data:
+        raise MalformedError("JSON is not in canonical form (RFC 8785)")
+    return value
+
+
+def parse_lenient_json(data: bytes, *, max_bytes: int) -> Json:
+    """Parse JSON in any spelling, such as a request body, into the canonical value space.
+
+    Raises:
+        MalformedError: too long, not UTF-8, not JSON, duplicate keys, floats, too deep.
+    """
+    if len(data) > max_bytes:
+        raise MalformedError(f"JSON document is {len(data)} bytes, limit {max_bytes}")
+    try:
+        value = json.loads(
+            data.decode("utf-8"),
+            parse_float=_refuse,
+            parse_constant=_refuse,
+            object_pairs_hook=_unique_keys,
+        )
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(f"not JSON: {error}") from error
+    _check_json(value, MAX_JSON_DEPTH)
+    return value  # type: ignore[no-any-return]  # _check_json has established it
+
+
+def encode_cbor(value: Cbor) -> bytes:
+    """Encode as deterministic CBOR (RFC 8949 §4.2.1)."""
+    return cbor2.dumps(value, canonical=True)
+
+
+def parse_cbor(data: bytes, *, max_bytes: int) -> Cbor:
+    """Parse deterministic CBOR; refuse any other encoding of the same value and trailing bytes.
+
+    Raises:
+        MalformedError: too long, not CBOR, tags, floats, trailing bytes, or not the deterministic bytes.
+    """
+    if len(data) > max_bytes:
+        raise MalformedError(f"CBOR document is {len(data)} bytes, limit {max_bytes}")
+    try:
+        stream = io.BytesIO(data)
+        value = cbor2.CBORDecoder(stream).decode()
+        again = encode_cbor(value)
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:
+        raise MalformedError(f"not CBOR: {error}") from error
+    _check_cbor(value)
+    if again != data:
+        raise MalformedError("CBOR is not in deterministic form (RFC 8949 section 4.2.1)")
+    return value  # type: ignore[no-any-return]  # re-encoding has established it
+
+
+def _check_json(value: object, depth: int) -> None:
+    if depth == 0:
+        raise MalformedError(f"JSON is nested deeper than {MAX_JSON_DEPTH}")
+    if isinstance(value, float):
+        raise MalformedError("floats do not exist in Solekey's JSON")
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_SAFE_INTEGER:
+        raise MalformedError("integer outside ±(2^53 - 1)")
+    if isinstance(value, Mapping):
+        for key, member in value.items():
+            if not isinstance(key, str):
+                raise MalformedError("a JSON key must be a string")
+            _check_json(member, depth - 1)
+    elif isinstance(value, list | tuple):
+        for member in value:
+            _check_json(member, depth - 1)
+
+
+def _check_cbor(value: object) -> None:
+    if isinstance(value, Mapping):
+        for key, member in value.items():
+            _check_cbor(key)
+            _check_cbor(member)
+    elif isinstance(value, list):
+        for member in value:
+            _check_cbor(member)
+    elif not isinstance(value, str | bytes | int | None):
+        raise MalformedError(f"CBOR type {type(value).__name__} does not exist in Solekey")
+
+
+def _refuse(text: str) -> NoReturn:
+    raise ValueError(f"number {text[:40]!r} is not an integer")
+
+
+def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("duplicate key in an object")
+    return members

@@ -1,0 +1,137 @@
+"""Identifiers: random, opaque, each a distinct type. Spec: conventions.md §2.
+
+Wire format of a prefixed id: a three-letter kind, ``_``, then 16 bytes as 26 characters of lower-case
+RFC 4648 base32 without padding, for example ``acc_aaaqeayeaudaocajbifqydiob4``. Digests, keys and
+signatures are lower-case hex.
+"""
+
+import base64
+import hashlib
+import re
+from typing import ClassVar, Self
+
+from solekey_protocol.errors import MalformedError
+
+RAW_ID_BYTES = 16
+
+
+class _PatternStr(str):
+    """A str that exists only when it matches its class's pattern."""
+
+    __slots__ = ()
+    PATTERN: ClassVar[str]
+    _compiled: ClassVar[re.Pattern[str]]
+
+    def __init_subclass__(cls) -> None:
+        if pattern := cls.__dict__.get("PATTERN"):
+            cls._compiled = re.compile(pattern, re.ASCII)
+
+    def __new__(cls, value: str) -> Self:
+        if not cls._compiled.fullmatch(value):
+            raise MalformedError(f"{cls.__name__}: expected {cls.PATTERN}, got {value[:80]!r}")
+        return super().__new__(cls, value)
+
+
+class _RawId(_PatternStr):
+    """A prefixed id over 16 bytes."""
+
+    __slots__ = ()
+    PREFIX: ClassVar[str]
+
+    def __init_subclass__(cls) -> None:
+        # The last base32 character of 16 bytes carries 3 bits: only 8 of the 32 letters are canonical.
+        cls.PATTERN = f"^{cls.PREFIX}_[a-z2-7]{{25}}[aeimquy4]$"
+        super().__init_subclass__()
+
+    @classmethod
+    def from_raw(cls, raw: bytes) -> Self:
+        """Encode 16 bytes. Raises MalformedError for another length."""
+        if len(raw) != RAW_ID_BYTES:
+            raise MalformedError(f"{cls.__name__}: expected {RAW_ID_BYTES} bytes, got {len(raw)}")
+        return cls(f"{cls.PREFIX}_{base64.b32encode(raw).decode().rstrip('=').lower()}")
+
+    @property
+    def raw(self) -> bytes:
+        """The 16 bytes that the id encodes; what associated data binds."""
+        return base64.b32decode(self[len(self.PREFIX) + 1 :].upper() + "=" * 6)
+
+
+class AccountId(_RawId):
+    """A user's account; made by the client; says nothing about the person."""
+
+    __slots__ = ()
+    PREFIX = "acc"
+
+
+class DeviceId(_RawId):
+    """A device; derived from its public key, so that nobody can claim another's."""
+
+    __slots__ = ()
+    PREFIX = "dev"
+
+
+class ItemId(_RawId):
+    """An item in the vault; random."""
+
+    __slots__ = ()
+    PREFIX = "itm"
+
+
+class RotationId(_RawId):
+    """One rotation saga; random, made by the device that starts it."""
+
+    __slots__ = ()
+    PREFIX = "rot"
+
+
+class SessionId(_RawId):
+    """A login session; random, made by the auth service."""
+
+    __slots__ = ()
+    PREFIX = "ses"
+
+
+class Digest(_PatternStr):
+    """SHA-256, 64 lower-case hex characters."""
+
+    __slots__ = ()
+    PATTERN = "^[0-9a-f]{64}$"
+
+
+class PublicKey(_PatternStr):
+    """An Ed25519 public key (RFC 8032), 64 lower-case hex characters."""
+
+    __slots__ = ()
+    PATTERN = "^[0-9a-f]{64}$"
+
+
+class SignatureHex(_PatternStr):
+    """An Ed25519 signature (RFC 8032), 128 lower-case hex characters."""
+
+    __slots__ = ()
+    PATTERN = "^[0-9a-f]{128}$"
+
+
+class KeyId(_PatternStr):
+    """Identifies a user key for one account: 16 derived bytes, 32 lower-case hex characters (keys.md §3)."""
+
+    __slots__ = ()
+    PATTERN = "^[0-9a-f]{32}$"
+
+
+ZERO_DIGEST = Digest("0" * 64)
+"""``prev`` of the first event of a stream."""
+
+SYSTEM_ACCOUNT = AccountId.from_raw(bytes(RAW_ID_BYTES))
+"""The subject of events that belong to a service and to no user, such as a token signing key."""
+
+
+def derive_device_id(device_key: PublicKey) -> DeviceId:
+    """Derive a device's id: the first 16 bytes of SHA-256("solekey/v1/device-id" ‖ 0x00 ‖ public key)."""
+    message = b"solekey/v1/device-id\x00" + bytes.fromhex(device_key)
+    return DeviceId.from_raw(hashlib.sha256(message).digest()[:RAW_ID_BYTES])
+
+
+def compute_digest(data: bytes) -> Digest:
+    """Compute SHA-256 of bytes as a Digest."""
+    return Digest(hashlib.sha256(data).hexdigest())
