@@ -1,0 +1,167 @@
+"""What every bus offers, whatever carries it. Both adapters are held to tests/bus/test_contract.py.
+
+Delivery is at least once. Within one key the first delivery of each record is in the order of publishing;
+repetitions may come later, and a consumer must ignore what it has already applied (DESIGN §4).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import NamedTuple, Protocol, Self
+
+from solekey_eventlog.bus.topics import TopicSettings
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A record to be published: what the producer decides."""
+
+    topic: str
+    key: str
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where a published record lies in its topic."""
+
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record as delivered. ``value`` is byte for byte what was published."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    value: bytes
+
+
+class TopicPartition(NamedTuple):
+    """One ordered log."""
+
+    topic: str
+    partition: int
+
+
+class Consumer(Protocol):
+    """One member of a consumer group. Not for use from several threads at once, except ``close``."""
+
+    def poll(self, timeout_s: float) -> Sequence[Record]:
+        """Return the next records, or none after ``timeout_s``. Order holds within a partition.
+
+        Joins the group at the first call; a member that stays away for long loses its partitions.
+
+        Raises:
+            BusUnavailableError: the bus does not answer; poll again.
+        """
+        ...
+
+    def commit(self, record: Record) -> None:
+        """Mark everything up to and including this record as done. Call only when its effect is durable.
+
+        Raises:
+            PartitionLostError: another member owns the partition now, and gets the record again.
+            BusUnavailableError: not committed in the time allowed; the record may be delivered again.
+        """
+        ...
+
+    def seek(self, record: Record) -> None:
+        """Deliver from this record on, again. Drop later records of its partition that you still hold.
+
+        Raises:
+            PartitionLostError: another member owns the partition now, and gets the record.
+        """
+        ...
+
+    def committed(self, topic: str, partition: int) -> int | None:
+        """Return the offset at which the group would resume, or None when it never committed."""
+        ...
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        """Return the partitions that this member held at its last poll."""
+        ...
+
+    def close(self) -> None:
+        """Leave the group, so that others take over at once. Commits nothing."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
+class Bus(Protocol):
+    """Publishes to and reads from topics. Safe to share between threads, or eventlet green threads."""
+
+    def publish(self, topic: str, key: str, value: bytes) -> Position:
+        """Write one record and return once it is durable.
+
+        Raises:
+            BusUnavailableError: not confirmed within the configured time; publish it again.
+            BusConfigurationError: the topic does not exist, or may not be written.
+        """
+        ...
+
+    def publish_many(self, messages: Sequence[Message]) -> list[Position]:
+        """Write records, several in flight, and return once all are durable: one position each, in order.
+
+        A record is sent only when all earlier ones of its key are durable, so that a failure can repeat
+        records but never turn their order round. Fails whole: after an error publish all of them again.
+
+        Raises:
+            BusUnavailableError: at least one was not confirmed within the configured time.
+            BusConfigurationError: a topic does not exist, or may not be written.
+        """
+        ...
+
+    def consumer(self, group: str, topics: Sequence[str], *, from_end: bool = False) -> Consumer:
+        """Make a member of a group.
+
+        Where the group never committed it starts at the beginning, or with ``from_end`` at what is
+        published after its first poll (heartbeats: make a fresh group name a process, never commit).
+        """
+        ...
+
+    def read(self, topic: str) -> Iterator[Record]:
+        """Yield every record from the beginning to the end at the time of the call, outside any group.
+
+        Partition after partition; the order holds within each.
+
+        Raises:
+            BusUnavailableError: the bus stopped answering before the end was reached.
+            BusConfigurationError: the topic does not exist, or may not be read.
+        """
+        ...
+
+    def end_offsets(self, topic: str) -> Mapping[int, int]:
+        """Return the offset that the next record will get, for each partition."""
+        ...
+
+    def create_topics(self, topics: Sequence[TopicSettings]) -> None:
+        """Create the topics that do not exist yet. Existing ones stay as they are: ``check`` judges them."""
+        ...
+
+    def check(self, topics: Sequence[TopicSettings]) -> None:
+        """Compare the topics with their settings, and demand that topics are not created by accident.
+
+        Raises:
+            BusConfigurationError: lists everything that is wrong and the commands that put it right.
+            BusUnavailableError: the bus does not answer.
+        """
+        ...
+
+    def close(self) -> None:
+        """Close connections. Consumers of this bus must be closed first."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

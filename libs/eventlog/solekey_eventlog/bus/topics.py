@@ -1,0 +1,62 @@
+"""Names and settings of the platform's topics. Spec: events.md (topics)."""
+
+from dataclasses import dataclass
+
+AUTH_TOPIC = "solekey.auth.v1"
+DEVICES_TOPIC = "solekey.devices.v1"
+VAULT_TOPIC = "solekey.vault.v1"
+ROTATION_TOPIC = "solekey.rotation.v1"
+EVENT_TOPICS = (AUTH_TOPIC, DEVICES_TOPIC, VAULT_TOPIC, ROTATION_TOPIC)
+"""One topic a service; key = account id; kept for ever."""
+
+HEARTBEAT_TOPIC = "solekey.heartbeat.v1"
+"""Signs of life of the producers; key = service. Not part of the log: one partition, kept for an hour."""
+
+DEFAULT_PARTITIONS = 6
+KEEP_FOR_EVER_MS = -1
+HEARTBEAT_RETENTION_MS = 3_600_000  # 1 h
+MAX_TOPIC_CHARS = 249  # Kafka's own maximum
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSettings:
+    """What a topic must look like. The partition count is fixed: a change would break the order per key."""
+
+    name: str
+    partitions: int = DEFAULT_PARTITIONS
+    retention_ms: int = KEEP_FOR_EVER_MS
+    min_insync_replicas: int = 1
+    replication_factor: int = 1
+    cleanup_policy: str = "delete"
+
+    def __post_init__(self) -> None:
+        """Refuse settings that no bus could satisfy. Raises ValueError."""
+        if not 0 < len(self.name) <= MAX_TOPIC_CHARS:
+            raise ValueError(f"topic name: expected 1 to {MAX_TOPIC_CHARS} characters")
+        if self.partitions < 1:
+            raise ValueError(f"{self.name}: expected at least one partition")
+        if not 1 <= self.min_insync_replicas <= self.replication_factor:
+            raise ValueError(f"{self.name}: min_insync_replicas must lie between 1 and replication_factor")
+
+
+def derive_topics(
+    *, partitions: int = DEFAULT_PARTITIONS, replication_factor: int = 1, min_insync_replicas: int = 1
+) -> tuple[TopicSettings, ...]:
+    """Derive the settings of every topic of a platform from what its operator chooses."""
+    events = [
+        TopicSettings(
+            name,
+            partitions=partitions,
+            replication_factor=replication_factor,
+            min_insync_replicas=min_insync_replicas,
+        )
+        for name in EVENT_TOPICS
+    ]
+    heartbeat = TopicSettings(
+        HEARTBEAT_TOPIC,
+        partitions=1,
+        retention_ms=HEARTBEAT_RETENTION_MS,
+        replication_factor=replication_factor,
+        min_insync_replicas=min_insync_replicas,
+    )
+    return (*events, heartbeat)
