@@ -4,7 +4,8 @@
 
     ProtocolError
     ├── MalformedError          malformed             bytes that are not what the format says
-    │   └── SchemaError         schema_violation      well-formed, but outside the closed schema
+    │   ├── SchemaError         schema_violation      well-formed, but outside the closed schema
+    │   └── UnsupportedError    unsupported_format    a format version, suite or kind that this release lacks
     ├── ChainError              chain_broken          an event that does not continue its stream
     │   ├── GapError            sequence_gap          an event is missing before this one
     │   └── ForkError           chain_fork            two events claim the same place
@@ -32,6 +33,12 @@ class SchemaError(MalformedError):
     """A well-formed document outside its closed schema."""
 
     code = "schema_violation"
+
+
+class UnsupportedError(MalformedError):
+    """A format version, suite or kind that this release does not know."""
+
+    code = "unsupported_format"
 
 
 class ChainError(ProtocolError):

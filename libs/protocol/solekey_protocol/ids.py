@@ -8,6 +8,7 @@ signatures are lower-case hex.
 import base64
 import hashlib
 import re
+from datetime import UTC, datetime
 from typing import ClassVar, Self
 
 from solekey_protocol.errors import MalformedError
@@ -135,3 +136,23 @@ def derive_device_id(device_key: PublicKey) -> DeviceId:
 def compute_digest(data: bytes) -> Digest:
     """Compute SHA-256 of bytes as a Digest."""
     return Digest(hashlib.sha256(data).hexdigest())
+
+
+class Timestamp(_PatternStr):
+    """A moment in UTC with millisecond precision (RFC 3339), for example ``2026-11-23T21:36:00.000Z``."""
+
+    __slots__ = ()
+    PATTERN = r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z$"
+
+    @classmethod
+    def from_datetime(cls, moment: datetime) -> Self:
+        """Encode an aware datetime; finer than a millisecond is cut off."""
+        return cls(moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+
+    @property
+    def datetime(self) -> datetime:
+        """The moment as an aware datetime. Raises MalformedError for a date that does not exist."""
+        try:
+            return datetime.fromisoformat(self)
+        except ValueError as error:
+            raise MalformedError(f"Timestamp: {error}") from error

@@ -38,3 +38,18 @@ MAX_JSON_DEPTH = 12
 
 MAX_EPOCH = 2**31 - 1
 """Data key epochs of one account."""
+
+MIN_CHUNK_SIZE_LOG2 = 12
+"""Smallest chunk of an envelope: 4 KiB."""
+
+MAX_CHUNK_SIZE_LOG2 = 22
+"""Largest chunk of an envelope, which a reader holds in memory: 4 MiB."""
+
+MIN_INNER_BYTES = 256
+"""Smallest inner plaintext of an envelope: the lengths of short secrets do not show."""
+
+MAX_INNER_BYTES = 2**40
+"""Largest inner plaintext of an envelope: 1 TiB."""
+
+MAX_METADATA_BYTES = 64 * KIB
+"""Canonical JSON of an item's metadata."""

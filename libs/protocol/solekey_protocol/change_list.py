@@ -1,0 +1,117 @@
+"""What a commit changes: items, versions, epochs and the parts of their ciphertext. Spec: vault.md §4.
+
+*Wire format.* Deterministic CBOR (RFC 8949 §4.2.1): ``[1, [change, ...]]`` sorted by item id, each
+``[item (16 bytes), version, epoch, size, [[digest (32 bytes), size], ...]]``. A removal has epoch 0, size 0 and
+no parts. An item stands once. The vault stores the bytes under their SHA-256, which the commit names.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from solekey_protocol.encoding import Cbor, encode_cbor, parse_cbor
+from solekey_protocol.errors import MalformedError
+from solekey_protocol.ids import Digest, ItemId
+from solekey_protocol.limits import MAX_EPOCH, MAX_PART_BYTES, MAX_SAFE_INTEGER, MAX_SEQ
+
+FORMAT_VERSION = 1
+_DIGEST_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One content-addressed piece of an envelope, at most MAX_PART_BYTES."""
+
+    digest: Digest
+    size: int  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An item's new version: the epoch it is sealed under and its parts in order; no parts: removed."""
+
+    item: ItemId
+    version: int
+    epoch: int
+    parts: tuple[Part, ...]
+
+    @property
+    def removed(self) -> bool:
+        """Whether this version is a removal."""
+        return not self.parts
+
+    @property
+    def size(self) -> int:
+        """Size of the envelope in bytes."""
+        return sum(part.size for part in self.parts)
+
+
+def encode_change_list(changes: Sequence[Change]) -> bytes:
+    """Encode a change list; sorts it.
+
+    Raises:
+        MalformedError: the result would not parse: an item twice, or a number out of range.
+    """
+    rows: list[Cbor] = [
+        [
+            change.item.raw,
+            change.version,
+            change.epoch,
+            change.size,
+            [[bytes.fromhex(part.digest), part.size] for part in change.parts],
+        ]
+        for change in sorted(changes, key=lambda change: change.item.raw)
+    ]
+    encoded = encode_cbor([FORMAT_VERSION, rows])
+    parse_change_list(encoded)
+    return encoded
+
+
+def parse_change_list(data: bytes) -> list[Change]:
+    """Parse a change list.
+
+    Raises:
+        MalformedError: not deterministic CBOR of this shape, unsorted, an item twice, sizes that do not add up.
+    """
+    document = parse_cbor(data, max_bytes=MAX_PART_BYTES)
+    match document:
+        case [version, [*rows]] if version == FORMAT_VERSION and not isinstance(version, bool):
+            changes = [_parse_change(row) for row in rows]
+        case _:
+            raise MalformedError("change list: expected [1, [change, ...]]")
+    for before, after in pairwise(changes):
+        if before.item.raw >= after.item.raw:
+            raise MalformedError(f"change list: {after.item} is out of order or stands twice")
+    return changes
+
+
+def _parse_change(row: Cbor) -> Change:
+    match row:
+        case [bytes(item), version, epoch, size, [*parts]]:
+            change = Change(
+                ItemId.from_raw(item),
+                _integer(version, 1, MAX_SEQ, "version"),
+                _integer(epoch, 0, MAX_EPOCH, "epoch"),
+                tuple(_parse_part(part) for part in parts),
+            )
+        case _:
+            raise MalformedError("change list: expected [item, version, epoch, size, parts]")
+    if change.size != _integer(size, 0, MAX_SAFE_INTEGER, "size"):
+        raise MalformedError(f"change list: sizes of the parts of {change.item} do not add up")
+    if change.removed != (change.epoch == 0):
+        raise MalformedError(f"change list: {change.item} has an epoch and no parts, or parts and no epoch")
+    return change
+
+
+def _parse_part(row: Cbor) -> Part:
+    match row:
+        case [bytes(digest), size] if len(digest) == _DIGEST_BYTES:
+            return Part(Digest(digest.hex()), _integer(size, 1, MAX_PART_BYTES, "part size"))
+        case _:
+            raise MalformedError("change list: expected [digest, size]")
+
+
+def _integer(value: Cbor, minimum: int, maximum: int, what: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not minimum <= value <= maximum:
+        raise MalformedError(f"change list: {what} must be an integer in {minimum}..{maximum}")
+    return value

@@ -1,0 +1,150 @@
+"""The record on the bus: CloudEvents 1.0 in structured JSON, hashed once. Spec: events.md §1.
+
+*Wire format.* Canonical JSON with the members
+``specversion id source type subject time datacontenttype stream seq prev data``.
+``data`` is ``{"body": ...}`` for a service's own fact, and the signed statement for what a client said.
+``prev`` is the SHA-256 of the previous record of the same stream; the bytes are never serialised again.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from typing import cast
+
+from solekey_protocol.encoding import Json, encode_json, parse_json
+from solekey_protocol.errors import SchemaError
+from solekey_protocol.events.body import BODIES, Body, Stream
+from solekey_protocol.events.fields import Seq, decode_body, encode_body
+from solekey_protocol.ids import AccountId, Digest, Timestamp, compute_digest
+from solekey_protocol.limits import MAX_EVENT_BYTES
+from solekey_protocol.statements import Head, SignedStatement, parse_signed_statement
+
+_MEMBERS = frozenset(
+    {
+        "specversion",
+        "id",
+        "source",
+        "type",
+        "subject",
+        "time",
+        "datacontenttype",
+        "stream",
+        "seq",
+        "prev",
+        "data",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Extensions:
+    subject: AccountId
+    time: Timestamp
+    stream: Stream
+    seq: Seq
+    prev: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event, its place in its stream, and its exact bytes."""
+
+    account: AccountId
+    stream: Stream
+    seq: int
+    prev: Digest
+    time: Timestamp
+    body: Body
+    signed: SignedStatement | None
+    raw: bytes
+
+    @property
+    def digest(self) -> Digest:
+        """SHA-256 of the exact bytes: ``prev`` of the next event."""
+        return compute_digest(self.raw)
+
+    @property
+    def head(self) -> Head:
+        """The stream's head once this event is its last."""
+        return Head(self.seq, self.digest)
+
+    @property
+    def leaf_hash(self) -> bytes:
+        """The RFC 6962 leaf hash of the exact bytes: SHA-256(0x00 ‖ record value)."""
+        return hashlib.sha256(b"\x00" + self.raw).digest()
+
+
+def encode_event(said: Body | SignedStatement, *, account: AccountId, after: Head, time: Timestamp) -> Event:
+    """Encode the event that follows ``after`` in its stream.
+
+    Raises:
+        SchemaError: a statement that names another account or place, or a body that needs a statement.
+        MalformedError: the record exceeds MAX_EVENT_BYTES.
+    """
+    signed = said if isinstance(said, SignedStatement) else None
+    body = said.statement.body if isinstance(said, SignedStatement) else said
+    if signed is None and body.SIGNERS:
+        raise SchemaError(f"{body.TYPE} must be a client's signed statement")
+    document: dict[str, Json] = {
+        "specversion": "1.0",
+        "id": f"{account}:{body.STREAM}:{after.seq + 1}",
+        "source": f"solekey/{body.STREAM}",
+        "type": body.TYPE,
+        "subject": account,
+        "time": time,
+        "datacontenttype": "application/json",
+        "stream": body.STREAM.value,
+        "seq": after.seq + 1,
+        "prev": after.digest,
+        "data": signed.to_json() if signed else {"body": encode_body(body)},
+    }
+    return parse_event(encode_json(document))
+
+
+def parse_event(raw: bytes) -> Event:
+    """Parse one record; closed at every level; the statement inside must name the same place.
+
+    Raises:
+        MalformedError: not canonical JSON, too long, or an id outside its pattern.
+        SchemaError: unknown type, unknown or missing members, a statement for another place.
+    """
+    document = parse_json(raw, max_bytes=MAX_EVENT_BYTES)
+    if not isinstance(document, dict) or document.keys() != _MEMBERS:
+        raise SchemaError(f"event: expected exactly the members {', '.join(sorted(_MEMBERS))}")
+    body_class = BODIES.get(str(document["type"]))
+    if body_class is None:
+        raise SchemaError(f"event.type: unknown type {str(document['type'])[:80]!r}")
+    place = decode_body(
+        _Extensions, {k: document[k] for k in ("subject", "time", "stream", "seq", "prev")}, where="event"
+    )
+    fixed = {
+        "specversion": "1.0",
+        "id": f"{place.subject}:{place.stream}:{place.seq}",
+        "source": f"solekey/{place.stream}",
+        "datacontenttype": "application/json",
+        "stream": body_class.STREAM.value,
+    }
+    for name, expected in fixed.items():
+        if document[name] != expected:
+            raise SchemaError(f"event.{name}: expected {expected!r}")
+    body, signed = _parse_data(body_class, document["data"])
+    event = Event(place.subject, place.stream, place.seq, place.prev, place.time, body, signed, raw)
+    if signed is not None:
+        _check_place(event, signed)
+    return event
+
+
+def _parse_data(body_class: type[Body], data: Json) -> tuple[Body, SignedStatement | None]:
+    if body_class.SIGNERS:
+        signed = parse_signed_statement(data)
+        if type(signed.statement.body) is not body_class:
+            raise SchemaError("event.data.statement.type: differs from the event's type")
+        return signed.statement.body, signed
+    if not isinstance(data, dict) or data.keys() != {"body"}:
+        raise SchemaError("event.data: expected exactly the member 'body'")
+    return decode_body(body_class, cast("Json", data["body"]), where="event.data.body"), None
+
+
+def _check_place(event: Event, signed: SignedStatement) -> None:
+    said = signed.statement
+    if (said.account, said.seq, said.prev) != (event.account, event.seq, event.prev):
+        raise SchemaError("event.data.statement: was said for another account, seq or prev")

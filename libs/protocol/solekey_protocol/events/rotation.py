@@ -1,0 +1,91 @@
+"""Events of the ``rotation`` stream: policies and rotation sagas. Spec: events.md §4.4, rotation.md."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from solekey_protocol.events.body import Body, Signer, Stream, event
+from solekey_protocol.events.fields import Count, Days, Epoch, RotationKind
+from solekey_protocol.ids import Digest, KeyId, RotationId, Timestamp
+
+
+class RotationReason(StrEnum):
+    """Why a rotation was started."""
+
+    REQUESTED = "requested"
+    POLICY = "policy"
+    REVOCATION = "revocation"
+
+
+class AbortReason(StrEnum):
+    """Why a rotation was given up before it was committed."""
+
+    USER_REQUEST = "user_request"
+    VERIFICATION_FAILED = "verification_failed"
+    SUPERSEDED = "superseded"
+
+
+@event(Stream.ROTATION, "policy_set.v1", Signer.DEVICE)
+@dataclass(frozen=True, slots=True)
+class PolicySet(Body):
+    """How old the keys may become before a rotation is due."""
+
+    user_key_max_age_days: Days
+    data_key_max_age_days: Days
+
+
+@event(Stream.ROTATION, "rotation_due.v1")
+@dataclass(frozen=True, slots=True)
+class RotationDue(Body):
+    """A key is older than the policy allows; the service's own fact."""
+
+    kind: RotationKind
+    since: Timestamp
+
+
+@event(Stream.ROTATION, "rotation_started.v1", Signer.DEVICE)
+@dataclass(frozen=True, slots=True)
+class RotationStarted(Body):
+    """Staged. A user key change keeps the epoch; a data re-key keeps the key id."""
+
+    rotation: RotationId
+    kind: RotationKind
+    reason: RotationReason
+    from_key_id: KeyId
+    to_key_id: KeyId
+    from_epoch: Epoch
+    to_epoch: Epoch
+
+
+@event(Stream.ROTATION, "rotation_verified.v1", Signer.DEVICE)
+@dataclass(frozen=True, slots=True)
+class RotationVerified(Body):
+    """The new wraps were read back, unwrapped and compared; ``wraps`` digests their sorted digests."""
+
+    rotation: RotationId
+    count: Count
+    wraps: Digest
+
+
+@event(Stream.ROTATION, "rotation_committed.v1", Signer.DEVICE)
+@dataclass(frozen=True, slots=True)
+class RotationCommitted(Body):
+    """The new key is the key; there is no way back."""
+
+    rotation: RotationId
+
+
+@event(Stream.ROTATION, "rotation_completed.v1", Signer.DEVICE)
+@dataclass(frozen=True, slots=True)
+class RotationCompleted(Body):
+    """What the old key opened is retired."""
+
+    rotation: RotationId
+
+
+@event(Stream.ROTATION, "rotation_aborted.v1", Signer.DEVICE)
+@dataclass(frozen=True, slots=True)
+class RotationAborted(Body):
+    """Given up before it was committed; the old key stays the key."""
+
+    rotation: RotationId
+    reason: AbortReason

@@ -1,0 +1,67 @@
+"""Events of the ``vault`` stream: wraps, commits and purges; signed by clients. Spec: events.md §4.3."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from solekey_protocol.events.body import Body, Signer, Stream, event
+from solekey_protocol.events.fields import ByteCount, Count, Epoch, SecretKind, Seq
+from solekey_protocol.ids import Digest, KeyId
+
+
+class WrapSuite(StrEnum):
+    """How a secret is wrapped (keys.md §5)."""
+
+    HKDF_SHA256_AES256GCM = "hkdf-sha256-aes256gcm"
+
+
+class CommitKind(StrEnum):
+    """What a commit's change list is."""
+
+    DELTA = "delta"
+    REKEY = "rekey"
+    SNAPSHOT = "snapshot"
+
+
+@event(Stream.VAULT, "key_wrapped.v1", Signer.DEVICE)
+@dataclass(frozen=True, slots=True)
+class KeyWrapped(Body):
+    """A wrap of a secret under the user key ``key_id`` is stored; ``wrap`` is the digest of its bytes."""
+
+    secret: SecretKind
+    epoch: Epoch
+    wrap_version: Seq
+    key_id: KeyId
+    suite: WrapSuite
+    wrap: Digest
+
+
+@event(Stream.VAULT, "wrap_retired.v1", Signer.DEVICE)
+@dataclass(frozen=True, slots=True)
+class WrapRetired(Body):
+    """A wrap is not needed any more; its bytes are deleted."""
+
+    secret: SecretKind
+    epoch: Epoch
+    wrap_version: Seq
+    wrap: Digest
+
+
+@event(Stream.VAULT, "items_committed.v1", Signer.DEVICE)
+@dataclass(frozen=True, slots=True)
+class ItemsCommitted(Body):
+    """Commit number ``commit``: ``changes`` is the digest of its change list (vault.md §4)."""
+
+    commit: Seq
+    kind: CommitKind
+    epoch: Epoch
+    changes: Digest
+    count: Count
+    bytes: ByteCount
+
+
+@event(Stream.VAULT, "objects_purged.v1", Signer.DEVICE)
+@dataclass(frozen=True, slots=True)
+class ObjectsPurged(Body):
+    """Ciphertext that only versions superseded at or before this commit refer to is deleted."""
+
+    through_commit: Seq

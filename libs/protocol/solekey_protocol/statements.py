@@ -1,0 +1,185 @@
+"""Signed statements: what a client says, word for word, and who signed it. Spec: conventions.md §4.
+
+*Wire format.* ``{"statement": {...}, "signatures": {"device": hex, ...}}``. What is signed is
+``"solekey/statement/v1" ‖ 0x00 ‖ RFC 8785 bytes of the statement`` with Ed25519 (RFC 8032). The server
+can withhold a statement; it cannot write one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from solekey_protocol.encoding import Json, encode_json
+from solekey_protocol.errors import MalformedError, SchemaError, SignatureError
+from solekey_protocol.events.body import BODIES, Body, Signer, Stream
+from solekey_protocol.events.fields import Position, Seq, decode_body, encode_body
+from solekey_protocol.ids import (
+    ZERO_DIGEST,
+    AccountId,
+    DeviceId,
+    Digest,
+    PublicKey,
+    SignatureHex,
+    compute_digest,
+)
+from solekey_protocol.limits import MAX_STATEMENT_BYTES
+
+SIGNING_CONTEXT = b"solekey/statement/v1\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The end of a stream: the last event's seq and the SHA-256 of its bytes; seq 0 before the first."""
+
+    seq: Position
+    digest: Digest
+
+
+EMPTY_HEAD = Head(0, ZERO_DIGEST)
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    account: AccountId
+    seq: Seq
+    prev: Digest
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One sentence of a client: this body, at this place of this stream, having seen these other heads."""
+
+    account: AccountId
+    seq: int
+    prev: Digest
+    heads: Mapping[Stream, Head]
+    device: DeviceId
+    body: Body
+
+    @property
+    def stream(self) -> Stream:
+        """The stream that the statement extends."""
+        return self.body.STREAM
+
+    def to_json(self) -> dict[str, Json]:
+        """The statement as JSON members."""
+        return {
+            "type": self.body.TYPE,
+            "stream": self.stream.value,
+            "account": self.account,
+            "seq": self.seq,
+            "prev": self.prev,
+            "heads": {stream.value: encode_body(head) for stream, head in self.heads.items()},
+            "device": self.device,
+            "body": encode_body(self.body),
+        }
+
+    def signing_bytes(self) -> bytes:
+        """The bytes that every signer signs. Raises MalformedError when they exceed the limit."""
+        encoded = encode_json(self.to_json())
+        if len(encoded) > MAX_STATEMENT_BYTES:
+            raise MalformedError(f"statement is {len(encoded)} bytes, limit {MAX_STATEMENT_BYTES}")
+        return SIGNING_CONTEXT + encoded
+
+
+@dataclass(frozen=True, slots=True)
+class SignedStatement:
+    """A statement with exactly the signatures that its type asks for, not verified yet."""
+
+    statement: Statement
+    signatures: Mapping[Signer, SignatureHex]
+
+    def to_json(self) -> dict[str, Json]:
+        """The signed statement as JSON members."""
+        return {
+            "statement": self.statement.to_json(),
+            "signatures": {signer.value: signature for signer, signature in self.signatures.items()},
+        }
+
+    @property
+    def digest(self) -> Digest:
+        """SHA-256 of the canonical signed statement: its idempotency key."""
+        return compute_digest(encode_json(self.to_json()))
+
+    def verify(self, signer: Signer, public_key: PublicKey) -> Statement:
+        """Verify one signature and return the statement.
+
+        Raises:
+            SignatureError: absent, or not made by this key over these bytes.
+        """
+        if signer not in self.signatures:
+            raise SignatureError(f"{self.statement.body.TYPE}: signature of {signer} is missing")
+        verify_signature(public_key, self.statement.signing_bytes(), self.signatures[signer])
+        return self.statement
+
+
+def verify_signature(public_key: PublicKey, message: bytes, signature: SignatureHex) -> bytes:
+    """Verify an Ed25519 signature (RFC 8032) and return the message.
+
+    Raises:
+        SignatureError: the signature, or the key itself, is not valid.
+    """
+    try:
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
+        key.verify(bytes.fromhex(signature), message)
+    except (InvalidSignature, ValueError) as error:
+        raise SignatureError("Ed25519 signature does not verify") from error
+    return message
+
+
+def parse_signed_statement(document: Json) -> SignedStatement:
+    """Parse a signed statement from JSON members; closed at every level.
+
+    Raises:
+        SchemaError: unknown type, unknown or missing members, wrong signers.
+        MalformedError: an id outside its pattern, or too long.
+    """
+    members = _members(document, {"statement", "signatures"}, "signed statement")
+    said = _members(
+        members["statement"],
+        {"type", "stream", "account", "seq", "prev", "heads", "device", "body"},
+        "statement",
+    )
+    body_class = BODIES.get(str(said["type"]))
+    if body_class is None or not body_class.SIGNERS:
+        raise SchemaError(f"statement.type: {str(said['type'])[:80]!r} is not a statement's type")
+    if said["stream"] != body_class.STREAM:
+        raise SchemaError(f"statement.stream: {body_class.TYPE} belongs to {body_class.STREAM}")
+    place = decode_body(_Place, {k: said[k] for k in ("account", "seq", "prev", "device")}, where="statement")
+    statement = Statement(
+        account=place.account,
+        seq=place.seq,
+        prev=place.prev,
+        heads=_parse_heads(said["heads"], body_class.STREAM),
+        device=place.device,
+        body=decode_body(body_class, said["body"], where="statement.body"),
+    )
+    statement.signing_bytes()
+    signatures = _members(members["signatures"], {s.value for s in body_class.SIGNERS}, "signatures")
+    return SignedStatement(
+        statement, {Signer(name): SignatureHex(str(value)) for name, value in signatures.items()}
+    )
+
+
+def _parse_heads(document: Json, own: Stream) -> dict[Stream, Head]:
+    if not isinstance(document, Mapping):
+        raise SchemaError("statement.heads: expected an object")
+    others = {stream.value for stream in Stream if stream is not own}
+    if unknown := document.keys() - others:
+        raise SchemaError(f"statement.heads: unknown stream {min(unknown)!r}")
+    return {
+        Stream(name): decode_body(Head, head, where=f"statement.heads.{name}")
+        for name, head in document.items()
+    }
+
+
+def _members(document: Json, expected: set[str], where: str) -> Mapping[str, Json]:
+    if not isinstance(document, Mapping):
+        raise SchemaError(f"{where}: expected an object")
+    if document.keys() != expected:
+        differing = min(document.keys() ^ expected)
+        raise SchemaError(f"{where}: member {differing!r} is missing or unknown")
+    return document

@@ -1,0 +1,82 @@
+"""Sessions and factors of an account, as the auth service states them. Spec: authentication.md §6."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from solekey_protocol.errors import TransitionError
+from solekey_protocol.event import Event
+from solekey_protocol.events import auth as said
+from solekey_protocol.events.body import Stream
+from solekey_protocol.ids import AccountId, DeviceId, SessionId, Timestamp
+from solekey_protocol.statements import Head
+from solekey_protocol.streams.chain import Chain
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A session that has not ended. ``generation`` counts the refresh tokens issued."""
+
+    session: SessionId
+    device: DeviceId
+    opened_at: Timestamp
+    expires_at: Timestamp
+    generation: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthStream:
+    """The folded ``auth`` stream of one account. A session that ended is forgotten."""
+
+    chain: Chain
+    credential_version: int = 0
+    factors: frozenset[said.Factor] = frozenset()
+    sessions: Mapping[SessionId, Session] = field(default_factory=dict)
+    closed: bool = False
+
+    @classmethod
+    def start(cls, account: AccountId) -> Self:
+        """The stream before its first event."""
+        return cls(chain=Chain(account=account, stream=Stream.AUTH))
+
+    @property
+    def head(self) -> Head:
+        """The last event followed."""
+        return self.chain.head
+
+    def evolve(self, event: Event) -> "AuthStream":
+        """Follow the next event. Raises ChainError or TransitionError."""
+        chain = self.chain.follow(event)
+        return replace(self._transition(event), chain=chain)
+
+    apply = evolve
+
+    def _transition(self, event: Event) -> "AuthStream":
+        match event.body:
+            case said.AccountRegistered(version):
+                return replace(self, credential_version=version)
+            case said.MfaEnrolled(factor):
+                return replace(self, factors=self.factors | {factor})
+            case said.MfaRemoved(factor):
+                return replace(self, factors=self.factors - {factor})
+            case said.SessionOpened(session, device, expires_at):
+                if session in self.sessions:
+                    raise TransitionError(f"{session} is open already")
+                opened = Session(session, device, event.time, expires_at)
+                return replace(self, sessions={**self.sessions, session: opened})
+            case said.SessionRefreshed(session, generation):
+                return self._refresh(session, generation)
+            case said.SessionEnded(session):
+                return replace(self, sessions={k: v for k, v in self.sessions.items() if k != session})
+            case said.AccountClosed():
+                return replace(self, sessions={}, closed=True)
+            case said.LoginFailed() | said.RefreshReuseDetected() | said.SigningKeyPublished():
+                return self
+            case body:
+                raise TransitionError(f"{body.TYPE} does not belong to the auth stream")
+
+    def _refresh(self, session: SessionId, generation: int) -> "AuthStream":
+        current = self.sessions.get(session)
+        if current is None or generation != current.generation + 1:
+            raise TransitionError(f"{session}: generation {generation} does not follow")
+        return replace(self, sessions={**self.sessions, session: replace(current, generation=generation)})

@@ -1,0 +1,98 @@
+"""A wrap's outside: what the vault may read of a wrapped secret without a key. Spec: keys.md §5.
+
+Nothing here can decrypt: the services and the auditor use it to check a wrap against its statement.
+"""
+
+import struct
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Self
+
+from solekey_protocol.errors import MalformedError, UnsupportedError
+from solekey_protocol.ids import KeyId
+from solekey_protocol.limits import MAX_EPOCH, MAX_SEQ
+
+WRAP_FAMILY: Final = b"SKW"
+WRAP_MAGIC: Final = b"SKW1"
+"""The family, then the format version as one ASCII digit."""
+WRAP_SUITE_AES_256_GCM: Final = 0x01
+"""HKDF-SHA256, AES-256-GCM, 64-byte key block (key ‖ commitment)."""
+
+_FIXED: Final = struct.Struct(">4sBBII16s32s32s")
+WRAP_HEADER_BYTES: Final = _FIXED.size
+WRAPPED_SECRET_BYTES: Final = 32 + 16
+"""A 32-byte secret and its tag."""
+WRAP_BYTES: Final = WRAP_HEADER_BYTES + WRAPPED_SECRET_BYTES
+
+
+class SecretKind(StrEnum):
+    """What a wrap holds; one byte on the wire."""
+
+    DATA_KEY = "data_key"
+
+    @property
+    def wire_code(self) -> int:
+        """The kind's byte in a wrap."""
+        return _KIND_CODES[self]
+
+    @classmethod
+    def from_wire_code(cls, code: int) -> Self:
+        """Find the kind of a byte. Raises UnsupportedError for an unknown one."""
+        for kind, known in _KIND_CODES.items():
+            if known == code:
+                return cls(kind)
+        raise UnsupportedError(f"secret kind {code} is unknown")
+
+
+_KIND_CODES: Final = {SecretKind.DATA_KEY: 0x01}
+
+
+@dataclass(frozen=True, slots=True)
+class WrapHeader:
+    """The 94 bytes that open a wrap."""
+
+    suite: int
+    kind: SecretKind
+    epoch: int
+    wrap_version: int
+    key_id: KeyId
+    salt: bytes
+    commitment: bytes
+
+
+def encode_wrap_header(header: WrapHeader) -> bytes:
+    """Encode a wrap's header.
+
+    Wire format (94 bytes): magic ``SKW1`` (4) ‖ suite (1) ‖ kind (1) ‖ epoch (4, big-endian) ‖
+    wrap version (4, big-endian) ‖ key id (16) ‖ salt (32) ‖ commitment (32). Spec: keys.md §5.
+    """
+    return _FIXED.pack(
+        WRAP_MAGIC,
+        header.suite,
+        header.kind.wire_code,
+        header.epoch,
+        header.wrap_version,
+        bytes.fromhex(header.key_id),
+        header.salt,
+        header.commitment,
+    )
+
+
+def parse_wrap_header(wrap: bytes) -> WrapHeader:
+    """Parse the header of a whole wrap (142 bytes). Spec: keys.md §5.
+
+    Raises:
+        UnsupportedError: another format version, suite or secret kind.
+        MalformedError: another length or magic, or an epoch or wrap version outside its limits.
+    """
+    if len(wrap) != WRAP_BYTES or not wrap.startswith(WRAP_FAMILY):
+        raise MalformedError("not a Solekey wrap")
+    magic, suite, kind, epoch, wrap_version, key_id, salt, commitment = _FIXED.unpack_from(wrap)
+    if magic != WRAP_MAGIC:
+        raise UnsupportedError(f"wrap format {magic[3:]!r} is unknown")
+    if suite != WRAP_SUITE_AES_256_GCM:
+        raise UnsupportedError(f"wrap suite {suite} is unknown")
+    if not 1 <= epoch <= MAX_EPOCH or not 1 <= wrap_version <= MAX_SEQ:
+        raise MalformedError("wrap epoch or version is outside its limits")
+    known_kind = SecretKind.from_wire_code(kind)
+    return WrapHeader(suite, known_kind, epoch, wrap_version, KeyId(key_id.hex()), salt, commitment)
