@@ -1,0 +1,79 @@
+# `make help` lists the targets. All that is installed goes into .venv, all that is made into build/.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PYTEST_ARGS ?=
+
+LIBRARIES := libs/protocol libs/eventlog
+SERVICES := services/auth services/devices services/vault services/rotation services/standalone
+PACKAGES := $(LIBRARIES) $(SERVICES) clients/python
+MANIFESTS := $(PACKAGES:%=%/pyproject.toml)
+
+##@ Use it
+
+.PHONY: demo
+demo: $(VENV)/.installed-demo  ## Run the whole story on an embedded platform, audit its log; results in build/demo
+	$(BIN)/python docs/demo/story.py
+
+.PHONY: up
+up: $(VENV)/.installed-demo  ## Run the embedded platform in the foreground; data kept in build/up
+	$(BIN)/python -m solekey_standalone --data-dir build/up
+
+##@ Work on it
+
+.PHONY: install
+install: $(VENV)/.installed-dev  ## Make .venv with everything that developing needs (PYTHON=… picks the interpreter)
+
+.PHONY: check
+check: lint  ## Lint, types, import contracts and the quick tests: under two minutes
+	$(BIN)/python -m pytest -q -m "not slow and not kafka and not postgres" $(PYTEST_ARGS)
+
+.PHONY: test
+test: lint  ## Everything: `check`, then all tests with real PostgreSQL and Kafka, with coverage
+	$(BIN)/python -m pytest --cov --cov-report= --durations=15 $(PYTEST_ARGS)
+	$(BIN)/python -m coverage report --skip-covered
+
+.PHONY: lint
+lint: $(VENV)/.installed-dev  ## Ruff, formatting, mypy --strict and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.PHONY: format
+format: $(VENV)/.installed-dev  ## Format the code and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: lock
+lock: $(VENV)/.installed-dev  ## Lock requirements/*.in anew (UPGRADE=--upgrade takes the newest versions)
+	BIN=$(BIN) requirements/lock.sh $(UPGRADE)
+
+.PHONY: clean
+clean:  ## Remove .venv, build/ and every cache
+	rm -rf $(VENV) build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##@ More
+
+.PHONY: help
+help:  ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} \
+	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
+	  /^[a-z-]+:.*## / {split($$1, name, ":"); printf "  make %-9s %s\n", name[1], $$2}' $(MAKEFILE_LIST)
+
+# A stamp is newer than the lock and the manifests that it was installed from, so the second time costs nothing.
+$(BIN)/python:
+	@requirements/make_venv.sh $(VENV) $(PYTHON)
+
+$(VENV)/.installed-%: requirements/%.txt $(MANIFESTS) | $(BIN)/python
+	@echo "Installing requirements/$*.txt and our own packages into $(VENV) (once; a minute or two) …"
+	@$(PIP) --require-hashes -r requirements/$*.txt
+	@$(PIP) --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
+	@touch $@ $(if $(filter dev,$*),$(VENV)/.installed-demo)
