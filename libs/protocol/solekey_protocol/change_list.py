@@ -1,8 +1,8 @@
 """What a commit changes: items, versions, epochs and the parts of their ciphertext. Spec: vault.md §4.
 
 *Wire format.* Deterministic CBOR (RFC 8949 §4.2.1): ``[1, [change, ...]]`` sorted by item id, each
-``[item (16 bytes), version, epoch, size, [[digest (32 bytes), size], ...]]``. A removal has epoch 0, size 0 and
-no parts. An item stands once. The vault stores the bytes under their SHA-256, which the commit names.
+``[item (16 bytes), version, epoch, size, [[digest (32 bytes), size], ...]]``. A removal has epoch 0, size 0
+and no parts. An item stands once. The vault stores the bytes under their SHA-256, which the commit names.
 """
 
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ def parse_change_list(data: bytes) -> list[Change]:
     """Parse a change list.
 
     Raises:
-        MalformedError: not deterministic CBOR of this shape, unsorted, an item twice, sizes that do not add up.
+        MalformedError: not deterministic CBOR of this shape, unsorted, an item twice, or sizes that differ.
     """
     document = parse_cbor(data, max_bytes=MAX_PART_BYTES)
     match document:

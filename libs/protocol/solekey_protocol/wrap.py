@@ -18,8 +18,10 @@ WRAP_MAGIC: Final = b"SKW1"
 WRAP_SUITE_AES_256_GCM: Final = 0x01
 """HKDF-SHA256, AES-256-GCM, 64-byte key block (key ‖ commitment)."""
 
-_FIXED: Final = struct.Struct(">4sBBII16s32s32s")
-WRAP_HEADER_BYTES: Final = _FIXED.size
+_PREFIX: Final = struct.Struct(">4sBBII16s")
+_SALT_BYTES: Final = 32
+WRAP_PREFIX_BYTES: Final = _PREFIX.size
+WRAP_HEADER_BYTES: Final = WRAP_PREFIX_BYTES + _SALT_BYTES + 32
 WRAPPED_SECRET_BYTES: Final = 32 + 16
 """A 32-byte secret and its tag."""
 WRAP_BYTES: Final = WRAP_HEADER_BYTES + WRAPPED_SECRET_BYTES
@@ -60,22 +62,19 @@ class WrapHeader:
     commitment: bytes
 
 
+def encode_wrap_prefix(suite: int, kind: SecretKind, epoch: int, wrap_version: int, key_id: KeyId) -> bytes:
+    """Encode the header's first 30 bytes, magic to key id: what the wrap's key binds."""
+    return _PREFIX.pack(WRAP_MAGIC, suite, kind.wire_code, epoch, wrap_version, bytes.fromhex(key_id))
+
+
 def encode_wrap_header(header: WrapHeader) -> bytes:
     """Encode a wrap's header.
 
     Wire format (94 bytes): magic ``SKW1`` (4) ‖ suite (1) ‖ kind (1) ‖ epoch (4, big-endian) ‖
     wrap version (4, big-endian) ‖ key id (16) ‖ salt (32) ‖ commitment (32). Spec: keys.md §5.
     """
-    return _FIXED.pack(
-        WRAP_MAGIC,
-        header.suite,
-        header.kind.wire_code,
-        header.epoch,
-        header.wrap_version,
-        bytes.fromhex(header.key_id),
-        header.salt,
-        header.commitment,
-    )
+    prefix = encode_wrap_prefix(header.suite, header.kind, header.epoch, header.wrap_version, header.key_id)
+    return prefix + header.salt + header.commitment
 
 
 def parse_wrap_header(wrap: bytes) -> WrapHeader:
@@ -87,7 +86,7 @@ def parse_wrap_header(wrap: bytes) -> WrapHeader:
     """
     if len(wrap) != WRAP_BYTES or not wrap.startswith(WRAP_FAMILY):
         raise MalformedError("not a Solekey wrap")
-    magic, suite, kind, epoch, wrap_version, key_id, salt, commitment = _FIXED.unpack_from(wrap)
+    magic, suite, kind, epoch, wrap_version, key_id = _PREFIX.unpack_from(wrap)
     if magic != WRAP_MAGIC:
         raise UnsupportedError(f"wrap format {magic[3:]!r} is unknown")
     if suite != WRAP_SUITE_AES_256_GCM:
@@ -95,4 +94,6 @@ def parse_wrap_header(wrap: bytes) -> WrapHeader:
     if not 1 <= epoch <= MAX_EPOCH or not 1 <= wrap_version <= MAX_SEQ:
         raise MalformedError("wrap epoch or version is outside its limits")
     known_kind = SecretKind.from_wire_code(kind)
+    salt = wrap[WRAP_PREFIX_BYTES : WRAP_PREFIX_BYTES + _SALT_BYTES]
+    commitment = wrap[WRAP_PREFIX_BYTES + _SALT_BYTES : WRAP_HEADER_BYTES]
     return WrapHeader(suite, known_kind, epoch, wrap_version, KeyId(key_id.hex()), salt, commitment)

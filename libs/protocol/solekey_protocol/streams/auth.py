@@ -8,7 +8,7 @@ from solekey_protocol.errors import TransitionError
 from solekey_protocol.event import Event
 from solekey_protocol.events import auth as said
 from solekey_protocol.events.body import Stream
-from solekey_protocol.ids import AccountId, DeviceId, SessionId, Timestamp
+from solekey_protocol.ids import AccountId, DeviceId, KeyId, SessionId, Timestamp
 from solekey_protocol.statements import Head
 from solekey_protocol.streams.chain import Chain
 
@@ -33,6 +33,7 @@ class AuthStream:
     factors: frozenset[said.Factor] = frozenset()
     sessions: Mapping[SessionId, Session] = field(default_factory=dict)
     closed: bool = False
+    signing_keys: Mapping[KeyId, said.SigningKeyPublished] = field(default_factory=dict)
 
     @classmethod
     def start(cls, account: AccountId) -> Self:
@@ -51,7 +52,7 @@ class AuthStream:
 
     apply = evolve
 
-    def _transition(self, event: Event) -> "AuthStream":
+    def _transition(self, event: Event) -> "AuthStream":  # noqa: C901 - one case an event of the catalogue
         match event.body:
             case said.AccountRegistered(version):
                 return replace(self, credential_version=version)
@@ -59,21 +60,26 @@ class AuthStream:
                 return replace(self, factors=self.factors | {factor})
             case said.MfaRemoved(factor):
                 return replace(self, factors=self.factors - {factor})
-            case said.SessionOpened(session, device, expires_at):
-                if session in self.sessions:
-                    raise TransitionError(f"{session} is open already")
-                opened = Session(session, device, event.time, expires_at)
-                return replace(self, sessions={**self.sessions, session: opened})
+            case said.SessionOpened() as body:
+                return self._open(body, event.time)
             case said.SessionRefreshed(session, generation):
                 return self._refresh(session, generation)
             case said.SessionEnded(session):
                 return replace(self, sessions={k: v for k, v in self.sessions.items() if k != session})
             case said.AccountClosed():
                 return replace(self, sessions={}, closed=True)
-            case said.LoginFailed() | said.RefreshReuseDetected() | said.SigningKeyPublished():
+            case said.SigningKeyPublished(key_id) as body:
+                return replace(self, signing_keys={**self.signing_keys, key_id: body})
+            case said.LoginFailed() | said.RefreshReuseDetected():
                 return self
             case body:
                 raise TransitionError(f"{body.TYPE} does not belong to the auth stream")
+
+    def _open(self, body: said.SessionOpened, at: Timestamp) -> "AuthStream":
+        if body.session in self.sessions:
+            raise TransitionError(f"{body.session} is open already")
+        opened = Session(body.session, body.device, at, body.expires_at)
+        return replace(self, sessions={**self.sessions, body.session: opened})
 
     def _refresh(self, session: SessionId, generation: int) -> "AuthStream":
         current = self.sessions.get(session)
