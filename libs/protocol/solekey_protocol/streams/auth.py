@@ -52,7 +52,7 @@ class AuthStream:
 
     apply = evolve
 
-    def _transition(self, event: Event) -> "AuthStream":  # noqa: C901 - one case an event of the catalogue
+    def _transition(self, event: Event) -> "AuthStream":
         match event.body:
             case said.AccountRegistered(version):
                 return replace(self, credential_version=version)
