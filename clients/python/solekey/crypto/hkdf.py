@@ -1,0 +1,44 @@
+"""HKDF-SHA256 with every domain-separation label of Solekey in one place. Spec: keys.md §2."""
+
+from enum import Enum
+from typing import Final
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF, HKDFExpand
+from cryptography.utils import Buffer
+
+KEY_BYTES: Final = 32
+COMMITMENT_BYTES: Final = 32
+_SHA256: Final = SHA256()
+
+
+class Label(Enum):
+    """What a derivation is for. No two derivations share a label."""
+
+    KEY_ID = b"solekey/v1/key-id"
+    WRAPPING_KEY = b"solekey/v1/wrapping-key"
+    ACCOUNT_SIGNING_KEY = b"solekey/v1/account-signing-key"
+    WRAP = b"solekey/v1/wrap"
+    ITEM = b"solekey/v1/item"
+    LOGIN_KEY = b"solekey/v1/login-key"
+
+
+def derive_bytes(secret: Buffer, *, salt: bytes, label: Label, size: int, context: bytes = b"") -> bytes:
+    """Derive bytes: HKDF-SHA256(secret, salt, info = label ‖ 0x00 ‖ context). Spec: keys.md §2."""
+    # Extract and expand apart: the one-step class is half as fast for 64 bytes.
+    return _expand(HKDF.extract(_SHA256, salt, secret), label, context, size)
+
+
+def derive_key_block(secret: Buffer, *, salt: bytes, label: Label, context: bytes) -> tuple[bytes, bytes]:
+    """Derive an AEAD key and the commitment to it.
+
+    The commitment binds secret, salt, label and context: AES-GCM alone would let one ciphertext open
+    under two keys. Wire format: 64 bytes = key (32) ‖ commitment (32). Spec: keys.md §2.
+    """
+    block = derive_bytes(secret, salt=salt, label=label, size=KEY_BYTES + COMMITMENT_BYTES, context=context)
+    return block[:KEY_BYTES], block[KEY_BYTES:]
+
+
+def _expand(pseudorandom_key: bytes, label: Label, context: bytes, size: int) -> bytes:
+    info = label.value + b"\x00" + context
+    return HKDFExpand(_SHA256, size, info).derive(pseudorandom_key)

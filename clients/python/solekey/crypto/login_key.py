@@ -1,0 +1,146 @@
+"""The login key: proves a password without showing it, and decrypts nothing. Spec: keys.md §6."""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+from solekey.crypto.hkdf import KEY_BYTES, Label, derive_bytes
+from solekey.crypto.secrets import RandomSource
+from solekey.crypto.signing import SigningKey
+from solekey.errors import EmptyPasswordError, KdfDowngradeError, KdfExcessiveError, KdfRefusedError
+from solekey_protocol.encoding import Json
+
+ALGORITHM: Final = "argon2id"
+# Floor: RFC 9106 section 4, second recommended choice.
+MIN_MEMORY_KIB: Final = 64 * 1024
+MIN_ITERATIONS: Final = 3
+MIN_LANES: Final = 4
+MIN_SALT_BYTES: Final = 16
+# Ceiling: what a hostile server may make this machine do.
+MAX_MEMORY_KIB: Final = 1024 * 1024  # 1 GiB
+MAX_ITERATIONS: Final = 16
+MAX_LANES: Final = 16
+MAX_SALT_BYTES: Final = 64
+
+_MEMBERS: Final = frozenset({"algorithm", "memory_kib", "iterations", "lanes", "salt"})
+
+
+@dataclass(frozen=True, slots=True)
+class UntrustedKdfParameters:
+    """Password parameters as a server sent them; only `accept_kdf_parameters` makes them usable."""
+
+    memory_kib: int
+    iterations: int
+    lanes: int
+    salt: bytes
+
+    @classmethod
+    def parse(cls, value: Json) -> Self:
+        """Parse ``{"algorithm", "memory_kib", "iterations", "lanes", "salt"}``; the salt is lower-case hex.
+
+        Raises:
+            KdfRefusedError: missing or unknown members, wrong types, another algorithm.
+        """
+        if not isinstance(value, Mapping) or value.keys() != _MEMBERS or value["algorithm"] != ALGORITHM:
+            raise KdfRefusedError("the server's password parameters are not Argon2id parameters")
+        memory_kib, iterations, lanes = value["memory_kib"], value["iterations"], value["lanes"]
+        if type(memory_kib) is not int or type(iterations) is not int or type(lanes) is not int:
+            raise KdfRefusedError("the server's password parameters are not whole numbers")
+        return cls(memory_kib, iterations, lanes, _parse_salt(value["salt"]))
+
+
+@dataclass(frozen=True, slots=True)
+class KdfParameters:
+    """Password parameters inside the client's floor and ceiling."""
+
+    memory_kib: int
+    iterations: int
+    lanes: int
+    salt: bytes
+
+    def __post_init__(self) -> None:
+        _verify_floor(self.memory_kib, self.iterations, self.lanes, self.salt)
+        _verify_ceiling(self.memory_kib, self.iterations, self.lanes, self.salt)
+
+    @classmethod
+    def make(cls, random: RandomSource) -> Self:
+        """Make the parameters of a new password: the floor, with a fresh salt."""
+        return cls(MIN_MEMORY_KIB, MIN_ITERATIONS, MIN_LANES, random(MIN_SALT_BYTES))
+
+    def encode(self) -> dict[str, Json]:
+        """Encode for the server, as `UntrustedKdfParameters.parse` reads it."""
+        return {
+            "algorithm": ALGORITHM,
+            "memory_kib": self.memory_kib,
+            "iterations": self.iterations,
+            "lanes": self.lanes,
+            "salt": self.salt.hex(),
+        }
+
+
+class LoginKey(SigningKey):
+    """Signs login challenges; the server knows only its public half."""
+
+    __slots__ = ()
+
+
+def accept_kdf_parameters(untrusted: UntrustedKdfParameters) -> KdfParameters:
+    """Accept a server's parameters if they are inside the client's floor and ceiling. Spec: keys.md §6.2.
+
+    Raises:
+        KdfDowngradeError: weaker than 64 MiB, 3 iterations, 4 lanes or a salt of 16 bytes.
+        KdfExcessiveError: above 1 GiB, 16 iterations, 16 lanes or a salt of 64 bytes.
+    """
+    return KdfParameters(untrusted.memory_kib, untrusted.iterations, untrusted.lanes, untrusted.salt)
+
+
+def derive_login_key(password: str, parameters: KdfParameters) -> LoginKey:
+    """Derive the login key: HKDF(Argon2id(NFKC(password), salt)) is its Ed25519 seed. Spec: keys.md §6.
+
+    Raises:
+        EmptyPasswordError: the password is empty, also after normalisation.
+        UnicodeEncodeError: the password is no Unicode text (lone surrogates).
+    """
+    normalised = unicodedata.normalize("NFKC", password).encode()
+    if not normalised:
+        raise EmptyPasswordError("the password is empty")
+    stretched = Argon2id(
+        salt=parameters.salt,
+        length=KEY_BYTES,
+        iterations=parameters.iterations,
+        lanes=parameters.lanes,
+        memory_cost=parameters.memory_kib,
+    ).derive(normalised)
+    return LoginKey(derive_bytes(stretched, salt=parameters.salt, label=Label.LOGIN_KEY, size=KEY_BYTES))
+
+
+def _parse_salt(value: Json) -> bytes:
+    try:
+        if isinstance(value, str) and bytes.fromhex(value).hex() == value:
+            return bytes.fromhex(value)
+    except ValueError as error:
+        raise KdfRefusedError("the server's salt is not hex") from error
+    raise KdfRefusedError("the server's salt is not lower-case hex")
+
+
+def _verify_floor(memory_kib: int, iterations: int, lanes: int, salt: bytes) -> None:
+    if (
+        memory_kib < MIN_MEMORY_KIB
+        or iterations < MIN_ITERATIONS
+        or lanes < MIN_LANES
+        or len(salt) < MIN_SALT_BYTES
+    ):
+        raise KdfDowngradeError("the password parameters are weaker than this client allows")
+
+
+def _verify_ceiling(memory_kib: int, iterations: int, lanes: int, salt: bytes) -> None:
+    if (
+        memory_kib > MAX_MEMORY_KIB
+        or iterations > MAX_ITERATIONS
+        or lanes > MAX_LANES
+        or len(salt) > MAX_SALT_BYTES
+    ):
+        raise KdfExcessiveError("the password parameters would exhaust this machine")

@@ -1,0 +1,122 @@
+"""What an item is called, and when it was made: plaintext inside the envelope only. Spec: envelope.md §5."""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final, cast
+
+from solekey.errors import MetadataError
+from solekey_protocol.limits import MAX_METADATA_BYTES, MAX_SAFE_INTEGER
+
+MAX_NAME_CHARACTERS: Final = 1024
+MAX_TAGS: Final = 64
+MAX_TAG_CHARACTERS: Final = 128
+MAX_ATTRIBUTES: Final = 64
+MAX_ATTRIBUTE_CHARACTERS: Final = 4096
+
+_TYPE: Final = re.compile(r"[a-z0-9][a-z0-9.+_/-]{0,127}", re.ASCII)
+_ATTRIBUTE_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_MEMBERS: Final = frozenset({"attributes", "created_ms", "modified_ms", "name", "tags", "type"})
+# For this closed schema (ASCII keys, no floats) the C encoder writes exactly RFC 8785; a test compares them.
+_ENCODER: Final = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), check_circular=False
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemMetadata:
+    """An item's name, type, tags, times and short text attributes.
+
+    Raises:
+        MetadataError: a field outside the limits of envelope.md §5.
+    """
+
+    name: str
+    type: str
+    created_ms: int
+    modified_ms: int
+    tags: tuple[str, ...] = ()
+    attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        _check_text("name", self.name, MAX_NAME_CHARACTERS)
+        if not isinstance(self.type, str) or not _TYPE.fullmatch(self.type):
+            raise MetadataError("type: expected lower-case letters, digits and . + _ / -, at most 128")
+        for name, moment in (("created_ms", self.created_ms), ("modified_ms", self.modified_ms)):
+            if type(moment) is not int or not 0 <= moment <= MAX_SAFE_INTEGER:
+                raise MetadataError(f"{name}: expected milliseconds since 1970")
+        _check_tags(self.tags)
+        _check_attributes(self.attributes)
+        object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
+
+
+def encode_metadata(metadata: ItemMetadata) -> bytes:
+    """Encode metadata as canonical JSON (RFC 8785) with all six members. Spec: envelope.md §5.
+
+    Raises:
+        MetadataError: more than MAX_METADATA_BYTES, or text with lone surrogates.
+    """
+    try:
+        encoded = _ENCODER.encode(
+            {
+                "attributes": dict(metadata.attributes),
+                "created_ms": metadata.created_ms,
+                "modified_ms": metadata.modified_ms,
+                "name": metadata.name,
+                "tags": metadata.tags,
+                "type": metadata.type,
+            }
+        ).encode()
+    except UnicodeEncodeError as error:
+        raise MetadataError("metadata holds text that is not Unicode") from error
+    if len(encoded) > MAX_METADATA_BYTES:
+        raise MetadataError(f"metadata is {len(encoded)} bytes, limit {MAX_METADATA_BYTES}")
+    return encoded
+
+
+def parse_metadata(data: bytes) -> ItemMetadata:
+    """Parse canonical JSON metadata; refuse every other spelling.
+
+    Raises:
+        MetadataError: not JSON, a member missing or unknown, a value outside its limits, not canonical.
+    """
+    try:
+        value = json.loads(data.decode())
+    except (ValueError, RecursionError) as error:
+        raise MetadataError("metadata is not JSON") from error
+    if not isinstance(value, dict) or value.keys() != _MEMBERS or not isinstance(value["tags"], list):
+        raise MetadataError("metadata has missing or unknown members")
+    value["tags"] = tuple(cast("list[str]", value["tags"]))
+    metadata = ItemMetadata(**value)
+    if encode_metadata(metadata) != data:
+        raise MetadataError("metadata is not canonical JSON")
+    return metadata
+
+
+def _check_text(name: str, text: object, limit: int) -> None:
+    if not isinstance(text, str) or not 1 <= len(text) <= limit or _CONTROL.search(text):
+        raise MetadataError(f"{name}: expected 1 to {limit} characters without control characters")
+
+
+def _check_tags(tags: tuple[str, ...]) -> None:
+    if not isinstance(tags, tuple) or len(tags) > MAX_TAGS:
+        raise MetadataError(f"tags: expected at most {MAX_TAGS}")
+    for tag in tags:
+        _check_text("tags", tag, MAX_TAG_CHARACTERS)
+    if len(set(tags)) != len(tags):
+        raise MetadataError("tags: a tag occurs twice")
+
+
+def _check_attributes(attributes: Mapping[str, str]) -> None:
+    if not isinstance(attributes, Mapping) or len(attributes) > MAX_ATTRIBUTES:
+        raise MetadataError(f"attributes: expected at most {MAX_ATTRIBUTES}")
+    for key, text in attributes.items():
+        if not isinstance(key, str) or not _ATTRIBUTE_KEY.fullmatch(key):
+            raise MetadataError("attributes: expected keys of lower-case letters, digits and _")
+        if not isinstance(text, str) or len(text) > MAX_ATTRIBUTE_CHARACTERS:
+            raise MetadataError(
+                f"attributes: expected texts of at most {MAX_ATTRIBUTE_CHARACTERS} characters"
+            )

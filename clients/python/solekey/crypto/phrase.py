@@ -1,0 +1,59 @@
+"""BIP-39 recovery phrases: 32 bytes as 24 English words with a checksum. Spec: keys.md §3.1."""
+
+import difflib
+from functools import cache
+from typing import Final
+
+from mnemonic import Mnemonic
+
+from solekey.errors import PhraseChecksumError, PhraseLengthError, UnknownWordError
+
+PHRASE_WORDS: Final = 24
+_MAX_SUGGESTIONS: Final = 3
+_PREFIX_LETTERS: Final = 4  # BIP-39: the first four letters tell every word apart
+
+
+def encode_phrase(entropy: bytes) -> str:
+    """Encode 32 bytes as 24 lower-case words, separated by single spaces."""
+    return _word_list().to_mnemonic(entropy)
+
+
+def parse_phrase(phrase: str) -> bytearray:
+    """Parse 24 words in any letter case and spacing into 32 bytes.
+
+    Raises:
+        PhraseLengthError: not 24 words.
+        UnknownWordError: a word that is not in the list; names the first such word.
+        PhraseChecksumError: known words, wrong checksum.
+    """
+    words = phrase.lower().split()
+    known = _known_words()
+    for position, word in enumerate(words, start=1):
+        if word not in known:
+            raise UnknownWordError(word, position, _suggest(word))
+    if len(words) != PHRASE_WORDS:
+        raise PhraseLengthError(len(words), PHRASE_WORDS)
+    try:
+        return _word_list().to_entropy(words)
+    except ValueError as error:
+        raise PhraseChecksumError("the recovery phrase's checksum is wrong") from error
+
+
+def _suggest(word: str) -> tuple[str, ...]:
+    words = _word_list().wordlist
+    if len(word) >= _PREFIX_LETTERS:
+        by_prefix = [known for known in words if known.startswith(word[:_PREFIX_LETTERS])]
+    else:
+        by_prefix = []
+    close = difflib.get_close_matches(word, words, n=_MAX_SUGGESTIONS)
+    return tuple(dict.fromkeys(by_prefix + close))[:_MAX_SUGGESTIONS]
+
+
+@cache
+def _word_list() -> Mnemonic:
+    return Mnemonic("english")
+
+
+@cache
+def _known_words() -> frozenset[str]:
+    return frozenset(_word_list().wordlist)

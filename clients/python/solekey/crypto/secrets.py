@@ -1,0 +1,71 @@
+"""Secrets as types: they print ``<redacted>``, refuse pickling, compare in constant time, and can be wiped.
+
+What Python cannot promise: `wipe` overwrites the one buffer that a SecretBytes owns. It cannot reach copies
+that the interpreter, the C libraries, the operating system (swap, hibernation, core dumps) or the caller
+made on the way, such as the `bytes` that a key was built from or the `str` of a phrase. Keep secrets
+short-lived and inside a ``with`` block; do not rely on zeroisation.
+"""
+
+import hmac
+from collections.abc import Callable
+from types import TracebackType
+from typing import ClassVar, NoReturn, Self
+
+from solekey.errors import WipedSecretError
+
+RandomSource = Callable[[int], bytes]
+"""Returns as many cryptographically random bytes as asked for; `os.urandom` outside of tests."""
+
+
+class SecretBytes:
+    """A secret of fixed size.
+
+    Use it as a context manager to wipe it at the end of the block.
+
+    Raises:
+        ValueError: another size than SIZE; the message does not hold the secret.
+    """
+
+    __slots__ = ("_buffer", "_wiped")
+    __hash__: ClassVar[None]  # type: ignore[assignment]  # a secret is no dictionary key
+    SIZE: ClassVar[int] = 32
+
+    def __init__(self, secret: bytes | bytearray | memoryview) -> None:
+        if len(secret) != self.SIZE:
+            raise ValueError(f"{type(self).__name__} needs {self.SIZE} bytes, got {len(secret)}")
+        self._buffer = bytearray(secret)
+        self._wiped = False
+
+    def expose(self) -> memoryview:
+        """Return a read-only view of the secret, without a copy. A wipe empties the view too.
+
+        Raises:
+            WipedSecretError: after `wipe`.
+        """
+        if self._wiped:
+            raise WipedSecretError(f"this {type(self).__name__} was wiped")
+        return memoryview(self._buffer).toreadonly()
+
+    def wipe(self) -> None:
+        """Overwrite the secret with zeros; every later use raises. Best effort: see the module."""
+        self._buffer[:] = bytes(self.SIZE)
+        self._wiped = True
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.wipe()
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return hmac.compare_digest(self.expose(), other.expose())
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(<redacted>)"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} can be neither copied nor pickled")

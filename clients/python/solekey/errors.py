@@ -1,0 +1,219 @@
+"""The client's error tree. Each error has a stable snake_case ``code`` and tells what to do next.
+
+::
+
+    SolekeyError
+    ├── SecretError                                 a key or password that cannot be used
+    │   ├── WipedSecretError         secret_wiped          used after its `with` block ended
+    │   ├── EmptyPasswordError       password_empty
+    │   ├── PhraseError                                    a recovery phrase that is not one
+    │   │   ├── PhraseLengthError    phrase_wrong_length   not 24 words
+    │   │   ├── UnknownWordError     phrase_unknown_word   a word that is not in the list
+    │   │   └── PhraseChecksumError  phrase_bad_checksum   24 known words that are no phrase
+    │   └── WrongUserKeyError        wrong_user_key        a valid user key, but another one
+    ├── KdfRefusedError              kdf_refused           the server's password parameters are malformed
+    │   ├── KdfDowngradeError        kdf_downgrade         ... weaker than the floor
+    │   └── KdfExcessiveError        kdf_excessive         ... above the ceiling
+    ├── UnsupportedFormatError       unsupported_format    made by a newer release
+    ├── OpenError                    open_failed           a ciphertext that does not open
+    ├── TamperedWrapError            wrap_tampered         a wrapped key that does not open
+    └── SealError                                          plaintext that cannot be sealed
+        ├── MetadataError            metadata_invalid      outside the closed metadata schema
+        └── ContentSizeError         content_size_changed  the source is not as long as declared
+
+Spec: conventions.md §6.
+"""
+
+from typing import ClassVar, Literal
+
+OpenStage = Literal["header", "commitment", "chunk", "padding", "metadata"]
+"""Where an envelope failed to open, in the order of the checks; for tests and vectors, not for users."""
+
+
+class SolekeyError(Exception):
+    """Base of everything that the client refuses."""
+
+    code: ClassVar[str] = "solekey_error"
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return "Run the command again; if it fails the same way, report it with the error's code."
+
+
+class SecretError(SolekeyError):
+    """A key, phrase or password that cannot be used."""
+
+    code = "secret_unusable"
+
+
+class WipedSecretError(SecretError):
+    """A secret that was used after it had been wiped."""
+
+    code = "secret_wiped"
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return "Unlock again, and use keys only inside the unlocked block."
+
+
+class EmptyPasswordError(SecretError):
+    """An empty password."""
+
+    code = "password_empty"
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return "Enter a password that is not empty."
+
+
+class PhraseError(SecretError):
+    """Words that are not a recovery phrase."""
+
+    code = "phrase_invalid"
+
+
+class PhraseLengthError(PhraseError):
+    """A recovery phrase that does not have 24 words."""
+
+    code = "phrase_wrong_length"
+
+    def __init__(self, found: int, expected: int) -> None:
+        super().__init__(f"a recovery phrase has {expected} words, this one has {found}")
+        self.found = found
+        self.expected = expected
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return f"Enter all {self.expected} words in their order, separated by spaces."
+
+
+class UnknownWordError(PhraseError):
+    """A word that is not in the BIP-39 English list."""
+
+    code = "phrase_unknown_word"
+
+    def __init__(self, word: str, position: int, suggestions: tuple[str, ...]) -> None:
+        super().__init__(f"word {position} of the recovery phrase, {word!r}, is not in the word list")
+        self.word = word
+        self.position = position
+        self.suggestions = suggestions
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        if not self.suggestions:
+            return f"Check word {self.position} against the recovery kit."
+        meant = ", ".join(self.suggestions)
+        return f"Check word {self.position} against the recovery kit; did you mean {meant}?"
+
+
+class PhraseChecksumError(PhraseError):
+    """24 words of the list whose checksum is wrong: a word was mistaken for another, or the order."""
+
+    code = "phrase_bad_checksum"
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return (
+            "Every word is in the list, but not all are yours: compare each word and the order with the kit."
+        )
+
+
+class WrongUserKeyError(SecretError):
+    """A valid user key that is not the one which made this wrap."""
+
+    code = "wrong_user_key"
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return "This phrase belongs to another account or was replaced by a newer one: use the latest kit."
+
+
+class KdfRefusedError(SolekeyError):
+    """Password parameters from the server that the client does not use."""
+
+    code = "kdf_refused"
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return "The server may be hostile or misconfigured: your password was not used. Tell its operator."
+
+
+class KdfDowngradeError(KdfRefusedError):
+    """Password parameters that are weaker than the client's floor."""
+
+    code = "kdf_downgrade"
+
+
+class KdfExcessiveError(KdfRefusedError):
+    """Password parameters that would exhaust this machine."""
+
+    code = "kdf_excessive"
+
+
+class UnsupportedFormatError(SolekeyError):
+    """A format version, suite or secret kind that this release does not know."""
+
+    code = "unsupported_format"
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return "Update the client: this was written by a newer release."
+
+
+class OpenError(SolekeyError):
+    """A ciphertext that does not open. It says one thing only, whatever was wrong.
+
+    Attributes:
+        stage: where it failed, for tests and vectors.
+    """
+
+    code = "open_failed"
+
+    def __init__(self, stage: OpenStage) -> None:
+        super().__init__("the ciphertext does not open with this key for this item")
+        self.stage = stage
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return (
+            "The stored ciphertext was damaged or replaced: fetch it again; if it still fails, run an audit."
+        )
+
+
+class TamperedWrapError(SolekeyError):
+    """A wrapped key that was made by this user key and does not open for this place."""
+
+    code = "wrap_tampered"
+
+    def __init__(self) -> None:
+        super().__init__("the wrapped key was altered or moved")
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return "Your phrase is right, but the server's copy of the wrapped key is not: run an audit."
+
+
+class SealError(SolekeyError):
+    """Plaintext that cannot be sealed."""
+
+    code = "seal_refused"
+
+
+class MetadataError(SealError):
+    """Item metadata outside its closed schema."""
+
+    code = "metadata_invalid"
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return "Change the named field: shorten it or remove the characters that are not allowed."
+
+
+class ContentSizeError(SealError):
+    """A source that is not as long as declared: it changed while it was read, or it is too long."""
+
+    code = "content_size_changed"
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return "Wait until no other program writes the file, then try again."
