@@ -108,13 +108,13 @@ def compute_inner_size(unpadded_size: int) -> int:
     return inner_size
 
 
-def compute_envelope_size(inner_size: int, chunk_size_log2: int) -> int:
+def compute_envelope_size(inner_size: int, chunk_size: int) -> int:
     """Compute the envelope's size from its inner plaintext's size. Spec: envelope.md §4."""
-    chunks = -(-inner_size >> chunk_size_log2)
+    chunks = -(-inner_size // chunk_size)
     return HEADER_BYTES + inner_size + chunks * TAG_BYTES
 
 
-def parse_envelope_size(envelope_size: int, chunk_size_log2: int) -> int:
+def parse_envelope_size(envelope_size: int, chunk_size: int) -> int:
     """Recover the inner plaintext's size from the envelope's size; refuse sizes that no sealer makes.
 
     Raises:
@@ -122,11 +122,12 @@ def parse_envelope_size(envelope_size: int, chunk_size_log2: int) -> int:
             or the inner plaintext's size is not a Padmé size.
     """
     body = envelope_size - HEADER_BYTES
-    sealed_chunk = (1 << chunk_size_log2) + TAG_BYTES
-    chunks = -(-body // sealed_chunk)
+    chunks = -(-body // (chunk_size + TAG_BYTES))
     inner_size = body - chunks * TAG_BYTES
-    if not MIN_INNER_BYTES <= inner_size <= MAX_INNER_BYTES or compute_padme_size(inner_size) != inner_size:
-        raise MalformedError(f"no envelope is {envelope_size} bytes long")
-    if compute_envelope_size(inner_size, chunk_size_log2) != envelope_size:
+    if (
+        not MIN_INNER_BYTES <= inner_size <= MAX_INNER_BYTES
+        or compute_padme_size(inner_size) != inner_size
+        or compute_envelope_size(inner_size, chunk_size) != envelope_size
+    ):
         raise MalformedError(f"no envelope is {envelope_size} bytes long")
     return inner_size

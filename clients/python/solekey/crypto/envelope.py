@@ -56,7 +56,7 @@ def seal_bytes(
     cipher = ItemCipher.make(data_key, context, choose_chunk_size_log2(len(content)), random)
     head = encode_head(metadata)
     inner = b"".join((head, content, encode_tail(len(head), len(content))))
-    chunk_size = cipher.header.chunk_size
+    chunk_size = cipher.chunk_size
     if len(inner) <= chunk_size:
         return cipher.header_bytes + cipher.seal_chunk(0, inner, final=True)
     view = memoryview(inner)
@@ -77,7 +77,7 @@ def open_bytes(envelope: bytes, *, data_key: DataKey, context: ItemContext) -> O
     cipher = ItemCipher.open(envelope[:HEADER_BYTES], data_key, context)
     inner = _open_chunks(cipher, memoryview(envelope)[HEADER_BYTES:])
     try:
-        parse_envelope_size(len(envelope), cipher.header.chunk_size_log2)
+        parse_envelope_size(len(envelope), cipher.chunk_size)
     except MalformedError as error:
         raise OpenError("padding") from error
     head_size = parse_head_size(inner)
@@ -114,8 +114,8 @@ def seal_envelope(
     cipher = ItemCipher.make(data_key, context, log2, random)
     inner = InnerReader(metadata, source, content_size)
     yield cipher.header_bytes
-    index, chunk = 0, inner.read(cipher.header.chunk_size)
-    while following := inner.read(cipher.header.chunk_size):
+    index, chunk = 0, inner.read(cipher.chunk_size)
+    while following := inner.read(cipher.chunk_size):
         yield cipher.seal_chunk(index, chunk, final=False)
         index, chunk = index + 1, following
     yield cipher.seal_chunk(index, chunk, final=True)
@@ -127,7 +127,7 @@ def choose_chunk_size_log2(content_size: int) -> int:
 
 
 def _open_chunks(cipher: ItemCipher, sealed: memoryview) -> bytes:
-    sealed_chunk = cipher.header.chunk_size + TAG_BYTES
+    sealed_chunk = cipher.chunk_size + TAG_BYTES
     if len(sealed) <= sealed_chunk:
         return cipher.open_chunk(0, sealed, final=True)
     pieces = []

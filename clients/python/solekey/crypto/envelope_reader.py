@@ -76,11 +76,11 @@ class EnvelopeReader:
     def __init__(self, source: RangeSource, *, data_key: DataKey, context: ItemContext) -> None:
         self._source = source
         self._cipher = ItemCipher.open(source.read_at(0, HEADER_BYTES), data_key, context)
-        self._chunk_size = self._cipher.header.chunk_size
+        self._chunk_size = self._cipher.chunk_size
         self._sealed_chunk = self._chunk_size + TAG_BYTES
         self._chunks = -(-(source.size - HEADER_BYTES) // self._sealed_chunk)
-        self._final: bytes | None = None
-        self._recent: tuple[int, bytes] = (-1, b"")
+        self._final = b""
+        self._recent: tuple[int | None, bytes] = (None, b"")
         self._layout: _Layout | None = None
 
     def open_metadata(self) -> ItemMetadata:
@@ -135,7 +135,7 @@ class EnvelopeReader:
         if self._layout is None:
             self._open_chunk(self._chunks - 1)
             try:
-                inner_size = parse_envelope_size(self._source.size, self._cipher.header.chunk_size_log2)
+                inner_size = parse_envelope_size(self._source.size, self._chunk_size)
             except MalformedError as error:
                 raise OpenError("padding") from error
             head_size = self._open_head_size()
@@ -146,20 +146,21 @@ class EnvelopeReader:
         return self._layout
 
     def _iter_inner(self, start: int, stop: int) -> Iterator[bytes]:
-        """Open the inner plaintext from `start` to `stop`, as far as there are chunks."""
-        last = min(-(-stop // self._chunk_size), self._chunks)
-        for index in range(start // self._chunk_size, last):
+        """Open the inner plaintext from `start` to `stop`."""
+        for index in range(start // self._chunk_size, -(-stop // self._chunk_size)):
             offset = index * self._chunk_size
             piece = self._open_chunk(index)[max(start - offset, 0) : stop - offset]
-            if piece:
+            if piece:  # a content that ends where a chunk ends, and an empty range
                 yield piece
 
     def _open_chunk(self, index: int) -> bytes:
         final = index == self._chunks - 1
-        if final and self._final is not None:
+        if final and self._final:
             return self._final
         if index == self._recent[0]:
             return self._recent[1]
+        if not 0 <= index < self._chunks:
+            raise OpenError("chunk")
         offset = HEADER_BYTES + index * self._sealed_chunk
         sealed = self._source.read_at(offset, min(self._sealed_chunk, self._source.size - offset))
         chunk = self._cipher.open_chunk(index, sealed, final=final)

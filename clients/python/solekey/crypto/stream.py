@@ -16,10 +16,9 @@ from solekey.crypto.hkdf import Label, derive_key_block
 from solekey.crypto.secrets import RandomSource
 from solekey.errors import OpenError, UnsupportedFormatError
 from solekey_protocol.envelope import (
+    PREFIX_BYTES,
     SALT_BYTES,
     SUITE_AES_256_GCM,
-    EnvelopeHeader,
-    encode_envelope_header,
     encode_prefix,
     parse_envelope_header,
 )
@@ -53,15 +52,20 @@ class ItemContext:
 
 
 class ItemCipher:
-    """Seals or opens the chunks of one envelope."""
+    """Seals or opens the chunks of one envelope.
 
-    __slots__ = ("_aead", "_associated_data", "header", "header_bytes")
+    Attributes:
+        header_bytes: the envelope's header (74 bytes).
+        chunk_size: plaintext bytes in every chunk but the last.
+    """
 
-    def __init__(self, header: EnvelopeHeader, key: bytes, context: ItemContext) -> None:
-        self.header = header
-        self.header_bytes = encode_envelope_header(header)
+    __slots__ = ("_aead", "_associated_data", "chunk_size", "header_bytes")
+
+    def __init__(self, header_bytes: bytes, chunk_size: int, key: bytes, place: bytes) -> None:
+        self.header_bytes = header_bytes
+        self.chunk_size = chunk_size
         self._aead = AESGCM(key)
-        self._associated_data = self.header_bytes + context.encode()
+        self._associated_data = header_bytes + place
 
     @classmethod
     def make(
@@ -70,9 +74,9 @@ class ItemCipher:
         """Make the cipher of a new envelope: a fresh salt, hence a fresh item key."""
         salt = random(SALT_BYTES)
         prefix = encode_prefix(SUITE_AES_256_GCM, chunk_size_log2, data_key.epoch)
-        key, commitment = _derive(data_key, salt, prefix, context)
-        header = EnvelopeHeader(SUITE_AES_256_GCM, chunk_size_log2, data_key.epoch, salt, commitment)
-        return cls(header, key, context)
+        place = context.encode()
+        key, commitment = _derive(data_key, salt, prefix + place)
+        return cls(prefix + salt + commitment, 1 << chunk_size_log2, key, place)
 
     @classmethod
     def open(cls, header_bytes: bytes, data_key: DataKey, context: ItemContext) -> Self:
@@ -90,11 +94,11 @@ class ItemCipher:
             raise OpenError("header") from error
         if header.epoch != data_key.epoch:
             raise OpenError("header")
-        prefix = encode_prefix(header.suite, header.chunk_size_log2, header.epoch)
-        key, commitment = _derive(data_key, header.salt, prefix, context)
+        place = context.encode()
+        key, commitment = _derive(data_key, header.salt, header_bytes[:PREFIX_BYTES] + place)
         if not hmac.compare_digest(commitment, header.commitment):
             raise OpenError("commitment")
-        return cls(header, key, context)
+        return cls(header_bytes, header.chunk_size, key, place)
 
     def seal_chunk(self, index: int, chunk: Buffer, *, final: bool) -> bytes:
         """Seal one chunk. Wire format: AES-256-GCM(chunk) ‖ tag (16)."""
@@ -112,8 +116,8 @@ class ItemCipher:
             raise OpenError("chunk") from error
 
 
-def _derive(data_key: DataKey, salt: bytes, prefix: bytes, context: ItemContext) -> tuple[bytes, bytes]:
-    return derive_key_block(data_key.expose(), salt=salt, label=Label.ITEM, context=prefix + context.encode())
+def _derive(data_key: DataKey, salt: bytes, context: bytes) -> tuple[bytes, bytes]:
+    return derive_key_block(data_key.expose(), salt=salt, label=Label.ITEM, context=context)
 
 
 def _encode_nonce(index: int, *, final: bool) -> bytes:
