@@ -2,15 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from solekey_protocol.errors import ChainError, ForkError, GapError
 from solekey_protocol.event import Event
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import AccountId
 from solekey_protocol.statements import EMPTY_HEAD, Head, Statement
-
-_NOTHING_SEEN: Mapping[Stream, Head] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +17,7 @@ class Chain:
     account: AccountId
     stream: Stream
     head: Head = EMPTY_HEAD
-    seen: Mapping[Stream, Head] = field(default=_NOTHING_SEEN)
+    seen: Mapping[Stream, Head] = field(default_factory=dict)
 
     def follow(self, event: Event) -> "Chain":
         """Follow one event.

@@ -85,8 +85,9 @@ class DevicesStream:
         """
         if event.signed is None:
             raise TransitionError(f"{event.body.TYPE}: no signed statement")
+        changed = self.evolve(event)
         self.verify_next(event.signed)
-        return self.evolve(event)
+        return changed
 
     def verify_next(self, signed: SignedStatement) -> Statement:
         """Verify a statement that wants to extend this stream: its signatures, then the transition.
