@@ -212,7 +212,7 @@ def test_vault_statements_verify_at_the_devices_head_that_they_claim(both):
 
 
 def test_a_revoked_device_cannot_write_behind_the_revocation(both):
-    """It would have to claim an old devices head, which nobody can once the revocation was seen in writing."""
+    """It would have to claim an old devices head, which nobody can once the revocation was seen."""
     phone_wrote = VaultStream.start(ACCOUNT).apply(
         say_vault(VaultStream.start(ACCOUNT), both, wrapped(), PHONE), both
     )
