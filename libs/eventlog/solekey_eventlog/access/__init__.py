@@ -1,0 +1,15 @@
+"""Who may ask what: access tokens, DPoP proofs, and the guard that admits a request. Spec: authentication.md §4.
+
+Map
+    level.py    Access: what an entry point asks of its caller
+    tokens.py   mint_access_token, verify_access_token (RFC 9068 at+jwt, EdDSA)
+    dpop.py     verify_dpop_proof (RFC 9449 §4.3)
+    guard.py    Guard.admit: token, proof, session, device and freshness in order
+"""
+
+from solekey_eventlog.access.guard import Guard
+from solekey_eventlog.access.level import Access
+from solekey_eventlog.access.tokens import AccessClaims, mint_access_token
+from solekey_eventlog.http.caller import Caller, DpopProof
+
+__all__ = ["Access", "AccessClaims", "Caller", "DpopProof", "Guard", "mint_access_token"]

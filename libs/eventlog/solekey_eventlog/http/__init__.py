@@ -1,0 +1,54 @@
+"""HTTP as values: what a service's Api takes and returns. No framework, no socket.
+
+Map
+    headers.py    Headers: case-insensitive, repetitions kept
+    caller.py     Caller, DpopProof: who asks, as the guard established it
+    request.py    Request, and parsing of its query and body
+    response.py   Response and its constructors
+    problems.py   exceptions → RFC 9457 problem documents
+
+``solekey_eventlog.nameko_ext`` brings them to the wire.
+"""
+
+from solekey_eventlog.http.caller import Caller, DpopProof
+from solekey_eventlog.http.headers import Headers
+from solekey_eventlog.http.problems import problem_response
+from solekey_eventlog.http.request import (
+    Request,
+    expect_members,
+    expect_string,
+    parse_cbor_body,
+    parse_json_body,
+    parse_query_integer,
+    parse_solekey_after,
+)
+from solekey_eventlog.http.response import (
+    POSITION_HEADER,
+    Response,
+    cbor_response,
+    empty_response,
+    event_response,
+    events_response,
+    json_response,
+)
+
+__all__ = [
+    "POSITION_HEADER",
+    "Caller",
+    "DpopProof",
+    "Headers",
+    "Request",
+    "Response",
+    "cbor_response",
+    "empty_response",
+    "event_response",
+    "events_response",
+    "expect_members",
+    "expect_string",
+    "json_response",
+    "parse_cbor_body",
+    "parse_json_body",
+    "parse_query_integer",
+    "parse_solekey_after",
+    "problem_response",
+]

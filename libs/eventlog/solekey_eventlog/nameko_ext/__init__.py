@@ -1,0 +1,37 @@
+"""nameko at the edge: what a ``service.py`` is made of. Nothing here decides anything about the domain.
+
+Map
+    http_entrypoint.py  ``@http(method, url, access=…, max_body_bytes=…)``
+    bus_entrypoint.py   ``@listen()``: the subscribed topics; the offset is committed after the worker succeeded
+    timer.py            ``@every(seconds)``
+    wiring.py           ``api = wired(DEFINITION, Api)``: kernel, publisher and heartbeats of the service
+    routes.py           which entry point answers which path
+    server.py           one listen socket for all containers of the process
+    connection.py       one connection: limits and deadlines on what a client may send
+    tls.py              TLS 1.3 contexts
+
+A service::
+
+    class VaultService:
+        name = "vault"
+        api = wired(DEFINITION, VaultApi)  # VaultApi(kernel), which keeps it as ``.kernel``
+
+        @http("PUT", "/v1/vault/wraps/<digest>", access=Access.TRUSTED, max_body_bytes=MAX_WRAP_BYTES)
+        def put_wrap(self, request: Request, digest: str) -> Response:
+            return self.api.put_wrap(request, digest)
+
+        @listen()
+        def on_record(self, record: Record) -> None:
+            self.api.kernel.projector.apply(record)
+
+        @every(3600)
+        def purge_unclaimed_objects(self) -> None:
+            self.api.purge_unclaimed_objects()
+"""
+
+from solekey_eventlog.nameko_ext.bus_entrypoint import listen
+from solekey_eventlog.nameko_ext.http_entrypoint import http
+from solekey_eventlog.nameko_ext.timer import every
+from solekey_eventlog.nameko_ext.wiring import wired
+
+__all__ = ["every", "http", "listen", "wired"]
