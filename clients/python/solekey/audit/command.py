@@ -1,0 +1,86 @@
+"""``solekey audit``: export a log, verify it. Needs no account, no key and no running service."""
+
+import json
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from solekey.audit.report import Report
+from solekey.audit.sources import LogError, export_log, read_log
+from solekey.audit.verify import verify_log
+from solekey_protocol.errors import MalformedError
+from solekey_protocol.ids import AccountId, PublicKey
+
+TAMPERED_EXIT = 3
+
+
+@click.group()
+def audit() -> None:
+    """Replay the event log and check that nobody cheated."""
+
+
+@audit.command()
+@click.argument("source")
+@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
+def export(source: str, target: Path) -> None:
+    """Export the log of SOURCE to the file TARGET, exact bytes, one event a line.
+
+    SOURCE: embedded:///path/bus.db, kafka://host:port, or an exported file.
+    """
+    count = export_log(source, target)
+    click.echo(f"{count} events written to {target}")
+
+
+@audit.command()
+@click.argument("source")
+@click.option(
+    "--pins",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="JSON file {account: first account key}, learnt from users.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
+def verify(source: str, pins: Path | None, as_json: bool) -> None:
+    """Verify the log of SOURCE; exit 0 when it is clean, 3 when somebody cheated."""
+    report = verify_log(_progress(source, as_json), read_pins(pins) if pins else None)
+    if as_json:
+        click.echo(json.dumps(report.summary(), indent=2))
+    else:
+        _print(report)
+    if not report.clean:
+        sys.exit(TAMPERED_EXIT)
+
+
+def read_pins(path: Path) -> dict[AccountId, PublicKey]:
+    """Read pinned first account keys from a JSON object.
+
+    Raises:
+        LogError: not a JSON object of account ids and public keys.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return {AccountId(account): PublicKey(key) for account, key in document.items()}
+    except (OSError, ValueError, AttributeError, TypeError, MalformedError) as error:
+        raise LogError(f"{path}: not a JSON object of account ids and first account keys: {error}") from error
+
+
+def _progress(source: str, quiet: bool) -> Iterable[bytes]:
+    from rich.progress import track  # late: the CLI must start fast
+
+    records = read_log(source)
+    return records if quiet or not sys.stderr.isatty() else track(records, "reading the log", transient=True)
+
+
+def _print(report: Report) -> None:
+    click.echo(f"{report.records} events, {report.repeated} repeated, {len(report.accounts)} accounts")
+    for account in report.accounts.values():
+        live = [f"epoch {w.wrapped.epoch} v{w.wrapped.wrap_version}" for w in account.vault.live_wraps()]
+        click.echo(
+            f"  {account.account} ({'pinned' if account.pinned else 'NOT pinned'}): "
+            f"{len(account.devices.trusted)} trusted devices, live wraps: {', '.join(live) or 'none'}, "
+            f"{account.vault.last_commit} commits"
+        )
+    for finding in report.findings:
+        click.secho(f"  {finding}", fg="red")
+    click.echo("verdict: clean" if report.clean else f"verdict: TAMPERED ({len(report.findings)} findings)")

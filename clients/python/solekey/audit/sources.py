@@ -1,0 +1,137 @@
+"""Where an event log comes from: an exported file, the embedded bus, or Kafka. Spec: audit.md §1.
+
+*Wire format* of an exported log: the records' exact bytes, one a line. Canonical JSON holds no line feed,
+so a line is a record, byte for byte what was hashed.
+
+A source is named by a path (``events.jsonl``), by ``embedded:///path/bus.db``, or by ``kafka://host:port[,host:port]``
+with ``?cafile=…`` for TLS; SASL credentials come from SOLEKEY_AUDIT_USERNAME and SOLEKEY_AUDIT_PASSWORD.
+"""
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+from solekey.errors import SolekeyError
+from solekey_protocol.events.body import Stream
+from solekey_protocol.limits import MAX_EVENT_BYTES
+
+TOPICS = tuple(f"solekey.{stream.value}.v1" for stream in Stream)
+_KAFKA_IDLE_MS = 10_000
+
+
+class LogError(SolekeyError):
+    """A log cannot be read."""
+
+    code = "log_unreadable"
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return "Name an exported log (events.jsonl), embedded:///path/bus.db, or kafka://host:port."
+
+
+def read_log(source: str) -> Iterator[bytes]:
+    """Yield every record of a log, exact bytes, in the order of each stream.
+
+    Raises:
+        LogError: the source does not exist, cannot be read, or holds a line that is no record.
+    """
+    if source.startswith("kafka://"):
+        return _read_kafka(source)
+    if source.startswith("embedded://"):
+        return _read_embedded(Path(urlsplit(source).path))
+    return _read_file(Path(source))
+
+
+def export_log(source: str, target: Path) -> int:
+    """Write a log to a file that ``read_log`` reads, atomically; return the number of records."""
+    partial = target.with_name(target.name + ".partial")
+    count = 0
+    with partial.open("wb") as out:
+        for raw in read_log(source):
+            out.write(raw + b"\n")
+            count += 1
+        out.flush()
+        os.fsync(out.fileno())
+    partial.replace(target)
+    return count
+
+
+def _read_file(path: Path) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                if not line.endswith(b"\n"):
+                    raise LogError(f"{path}: line {number} is cut off; export the log again")
+                if len(line) > MAX_EVENT_BYTES + 1:
+                    raise LogError(f"{path}: line {number} is longer than an event can be")
+                yield line[:-1]
+    except OSError as error:
+        raise LogError(f"{path}: {error.strerror}") from error
+
+
+def _read_embedded(path: Path) -> Iterator[bytes]:
+    if not path.is_file():
+        raise LogError(f"{path}: no embedded bus is there")
+    marks = ",".join("?" * len(TOPICS))
+    query = f"SELECT value FROM records WHERE topic IN ({marks}) ORDER BY topic, partition, offset"  # noqa: S608 - marks only
+    try:
+        with sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True) as database:
+            for (value,) in database.execute(query, TOPICS):
+                yield bytes(value)
+    except sqlite3.Error as error:
+        raise LogError(f"{path}: {error}") from error
+
+
+def _read_kafka(source: str) -> Iterator[bytes]:
+    from kafka import KafkaConsumer, TopicPartition
+    from kafka.errors import KafkaError
+
+    url = urlsplit(source)
+    try:
+        consumer = KafkaConsumer(
+            bootstrap_servers=url.netloc.split(","),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            allow_auto_create_topics=False,
+            consumer_timeout_ms=_KAFKA_IDLE_MS,
+            **_kafka_security(parse_qs(url.query)),
+        )
+    except KafkaError as error:
+        raise LogError(f"{url.netloc}: {error}") from error
+    try:
+        for topic in TOPICS:
+            for partition in sorted(consumer.partitions_for_topic(topic) or ()):
+                yield from _read_partition(consumer, TopicPartition(topic, partition))
+    except KafkaError as error:
+        raise LogError(f"{url.netloc}: {error}") from error
+    finally:
+        consumer.close()
+
+
+def _read_partition(consumer: Any, partition: Any) -> Iterator[bytes]:
+    consumer.assign([partition])
+    end = consumer.end_offsets([partition])[partition]
+    consumer.seek_to_beginning(partition)
+    while consumer.position(partition) < end:
+        before = consumer.position(partition)
+        for records in consumer.poll(timeout_ms=_KAFKA_IDLE_MS).values():
+            yield from (record.value for record in records if record.offset < end)
+        if consumer.position(partition) == before:
+            raise LogError(f"{partition}: Kafka stopped answering before the end of the log")
+
+
+def _kafka_security(query: dict[str, list[str]]) -> dict[str, object]:
+    username, password = os.environ.get("SOLEKEY_AUDIT_USERNAME"), os.environ.get("SOLEKEY_AUDIT_PASSWORD")
+    tls = {"ssl_cafile": query["cafile"][0]} if "cafile" in query else {}
+    protocol = ("SASL_" if username else "") + ("SSL" if tls else "PLAINTEXT")
+    settings: dict[str, object] = {"security_protocol": protocol, **tls}
+    if username:
+        settings |= {
+            "sasl_mechanism": "SCRAM-SHA-512",
+            "sasl_plain_username": username,
+            "sasl_plain_password": password,
+        }
+    return settings
