@@ -16,7 +16,7 @@ class BusError(Exception):
 
 
 class BusUnavailableError(BusError):
-    """The bus did not answer in the time allowed. What was published may or may not be there: publish it again."""
+    """The bus did not answer in the time allowed. What was published may or may not be there: repeat it."""
 
     code = "bus_unavailable"
 

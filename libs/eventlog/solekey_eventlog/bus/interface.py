@@ -10,6 +10,9 @@ from types import TracebackType
 from typing import NamedTuple, Protocol, Self
 
 from solekey_eventlog.bus.topics import TopicSettings
+from solekey_protocol.limits import MAX_EVENT_BYTES
+
+MAX_KEY_CHARS = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +22,13 @@ class Message:
     topic: str
     key: str
     value: bytes
+
+    def __post_init__(self) -> None:
+        """Refuse what the log could not hold, whichever adapter carries it. Raises ValueError."""
+        if not 0 < len(self.key) <= MAX_KEY_CHARS:
+            raise ValueError(f"{self.topic}: expected a key of 1 to {MAX_KEY_CHARS} characters")
+        if len(self.value) > MAX_EVENT_BYTES:
+            raise ValueError(f"{self.topic}: expected at most {MAX_EVENT_BYTES} bytes, got {len(self.value)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +83,7 @@ class Consumer(Protocol):
         """Deliver from this record on, again. Drop later records of its partition that you still hold.
 
         Raises:
-            PartitionLostError: another member owns the partition now, and gets the record.
+            PartitionLostError: another member owns the partition now, or an earlier record was sought since.
         """
         ...
 
@@ -103,6 +113,7 @@ class Bus(Protocol):
         """Write one record and return once it is durable.
 
         Raises:
+            ValueError: the value is longer than MAX_EVENT_BYTES, or there is no key.
             BusUnavailableError: not confirmed within the configured time; publish it again.
             BusConfigurationError: the topic does not exist, or may not be written.
         """
