@@ -9,19 +9,10 @@ import logging
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from solekey_eventlog.errors import Refusal
+from solekey_eventlog.errors import Refusal, derive_refusal
 from solekey_eventlog.http.response import Response
 from solekey_protocol.encoding import Json, encode_json
-from solekey_protocol.errors import (
-    ChainError,
-    MalformedError,
-    ProtocolError,
-    SchemaError,
-    SignatureError,
-    TransitionError,
-    UnsupportedError,
-    UntrustedDeviceError,
-)
+from solekey_protocol.errors import ProtocolError
 
 _log = logging.getLogger(__name__)
 
@@ -29,20 +20,11 @@ PROBLEM_CONTENT_TYPE = "application/problem+json"
 MAX_DETAIL_CHARS = 500
 _NONE: Mapping[str, Json] = MappingProxyType({})
 
-_PROTOCOL_STATUS: tuple[tuple[type[ProtocolError], int, str], ...] = (
-    (SchemaError, 422, "The document is outside its closed schema"),
-    (UnsupportedError, 422, "The format is not supported by this release"),
-    (MalformedError, 400, "The request could not be understood"),
-    (SignatureError, 422, "A signature does not verify"),
-    (UntrustedDeviceError, 403, "The device is not trusted"),
-    (ChainError, 409, "The statement does not continue its stream"),
-    (TransitionError, 409, "A rule of the stream forbids this"),
-)
-"""First match counts: the more special class stands first."""
-
 
 def problem_response(error: BaseException) -> Response:
     """Make the answer to an exception. Never raises; logs what nobody expected, and says only that it happened."""
+    if isinstance(error, ProtocolError):
+        error = derive_refusal(error)
     if isinstance(error, Refusal):
         headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s is not None else {}
         if error.status == 401:
@@ -50,10 +32,6 @@ def problem_response(error: BaseException) -> Response:
         return problem_document(
             error.status, error.code, error.title, str(error), extras=error.extras, headers=headers
         )
-    if isinstance(error, ProtocolError):
-        for kind, status, title in _PROTOCOL_STATUS:
-            if isinstance(error, kind):
-                return problem_document(status, error.code, title, str(error))
     _log.error("unexpected %s", type(error).__name__, exc_info=error)
     return problem_document(500, "internal_error", "Something went wrong here; the operator's log says what")
 

@@ -1,0 +1,152 @@
+"""Access tokens: RFC 9068 JWTs, bound to a device key (RFC 9449 §6.1). Spec: authentication.md §4.
+
+*Wire format.* Compact JWS. Header ``{"alg": "EdDSA", "kid": <signing key id>, "typ": "at+jwt"}``. Claims, all
+required, no others: ``iss`` the origin, ``aud`` one service, ``sub`` the account, ``device``, ``sid`` the
+session, ``auth_seq`` where the session stood in the account's auth stream when the token was made, ``iat``
+and ``exp`` in seconds, ``jti``, ``cnf: {"jkt": <thumbprint of the device key>}``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from solekey_eventlog.access.compact import Compact, CompactError, parse_compact, sign_compact
+from solekey_eventlog.errors import NotYetApplied, TokenExpired, TokenInvalid
+from solekey_protocol.encoding import Json
+from solekey_protocol.errors import MalformedError, SchemaError
+from solekey_protocol.events.auth import SigningKeyPublished
+from solekey_protocol.events.body import Stream
+from solekey_protocol.events.fields import Position, decode_body
+from solekey_protocol.ids import AccountId, DeviceId, KeyId, SessionId
+from solekey_protocol.limits import MAX_SAFE_INTEGER
+
+TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type, not a secret
+MAX_LIFETIME_S = 300
+MAX_SKEW_S = 60
+_TEXT_MEMBERS = ("iss", "aud", "jti")
+_MEMBERS = frozenset({*_TEXT_MEMBERS, "sub", "device", "sid", "auth_seq", "iat", "exp", "cnf"})
+
+
+@dataclass(frozen=True, slots=True)
+class AccessClaims:
+    """What a token says. Times are whole seconds since 1970."""
+
+    issuer: str
+    audience: Stream
+    account: AccountId
+    device: DeviceId
+    session: SessionId
+    thumbprint: str
+    auth_seq: int
+    issued_at_s: int
+    expires_at_s: int
+    token_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Subject:
+    sub: AccountId
+    device: DeviceId
+    sid: SessionId
+    auth_seq: Position
+
+
+def mint_access_token(claims: AccessClaims, *, key_id: KeyId, private_key: bytes) -> str:
+    """Sign a token with the raw 32-byte Ed25519 key that ``key_id`` was published for."""
+    members: dict[str, Json] = {
+        "iss": claims.issuer,
+        "aud": claims.audience.value,
+        "sub": claims.account,
+        "device": claims.device,
+        "sid": claims.session,
+        "auth_seq": claims.auth_seq,
+        "iat": claims.issued_at_s,
+        "exp": claims.expires_at_s,
+        "jti": claims.token_id,
+        "cnf": {"jkt": claims.thumbprint},
+    }
+    return sign_compact({"typ": TOKEN_TYPE, "kid": key_id}, members, private_key)
+
+
+def verify_access_token(
+    token: str,
+    *,
+    signing_keys: Mapping[KeyId, SigningKeyPublished],
+    issuer: str,
+    audience: Stream,
+    now: datetime,
+) -> AccessClaims:
+    """Verify a token: type, key, signature, then each claim.
+
+    Raises:
+        TokenInvalid: not a token of this platform for this service.
+        TokenExpired: it was one.
+        NotYetApplied: signed by a key that was not heard of here; it may have been published just now.
+    """
+    try:
+        compact = parse_compact(token)
+        key = _find_key(compact, signing_keys)
+        claims = _parse_claims(compact.verify(key.public_key))
+    except (CompactError, MalformedError) as error:
+        raise TokenInvalid(f"access token: {error}") from error
+    if claims.issuer != issuer or claims.audience is not audience:
+        raise TokenInvalid("access token: made for another service")
+    if not key.not_before.datetime.timestamp() <= claims.issued_at_s < key.not_after.datetime.timestamp():
+        raise TokenInvalid("access token: signed outside the signing key's time")
+    if not 0 < claims.expires_at_s - claims.issued_at_s <= MAX_LIFETIME_S:
+        raise TokenInvalid(f"access token: lives longer than {MAX_LIFETIME_S} s")
+    if claims.issued_at_s > now.timestamp() + MAX_SKEW_S:
+        raise TokenInvalid("access token: issued in the future")
+    if claims.expires_at_s <= now.timestamp():
+        raise TokenExpired("access token: expired; refresh it")
+    return claims
+
+
+def _find_key(compact: Compact, signing_keys: Mapping[KeyId, SigningKeyPublished]) -> SigningKeyPublished:
+    if compact.header.get("typ") != TOKEN_TYPE:
+        raise CompactError(f"typ: expected {TOKEN_TYPE}")
+    key_id = KeyId(str(compact.header.get("kid")))
+    key = signing_keys.get(key_id)
+    if key is None:
+        raise NotYetApplied("access token: its signing key is not known here yet")
+    return key
+
+
+def _parse_claims(members: Mapping[str, Json]) -> AccessClaims:
+    if members.keys() != _MEMBERS:
+        raise SchemaError(f"claims: expected exactly {', '.join(sorted(_MEMBERS))}")
+    issuer, audience, token_id = (_text(members, name) for name in _TEXT_MEMBERS)
+    subject = decode_body(
+        _Subject, {name: members[name] for name in ("sub", "device", "sid", "auth_seq")}, where="claims"
+    )
+    confirmation = members["cnf"]
+    if not isinstance(confirmation, Mapping) or confirmation.keys() != {"jkt"}:
+        raise SchemaError("claims.cnf: expected a jkt")
+    if audience not in set(Stream):
+        raise SchemaError("claims.aud: not a service")
+    return AccessClaims(
+        issuer=issuer,
+        audience=Stream(audience),
+        account=subject.sub,
+        device=subject.device,
+        session=subject.sid,
+        thumbprint=_text(confirmation, "jkt"),
+        auth_seq=subject.auth_seq,
+        issued_at_s=_seconds(members, "iat"),
+        expires_at_s=_seconds(members, "exp"),
+        token_id=token_id,
+    )
+
+
+def _text(members: Mapping[str, Json], name: str) -> str:
+    value = members[name]
+    if not isinstance(value, str):
+        raise SchemaError(f"claims.{name}: expected a string")
+    return value
+
+
+def _seconds(members: Mapping[str, Json], name: str) -> int:
+    value = members[name]
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_SAFE_INTEGER:
+        raise SchemaError(f"claims.{name}: expected whole seconds since 1970")
+    return value

@@ -1,0 +1,117 @@
+"""One listen socket for all containers of the process, over TLS 1.3 or behind a proxy that speaks it.
+
+nameko's own WebServer is one a container and knows neither TLS nor limits. This one belongs to the runner:
+entry points add their routes while their containers start; it accepts once all have started, and stops
+accepting before the first one stops.
+"""
+
+import logging
+import socket
+import ssl
+
+import eventlet
+from eventlet import wsgi
+
+from solekey_eventlog.nameko_ext.application import Application
+from solekey_eventlog.nameko_ext.connection import Connection
+from solekey_eventlog.nameko_ext.routes import Routes
+
+_log = logging.getLogger(__name__)
+
+_MAX_CONNECTIONS = 1000
+_BACKLOG = 256
+_SOCKET_TIMEOUT_S = 30.0
+_IDLE_TIMEOUT_S = 75.0
+_HANDSHAKE_TIMEOUT_S = 10.0
+_ACCEPT_PAUSE_S = 0.1
+
+
+class HttpServer:
+    """Accepts connections for the routes of every container in the process."""
+
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        self.routes = Routes()
+        self._address = (host, port)
+        self._tls = tls
+        self._pool = eventlet.GreenPool(_MAX_CONNECTIONS)
+        self._states: dict[int, list[object]] = {}
+        self._socket: socket.socket | None = None
+        self._acceptor: eventlet.greenthread.GreenThread | None = None
+
+    def listen(self) -> int:
+        """Take the address, so that a second process fails at once, and return the port. Accepts nothing yet.
+
+        Raises:
+            OSError: the address is taken or not this machine's.
+        """
+        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
+        self._socket = eventlet.listen(self._address, family=family, backlog=_BACKLOG, reuse_port=False)
+        return int(self._socket.getsockname()[1])
+
+    def start(self) -> None:
+        """Begin to accept."""
+        if self._socket is None:
+            raise RuntimeError("listen first")
+        server = wsgi.Server(
+            self._socket,
+            self._socket.getsockname(),
+            Application(self.routes),
+            protocol=Connection,
+            keepalive=_IDLE_TIMEOUT_S,
+            socket_timeout=_SOCKET_TIMEOUT_S,
+            log_output=False,
+            debug=False,
+        )
+        self._acceptor = eventlet.spawn(self._accept, server, self._socket)
+
+    def stop(self, timeout_s: float) -> None:
+        """Accept nothing more, let the requests that have begun finish, close the idle connections."""
+        if self._acceptor is not None:
+            self._acceptor.kill()
+        if self._socket is not None:
+            self._socket.close()
+        for state in list(self._states.values()):
+            idle, state[2] = state[2] == wsgi.STATE_IDLE, wsgi.STATE_CLOSE
+            if idle:
+                _shut(state[1])
+        with eventlet.Timeout(timeout_s, False):
+            self._pool.waitall()
+        for state in list(self._states.values()):
+            _shut(state[1])
+
+    def _accept(self, server: wsgi.Server, listener: socket.socket) -> None:
+        while True:
+            try:
+                client, address = listener.accept()
+            except OSError as error:
+                # Out of file descriptors, or a client that went before it was accepted.
+                _log.warning("accept: %s", error)
+                eventlet.sleep(_ACCEPT_PAUSE_S)
+                continue
+            self._pool.spawn_n(self._serve, server, client, address)
+
+    def _serve(self, server: wsgi.Server, client: socket.socket, address: tuple[str, int]) -> None:
+        state: list[object] = [address, client, wsgi.STATE_IDLE]
+        self._states[id(state)] = state
+        try:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+            client.settimeout(_SOCKET_TIMEOUT_S)
+            if self._tls is not None:
+                with eventlet.Timeout(_HANDSHAKE_TIMEOUT_S, TimeoutError("TLS handshake")):
+                    client = state[1] = self._tls.wrap_socket(client, server_side=True)
+            server.process_request(state)
+        except OSError as error:
+            _log.debug("connection from %s: %s", address[0], error)
+        except Exception:
+            _log.exception("connection from %s", address[0])
+        finally:
+            self._states.pop(id(state), None)
+            client.close()
+
+
+def _shut(client: object) -> None:
+    assert isinstance(client, socket.socket)  # noqa: S101 - for mypy
+    try:
+        client.shutdown(socket.SHUT_RDWR)
+    except OSError:
+        return  # it is gone already
