@@ -6,6 +6,7 @@ that finds what was planted: see tests/audit.
 """
 
 import base64
+import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -73,12 +74,12 @@ def spellings(secret: bytes) -> Iterator[tuple[str, bytes]]:
         return
     yield "utf-16le", text.encode("utf-16-le")
     yield "utf-16be", text.encode("utf-16-be")
-    yield "json-escaped", "".join(f"\\u{ord(c):04x}" for c in text if ord(c) <= 0xFFFF).encode()
-    if (escaped := text.encode("unicode_escape")) != secret:
-        yield "escaped", escaped.lower()
+    yield "\\u", "".join(f"\\u{ord(c):04x}" for c in text if ord(c) <= 0xFFFF).encode()
+    if (escaped := json.dumps(text)[1:-1].encode()) != secret:
+        yield "json", escaped
 
 
-_CASELESS = frozenset({"hex", "percent", "json-escaped"})
+_CASELESS = frozenset({"hex", "percent", "\\u"})
 
 
 def _base64_core(secret: bytes, alignment: int) -> Iterator[tuple[str, bytes]]:
