@@ -17,9 +17,32 @@
     ├── UnsupportedFormatError       unsupported_format    made by a newer release
     ├── OpenError                    open_failed           a ciphertext that does not open
     ├── TamperedWrapError            wrap_tampered         a wrapped key that does not open
-    └── SealError                                          plaintext that cannot be sealed
-        ├── MetadataError            metadata_invalid      outside the closed metadata schema
-        └── ContentSizeError         content_size_changed  the source is not as long as declared
+    ├── SealError                                          plaintext that cannot be sealed
+    │   ├── MetadataError            metadata_invalid      outside the closed metadata schema
+    │   └── ContentSizeError         content_size_changed  the source is not as long as declared
+    ├── ProfileError                 profile_unusable      the profile folder
+    │   ├── ProfileMissingError      profile_missing
+    │   ├── ProfileExistsError       profile_exists
+    │   └── NotLoggedInError         not_logged_in
+    ├── TransportError                                     no usable answer from the server
+    │   ├── InsecureServerError      insecure_server       not https, or a certificate that is not pinned
+    │   ├── RedirectRefusedError     redirect_refused
+    │   ├── UnreachableError         server_unreachable
+    │   └── BadAnswerError           bad_answer            not what the API says
+    ├── EvidenceError                                      a server that does what no honest one does
+    │   ├── RollbackError            rollback_detected     shows less than it has shown before
+    │   ├── HistoryForkError         fork_detected         shows another history; evidence is on disk
+    │   ├── ForgedEventError         event_forged          a record that breaks the rules of its stream
+    │   └── SwappedObjectError       object_swapped        other bytes than a signed commit names, or none
+    ├── VaultError
+    │   ├── ItemMissingError         item_missing
+    │   ├── ItemNameError            item_name_ambiguous   several items have this name
+    │   ├── ContentionError          commit_contention     other devices were always faster
+    │   └── ForeignDeviceError       device_unknown        no such device in this account
+    ├── RotationError                rotation_refused
+    │   ├── NewUserKeyNeededError    new_user_key_needed   an open change goes to another user key
+    │   └── ReadBackError            wrap_read_back        what was stored is not what was sent
+    └── ServerRefusedError           (the server's code)   see `solekey.refusals`
 
 Spec: conventions.md §6.
 """
@@ -217,3 +240,161 @@ class ContentSizeError(SealError):
     def diagnostics(self) -> str:
         """Tell the user what to do next."""
         return "Wait until no other program writes the file, then try again."
+
+
+class _AdvisedError(SolekeyError):
+    """Base of the errors whose next step is always the same."""
+
+    ADVICE: ClassVar[str]
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return self.ADVICE
+
+
+class ProfileError(_AdvisedError):
+    """A profile folder that cannot be used."""
+
+    code = "profile_unusable"
+    ADVICE = "Check the folder's owner and permissions, or choose another with --profile."
+
+
+class ProfileMissingError(ProfileError):
+    """There is no profile in this folder."""
+
+    code = "profile_missing"
+    ADVICE = "Run `solekey signup`, or `solekey login` on a new device; or name the profile with --profile."
+
+
+class ProfileExistsError(ProfileError):
+    """The folder holds another account's profile."""
+
+    code = "profile_exists"
+    ADVICE = "Choose another folder with --profile; one profile is one device of one account."
+
+
+class NotLoggedInError(ProfileError):
+    """The profile has no session."""
+
+    code = "not_logged_in"
+    ADVICE = "Log in: `solekey login`."
+
+
+class TransportError(_AdvisedError):
+    """No usable answer from the server."""
+
+    code = "transport_failed"
+    ADVICE = "Check the connection and try again; nothing that was acknowledged is lost."
+
+
+class InsecureServerError(TransportError):
+    """A server address that is not https, or a server that is not the pinned one."""
+
+    code = "insecure_server"
+    ADVICE = "Use the server's https:// address and its own CA file (--ca); do not go on if they changed."
+
+
+class RedirectRefusedError(TransportError):
+    """The server answered with a redirect; proofs and tokens are for one host only."""
+
+    code = "redirect_refused"
+    ADVICE = "Ask the operator for the service's own address and use that; redirects are never followed."
+
+
+class UnreachableError(TransportError):
+    """The server did not answer, also not when asked again."""
+
+    code = "server_unreachable"
+
+
+class BadAnswerError(TransportError):
+    """An answer that is not what the API says."""
+
+    code = "bad_answer"
+    ADVICE = "Check the server address; if it is right, client and server are of different releases."
+
+
+class EvidenceError(_AdvisedError):
+    """The server did what no honest server does."""
+
+    code = "server_misbehaved"
+    ADVICE = "Stop using this server, keep the profile folder as evidence, and run `solekey audit`."
+
+
+class RollbackError(EvidenceError):
+    """The server shows less of a stream than it has shown or named before."""
+
+    code = "rollback_detected"
+
+
+class HistoryForkError(EvidenceError):
+    """The server shows another history than before; both records are in ``fork-evidence.json``."""
+
+    code = "fork_detected"
+
+
+class ForgedEventError(EvidenceError):
+    """A record that is not signed by whom it must be, or breaks the rules of its stream."""
+
+    code = "event_forged"
+
+
+class SwappedObjectError(EvidenceError):
+    """The server has other bytes than the ones that a signed commit names, or none at all."""
+
+    code = "object_swapped"
+
+
+class VaultError(_AdvisedError):
+    """Something about an item."""
+
+    code = "vault_refused"
+    ADVICE = "Run `solekey list` to see what there is."
+
+
+class ItemMissingError(VaultError):
+    """There is no item of this name or id."""
+
+    code = "item_missing"
+
+
+class ItemNameError(VaultError):
+    """Several items have this name."""
+
+    code = "item_name_ambiguous"
+    ADVICE = "Name the item by its id (itm_…); `solekey list` shows them."
+
+
+class ContentionError(VaultError):
+    """Other devices committed first each time."""
+
+    code = "commit_contention"
+    ADVICE = "Try again when the other devices are less busy; nothing was lost."
+
+
+class ForeignDeviceError(VaultError):
+    """There is no such device in this account."""
+
+    code = "device_unknown"
+    ADVICE = "Run `solekey devices list` and use one of its ids."
+
+
+class RotationError(_AdvisedError):
+    """A rotation that cannot go on like this."""
+
+    code = "rotation_refused"
+    ADVICE = "Run `solekey rotate status`, then `solekey rotate resume`."
+
+
+class NewUserKeyNeededError(RotationError):
+    """An open user key change goes to another user key than the one given, or none was given."""
+
+    code = "new_user_key_needed"
+    ADVICE = "Give the new recovery phrase that was shown when this change began, or abort it."
+
+
+class ReadBackError(RotationError):
+    """The wrap that the server stores does not open to the key that was wrapped."""
+
+    code = "wrap_read_back"
+    ADVICE = "The old key is still in force and nothing is lost: try again; if it fails again, run an audit."

@@ -1,0 +1,39 @@
+"""DPoP proofs (RFC 9449): each request shows that it comes from the device that the token is bound to.
+
+Wire format: a compact JWS (RFC 7515), header ``{"alg":"EdDSA","jwk":…,"typ":"dpop+jwt"}``, payload
+``{"ath"?,"htm","htu","iat","jti"}``. Spec: authentication.md §5.
+"""
+
+import base64
+import hashlib
+
+from solekey.crypto import DeviceKey
+from solekey_protocol.encoding import Json, encode_json
+
+JTI_BYTES = 16
+
+
+def make_proof(
+    device_key: DeviceKey, *, method: str, url: str, iat: int, jti: bytes, access_token: str | None = None
+) -> str:
+    """Make the proof for one request.
+
+    Args:
+        device_key: the key that the session is bound to.
+        method: the HTTP method.
+        url: origin and path, without query and fragment (RFC 9449 §4.2).
+        iat: now, in seconds since 1970.
+        jti: 16 random bytes; the server takes each once.
+        access_token: the token that goes along, if any; its hash is bound (`ath`).
+    """
+    header: dict[str, Json] = {"alg": "EdDSA", "typ": "dpop+jwt", "jwk": device_key.public_jwk}
+    payload: dict[str, Json] = {"htm": method, "htu": url, "iat": iat, "jti": jti.hex()}
+    if access_token is not None:
+        payload["ath"] = _encode_base64url(hashlib.sha256(access_token.encode()).digest())
+    signing_input = f"{_encode_base64url(encode_json(header))}.{_encode_base64url(encode_json(payload))}"
+    signature = bytes.fromhex(device_key.sign(signing_input.encode()))
+    return f"{signing_input}.{_encode_base64url(signature)}"
+
+
+def _encode_base64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()

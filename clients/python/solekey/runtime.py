@@ -1,0 +1,36 @@
+"""The outside world in one place: clock, randomness, sleep, network. All else takes it as arguments."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import httpx
+
+from solekey.crypto.secrets import RandomSource
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What the client takes from its surroundings; tests put in their own.
+
+    Attributes:
+        now: the wall clock, UTC.
+        random: cryptographically random bytes.
+        sleep: waits for seconds, between retries.
+        http: replaces the network (TLS included) by an in-process transport.
+    """
+
+    now: Callable[[], datetime] = _now
+    random: RandomSource = os.urandom
+    sleep: Callable[[float], None] = time.sleep
+    http: httpx.BaseTransport | None = None
+
+    def now_ms(self) -> int:
+        """The time in milliseconds since 1970."""
+        return int(self.now().timestamp() * 1000)
