@@ -1,0 +1,75 @@
+"""``@http``: a method of a service that answers requests."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, TypeVar, cast
+
+from eventlet.event import Event as GreenEvent
+from nameko.extensions import Entrypoint
+
+from solekey_eventlog.access import Access
+from solekey_eventlog.errors import Refusal
+from solekey_eventlog.http import Request, Response
+from solekey_eventlog.nameko_ext.body import BodyReader
+from solekey_eventlog.nameko_ext.server import HttpServer
+from solekey_eventlog.nameko_ext.wiring import find_wiring
+from solekey_protocol.errors import ProtocolError
+
+F = TypeVar("F", bound=Callable[..., Response])
+
+SERVER_KEY = "SOLEKEY_SERVER"
+"""Where nameko's configuration holds the HttpServer of the process."""
+DEFAULT_MAX_BODY_BYTES = 64 * 1024
+
+
+class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no types
+    """Admits a request, reads its body, and runs the service's method as a nameko worker."""
+
+    def __init__(self, method: str, url: str, access: Access, max_body_bytes: int) -> None:
+        self.method = method
+        self.url = url
+        self.access = access
+        self.max_body_bytes = max_body_bytes
+        super().__init__(expected_exceptions=(Refusal, ProtocolError))
+
+    def setup(self) -> None:
+        """Take the route. Nobody connects before all containers have started."""
+        _find_server(self.container).routes.add(self.method, self.url, self)
+
+    def stop(self) -> None:
+        """Give the route back."""
+        _find_server(self.container).routes.remove(self)
+
+    def handle(self, request: Request, values: Mapping[str, str], body: BodyReader) -> Response:
+        """Answer a request. The caller is admitted before its body is read."""
+        body.verify_declared(self.max_body_bytes)
+        admitted = find_wiring(self.container).guard.admit(request, self.access)
+        return self._run(replace(admitted, body=body.read(self.max_body_bytes)), values)
+
+    def _run(self, request: Request, values: Mapping[str, str]) -> Response:
+        finished = GreenEvent()
+
+        def handle_result(_: object, result: Any, exc_info: Any) -> tuple[Any, Any]:
+            finished.send(result, exc_info)
+            return result, exc_info
+
+        self.container.spawn_worker(self, (request,), dict(values), handle_result=handle_result)
+        response = finished.wait()
+        if not isinstance(response, Response):
+            raise TypeError(f"{self.method_name} must return a Response, got {type(response).__name__}")
+        return response
+
+
+def _find_server(container: Any) -> HttpServer:
+    return cast("HttpServer", container.config[SERVER_KEY])
+
+
+def http(
+    method: str, url: str, *, access: Access, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
+) -> Callable[[F], F]:
+    """Answer ``method`` on ``url`` (werkzeug's syntax: ``/v1/vault/wraps/<digest>``).
+
+    The method takes the Request and the placeholders by name, and returns a Response or raises what has a
+    problem document. ``access`` has no default: who may ask is decided at every entry point.
+    """
+    return cast("Callable[[F], F]", HttpEntrypoint.decorator(method, url, access, max_body_bytes))

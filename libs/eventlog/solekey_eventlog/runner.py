@@ -1,0 +1,182 @@
+"""Runs services: one nameko container each, one listen socket for all. The first import of every ``__main__``.
+
+Importing this module patches the standard library for eventlet, which must happen before anything else keeps
+a socket, lock or thread of the unpatched kind. Nothing else patches, and no domain module knows of it::
+
+    from solekey_eventlog.runner import main  # patches the standard library: stays first
+
+    # isort: split
+    from solekey_vault.config import VaultConfig
+    from solekey_vault.service import VaultService
+
+    if __name__ == "__main__":
+        main(VaultService, VaultConfig)
+"""
+
+# ruff: noqa: E402 - the patch comes before every other import
+import os
+import warnings
+
+with warnings.catch_warnings():
+    # eventlet announces its retirement at every import; ADR: nameko is the outermost ring and can be replaced.
+    warnings.simplefilter("ignore")
+    import eventlet
+
+    eventlet.monkey_patch()
+os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"  # psycopg's own waits in C, which eventlet cannot see
+
+import argparse
+import logging
+import signal
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from nameko.runners import ServiceRunner
+
+from solekey_eventlog.bus import BusConfigurationError
+from solekey_eventlog.config import ConfigError, ServiceConfig, load_config
+from solekey_eventlog.nameko_ext.http_entrypoint import SERVER_KEY
+from solekey_eventlog.nameko_ext.server import HttpServer
+from solekey_eventlog.nameko_ext.tls import open_server_context
+from solekey_eventlog.nameko_ext.wiring import CONFIGS_KEY
+
+_log = logging.getLogger(__name__)
+
+EXIT_CONFIGURATION = 2
+EXIT_FAILED = 1
+_FINISH_REQUESTS_S = 1.0
+_STOP_S = 10.0
+_LOOK_S = 0.1
+_CHATTY = ("nameko", "kafka", "alembic", "sqlalchemy", "werkzeug")
+
+
+def main(service: type, config_class: type[ServiceConfig]) -> NoReturn:
+    """Run one service as a process, configured by the environment and optionally one file; ends the process."""
+    parser = argparse.ArgumentParser(description=service.__doc__)
+    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file; the environment counts more")
+    arguments = parser.parse_args()
+    try:
+        config = load_config(config_class, os.environ, arguments.config)
+    except ConfigError as error:
+        end_with_problems(error.problems)
+    set_up_logging(config.log_level)
+    sys.exit(run([service], [config]))
+
+
+def end_with_problems(problems: Sequence[str]) -> NoReturn:
+    """Print what a person must change and end the process."""
+    for problem in problems:
+        sys.stderr.write(f"solekey: {problem}\n")
+    sys.exit(EXIT_CONFIGURATION)
+
+
+def run(
+    services: Sequence[type],
+    configs: Sequence[ServiceConfig],
+    *,
+    on_ready: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Run services until SIGTERM or SIGINT, and return the exit code.
+
+    Args:
+        services: nameko service classes.
+        configs: theirs, in the same order; where to listen is taken from the first.
+        on_ready: told the port once every service answers.
+    """
+    stop = _catch_signals()
+    try:
+        server = _open_server(configs[0])
+        port = server.listen()
+        runner = _make_runner(services, configs, server)
+        _start(runner)
+    except (ConfigError, BusConfigurationError) as error:
+        _log.critical("%s", error)
+        return EXIT_CONFIGURATION
+    except OSError as error:
+        _log.critical("cannot listen on %s: %s", configs[0].listen, error)
+        return EXIT_CONFIGURATION
+    server.start()
+    _log.info("listening on port %d: %s", port, ", ".join(runner.service_names))
+    on_ready(port)
+    died = _wait(runner, stop)
+    server.stop(_FINISH_REQUESTS_S)
+    _stop(runner)
+    _log.info("stopped")
+    return EXIT_FAILED if died else 0
+
+
+def set_up_logging(level: str) -> None:
+    """Log to stderr: one line an event, no values of requests."""
+    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    for name in _CHATTY:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    # nameko prints a traceback for every refusal; the access log has its status already.
+    logging.getLogger("nameko.containers").addFilter(
+        lambda record: not str(record.msg).startswith("(expected) error")
+    )
+
+
+def _catch_signals() -> list[int]:
+    """Collect the signals that ask to stop."""
+    received: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda number, _: received.append(number))
+    return received
+
+
+def _open_server(config: ServiceConfig) -> HttpServer:
+    tls = None
+    if config.tls_cert is not None and config.tls_key is not None:
+        tls = open_server_context(config.tls_cert, config.tls_key)
+    host, port = config.address
+    return HttpServer(host, port, tls)
+
+
+def _make_runner(services: Sequence[type], configs: Sequence[ServiceConfig], server: HttpServer) -> ServiceRunner:
+    by_name: Mapping[str, ServiceConfig] = {
+        service.name: config  # type: ignore[attr-defined]  # nameko asks for it
+        for service, config in zip(services, configs, strict=True)
+    }
+    settings: dict[str, Any] = {
+        CONFIGS_KEY: by_name,
+        SERVER_KEY: server,
+        "max_workers": max(config.max_workers for config in configs),
+    }
+    runner = ServiceRunner(settings)
+    for service in services:
+        runner.add_service(service)
+    return runner
+
+
+def _start(runner: ServiceRunner) -> None:
+    try:
+        runner.start()
+    except BaseException:
+        runner.kill()
+        raise
+
+
+def _wait(runner: ServiceRunner, stop: Sequence[int]) -> bool:
+    """Wait for a signal, or for a container that dies. True: one died."""
+    waiting = eventlet.spawn(runner.wait)
+    while not stop and not waiting.dead:
+        # A signal does not wake eventlet's hub: look.
+        eventlet.sleep(_LOOK_S)
+    if not waiting.dead:
+        waiting.kill()
+        return False
+    try:
+        waiting.wait()
+    except Exception:
+        _log.critical("a service died", exc_info=True)
+    return True
+
+
+def _stop(runner: ServiceRunner) -> None:
+    with eventlet.Timeout(_STOP_S, False):
+        runner.stop()
+        return
+    _log.error("a service did not stop within %.0f s: killed", _STOP_S)
+    runner.kill()
