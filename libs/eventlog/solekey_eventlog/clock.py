@@ -1,0 +1,60 @@
+"""Time as an argument: what the clock says, and a clock for tests that only moves when told to."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Tells the time."""
+
+    def now(self) -> datetime:
+        """Return the wall clock's time: aware, UTC, cut to milliseconds as everywhere in the protocol."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds since some moment; never goes back."""
+        ...
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> datetime:
+        """See Clock.now."""
+        return _cut(datetime.now(UTC))
+
+    def monotonic(self) -> float:
+        """See Clock.monotonic."""
+        return time.monotonic()
+
+
+class ManualClock:
+    """A clock for tests: it stands still between calls of ``advance`` and ``set``."""
+
+    def __init__(self, start: datetime = datetime(2026, 11, 23, 12, tzinfo=UTC)) -> None:
+        self._now = _cut(start)
+        self._monotonic_s = 1000.0
+
+    def now(self) -> datetime:
+        """See Clock.now."""
+        return self._now
+
+    def monotonic(self) -> float:
+        """See Clock.monotonic."""
+        return self._monotonic_s
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass. Raises ValueError when it would go back."""
+        if seconds < 0:
+            raise ValueError("time does not go back; use set_wall for a wall clock that jumps")
+        self._monotonic_s += seconds
+        self._now = _cut(self._now + timedelta(seconds=seconds))
+
+    def set_wall(self, moment: datetime) -> None:
+        """Set the wall clock alone, as NTP or an administrator would; may go back."""
+        self._now = _cut(moment)
+
+
+def _cut(moment: datetime) -> datetime:
+    return moment.astimezone(UTC).replace(microsecond=moment.microsecond // 1000 * 1000)

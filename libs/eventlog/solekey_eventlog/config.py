@@ -1,0 +1,246 @@
+"""Configuration of a service: one frozen dataclass, from the environment and at most one TOML file.
+
+A field ``database_url`` is read from ``SOLEKEY_DATABASE_URL``, else from ``database_url`` in the file, else
+its default holds. A secret may also stand in a file of its own, named by ``SOLEKEY_DATABASE_URL_FILE``. An
+unknown key stops start-up: a setting with a typing error would otherwise be silently without effect.
+"""
+
+import hmac
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from types import NoneType
+from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
+from urllib.parse import urlsplit
+
+from solekey_eventlog.bus.config import BusConfig
+from solekey_eventlog.bus.topics import DEFAULT_PARTITIONS, TopicSettings, derive_topics
+
+PREFIX = "SOLEKEY_"
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+class ConfigError(Exception):
+    """The configuration cannot work; ``problems`` lists all that is wrong, without any secret."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("configuration: " + "; ".join(problems))
+        self.problems = problems
+
+
+class Secret:
+    """A setting that nobody may see: shows in no repr, compares in constant time, refuses pickling."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the value, for the one call that needs it."""
+        return self._value
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        return hmac.compare_digest(self._value.encode(), other._value.encode())
+
+    def __hash__(self) -> int:
+        return hash(Secret)
+
+    def __repr__(self) -> str:
+        return "<redacted>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a secret is not pickled")
+
+
+class LogLevel(StrEnum):
+    """How much is logged."""
+
+    DEBUG = "DEBUG"
+    INFO = "INFO"
+    WARNING = "WARNING"
+    ERROR = "ERROR"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServiceConfig:
+    """What every service is told; services subclass it and add their own fields."""
+
+    database_url: Secret
+    """postgresql+psycopg://role:password@host/database, or sqlite:////absolute/path.db"""
+    bus_url: str
+    """embedded:///absolute/path.db, or kafka://host:9092?security=sasl_tls&username=…"""
+    origin: str
+    """https://host[:port] as clients see it: checked in DPoP proofs and access tokens."""
+    bus_password: Secret | None = None
+    bus_partitions: int = DEFAULT_PARTITIONS
+    """Fixed when the topics are created."""
+    bus_replication_factor: int = 1
+    bus_min_insync_replicas: int = 1
+    listen: str = "127.0.0.1:8443"
+    """host:port"""
+    tls_cert: Path | None = None
+    """PEM chain; without it a reverse proxy must terminate TLS."""
+    tls_key: Path | None = None
+    freshness_s: float = 5.0
+    """How long a feed that trust depends on may be silent before requests are refused."""
+    max_workers: int = 64
+    """Requests and records worked on at the same time."""
+    log_level: LogLevel = LogLevel.INFO
+
+    def __post_init__(self) -> None:
+        """Refuse values that cannot work. Raises ConfigError."""
+        if problems := self.find_problems():
+            raise ConfigError(problems)
+
+    def find_problems(self) -> list[str]:
+        """List what is wrong; subclasses add to it."""
+        problems = []
+        origin = urlsplit(self.origin)
+        if origin.scheme != "https" or not origin.netloc or self.origin != f"https://{origin.netloc}":
+            problems.append("origin: expected https://host[:port] without a path")
+        host, _, port = self.listen.rpartition(":")
+        if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+            problems.append("listen: expected host:port")
+        if (self.tls_cert is None) != (self.tls_key is None):
+            problems.append("tls_cert and tls_key: give both or none")
+        if not 0 < self.freshness_s <= 60:  # seconds
+            problems.append("freshness_s: expected more than 0 and at most 60 seconds")
+        if self.max_workers < 1:
+            problems.append("max_workers: expected at least 1")
+        return problems
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Where to listen: host and port."""
+        host, _, port = self.listen.rpartition(":")
+        return host.strip("[]"), int(port)
+
+    def bus_config(self, client_id: str) -> BusConfig:
+        """What the bus is told. Raises BusConfigurationError when the URL is wrong."""
+        password = self.bus_password.reveal() if self.bus_password else None
+        return BusConfig(self.bus_url, password=password, client_id=client_id)
+
+    def topics(self) -> tuple[TopicSettings, ...]:
+        """The topics of the platform as this configuration expects them."""
+        return derive_topics(
+            partitions=self.bus_partitions,
+            replication_factor=self.bus_replication_factor,
+            min_insync_replicas=self.bus_min_insync_replicas,
+        )
+
+
+C = TypeVar("C", bound=ServiceConfig)
+
+
+def load_config(cls: type[C], environ: Mapping[str, str], file: Path | None = None) -> C:
+    """Load a service's configuration.
+
+    Raises:
+        ConfigError: an unknown key, a missing one, or a value that cannot work; names them all.
+    """
+    hints = get_type_hints(cls)
+    members = {field.name: field for field in fields(cls)}
+    given, problems = _gather(members, hints, environ, file)
+    values: dict[str, Any] = {}
+    for name, field in members.items():
+        if name not in given:
+            if _is_required(field):
+                problems.append(f"{PREFIX}{name.upper()}: is not set")
+            continue
+        try:
+            values[name] = _convert(hints[name], given[name])
+        except (ValueError, TypeError) as error:
+            shown = "" if _is_secret(hints[name]) else f": {error}"
+            problems.append(f"{PREFIX}{name.upper()}: expected {_describe(hints[name])}{shown}")
+    if problems:
+        raise ConfigError(problems)
+    return cls(**values)
+
+
+def _gather(
+    members: Mapping[str, Field[Any]],
+    hints: Mapping[str, Any],
+    environ: Mapping[str, str],
+    file: Path | None,
+) -> tuple[dict[str, Any], list[str]]:
+    """Collect raw values by field name, the environment over the file; and what is unknown."""
+    problems: list[str] = []
+    given: dict[str, Any] = {}
+    for name, value in _read_file(file).items():
+        if name in members:
+            given[name] = value
+        else:
+            problems.append(f"{file}: unknown key {name!r}")
+    for key, value in environ.items():
+        if not key.startswith(PREFIX):
+            continue
+        name = key.removeprefix(PREFIX).lower()
+        secret = name.removesuffix("_file")
+        if name in members:
+            given[name] = value
+        elif secret != name and secret in members and _is_secret(hints[secret]):
+            given[secret] = _read_secret(key, value)
+        else:
+            problems.append(f"unknown key {key}")
+    return given, problems
+
+
+def _read_file(file: Path | None) -> dict[str, Any]:
+    if file is None:
+        return {}
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ConfigError([f"{file}: {error}"]) from error
+
+
+def _read_secret(key: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").rstrip("\n")
+    except (OSError, ValueError) as error:
+        raise ConfigError([f"{key}: cannot read {path}"]) from error
+
+
+def _is_required(field: Field[Any]) -> bool:
+    return field.default is MISSING and field.default_factory is MISSING
+
+
+def _kinds(hint: Any) -> tuple[Any, ...]:
+    """The types of a field, without None."""
+    return tuple(kind for kind in (get_args(hint) or (hint,)) if kind is not NoneType)
+
+
+def _is_secret(hint: Any) -> bool:
+    return Secret in _kinds(hint)
+
+
+def _describe(hint: Any) -> str:
+    (kind,) = _kinds(hint)
+    if issubclass(kind, StrEnum):
+        return " or ".join(kind)
+    return {int: "an integer", float: "a number", bool: "true or false"}.get(kind, kind.__name__)
+
+
+def _convert(hint: Any, value: Any) -> Any:
+    """Convert a string, or what TOML made of it. Raises ValueError or TypeError."""
+    (kind,) = _kinds(hint)
+    if kind is bool:
+        return _convert_bool(value)
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise TypeError(f"a {type(value).__name__} cannot stand here")
+    if kind is int and isinstance(value, float):
+        raise TypeError("not a whole number")
+    converted: Any = kind(value if kind in {int, float} else str(value))
+    return converted
+
+
+def _convert_bool(value: Any) -> bool:
+    text = str(value).lower()
+    if text not in _BOOLEANS:
+        raise ValueError(f"{text!r} is neither true nor false")
+    return _BOOLEANS[text]

@@ -1,0 +1,61 @@
+"""Opens the database of a service: PostgreSQL when deployed, one SQLite file when embedded."""
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from solekey_eventlog.config import ConfigError, Secret
+
+BUSY_TIMEOUT_S = 10
+_READ_ONLY = "solekey_read_only"
+
+
+def open_engine(url: Secret) -> Engine:
+    """Open an engine; connects when first used.
+
+    SQLite: WAL, every commit reaches the disk, and a transaction that may write takes the write lock at
+    once, so that it cannot fail half-way for lack of it. PostgreSQL: READ COMMITTED; UNIQUE is the lock.
+
+    Raises:
+        ConfigError: the URL is not sqlite:///path or postgresql+psycopg://…
+    """
+    try:
+        parsed = make_url(url.reveal())
+    except ArgumentError as error:
+        raise ConfigError(["database_url: not an SQLAlchemy URL"]) from error
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername == "postgresql+psycopg":
+        return create_engine(parsed, isolation_level="READ COMMITTED", pool_pre_ping=True, pool_size=20)
+    if parsed.drivername != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        raise ConfigError(["database_url: expected postgresql+psycopg://… or sqlite:////absolute/path.db"])
+    Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def is_sqlite(engine: Engine) -> bool:
+    """Tell the two kinds of engine apart."""
+    return engine.dialect.name == "sqlite"
+
+
+def connect_read_only(engine: Engine) -> Connection:
+    """Connect for transactions that only read: on SQLite they neither wait for a writer nor hold one up."""
+    return engine.connect().execution_options(**{_READ_ONLY: True})
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions by itself
+    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {pragma}").close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    read_only = connection.get_execution_options().get(_READ_ONLY)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")

@@ -1,0 +1,237 @@
+# ruff: noqa: N818 - a refusal is named after what is refused, as in its problem document
+"""What a service refuses, as it travels: RFC 9457 problem documents with a stable ``code``.
+
+::
+
+    Refusal
+    ├── BadRequest              400  malformed
+    │   └── UnsupportedFormat   400  unsupported_format
+    ├── Unauthenticated         401  unauthenticated
+    │   ├── TokenInvalid        401  token_invalid
+    │   ├── TokenExpired        401  token_expired
+    │   ├── DpopInvalid         401  dpop_invalid
+    │   └── SessionOver         401  session_ended
+    ├── Forbidden               403  forbidden
+    │   ├── DeviceNotTrusted    403  device_not_trusted
+    │   └── RevokedDevice       403  device_revoked
+    ├── NotFound                404  not_found
+    ├── Conflict                409  conflict
+    │   ├── StalePosition       409  stale_position       extras: head {seq, digest}
+    │   ├── StaleHeads          409  stale_heads
+    │   └── TransitionRefused   409  transition_refused
+    ├── TooLarge                413  too_large
+    ├── UnsupportedMediaType    415  unsupported_media_type
+    ├── Unprocessable           422  unprocessable
+    │   ├── SchemaRefused       422  schema_violation
+    │   └── SignatureRefused    422  signature_invalid
+    └── Unavailable             503  unavailable          all with Retry-After
+        ├── NotYetApplied       503  not_yet_applied      positions or events that are on their way
+        ├── TrustStale          503  trust_stale          a feed that trust depends on is silent
+        └── AccountParked       503  account_parked       an event of the account could not be applied
+
+Each service adds its own subclasses in ``refusals.py``. Spec: conventions.md §6.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from solekey_protocol import errors as protocol
+from solekey_protocol.encoding import Json
+from solekey_protocol.events.fields import encode_body
+from solekey_protocol.statements import Head
+
+
+class Refusal(Exception):
+    """A request that is refused. ``str(refusal)`` is the problem's ``detail``: say nothing secret in it."""
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+    title: ClassVar[str]
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        extras: Mapping[str, Json] | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.extras: Mapping[str, Json] = extras or {}
+        self.retry_after_s = retry_after_s
+
+
+class BadRequest(Refusal):
+    """The request is not what the format says."""
+
+    code, status, title = "malformed", 400, "The request is malformed"
+
+
+class UnsupportedFormat(BadRequest):
+    """A format version or suite that this release does not know."""
+
+    code, title = "unsupported_format", "The format is not supported"
+
+
+class Unauthenticated(Refusal):
+    """Nobody proved who is asking."""
+
+    code, status, title = "unauthenticated", 401, "Authentication is required"
+
+
+class TokenInvalid(Unauthenticated):
+    """The access token is absent, forged, for another service, or bound to another key."""
+
+    code, title = "token_invalid", "The access token is not valid"
+
+
+class TokenExpired(Unauthenticated):
+    """The access token is too old: refresh it."""
+
+    code, title = "token_expired", "The access token has expired"
+
+
+class DpopInvalid(Unauthenticated):
+    """The DPoP proof is absent, wrong, or was used before."""
+
+    code, title = "dpop_invalid", "The DPoP proof is not valid"
+
+
+class SessionOver(Unauthenticated):
+    """The session has ended: log in again."""
+
+    code, title = "session_ended", "The session has ended"
+
+
+class Forbidden(Refusal):
+    """It is known who is asking, and the answer is no."""
+
+    code, status, title = "forbidden", 403, "This is not allowed"
+
+
+class DeviceNotTrusted(Forbidden):
+    """The device is unknown or still pending."""
+
+    code, title = "device_not_trusted", "The device is not trusted"
+
+
+class RevokedDevice(Forbidden):
+    """The device was revoked, for ever."""
+
+    code, title = "device_revoked", "The device was revoked"
+
+
+class NotFound(Refusal):
+    """There is no such thing, or it is somebody else's."""
+
+    code, status, title = "not_found", 404, "Not found"
+
+
+class Conflict(Refusal):
+    """The request does not fit what has happened meanwhile."""
+
+    code, status, title = "conflict", 409, "The request conflicts with the current state"
+
+
+class StalePosition(Conflict):
+    """The statement does not continue the head of its stream."""
+
+    code, title = "stale_position", "The statement does not continue the stream"
+
+    def __init__(self, head: Head, detail: str = "") -> None:
+        text = detail or f"the head is seq {head.seq}; read the events after yours, and say it again"
+        super().__init__(text, extras={"head": encode_body(head)})
+        self.head = head
+
+
+class StaleHeads(Conflict):
+    """The statement's heads of other streams are of another history, or go back."""
+
+    code, title = "stale_heads", "The heads that the statement saw do not fit"
+
+
+class TransitionRefused(Conflict):
+    """A signed, well-placed statement that breaks a rule of its stream."""
+
+    code, title = "transition_refused", "The stream's rules do not allow this"
+
+
+class TooLarge(Refusal):
+    """The body exceeds the limit of its entry point."""
+
+    code, status, title = "too_large", 413, "The body is too large"
+
+
+class UnsupportedMediaType(Refusal):
+    """The Content-Type is not the entry point's."""
+
+    code, status, title = "unsupported_media_type", 415, "The media type is not supported"
+
+
+class Unprocessable(Refusal):
+    """Well-formed, but it cannot be accepted."""
+
+    code, status, title = "unprocessable", 422, "The request cannot be accepted"
+
+
+class SchemaRefused(Unprocessable):
+    """A document outside its closed schema."""
+
+    code, title = "schema_violation", "The document is outside its schema"
+
+
+class SignatureRefused(Unprocessable):
+    """A signature that does not verify."""
+
+    code, title = "signature_invalid", "A signature does not verify"
+
+
+class Unavailable(Refusal):
+    """The service cannot answer now; nothing was changed."""
+
+    code, status, title = "unavailable", 503, "The service is unavailable"
+
+    def __init__(
+        self, detail: str = "", *, extras: Mapping[str, Json] | None = None, retry_after_s: int = 1
+    ) -> None:
+        super().__init__(detail, extras=extras, retry_after_s=retry_after_s)
+
+
+class NotYetApplied(Unavailable):
+    """Something that the request depends on is on its way to this service."""
+
+    code, title = "not_yet_applied", "The service has not applied what the request depends on"
+
+
+class TrustStale(Unavailable):
+    """A feed that trust depends on has been silent for too long (promise P4)."""
+
+    code, title = "trust_stale", "The service cannot know whether trust was withdrawn"
+
+
+class AccountParked(Unavailable):
+    """An event of the account could not be applied; until it can, the account is refused."""
+
+    code, title = "account_parked", "The account waits for an event that could not be applied"
+
+
+_BY_PROTOCOL_CODE: Mapping[str, type[Refusal]] = {
+    protocol.MalformedError.code: BadRequest,
+    protocol.UnsupportedError.code: UnsupportedFormat,
+    protocol.SchemaError.code: SchemaRefused,
+    protocol.SignatureError.code: SignatureRefused,
+    protocol.UntrustedDeviceError.code: DeviceNotTrusted,
+    protocol.ChainError.code: StaleHeads,
+    protocol.ForkError.code: StaleHeads,
+    protocol.TransitionError.code: TransitionRefused,
+}
+
+
+def derive_refusal(error: protocol.ProtocolError) -> Refusal:
+    """Derive what a request is answered whose statement the protocol refuses.
+
+    A statement's own place is compared with the head before (StalePosition), so a chain error that is left
+    is about the other heads: ahead of what this service has applied (NotYetApplied), or of another history.
+    """
+    if error.code == protocol.GapError.code:
+        return NotYetApplied(str(error))
+    return _BY_PROTOCOL_CODE.get(error.code, Unprocessable)(str(error))

@@ -1,0 +1,208 @@
+"""Freshness: would this service know by now if trust had been withdrawn (promise P4)? Spec: events.md §7.
+
+Every producer says once a second on the heartbeat topic how far it has published each partition of its own
+topic. A feed is fresh when a heartbeat is young *and* everything that it claims was applied here. A heartbeat
+is as old as the longer of two times: since it arrived, by our monotonic clock, and since it was made, by the
+wall clocks.
+
+*Wire format.* Canonical JSON ``{"service", "at", "positions": {"<partition>": <offset that comes next>}}``.
+"""
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from solekey_eventlog.bus import Record
+from solekey_eventlog.clock import Clock
+from solekey_eventlog.errors import NotYetApplied, TrustStale
+from solekey_eventlog.offsets import read_offsets
+from solekey_eventlog.store import EventStore
+from solekey_eventlog.streams import TOPICS, Streams
+from solekey_protocol.encoding import Json, encode_json, parse_json
+from solekey_protocol.errors import MalformedError
+from solekey_protocol.events import Stream
+from solekey_protocol.ids import AccountId, Timestamp
+
+_log = logging.getLogger(__name__)
+
+MAX_HEARTBEAT_BYTES = 65_535
+MAX_SKEW_S = 2.0
+"""A heartbeat from further in the future does not count; the bound of P4 is the limit plus this."""
+MAX_WAIT_S = 2.0
+_LOOK_S = 0.05  # other processes of the service apply records too
+_KEPT_PER_LIMIT = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Heartbeat:
+    """What a producer says: everything that was appended before ``at`` lies before these offsets."""
+
+    service: Stream
+    at: Timestamp
+    positions: Mapping[int, int]
+
+
+def encode_heartbeat(heartbeat: Heartbeat) -> bytes:
+    """Encode a heartbeat."""
+    positions = {str(partition): offset for partition, offset in heartbeat.positions.items()}
+    return encode_json({"service": heartbeat.service.value, "at": heartbeat.at, "positions": positions})
+
+
+def parse_heartbeat(raw: bytes) -> Heartbeat:
+    """Parse a heartbeat. Raises MalformedError."""
+    document = parse_json(raw, max_bytes=MAX_HEARTBEAT_BYTES)
+    if not isinstance(document, dict) or document.keys() != {"service", "at", "positions"}:
+        raise MalformedError("heartbeat: expected exactly service, at and positions")
+    positions = document["positions"]
+    if not isinstance(positions, dict):
+        raise MalformedError("heartbeat.positions: expected an object")
+    for partition, offset in positions.items():
+        digits = partition.isascii() and partition.isdigit() and len(partition) < 10
+        if not digits or not isinstance(offset, int) or isinstance(offset, bool) or offset < 0:
+            raise MalformedError("heartbeat.positions: expected partition numbers and offsets")
+    try:
+        service = Stream(document["service"])
+    except ValueError as error:
+        raise MalformedError(f"heartbeat.service: {error}") from error
+    at = Timestamp(str(document["at"]))
+    at.datetime  # noqa: B018 - raises for a date that does not exist
+    return Heartbeat(service, at, {int(partition): offset for partition, offset in positions.items()})
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    heartbeat: Heartbeat
+    arrived_s: float  # monotonic
+
+
+class Freshness:
+    """What one service knows about the age of its feeds. Shared by all its requests."""
+
+    def __init__(self, store: EventStore, streams: Streams, clock: Clock, limit_s: float = 5.0) -> None:
+        self._store = store
+        self._streams = streams
+        self._clock = clock
+        self._limit_s = limit_s
+        self._lock = threading.Lock()
+        self._waiting: dict[Stream, deque[_Heard]] = {}
+        self._covered: dict[Stream, _Heard] = {}
+        self._changed = threading.Condition()
+
+    def observe(self, record: Record) -> None:
+        """Take a record of the heartbeat topic; one that cannot be right is logged and left aside."""
+        try:
+            heartbeat = parse_heartbeat(record.value)
+        except MalformedError as error:
+            _log.warning("heartbeat left aside: %s", error)
+            return
+        if heartbeat.service not in self._streams.subscribed:
+            return
+        if record.key != heartbeat.service:
+            _log.warning("heartbeat of %s left aside: its key is another's", heartbeat.service)
+            return
+        ahead_s = (heartbeat.at.datetime - self._clock.now()).total_seconds()
+        if ahead_s > MAX_SKEW_S:
+            _log.warning("heartbeat of %s left aside: %.1f s in the future", heartbeat.service, ahead_s)
+            return
+        with self._lock:
+            self._remember(_Heard(heartbeat, self._clock.monotonic()))
+
+    def require(self, stream: Stream) -> None:
+        """Demand that a feed is fresh. The service's own stream always is.
+
+        Raises:
+            TrustStale: nothing was heard, or what was heard is too old or not applied here.
+            LookupError: the service does not follow the stream.
+        """
+        age_s = self.age_s(stream)
+        if age_s is None or age_s > self._limit_s:
+            heard = "nothing heard yet" if age_s is None else f"known up to {age_s:.1f} s ago"
+            raise TrustStale(f"{stream}: {heard}; limit {self._limit_s:g} s")
+
+    def age_s(self, stream: Stream) -> float | None:
+        """Return up to how many seconds ago a feed is known completely, or None when it is not."""
+        if stream is self._store.stream:
+            return 0.0
+        if stream not in self._streams.subscribed:
+            raise LookupError(f"the {self._store.stream} service does not follow {stream}")
+        covered = self._covered.get(stream)
+        if covered is None or self._age(covered) > self._limit_s / 2:
+            covered = self._advance(stream)
+        return None if covered is None else self._age(covered)
+
+    def describe(self) -> Mapping[str, Json]:
+        """Tell each feed's age in milliseconds, null when unknown; for health answers."""
+        ages = {stream.value: self.age_s(stream) for stream in self._streams.subscribed}
+        return {stream: None if age_s is None else int(age_s * 1000) for stream, age_s in ages.items()}
+
+    def notify(self) -> None:
+        """Wake those who wait: something was applied or appended."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def await_positions(
+        self, account: AccountId, positions: Mapping[Stream, int], timeout_s: float = MAX_WAIT_S
+    ) -> None:
+        """Wait until the account's streams have reached these seqs here and nothing of it is on its way.
+
+        Streams that the service neither owns nor follows cannot matter to its answer and are passed over.
+
+        Raises:
+            NotYetApplied: not within the timeout.
+            AccountParked: an event of the account is missing or could not be applied.
+        """
+        deadline_s = time.monotonic() + timeout_s  # real time: what is waited for happens in real time
+        while True:
+            refusal = self._look(account, positions)
+            if refusal is None:
+                return
+            left_s = deadline_s - time.monotonic()
+            if left_s <= 0:
+                raise refusal
+            with self._changed:
+                self._changed.wait(min(left_s, _LOOK_S))
+
+    def _look(self, account: AccountId, positions: Mapping[Stream, int]) -> NotYetApplied | None:
+        with self._store.read() as uow:
+            try:
+                self._streams.require_free(uow, account)
+            except NotYetApplied as refusal:
+                return refusal
+            for stream, wanted in positions.items():
+                if stream is not self._store.stream and stream not in self._streams.subscribed:
+                    continue
+                reached = self._streams.position(uow, account, stream).seq
+                if reached < wanted:
+                    return NotYetApplied(f"{stream}: applied up to {reached}, asked for {wanted}")
+        return None
+
+    def _age(self, heard: _Heard) -> float:
+        since_made_s = (self._clock.now() - heard.heartbeat.at.datetime).total_seconds()
+        return max(self._clock.monotonic() - heard.arrived_s, since_made_s)
+
+    def _remember(self, heard: _Heard) -> None:
+        """Keep heartbeats that may be covered later, some apart: a busy producer sends many."""
+        waiting = self._waiting.setdefault(heard.heartbeat.service, deque(maxlen=2 * _KEPT_PER_LIMIT))
+        spacing_s = self._limit_s / _KEPT_PER_LIMIT
+        if len(waiting) > 1 and waiting[-1].arrived_s - waiting[-2].arrived_s < spacing_s:
+            waiting.pop()
+        waiting.append(heard)
+
+    def _advance(self, stream: Stream) -> _Heard | None:
+        """Find the newest heartbeat whose claims are applied; forget the older ones."""
+        with self._store.read() as uow:
+            applied = read_offsets(uow.connection, self._store.tables.applied, TOPICS[stream])
+        with self._lock:
+            waiting = self._waiting.get(stream, deque())
+            for heard in sorted(waiting, key=lambda heard: heard.heartbeat.at, reverse=True):
+                if all(applied.get(p, 0) >= end for p, end in heard.heartbeat.positions.items()):
+                    before = self._covered.get(stream)
+                    if before is None or self._age(heard) < self._age(before):
+                        self._covered[stream] = heard
+                    while waiting and waiting[0].heartbeat.at <= heard.heartbeat.at:
+                        waiting.popleft()
+                    break
+            return self._covered.get(stream)

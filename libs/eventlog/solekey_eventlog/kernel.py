@@ -1,0 +1,135 @@
+"""A service without its web framework: what the Api classes are given. Tests use it as it stands."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import Engine, MetaData
+
+from solekey_eventlog.bus import Bus
+from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
+from solekey_eventlog.clock import Clock, SystemClock
+from solekey_eventlog.config import ConfigError, ServiceConfig
+from solekey_eventlog.engine import open_engine
+from solekey_eventlog.freshness import Freshness
+from solekey_eventlog.migrations import upgrade
+from solekey_eventlog.projector import Projector, Reaction
+from solekey_eventlog.publisher import Publisher
+from solekey_eventlog.store import EventStore
+from solekey_eventlog.streams import TOPICS, Streams
+from solekey_eventlog.tables import EventTables
+from solekey_protocol.encoding import Json
+from solekey_protocol.events import Body, Stream
+
+Random = Callable[[int], bytes]
+"""Gives so many unpredictable bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceDefinition:
+    """What makes one service different from another."""
+
+    stream: Stream
+    config: type[ServiceConfig]
+    subscribes: tuple[Stream, ...]
+    metadata: MetaData
+    event_tables: EventTables
+    reactions: Callable[["Kernel"], Mapping[type[Body], Reaction]]
+    package: str
+    """Where ``migrations/`` lies, such as ``solekey_auth``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A running service's parts."""
+
+    definition: ServiceDefinition
+    config: ServiceConfig
+    engine: Engine
+    store: EventStore
+    streams: Streams
+    bus: Bus
+    projector: Projector
+    publisher: Publisher
+    freshness: Freshness
+    clock: Clock
+    random: Random
+
+    @property
+    def group(self) -> str:
+        """The consumer group of the service on the bus."""
+        return f"solekey-{self.definition.stream}"
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topics that the service follows."""
+        return tuple(TOPICS[stream] for stream in self.definition.subscribes)
+
+    def check_bus(self) -> None:
+        """Refuse to run on topics that could lose or reorder events.
+
+        Raises:
+            BusConfigurationError: lists what is wrong. BusUnavailableError: the bus does not answer.
+        """
+        used = {TOPICS[self.definition.stream], HEARTBEAT_TOPIC, *self.topics}
+        self.bus.check([topic for topic in self.config.topics() if topic.name in used])
+
+    def health(self) -> tuple[bool, dict[str, Json]]:
+        """Tell whether every feed is fresh, and the body of the health answer (200, else 503)."""
+        fresh = self.freshness.describe()
+        limit_ms = self.config.freshness_s * 1000
+        well = all(isinstance(age_ms, int) and age_ms <= limit_ms for age_ms in fresh.values())
+        return well, {
+            "status": "ok" if well else "stale",
+            "stream": self.definition.stream.value,
+            "fresh": fresh,
+            "unpublished": self.store.count_unpublished(),
+            "parked": self.projector.count_parked(),
+        }
+
+    def close(self) -> None:
+        """Close the database's connections. The bus belongs to who opened it."""
+        self.engine.dispose()
+
+
+def build_kernel(
+    definition: ServiceDefinition,
+    config: ServiceConfig,
+    bus: Bus,
+    *,
+    clock: Clock | None = None,
+    random: Random = os.urandom,
+) -> Kernel:
+    """Build a service: migrate its database, wire its parts, and retry what was parked.
+
+    Raises:
+        ConfigError: the database URL, or a definition that cannot verify what it follows.
+        Unavailable: the database does not answer.
+    """
+    _check_definition(definition)
+    clock = clock or SystemClock()
+    engine = open_engine(config.database_url)
+    upgrade(engine, definition.package)
+    store = EventStore(engine, definition.stream, definition.event_tables, clock)
+    streams = Streams(store, definition.subscribes)
+    freshness = Freshness(store, streams, clock, limit_s=config.freshness_s)
+    projector = Projector(store, streams)
+    publisher = Publisher(store, bus)
+    kernel = Kernel(
+        definition, config, engine, store, streams, bus, projector, publisher, freshness, clock, random
+    )
+    store.on_append(publisher.notify)
+    store.on_append(freshness.notify)
+    projector.on_applied(freshness.notify)
+    projector.react(definition.reactions(kernel))
+    projector.retry_parked()
+    return kernel
+
+
+def _check_definition(definition: ServiceDefinition) -> None:
+    """Refuse to follow statements that could not be verified: whose devices nobody here knows."""
+    known = {definition.stream, *definition.subscribes}
+    if definition.stream in definition.subscribes:
+        raise ConfigError([f"{definition.package}: a service does not follow its own stream"])
+    if known & {Stream.VAULT, Stream.ROTATION} - {definition.stream} and Stream.DEVICES not in known:
+        raise ConfigError([f"{definition.package}: to verify vault or rotation it must follow devices"])

@@ -1,0 +1,107 @@
+"""Migrations: Alembic, run when a service starts; one linear history a service in ``<package>/migrations``.
+
+``migrations/env.py`` imports ``run_environment`` from here and calls it. The first version calls
+``create_event_tables_v1()`` and creates the service's own tables.
+"""
+
+import threading
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command, context, op
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, MetaData, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from solekey_eventlog.engine import is_sqlite
+from solekey_eventlog.errors import Unavailable
+
+_one_at_a_time = threading.Lock()  # Alembic's context is global to the process
+
+
+def upgrade(engine: Engine, package: str) -> None:
+    """Bring a database to the newest version; several processes may try at once.
+
+    Raises:
+        Unavailable: the database does not answer.
+    """
+    config = Config()
+    config.set_main_option("script_location", f"{package}:migrations")
+    try:
+        with _one_at_a_time, engine.begin() as connection:
+            if not is_sqlite(engine):  # SQLite's write transaction is a lock already
+                key = "hashtextextended('solekey migrations ' || current_schema(), 0)"
+                connection.execute(text(f"SELECT pg_advisory_xact_lock({key})"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    except (OperationalError, InterfaceError) as error:
+        raise Unavailable("the database does not answer") from error
+
+
+def run_environment() -> None:
+    """Run the migrations on the connection of ``upgrade``; the whole of an ``env.py``."""
+    context.configure(connection=context.config.attributes["connection"])
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def find_differences(engine: Engine, metadata: MetaData) -> list[Any]:
+    """List how a migrated database differs from a service's metadata; empty when it does not."""
+    with engine.connect() as connection:
+        return list(compare_metadata(MigrationContext.configure(connection), metadata))
+
+
+def create_event_tables_v1() -> None:
+    """Create the tables of solekey_eventlog.tables as of version 1. History: never changed."""
+    op.create_table(
+        "events",
+        sa.Column("account", sa.String(30), nullable=False),
+        sa.Column("seq", sa.Integer, nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("statement", sa.String(64)),
+        sa.Column("raw", sa.LargeBinary, nullable=False),
+        sa.Column("appended_at", sa.String(24), nullable=False),
+        sa.Column("published_at", sa.String(24)),
+        sa.PrimaryKeyConstraint("account", "seq", name="events_pk"),
+        sa.UniqueConstraint("account", "statement", name="events_statement_once"),
+    )
+    waiting = sa.text("published_at IS NULL")
+    op.create_index(
+        "events_unpublished", "events", ["account", "seq"], sqlite_where=waiting, postgresql_where=waiting
+    )
+    op.create_table(
+        "inbox",
+        sa.Column("account", sa.String(30), nullable=False),
+        sa.Column("stream", sa.String(16), nullable=False),
+        sa.Column("seq", sa.Integer, nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("raw", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("account", "stream", "seq", name="inbox_pk"),
+    )
+    op.create_table(
+        "parked",
+        sa.Column("account", sa.String(30), nullable=False),
+        sa.Column("stream", sa.String(16), nullable=False),
+        sa.Column("seq", sa.Integer, nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("raw", sa.LargeBinary, nullable=False),
+        sa.Column("reason", sa.String(64), nullable=False),
+        sa.Column("parked_at", sa.String(24), nullable=False),
+        sa.PrimaryKeyConstraint("account", "stream", "seq", "digest", name="parked_pk"),
+    )
+    for name in ("applied", "published"):
+        op.create_table(
+            name,
+            sa.Column("topic", sa.String(249), nullable=False),
+            sa.Column("partition", sa.Integer, nullable=False),
+            sa.Column("next_offset", sa.BigInteger, nullable=False),
+            sa.PrimaryKeyConstraint("topic", "partition", name=f"{name}_pk"),
+        )
+    op.create_table(
+        "dpop_proofs",
+        sa.Column("proof", sa.String(64), primary_key=True),
+        sa.Column("expires_at", sa.String(24), nullable=False),
+    )
+    op.create_index("ix_dpop_proofs_expires_at", "dpop_proofs", ["expires_at"])

@@ -1,0 +1,94 @@
+"""Where events wait that cannot be applied yet, or at all: rows of ``parked``.
+
+An account with such rows is refused until they are gone (promise P4: what is not known may be a revocation);
+all other accounts, and the partition, go on.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import delete, func, insert, or_, select, update
+
+from solekey_eventlog.store import UnitOfWork
+from solekey_protocol.events import Stream
+from solekey_protocol.ids import AccountId, Digest, compute_digest
+
+UNREADABLE_SEQ = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """An event that waits; ``seq`` is UNREADABLE_SEQ when its bytes do not say its place."""
+
+    account: AccountId
+    stream: Stream
+    seq: int
+    raw: bytes
+
+    @property
+    def digest(self) -> Digest:
+        """SHA-256 of the bytes."""
+        return compute_digest(self.raw)
+
+
+def park(uow: UnitOfWork, parked: Parked, reason: str) -> bool:
+    """Let an event wait. Returns False when it was waiting already; the reason is the newest."""
+    table = uow.tables.parked
+    place = (
+        table.c.account == parked.account,
+        table.c.stream == parked.stream.value,
+        table.c.seq == parked.seq,
+        table.c.digest == parked.digest,
+    )
+    if uow.connection.execute(update(table).where(*place).values(reason=reason)).rowcount:
+        return False
+    row = {
+        "account": parked.account,
+        "stream": parked.stream.value,
+        "seq": parked.seq,
+        "digest": parked.digest,
+        "raw": parked.raw,
+        "reason": reason,
+        "parked_at": uow.now,
+    }
+    uow.connection.execute(insert(table).values(row))
+    return True
+
+
+def read_parked(uow: UnitOfWork, account: AccountId, stream: Stream, seq: int) -> Sequence[Parked]:
+    """Read the events that wait for one place, and those whose place cannot be read."""
+    table = uow.tables.parked
+    rows = uow.connection.execute(
+        select(table.c.seq, table.c.raw)
+        .where(table.c.account == account, table.c.stream == stream.value)
+        .where(or_(table.c.seq == seq, table.c.seq == UNREADABLE_SEQ))
+        .order_by(table.c.seq.desc())
+    )
+    return [Parked(account, stream, row.seq, bytes(row.raw)) for row in rows]
+
+
+def release(uow: UnitOfWork, account: AccountId, stream: Stream, seq: int) -> None:
+    """Let nothing wait for this place any more: it is filled. What could not be read was not missing then."""
+    table = uow.tables.parked
+    uow.connection.execute(
+        delete(table)
+        .where(table.c.account == account, table.c.stream == stream.value)
+        .where(or_(table.c.seq == seq, table.c.seq == UNREADABLE_SEQ))
+    )
+
+
+def read_parked_accounts(uow: UnitOfWork) -> list[AccountId]:
+    """Read which accounts have events that wait."""
+    table = uow.tables.parked
+    rows = uow.connection.execute(select(table.c.account).distinct().order_by(table.c.account))
+    return [AccountId(row.account) for row in rows]
+
+
+def is_parked(uow: UnitOfWork, account: AccountId) -> bool:
+    """Tell whether anything of the account waits."""
+    table = uow.tables.parked
+    return bool(
+        uow.connection.execute(
+            select(func.count()).select_from(table).where(table.c.account == account)
+        ).scalar_one()
+    )

@@ -1,0 +1,276 @@
+"""The projector: takes foreign events from the bus, verifies each, keeps its bytes and reacts to it, once.
+
+::
+
+    record → parse, schema → seq ≤ applied: ignored (other bytes: fork, parked)
+                           → seq = next: verified by the stream's own rules → inbox + reactions
+                           → otherwise, and on any failure: the account is parked, the partition goes on
+
+Inbox row, reactions, parked rows and the partition's applied offset are one transaction: delivery is at least
+once, the effect effectively once. What is parked is tried again, in order, with every later event of the
+account and at each start. Spec: events.md §6.
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from sqlalchemy import delete, func, insert, select, text
+
+from solekey_eventlog.bus import Bus, Record
+from solekey_eventlog.engine import is_sqlite
+from solekey_eventlog.errors import StalePosition, Unavailable
+from solekey_eventlog.offsets import advance_offset, read_offsets
+from solekey_eventlog.parking import (
+    UNREADABLE_SEQ,
+    Parked,
+    is_parked,
+    park,
+    read_parked,
+    read_parked_accounts,
+    release,
+)
+from solekey_eventlog.store import DATABASE_DOWN, EventStore, UnitOfWork
+from solekey_eventlog.streams import AHEAD_OF_DEVICES, TOPICS, Streams
+from solekey_protocol.errors import ForkError, GapError, MalformedError, ProtocolError
+from solekey_protocol.event import Event, parse_event
+from solekey_protocol.events import Body, Stream
+from solekey_protocol.ids import AccountId
+from solekey_protocol.schemas import verify_schema
+from solekey_protocol.streams import AuthStream, DevicesStream
+
+_log = logging.getLogger(__name__)
+
+Reaction = Callable[[UnitOfWork, Event], None]
+"""What a service does about a foreign event, inside the transaction that notes it; may append own events."""
+
+Heads = Mapping[tuple[str, str], int]
+_NO_HEADS: Heads = MappingProxyType({})
+_RACES = 5
+_GAP = "sequence_gap"
+_REACTION_FAILED = "reaction_failed"
+
+
+class Projector:
+    """Applies what one service follows."""
+
+    def __init__(self, store: EventStore, streams: Streams) -> None:
+        self._store = store
+        self._streams = streams
+        self._reactions: Mapping[type[Body], Reaction] = {}
+        self._on_applied: list[Callable[[], None]] = []
+        self._stream_of = {TOPICS[stream]: stream for stream in streams.subscribed}
+
+    def react(self, reactions: Mapping[type[Body], Reaction]) -> None:
+        """Set what is done about which event."""
+        self._reactions = dict(reactions)
+
+    def on_applied(self, callback: Callable[[], None]) -> None:
+        """Have something done after each record, such as waking those who wait for it."""
+        self._on_applied.append(callback)
+
+    def apply(self, record: Record) -> None:
+        """Apply one record. Once it returns, the record's effect is durable and its offset may be committed.
+
+        Raises:
+            Unavailable: the database does not answer; deliver the record again.
+            StalePosition: reactions lost every race for their own stream; deliver the record again.
+            LookupError: a topic that the service does not follow.
+        """
+        if record.topic not in self._stream_of:
+            raise LookupError(f"the {self._store.stream} service does not follow {record.topic}")
+        for attempt in range(_RACES):
+            try:
+                with self._store.begin(projecting=True) as uow:
+                    self._take(uow, record, _NO_HEADS)
+                break
+            except StalePosition:
+                if attempt == _RACES - 1:
+                    raise
+        for callback in self._on_applied:
+            callback()
+
+    def retry_parked(self) -> None:
+        """Try everything that is parked again: at start, when a new release may be able to apply it."""
+        with self._store.read() as uow:
+            accounts = read_parked_accounts(uow)
+        for account in accounts:
+            with self._store.begin(projecting=True) as uow:
+                self._drain(uow, account, _NO_HEADS)
+
+    def rebuild(self, bus: Bus) -> None:
+        """Empty the inbox and fill it again from the beginning of every topic, in one transaction.
+
+        Reactions run only for events that had not been applied before.
+
+        Raises:
+            BusUnavailableError: the bus stopped answering; nothing was changed.
+        """
+        tables = self._store.tables
+        with self._store.begin(projecting=True) as uow:
+            if not is_sqlite(self._store.engine):
+                uow.connection.execute(text("LOCK TABLE inbox IN EXCLUSIVE MODE"))
+            applied = self._read_heads(uow)
+            for table in (tables.inbox, tables.parked, tables.applied):
+                uow.connection.execute(delete(table))
+            for stream in self._streams.subscribed:
+                for record in bus.read(TOPICS[stream]):
+                    self._take(uow, record, applied)
+        for callback in self._on_applied:
+            callback()
+
+    def count_parked(self) -> int:
+        """Count the accounts that are parked."""
+        with self._store.read() as uow:
+            return len(read_parked_accounts(uow))
+
+    def _take(self, uow: UnitOfWork, record: Record, applied_before: Heads) -> None:
+        stream = self._stream_of[record.topic]
+        try:
+            event = _parse_record(record, stream)
+        except ProtocolError as error:
+            self._park_unreadable(uow, record, stream, error)
+        else:
+            self._consume(uow, event, applied_before)
+            if is_parked(uow, event.account):
+                self._drain(uow, event.account, applied_before)
+        self._advance(uow, record)
+
+    def _consume(self, uow: UnitOfWork, event: Event, applied_before: Heads) -> bool:
+        """Apply an event, ignore a repetition, or park it. Returns whether it was applied."""
+        head = self._streams.position(uow, event.account, event.stream)
+        if event.seq <= head.seq:
+            if not self._is_known(uow, event):
+                self._park(uow, event, ForkError.code)
+            return False
+        if event.seq > head.seq + 1:
+            self._park(uow, event, _GAP)
+            return False
+        try:
+            self._verify(uow, event)
+        except GapError:  # its place is right: its author had seen more of devices than we have
+            self._park(uow, event, AHEAD_OF_DEVICES)
+            return False
+        except ProtocolError as error:
+            _log.warning("%s/%s seq %d: %s", event.account, event.stream, event.seq, error)
+            self._park(uow, event, error.code)
+            return False
+        return self._effect(uow, event, applied_before)
+
+    def _verify(self, uow: UnitOfWork, event: Event) -> None:
+        """Verify signatures and transition. Raises ProtocolError; GapError: ahead of our devices."""
+        known = self._streams.fold(uow, event.account, event.stream)
+        if isinstance(known, AuthStream | DevicesStream):
+            known.apply(event)
+            return
+        devices = self._streams.fold(uow, event.account, Stream.DEVICES)
+        if not isinstance(devices, DevicesStream):
+            raise TypeError(f"expected a DevicesStream, got {type(devices).__name__}")
+        known.apply(event, devices)
+
+    def _effect(self, uow: UnitOfWork, event: Event, applied_before: Heads) -> bool:
+        """Keep the event and react to it, both or neither. Returns whether it was applied."""
+        reaction = self._reactions.get(type(event.body))
+        if event.seq <= applied_before.get((event.account, event.stream.value), 0):
+            reaction = None
+        uow.changed.add((event.account, event.stream))
+        try:
+            with uow.connection.begin_nested():
+                uow.connection.execute(insert(uow.tables.inbox).values(_inbox_row(event)))
+                if reaction is not None:
+                    reaction(uow, event)
+        except (StalePosition, Unavailable, *DATABASE_DOWN):
+            raise  # passes: the whole record again
+        except Exception:  # noqa: BLE001 - whatever it is, it parks one account and not the partition
+            _log.exception("%s/%s seq %d: the reaction failed", event.account, event.stream, event.seq)
+            self._park(uow, event, _REACTION_FAILED)
+            return False
+        release(uow, event.account, event.stream, event.seq)
+        return True
+
+    def _drain(self, uow: UnitOfWork, account: AccountId, applied_before: Heads) -> None:
+        """Apply what waits for the next place of each stream, as long as that leads anywhere."""
+        while any(
+            self._try_next(uow, account, stream, applied_before) for stream in self._streams.subscribed
+        ):
+            pass
+
+    def _try_next(self, uow: UnitOfWork, account: AccountId, stream: Stream, applied_before: Heads) -> bool:
+        place = self._streams.position(uow, account, stream).seq + 1
+        for parked in read_parked(uow, account, stream, place):
+            try:
+                event = _parse_parked(parked)
+            except ProtocolError:
+                continue
+            if self._consume(uow, event, applied_before):
+                return True
+        return False
+
+    def _is_known(self, uow: UnitOfWork, event: Event) -> bool:
+        inbox = uow.tables.inbox
+        digest = uow.connection.execute(
+            select(inbox.c.digest).where(
+                inbox.c.account == event.account,
+                inbox.c.stream == event.stream.value,
+                inbox.c.seq == event.seq,
+            )
+        ).scalar()
+        return bool(digest == event.digest)
+
+    def _park(self, uow: UnitOfWork, event: Event, reason: str) -> None:
+        new = park(uow, Parked(event.account, event.stream, event.seq, event.raw), reason)
+        if new:
+            level = logging.INFO if reason == AHEAD_OF_DEVICES else logging.ERROR
+            _log.log(level, "%s/%s seq %d parked: %s", event.account, event.stream, event.seq, reason)
+
+    def _park_unreadable(self, uow: UnitOfWork, record: Record, stream: Stream, error: ProtocolError) -> None:
+        where = f"{record.topic}/{record.partition} offset {record.offset}"
+        try:
+            account = AccountId(record.key)
+        except MalformedError:
+            _log.error("%s: left aside, it belongs to no account: %s", where, error)
+            return
+        _log.error("%s: %s parked, its event cannot be read: %s", where, account, error)
+        park(uow, Parked(account, stream, UNREADABLE_SEQ, record.value), error.code)
+
+    def _advance(self, uow: UnitOfWork, record: Record) -> None:
+        """Note how far the partition is applied without a hole; with one, its feed is never fresh again."""
+        table = uow.tables.applied
+        expected = read_offsets(uow.connection, table, record.topic).get(record.partition, 0)
+        if record.offset == expected:
+            advance_offset(uow.connection, table, record.topic, record.partition, expected + 1)
+        elif record.offset > expected:
+            place = f"{record.topic}/{record.partition}"
+            _log.error("%s: offset %d follows %d; rebuild the inbox", place, record.offset, expected - 1)
+
+    def _read_heads(self, uow: UnitOfWork) -> Heads:
+        inbox = uow.tables.inbox
+        query = select(inbox.c.account, inbox.c.stream, func.max(inbox.c.seq).label("seq"))
+        rows = uow.connection.execute(query.group_by(inbox.c.account, inbox.c.stream))
+        return {(row.account, row.stream): row.seq for row in rows}
+
+
+def _parse_record(record: Record, stream: Stream) -> Event:
+    """Parse a record and check that it is where it belongs. Raises ProtocolError."""
+    event = parse_event(verify_schema(record.value))
+    if event.account != record.key or event.stream is not stream:
+        raise MalformedError("the record's key or topic is not its event's account or stream")
+    return event
+
+
+def _parse_parked(parked: Parked) -> Event:
+    """Parse again what could not be read, perhaps, by an earlier release. Raises ProtocolError."""
+    event = parse_event(verify_schema(parked.raw))
+    if event.account != parked.account or event.stream is not parked.stream:
+        raise MalformedError("the event's account or stream is not its record's")
+    return event
+
+
+def _inbox_row(event: Event) -> dict[str, object]:
+    return {
+        "account": event.account,
+        "stream": event.stream.value,
+        "seq": event.seq,
+        "digest": event.digest,
+        "raw": event.raw,
+    }

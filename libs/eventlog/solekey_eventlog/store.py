@@ -1,0 +1,203 @@
+"""The event store: a service's own streams, append-only, source of truth and outbox. Spec: events.md §6.
+
+One ``UnitOfWork`` is one transaction: the events and the rows that belong to them become durable together or
+not at all. UNIQUE(account, seq) is the optimistic lock: of two that continue the same head, one is refused.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from solekey_eventlog.clock import Clock
+from solekey_eventlog.engine import connect_read_only, is_sqlite
+from solekey_eventlog.errors import StalePosition, Unavailable
+from solekey_eventlog.tables import EventTables
+from solekey_protocol.event import Event, encode_event, parse_event
+from solekey_protocol.events import Body, Stream
+from solekey_protocol.ids import AccountId, Digest, Timestamp
+from solekey_protocol.schemas import verify_schema
+from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
+
+_WRITE_WAIT_S = 30.0
+DATABASE_DOWN = (OperationalError, InterfaceError, PoolTimeoutError)
+"""What is raised when the database does not answer; the same again may succeed."""
+
+
+class UnitOfWork:
+    """One transaction. ``now`` is the one moment at which everything in it happens."""
+
+    def __init__(
+        self, connection: Connection, stream: Stream, tables: EventTables, now: datetime, *, projecting: bool
+    ) -> None:
+        self.connection = connection
+        self.tables = tables
+        self.now = now
+        self.projecting = projecting
+        """Whether the projector runs it: reactions happen although their account is parked."""
+        self.changed: set[tuple[AccountId, Stream]] = set()
+        """Streams with events that nobody else can see before the commit: not to be cached."""
+        self._stream = stream
+        self._callbacks: list[Callable[[], None]] = []
+
+    def head(self, account: AccountId) -> Head:
+        """Return the head of the account's own stream; EMPTY_HEAD before its first event."""
+        events = self.tables.events
+        row = self.connection.execute(
+            select(events.c.seq, events.c.digest)
+            .where(events.c.account == account)
+            .order_by(events.c.seq.desc())
+            .limit(1)
+        ).first()
+        return EMPTY_HEAD if row is None else Head(row.seq, Digest(row.digest))
+
+    def events(self, account: AccountId, after: int = 0, limit: int | None = None) -> list[Event]:
+        """Return the account's own events after a seq, in order."""
+        events = self.tables.events
+        rows = self.connection.execute(
+            select(events.c.raw)
+            .where(events.c.account == account, events.c.seq > after)
+            .order_by(events.c.seq)
+            .limit(limit)
+        )
+        return [parse_event(bytes(row.raw)) for row in rows]
+
+    def find_statement(self, account: AccountId, digest: Digest) -> Event | None:
+        """Return the event that a signed statement has become, if it was appended before (idempotency)."""
+        events = self.tables.events
+        raw = self.connection.execute(
+            select(events.c.raw).where(events.c.account == account, events.c.statement == digest)
+        ).scalar()
+        return None if raw is None else parse_event(bytes(raw))
+
+    def append(self, account: AccountId, after: Head, *said: Body | SignedStatement) -> list[Event]:
+        """Append events to the account's own stream, unpublished, all of them at ``now``.
+
+        Raises:
+            StalePosition: ``after`` is not the head, or another transaction was faster.
+            SchemaError: a statement for another place, or a body outside its schema.
+            MalformedError: a record that exceeds MAX_EVENT_BYTES.
+        """
+        head = self.head(account)
+        if after != head:
+            raise StalePosition(head)
+        appended: list[Event] = []
+        time = Timestamp.from_datetime(self.now)
+        for sentence in said:
+            event = encode_event(sentence, account=account, after=after, time=time)
+            if event.stream is not self._stream:
+                raise ValueError(f"{event.body.TYPE} does not belong to the {self._stream} stream")
+            verify_schema(event.raw)
+            appended.append(event)
+            after = event.head
+        self._insert(account, appended)
+        return appended
+
+    def after_commit(self, callback: Callable[[], None]) -> None:
+        """Have something done once the transaction is durable."""
+        self._callbacks.append(callback)
+
+    def run_callbacks(self) -> None:
+        """Run what waits for the commit."""
+        for callback in self._callbacks:
+            callback()
+
+    def _insert(self, account: AccountId, appended: list[Event]) -> None:
+        if not appended:
+            return
+        rows = [
+            {
+                "account": event.account,
+                "seq": event.seq,
+                "digest": event.digest,
+                "statement": event.signed.digest if event.signed else None,
+                "raw": event.raw,
+                "appended_at": self.now,
+                "published_at": None,
+            }
+            for event in appended
+        ]
+        try:
+            with self.connection.begin_nested():  # PostgreSQL: the head must be readable after the failure
+                self.connection.execute(insert(self.tables.events), rows)
+        except IntegrityError as error:
+            raise StalePosition(self.head(account), "another event took this place") from error
+        self.changed.add((account, self._stream))
+
+
+class EventStore:
+    """The streams that one service owns, and the transactions on its database."""
+
+    def __init__(self, engine: Engine, stream: Stream, tables: EventTables, clock: Clock) -> None:
+        self.engine = engine
+        self.stream = stream
+        self.tables = tables
+        self.clock = clock
+        # SQLite has one writer. Waiting for it inside SQLite would block a whole eventlet process, the
+        # writer's green thread included; a lock of our own lets the writer finish.
+        self._writer = threading.Lock() if is_sqlite(engine) else None
+        self._on_append: list[Callable[[], None]] = []
+
+    def on_append(self, callback: Callable[[], None]) -> None:
+        """Have something done after every commit that appended events, such as waking the publisher."""
+        self._on_append.append(callback)
+
+    @contextmanager
+    def begin(self, *, projecting: bool = False) -> Iterator[UnitOfWork]:
+        """Run one transaction: committed at the end, rolled back by any exception. Do not nest.
+
+        Raises:
+            Unavailable: the database does not answer; nothing was changed.
+        """
+        with self._translate(), self._write_lock(), self.engine.begin() as connection:
+            uow = UnitOfWork(connection, self.stream, self.tables, self.clock.now(), projecting=projecting)
+            yield uow
+        uow.run_callbacks()
+        if any(stream is self.stream for _, stream in uow.changed):
+            for callback in self._on_append:
+                callback()
+
+    @contextmanager
+    def read(self) -> Iterator[UnitOfWork]:
+        """Run a transaction that only reads; on SQLite it does not wait for writers.
+
+        Raises:
+            Unavailable: the database does not answer.
+        """
+        with (
+            self._translate(),
+            connect_read_only(self.engine) as connection,
+            connection.begin() as transaction,
+        ):
+            yield UnitOfWork(connection, self.stream, self.tables, self.clock.now(), projecting=False)
+            transaction.rollback()
+
+    def count_unpublished(self) -> int:
+        """Count the events that wait for the bus."""
+        events = self.tables.events
+        with self.read() as uow:
+            waiting = select(func.count()).select_from(events).where(events.c.published_at.is_(None))
+            return int(uow.connection.execute(waiting).scalar_one())
+
+    @contextmanager
+    def _write_lock(self) -> Iterator[None]:
+        if self._writer is None:
+            yield
+            return
+        if not self._writer.acquire(timeout=_WRITE_WAIT_S):
+            raise Unavailable("the database is busy")
+        try:
+            yield
+        finally:
+            self._writer.release()
+
+    @contextmanager
+    def _translate(self) -> Iterator[None]:
+        try:
+            yield
+        except DATABASE_DOWN as error:
+            raise Unavailable("the database does not answer") from error
