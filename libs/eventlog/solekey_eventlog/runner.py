@@ -1,4 +1,4 @@
-"""Runs services: one nameko container each, one listen socket for all. The first import of every ``__main__``.
+"""Runs services: one nameko container each, one listen socket for all. First import of every ``__main__``.
 
 Importing this module patches the standard library for eventlet, which must happen before anything else keeps
 a socket, lock or thread of the unpatched kind. Nothing else patches, and no domain module knows of it::
@@ -13,12 +13,11 @@ a socket, lock or thread of the unpatched kind. Nothing else patches, and no dom
         main(VaultService, VaultConfig)
 """
 
-# ruff: noqa: E402 - the patch comes before every other import
 import os
 import warnings
 
 with warnings.catch_warnings():
-    # eventlet announces its retirement at every import; ADR: nameko is the outermost ring and can be replaced.
+    # eventlet announces its retirement at every import; nameko is the outermost ring and can be replaced.
     warnings.simplefilter("ignore")
     import eventlet
 
@@ -53,7 +52,7 @@ _CHATTY = ("nameko", "kafka", "alembic", "sqlalchemy", "werkzeug")
 
 
 def main(service: type, config_class: type[ServiceConfig]) -> NoReturn:
-    """Run one service as a process, configured by the environment and optionally one file; ends the process."""
+    """Run one service as a process, configured by the environment and at most one file; ends the process."""
     parser = argparse.ArgumentParser(description=service.__doc__)
     parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file; the environment counts more")
     arguments = parser.parse_args()
@@ -134,7 +133,9 @@ def _open_server(config: ServiceConfig) -> HttpServer:
     return HttpServer(host, port, tls)
 
 
-def _make_runner(services: Sequence[type], configs: Sequence[ServiceConfig], server: HttpServer) -> ServiceRunner:
+def _make_runner(
+    services: Sequence[type], configs: Sequence[ServiceConfig], server: HttpServer
+) -> ServiceRunner:
     by_name: Mapping[str, ServiceConfig] = {
         service.name: config  # type: ignore[attr-defined]  # nameko asks for it
         for service, config in zip(services, configs, strict=True)
@@ -169,7 +170,7 @@ def _wait(runner: ServiceRunner, stop: Sequence[int]) -> bool:
         return False
     try:
         waiting.wait()
-    except Exception:
+    except Exception:  # noqa: BLE001 - whatever it died of, the others are stopped
         _log.critical("a service died", exc_info=True)
     return True
 

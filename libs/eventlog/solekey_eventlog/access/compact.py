@@ -40,7 +40,9 @@ class Compact:
         """Verify the signature and return the claims. Raises CompactError."""
         if self.header.get("alg") != ALGORITHM:
             raise CompactError(f"alg: expected {ALGORITHM}")
-        key = OKPKey.import_key({"kty": "OKP", "crv": "Ed25519", "x": encode_base64url(bytes.fromhex(public_key))})
+        key = OKPKey.import_key(
+            {"kty": "OKP", "crv": "Ed25519", "x": encode_base64url(bytes.fromhex(public_key))}
+        )
         try:
             # The payload was parsed from the same text; the registry's own limits do not matter below ours.
             jws.deserialize_compact(self.text, key, registry=_REGISTRY)

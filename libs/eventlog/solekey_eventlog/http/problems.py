@@ -1,4 +1,4 @@
-"""Exceptions → problem documents (RFC 9457). Nothing of an unexpected error leaves the process but its status.
+"""Exceptions → problem documents (RFC 9457). An unexpected error leaves the process as a bare 500.
 
 *Wire format.* ``application/problem+json``:
 ``{"type": "urn:solekey:problem:<code>", "title", "status", "code", "detail", …extras}``.
@@ -22,7 +22,7 @@ _NONE: Mapping[str, Json] = MappingProxyType({})
 
 
 def problem_response(error: BaseException) -> Response:
-    """Make the answer to an exception. Never raises; logs what nobody expected, and says only that it happened."""
+    """Make the answer to an exception. What nobody expected is logged, and told only that it happened."""
     if isinstance(error, ProtocolError):
         error = derive_refusal(error)
     if isinstance(error, Refusal):

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl
 
 from solekey_eventlog.errors import BadRequest
 from solekey_eventlog.http import Headers, Request, Response, problem_response
-from solekey_eventlog.nameko_ext.body import BodyReader, RequestTimeout, open_body
+from solekey_eventlog.nameko_ext.body import RequestTimeout, open_body
 from solekey_eventlog.nameko_ext.connection import CONNECTION_KEY
 from solekey_eventlog.nameko_ext.routes import MethodNotAllowed, Routes
 

@@ -4,7 +4,6 @@ RFC 9112 §6 and §7.1. A length that is contradicted, signed, spelled twice or 
 coding is refused, so that a proxy and this server can never disagree about where a request ends.
 """
 
-# ruff: noqa: N818 - refusals are named after what is refused, as in solekey_eventlog.errors
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
@@ -28,7 +27,7 @@ class RequestTimeout(Refusal):
 
 @dataclass(slots=True)
 class BodyReader:
-    """The body that a connection is about to deliver. ``must_close``: what follows on it cannot be trusted."""
+    """The body that a connection is about to deliver; ``must_close``: nothing may follow it there."""
 
     stream: BinaryIO
     declared_bytes: int
@@ -65,7 +64,7 @@ class BodyReader:
         return data
 
     def drop(self) -> None:
-        """Decide what becomes of a body that nobody read: small ones are read by the connection, others end it."""
+        """Decide what becomes of a body that nobody read: small ones are dropped, others end the connection."""
         if self.chunked or self.declared_bytes > MAX_DISCARD_BYTES:
             self.must_close = True
 

@@ -1,6 +1,5 @@
 """Which entry point answers which path. The paths of all services of the process lie in one table."""
 
-# ruff: noqa: N818 - refusals are named after what is refused, as in solekey_eventlog.errors
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol

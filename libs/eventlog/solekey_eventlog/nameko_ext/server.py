@@ -102,7 +102,7 @@ class HttpServer:
             server.process_request(state)
         except OSError as error:
             _log.debug("connection from %s: %s", address[0], error)
-        except Exception:
+        except Exception:  # noqa: BLE001 - one connection must not end the others
             _log.exception("connection from %s", address[0])
         finally:
             self._states.pop(id(state), None)

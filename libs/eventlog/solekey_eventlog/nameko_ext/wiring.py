@@ -105,7 +105,7 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
 
 
 def wired(definition: ServiceDefinition, api: Callable[[Kernel], Api]) -> Any:
-    """Give the service's methods ``api(kernel)``. Any: nameko puts the Api where the class has the provider."""
+    """Give the service's methods ``api(kernel)``. Any: nameko puts the Api in the place of the provider."""
     return Wiring(definition, api)
 
 

@@ -1,0 +1,163 @@
+"""Admits a request, or refuses it. Spec: authentication.md §5.
+
+::
+
+    PUBLIC   nothing
+    PROOF    DPoP proof, not used before
+    SESSION  proof -> token -> Solekey-After -> freshness of auth and devices -> [one transaction: proof not
+             used before -> account not parked -> session open -> device not revoked]
+    TRUSTED  ... -> device trusted now
+
+A service that cannot know whether trust was withdrawn refuses (promise P4); it never decides on old state.
+"""
+
+import hmac
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import delete, insert
+from sqlalchemy.exc import IntegrityError
+
+from solekey_eventlog.access.dpop import MAX_AGE_S, verify_dpop_proof
+from solekey_eventlog.access.level import Access
+from solekey_eventlog.access.tokens import AccessClaims, verify_access_token
+from solekey_eventlog.errors import (
+    DeviceNotTrusted,
+    DpopInvalid,
+    NotYetApplied,
+    Refusal,
+    RevokedDevice,
+    SessionOver,
+    TokenInvalid,
+)
+from solekey_eventlog.http.caller import Caller, DpopProof
+from solekey_eventlog.http.request import Request, parse_solekey_after
+from solekey_eventlog.kernel import Kernel
+from solekey_eventlog.store import UnitOfWork
+from solekey_protocol.events.body import Stream
+from solekey_protocol.ids import SYSTEM_ACCOUNT, compute_digest
+from solekey_protocol.streams import AuthStream, DeviceStatus
+
+_SCHEME = "dpop "
+_FORGET_EVERY_S = 60.0
+
+
+class Guard:
+    """Decides who may ask one service."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._forgot_s = kernel.clock.monotonic()
+
+    def admit(self, request: Request, access: Access) -> Request:
+        """Return the request with what is known of its sender: ``proof`` and ``caller``.
+
+        Raises:
+            DpopInvalid, TokenInvalid, TokenExpired, SessionOver: nobody proved who is asking.
+            RevokedDevice, DeviceNotTrusted: somebody did, but may not.
+            NotYetApplied, TrustStale, AccountParked: this service cannot know; ask again.
+        """
+        if access is Access.PUBLIC:
+            return request
+        if access is Access.PROOF:
+            proof = self._verify_proof(request, None)
+            with self._kernel.store.begin() as uow:
+                self._consume(uow, proof)
+            return replace(request, proof=proof)
+        token = _read_token(request)
+        proof = self._verify_proof(request, token)
+        claims = self._verify_token(token, proof)
+        self._wait(request, claims)
+        caller = self._check_session(claims, proof, access)
+        return replace(request, caller=caller, proof=proof)
+
+    def _verify_proof(self, request: Request, token: str | None) -> DpopProof:
+        return verify_dpop_proof(
+            request.headers.values_of("DPoP"),
+            method=request.method,
+            url=self._kernel.config.origin + request.path,
+            now=self._kernel.clock.now(),
+            token=token,
+        )
+
+    def _verify_token(self, token: str, proof: DpopProof) -> AccessClaims:
+        with self._kernel.store.read() as uow:
+            keys = self._kernel.streams.auth(uow, SYSTEM_ACCOUNT).signing_keys
+        claims = verify_access_token(
+            token,
+            signing_keys=keys,
+            issuer=self._kernel.config.origin,
+            audience=self._kernel.definition.stream,
+            now=self._kernel.clock.now(),
+        )
+        bound = hmac.compare_digest(claims.thumbprint, proof.thumbprint)
+        if not bound or claims.device != proof.device:  # RFC 9449 §4.3 check 12b
+            raise TokenInvalid("access token: bound to another device key")
+        return claims
+
+    def _wait(self, request: Request, claims: AccessClaims) -> None:
+        """Wait for what the client has seen, and for the session that the token speaks of."""
+        seen = parse_solekey_after(request)
+        seen = {**seen, Stream.AUTH: max(seen.get(Stream.AUTH, 0), claims.auth_seq)}
+        self._kernel.freshness.await_positions(claims.account, seen)
+        for stream in (Stream.AUTH, Stream.DEVICES):
+            self._kernel.freshness.require(stream)
+
+    def _check_session(self, claims: AccessClaims, proof: DpopProof, access: Access) -> Caller:
+        refusal: Refusal | None = None
+        with self._kernel.store.begin() as uow:
+            self._consume(uow, proof)
+            try:
+                self._verify_session(uow, claims)
+                self._verify_device(uow, claims, access)
+            except Refusal as error:
+                refusal = error  # the proof stays used, whatever became of its request
+        if refusal is not None:
+            raise refusal
+        return Caller(claims.account, claims.device, claims.session, proof.device_key)
+
+    def _verify_session(self, uow: UnitOfWork, claims: AccessClaims) -> AuthStream:
+        auth = self._kernel.streams.auth(uow, claims.account)
+        session = auth.sessions.get(claims.session)
+        if session is None:
+            if auth.head.seq < claims.auth_seq:
+                raise NotYetApplied("the session is not known here yet")
+            raise SessionOver("the session has ended; log in again")
+        if session.device != claims.device:
+            raise TokenInvalid("access token: the session is another device's")
+        if session.expires_at.datetime <= uow.now:
+            raise SessionOver("the session has expired; log in again")
+        return auth
+
+    def _verify_device(self, uow: UnitOfWork, claims: AccessClaims, access: Access) -> None:
+        """Refuse a revoked device always. An unknown one may ask, so that it can enrol; it is not trusted."""
+        device = self._kernel.streams.devices(uow, claims.account).devices.get(claims.device)
+        if device is not None and device.status is DeviceStatus.REVOKED:
+            raise RevokedDevice("this device was revoked by its account")
+        if access is Access.TRUSTED and (device is None or device.status is not DeviceStatus.TRUSTED):
+            raise DeviceNotTrusted("this device is not trusted yet: certify it with the user key")
+
+    def _consume(self, uow: UnitOfWork, proof: DpopProof) -> None:
+        """Note that a proof was used. One insert: of two that come at once, one fails. Raises DpopInvalid."""
+        table = uow.tables.dpop_proofs
+        self._forget(uow)
+        used = compute_digest(f"{proof.thumbprint}.{proof.proof_id}".encode())
+        expires_at = proof.issued_at + timedelta(seconds=2 * MAX_AGE_S)  # by then its iat refuses it
+        try:
+            uow.connection.execute(insert(table).values(proof=used, expires_at=expires_at))
+        except IntegrityError as error:
+            raise DpopInvalid("DPoP: the proof was used before") from error
+
+    def _forget(self, uow: UnitOfWork) -> None:
+        now_s = self._kernel.clock.monotonic()
+        if now_s - self._forgot_s >= _FORGET_EVERY_S:
+            self._forgot_s = now_s
+            table = uow.tables.dpop_proofs
+            uow.connection.execute(delete(table).where(table.c.expires_at < uow.now))
+
+
+def _read_token(request: Request) -> str:
+    values = request.headers.values_of("Authorization")
+    if len(values) != 1 or not values[0].lower().startswith(_SCHEME):
+        raise TokenInvalid("expected one header field Authorization: DPoP <access token>")
+    return values[0][len(_SCHEME) :].strip()
