@@ -1,0 +1,81 @@
+"""What this service can be asked to do. Imperative; each carries only checked values. Spec: authentication.md."""
+
+from dataclasses import dataclass
+
+from solekey_auth.credential import KdfParameters, Username
+from solekey_protocol.events.auth import LoginStage
+from solekey_protocol.ids import AccountId, DeviceId, KeyId, PublicKey, SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterAccount:
+    """Reserve a username for an account until its first login proves the second factor."""
+
+    account: AccountId
+    username: Username
+    login_key: PublicKey
+    kdf: KdfParameters
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFailedLogins:
+    """Put failed logins of the account into its event log."""
+
+    stages: tuple[LoginStage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSession:
+    """Open a session for a device whose login was verified."""
+
+    session: SessionId
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class RefreshSession:
+    """Use a one-time refresh token, proving the device key with this thumbprint."""
+
+    thumbprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class EndSession:
+    """End a session because its user says so, in the session ``by``."""
+
+    session: SessionId
+    by: SessionId
+
+
+@dataclass(frozen=True, slots=True)
+class EndDeviceSessions:
+    """End every session of a device that was revoked."""
+
+    device: DeviceId
+
+
+@dataclass(frozen=True, slots=True)
+class ExpireSessions:
+    """End these sessions if they are still open: nobody refreshed them in time."""
+
+    sessions: tuple[SessionId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PublishSigningKey:
+    """Announce the key that signs access tokens."""
+
+    key_id: KeyId
+    public_key: PublicKey
+
+
+Command = (
+    RegisterAccount
+    | ReportFailedLogins
+    | OpenSession
+    | RefreshSession
+    | EndSession
+    | EndDeviceSessions
+    | ExpireSessions
+    | PublishSigningKey
+)

@@ -1,0 +1,77 @@
+"""The auth service's configuration. Every field: what it is, its unit, its default. Spec: authentication.md §9."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from solekey_auth.limits import SECRET_BYTES, AuthLimits
+from solekey_auth.operator_key import OperatorKey
+from solekey_auth.signing_key import SigningKey
+from solekey_eventlog.access.tokens import MAX_LIFETIME_S
+from solekey_eventlog.config import Secret, ServiceConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthConfig(ServiceConfig):
+    """What the auth service is told. ``openssl rand -hex 32`` makes each of the two secrets."""
+
+    operator_key: Secret
+    """64 hex characters. Second factors derive from it: whoever changes it locks every account out."""
+    signing_key: Secret
+    """64 hex characters: the Ed25519 seed that signs access tokens. May be changed at any restart."""
+    totp_issuer: str = "Solekey"
+    """What authenticator apps show beside the username."""
+    session_idle_s: int = 30 * 60
+    """A session that is not refreshed for this long ends."""
+    session_absolute_s: int = 12 * 60 * 60
+    """A session ends this long after its login."""
+    access_token_s: int = MAX_LIFETIME_S
+    login_failures: int = 10
+    """So many failed logins under one name within the window brake that name."""
+    login_failure_window_s: int = 15 * 60
+    signing_key_days: int = 30
+    """How long a published signing key is announced to be valid; in use, it is announced again in time."""
+
+    def find_problems(self) -> list[str]:
+        """List what is wrong, without any secret."""
+        problems = ServiceConfig.find_problems(self)
+        for name, secret in (("operator_key", self.operator_key), ("signing_key", self.signing_key)):
+            if not _is_key(secret):
+                problems.append(f"{name}: expected {2 * SECRET_BYTES} lower-case hex characters")
+        if self.operator_key == self.signing_key:
+            problems.append("operator_key and signing_key: must differ")
+        if not self.totp_issuer or ":" in self.totp_issuer or len(self.totp_issuer) > 64:
+            problems.append("totp_issuer: expected 1 to 64 characters without a colon")
+        if not 0 < self.access_token_s <= MAX_LIFETIME_S:
+            problems.append(f"access_token_s: expected 1 to {MAX_LIFETIME_S} seconds")
+        if not self.access_token_s <= self.session_idle_s <= self.session_absolute_s <= 7 * 24 * 3600:
+            problems.append("session_idle_s and session_absolute_s: from access_token_s up to 7 days, in order")
+        if not 1 <= self.login_failures <= 100 or not 60 <= self.login_failure_window_s <= 24 * 3600:
+            problems.append("login_failures: 1 to 100; login_failure_window_s: 60 seconds to a day")
+        if not 2 <= self.signing_key_days <= 366:
+            problems.append("signing_key_days: expected 2 to 366 days")
+        return problems
+
+    @property
+    def limits(self) -> AuthLimits:
+        """The limits that decisions are made with."""
+        return AuthLimits(
+            session_idle=timedelta(seconds=self.session_idle_s),
+            session_absolute=timedelta(seconds=self.session_absolute_s),
+            access_token=timedelta(seconds=self.access_token_s),
+            login_failures=self.login_failures,
+            login_failure_window=timedelta(seconds=self.login_failure_window_s),
+            signing_key=timedelta(days=self.signing_key_days),
+        )
+
+    def open_operator_key(self) -> OperatorKey:
+        """Give the operator key its type."""
+        return OperatorKey(bytes.fromhex(self.operator_key.reveal()))
+
+    def open_signing_key(self) -> SigningKey:
+        """Give the signing key its type."""
+        return SigningKey(bytes.fromhex(self.signing_key.reveal()))
+
+
+def _is_key(secret: Secret) -> bool:
+    value = secret.reveal()
+    return len(value) == 2 * SECRET_BYTES and not set(value) - set("0123456789abcdef")

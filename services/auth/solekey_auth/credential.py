@@ -1,0 +1,116 @@
+"""A login credential: who somebody says to be and how that is checked. Spec: authentication.md §2.
+
+Credentials are private rows of this service: no event carries any part of one.
+"""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import NewType
+
+from solekey_auth.limits import MAX_SALT_BYTES, MAX_USERNAME_CHARS, MIN_SALT_BYTES, MIN_USERNAME_CHARS
+from solekey_auth.operator_key import OperatorKey, Purpose
+from solekey_auth.refusals import KdfExcessive, KdfTooWeak
+from solekey_eventlog.errors import BadRequest
+from solekey_protocol.encoding import Json
+from solekey_protocol.ids import AccountId, PublicKey
+
+Username = NewType("Username", str)
+"""A username in its one spelling: NFKC, case folded."""
+
+KDF_ALGORITHM = "argon2id"
+_USERNAME = re.compile(rf"[a-z0-9._@+-]{{{MIN_USERNAME_CHARS},{MAX_USERNAME_CHARS}}}")
+_SALT = re.compile(rf"(?:[0-9a-f]{{2}}){{{MIN_SALT_BYTES},{MAX_SALT_BYTES}}}")
+_FLOOR = {"memory_kib": 64 * 1024, "iterations": 3, "lanes": 4}
+"""RFC 9106 §4, second choice. Each number is compared by itself."""
+_CEILING = {"memory_kib": 1024 * 1024, "iterations": 16, "lanes": 16}
+
+
+@dataclass(frozen=True, slots=True)
+class KdfParameters:
+    """Argon2id parameters that a client stretches its password with (keys.md §6.2)."""
+
+    memory_kib: int
+    iterations: int
+    lanes: int
+    salt: bytes = field(repr=False)
+
+    def to_json(self) -> dict[str, Json]:
+        """The parameters as JSON members."""
+        return {
+            "algorithm": KDF_ALGORITHM,
+            "iterations": self.iterations,
+            "lanes": self.lanes,
+            "memory_kib": self.memory_kib,
+            "salt": self.salt.hex(),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What one account logs in with. ``proven`` once a first login showed the second factor."""
+
+    account: AccountId
+    username: Username
+    login_key: PublicKey
+    kdf: KdfParameters
+    totp_salt: bytes = field(repr=False)
+    registered_at: datetime
+    proven: bool = False
+    last_totp_step: int = 0
+    """The newest TOTP step that was accepted: neither it nor an older one is accepted again."""
+
+
+def parse_username(text: str) -> Username:
+    """Fold a username into its one spelling. Raises BadRequest, which does not repeat the input."""
+    folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", text).casefold())
+    if not _USERNAME.fullmatch(folded):
+        raise BadRequest(
+            f"username: expected {MIN_USERNAME_CHARS} to {MAX_USERNAME_CHARS} of a-z 0-9 . _ @ + -"
+        )
+    return Username(folded)
+
+
+def parse_kdf(document: Json) -> KdfParameters:
+    """Parse KDF parameters and hold them to the floor and the ceiling.
+
+    Raises:
+        BadRequest: not exactly the five members of Argon2id parameters.
+        KdfTooWeak, KdfExcessive: outside keys.md §6.2.
+    """
+    expected = {"algorithm", "salt", *_FLOOR}
+    if not isinstance(document, Mapping) or document.keys() != expected:
+        raise BadRequest(f"kdf: expected exactly the members {', '.join(sorted(expected))}")
+    if document["algorithm"] != KDF_ALGORITHM:
+        raise BadRequest(f"kdf.algorithm: expected {KDF_ALGORITHM}")
+    salt = document["salt"]
+    if not isinstance(salt, str) or not _SALT.fullmatch(salt):
+        raise BadRequest(f"kdf.salt: expected {MIN_SALT_BYTES} to {MAX_SALT_BYTES} bytes, lower-case hex")
+    numbers = {name: _parse_number(document, name) for name in _FLOOR}
+    for name, value in numbers.items():
+        if value < _FLOOR[name]:
+            raise KdfTooWeak(f"kdf.{name}: at least {_FLOOR[name]}")
+    for name, value in numbers.items():
+        if value > _CEILING[name]:
+            raise KdfExcessive(f"kdf.{name}: at most {_CEILING[name]}")
+    return KdfParameters(**numbers, salt=bytes.fromhex(salt))
+
+
+def derive_decoy_kdf(operator_key: OperatorKey, username: Username) -> KdfParameters:
+    """Derive what an unknown user's parameters look like: always the same, and as a new account's would be."""
+    salt = operator_key.derive(Purpose.DECOY_SALT, username.encode())[:MIN_SALT_BYTES]
+    return KdfParameters(**_FLOOR, salt=salt)
+
+
+def derive_username_digest(operator_key: OperatorKey, username: Username) -> str:
+    """Derive what stands for a username where names of strangers would be kept (people type passwords there)."""
+    return operator_key.derive(Purpose.USERNAME_DIGEST, username.encode()).hex()
+
+
+def _parse_number(document: Mapping[str, Json], name: str) -> int:
+    value = document[name]
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise BadRequest(f"kdf.{name}: expected an integer")
+    return value

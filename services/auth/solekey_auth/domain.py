@@ -1,0 +1,159 @@
+"""What an account's events may be: pure decisions over its folded stream and its private rows.
+
+Spec: authentication.md §6. Time is an argument; nothing here reads a clock, a row or a random number.
+
+::
+
+    (nothing) --AccountRegistered--> unproven --MfaEnrolled--> proven
+    a session: SessionOpened --SessionRefreshed*--> SessionEnded, for ever
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from solekey_auth import commands as asked
+from solekey_auth.credential import Credential
+from solekey_auth.limits import AuthLimits
+from solekey_auth.refresh import IssuedToken
+from solekey_auth.refusals import AccountTaken, LoginRefused, RefreshRefused, UsernameTaken
+from solekey_eventlog.errors import NotFound, RevokedDevice, SessionOver
+from solekey_protocol.events import auth as said
+from solekey_protocol.events.body import Body
+from solekey_protocol.ids import SYSTEM_ACCOUNT, DeviceId, SessionId, Timestamp
+from solekey_protocol.streams import AuthStream, DevicesStream, DeviceStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountState:
+    """All that a decision may look at: folded streams, and the private rows that concern the command."""
+
+    auth: AuthStream
+    devices: DevicesStream
+    credential: Credential | None = None
+    name_holder: Credential | None = None
+    token: IssuedToken | None = None
+
+
+def decide(state: AccountState, command: asked.Command, now: datetime, limits: AuthLimits) -> list[Body]:
+    """Decide which events follow from a command; none when it has happened already.
+
+    Raises:
+        UsernameTaken, AccountTaken: RegisterAccount.
+        RevokedDevice, LoginRefused: OpenSession.
+        RefreshRefused, SessionOver: RefreshSession.
+        NotFound: EndSession.
+    """
+    match command:
+        case asked.RegisterAccount():
+            return _register(state, command, now, limits)
+        case asked.ReportFailedLogins(stages):
+            return [] if state.auth.closed else [said.LoginFailed(stage) for stage in stages]
+        case asked.OpenSession():
+            return _open(state, command, now, limits)
+        case asked.RefreshSession(thumbprint):
+            return _refresh(state, thumbprint, now, limits)
+        case asked.EndSession(session, by):
+            return _end(state, session, by)
+        case asked.EndDeviceSessions(device):
+            of_device = [each.session for each in state.auth.sessions.values() if each.device == device]
+            return [said.SessionEnded(session, said.SessionEnd.DEVICE_REVOKED) for session in of_device]
+        case asked.ExpireSessions(sessions):
+            open_still = [session for session in sessions if session in state.auth.sessions]
+            return [said.SessionEnded(session, said.SessionEnd.EXPIRED) for session in open_still]
+        case asked.PublishSigningKey():
+            return _publish(state, command, now, limits)
+
+
+def is_expired(credential: Credential, now: datetime, limits: AuthLimits) -> bool:
+    """Whether a registration was never proven in its time, so that its name is free again."""
+    return not credential.proven and credential.registered_at + limits.unproven_registration <= now
+
+
+def derive_idle_limit(opened: datetime, used: datetime, limits: AuthLimits) -> datetime:
+    """Derive until when a token issued at ``used`` may be used, in a session opened at ``opened``."""
+    return min(used + limits.session_idle, opened + limits.session_absolute)
+
+
+def _register(
+    state: AccountState, command: asked.RegisterAccount, now: datetime, limits: AuthLimits
+) -> list[Body]:
+    if command.account == SYSTEM_ACCOUNT:
+        raise AccountTaken("this account id is the platform's own")
+    holder, own = state.name_holder, state.credential
+    if holder is not None and holder.account != command.account and not is_expired(holder, now, limits):
+        raise UsernameTaken("choose another username")
+    if own is not None and not is_expired(own, now, limits):
+        same = (own.username, own.login_key, own.kdf) == (command.username, command.login_key, command.kdf)
+        if own.proven or not same:
+            raise AccountTaken("log in, or register with a new account id")
+        return []
+    if state.auth.factors or state.auth.closed:
+        raise AccountTaken("register with a new account id")
+    return [said.AccountRegistered(state.auth.credential_version + 1)]
+
+
+def _open(
+    state: AccountState, command: asked.OpenSession, now: datetime, limits: AuthLimits
+) -> list[Body]:
+    if state.auth.closed:
+        raise LoginRefused(said.LoginStage.LOGIN_KEY)
+    if _is_revoked(state.devices, command.device):
+        raise RevokedDevice("this device was revoked by its account; log in from another device")
+    expires_at = Timestamp.from_datetime(now + limits.session_absolute)
+    opened = said.SessionOpened(command.session, command.device, expires_at)
+    if said.Factor.TOTP in state.auth.factors:
+        return [opened]
+    return [said.MfaEnrolled(said.Factor.TOTP), opened]
+
+
+def _refresh(state: AccountState, thumbprint: str, now: datetime, limits: AuthLimits) -> list[Body]:
+    """No event: a repetition whose answer was lost. A SessionEnded: the caller must refuse."""
+    token = state.token
+    if token is None:
+        raise RefreshRefused("no such refresh token")
+    session = state.auth.sessions.get(token.session)
+    if session is None:
+        raise SessionOver("log in again")
+    reused = [
+        said.RefreshReuseDetected(token.session, token.generation),
+        said.SessionEnded(token.session, said.SessionEnd.REFRESH_REUSED),
+    ]
+    if token.thumbprint != thumbprint:
+        return reused
+    if _is_revoked(state.devices, session.device):
+        return [said.SessionEnded(token.session, said.SessionEnd.DEVICE_REVOKED)]
+    if token.expires_at <= now or (token.used_at is None and token.idle_until <= now):
+        return [said.SessionEnded(token.session, said.SessionEnd.EXPIRED)]
+    if token.used_at is None:
+        return [said.SessionRefreshed(token.session, token.generation + 1)]
+    # Either direction: a clock that was set back must not stretch the time in which a repetition is believed.
+    in_time = abs(now - token.used_at) <= limits.refresh_retry
+    return [] if in_time and not token.successor_used else reused
+
+
+def _end(state: AccountState, session: SessionId, by: SessionId) -> list[Body]:
+    if session not in state.auth.sessions:
+        raise NotFound("the account has no such open session")
+    reason = said.SessionEnd.LOGOUT if session == by else said.SessionEnd.ENDED_BY_USER
+    return [said.SessionEnded(session, reason)]
+
+
+def _publish(
+    state: AccountState, command: asked.PublishSigningKey, now: datetime, limits: AuthLimits
+) -> list[Body]:
+    """Announced once, and again in the second half of its time: a key in use is always valid."""
+    known = state.auth.signing_keys.get(command.key_id)
+    if known is not None and known.not_after.datetime - now > limits.signing_key / 2:
+        return []
+    not_before = known.not_before if known is not None else Timestamp.from_datetime(now - _CLOCK_SKEW)
+    not_after = Timestamp.from_datetime(now + limits.signing_key)
+    return [said.SigningKeyPublished(command.key_id, command.public_key, not_before, not_after)]
+
+
+_CLOCK_SKEW = timedelta(seconds=60)
+"""Between services: what DPoP proofs are allowed as well."""
+
+
+def _is_revoked(devices: DevicesStream, device: DeviceId) -> bool:
+    known = devices.devices.get(device)
+    return known is not None and known.status is DeviceStatus.REVOKED

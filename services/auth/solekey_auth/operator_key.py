@@ -1,0 +1,48 @@
+"""The operator's key: what this service derives instead of storing. It derives; it cannot decrypt.
+
+Spec: authentication.md §8.
+"""
+
+import hashlib
+import hmac
+from enum import StrEnum
+from typing import NoReturn
+
+from solekey_auth.limits import SECRET_BYTES
+
+
+class Purpose(StrEnum):
+    """What a derived secret is for. A label has one meaning for ever."""
+
+    TOTP_SECRET = "totp-secret"  # noqa: S105  # a label
+    DECOY_SALT = "decoy-salt"
+    DECOY_CREDENTIAL = "decoy-credential"
+    REFRESH_SUCCESSOR = "refresh-successor"
+    USERNAME_DIGEST = "username-digest"
+
+
+class OperatorKey:
+    """32 secret bytes of the operator. Prints as redacted, refuses pickling."""
+
+    __slots__ = ("_key",)
+
+    def __init__(self, key: bytes) -> None:
+        if len(key) != SECRET_BYTES:
+            raise ValueError(f"the operator key is {SECRET_BYTES} bytes")
+        self._key = key
+
+    def derive(self, purpose: Purpose, *context: bytes) -> bytes:
+        """Derive 32 bytes: HMAC-SHA256 over the label and the length-prefixed context.
+
+        *Wire format* of the message: ``"solekey/v1/auth/" ‖ purpose ‖ 0x00 ‖ (u32(len(part)) ‖ part)…``.
+        """
+        message = b"solekey/v1/auth/" + purpose.value.encode() + b"\x00"
+        for part in context:
+            message += len(part).to_bytes(4, "big") + part
+        return hmac.new(self._key, message, hashlib.sha256).digest()
+
+    def __repr__(self) -> str:
+        return "OperatorKey(<redacted>)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an operator key is not pickled")

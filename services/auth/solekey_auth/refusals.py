@@ -1,0 +1,76 @@
+# ruff: noqa: N818 - a refusal is named after what is refused, as in its problem document
+"""What this service refuses besides what every service does. Spec: authentication.md §7.
+
+::
+
+    Refusal
+    ├── Unauthenticated
+    │   ├── LoginRefused       401  login_refused       some part of the login was wrong; which one is not said
+    │   └── RefreshRefused     401  token_invalid       no such refresh token
+    ├── Conflict
+    │   ├── UsernameTaken      409  username_taken      somebody has, or has just reserved, this name
+    │   └── AccountTaken       409  account_taken       the account id is registered, and not by this request
+    ├── Unprocessable
+    │   ├── KdfTooWeak         422  kdf_too_weak        the password would be stretched too little
+    │   └── KdfExcessive       422  kdf_excessive       the password would be stretched beyond what devices can do
+    └── TooManyAttempts        429  too_many_attempts   too many logins failed under this name
+
+From ``solekey_eventlog.errors`` come ``RevokedDevice`` (the login was right, but the device is revoked for
+ever) and ``SessionOver`` (logged out, expired, device revoked, or a refresh token used twice).
+"""
+
+from solekey_eventlog.errors import Conflict, Refusal, Unauthenticated, Unprocessable
+from solekey_protocol.events.auth import LoginStage
+
+
+class LoginRefused(Unauthenticated):
+    """The name, the challenge, the login key, the code: something was wrong. Always the same words."""
+
+    code, title = "login_refused", "The login was refused"
+
+    def __init__(self, stage: LoginStage) -> None:
+        super().__init__("username, password or code is wrong, or the challenge is not valid any more")
+        self.stage = stage
+        """How far it came: for the account's own event log, never for the answer."""
+
+
+class RefreshRefused(Unauthenticated):
+    """Not a refresh token of this service, or one so old that it was forgotten."""
+
+    code, title = "token_invalid", "The refresh token is not valid"
+
+
+class UsernameTaken(Conflict):
+    """The name belongs to another account."""
+
+    code, title = "username_taken", "The username is taken"
+
+
+class AccountTaken(Conflict):
+    """The account id is registered with another credential, or its first login was made already."""
+
+    code, title = "account_taken", "The account is registered already"
+
+
+class KdfTooWeak(Unprocessable):
+    """A parameter is under the floor (RFC 9106 §4, second choice)."""
+
+    code, title = "kdf_too_weak", "The password parameters are too weak"
+
+
+class KdfExcessive(Unprocessable):
+    """A parameter is above the ceiling."""
+
+    code, title = "kdf_excessive", "The password parameters are excessive"
+
+
+class TooManyAttempts(Refusal):
+    """Too many logins failed under this name, whether it exists or not."""
+
+    code, status, title = "too_many_attempts", 429, "Too many failed logins"
+
+    def __init__(self, retry_after_s: int) -> None:
+        super().__init__(
+            "too many logins failed under this username; wait before the next one",
+            retry_after_s=retry_after_s,
+        )

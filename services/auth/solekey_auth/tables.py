@@ -1,0 +1,73 @@
+"""The private tables of the auth service: credentials and what lives for minutes. None of it reaches an event.
+
+``credentials`` cannot be rebuilt from events and must be backed up; all other rows here may be lost: open
+challenges are asked again, refresh tokens end with their sessions, brakes are released.
+"""
+
+from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table
+
+from solekey_auth.limits import MAX_USERNAME_CHARS
+from solekey_eventlog.tables import ACCOUNT_CHARS, DIGEST_CHARS, Moment, define_event_tables
+
+METADATA = MetaData()
+EVENT_TABLES = define_event_tables(METADATA)
+
+credentials = Table(
+    "credentials",
+    METADATA,
+    Column("account", String(ACCOUNT_CHARS), primary_key=True),
+    Column("username", String(MAX_USERNAME_CHARS), nullable=False, unique=True),
+    Column("login_key", String(DIGEST_CHARS), nullable=False),
+    Column("kdf_memory_kib", Integer, nullable=False),
+    Column("kdf_iterations", Integer, nullable=False),
+    Column("kdf_lanes", Integer, nullable=False),
+    Column("kdf_salt", LargeBinary, nullable=False),
+    Column("totp_salt", LargeBinary, nullable=False),
+    Column("registered_at", Moment, nullable=False),
+    Column("proven", Boolean, nullable=False),
+    Column("last_totp_step", Integer, nullable=False),
+)
+
+challenges = Table(
+    "challenges",
+    METADATA,
+    Column("challenge", String(DIGEST_CHARS), primary_key=True),  # SHA-256 of the challenge
+    Column("name", String(DIGEST_CHARS), nullable=False),  # keyed digest of the username
+    Column("expires_at", Moment, nullable=False, index=True),
+)
+
+refresh_tokens = Table(
+    "refresh_tokens",
+    METADATA,
+    Column("token", String(DIGEST_CHARS), primary_key=True),  # SHA-256 of the token
+    Column("account", String(ACCOUNT_CHARS), nullable=False),
+    Column("session", String(ACCOUNT_CHARS), nullable=False),
+    Column("thumbprint", String(DIGEST_CHARS), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("issued_at", Moment, nullable=False),
+    Column("idle_until", Moment, nullable=False, index=True),
+    Column("expires_at", Moment, nullable=False, index=True),
+    Column("used_at", Moment),
+)
+Index(
+    "refresh_tokens_once", refresh_tokens.c.session, refresh_tokens.c.generation, unique=True
+)
+
+login_names = Table(  # one row a name: what simultaneous logins under it queue for
+    "login_names",
+    METADATA,
+    Column("name", String(DIGEST_CHARS), primary_key=True),  # keyed digest of the username
+    Column("tried_at", Moment, nullable=False, index=True),
+)
+
+login_failures = Table(
+    "login_failures",
+    METADATA,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("name", String(DIGEST_CHARS), nullable=False),
+    Column("account", String(ACCOUNT_CHARS)),  # unknown for a name that nobody has
+    Column("stage", String(16), nullable=False),
+    Column("failed_at", Moment, nullable=False, index=True),
+    Column("reported", Boolean, nullable=False),
+)
+Index("login_failures_by_name", login_failures.c.name, login_failures.c.failed_at)

@@ -1,0 +1,54 @@
+"""The second factor: time-based one-time passwords (RFC 6238), SHA-1, 6 digits, 30 s. Spec: authentication.md §5.
+
+The secret is derived from the operator's key, not stored: the service needs nothing that decrypts.
+"""
+
+import base64
+import hmac
+import re
+from datetime import datetime
+from typing import NewType
+
+import pyotp
+
+from solekey_auth.credential import Credential
+from solekey_auth.limits import TOTP_DIGITS, TOTP_SECRET_BYTES, TOTP_STEP_S, TOTP_WINDOW_STEPS
+from solekey_auth.operator_key import OperatorKey, Purpose
+from solekey_eventlog.errors import BadRequest
+
+TotpSecret = NewType("TotpSecret", str)
+"""RFC 4648 base32, as authenticator apps read it."""
+
+_CODE = re.compile(rf"[0-9]{{{TOTP_DIGITS}}}")
+
+
+def derive_secret(operator_key: OperatorKey, credential: Credential) -> TotpSecret:
+    """Derive the secret that an account shares with its authenticator app: 20 bytes."""
+    secret = operator_key.derive(Purpose.TOTP_SECRET, credential.account.raw, credential.totp_salt)
+    return TotpSecret(base64.b32encode(secret[:TOTP_SECRET_BYTES]).decode())
+
+
+def encode_uri(secret: TotpSecret, credential: Credential, issuer: str) -> str:
+    """Encode the ``otpauth://`` address that an authenticator app scans."""
+    return _generator(secret).provisioning_uri(credential.username, issuer_name=issuer)
+
+
+def parse_code(text: str) -> str:
+    """Parse the six digits. Raises BadRequest, which does not repeat the input."""
+    if not _CODE.fullmatch(text):
+        raise BadRequest(f"code: expected {TOTP_DIGITS} digits")
+    return text
+
+
+def find_step(secret: TotpSecret, code: str, now: datetime) -> int | None:
+    """Find the newest step of the window whose code this is. Always computes the whole window."""
+    current = int(now.timestamp()) // TOTP_STEP_S
+    generator, found = _generator(secret), None
+    for step in range(current - TOTP_WINDOW_STEPS, current + TOTP_WINDOW_STEPS + 1):
+        if hmac.compare_digest(generator.generate_otp(step), code):
+            found = step
+    return found
+
+
+def _generator(secret: TotpSecret) -> pyotp.TOTP:
+    return pyotp.TOTP(secret, digits=TOTP_DIGITS, interval=TOTP_STEP_S)
