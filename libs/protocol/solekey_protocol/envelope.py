@@ -68,11 +68,13 @@ def parse_envelope_header(data: bytes) -> EnvelopeHeader:
         UnsupportedError: another format version or suite.
         MalformedError: another length or magic, or a chunk size or epoch outside its limits.
     """
-    if len(data) != HEADER_BYTES or not data.startswith(ENVELOPE_FAMILY):
+    if not data.startswith(ENVELOPE_FAMILY) or len(data) < len(ENVELOPE_MAGIC):
         raise MalformedError("not a Solekey envelope")
-    magic, suite, chunk_size_log2, epoch = _PREFIX.unpack_from(data)
-    if magic != ENVELOPE_MAGIC:
-        raise UnsupportedError(f"envelope format {magic[3:]!r} is unknown")
+    if not data.startswith(ENVELOPE_MAGIC):
+        raise UnsupportedError(f"envelope format {data[3:4]!r} is unknown")
+    if len(data) != HEADER_BYTES:
+        raise MalformedError(f"an envelope's header is {HEADER_BYTES} bytes, this one {len(data)}")
+    _, suite, chunk_size_log2, epoch = _PREFIX.unpack_from(data)
     if suite != SUITE_AES_256_GCM:
         raise UnsupportedError(f"envelope suite {suite} is unknown")
     if not MIN_CHUNK_SIZE_LOG2 <= chunk_size_log2 <= MAX_CHUNK_SIZE_LOG2:

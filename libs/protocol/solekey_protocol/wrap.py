@@ -84,11 +84,13 @@ def parse_wrap_header(wrap: bytes) -> WrapHeader:
         UnsupportedError: another format version, suite or secret kind.
         MalformedError: another length or magic, or an epoch or wrap version outside its limits.
     """
-    if len(wrap) != WRAP_BYTES or not wrap.startswith(WRAP_FAMILY):
+    if not wrap.startswith(WRAP_FAMILY) or len(wrap) < len(WRAP_MAGIC):
         raise MalformedError("not a Solekey wrap")
-    magic, suite, kind, epoch, wrap_version, key_id = _PREFIX.unpack_from(wrap)
-    if magic != WRAP_MAGIC:
-        raise UnsupportedError(f"wrap format {magic[3:]!r} is unknown")
+    if not wrap.startswith(WRAP_MAGIC):
+        raise UnsupportedError(f"wrap format {wrap[3:4]!r} is unknown")
+    if len(wrap) != WRAP_BYTES:
+        raise MalformedError(f"a wrap is {WRAP_BYTES} bytes, this one {len(wrap)}")
+    _, suite, kind, epoch, wrap_version, key_id = _PREFIX.unpack_from(wrap)
     if suite != WRAP_SUITE_AES_256_GCM:
         raise UnsupportedError(f"wrap suite {suite} is unknown")
     if not 1 <= epoch <= MAX_EPOCH or not 1 <= wrap_version <= MAX_SEQ:

@@ -27,8 +27,9 @@ class DataKey(SecretBytes):
         return cls(epoch, random(cls.SIZE))
 
     def __eq__(self, other: object) -> bool:
-        same = super().__eq__(other)
-        return same and isinstance(other, DataKey) and self.epoch == other.epoch
+        if isinstance(other, DataKey) and self.epoch != other.epoch:
+            return False
+        return super().__eq__(other)
 
     __hash__ = None
 

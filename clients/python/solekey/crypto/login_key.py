@@ -107,14 +107,18 @@ def derive_login_key(password: str, parameters: KdfParameters) -> LoginKey:
     normalised = unicodedata.normalize("NFKC", password).encode()
     if not normalised:
         raise EmptyPasswordError("the password is empty")
-    stretched = Argon2id(
+    stretched = _stretch(normalised, parameters)
+    return LoginKey(derive_bytes(stretched, salt=parameters.salt, label=Label.LOGIN_KEY, size=KEY_BYTES))
+
+
+def _stretch(password: bytes, parameters: KdfParameters) -> bytes:
+    return Argon2id(
         salt=parameters.salt,
         length=KEY_BYTES,
         iterations=parameters.iterations,
         lanes=parameters.lanes,
         memory_cost=parameters.memory_kib,
-    ).derive(normalised)
-    return LoginKey(derive_bytes(stretched, salt=parameters.salt, label=Label.LOGIN_KEY, size=KEY_BYTES))
+    ).derive(password)
 
 
 def _parse_salt(value: Json) -> bytes:

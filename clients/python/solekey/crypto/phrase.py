@@ -10,6 +10,7 @@ from solekey.errors import PhraseChecksumError, PhraseLengthError, UnknownWordEr
 
 PHRASE_WORDS: Final = 24
 _MAX_SUGGESTIONS: Final = 3
+_MAX_SHOWN_LETTERS: Final = 40
 _PREFIX_LETTERS: Final = 4  # BIP-39: the first four letters tell every word apart
 
 
@@ -30,7 +31,7 @@ def parse_phrase(phrase: str) -> bytearray:
     known = _known_words()
     for position, word in enumerate(words, start=1):
         if word not in known:
-            raise UnknownWordError(word, position, _suggest(word))
+            raise UnknownWordError(word[:_MAX_SHOWN_LETTERS], position, _suggest(word[:_MAX_SHOWN_LETTERS]))
     if len(words) != PHRASE_WORDS:
         raise PhraseLengthError(len(words), PHRASE_WORDS)
     try:
