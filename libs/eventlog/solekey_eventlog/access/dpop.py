@@ -1,9 +1,8 @@
 """DPoP proofs (RFC 9449): the sender holds the device key. Spec: authentication.md §4.
 
-*Wire format.* One ``DPoP`` header field with a compact JWS: header
-``{"alg": "EdDSA", "jwk": {"crv": "Ed25519", "kty": "OKP", "x"}, "typ": "dpop+jwt"}``, claims ``jti`` (16 to 128
-characters), ``htm``, ``htu``, ``iat``, and ``ath`` when an access token comes with it. The checks stand in the
-order of RFC 9449 §4.3.
+*Wire format.* One ``DPoP`` header field with a compact JWS. Header: ``{"alg": "EdDSA", "typ": "dpop+jwt",
+"jwk": {"crv": "Ed25519", "kty": "OKP", "x"}}``. Claims: ``jti`` (16 to 128 characters), ``htm``, ``htu``,
+``iat``, and ``ath`` when an access token comes with it. The checks stand in the order of RFC 9449 §4.3.
 """
 
 import hashlib

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from solekey_eventlog.errors import BadRequest, UnsupportedMediaType
 from solekey_eventlog.http.caller import Caller, DpopProof
@@ -13,7 +12,6 @@ from solekey_protocol.limits import MAX_SEQ
 
 AFTER_HEADER = "Solekey-After"
 _MAX_AFTER_CHARS = 200
-_NO_QUERY: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +23,7 @@ class Request:
 
     method: str
     path: str
-    query: Mapping[str, str] = field(default=_NO_QUERY)
+    query: Mapping[str, str] = field(default_factory=dict)
     headers: Headers = field(default_factory=Headers)
     body: bytes = field(default=b"", repr=False)
     caller: Caller | None = None

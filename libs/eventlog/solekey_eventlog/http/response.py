@@ -20,7 +20,7 @@ class Response:
     status: int
     body: bytes = field(default=b"", repr=False)
     content_type: str | None = None
-    headers: Mapping[str, str] = field(default=_NONE)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 def json_response(status: int, members: Json, headers: Mapping[str, str] = _NONE) -> Response:

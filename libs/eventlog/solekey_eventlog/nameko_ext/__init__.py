@@ -2,7 +2,7 @@
 
 Map
     http_entrypoint.py  ``@http(method, url, access=…, max_body_bytes=…)``
-    bus_entrypoint.py   ``@listen()``: the topics that are followed; offsets are committed after the worker succeeded
+    bus_entrypoint.py   ``@listen()``: the topics that are followed; commits after the worker succeeded
     timer.py            ``@every(seconds)``
     wiring.py           ``api = wired(DEFINITION, Api)``: kernel, publisher and heartbeats of the service
     routes.py           which entry point answers which path

@@ -64,7 +64,7 @@ class BodyReader:
         return data
 
     def drop(self) -> None:
-        """Decide what becomes of a body that nobody read: small ones are dropped, others end the connection."""
+        """Decide what becomes of a body that nobody read: small ones are dropped, others end it all."""
         if self.chunked or self.declared_bytes > MAX_DISCARD_BYTES:
             self.must_close = True
 
