@@ -223,7 +223,8 @@ def _describe(hint: Any) -> str:
     (kind,) = _kinds(hint)
     if issubclass(kind, StrEnum):
         return " or ".join(kind)
-    return {int: "an integer", float: "a number", bool: "true or false"}.get(kind, kind.__name__)
+    names: dict[type, str] = {int: "an integer", float: "a number", bool: "true or false"}
+    return names.get(kind, str(kind.__name__))
 
 
 def _convert(hint: Any, value: Any) -> Any:

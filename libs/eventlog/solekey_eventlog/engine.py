@@ -6,12 +6,23 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from solekey_eventlog.config import ConfigError, Secret
 
 BUSY_TIMEOUT_S = 10
 _READ_ONLY = "solekey_read_only"
+_SQLITE_DOWN = frozenset(
+    {
+        sqlite3.SQLITE_BUSY,
+        sqlite3.SQLITE_LOCKED,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+    }
+)
 
 
 def open_engine(url: Secret) -> Engine:
@@ -33,7 +44,10 @@ def open_engine(url: Secret) -> Engine:
         return create_engine(parsed, isolation_level="READ COMMITTED", pool_pre_ping=True, pool_size=20)
     if parsed.drivername != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise ConfigError(["database_url: expected postgresql+psycopg://… or sqlite:////absolute/path.db"])
-    Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError([f"database_url: {error}"]) from error
     engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
@@ -43,6 +57,16 @@ def open_engine(url: Secret) -> Engine:
 def is_sqlite(engine: Engine) -> bool:
     """Tell the two kinds of engine apart."""
     return engine.dialect.name == "sqlite"
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Tell whether the database does not answer now: the same again may succeed."""
+    if isinstance(error, PoolTimeoutError):
+        return True
+    if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
+        # To sqlite3 a missing table is an OperationalError too. The low byte is the primary code.
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_DOWN
+    return isinstance(error, OperationalError | InterfaceError)
 
 
 def connect_read_only(engine: Engine) -> Connection:

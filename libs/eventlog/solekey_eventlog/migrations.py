@@ -13,9 +13,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, MetaData, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
-from solekey_eventlog.engine import is_sqlite
+from solekey_eventlog.engine import is_sqlite, is_unavailable
 from solekey_eventlog.errors import Unavailable
 
 _one_at_a_time = threading.Lock()  # Alembic's context is global to the process
@@ -36,8 +36,10 @@ def upgrade(engine: Engine, package: str) -> None:
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({key})"))
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
-    except (OperationalError, InterfaceError) as error:
-        raise Unavailable("the database does not answer") from error
+    except SQLAlchemyError as error:
+        if is_unavailable(error):
+            raise Unavailable("the database does not answer") from error
+        raise
 
 
 def run_environment() -> None:

@@ -18,7 +18,7 @@ from types import MappingProxyType
 from sqlalchemy import delete, func, insert, select, text
 
 from solekey_eventlog.bus import Bus, Record
-from solekey_eventlog.engine import is_sqlite
+from solekey_eventlog.engine import is_sqlite, is_unavailable
 from solekey_eventlog.errors import StalePosition, Unavailable
 from solekey_eventlog.offsets import advance_offset, read_offsets
 from solekey_eventlog.parking import (
@@ -30,7 +30,7 @@ from solekey_eventlog.parking import (
     read_parked_accounts,
     release,
 )
-from solekey_eventlog.store import DATABASE_DOWN, EventStore, UnitOfWork
+from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_eventlog.streams import AHEAD_OF_DEVICES, TOPICS, Streams
 from solekey_protocol.errors import ForkError, GapError, MalformedError, ProtocolError
 from solekey_protocol.event import Event, parse_event
@@ -116,6 +116,7 @@ class Projector:
             for stream in self._streams.subscribed:
                 for record in bus.read(TOPICS[stream]):
                     self._take(uow, record, applied)
+        self._streams.forget()
         for callback in self._on_applied:
             callback()
 
@@ -179,9 +180,9 @@ class Projector:
                 uow.connection.execute(insert(uow.tables.inbox).values(_inbox_row(event)))
                 if reaction is not None:
                     reaction(uow, event)
-        except (StalePosition, Unavailable, *DATABASE_DOWN):
-            raise  # passes: the whole record again
-        except Exception:  # noqa: BLE001 - whatever it is, it parks one account and not the partition
+        except Exception as error:
+            if isinstance(error, StalePosition | Unavailable) or is_unavailable(error):
+                raise  # it passes: the whole record again
             _log.exception("%s/%s seq %d: the reaction failed", event.account, event.stream, event.seq)
             self._park(uow, event, _REACTION_FAILED)
             return False

@@ -8,10 +8,10 @@ repetitions. Of several processes of one service one publishes at a time; the ot
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Row, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 
 from solekey_eventlog.bus import Bus, BusUnavailableError, Message, Position
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
@@ -29,6 +29,13 @@ INTERVAL_S = 1.0
 """How long the publisher waits for a commit; freshness limits are several of these."""
 _HEARTBEAT_GAP_S = 0.25  # a busy service would send one with every event
 _PAGE_EVENTS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    account: str
+    seq: int
+    raw: bytes
 
 
 class Publisher:
@@ -58,7 +65,7 @@ class Publisher:
             rows = self._select_page()
             if rows:
                 positions = self._bus.publish_many(
-                    [Message(self._topic, row.account, bytes(row.raw)) for row in rows]
+                    [Message(self._topic, row.account, row.raw) for row in rows]
                 )
                 self._mark(rows, positions)
                 published += len(rows)
@@ -67,7 +74,7 @@ class Publisher:
                 return published
 
     def run(self, stop: threading.Event) -> None:
-        """Publish at once after a commit, else every second, until ``stop`` is set; ``notify`` ends the wait."""
+        """Publish at once after a commit, else every second, until ``stop``; ``notify`` ends the wait."""
         with open_publisher_lock(self._store.engine) as lock:
             while not stop.is_set():
                 self._wake.clear()
@@ -82,7 +89,7 @@ class Publisher:
                     stop.wait(INTERVAL_S)
                 self._wake.wait(INTERVAL_S)
 
-    def _select_page(self) -> Sequence[Row[Any]]:
+    def _select_page(self) -> Sequence[_Waiting]:
         events = self._store.tables.events
         query = (
             select(events.c.account, events.c.seq, events.c.raw)
@@ -91,9 +98,10 @@ class Publisher:
             .limit(_PAGE_EVENTS)
         )
         with self._store.read() as uow:
-            return uow.connection.execute(query).all()
+            rows = uow.connection.execute(query)
+            return [_Waiting(row.account, row.seq, bytes(row.raw)) for row in rows]
 
-    def _mark(self, rows: Sequence[Row[Any]], positions: Sequence[Position]) -> None:
+    def _mark(self, rows: Sequence[_Waiting], positions: Sequence[Position]) -> None:
         tables = self._store.tables
         ends: dict[int, int] = {}
         for position in positions:

@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, func, insert, select
-from sqlalchemy.exc import IntegrityError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from solekey_eventlog.clock import Clock
-from solekey_eventlog.engine import connect_read_only, is_sqlite
+from solekey_eventlog.engine import connect_read_only, is_sqlite, is_unavailable
 from solekey_eventlog.errors import StalePosition, Unavailable
 from solekey_eventlog.tables import EventTables
 from solekey_protocol.event import Event, encode_event, parse_event
@@ -24,8 +23,6 @@ from solekey_protocol.schemas import verify_schema
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
 
 _WRITE_WAIT_S = 30.0
-DATABASE_DOWN = (OperationalError, InterfaceError, PoolTimeoutError)
-"""What is raised when the database does not answer; the same again may succeed."""
 
 
 class UnitOfWork:
@@ -199,5 +196,7 @@ class EventStore:
     def _translate(self) -> Iterator[None]:
         try:
             yield
-        except DATABASE_DOWN as error:
-            raise Unavailable("the database does not answer") from error
+        except SQLAlchemyError as error:
+            if is_unavailable(error):
+                raise Unavailable("the database does not answer") from error
+            raise

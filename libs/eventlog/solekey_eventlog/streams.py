@@ -121,6 +121,11 @@ class Streams:
             self._keep(key, known)
         return known
 
+    def forget(self) -> None:
+        """Empty the cache: after a rebuild."""
+        with self._lock:
+            self._cache.clear()
+
     def _fold_free(self, uow: UnitOfWork, account: AccountId, stream: Stream) -> AnyStream:
         if not uow.projecting:
             self.require_free(uow, account)
@@ -145,6 +150,9 @@ class Streams:
         if not known.head.seq:
             return  # anybody can ask for accounts that do not exist
         with self._lock:
+            cached = self._cache.get(key)
+            if cached is not None and cached.head.seq > known.head.seq:
+                return  # a transaction that began before the newest commit
             self._cache[key] = known
             self._cache.move_to_end(key)
             while len(self._cache) > self._cached_streams:

@@ -1,0 +1,1 @@
+"""Tests of the event log: one contract suite on SQLite and PostgreSQL."""

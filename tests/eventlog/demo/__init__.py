@@ -1,0 +1,52 @@
+"""Two services for tests: one that owns auth and reacts to revocations, one that owns vault."""
+
+from sqlalchemy import Column, MetaData, String, Table, insert
+
+from solekey_eventlog.config import ServiceConfig
+from solekey_eventlog.kernel import Kernel, ServiceDefinition
+from solekey_eventlog.projector import Reaction
+from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.tables import define_event_tables
+from solekey_protocol.event import Event
+from solekey_protocol.events import Body, Stream, auth, devices
+
+METADATA = MetaData()
+TABLES = define_event_tables(METADATA)
+NOTES = Table("notes", METADATA, Column("event", String(64), primary_key=True))
+
+
+class BrokenReactionError(Exception):
+    """What a defective reaction raises."""
+
+
+def note_and_count_failure(uow: UnitOfWork, event: Event) -> None:
+    """React to a revocation: a row of our own and an event of our own; defective for the reason COMPROMISED."""
+    uow.connection.execute(insert(NOTES).values(event=event.digest))
+    uow.append(event.account, uow.head(event.account), auth.LoginFailed(auth.LoginStage.LOGIN_KEY))
+    assert isinstance(event.body, devices.DeviceRevoked)
+    if event.body.reason is devices.RevocationReason.COMPROMISED:
+        raise BrokenReactionError
+
+
+def _auth_reactions(_: Kernel) -> dict[type[Body], Reaction]:
+    return {devices.DeviceRevoked: note_and_count_failure}
+
+
+AUTH = ServiceDefinition(
+    stream=Stream.AUTH,
+    config=ServiceConfig,
+    subscribes=(Stream.DEVICES, Stream.VAULT, Stream.ROTATION),
+    metadata=METADATA,
+    event_tables=TABLES,
+    reactions=_auth_reactions,
+    package="eventlog.demo",
+)
+VAULT = ServiceDefinition(
+    stream=Stream.VAULT,
+    config=ServiceConfig,
+    subscribes=(Stream.AUTH, Stream.DEVICES, Stream.ROTATION),
+    metadata=METADATA,
+    event_tables=TABLES,
+    reactions=lambda _: {},
+    package="eventlog.demo",
+)
