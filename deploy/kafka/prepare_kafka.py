@@ -1,0 +1,95 @@
+"""Prepare a Kafka cluster for Solekey: a SCRAM user for each service, its rights, and the topics.
+
+Each service may write its own topic and the heartbeats, and read everything; the auditor may read the log and
+nothing else. May be run again: passwords are set anew, and an existing topic is left as it is, since each
+service checks the topics when it starts.
+
+Environment: KAFKA_SERVERS; AUTH_BUS_PASSWORD and so on, one for each name in ``SERVICES`` and the auditor; in a
+cluster of several brokers also SOLEKEY_BUS_REPLICATION_FACTOR and SOLEKEY_BUS_MIN_INSYNC_REPLICAS.
+"""
+
+import os
+from collections.abc import Iterator
+
+from kafka.admin import (
+    ACL,
+    ACLOperation,
+    ACLPermissionType,
+    ACLResourcePatternType,
+    KafkaAdminClient,
+    ResourcePattern,
+    ResourceType,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+
+from solekey_eventlog.bus import BusConfig, open_bus
+from solekey_eventlog.bus.topics import (
+    AUTH_TOPIC,
+    DEVICES_TOPIC,
+    HEARTBEAT_TOPIC,
+    ROTATION_TOPIC,
+    VAULT_TOPIC,
+    derive_topics,
+)
+
+SERVICES = {"auth": AUTH_TOPIC, "devices": DEVICES_TOPIC, "vault": VAULT_TOPIC, "rotation": ROTATION_TOPIC}
+AUDITOR = "auditor"
+SCRAM_ITERATIONS = 8192
+ALL_TOPICS = ResourcePattern(ResourceType.TOPIC, "solekey.", ACLResourcePatternType.PREFIXED)
+HEARTBEATS = ResourcePattern(ResourceType.TOPIC, HEARTBEAT_TOPIC)
+CLUSTER = ResourcePattern(ResourceType.CLUSTER, "kafka-cluster")
+
+
+def make_users(admin: KafkaAdminClient, passwords: dict[str, str]) -> None:
+    """Make the users, or change their passwords. Raises RuntimeError when Kafka refuses one."""
+    wanted = [
+        UserScramCredentialUpsertion(name, ScramMechanism.SCRAM_SHA_512, password, SCRAM_ITERATIONS)
+        for name, password in passwords.items()
+    ]
+    for name, error in admin.alter_user_scram_credentials(wanted).items():
+        if error is not None:
+            raise RuntimeError(f"user {name}: {error}")
+
+
+def derive_rights() -> Iterator[ACL]:
+    """Derive who may do what."""
+    for name, topic in SERVICES.items():
+        own_groups = ResourcePattern(ResourceType.GROUP, f"solekey-{name}", ACLResourcePatternType.PREFIXED)
+        yield _allow(name, ACLOperation.WRITE, ResourcePattern(ResourceType.TOPIC, topic))
+        yield _allow(name, ACLOperation.WRITE, HEARTBEATS)
+        yield _allow(name, ACLOperation.READ, own_groups)
+        yield _allow(name, ACLOperation.DESCRIBE_CONFIGS, CLUSTER)  # to see that auto-creation is off
+    for name in (*SERVICES, AUDITOR):
+        yield _allow(name, ACLOperation.READ, ALL_TOPICS)  # implies DESCRIBE
+        yield _allow(name, ACLOperation.DESCRIBE_CONFIGS, ALL_TOPICS)
+
+
+def _allow(name: str, operation: ACLOperation, resource: ResourcePattern) -> ACL:
+    return ACL(f"User:{name}", "*", operation, ACLPermissionType.ALLOW, resource)
+
+
+def main() -> None:
+    """Prepare the cluster that the environment names."""
+    servers = os.environ["KAFKA_SERVERS"]
+    passwords = {name: os.environ[f"{name.upper()}_BUS_PASSWORD"] for name in (*SERVICES, AUDITOR)}
+    admin = KafkaAdminClient(bootstrap_servers=servers)
+    try:
+        make_users(admin, passwords)
+        outcome = admin.create_acls(list(derive_rights()))
+        if outcome["failed"]:
+            raise RuntimeError(f"rights: {outcome['failed']}")
+    finally:
+        admin.close()
+    topics = derive_topics(
+        replication_factor=int(os.environ.get("SOLEKEY_BUS_REPLICATION_FACTOR", "1")),
+        min_insync_replicas=int(os.environ.get("SOLEKEY_BUS_MIN_INSYNC_REPLICAS", "1")),
+    )
+    with open_bus(BusConfig(f"kafka://{servers}", client_id="solekey-prepare")) as bus:
+        bus.create_topics(topics)
+        bus.check(topics)
+    print(f"Prepared {len(passwords)} users and {len(topics)} topics.")
+
+
+if __name__ == "__main__":
+    main()

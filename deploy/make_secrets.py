@@ -1,0 +1,201 @@
+"""Make what a new installation must not share with any other: passwords, service keys, certificates.
+
+Writes ``.env`` for Docker Compose and the folder ``secrets/`` with the certificates, and refuses to overwrite
+either: the operator key must never change, or every account loses its second factor.
+
+Usage: python deploy/make_secrets.py https://keys.example.org [--folder deploy]
+
+The authority that it makes signs the broker's certificate, and one for the proxy that works at once but is trusted
+only by who knows this authority: replace ``secrets/proxy-cert.pem`` and ``secrets/proxy-key.pem`` by your own.
+"""
+
+import argparse
+import base64
+import ipaddress
+import os
+import secrets
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+AUTHORITY_LIFETIME = timedelta(days=3650)
+CERTIFICATE_LIFETIME = timedelta(days=397)
+CLOCK_SKEW = timedelta(minutes=5)
+SECRET_BYTES = 32
+CLUSTER_ID_BYTES = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Authority:
+    """A certificate authority of this installation; its key is used here and kept nowhere."""
+
+    key: ec.EllipticCurvePrivateKey
+    certificate: x509.Certificate
+
+
+def make_authority(now: datetime) -> Authority:
+    """Make a self-signed authority."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = _name("Solekey installation CA")
+    certificate = (
+        _start(name, name, key, now, AUTHORITY_LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(_usage(signs_certificates=True), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return Authority(key, certificate)
+
+
+def make_server_certificate(
+    authority: Authority, host: str, now: datetime
+) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
+    """Make a key and a certificate for one host name or address."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    issuer = authority.certificate.subject
+    certificate = (
+        _start(_name(host), issuer, key, now, CERTIFICATE_LIFETIME)
+        .add_extension(x509.SubjectAlternativeName([_alternative_name(host)]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False
+        )
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(_usage(signs_certificates=False), critical=True)
+        .sign(authority.key, hashes.SHA256())
+    )
+    return key, certificate
+
+
+def fill_environment(example: str, origin: str) -> str:
+    """Fill the empty values of ``.env.example``: each is a secret but the origin and the cluster's name."""
+    lines = []
+    for line in example.splitlines():
+        name, equals, value = line.partition("=")
+        if equals and not value and not line.startswith("#"):
+            value = _fill(name, origin)
+        lines.append(f"{name}{equals}{value}")
+    return "\n".join(lines) + "\n"
+
+
+def write_certificates(folder: Path, host: str) -> None:
+    """Write the authority's certificate, the broker's key with its chain, and the proxy's key and chain.
+
+    The folder is the owner's alone; the files in it are readable, because each container has its own user.
+    """
+    now = datetime.now(UTC)
+    authority = make_authority(now)
+    kafka_key, kafka_certificate = make_server_certificate(authority, "kafka", now)
+    proxy_key, proxy_certificate = make_server_certificate(authority, host, now)
+    ca_pem = authority.certificate.public_bytes(serialization.Encoding.PEM)
+    files = {
+        "ca-cert.pem": ca_pem,
+        "kafka.pem": _encode_key(kafka_key) + _encode_certificate(kafka_certificate) + ca_pem,
+        "proxy-key.pem": _encode_key(proxy_key),
+        "proxy-cert.pem": _encode_certificate(proxy_certificate) + ca_pem,
+    }
+    folder.mkdir(mode=0o700)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+        (folder / name).chmod(0o644)
+
+
+def write_environment(path: Path, content: str) -> None:
+    """Write the file, readable by its owner alone. Raises FileExistsError."""
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(content)
+
+
+def main() -> None:
+    """Make the secrets of one installation."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "origin", help="the https address that clients will use, such as https://keys.example.org"
+    )
+    parser.add_argument("--folder", type=Path, default=Path(__file__).parent)
+    arguments = parser.parse_args()
+    origin = urlsplit(arguments.origin)
+    if origin.scheme != "https" or not origin.hostname or arguments.origin != f"https://{origin.netloc}":
+        parser.error("the origin must be https://host[:port], without a path")
+    environment, certificates = arguments.folder / ".env", arguments.folder / "secrets"
+    if environment.exists() or certificates.exists():
+        sys.exit(f"{environment} or {certificates} exists: this installation has its secrets already.")
+    write_certificates(certificates, origin.hostname)
+    example = Path(__file__).with_name(".env.example").read_text()
+    write_environment(environment, fill_environment(example, arguments.origin))
+    print(
+        f"Wrote {environment} and {certificates}. Back up {environment}: without it nobody can log in again."
+    )
+
+
+def _fill(name: str, origin: str) -> str:
+    if name == "SOLEKEY_ORIGIN":
+        return origin
+    if name == "KAFKA_CLUSTER_ID":  # base64url of 16 bytes; a first character "-" would look like an option
+        random = b"\0" + secrets.token_bytes(CLUSTER_ID_BYTES - 1)
+        return base64.urlsafe_b64encode(random).decode().rstrip("=")
+    return secrets.token_hex(SECRET_BYTES)
+
+
+def _name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _alternative_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
+
+
+def _start(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePrivateKey,
+    now: datetime,
+    lifetime: timedelta,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - CLOCK_SKEW)
+        .not_valid_after(now + lifetime)
+    )
+
+
+def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not signs_certificates,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _encode_key(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _encode_certificate(certificate: x509.Certificate) -> bytes:
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+if __name__ == "__main__":
+    main()
