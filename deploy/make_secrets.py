@@ -5,8 +5,8 @@ either: the operator key must never change, or every account loses its second fa
 
 Usage: python deploy/make_secrets.py https://keys.example.org [--folder deploy]
 
-The authority that it makes signs the broker's certificate, and one for the proxy that works at once but is trusted
-only by who knows this authority: replace ``secrets/proxy-cert.pem`` and ``secrets/proxy-key.pem`` by your own.
+The authority that it makes signs the broker's certificate, and one for the proxy that works at once, but only
+for who trusts this authority: replace ``secrets/proxy-cert.pem`` and ``secrets/proxy-key.pem`` by your own.
 """
 
 import argparse

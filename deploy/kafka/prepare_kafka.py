@@ -4,7 +4,7 @@ Each service may write its own topic and the heartbeats, and read everything; th
 nothing else. May be run again: passwords are set anew, and an existing topic is left as it is, since each
 service checks the topics when it starts.
 
-Environment: KAFKA_SERVERS; AUTH_BUS_PASSWORD and so on, one for each name in ``SERVICES`` and the auditor; in a
+Environment: KAFKA_SERVERS; AUTH_BUS_PASSWORD and so on, one for each of ``SERVICES`` and the auditor; in a
 cluster of several brokers also SOLEKEY_BUS_REPLICATION_FACTOR and SOLEKEY_BUS_MIN_INSYNC_REPLICAS.
 """
 
