@@ -1,0 +1,151 @@
+"""How a service takes a client's signed statement: the same steps in devices, vault and rotation.
+
+::
+
+    parse -> is the caller its author? -> [one transaction: said before? -> does it continue the head?
+    -> has this service seen what its author saw? -> is it signed by a device that is trusted now?
+    -> decide -> append -> record] -> answer with the event's exact bytes
+
+A statement that was taken before is answered with its event again: its hash is the idempotency key.
+Spec: conventions.md §4.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from solekey_eventlog.errors import (
+    DeviceNotTrusted,
+    Forbidden,
+    NotYetApplied,
+    RevokedDevice,
+    StalePosition,
+)
+from solekey_eventlog.http import (
+    Caller,
+    Request,
+    Response,
+    event_response,
+    expect_members,
+    parse_json_body,
+)
+from solekey_eventlog.kernel import Kernel
+from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.streams import AnyStream
+from solekey_protocol.encoding import Json
+from solekey_protocol.errors import ForkError, UntrustedDeviceError
+from solekey_protocol.event import Event
+from solekey_protocol.events import Body, Stream
+from solekey_protocol.statements import Head, SignedStatement, Statement, parse_signed_statement
+from solekey_protocol.streams import DevicesStream, DeviceStatus
+
+Decide = Callable[[UnitOfWork, SignedStatement, Mapping[str, Json]], Sequence[Body | SignedStatement]]
+"""What follows from a verified statement; the mapping is the whole request document."""
+Record = Callable[[UnitOfWork, Sequence[Event], Mapping[str, Json]], None]
+"""Writes the rows that belong to appended events, in their transaction."""
+
+_MEMBERS: Final = ("statement", "signatures")
+
+
+class StatementFlow:
+    """Takes statements for one service's stream."""
+
+    def __init__(
+        self, kernel: Kernel, decide: Decide, record: Record, *, optional_members: Sequence[str] = ()
+    ) -> None:
+        self._kernel = kernel
+        self._stream = kernel.definition.stream
+        self._decide = decide
+        self._record = record
+        self._optional_members = optional_members
+
+    def take(self, request: Request) -> Response:
+        """Append the statement that a request carries: 201 with its event, 200 when it was taken before.
+
+        Raises:
+            MalformedError, SchemaError, BadRequest: the document is not a signed statement of this stream.
+            Forbidden, DeviceNotTrusted, RevokedDevice: the author is not the caller, or may not write.
+            StalePosition: it does not continue the head. ForkError: it saw another history of a stream.
+            NotYetApplied: it saw more of another stream than this service.
+            SignatureError, TransitionError, Refusal: what ``decide`` and the stream refuse.
+        """
+        document = expect_members(parse_json_body(request), _MEMBERS, self._optional_members)
+        signed = parse_signed_statement({name: document[name] for name in _MEMBERS})
+        statement = _verify_author(request.authenticated, signed.statement)
+        self._kernel.freshness.await_positions(
+            statement.account, {stream: head.seq for stream, head in statement.heads.items()}
+        )
+        try:
+            event, status = self._take(signed, document)
+        except StalePosition:
+            # The same statement may have come twice at the same moment, and the other one was faster.
+            found = self._find(signed)
+            if found is None:
+                raise
+            event, status = found, 200
+        return event_response(event, status)
+
+    def _find(self, signed: SignedStatement) -> Event | None:
+        with self._kernel.store.read() as uow:
+            return uow.find_statement(signed.statement.account, signed.digest)
+
+    def _take(self, signed: SignedStatement, document: Mapping[str, Json]) -> tuple[Event, int]:
+        statement = signed.statement
+        streams = self._kernel.streams
+        with self._kernel.store.begin() as uow:
+            found = uow.find_statement(statement.account, signed.digest)
+            if found is not None:
+                return found, 200
+            streams.require_free(uow, statement.account)
+            state = streams.fold(uow, statement.account, self._stream)
+            head = _verify_place(statement, state.head)
+            self._verify_seen(uow, statement)
+            if self._stream is not Stream.DEVICES:  # whose own fold verifies in ``decide``
+                _verify_trusted(streams.devices(uow, statement.account), signed)
+            events = uow.append(statement.account, head, *self._decide(uow, signed, document))
+            _verify_followed(state, events)
+            self._record(uow, events, document)
+            return next(event for event in events if event.signed == signed), 201
+
+    def _verify_seen(self, uow: UnitOfWork, statement: Statement) -> Statement:
+        """Verify that nothing is decided here on less than the author knew."""
+        for stream, seen in statement.heads.items():
+            if stream not in self._kernel.streams.subscribed:
+                continue
+            known = self._kernel.streams.position(uow, statement.account, stream)
+            if seen.seq > known.seq:
+                raise NotYetApplied(f"the statement saw {stream} seq {seen.seq}; here it is {known.seq}")
+            if seen.seq == known.seq and seen.digest != known.digest:
+                raise ForkError(f"the statement saw another {stream} history at seq {seen.seq}")
+        return statement
+
+
+def _verify_author(caller: Caller, statement: Statement) -> Statement:
+    if (statement.account, statement.device) != (caller.account, caller.device):
+        raise Forbidden("a statement is sent by its own author: account and device must be the session's")
+    return statement
+
+
+def _verify_place(statement: Statement, head: Head) -> Head:
+    if (statement.seq, statement.prev) != (head.seq + 1, head.digest):
+        raise StalePosition(head)
+    return head
+
+
+def _verify_trusted(devices: DevicesStream, signed: SignedStatement) -> Statement:
+    """Verify that the author was trusted at the devices head that it saw (as verifiers will), and is now."""
+    device = devices.devices.get(signed.statement.device)
+    if device is not None and device.status is DeviceStatus.REVOKED:
+        raise RevokedDevice("this device was revoked by its account")
+    if device is None or device.status is not DeviceStatus.TRUSTED:
+        raise DeviceNotTrusted("this device is not trusted yet: certify it with the user key")
+    try:
+        return devices.verify_statement(signed)
+    except UntrustedDeviceError as error:
+        raise DeviceNotTrusted(f"{error}: say it again with the newest devices head") from error
+
+
+def _verify_followed(state: AnyStream, events: Sequence[Event]) -> AnyStream:
+    """Verify that the stream goes on with these events, as every verifier will find."""
+    for event in events:
+        state = state.evolve(event)
+    return state

@@ -1,0 +1,10 @@
+"""Runs the devices service as a process: ``python -m solekey_devices``."""
+
+from solekey_eventlog.runner import main  # patches the standard library: stays first
+
+# isort: split
+from solekey_devices.config import DevicesConfig
+from solekey_devices.service import DevicesService
+
+if __name__ == "__main__":
+    main(DevicesService, DevicesConfig)

@@ -1,0 +1,71 @@
+"""The devices service's HTTP API without a framework. Spec: devices.md §3, openapi."""
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import insert, select
+
+from solekey_devices.commands import DeviceName, parse_command
+from solekey_devices.domain import decide
+from solekey_devices.tables import device_names
+from solekey_eventlog.http import Request, Response, json_response
+from solekey_eventlog.kernel import Kernel
+from solekey_eventlog.statement_flow import StatementFlow
+from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.stream_views import read_events, read_health
+from solekey_protocol.encoding import Json
+from solekey_protocol.event import Event
+from solekey_protocol.statements import SignedStatement
+
+
+class DevicesApi:
+    """Answers requests for one account at a time: the caller's."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self._statements = StatementFlow(kernel, self._decide, self._record, optional_members=("name",))
+
+    def post_statement(self, request: Request) -> Response:
+        """Take a statement for the devices stream; ``name`` comes with a certificate.
+
+        Raises:
+            Refusal, ProtocolError: see StatementFlow.take and domain.decide.
+        """
+        return self._statements.take(request)
+
+    def get_names(self, request: Request) -> Response:
+        """List the names of the account's devices, revoked ones included."""
+        query = (
+            select(device_names.c.device, device_names.c.name, device_names.c.salt)
+            .where(device_names.c.account == request.authenticated.account)
+            .order_by(device_names.c.device)
+        )
+        with self.kernel.store.read() as uow:
+            names = [dict(row._mapping) for row in uow.connection.execute(query)]  # noqa: SLF001  # SQLAlchemy's public API
+        return json_response(200, {"names": names})
+
+    def get_events(self, request: Request) -> Response:
+        """Read the account's devices stream."""
+        return read_events(self.kernel, request, request.authenticated.account)
+
+    def get_health(self) -> Response:
+        """Tell whether the service can be relied on."""
+        return read_health(self.kernel)
+
+    def _decide(
+        self, uow: UnitOfWork, signed: SignedStatement, document: Mapping[str, Json]
+    ) -> Sequence[SignedStatement]:
+        state = self.kernel.streams.devices(uow, signed.statement.account)
+        return decide(state, parse_command(signed, document.get("name")))
+
+    def _record(self, uow: UnitOfWork, events: Sequence[Event], document: Mapping[str, Json]) -> None:
+        if document.get("name") is None:
+            return
+        name = DeviceName.parse(document["name"])
+        for event in events:
+            statement = event.signed.statement if event.signed else None
+            if statement is not None:
+                uow.connection.execute(
+                    insert(device_names).values(
+                        account=event.account, device=statement.device, name=name.name, salt=name.salt
+                    )
+                )

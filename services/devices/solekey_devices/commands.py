@@ -1,0 +1,116 @@
+"""What a client may ask of the devices service: one command a statement. Spec: devices.md §3."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+
+from solekey_devices.refusals import NameRefused
+from solekey_protocol.encoding import Json
+from solekey_protocol.errors import SchemaError
+from solekey_protocol.events import devices as said
+from solekey_protocol.ids import Digest
+from solekey_protocol.statements import SignedStatement
+
+MAX_NAME_CHARS: Final = 64
+"""A device's name; in characters, so at most four times as many bytes."""
+_COMMITMENT_CONTEXT: Final = b"solekey/v1/device-name\x00"
+_SALT: Final = re.compile("[0-9a-f]{32}", re.ASCII)  # 16 bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceName:
+    """What the owner calls a device. Events carry only its commitment: names say something about a person."""
+
+    name: str
+    salt: str  # 32 lower-case hex characters
+
+    @classmethod
+    def parse(cls, document: Json) -> Self:
+        """Parse the request's ``name``.
+
+        Raises:
+            NameRefused: not exactly a name of 1 to 64 printable characters and a salt of 16 bytes in hex.
+        """
+        match document:
+            case {"name": str(name), "salt": str(salt), **rest} if not rest:
+                pass
+            case _:
+                raise NameRefused("name: expected exactly the strings 'name' and 'salt'")
+        if not 1 <= len(name) <= MAX_NAME_CHARS or not name.isprintable():
+            raise NameRefused(f"name.name: expected 1 to {MAX_NAME_CHARS} printable characters")
+        if not _SALT.fullmatch(salt):
+            raise NameRefused("name.salt: expected 32 lower-case hex characters")
+        return cls(name, salt)
+
+    @property
+    def commitment(self) -> Digest:
+        """SHA-256("solekey/v1/device-name" ‖ 0x00 ‖ salt ‖ UTF-8 name): the certificate's name_commitment."""
+        message = _COMMITMENT_CONTEXT + bytes.fromhex(self.salt) + self.name.encode()
+        return Digest(hashlib.sha256(message).hexdigest())
+
+
+@dataclass(frozen=True, slots=True)
+class FoundAccount:
+    """Found the account: first user key, first device."""
+
+    signed: SignedStatement
+    certificate: said.DeviceCertificate
+    name: DeviceName
+
+
+@dataclass(frozen=True, slots=True)
+class EnrolDevice:
+    """Ask for trust."""
+
+    signed: SignedStatement
+    certificate: said.DeviceCertificate
+    name: DeviceName
+
+
+@dataclass(frozen=True, slots=True)
+class TrustDevice:
+    """Certify the speaking device by the account key."""
+
+    signed: SignedStatement
+
+
+@dataclass(frozen=True, slots=True)
+class RevokeDevice:
+    """Take trust from a device, for ever."""
+
+    signed: SignedStatement
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeAccountKey:
+    """Let a new user key take over."""
+
+    signed: SignedStatement
+
+
+Command = FoundAccount | EnrolDevice | TrustDevice | RevokeDevice | ChangeAccountKey
+
+
+def parse_command(signed: SignedStatement, name: Json) -> Command:
+    """Find the command that a statement is, with the request's ``name`` where it certifies a device.
+
+    Raises:
+        SchemaError: the statement belongs to another stream.
+        NameRefused: the name is missing, superfluous or malformed.
+    """
+    match signed.statement.body:
+        case said.AccountFounded() as body:
+            return FoundAccount(signed, body.certificate, DeviceName.parse(name))
+        case said.DeviceEnrolled() as body:
+            return EnrolDevice(signed, body.certificate, DeviceName.parse(name))
+        case body if name is not None:
+            raise NameRefused(f"{body.TYPE} takes no name")
+        case said.DeviceTrusted():
+            return TrustDevice(signed)
+        case said.DeviceRevoked():
+            return RevokeDevice(signed)
+        case said.AccountKeyChanged():
+            return ChangeAccountKey(signed)
+        case body:
+            raise SchemaError(f"{body.TYPE} does not belong to the devices stream")

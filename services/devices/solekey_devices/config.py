@@ -1,0 +1,10 @@
+"""Configuration of the devices service: what every service is told, and nothing more."""
+
+from dataclasses import dataclass
+
+from solekey_eventlog.config import ServiceConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevicesConfig(ServiceConfig):
+    """See ServiceConfig."""

@@ -1,0 +1,19 @@
+"""What makes the devices service different from the others."""
+
+from typing import Final
+
+from solekey_devices.config import DevicesConfig
+from solekey_devices.reactions import derive_reactions
+from solekey_devices.tables import event_tables, metadata
+from solekey_eventlog.kernel import ServiceDefinition
+from solekey_protocol.events import Stream
+
+DEFINITION: Final = ServiceDefinition(
+    stream=Stream.DEVICES,
+    config=DevicesConfig,
+    subscribes=(Stream.AUTH,),
+    metadata=metadata,
+    event_tables=event_tables,
+    reactions=derive_reactions,
+    package="solekey_devices",
+)

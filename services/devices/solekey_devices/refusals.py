@@ -1,0 +1,9 @@
+"""What the devices service refuses beyond the rules of its stream. Spec: devices.md §5."""
+
+from solekey_eventlog.errors import Unprocessable
+
+
+class NameRefused(Unprocessable):
+    """A device's name is missing, superfluous, malformed, or not the one that was committed to."""
+
+    code, title = "name_refused", "The device's name was refused"

@@ -1,0 +1,148 @@
+"""Who speaks in service tests: an Actor is one device of one account, and signs with its own keys.
+
+Nothing here is Solekey's client: the services are tested against independent signing code.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from solekey_eventlog.http import Caller, Headers, Request
+from solekey_protocol.encoding import encode_cbor
+from solekey_protocol.events import Body, Signer, Stream, devices
+from solekey_protocol.events.fields import Platform
+from solekey_protocol.ids import (
+    AccountId,
+    Digest,
+    KeyId,
+    PublicKey,
+    RotationId,
+    SessionId,
+    SignatureHex,
+    derive_device_id,
+)
+from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement, Statement
+
+
+def derive_raw(label: str, length: int = 16) -> bytes:
+    """Fixed bytes from a label."""
+    return hashlib.sha256(label.encode()).digest()[:length]
+
+
+class Key:
+    """An Ed25519 key from a label."""
+
+    def __init__(self, label: str) -> None:
+        self.label = label
+        self._private = Ed25519PrivateKey.from_private_bytes(derive_raw(label, 32))
+        self.public = PublicKey(self._private.public_key().public_bytes_raw().hex())
+
+    def sign(self, message: bytes) -> SignatureHex:
+        return SignatureHex(self._private.sign(message).hex())
+
+
+@dataclass(frozen=True)
+class UserKey:
+    """A user key as far as a server can tell: its id and the account signing key derived from it."""
+
+    label: str
+    key_id: KeyId = field(init=False)
+    signing: Key = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "key_id", KeyId(derive_raw(f"key id {self.label}").hex()))
+        object.__setattr__(self, "signing", Key(f"account key {self.label}"))
+
+
+def derive_name_commitment(name: str, salt: str) -> Digest:
+    """Spec: devices.md §4."""
+    return Digest(
+        hashlib.sha256(b"solekey/v1/device-name\x00" + bytes.fromhex(salt) + name.encode()).hexdigest()
+    )
+
+
+class Actor:
+    """One device of one account."""
+
+    def __init__(self, account: str, device: str, user_key: UserKey | None = None) -> None:
+        self.account = AccountId.from_raw(derive_raw(f"account {account}"))
+        self.user_key = user_key or UserKey(f"{account}'s first user key")
+        self.key = Key(f"device {device} of {account}")
+        self.device = derive_device_id(self.key.public)
+        self.session = SessionId.from_raw(derive_raw(f"session {device} of {account}"))
+        self.name = {"name": device, "salt": derive_raw(f"salt {device}").hex()}
+        self.certificate = devices.DeviceCertificate(
+            self.device, self.key.public, Platform.LINUX, derive_name_commitment(**self.name)
+        )
+
+    @property
+    def caller(self) -> Caller:
+        return Caller(self.account, self.device, self.session, self.key.public)
+
+    def sign(
+        self,
+        body: Body,
+        after: Head = EMPTY_HEAD,
+        heads: Mapping[Stream, Head] | None = None,
+        *,
+        account: Key | None = None,
+        next_account: Key | None = None,
+        device: Key | None = None,
+    ) -> SignedStatement:
+        """Sign a statement that follows ``after``; another key may be given for each signer."""
+        statement = Statement(self.account, after.seq + 1, after.digest, heads or {}, self.device, body)
+        keys = {
+            Signer.DEVICE: device or self.key,
+            Signer.ACCOUNT: account or self.user_key.signing,
+            Signer.NEXT_ACCOUNT: next_account or self.user_key.signing,
+        }
+        message = statement.signing_bytes()
+        return SignedStatement(statement, {signer: keys[signer].sign(message) for signer in body.SIGNERS})
+
+    def request(
+        self,
+        document: Any = None,
+        *,
+        method: str = "POST",
+        path: str = "/v1/test",
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Request:
+        """A request of this actor as the guard would hand it on: JSON for a document, as it is for bytes."""
+        raw = isinstance(document, bytes)
+        content_type = "application/octet-stream" if raw else "application/json"
+        body = document if raw else b"" if document is None else json.dumps(document).encode()
+        fields = Headers.of({"Content-Type": content_type, **(headers or {})})
+        return Request(method, path, query or {}, fields, body, self.caller)
+
+    def cbor_request(self, document: Any) -> Request:
+        """A request with a CBOR body."""
+        request = self.request(encode_cbor(document))
+        return replace(request, headers=Headers.of({"Content-Type": "application/cbor"}))
+
+    def founded(self) -> devices.AccountFounded:
+        return devices.AccountFounded(self.user_key.signing.public, self.user_key.key_id, self.certificate)
+
+    def enrolled(self) -> devices.DeviceEnrolled:
+        return devices.DeviceEnrolled(self.certificate)
+
+    def trusted(self) -> devices.DeviceTrusted:
+        return devices.DeviceTrusted(self.user_key.signing.public, self.certificate)
+
+    def key_changed(self, new: UserKey, rotation: RotationId, *others: "Actor") -> devices.AccountKeyChanged:
+        return devices.AccountKeyChanged(
+            self.user_key.signing.public,
+            new.signing.public,
+            new.key_id,
+            rotation,
+            tuple(actor.certificate for actor in (self, *others)),
+        )
+
+
+def derive_rotation_id(label: str) -> RotationId:
+    """A rotation's id from a label."""
+    return RotationId.from_raw(derive_raw(f"rotation {label}"))

@@ -1,0 +1,233 @@
+"""The devices service over its kernel, on SQLite and PostgreSQL: each refusal beside what is accepted."""
+
+import json
+import threading
+
+import pytest
+from actors import Actor, UserKey, derive_rotation_id
+
+from solekey_devices.api import DevicesApi
+from solekey_devices.definition import DEFINITION
+from solekey_devices.tables import metadata
+from solekey_eventlog.errors import BadRequest, Forbidden, StalePosition, UnsupportedMediaType
+from solekey_eventlog.http import Headers, Request
+from solekey_eventlog.migrations import find_differences
+from solekey_protocol.errors import MalformedError, SchemaError, SignatureError, UntrustedDeviceError
+from solekey_protocol.event import parse_event
+from solekey_protocol.events import Stream, devices
+from solekey_protocol.statements import Head
+
+LAPTOP, PHONE, TABLET = (Actor("ana", name) for name in ("laptop", "phone", "tablet"))
+STRANGER = Actor("ben", "laptop")
+
+
+@pytest.fixture
+def api(rig):
+    return DevicesApi(rig.build(DEFINITION))
+
+
+@pytest.fixture
+def head(rig):
+    return lambda: rig.head(Stream.DEVICES, LAPTOP.account)
+
+
+def post(api, actor, signed, **members):
+    return api.post_statement(actor.request({**signed.to_json(), **members}))
+
+
+@pytest.fixture
+def founded(api):
+    assert post(api, LAPTOP, LAPTOP.sign(LAPTOP.founded()), name=LAPTOP.name).status == 201
+    return api
+
+
+@pytest.fixture
+def both(founded, head):
+    post(founded, PHONE, PHONE.sign(PHONE.enrolled(), head()), name=PHONE.name)
+    post(founded, PHONE, PHONE.sign(PHONE.trusted(), head()))
+    return founded
+
+
+def test_the_migrated_schema_is_the_metadata(rig, api):
+    assert find_differences(api.kernel.engine, metadata) == []
+
+
+def test_a_statement_is_answered_with_the_events_exact_bytes(rig, api):
+    signed = LAPTOP.sign(LAPTOP.founded())
+    response = post(api, LAPTOP, signed, name=LAPTOP.name)
+    assert response.status == 201
+    assert response.headers["Solekey-Position"] == "devices=1"
+    (event,) = rig.events(Stream.DEVICES, LAPTOP.account)
+    assert response.body == event.raw
+    assert event.signed == signed
+
+
+def test_the_same_statement_again_is_the_same_event(founded, rig):
+    signed = LAPTOP.sign(LAPTOP.founded())
+    again = post(founded, LAPTOP, signed, name=LAPTOP.name)
+    assert again.status == 200
+    assert [event.raw for event in rig.events(Stream.DEVICES, LAPTOP.account)] == [again.body]
+
+
+def test_enrol_trust_revoke_and_change_the_account_key(both, head, rig):
+    new = UserKey("new")
+    changed = LAPTOP.key_changed(new, derive_rotation_id("a"), PHONE)
+    assert post(both, LAPTOP, LAPTOP.sign(changed, head(), next_account=new.signing)).status == 201
+    revoked = devices.DeviceRevoked(PHONE.device, devices.RevocationReason.LOST)
+    assert post(both, LAPTOP, LAPTOP.sign(revoked, head())).status == 201
+    with both.kernel.store.read() as uow:
+        state = both.kernel.streams.devices(uow, LAPTOP.account)
+    assert state.key_id == new.key_id
+    assert set(state.trusted) == {LAPTOP.device}
+
+
+def test_names_are_listed_and_stand_in_no_event(both, rig):
+    names = json.loads(both.get_names(LAPTOP.request(method="GET")).body)["names"]
+    expected = [{"device": actor.device, **actor.name} for actor in (LAPTOP, PHONE)]
+    assert sorted(names, key=lambda row: row["device"]) == sorted(expected, key=lambda row: row["device"])
+    assert json.loads(both.get_names(STRANGER.request(method="GET")).body) == {"names": []}
+    log = b"".join(event.raw for event in rig.events(Stream.DEVICES, LAPTOP.account))
+    assert LAPTOP.certificate.name_commitment.encode() in log  # positive control
+    assert LAPTOP.name["salt"].encode() not in log
+
+
+def test_events_are_read_in_pages(both, rig):
+    raws = [event.raw for event in rig.events(Stream.DEVICES, LAPTOP.account)]
+    page = both.get_events(PHONE.request(method="GET", query={"after": "1", "limit": "1"}))
+    assert page.body == raws[1] + b"\n"
+    assert page.headers["Solekey-Position"] == "devices=3"
+    everything = both.get_events(PHONE.request(method="GET"))
+    assert [parse_event(line).seq for line in everything.body.splitlines()] == [1, 2, 3]
+    nobody = both.get_events(STRANGER.request(method="GET"))
+    assert (nobody.body, nobody.headers["Solekey-Position"]) == (b"", "devices=0")
+    with pytest.raises(BadRequest):
+        both.get_events(PHONE.request(method="GET", query={"after": "-1"}))
+
+
+def test_health_says_503_while_a_feed_is_silent(founded):
+    response = founded.get_health()
+    assert response.status == 503
+    document = json.loads(response.body)
+    assert (document["stream"], document["unpublished"], document["parked"]) == ("devices", 1, 0)
+    founded.kernel.publisher.publish_pending()
+    assert json.loads(founded.get_health().body)["unpublished"] == 0
+
+
+REFUSED = {
+    "a stale parent": (
+        lambda at: (PHONE, PHONE.sign(PHONE.enrolled(), Head(0, at.digest)), {"name": PHONE.name}),
+        StalePosition,
+    ),
+    "another history": (
+        lambda at: (PHONE, PHONE.sign(PHONE.enrolled(), Head(at.seq, "0" * 64)), {"name": PHONE.name}),
+        StalePosition,
+    ),
+    "somebody else's statement": (
+        lambda at: (LAPTOP, PHONE.sign(PHONE.enrolled(), at), {"name": PHONE.name}),
+        Forbidden,
+    ),
+    "another account's session": (
+        lambda at: (STRANGER, PHONE.sign(PHONE.enrolled(), at), {"name": PHONE.name}),
+        Forbidden,
+    ),
+    "a pending or unknown device revokes": (
+        lambda at: (
+            PHONE,
+            PHONE.sign(devices.DeviceRevoked(LAPTOP.device, devices.RevocationReason.STOLEN), at),
+            {},
+        ),
+        UntrustedDeviceError,
+    ),
+    "trust without the user key": (
+        lambda at: (PHONE, PHONE.sign(PHONE.trusted(), at, account=PHONE.key), {}),
+        SignatureError,
+    ),
+    "an unknown member": (
+        lambda at: (PHONE, PHONE.sign(PHONE.enrolled(), at), {"name": PHONE.name, "note": "x"}),
+        BadRequest,
+    ),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_what_is_refused_changes_nothing(founded, head, rig, what):
+    make, error = REFUSED[what]
+    actor, signed, members = make(head())
+    with pytest.raises(error):
+        post(founded, actor, signed, **members)
+    assert head().seq == 1
+    assert len(json.loads(founded.get_names(LAPTOP.request(method="GET")).body)["names"]) == 1
+    accepted = PHONE.sign(PHONE.enrolled(), head())  # positive control
+    assert post(founded, PHONE, accepted, name=PHONE.name).status == 201
+
+
+def test_a_stale_parent_is_told_the_head_and_loses_nothing(founded, head):
+    with pytest.raises(StalePosition) as refused:
+        post(founded, PHONE, PHONE.sign(PHONE.enrolled()), name=PHONE.name)
+    told = refused.value.extras["head"]
+    rebased = PHONE.sign(PHONE.enrolled(), Head(told["seq"], told["digest"]))
+    assert post(founded, PHONE, rebased, name=PHONE.name).status == 201
+
+
+def test_malformed_bodies(founded):
+    for body in (b"{", b'{"statement":1.5,"signatures":{}}', b'{"a":1,"a":1}', b"\xff"):
+        request = Request(
+            "POST", "/", {}, Headers.of({"Content-Type": "application/json"}), body, LAPTOP.caller
+        )
+        with pytest.raises(MalformedError):
+            founded.post_statement(request)
+    with pytest.raises(SchemaError):
+        founded.post_statement(LAPTOP.request({"statement": {}, "signatures": {}}))
+    with pytest.raises(BadRequest):
+        founded.post_statement(LAPTOP.request([]))
+    with pytest.raises(UnsupportedMediaType):
+        founded.post_statement(LAPTOP.request(b"raw"))
+
+
+def test_of_two_statements_at_the_same_moment_one_wins(both, head, rig):
+    """Whichever it is: the other gets 409, and the stream has exactly one more event."""
+    at = head()
+    signed = {
+        actor: actor.sign(devices.DeviceRevoked(TABLET.device, devices.RevocationReason.LOST), at)
+        for actor in (LAPTOP, PHONE)
+    }
+    post(both, TABLET, TABLET.sign(TABLET.enrolled(), at), name=TABLET.name)
+    at = head()
+    revoked = devices.DeviceRevoked(TABLET.device, devices.RevocationReason.LOST)
+    signed = {actor: actor.sign(revoked, at) for actor in (LAPTOP, PHONE)}
+    barrier = threading.Barrier(2)
+    outcomes = []
+
+    def run(actor):
+        barrier.wait()
+        try:
+            outcomes.append(post(both, actor, signed[actor]).status)
+        except StalePosition as refusal:
+            outcomes.append(refusal.status)
+
+    threads = [threading.Thread(target=run, args=(actor,)) for actor in signed]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == [201, 409]
+    assert head().seq == at.seq + 1
+
+
+def test_the_same_statement_twice_at_the_same_moment_is_one_event(founded, head):
+    signed = PHONE.sign(PHONE.enrolled(), head())
+    barrier = threading.Barrier(2)
+    responses = []
+
+    def run():
+        barrier.wait()
+        responses.append(post(founded, PHONE, signed, name=PHONE.name))
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(response.status for response in responses) == [200, 201]
+    assert responses[0].body == responses[1].body
+    assert head().seq == 2
