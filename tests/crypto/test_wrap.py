@@ -89,8 +89,9 @@ def test_the_associated_data_alone_refuses_a_moved_wrap(monkeypatch):
     assert open_wrap(WRAPPING_KEY, wrap, PLACE) == DATA_KEY
     for moved in ({"epoch": 6}, {"wrap_version": 3}):
         place = replace(PLACE, **moved)
-        with pytest.raises(TamperedWrapError):
-            open_wrap(WRAPPING_KEY, place.encode_prefix() + wrap[30:], place)
+        for moved_wrap in (wrap, place.encode_prefix() + wrap[30:]):
+            with pytest.raises(TamperedWrapError):
+                open_wrap(WRAPPING_KEY, moved_wrap, place)
     with pytest.raises(TamperedWrapError):
         open_wrap(WRAPPING_KEY, wrap, replace(PLACE, account=AccountId.from_raw(counting(9, 16))))
 
