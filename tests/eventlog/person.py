@@ -1,4 +1,4 @@
-"""A person with devices who says signed statements: histories for tests, signed here and not by our client."""
+"""A person with devices who says signed statements: histories, signed here and not by our client."""
 
 import hashlib
 from collections.abc import Mapping

@@ -113,11 +113,16 @@ def test_a_failure_takes_events_and_rows_back_together(start: StartService, alic
     kernel = start()
     woken: list[bool] = []
     kernel.store.on_append(lambda: woken.append(True))
-    with pytest.raises(KeyError), kernel.store.begin() as uow:
-        uow.append(alice.account, EMPTY_HEAD, REGISTERED)
-        uow.connection.execute(insert(demo.NOTES).values(event="lost"))
-        assert kernel.streams.auth(uow, alice.account).credential_version == 1
-        raise KeyError
+
+    def fail() -> None:
+        with kernel.store.begin() as uow:
+            uow.append(alice.account, EMPTY_HEAD, REGISTERED)
+            uow.connection.execute(insert(demo.NOTES).values(event="lost"))
+            assert kernel.streams.auth(uow, alice.account).credential_version == 1
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fail()
     with kernel.store.read() as uow:
         assert uow.head(alice.account) == EMPTY_HEAD
         assert uow.connection.execute(select(demo.NOTES)).all() == []

@@ -20,7 +20,7 @@ class BrokenReactionError(Exception):
 
 
 def note_and_count_failure(uow: UnitOfWork, event: Event) -> None:
-    """React to a revocation: a row of our own and an event of our own; defective for the reason COMPROMISED."""
+    """React to a revocation with a row and an event of our own; defective for the reason COMPROMISED."""
     uow.connection.execute(insert(NOTES).values(event=event.digest))
     uow.append(event.account, uow.head(event.account), auth.LoginFailed(auth.LoginStage.LOGIN_KEY))
     assert isinstance(event.body, devices.DeviceRevoked)
