@@ -1,0 +1,66 @@
+"""make_secrets.py makes secrets that are complete, private, of one installation alone, and never replaced."""
+
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
+from deploy.compose import DEPLOY, find_variables, make_installation
+
+PUBLIC = {"SOLEKEY_ORIGIN", "SOLEKEY_HTTPS_PORT"}
+
+
+def test_two_installations_share_no_secret(tmp_path: Path) -> None:
+    first, second = make_installation(tmp_path / "a"), make_installation(tmp_path / "b")
+    assert set(first) == {variable.name for variable in find_variables()}
+    secret = set(first) - PUBLIC
+    values = [environ[name] for environ in (first, second) for name in secret]
+    assert len(set(values)) == 2 * len(secret)
+    assert all(len(first[name]) == 64 for name in secret - {"KAFKA_CLUSTER_ID"})
+
+
+def test_only_the_owner_can_read_them(tmp_path: Path) -> None:
+    make_installation(tmp_path)
+    assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "secrets").stat().st_mode & 0o777 == 0o700
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    make_installation(tmp_path)
+    before = (tmp_path / ".env").read_bytes()
+    with pytest.raises(subprocess.CalledProcessError):
+        make_installation(tmp_path)
+    assert (tmp_path / ".env").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    "origin", ["http://keys.example.org", "https://keys.example.org/path", "keys.example.org"]
+)
+def test_an_origin_that_could_not_work_is_refused(tmp_path: Path, origin: str) -> None:
+    command = [sys.executable, DEPLOY / "make_secrets.py", origin, "--folder", tmp_path]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "the origin must be https://host[:port]" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("file", "host"), [("proxy-cert.pem", "keys.example.org"), ("kafka.pem", "kafka")])
+def test_the_certificates_verify_for_their_host_alone(tmp_path: Path, file: str, host: str) -> None:
+    make_installation(tmp_path, "https://keys.example.org")
+    folder = tmp_path / "secrets"
+    authority = x509.load_pem_x509_certificate((folder / "ca-cert.pem").read_bytes())
+    leaf = x509.load_pem_x509_certificates((folder / file).read_bytes())[0]
+    builder = PolicyBuilder().store(Store([authority]))
+    assert builder.build_server_verifier(x509.DNSName(host)).verify(leaf, [])
+    with pytest.raises(VerificationError):
+        builder.build_server_verifier(x509.DNSName("elsewhere.example.org")).verify(leaf, [])
+
+
+def test_the_proxy_key_belongs_to_its_certificate(tmp_path: Path) -> None:
+    make_installation(tmp_path)
+    folder = tmp_path / "secrets"
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "proxy-cert.pem", folder / "proxy-key.pem")  # raises when they differ
