@@ -1,1 +1,122 @@
-"""The Solekey reference client: makes, wraps and rotates keys; encrypts and decrypts; audits."""
+"""The Solekey reference client: makes, wraps and rotates keys; encrypts and decrypts; audits.
+
+Sign up, once::
+
+    server = Server("https://solekey.example", ca_file=None)
+    with SignUp(folder, server, username="ada@example.org") as sign_up:
+        totp = sign_up.register(password)                     # show totp.uri as a QR code
+        session = sign_up.prove_second_factor(password, code)
+        user_key = sign_up.make_user_key()                    # show user_key.to_phrase(): 24 words, once
+        sign_up.found(session, user_key)
+
+Every day::
+
+    with Session.open(folder) as session:
+        with session.unlock(UserKey.from_phrase(phrase)) as vault:
+            vault.put("notes", "hello")
+            vault.get("notes").content
+            vault.put_file(Path("film.mkv"))                  # constant memory; call again to resume
+            [item.name for item in vault.list()]
+
+Another device::
+
+    session = log_in(folder, server, username="ada@example.org", password=password, code=code)
+    trust_device(session, UserKey.from_phrase(phrase))
+
+Rotation, inside an unlocked block::
+
+    change_user_key(vault, UserKey.make(os.urandom))
+    rekey_data(vault)
+    revoke_device(vault, device_id, UserKey.make(os.urandom)).describe()
+    resume_rotation(vault)                                    # after a crash, on any trusted device
+
+A user key that is handed over is wiped at the end of the block. Every error is a `SolekeyError` with a stable
+``code`` and ``diagnostics()`` that says what to do next. Nothing that a server says is believed: streams are
+verified and pinned (`streams`), ciphertext is checked against signed commits (`objects`, `item_index`).
+
+A map: ``transport`` HTTP · ``login`` ``connection`` sessions · ``profile`` what is on disk · ``streams``
+verified events · ``author`` statements · ``enrolment`` ``devices`` who is trusted · ``vault`` ``commits``
+``uploader`` items · ``rotation_plan`` ``rotation`` ``rekey`` ``revocation`` keys · ``crypto`` cryptography ·
+``audit`` auditors · ``cli`` the command ``solekey``.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from solekey.crypto import ItemMetadata, UserKey
+    from solekey.devices import DeviceInfo
+    from solekey.directory import ItemInfo
+    from solekey.enrolment import SignUp, log_in, trust_device
+    from solekey.errors import SolekeyError
+    from solekey.login import TotpSecret
+    from solekey.profile import Profile
+    from solekey.progress import Progress
+    from solekey.revocation import Revocation, revoke_device
+    from solekey.rotation import abort_rotation, change_user_key, rekey_data, resume_rotation, set_policy
+    from solekey.runtime import Runtime
+    from solekey.session import Session
+    from solekey.transport import Server
+    from solekey.vault import Item, Stored, Vault
+
+__all__ = [
+    "DeviceInfo",
+    "Item",
+    "ItemInfo",
+    "ItemMetadata",
+    "Profile",
+    "Progress",
+    "Revocation",
+    "Runtime",
+    "Server",
+    "Session",
+    "SignUp",
+    "SolekeyError",
+    "Stored",
+    "TotpSecret",
+    "UserKey",
+    "Vault",
+    "abort_rotation",
+    "change_user_key",
+    "log_in",
+    "rekey_data",
+    "resume_rotation",
+    "revoke_device",
+    "set_policy",
+    "trust_device",
+]
+
+_HOMES = {
+    "DeviceInfo": "solekey.devices",
+    "Item": "solekey.vault",
+    "ItemInfo": "solekey.directory",
+    "ItemMetadata": "solekey.crypto",
+    "Profile": "solekey.profile",
+    "Progress": "solekey.progress",
+    "Revocation": "solekey.revocation",
+    "Runtime": "solekey.runtime",
+    "Server": "solekey.transport",
+    "Session": "solekey.session",
+    "SignUp": "solekey.enrolment",
+    "SolekeyError": "solekey.errors",
+    "Stored": "solekey.vault",
+    "TotpSecret": "solekey.login",
+    "UserKey": "solekey.crypto",
+    "Vault": "solekey.vault",
+    "abort_rotation": "solekey.rotation",
+    "change_user_key": "solekey.rotation",
+    "log_in": "solekey.enrolment",
+    "rekey_data": "solekey.rotation",
+    "resume_rotation": "solekey.rotation",
+    "revoke_device": "solekey.revocation",
+    "set_policy": "solekey.rotation",
+    "trust_device": "solekey.enrolment",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: `solekey --help` and auditors need no HTTP client."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_HOMES[name]), name)
+    return value

@@ -37,6 +37,7 @@
     ├── VaultError
     │   ├── ItemMissingError         item_missing
     │   ├── ItemNameError            item_name_ambiguous   several items have this name
+    │   ├── ItemChangedError         item_changed          another device was faster
     │   ├── ContentionError          commit_contention     other devices were always faster
     │   └── ForeignDeviceError       device_unknown        no such device in this account
     ├── RotationError                rotation_refused
@@ -363,6 +364,13 @@ class ItemNameError(VaultError):
 
     code = "item_name_ambiguous"
     ADVICE = "Name the item by its id (itm_…); `solekey list` shows them."
+
+
+class ItemChangedError(VaultError):
+    """Another device changed the item after this one had read it."""
+
+    code = "item_changed"
+    ADVICE = "Get the item again and look at what changed; then remove it."
 
 
 class ContentionError(VaultError):

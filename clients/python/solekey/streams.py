@@ -82,15 +82,16 @@ class Streams:
         found = {stream: self._copy(stream).state.head for stream in Stream if stream is not besides}
         return {stream: head for stream, head in found.items() if head.seq}
 
-    def sync(self) -> None:
-        """Bring all copies up to date.
+    def sync(self, *only: Stream) -> None:
+        """Bring the copies up to date, all or some.
 
         Raises:
             EvidenceError: the server shows less, other, or forged records.
         """
-        for stream in _ORDER:
+        wanted = [stream for stream in _ORDER if not only or stream in only]
+        for stream in wanted:
             self.sync_one(stream)
-        for stream in _ORDER:
+        for stream in wanted:
             self._verify_seen(stream)
 
     def sync_one(self, stream: Stream) -> None:
