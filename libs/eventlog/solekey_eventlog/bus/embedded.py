@@ -13,9 +13,9 @@ from typing import Self
 
 from solekey_eventlog.bus.config import BusConfig
 from solekey_eventlog.bus.embedded_consumer import EmbeddedConsumer
-from solekey_eventlog.bus.embedded_store import Store, open_signal
+from solekey_eventlog.bus.embedded_store import Store, open_signal, read_page, read_settings
 from solekey_eventlog.bus.errors import BusConfigurationError
-from solekey_eventlog.bus.interface import Message, Position, Record
+from solekey_eventlog.bus.interface import Message, Position, Record, TopicPartition
 from solekey_eventlog.bus.partition import derive_partition
 from solekey_eventlog.bus.topics import TopicSettings
 
@@ -47,9 +47,6 @@ class EmbeddedBus:
 
     def consumer(self, group: str, topics: Sequence[str], *, from_end: bool = False) -> EmbeddedConsumer:
         """See Bus.consumer."""
-        with self._store.read() as db:
-            for topic in topics:
-                _read_settings(db, topic)
         # A lost commit only repeats a record, so consumers do not pay for an fsync each time.
         store = Store(self._path, self._config.request_timeout_s, synchronous="NORMAL")
         return EmbeddedConsumer(
@@ -68,10 +65,11 @@ class EmbeddedBus:
 
     def _read_to(self, topic: str, ends: Mapping[int, int]) -> Iterator[Record]:
         for partition, end in ends.items():
+            log = TopicPartition(topic, partition)
             position = 0
             while position < end:
                 with self._store.read() as db:
-                    page = read_page(db, topic, partition, position, end, _READ_PAGE_RECORDS)
+                    page = read_page(db, log, position, end=end, limit=_READ_PAGE_RECORDS)
                 if not page:  # the rest has expired
                     break
                 yield from page
@@ -80,7 +78,7 @@ class EmbeddedBus:
     def end_offsets(self, topic: str) -> Mapping[int, int]:
         """See Bus.end_offsets."""
         with self._store.read() as db:
-            _read_settings(db, topic)
+            read_settings(db, topic)
             rows = db.execute(
                 'SELECT "partition", next_offset FROM partition_ends WHERE topic = ? ORDER BY 1', (topic,)
             )
@@ -106,7 +104,7 @@ class EmbeddedBus:
         with self._store.read() as db:
             for wanted in topics:
                 try:
-                    partitions, retention_ms = _read_settings(db, wanted.name)
+                    partitions, retention_ms = read_settings(db, wanted.name)
                 except BusConfigurationError as error:
                     faults.append(str(error))
                     continue
@@ -136,28 +134,8 @@ class EmbeddedBus:
         self.close()
 
 
-def read_page(
-    db: sqlite3.Connection, topic: str, partition: int, start: int, end: int, limit: int
-) -> list[Record]:
-    """Read up to ``limit`` records of one partition from ``start`` to before ``end``."""
-    rows = db.execute(
-        'SELECT topic, "partition", "offset", "key", value FROM records '
-        'WHERE topic = ? AND "partition" = ? AND "offset" >= ? AND "offset" < ? ORDER BY "offset" LIMIT ?',
-        (topic, partition, start, end, limit),
-    )
-    return [Record(*row) for row in rows]
-
-
-def _read_settings(db: sqlite3.Connection, topic: str) -> tuple[int, int]:
-    """Read a topic's (partitions, retention_ms). Raises BusConfigurationError when there is none."""
-    row = db.execute("SELECT partitions, retention_ms FROM topics WHERE name = ?", (topic,)).fetchone()
-    if row is None:
-        raise BusConfigurationError(f"topic {topic}: does not exist; create_topics makes it")
-    return row[0], row[1]
-
-
 def _append(db: sqlite3.Connection, message: Message, now_ms: int) -> Position:
-    partitions, retention_ms = _read_settings(db, message.topic)
+    partitions, retention_ms = read_settings(db, message.topic)
     partition = derive_partition(message.key, partitions)
     log = (message.topic, partition)
     offset = db.execute(

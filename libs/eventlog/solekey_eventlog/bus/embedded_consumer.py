@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
-from solekey_eventlog.bus.embedded_store import Signal, Store
+from solekey_eventlog.bus.embedded_store import Signal, Store, read_page, read_settings
 from solekey_eventlog.bus.errors import BusUnavailableError, PartitionLostError
 from solekey_eventlog.bus.interface import Record, TopicPartition
 
@@ -78,8 +78,8 @@ class EmbeddedConsumer:
     def commit(self, record: Record) -> None:
         """See Consumer.commit."""
         log = TopicPartition(record.topic, record.partition)
+        claim = self._require_delivered(record)
         with self._store.write() as db:
-            claim = self._require_delivered(record)
             owner = db.execute(
                 "SELECT member, claim FROM group_assignments "
                 'WHERE group_name = ? AND topic = ? AND "partition" = ?',
@@ -162,6 +162,8 @@ class EmbeddedConsumer:
                 (now_ms, self._group, self._member),
             ).rowcount
             if not known:
+                for topic in self._topics:
+                    read_settings(db, topic)
                 db.executemany(
                     "INSERT INTO group_members VALUES (?, ?, ?, ?)",
                     [(self._group, self._member, topic, now_ms) for topic in self._topics],
@@ -203,12 +205,7 @@ class EmbeddedConsumer:
         records: list[Record] = []
         share = max(1, _POLL_RECORDS // max(1, len(self._claims)))
         for log, claim in self._claims.items():
-            rows = db.execute(
-                'SELECT topic, "partition", "offset", "key", value FROM records '
-                'WHERE topic = ? AND "partition" = ? AND "offset" >= ? ORDER BY "offset" LIMIT ?',
-                (*log, claim.next_offset, share),
-            )
-            page = [Record(*row) for row in rows]
+            page = read_page(db, log, claim.next_offset, limit=share)
             if page:
                 claim.next_offset = page[-1].offset + 1
                 records += page
@@ -238,7 +235,7 @@ def _deal(db: sqlite3.Connection, group: str) -> None:
     for topic, member in rows.fetchall():
         members.setdefault(topic, []).append(member)
     for topic, names in members.items():
-        (partitions,) = db.execute("SELECT partitions FROM topics WHERE name = ?", (topic,)).fetchone()
+        partitions, _ = read_settings(db, topic)
         db.executemany(
             "INSERT INTO group_assignments VALUES (?, ?, ?, ?, 1) "
             'ON CONFLICT (group_name, topic, "partition") DO UPDATE '

@@ -14,9 +14,11 @@ from typing import Literal
 from weakref import WeakValueDictionary
 
 from solekey_eventlog.bus.errors import BusConfigurationError, BusUnavailableError
+from solekey_eventlog.bus.interface import Record, TopicPartition
 
 _TURN_WAIT_S = 0.005
 _SCHEMA_VERSION = 1
+_MAX_OFFSET = 2**63 - 1
 _SCHEMA = (
     """CREATE TABLE topics (
         name TEXT PRIMARY KEY, partitions INTEGER NOT NULL, retention_ms INTEGER NOT NULL
@@ -166,6 +168,26 @@ class Store:
             raise BusConfigurationError(
                 f"{self._path}: schema {version}, this release reads {_SCHEMA_VERSION}"
             )
+
+
+def read_page(
+    db: sqlite3.Connection, log: TopicPartition, start: int, *, limit: int, end: int = _MAX_OFFSET
+) -> list[Record]:
+    """Read up to ``limit`` records of one partition from ``start`` to before ``end``."""
+    rows = db.execute(
+        'SELECT topic, "partition", "offset", "key", value FROM records '
+        'WHERE topic = ? AND "partition" = ? AND "offset" >= ? AND "offset" < ? ORDER BY "offset" LIMIT ?',
+        (*log, start, end, limit),
+    )
+    return [Record(*row) for row in rows]
+
+
+def read_settings(db: sqlite3.Connection, topic: str) -> tuple[int, int]:
+    """Read a topic's (partitions, retention_ms). Raises BusConfigurationError when there is none."""
+    row = db.execute("SELECT partitions, retention_ms FROM topics WHERE name = ?", (topic,)).fetchone()
+    if row is None:
+        raise BusConfigurationError(f"topic {topic}: does not exist; create_topics makes it")
+    return row[0], row[1]
 
 
 def _read_schema_version(db: sqlite3.Connection) -> int:

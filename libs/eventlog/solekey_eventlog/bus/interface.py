@@ -74,7 +74,8 @@ class Consumer(Protocol):
         """Mark everything up to and including this record as done. Call only when its effect is durable.
 
         Raises:
-            PartitionLostError: another member owns the partition now, and gets the record again.
+            PartitionLostError: the partition is another member's now, or is being dealt out again. Poll on:
+                the record comes again, here or there, unless a later commit covers it.
             BusUnavailableError: not committed in the time allowed; the record may be delivered again.
         """
         ...

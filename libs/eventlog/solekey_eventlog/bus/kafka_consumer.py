@@ -1,0 +1,199 @@
+"""A member of a consumer group on Kafka."""
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, errors
+from kafka import TopicPartition as KafkaTopicPartition
+
+from solekey_eventlog.bus.errors import PartitionLostError
+from solekey_eventlog.bus.interface import Record, TopicPartition
+from solekey_eventlog.bus.kafka_connection import KafkaConnection
+
+_SLICE_S = 0.2  # close() waits for at most one slice of a poll
+_HEARTBEATS_PER_SESSION = 4
+_POLL_RECORDS = 500
+
+_OUT_OF_GROUP = (
+    errors.CommitFailedError,
+    errors.FencedInstanceIdError,
+    errors.IllegalGenerationError,
+    errors.RebalanceInProgressError,
+    errors.UnknownMemberIdError,
+)
+
+
+class GroupConsumer:
+    """A Consumer on Kafka. Connects at the first poll."""
+
+    def __init__(
+        self,
+        connection: KafkaConnection,
+        group: str,
+        topics: tuple[str, ...],
+        *,
+        session_timeout_ms: int,
+        from_end: bool,
+        require_topic: Callable[[str], object],
+    ) -> None:
+        self._connection = connection
+        self._group = group
+        self._topics = topics
+        self._session_timeout_ms = session_timeout_ms
+        self._from_end = from_end
+        self._require_topic = require_topic
+        self._consumer: Any = None
+        self._held = _HeldRecords()
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def poll(self, timeout_s: float) -> Sequence[Record]:
+        """See Consumer.poll."""
+        deadline = time.monotonic() + timeout_s
+        while True:
+            with self._lock:
+                if self._closed:
+                    return ()
+                left_s = max(0.0, deadline - time.monotonic())
+                records = self._poll_slice(min(left_s, _SLICE_S))
+            if records or left_s <= _SLICE_S:
+                return records
+
+    def _poll_slice(self, timeout_s: float) -> Sequence[Record]:
+        consumer = self._connect()
+        with self._connection.translated():
+            batches = consumer.poll(timeout_ms=timeout_s * 1000)
+            if self._from_end:
+                self._fix_positions(consumer)
+        records = [parse_record(one) for batch in batches.values() for one in batch]
+        for record in records:
+            self._held.add(record)
+        return records
+
+    def _connect(self) -> Any:
+        if self._consumer is None:
+            for topic in self._topics:
+                self._require_topic(topic)
+            self._consumer = self._connection.open(
+                KafkaConsumer,
+                group_id=self._group,
+                enable_auto_commit=False,
+                allow_auto_create_topics=False,
+                auto_offset_reset="latest" if self._from_end else "earliest",
+                session_timeout_ms=self._session_timeout_ms,
+                heartbeat_interval_ms=self._session_timeout_ms // _HEARTBEATS_PER_SESSION,
+                max_poll_records=_POLL_RECORDS,
+                metrics_enabled=False,
+            )
+            self._consumer.subscribe(topics=list(self._topics), listener=self._held)
+        return self._consumer
+
+    def _fix_positions(self, consumer: Any) -> None:
+        """Decide now where new partitions start: the library would look for the end at some later time."""
+        for partition in consumer.assignment() - self._held.fixed:
+            consumer.position(partition, timeout_ms=self._connection.timeout_ms)
+            self._held.fixed.add(partition)
+
+    def commit(self, record: Record) -> None:
+        """See Consumer.commit."""
+        with self._lock, self._connection.translated():
+            log = self._held.require(record)
+            offsets = {KafkaTopicPartition(*log): OffsetAndMetadata(record.offset + 1, "", -1)}
+            try:
+                self._consumer.commit(offsets, timeout_ms=self._connection.timeout_ms)
+            except _OUT_OF_GROUP as error:
+                raise PartitionLostError(f"{log.topic}/{log.partition}: {type(error).__name__}") from error
+
+    def seek(self, record: Record) -> None:
+        """See Consumer.seek."""
+        with self._lock:
+            log = self._held.require(record)
+            self._consumer.seek(KafkaTopicPartition(*log), record.offset)
+            self._held.forget_from(record)
+
+    def committed(self, topic: str, partition: int) -> int | None:
+        """See Consumer.committed."""
+        with self._lock:
+            consumer = self._connect()
+            with self._connection.translated():
+                found = consumer.committed(
+                    KafkaTopicPartition(topic, partition), timeout_ms=self._connection.timeout_ms
+                )
+        return None if found is None or found < 0 else int(found)
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        """See Consumer.assignment."""
+        if self._consumer is None:
+            return frozenset()
+        return frozenset(TopicPartition(*one) for one in self._consumer.assignment() or ())
+
+    def close(self) -> None:
+        """See Consumer.close."""
+        self._closed = True
+        with self._lock:
+            if self._consumer is not None:
+                with self._connection.translated():
+                    self._consumer.close(autocommit=False, timeout_ms=self._connection.timeout_ms)
+                self._consumer = None
+            self._held.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class _HeldRecords(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python publishes no types
+    """What was delivered from the partitions that this member still owns.
+
+    The library keeps the position of a partition that stays ours when the group is dealt out again, so
+    what was delivered from it stays valid; it is called only within ``poll``.
+    """
+
+    def __init__(self) -> None:
+        self._next_offsets: dict[TopicPartition, int] = {}
+        self.fixed: set[Any] = set()
+
+    def add(self, record: Record) -> None:
+        """Remember that a record was delivered."""
+        self._next_offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
+
+    def require(self, record: Record) -> TopicPartition:
+        """Return the log of a record that is held. Raises PartitionLostError for any other."""
+        log = TopicPartition(record.topic, record.partition)
+        if record.offset >= self._next_offsets.get(log, 0):
+            raise PartitionLostError(f"{log.topic}/{log.partition}: record {record.offset} is not held")
+        return log
+
+    def forget_from(self, record: Record) -> None:
+        """Forget this record and those after it."""
+        self._next_offsets[TopicPartition(record.topic, record.partition)] = record.offset
+
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        """Wait for the new assignment: most partitions stay."""
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        """Forget the partitions that others own now."""
+        kept = {TopicPartition(*one) for one in assigned}
+        self._next_offsets = {log: end for log, end in self._next_offsets.items() if log in kept}
+        self.fixed &= set(assigned)
+
+    def on_partitions_lost(self, lost: Any) -> None:  # noqa: ARG002  # the library passes it
+        """Forget everything: others may have gone on since."""
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._next_offsets.clear()
+        self.fixed.clear()
+
+
+def parse_record(raw: Any) -> Record:
+    """Turn the library's record into ours."""
+    return Record(raw.topic, raw.partition, raw.offset, raw.key.decode(), raw.value)
