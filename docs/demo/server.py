@@ -1,0 +1,61 @@
+"""The business's side of the demo: the embedded platform as a process, and what it has recorded."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from solekey.audit import read_log
+from solekey_protocol.event import Event, parse_event
+
+START_TIMEOUT_S = 60
+
+
+class Platform:
+    """The embedded platform in a process of its own, its data in one folder."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir
+        self._listen = "127.0.0.1:0"
+        self._process: subprocess.Popen[str] | None = None
+        self.ready: dict[str, Any] = {}
+
+    def start(self) -> None:
+        """Start it and wait until it says that it is ready. Raises RuntimeError when it ends instead."""
+        self.data_dir.mkdir(parents=True, exist_ok=True)
+        log = (self.data_dir.parent / "server.log").open("a")
+        command = [sys.executable, "-m", "solekey_standalone", "--data-dir", str(self.data_dir)]
+        self._process = subprocess.Popen(
+            [*command, "--listen", self._listen, "--ready-json"],
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        )
+        line = self._process.stdout.readline() if self._process.stdout else ""
+        if not line:
+            raise RuntimeError(f"the platform did not start; see {log.name}")
+        self.ready = json.loads(line)
+        self._listen = self.ready["url"].removeprefix("https://")
+
+    def stop(self) -> None:
+        """Stop it the way an operator does."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(timeout=START_TIMEOUT_S)
+            self._process = None
+
+    @property
+    def log_source(self) -> str:
+        """Where an auditor reads the log."""
+        return f"embedded://{self.data_dir / 'bus.db'}"
+
+    def events(self) -> list[Event]:
+        """Every event that is on the bus, in the order of time."""
+        events = [parse_event(raw) for raw in read_log(self.log_source)]
+        return sorted(events, key=lambda event: (event.time, event.stream, event.seq))
+
+    def largest_object(self) -> Path:
+        """The largest ciphertext object on the business's disk."""
+        files = [path for path in (self.data_dir / "objects").rglob("*") if path.is_file()]
+        return max(files, key=lambda path: path.stat().st_size)
