@@ -21,7 +21,6 @@ from engines.kafka.local import find_free_ports, wait_for_broker
 from solekey_eventlog.bus import (
     BusConfig,
     BusConfigurationError,
-    BusUnavailableError,
     derive_topics,
     open_bus,
 )
@@ -157,9 +156,11 @@ def test_a_service_follows_the_others_in_its_own_group_only(installation: Instal
     with open_bus(installation.bus_config("vault")) as bus:
         with bus.consumer("solekey-vault", [AUTH_TOPIC]) as consumer:
             assert consumer.poll(30)
-        with bus.consumer("solekey-auth", [AUTH_TOPIC]) as consumer:
-            with pytest.raises((BusConfigurationError, BusUnavailableError)):
-                consumer.poll(10)
+        with (
+            bus.consumer("solekey-auth", [AUTH_TOPIC]) as consumer,
+            pytest.raises(BusError),
+        ):
+            consumer.poll(10)
 
 
 def test_an_auditor_reads_everything_and_writes_nothing(installation: Installation) -> None:
@@ -168,11 +169,13 @@ def test_an_auditor_reads_everything_and_writes_nothing(installation: Installati
     with open_bus(installation.bus_config("auditor")) as bus:
         assert b"to be audited" in {record.value for record in bus.read(AUTH_TOPIC)}
         for topic in EVENT_TOPICS:
-            with pytest.raises(BusConfigurationError):
+            before = bus.end_offsets(topic)
+            with pytest.raises(BusError):
                 bus.publish(topic, "account", b"forged")
+            assert bus.end_offsets(topic) == before
 
 
 def test_a_wrong_password_gets_nowhere(installation: Installation) -> None:
-    with pytest.raises((BusConfigurationError, BusUnavailableError)):
-        with open_bus(installation.bus_config("auth", password="wrong")) as bus:
-            bus.end_offsets(AUTH_TOPIC)
+    config = installation.bus_config("auth", password="wrong")
+    with pytest.raises(BusError), open_bus(config) as bus:
+        bus.end_offsets(AUTH_TOPIC)

@@ -1,4 +1,4 @@
-"""docker-compose.yml demands every secret, hides every server, and configures services as their code wants it."""
+"""docker-compose.yml demands every secret, hides every server, and configures services as they want it."""
 
 from importlib import import_module
 from pathlib import Path

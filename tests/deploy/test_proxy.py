@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import httpx
 import pytest
@@ -71,20 +72,18 @@ def client(proxy: Proxy) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_nginx_accepts_the_template_with_the_container_s_environment(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    folder = tmp_path_factory.mktemp("rendered")
-    environ = make_installation(folder / "installation")
+@pytest.mark.usefixtures("proxy")  # which gives up where there is no nginx
+def test_nginx_accepts_the_template_with_the_container_s_environment(tmp_path: Path) -> None:
+    environ = make_installation(tmp_path / "installation")
     settings = dict(load_compose(environ)["services"]["proxy"]["environment"])
     for name, file in (("PROXY_CERT", "proxy-cert.pem"), ("PROXY_KEY", "proxy-key.pem")):
         assert settings[name] == f"/run/secrets/{file.removesuffix('.pem').replace('-', '_')}"
-        settings[name] = str(folder / "installation" / "secrets" / file)
+        settings[name] = str(tmp_path / "installation" / "secrets" / file)
     for name in SERVICES:  # host names of the container network mean nothing here
         assert settings[f"PROXY_{name.upper()}"] == f"{name}:8080"
         settings[f"PROXY_{name.upper()}"] = "127.0.0.1:8080"
-    main = render(folder, settings)
-    done = subprocess.run([find_nginx(), "-t", "-p", folder, "-c", main], capture_output=True, check=False)
+    main = render(tmp_path, settings)
+    done = subprocess.run([find_nginx(), "-t", "-p", tmp_path, "-c", main], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
     assert b"[warn]" not in done.stderr
 
@@ -93,9 +92,11 @@ def shake_hands(proxy: Proxy, version: ssl.TLSVersion) -> str | None:
     """Connect with one TLS version alone and return what was agreed on."""
     context = proxy.make_context()
     context.minimum_version = context.maximum_version = version
-    with socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as plain:
-        with context.wrap_socket(plain, server_hostname="localhost") as tls:
-            return tls.version()
+    with (
+        socket.create_connection(("127.0.0.1", proxy.port), timeout=5) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as tls,
+    ):
+        return tls.version()
 
 
 def test_tls_1_3_and_nothing_older(proxy: Proxy) -> None:
