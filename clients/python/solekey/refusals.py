@@ -4,6 +4,7 @@
 
     ServerRefusedError                  the code travels as it is
     ├── LoginRefusedError               login_refused: never which part was wrong
+    ├── TooManyAttemptsError            too_many_attempts
     ├── SessionEndedError               token_invalid, token_expired, session_ended
     ├── ProofRefusedError               dpop_invalid: most often a wrong clock
     ├── DeviceNotTrustedError           device_not_trusted
@@ -11,7 +12,7 @@
     ├── TakenError                      username_taken, account_taken
     ├── NotFoundRefusal                 not_found
     ├── StaleError                      stale_position, stale_heads, stale_key_epoch, version_conflict …
-    ├── RotationRefusal                 rotation_open, rotation_incomplete, wrap_in_use
+    ├── RotationRefusal                 rotation_open, rotation_incomplete, wrap_in_use …
     └── UnavailableError                not_yet_applied, trust_stale, account_parked, unavailable
 
 Spec: conventions.md §6.
@@ -57,6 +58,12 @@ class LoginRefusedError(ServerRefusedError):
     """The login was refused. Nobody is told which part was wrong."""
 
     ADVICE = "Check the user name and the password, wait for the next authenticator code, and try again."
+
+
+class TooManyAttemptsError(ServerRefusedError):
+    """Too many logins failed under this user name."""
+
+    ADVICE = "Wait some minutes before the next login; if these were not yours, somebody is guessing."
 
 
 class SessionEndedError(ServerRefusedError):
@@ -119,6 +126,7 @@ class UnavailableError(ServerRefusedError):
 
 _CODES: Mapping[type[ServerRefusedError], tuple[str, ...]] = {
     LoginRefusedError: ("login_refused",),
+    TooManyAttemptsError: ("too_many_attempts",),
     SessionEndedError: ("token_invalid", "token_expired", "session_ended"),
     ProofRefusedError: ("dpop_invalid",),
     DeviceNotTrustedError: ("device_not_trusted", "untrusted_device"),
@@ -135,7 +143,7 @@ _CODES: Mapping[type[ServerRefusedError], tuple[str, ...]] = {
         "chain_fork",
         "transition_refused",
     ),
-    RotationRefusal: ("rotation_open", "rotation_incomplete", "wrap_in_use"),
+    RotationRefusal: ("rotation_open", "rotation_incomplete", "wrap_in_use", "key_not_current"),
     UnavailableError: ("not_yet_applied", "trust_stale", "account_parked", "unavailable"),
 }
 _BY_CODE = {code: refusal for refusal, codes in _CODES.items() for code in codes}

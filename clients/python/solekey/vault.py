@@ -13,6 +13,7 @@ from pathlib import Path
 
 from solekey.commits import MAX_DRAFTS, Outcome
 from solekey.crypto import ContentSource, EnvelopeReader, ItemContext, ItemMetadata
+from solekey.devices import Devices
 from solekey.directory import ItemInfo
 from solekey.download import PartSource
 from solekey.drafts import Put, Remove, StreamContent
@@ -56,6 +57,12 @@ class Vault:
     def __init__(self, unlocked: UnlockedAccount) -> None:
         self.unlocked = unlocked
         self._seen: dict[ItemId, int] = {}
+
+    @property
+    def devices(self) -> Devices:
+        """The account's devices."""
+        unlocked = self.unlocked
+        return Devices(unlocked.connection, unlocked.streams, unlocked.author)
 
     def refresh(self) -> None:
         """Verify and follow what other devices have done meanwhile. Raises EvidenceError."""

@@ -1,0 +1,93 @@
+"""The command ``solekey``: the client library for people and scripts.
+
+``state`` what all commands share · ``answers`` prompts, flags, environment, stdin · ``exit_codes`` ·
+``account`` ``items`` ``devices`` ``rotate`` ``events`` ``user_key`` one module a group of commands.
+
+Nothing heavy is imported before a command runs, so that ``--help`` and completion are quick.
+"""
+
+import sys
+from importlib import import_module
+from typing import Final, NoReturn, cast
+
+import click
+
+from solekey.cli.state import Cli, state_options
+
+_HOMES: Final = {
+    "signup": "solekey.cli.account",
+    "login": "solekey.cli.account",
+    "logout": "solekey.cli.account",
+    "status": "solekey.cli.account",
+    "put": "solekey.cli.items",
+    "get": "solekey.cli.items",
+    "list": "solekey.cli.items",
+    "remove": "solekey.cli.items",
+    "devices": "solekey.cli.devices",
+    "rotate": "solekey.cli.rotate",
+    "user-key": "solekey.cli.user_key",
+    "events": "solekey.cli.events",
+    "audit": "solekey.audit.command",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, in the order of a user's first day."""
+        del ctx
+        return list(_HOMES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        del ctx
+        if cmd_name not in _HOMES:
+            return None
+        attribute = {"list": "list_items", "get": "get_item"}.get(cmd_name, cmd_name.replace("-", "_"))
+        return cast("click.Command", getattr(import_module(_HOMES[cmd_name]), attribute))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 not logged in, 4 login refused, 5 wrong or mistyped "
+    "user key, 6 the server misbehaved, 7 no such item or device, 8 try again later, 9 refused, "
+    "130 interrupted.",
+)
+@click.version_option(package_name="solekey", message="%(prog)s %(version)s")
+@state_options
+def solekey() -> None:
+    """Encrypt what you keep on a server that cannot read it. You hold the sole key.
+
+    Every secret that a command asks for may come from its flag, from the environment variable that the flag
+    names, from a file (`--password @file`) or from one line of standard input (`--password -`).
+    """
+
+
+def run(arguments: list[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    state = Cli()
+    try:
+        code = solekey.main(args=arguments, prog_name="solekey", standalone_mode=False, obj=state)
+    except click.exceptions.Abort:
+        click.echo("Interrupted; what was acknowledged is kept. Run the command again to go on.", err=True)
+        return 130
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except KeyboardInterrupt:
+        click.echo("Interrupted; what was acknowledged is kept. Run the command again to go on.", err=True)
+        return 130
+    except BrokenPipeError:
+        return 1
+    except Exception as error:  # noqa: BLE001  # the outermost ring: a bug must still end in words
+        from solekey.cli.exit_codes import report_error
+
+        return report_error(state, error)
+    return code if isinstance(code, int) else 0
+
+
+def main() -> NoReturn:
+    """Run as a program."""
+    sys.exit(run())

@@ -1,0 +1,280 @@
+"""``solekey signup``, ``login``, ``logout`` and ``status``."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from solekey.cli.answers import (
+    ask,
+    ask_new_password,
+    ask_user_key,
+    code_options,
+    confirm_words,
+    iter_codes,
+    password_option,
+    user_key_option,
+)
+from solekey.cli.state import Cli, pass_cli, state_options
+
+if TYPE_CHECKING:
+    from solekey.crypto import UserKey
+    from solekey.enrolment import SignUp
+    from solekey.login import TotpSecret
+    from solekey.session import Session
+    from solekey.transport import Server
+
+_server = click.option(
+    "--server", envvar="SOLEKEY_SERVER", show_envvar=True, help="The server: https://host[:port]."
+)
+_ca = click.option(
+    "--ca",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    envvar="SOLEKEY_CA",
+    show_envvar=True,
+    help="PEM file of the only authority that may certify the server; the system's if not given.",
+)
+_username = click.option("--username", envvar="SOLEKEY_USERNAME", show_envvar=True, help="Your user name.")
+_device_name = click.option(
+    "--device-name",
+    envvar="SOLEKEY_DEVICE_NAME",
+    show_envvar=True,
+    help="What this device is called in your list; the host name if not given.",
+)
+
+
+@click.command()
+@_server
+@_ca
+@_username
+@password_option
+@code_options
+@user_key_option
+@_device_name
+@click.option("--accept-risk", is_flag=True, help="Do not ask for some of the words, to confirm them.")
+@state_options
+@pass_cli
+def signup(
+    state: Cli,
+    server: str | None,
+    ca: Path | None,
+    username: str | None,
+    password: str | None,
+    code: str | None,
+    totp_secret: str | None,
+    user_key: str | None,
+    device_name: str | None,
+    *,
+    accept_risk: bool,
+) -> None:
+    """Make an account, and this device its first. Run it again to resume after an interruption.
+
+    Shows the authenticator's secret, and the user key as 24 words: once. Write them down; nobody else has
+    them. `--code auto` makes the code from the secret just received, for scripts. `--user-key` takes words
+    made before (`solekey user-key make`) instead of new ones.
+    """
+    from solekey.enrolment import SignUp
+
+    pinned = _make_server(server, ca)
+    name = ask(username, "User name", "--username", hidden=False)
+    with SignUp(state.profile, pinned, username=name, device_name=device_name) as sign_up:
+        session, totp = _prove(state, sign_up, ask_new_password(password), code, totp_secret)
+        with session:
+            key = _choose_user_key(state, sign_up, session, user_key, accept_risk=accept_risk)
+            sign_up.found(session, key)
+            document = {
+                "account": session.account,
+                "device": session.devices.own_id,
+                "username": name,
+                "profile": str(state.profile),
+                "totp": {"secret": totp.secret, "uri": totp.uri} if totp else None,
+            }
+    if state.as_json:
+        state.emit(document)
+    else:
+        state.console.print(f"[green]Ready.[/] Account {document['account']}, profile {state.profile}")
+
+
+@click.command()
+@_server
+@_ca
+@_username
+@password_option
+@code_options
+@_device_name
+@state_options
+@pass_cli
+def login(
+    state: Cli,
+    server: str | None,
+    ca: Path | None,
+    username: str | None,
+    password: str | None,
+    code: str | None,
+    totp_secret: str | None,
+    device_name: str | None,
+) -> None:
+    """Log in on this device. On a new one, name the server and yourself; then run `solekey devices trust`."""
+    from solekey.enrolment import log_in
+    from solekey.refusals import LoginRefusedError
+
+    new = not (state.profile / "profile.json").exists()
+    pinned = _make_server(server, ca) if new else None
+    name = ask(username, "User name", "--username", hidden=False) if new else None
+    secret = ask(password, "Password", "--password")
+    refusal: LoginRefusedError | None = None
+    for attempt in iter_codes(code, totp_secret):
+        try:
+            session = log_in(
+                state.profile, pinned, username=name, password=secret, code=attempt, device_name=device_name
+            )
+        except LoginRefusedError as error:
+            refusal = error
+        else:
+            break
+    else:
+        raise refusal or click.UsageError("no code")
+    with session:
+        _emit_login(state, session)
+
+
+@click.command()
+@state_options
+@pass_cli
+def logout(state: Cli) -> None:
+    """End this device's session. The device stays trusted."""
+    with state.open_session() as session:
+        session.log_out()
+    if state.as_json:
+        state.emit({"logged_out": True})
+    else:
+        state.console.print("Logged out.")
+
+
+@click.command()
+@state_options
+@pass_cli
+def status(state: Cli) -> None:
+    """Show the account, this device, the keys and the open rotation, all as verified."""
+    with state.open_session() as session:
+        session.sync()
+        document = _describe(session)
+    if state.as_json:
+        state.emit(document)
+        return
+    from rich.table import Table
+
+    table = Table(show_header=False, box=None)
+    for name, value in document.items():
+        table.add_row(name.replace("_", " "), str(value))
+    state.console.print(table)
+
+
+def _make_server(server: str | None, ca: Path | None) -> "Server":
+    from solekey.transport import Server
+
+    return Server(ask(server, "Server (https://…)", "--server", hidden=False), ca)
+
+
+def _prove(
+    state: Cli, sign_up: "SignUp", password: str, code: str | None, totp_secret: str | None
+) -> "tuple[Session, TotpSecret | None]":
+    """Register and log in, or go on where an earlier attempt stopped."""
+    from solekey.errors import NotLoggedInError
+    from solekey.refusals import LoginRefusedError, SessionEndedError, TakenError
+
+    if sign_up.logged_in:
+        try:
+            return sign_up.open_session(), None
+        except (NotLoggedInError, SessionEndedError):
+            state.tell("The session of the earlier attempt is over: log in again.")
+    try:
+        totp = sign_up.register(password)
+        _show_totp(state, totp)
+    except TakenError as error:
+        if error.code != "account_taken":
+            raise
+        totp = None  # the second factor is proven already, the answer to it was lost
+    if code == "auto":
+        code, totp_secret = None, totp.secret if totp else totp_secret
+    refusal: LoginRefusedError | None = None
+    for attempt in iter_codes(code, totp_secret):
+        try:
+            return sign_up.prove_second_factor(password, attempt), totp
+        except LoginRefusedError as error:
+            refusal = error
+    raise refusal or click.UsageError("no code")
+
+
+def _show_totp(state: Cli, totp: "TotpSecret") -> None:
+    if state.as_json:
+        state.emit({"step": "totp", "secret": totp.secret, "uri": totp.uri})
+        return
+    if sys.stdout.isatty():
+        import segno
+
+        segno.make(totp.uri).terminal(compact=True)
+    click.echo(f"Add this to your authenticator app: {totp.secret}\n{totp.uri}")
+
+
+def _choose_user_key(
+    state: Cli, sign_up: "SignUp", session: "Session", given: str | None, *, accept_risk: bool
+) -> "UserKey":
+    """Make the user key and show it; ask for it where an earlier attempt has shown it already."""
+    if given is not None or session.streams.devices.account_key is not None:
+        return ask_user_key(given)
+    user_key = sign_up.make_user_key()
+    show_words(state, user_key.to_phrase(), accept_risk=accept_risk)
+    return user_key
+
+
+def show_words(state: Cli, phrase: str, *, accept_risk: bool) -> None:
+    """Show a user key's words, once, before it is in force; have them confirmed."""
+    if state.as_json:
+        state.emit({"step": "user_key", "user_key": phrase})
+    else:
+        words = phrase.split()
+        click.echo("\nYour user key. Write down these 24 words; nobody else has them, they are shown once:\n")
+        for row in range(6):
+            places = [column * 6 + row for column in range(4)]
+            click.echo("   ".join(f"{place + 1:2} {words[place]:10}" for place in places))
+        click.echo()
+    confirm_words(phrase, accept_risk=accept_risk)
+
+
+def _emit_login(state: Cli, session: "Session") -> None:
+    standing = session.devices.own_status
+    document = {
+        "account": session.account,
+        "device": session.devices.own_id,
+        "standing": standing.value if standing else None,
+        "profile": str(state.profile),
+    }
+    if state.as_json:
+        state.emit(document)
+        return
+    state.console.print(f"Logged in. This device is {document['standing'] or 'not enrolled'}.")
+    if standing and standing.value == "pending":
+        state.console.print("Trust it with your user key: solekey devices trust")
+
+
+def _describe(session: "Session") -> dict[str, object]:
+    streams, details = session.streams, session.connection.profile.details
+    rotation = streams.rotation.open
+    standing = session.devices.own_status
+    return {
+        "server": details.origin,
+        "username": details.username,
+        "account": session.account,
+        "device": session.devices.own_id,
+        "device_name": details.device_name,
+        "standing": standing.value if standing else None,
+        "trusted_devices": len(streams.devices.trusted),
+        "sessions": len(streams.auth.sessions),
+        "key_id": streams.devices.key_id,
+        "epoch": streams.vault.epoch,
+        "commits": streams.vault.last_commit,
+        "open_rotation": f"{rotation.started.kind} {rotation.phase}" if rotation else None,
+        "rotations_due": sorted(kind.value for kind in streams.rotation.due),
+    }

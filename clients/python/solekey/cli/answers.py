@@ -1,0 +1,138 @@
+"""Where a command's secrets come from: a flag, the environment, a file, a line of stdin, or a prompt."""
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+from click.core import ParameterSource
+
+if TYPE_CHECKING:
+    from solekey.crypto import UserKey
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+CONFIRMED_WORDS: Final = 3
+STEP_S: Final = 30
+
+
+def secret_option(flag: str, env: str, help_: str) -> Callable[[F], F]:
+    """Add an option for a secret. On the command line ``-`` means a line of stdin, ``@file`` a file."""
+    return click.option(flag, envvar=env, show_envvar=True, callback=_read, help=help_, metavar="SECRET")
+
+
+def password_option(command: F) -> F:
+    """Add ``--password``."""
+    return secret_option("--password", "SOLEKEY_PASSWORD", "The password; it proves who you are, no more.")(
+        command
+    )
+
+
+def code_options(command: F) -> F:
+    """Add ``--code`` and the authenticator's secret for scripts."""
+    for option in (
+        click.option(
+            "--totp-secret",
+            envvar="SOLEKEY_TOTP_SECRET",
+            show_envvar=True,
+            callback=_read,
+            metavar="SECRET",
+            help="The authenticator's secret, for scripts that hold it; codes are made from it.",
+        ),
+        secret_option("--code", "SOLEKEY_CODE", "The authenticator's six digits."),
+    ):
+        command = option(command)
+    return command
+
+
+def user_key_option(command: F) -> F:
+    """Add ``--user-key``."""
+    return secret_option("--user-key", "SOLEKEY_USER_KEY", "The user key: 24 words.")(command)
+
+
+def new_user_key_options(command: F) -> F:
+    """Add what a command needs that puts a new user key in force."""
+    for option in (
+        click.option(
+            "--accept-risk", is_flag=True, help="Do not ask for some of the new words, to confirm them."
+        ),
+        secret_option("--new-user-key", "SOLEKEY_NEW_USER_KEY", "The new user key; made if not given."),
+    ):
+        command = option(command)
+    return command
+
+
+def ask(value: str | None, what: str, flag: str, *, hidden: bool = True) -> str:
+    """Take what was given, or ask for it where somebody can answer."""
+    if value is not None:
+        return value
+    if not sys.stdin.isatty():
+        env = "SOLEKEY_" + flag.removeprefix("--").replace("-", "_").upper()
+        raise click.UsageError(f"{what} is needed: give {flag} (a value, - or @file) or set {env}")
+    return str(click.prompt(what, hide_input=hidden, err=True))
+
+
+def ask_new_password(value: str | None) -> str:
+    """Ask for a new password, twice."""
+    if value is not None or not sys.stdin.isatty():
+        return ask(value, "Password", "--password")
+    return str(click.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
+
+
+def ask_user_key(value: str | None) -> "UserKey":
+    """Ask for the 24 words. Raises PhraseError, which names a mistyped word."""
+    from solekey.crypto import UserKey
+
+    return UserKey.from_phrase(ask(value, "User key (24 words)", "--user-key"))
+
+
+def iter_codes(code: str | None, totp_secret: str | None) -> Iterator[str]:
+    """Codes to try: the given one, or made from the secret, for this step and the next ones."""
+    if code is not None or totp_secret is None:
+        yield ask(code, "Authenticator code", "--code", hidden=False)
+        return
+    import time
+
+    import pyotp
+
+    generator = pyotp.TOTP(totp_secret)
+    step = int(time.time()) // STEP_S
+    yield generator.generate_otp(step)
+    yield generator.generate_otp(step + 1)  # when this step was used up: servers take the next one early
+    time.sleep(max((step + 1) * STEP_S + 0.5 - time.time(), 0))
+    yield generator.generate_otp(step + 2)
+
+
+def confirm_words(phrase: str, *, accept_risk: bool) -> None:
+    """Ask for some of the words, so that nobody goes on without having written them down."""
+    import secrets
+
+    if accept_risk:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError(
+            "nobody is here to confirm the words: keep them safe and say so (--accept-risk)"
+        )
+    words = phrase.split()
+    for position in sorted(secrets.SystemRandom().sample(range(len(words)), CONFIRMED_WORDS)):
+        while click.prompt(f"Word {position + 1}", err=True).strip().lower() != words[position]:
+            click.echo("That is not the word; look at what you have written down.", err=True)
+
+
+def _read(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    if value is None or parameter.name is None:
+        return value
+    if context.get_parameter_source(parameter.name) is not ParameterSource.COMMANDLINE:
+        return value
+    if value == "-":
+        line = sys.stdin.buffer.readline().decode()
+        if not line:
+            raise click.UsageError(f"{parameter.opts[0]} -: there is no line on standard input")
+        return line.rstrip("\r\n")
+    if value.startswith("@"):
+        try:
+            return Path(value[1:]).read_text(encoding="utf-8").rstrip("\r\n")
+        except OSError as error:
+            raise click.UsageError(f"{parameter.opts[0]} {value}: {error.strerror}") from error
+    return value

@@ -1,0 +1,110 @@
+"""``solekey devices list``, ``trust`` and ``revoke``."""
+
+import click
+
+from solekey.cli.account import show_words
+from solekey.cli.answers import ask_user_key, new_user_key_options, user_key_option
+from solekey.cli.items import unlocked
+from solekey.cli.rotate import choose_new_user_key
+from solekey.cli.state import Cli, pass_cli, state_options
+
+_REASONS = ("lost", "stolen", "compromised", "replaced", "retired")
+
+
+@click.group()
+def devices() -> None:
+    """See, trust and revoke this account's devices."""
+
+
+@devices.command("list")
+@state_options
+@pass_cli
+def list_devices(state: Cli) -> None:
+    """List the devices, as the verified events say."""
+    with state.open_session() as session:
+        session.sync()
+        found = session.devices.list()
+    rows = [
+        {
+            "id": info.id,
+            "name": info.name,
+            "platform": info.platform.value,
+            "status": info.status.value,
+            "enrolled_at": info.enrolled_at,
+            "this_device": info.this_device,
+        }
+        for info in found
+    ]
+    if state.as_json:
+        state.emit({"devices": rows})
+        return
+    from rich.table import Table
+
+    table = Table("name", "platform", "status", "enrolled", "id", "", box=None)
+    for info in found:
+        name = info.name or "(no verified name)"
+        mark = "this device" if info.this_device else ""
+        table.add_row(name, info.platform.value, info.status.value, info.enrolled_at[:16], info.id, mark)
+    state.console.print(table)
+
+
+@devices.command()
+@user_key_option
+@state_options
+@pass_cli
+def trust(state: Cli, user_key: str | None) -> None:
+    """Make this device a trusted one, with the user key. It must be logged in."""
+    from solekey.enrolment import trust_device
+
+    with state.open_session() as session:
+        trust_device(session, ask_user_key(user_key))
+        device = session.devices.own_id
+    if state.as_json:
+        state.emit({"device": device, "status": "trusted"})
+    else:
+        state.tell("This device is trusted.")
+
+
+@devices.command()
+@click.argument("device")
+@click.option("--reason", type=click.Choice(_REASONS), default="lost", show_default=True, help="Why.")
+@user_key_option
+@new_user_key_options
+@state_options
+@pass_cli
+def revoke(
+    state: Cli,
+    device: str,
+    reason: str,
+    user_key: str | None,
+    new_user_key: str | None,
+    *,
+    accept_risk: bool,
+) -> None:
+    """Revoke DEVICE (name or id) for ever: its sessions end, both keys change.
+
+    Everything is re-encrypted, so that no key that the device had opens what is stored from then on. Run it again after an interruption, with the new words (`--new-user-key`).
+    """
+    from solekey.revocation import revoke_device
+    from solekey_protocol.events.devices import RevocationReason
+
+    with unlocked(state, user_key) as vault:
+        target = vault.devices.find(device)
+        key = choose_new_user_key(state, new_user_key, show_words, accept_risk=accept_risk)
+        with state.progress("re-encrypt", in_bytes=False) as progress:
+            revocation = revoke_device(
+                vault, target.id, key, reason=RevocationReason(reason), progress=progress
+            )
+    if state.as_json:
+        state.emit(
+            {
+                "device": revocation.device,
+                "was_trusted": revocation.was_trusted,
+                "known_epochs": list(revocation.known_epochs),
+                "exposed_items": revocation.exposed_items,
+                "epoch": revocation.epoch,
+                "words": revocation.describe(),
+            }
+        )
+    else:
+        state.console.print(revocation.describe())

@@ -1,0 +1,40 @@
+"""``solekey events export``."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from solekey.cli.state import Cli, pass_cli, state_options
+
+
+@click.group()
+def events() -> None:
+    """This account's events, as this device has verified them."""
+
+
+@events.command("export")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to this file; standard output if not given.",
+)
+@state_options
+@pass_cli
+def export_events(state: Cli, output: Path | None) -> None:
+    """Export the four streams: the records' exact bytes, one a line, for `solekey audit`."""
+    from solekey_protocol.events import Stream
+
+    with state.open_session() as session:
+        session.sync()
+        records = [event.raw for stream in Stream for event in session.streams.events(stream)]
+    data = b"".join(record + b"\n" for record in records)
+    if output is None:
+        sys.stdout.buffer.write(data)
+        return
+    output.write_bytes(data)
+    if state.as_json:
+        state.emit({"records": len(records), "output": str(output)})
+    else:
+        state.tell(f"{len(records)} records → {output}")

@@ -1,0 +1,44 @@
+"""What a failure ends in: words for a person, a document for a script, and an exit code for both."""
+
+import json
+import os
+from typing import Final
+
+import click
+
+from solekey import errors, refusals
+from solekey.cli.state import Cli
+from solekey_protocol.errors import ProtocolError
+
+EXIT_CODES: Final[tuple[tuple[int, tuple[type[Exception], ...]], ...]] = (
+    (3, (errors.NotLoggedInError, errors.ProfileMissingError, refusals.SessionEndedError)),
+    (4, (refusals.LoginRefusedError, refusals.TooManyAttemptsError)),
+    (5, (errors.PhraseError, errors.WrongUserKeyError, errors.NewUserKeyNeededError)),
+    (6, (errors.EvidenceError, errors.TamperedWrapError, errors.OpenError, errors.KdfRefusedError)),
+    (6, (errors.InsecureServerError, errors.RedirectRefusedError, errors.ReadBackError)),
+    (7, (errors.ItemMissingError, errors.ItemNameError, errors.ForeignDeviceError)),
+    (8, (refusals.UnavailableError, errors.UnreachableError, errors.ContentionError)),
+    (9, (refusals.ServerRefusedError,)),
+    (1, (errors.SolekeyError, ProtocolError, OSError)),
+)
+"""The first row that fits decides."""
+
+
+def report_error(state: Cli, error: Exception) -> int:
+    """Report an error on stderr and return the exit code. Raises what is no error of ours: a bug."""
+    fitting = [exit_code for exit_code, kinds in EXIT_CODES if isinstance(error, kinds)]
+    if not fitting:
+        raise error
+    exit_code = fitting[0]
+    code = getattr(error, "code", "failed")
+    advice = error.diagnostics() if isinstance(error, errors.SolekeyError) else ""
+    if state.as_json:
+        document = {"error": {"code": code, "message": str(error), "next": advice}}
+        click.echo(json.dumps(document, ensure_ascii=False), err=True)
+        return exit_code
+    click.echo(click.style("Error: ", fg="red", bold=True) + f"{error} [{code}]", err=True)
+    if advice:
+        click.echo(advice, err=True)
+    if os.environ.get("SOLEKEY_DEBUG"):
+        raise error
+    return exit_code

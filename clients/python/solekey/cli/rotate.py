@@ -1,0 +1,157 @@
+"""``solekey rotate user-key``, ``data-key``, ``resume``, ``abort``, ``status`` and ``policy``."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from solekey.cli.account import show_words
+from solekey.cli.answers import new_user_key_options, secret_option, user_key_option
+from solekey.cli.items import unlocked
+from solekey.cli.state import Cli, pass_cli, state_options
+
+if TYPE_CHECKING:
+    from solekey.crypto import UserKey
+
+_DEFAULT_DAYS = 365
+
+
+@click.group()
+def rotate() -> None:
+    """Change the user key, re-encrypt the data, and say when that is due."""
+
+
+@rotate.command("user-key")
+@user_key_option
+@new_user_key_options
+@state_options
+@pass_cli
+def rotate_user_key(state: Cli, user_key: str | None, new_user_key: str | None, *, accept_risk: bool) -> None:
+    """Put a new user key in the place of the present one. The new words are shown before it is in force."""
+    from solekey.rotation import change_user_key
+
+    with unlocked(state, user_key) as vault:
+        key = choose_new_user_key(state, new_user_key, show_words, accept_risk=accept_risk)
+        rotation = change_user_key(vault, key)
+        key_id = vault.unlocked.streams.devices.key_id
+    if state.as_json:
+        state.emit({"rotation": rotation, "key_id": key_id})
+    else:
+        state.tell("The new user key is in force; the old words open nothing any more.")
+
+
+@rotate.command("data-key")
+@user_key_option
+@state_options
+@pass_cli
+def rotate_data_key(state: Cli, user_key: str | None) -> None:
+    """Make a new data key and re-encrypt every item under it."""
+    from solekey.rotation import rekey_data
+
+    with unlocked(state, user_key) as vault:
+        with state.progress("re-encrypt", in_bytes=False) as progress:
+            rotation = rekey_data(vault, progress=progress)
+        epoch = vault.unlocked.streams.vault.epoch
+    if state.as_json:
+        state.emit({"rotation": rotation, "epoch": epoch})
+    else:
+        state.tell(f"Everything is under epoch {epoch} now.")
+
+
+@rotate.command()
+@user_key_option
+@secret_option(
+    "--new-user-key", "SOLEKEY_NEW_USER_KEY", "The new words of a user key change that is not made."
+)
+@state_options
+@pass_cli
+def resume(state: Cli, user_key: str | None, new_user_key: str | None) -> None:
+    """Go on with the open rotation, whichever device has started it."""
+    from solekey.crypto import UserKey
+    from solekey.rotation import resume_rotation
+
+    with unlocked(state, user_key) as vault, state.progress("rotate", in_bytes=False) as progress:
+        key = UserKey.from_phrase(new_user_key) if new_user_key else None
+        rotation = resume_rotation(vault, key, progress=progress)
+    if state.as_json:
+        state.emit({"rotation": rotation})
+    else:
+        state.tell("Done." if rotation else "No rotation is open.")
+
+
+@rotate.command()
+@user_key_option
+@state_options
+@pass_cli
+def abort(state: Cli, user_key: str | None) -> None:
+    """Give up the open rotation, while the old key is still in force."""
+    from solekey.rotation import abort_rotation
+
+    with unlocked(state, user_key) as vault:
+        rotation = abort_rotation(vault)
+    if state.as_json:
+        state.emit({"aborted": rotation})
+    else:
+        state.tell("Given up; the present key stays." if rotation else "No rotation is open.")
+
+
+@rotate.command("status")
+@state_options
+@pass_cli
+def rotation_status(state: Cli) -> None:
+    """Show the open rotation, what is due, and the policy."""
+    with state.open_session() as session:
+        session.sync()
+        rotation = session.streams.rotation
+    policy = rotation.policy
+    document: dict[str, object] = {
+        "open": rotation.open.started.rotation if rotation.open else None,
+        "kind": rotation.open.started.kind.value if rotation.open else None,
+        "phase": rotation.open.phase.value if rotation.open else None,
+        "due": sorted(kind.value for kind in rotation.due),
+        "completed": len(rotation.completed),
+        "user_key_max_age_days": policy.user_key_max_age_days if policy else None,
+        "data_key_max_age_days": policy.data_key_max_age_days if policy else None,
+    }
+    if state.as_json:
+        state.emit(document)
+        return
+    for name, value in document.items():
+        state.console.print(f"{name.replace('_', ' ')}: {value}")
+
+
+@rotate.command("policy")
+@click.option("--user-key-days", type=click.IntRange(1, 3650), default=_DEFAULT_DAYS, show_default=True)
+@click.option("--data-key-days", type=click.IntRange(1, 3650), default=_DEFAULT_DAYS, show_default=True)
+@user_key_option
+@state_options
+@pass_cli
+def rotation_policy(state: Cli, user_key_days: int, data_key_days: int, user_key: str | None) -> None:
+    """Say how old the keys may become before a rotation is due."""
+    from solekey.rotation import set_policy
+
+    with unlocked(state, user_key) as vault:
+        policy = set_policy(vault, user_key_max_age_days=user_key_days, data_key_max_age_days=data_key_days)
+    document = {
+        "user_key_max_age_days": policy.user_key_max_age_days,
+        "data_key_max_age_days": policy.data_key_max_age_days,
+    }
+    if state.as_json:
+        state.emit(document)
+    else:
+        state.tell(f"User key: {user_key_days} days. Data key: {data_key_days} days.")
+
+
+def choose_new_user_key(
+    state: Cli, given: str | None, show: Callable[..., None], *, accept_risk: bool
+) -> "UserKey":
+    """Take the words that were given, or make a user key and show its words before it is in force."""
+    import os
+
+    from solekey.crypto import UserKey
+
+    if given is not None:
+        return UserKey.from_phrase(given)
+    user_key = UserKey.make(os.urandom)
+    show(state, user_key.to_phrase(), accept_risk=accept_risk)
+    return user_key

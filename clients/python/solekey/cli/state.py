@@ -1,0 +1,120 @@
+"""What all commands share: the profile, the kind of output, and how progress is shown."""
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from solekey.progress import Progress
+    from solekey.session import Session
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _default_profile() -> Path:
+    import platformdirs
+
+    return Path(platformdirs.user_data_dir("solekey", appauthor=False)) / "default"
+
+
+@dataclass(slots=True)
+class Cli:
+    """The state of one invocation."""
+
+    profile: Path = field(default_factory=_default_profile)
+    as_json: bool = False
+    quiet: bool = False
+
+    @property
+    def console(self) -> "Console":
+        """Where a person reads the result."""
+        from rich.console import Console
+
+        return Console(highlight=False, soft_wrap=True)
+
+    def tell(self, text: str) -> None:
+        """Tell a person what is going on, on stderr; scripts and quiet people are not told."""
+        if not (self.as_json or self.quiet):
+            click.echo(text, err=True)
+
+    def emit(self, document: Mapping[str, object]) -> None:
+        """Print one JSON document on one line, at once."""
+        click.echo(json.dumps(document, ensure_ascii=False))
+        sys.stdout.flush()
+
+    def open_session(self) -> "Session":
+        """Open the profile's session."""
+        from solekey.session import Session
+
+        return Session.open(self.profile)
+
+    @contextmanager
+    def progress(self, what: str, *, in_bytes: bool) -> "Iterator[Progress]":
+        """Show a bar with rate and remaining time while something long runs, where a person looks on."""
+        from solekey.progress import ignore_progress
+
+        if self.as_json or self.quiet or not sys.stderr.isatty():
+            yield ignore_progress
+            return
+        from rich import progress as rich_progress
+        from rich.console import Console
+
+        bytes_columns = (rich_progress.DownloadColumn(), rich_progress.TransferSpeedColumn())
+        columns = bytes_columns if in_bytes else (rich_progress.MofNCompleteColumn(),)
+        with rich_progress.Progress(
+            rich_progress.TextColumn("{task.description}"),
+            rich_progress.BarColumn(),
+            *columns,
+            rich_progress.TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+        ) as bar:
+            task = bar.add_task(what, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    state = context.find_root().obj
+    if state is None:
+        state = context.find_root().obj = Cli()
+    if value and parameter.name:
+        setattr(state, parameter.name, value)
+
+
+def state_options(command: F) -> F:
+    """Add the options that every command has."""
+    for option in (
+        click.option(
+            "--quiet", "-q", is_flag=True, expose_value=False, callback=_remember, help="Say only the result."
+        ),
+        click.option(
+            "--json",
+            "as_json",
+            is_flag=True,
+            expose_value=False,
+            callback=_remember,
+            help="Print JSON, one document a line; the last is the result.",
+        ),
+        click.option(
+            "--profile",
+            type=click.Path(path_type=Path, file_okay=False),
+            envvar="SOLEKEY_PROFILE",
+            show_envvar=True,
+            expose_value=False,
+            callback=_remember,
+            help="The folder of this device's profile.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+pass_cli = click.make_pass_decorator(Cli, ensure=True)
