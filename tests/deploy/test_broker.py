@@ -18,12 +18,7 @@ from engines import required
 from engines.kafka.jars import find_java, resolve_jars
 from engines.kafka.local import find_free_ports, wait_for_broker
 
-from solekey_eventlog.bus import (
-    BusConfig,
-    BusConfigurationError,
-    derive_topics,
-    open_bus,
-)
+from solekey_eventlog.bus import BusConfig, BusConfigurationError, BusError, derive_topics, open_bus
 from solekey_eventlog.bus.topics import AUTH_TOPIC, EVENT_TOPICS, HEARTBEAT_TOPIC
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
