@@ -1,1 +1,34 @@
-"""The auth service: accounts, login keys, second factors, sessions and token signing keys."""
+"""The auth service: accounts, login keys, second factors, sessions, token signing keys.
+
+Spec: authentication.md.
+
+Map, pure
+    commands.py     what it can be asked to do
+    domain.py       decide: which events follow from a command
+    refusals.py     what is refused beyond what every service refuses
+    limits.py       named limits with units
+    credential.py   usernames, KDF parameters, decoys for names that nobody has
+    login.py        what the login key signs, and the judgement of a login
+    totp.py         the second factor
+    brake.py        how long a name waits after too many failed logins
+    refresh.py      one-time refresh tokens
+    operator_key.py what is derived instead of stored
+    signing_key.py  the key that signs access tokens
+
+Map, with rows and time
+    accounts.py     registrations, challenges, logins
+    sessions.py     sessions from their opening to their end
+    issuer.py       access tokens, and the announcement of their signing key
+    timers.py       what happens at intervals
+    rows.py         the private rows of one transaction
+    races.py        transactions that another one was faster than
+    tables.py       the tables of these rows
+
+Map, the rim (the same in every service)
+    api.py          the HTTP API without a framework
+    reactions.py    what happens when others' events arrive
+    config.py       configuration
+    definition.py   which streams, tables and reactions: DEFINITION
+    service.py      nameko entry points
+    __main__.py     ``python -m solekey_auth``
+"""

@@ -1,6 +1,6 @@
-"""The brake on guessing: how long a name must wait after too many failed logins. Spec: authentication.md §9.2.
+"""The brake on guessing: how long a name must wait after too many failed logins.
 
-It counts names, not accounts: a name that nobody has is braked exactly like one that somebody has.
+Spec: authentication.md §9.2. It counts names, whether anybody has them or not: both are braked alike.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""What this service can be asked to do. Imperative; each carries only checked values. Spec: authentication.md."""
+"""What this service can be asked to do. Imperative; only checked values. Spec: authentication.md."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The auth service's configuration. Every field: what it is, its unit, its default. Spec: authentication.md §9."""
+"""Configuration of the auth service. Spec: authentication.md §9."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -44,7 +44,9 @@ class AuthConfig(ServiceConfig):
         if not 0 < self.access_token_s <= MAX_LIFETIME_S:
             problems.append(f"access_token_s: expected 1 to {MAX_LIFETIME_S} seconds")
         if not self.access_token_s <= self.session_idle_s <= self.session_absolute_s <= 7 * 24 * 3600:
-            problems.append("session_idle_s and session_absolute_s: from access_token_s up to 7 days, in order")
+            problems.append(
+                "session_idle_s and session_absolute_s: from access_token_s up to 7 days, in order"
+            )
         if not 1 <= self.login_failures <= 100 or not 60 <= self.login_failure_window_s <= 24 * 3600:
             problems.append("login_failures: 1 to 100; login_failure_window_s: 60 seconds to a day")
         if not 2 <= self.signing_key_days <= 366:

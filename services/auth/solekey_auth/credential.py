@@ -99,13 +99,13 @@ def parse_kdf(document: Json) -> KdfParameters:
 
 
 def derive_decoy_kdf(operator_key: OperatorKey, username: Username) -> KdfParameters:
-    """Derive what an unknown user's parameters look like: always the same, and as a new account's would be."""
+    """Derive an unknown user's parameters: always the same, and as a new account's would be."""
     salt = operator_key.derive(Purpose.DECOY_SALT, username.encode())[:MIN_SALT_BYTES]
     return KdfParameters(**_FLOOR, salt=salt)
 
 
 def derive_username_digest(operator_key: OperatorKey, username: Username) -> str:
-    """Derive what stands for a username where names of strangers would be kept (people type passwords there)."""
+    """Derive what stands for a username in rows about strangers: people type passwords there."""
     return operator_key.derive(Purpose.USERNAME_DIGEST, username.encode()).hex()
 
 

@@ -69,9 +69,9 @@ def is_expired(credential: Credential, now: datetime, limits: AuthLimits) -> boo
     return not credential.proven and credential.registered_at + limits.unproven_registration <= now
 
 
-def derive_idle_limit(opened: datetime, used: datetime, limits: AuthLimits) -> datetime:
-    """Derive until when a token issued at ``used`` may be used, in a session opened at ``opened``."""
-    return min(used + limits.session_idle, opened + limits.session_absolute)
+def derive_idle_limit(now: datetime, expires_at: datetime, limits: AuthLimits) -> datetime:
+    """Derive until when a refresh token issued now may be used, in a session that ends at ``expires_at``."""
+    return min(now + limits.session_idle, expires_at)
 
 
 def _register(
@@ -92,9 +92,7 @@ def _register(
     return [said.AccountRegistered(state.auth.credential_version + 1)]
 
 
-def _open(
-    state: AccountState, command: asked.OpenSession, now: datetime, limits: AuthLimits
-) -> list[Body]:
+def _open(state: AccountState, command: asked.OpenSession, now: datetime, limits: AuthLimits) -> list[Body]:
     if state.auth.closed:
         raise LoginRefused(said.LoginStage.LOGIN_KEY)
     if _is_revoked(state.devices, command.device):

@@ -1,18 +1,17 @@
-# ruff: noqa: N818 - a refusal is named after what is refused, as in its problem document
 """What this service refuses besides what every service does. Spec: authentication.md §7.
 
 ::
 
     Refusal
     ├── Unauthenticated
-    │   ├── LoginRefused       401  login_refused       some part of the login was wrong; which one is not said
+    │   ├── LoginRefused       401  login_refused       some part was wrong; which one is not said
     │   └── RefreshRefused     401  token_invalid       no such refresh token
     ├── Conflict
     │   ├── UsernameTaken      409  username_taken      somebody has, or has just reserved, this name
     │   └── AccountTaken       409  account_taken       the account id is registered, and not by this request
     ├── Unprocessable
     │   ├── KdfTooWeak         422  kdf_too_weak        the password would be stretched too little
-    │   └── KdfExcessive       422  kdf_excessive       the password would be stretched beyond what devices can do
+    │   └── KdfExcessive       422  kdf_excessive       the password would be stretched too much
     └── TooManyAttempts        429  too_many_attempts   too many logins failed under this name
 
 From ``solekey_eventlog.errors`` come ``RevokedDevice`` (the login was right, but the device is revoked for

@@ -1,4 +1,4 @@
-"""The private tables of the auth service: credentials and what lives for minutes. None of it reaches an event.
+"""The private tables of the auth service: credentials and what lives for minutes. None reaches an event.
 
 ``credentials`` cannot be rebuilt from events and must be backed up; all other rows here may be lost: open
 challenges are asked again, refresh tokens end with their sessions, brakes are released.
@@ -9,12 +9,12 @@ from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, S
 from solekey_auth.limits import MAX_USERNAME_CHARS
 from solekey_eventlog.tables import ACCOUNT_CHARS, DIGEST_CHARS, Moment, define_event_tables
 
-METADATA = MetaData()
-EVENT_TABLES = define_event_tables(METADATA)
+metadata = MetaData()
+event_tables = define_event_tables(metadata)
 
 credentials = Table(
     "credentials",
-    METADATA,
+    metadata,
     Column("account", String(ACCOUNT_CHARS), primary_key=True),
     Column("username", String(MAX_USERNAME_CHARS), nullable=False, unique=True),
     Column("login_key", String(DIGEST_CHARS), nullable=False),
@@ -30,7 +30,7 @@ credentials = Table(
 
 challenges = Table(
     "challenges",
-    METADATA,
+    metadata,
     Column("challenge", String(DIGEST_CHARS), primary_key=True),  # SHA-256 of the challenge
     Column("name", String(DIGEST_CHARS), nullable=False),  # keyed digest of the username
     Column("expires_at", Moment, nullable=False, index=True),
@@ -38,7 +38,7 @@ challenges = Table(
 
 refresh_tokens = Table(
     "refresh_tokens",
-    METADATA,
+    metadata,
     Column("token", String(DIGEST_CHARS), primary_key=True),  # SHA-256 of the token
     Column("account", String(ACCOUNT_CHARS), nullable=False),
     Column("session", String(ACCOUNT_CHARS), nullable=False),
@@ -49,20 +49,18 @@ refresh_tokens = Table(
     Column("expires_at", Moment, nullable=False, index=True),
     Column("used_at", Moment),
 )
-Index(
-    "refresh_tokens_once", refresh_tokens.c.session, refresh_tokens.c.generation, unique=True
-)
+Index("refresh_tokens_once", refresh_tokens.c.session, refresh_tokens.c.generation, unique=True)
 
 login_names = Table(  # one row a name: what simultaneous logins under it queue for
     "login_names",
-    METADATA,
+    metadata,
     Column("name", String(DIGEST_CHARS), primary_key=True),  # keyed digest of the username
     Column("tried_at", Moment, nullable=False, index=True),
 )
 
 login_failures = Table(
     "login_failures",
-    METADATA,
+    metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
     Column("name", String(DIGEST_CHARS), nullable=False),
     Column("account", String(ACCOUNT_CHARS)),  # unknown for a name that nobody has

@@ -1,6 +1,6 @@
-"""The second factor: time-based one-time passwords (RFC 6238), SHA-1, 6 digits, 30 s. Spec: authentication.md §5.
+"""The second factor: one-time passwords by time (RFC 6238), SHA-1, 6 digits, 30 s.
 
-The secret is derived from the operator's key, not stored: the service needs nothing that decrypts.
+Spec: authentication.md §5. The secret is derived from the operator's key: nothing here decrypts.
 """
 
 import base64
@@ -30,7 +30,7 @@ def derive_secret(operator_key: OperatorKey, credential: Credential) -> TotpSecr
 
 def encode_uri(secret: TotpSecret, credential: Credential, issuer: str) -> str:
     """Encode the ``otpauth://`` address that an authenticator app scans."""
-    return _generator(secret).provisioning_uri(credential.username, issuer_name=issuer)
+    return _generator(secret).provisioning_uri(name=credential.username, issuer_name=issuer)
 
 
 def parse_code(text: str) -> str:

@@ -1,0 +1,173 @@
+"""Registrations, challenges and logins: one transaction each. Spec: authentication.md §2, §3."""
+
+from dataclasses import dataclass, field
+from functools import partial
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from solekey_auth.brake import verify_attempts_left
+from solekey_auth.commands import RegisterAccount
+from solekey_auth.config import AuthConfig
+from solekey_auth.credential import (
+    Credential,
+    KdfParameters,
+    Username,
+    derive_decoy_kdf,
+    derive_username_digest,
+)
+from solekey_auth.domain import AccountState, decide, is_expired
+from solekey_auth.limits import CHALLENGE_BYTES, TOTP_SALT_BYTES
+from solekey_auth.login import Checked, LoginAttempt, verify_login
+from solekey_auth.operator_key import OperatorKey, Purpose
+from solekey_auth.races import LostRaceError, run_transaction
+from solekey_auth.refusals import LoginRefused
+from solekey_auth.rows import CredentialRows, LoginRows
+from solekey_auth.sessions import LiveSession, Sessions, read_state
+from solekey_auth.totp import TotpSecret, derive_secret, encode_uri
+from solekey_eventlog.errors import RevokedDevice
+from solekey_eventlog.kernel import Kernel
+from solekey_eventlog.store import UnitOfWork
+from solekey_protocol.events.body import Stream
+from solekey_protocol.ids import RAW_ID_BYTES, AccountId, PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """What a registration is answered with: the authenticator app's secret, for the user's eyes."""
+
+    account: AccountId
+    totp_secret: TotpSecret = field(repr=False)
+    totp_uri: str = field(repr=False)
+    auth_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What a login must sign, and how its password is stretched. Looks the same for names that nobody has."""
+
+    challenge: str = field(repr=False)
+    kdf: KdfParameters
+
+
+class Accounts:
+    """Who may log in."""
+
+    def __init__(self, kernel: Kernel, config: AuthConfig, sessions: Sessions) -> None:
+        self._kernel = kernel
+        self._issuer = config.totp_issuer
+        self._limits = config.limits
+        self._operator_key = config.open_operator_key()
+        self._sessions = sessions
+        self._decoy = _derive_decoy(self._operator_key, kernel)
+
+    def register(self, command: RegisterAccount) -> Registration:
+        """Reserve a name; the same registration again is answered the same while it is unproven.
+
+        Raises:
+            UsernameTaken, AccountTaken: see domain.decide.
+        """
+        return run_transaction(self._kernel.store, partial(self._register, command))
+
+    def challenge(self, username: Username) -> Challenge:
+        """Make a challenge for a name, whether anybody has it or not."""
+        challenge = self._kernel.random(CHALLENGE_BYTES).hex()
+        with self._kernel.store.begin() as uow:
+            known = self._find(uow, username)
+            LoginRows(uow.connection).put_challenge(
+                challenge, self._digest(username), uow.now + self._limits.challenge
+            )
+        decoy = derive_decoy_kdf(self._operator_key, username)
+        return Challenge(challenge, decoy if known is None else known.kdf)
+
+    def log_in(self, username: Username, attempt: LoginAttempt) -> LiveSession:
+        """Judge a login and open a session. What was used up by it stays used up when it is refused.
+
+        Raises:
+            LoginRefused, TooManyAttempts, RevokedDevice: see refusals.
+            TrustStale: whether the device was revoked cannot be known now.
+            AccountParked, NotYetApplied: see Streams.
+        """
+        self._kernel.freshness.require(Stream.DEVICES)
+        outcome = run_transaction(self._kernel.store, partial(self._log_in, username, attempt))
+        if isinstance(outcome, LoginRefused | RevokedDevice):
+            raise outcome
+        return outcome
+
+    def _register(self, command: RegisterAccount, uow: UnitOfWork) -> Registration:
+        rows = CredentialRows(uow.connection)
+        own = rows.find_by_account(command.account)
+        state = AccountState(
+            auth=self._kernel.streams.auth(uow, command.account),
+            devices=self._kernel.streams.devices(uow, command.account),
+            credential=own,
+            name_holder=rows.find_by_username(command.username),
+        )
+        bodies = decide(state, command, uow.now, self._limits)
+        if own is None or bodies:
+            events = uow.append(command.account, state.auth.head, *bodies)
+            own = Credential(
+                account=command.account,
+                username=command.username,
+                login_key=command.login_key,
+                kdf=command.kdf,
+                totp_salt=self._kernel.random(TOTP_SALT_BYTES),
+                registered_at=uow.now,
+            )
+            rows.put(own)
+            return self._answer(own, events[-1].seq)
+        return self._answer(own, state.auth.head.seq)
+
+    def _answer(self, credential: Credential, auth_seq: int) -> Registration:
+        secret = derive_secret(self._operator_key, credential)
+        uri = encode_uri(secret, credential, self._issuer)
+        return Registration(credential.account, secret, uri, auth_seq)
+
+    def _log_in(
+        self, username: Username, attempt: LoginAttempt, uow: UnitOfWork
+    ) -> LiveSession | LoginRefused | RevokedDevice:
+        rows, name = LoginRows(uow.connection), self._digest(username)
+        rows.queue(name, uow.now)
+        verify_attempts_left(rows.failures(name, self._limits.login_failures), uow.now, self._limits)
+        known = self._find(uow, username)
+        credential = known or self._decoy
+        against = Checked(
+            credential,
+            derive_secret(self._operator_key, credential),
+            is_decoy=known is None,
+            challenge_is_live=rows.take_challenge(attempt.challenge, name, uow.now),
+        )
+        try:
+            login = verify_login(attempt, against, uow.now)
+        except LoginRefused as refusal:
+            rows.put_failure(name, None if known is None else known.account, refusal.stage, uow.now)
+            return refusal
+        if not CredentialRows(uow.connection).take_totp_step(login.account, login.totp_step):
+            raise LostRaceError
+        self._kernel.streams.require_free(uow, login.account)
+        try:
+            return self._sessions.start(uow, read_state(self._kernel, uow, login.account), login)
+        except (LoginRefused, RevokedDevice) as refusal:
+            return refusal
+
+    def _find(self, uow: UnitOfWork, username: Username) -> Credential | None:
+        """Find who has a name. A registration that was not proven in time has it no more."""
+        known = CredentialRows(uow.connection).find_by_username(username)
+        return None if known is None or is_expired(known, uow.now, self._limits) else known
+
+    def _digest(self, username: Username) -> str:
+        return derive_username_digest(self._operator_key, username)
+
+
+def _derive_decoy(operator_key: OperatorKey, kernel: Kernel) -> Credential:
+    """Derive the credential that logins under unknown names are checked against; it opens nothing."""
+    seed = operator_key.derive(Purpose.DECOY_CREDENTIAL)
+    public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    return Credential(
+        account=AccountId.from_raw(seed[:RAW_ID_BYTES]),
+        username=Username("nobody"),
+        login_key=PublicKey(public.hex()),
+        kdf=derive_decoy_kdf(operator_key, Username("nobody")),
+        totp_salt=seed[:TOTP_SALT_BYTES],
+        registered_at=kernel.clock.now(),
+        proven=True,
+    )

@@ -1,0 +1,197 @@
+"""The auth service's HTTP API without a framework. Spec: authentication.md, openapi."""
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+from solekey_auth.accounts import Accounts
+from solekey_auth.commands import RegisterAccount
+from solekey_auth.config import AuthConfig
+from solekey_auth.credential import parse_kdf, parse_username
+from solekey_auth.issuer import Issuer
+from solekey_auth.login import LoginAttempt, encode_registration
+from solekey_auth.refresh import parse_refresh_token
+from solekey_auth.sessions import LiveSession, Sessions
+from solekey_auth.timers import Timers
+from solekey_auth.totp import parse_code
+from solekey_eventlog.errors import BadRequest, NotFound
+from solekey_eventlog.http import (
+    Request,
+    Response,
+    event_response,
+    expect_string,
+    json_response,
+    parse_json_body,
+)
+from solekey_eventlog.http.response import encode_position
+from solekey_eventlog.kernel import Kernel
+from solekey_eventlog.stream_views import read_events, read_health
+from solekey_protocol.encoding import Json
+from solekey_protocol.errors import MalformedError
+from solekey_protocol.events.body import Stream
+from solekey_protocol.ids import SYSTEM_ACCOUNT, AccountId, Digest, PublicKey, SessionId, SignatureHex
+from solekey_protocol.statements import verify_signature
+
+MAX_TEXT_CHARS = 256
+T = TypeVar("T", AccountId, Digest, PublicKey, SignatureHex)
+
+
+class AuthApi:
+    """Answers requests; every value of a request is checked here, none is repeated in an answer."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        config = kernel.config
+        if not isinstance(config, AuthConfig):
+            raise TypeError("the auth service needs an AuthConfig")
+        self.kernel = kernel
+        self._challenge_s = int(config.limits.challenge.total_seconds())
+        self._origin = config.origin
+        self._sessions = Sessions(kernel, config)
+        self._accounts = Accounts(kernel, config, self._sessions)
+        self._issuer = Issuer(kernel, config)
+        self.timers = Timers(kernel, config, self._sessions)
+        self.announce_signing_key()
+
+    def announce_signing_key(self) -> None:
+        """Publish the key that signs tokens, unless it is known; at the start, and then at intervals."""
+        self._issuer.announce()
+
+    def post_account(self, request: Request) -> Response:
+        """Register an account and answer with the secret for its authenticator app.
+
+        Raises:
+            BadRequest, SignatureError, KdfTooWeak, KdfExcessive, UsernameTaken, AccountTaken.
+        """
+        document = _parse_body(request, "account", "username", "login_key", "kdf", "proof")
+        login_key = _parse_as(PublicKey, document, "login_key")
+        proof = _parse_as(SignatureHex, document, "proof")
+        command = RegisterAccount(
+            account=_parse_as(AccountId, document, "account"),
+            username=parse_username(expect_string(document, "username", max_chars=MAX_TEXT_CHARS)),
+            login_key=login_key,
+            kdf=parse_kdf(document["kdf"]),
+        )
+        verify_signature(login_key, _encode(document), proof)
+        made = self._accounts.register(command)
+        members: dict[str, Json] = {
+            "account": made.account,
+            "totp": {"secret": made.totp_secret, "uri": made.totp_uri},
+            "position": {Stream.AUTH.value: made.auth_seq},
+        }
+        return json_response(201, members, encode_position(Stream.AUTH, made.auth_seq))
+
+    def post_challenge(self, request: Request) -> Response:
+        """Make a challenge for a username. Raises BadRequest."""
+        document = _parse_body(request, "username")
+        username = parse_username(expect_string(document, "username", max_chars=MAX_TEXT_CHARS))
+        made = self._accounts.challenge(username)
+        members: dict[str, Json] = {
+            "challenge": made.challenge,
+            "expires_in_s": self._challenge_s,
+            "kdf": made.kdf.to_json(),
+        }
+        return json_response(200, members)
+
+    def post_session(self, request: Request) -> Response:
+        """Log in.
+
+        Raises:
+            BadRequest, LoginRefused, TooManyAttempts, RevokedDevice, TrustStale.
+        """
+        document = _parse_body(request, "username", "challenge", "code", "signature")
+        said_username = expect_string(document, "username", max_chars=MAX_TEXT_CHARS)
+        attempt = LoginAttempt(
+            said_username=said_username,
+            challenge=_parse_as(Digest, document, "challenge"),
+            code=parse_code(expect_string(document, "code", max_chars=MAX_TEXT_CHARS)),
+            signature=_parse_as(SignatureHex, document, "signature"),
+            device=request.proven.device,
+            thumbprint=request.proven.thumbprint,
+            origin=self._origin,
+        )
+        return self._answer(201, self._accounts.log_in(parse_username(said_username), attempt))
+
+    def post_refresh(self, request: Request) -> Response:
+        """Use a refresh token.
+
+        Raises:
+            BadRequest, RefreshRefused, SessionOver, TrustStale.
+        """
+        document = _parse_body(request, "refresh_token")
+        presented = parse_refresh_token(expect_string(document, "refresh_token", max_chars=MAX_TEXT_CHARS))
+        return self._answer(200, self._sessions.refresh(presented, request.proven.thumbprint))
+
+    def get_sessions(self, request: Request) -> Response:
+        """List the account's open sessions."""
+        caller = request.authenticated
+        sessions: list[Json] = [
+            {
+                "session": session.session,
+                "device": session.device,
+                "opened_at": session.opened_at,
+                "expires_at": session.expires_at,
+                "current": session.session == caller.session,
+            }
+            for session in self._sessions.find_open(caller.account)
+        ]
+        return json_response(200, {"sessions": sessions})
+
+    def delete_session(self, request: Request, session: str) -> Response:
+        """End one of the account's sessions; its own: log out. Raises NotFound."""
+        try:
+            named = SessionId(session)
+        except MalformedError:
+            raise NotFound("the account has no such open session") from None
+        return event_response(self._sessions.end(request.authenticated, named), status=200)
+
+    def get_events(self, request: Request) -> Response:
+        """Read the account's auth stream."""
+        return read_events(self.kernel, request, request.authenticated.account)
+
+    def get_system_events(self, request: Request) -> Response:
+        """Read the platform's own auth stream: the signing keys, for everybody."""
+        return read_events(self.kernel, request, SYSTEM_ACCOUNT)
+
+    def get_health(self) -> Response:
+        """Tell whether the service can be relied on."""
+        return read_health(self.kernel)
+
+    def _answer(self, status: int, live: LiveSession) -> Response:
+        issued = self._issuer.issue(live)
+        members: dict[str, Json] = {
+            "account": live.account,
+            "device": live.device,
+            "session": live.session,
+            "tokens": {audience.value: token for audience, token in issued.tokens.items()},
+            "refresh_token": live.refresh_token.reveal(),
+            "expires_in_s": issued.expires_in_s,
+            "position": {Stream.AUTH.value: live.auth_seq},
+        }
+        position = encode_position(Stream.AUTH, live.auth_seq)
+        return json_response(status, members, {**position, "Cache-Control": "no-store"})
+
+
+def _parse_body(request: Request, *members: str) -> Mapping[str, Json]:
+    """Parse an object of exactly these members. Raises BadRequest, which repeats nothing of the body."""
+    try:
+        document = parse_json_body(request)
+    except MalformedError:
+        raise BadRequest("body: expected a JSON object without floats or duplicate keys") from None
+    if document.keys() != set(members):
+        raise BadRequest(f"body: expected exactly the members {', '.join(members)}")
+    return document
+
+
+def _parse_as(kind: type[T], document: Mapping[str, Json], member: str) -> T:
+    """Parse a member as an id or a signature. Raises BadRequest, which does not repeat it."""
+    text = expect_string(document, member, max_chars=MAX_TEXT_CHARS)
+    try:
+        return kind(text)
+    except MalformedError:
+        raise BadRequest(f"body.{member}: expected {kind.PATTERN}") from None
+
+
+def _encode(document: Mapping[str, Json]) -> bytes:
+    try:
+        return encode_registration(document)
+    except MalformedError:
+        raise BadRequest("body: cannot be written as canonical JSON") from None

@@ -1,0 +1,19 @@
+"""What makes the auth service different from the others."""
+
+from typing import Final
+
+from solekey_auth.config import AuthConfig
+from solekey_auth.reactions import derive_reactions
+from solekey_auth.tables import event_tables, metadata
+from solekey_eventlog.kernel import ServiceDefinition
+from solekey_protocol.events import Stream
+
+DEFINITION: Final = ServiceDefinition(
+    stream=Stream.AUTH,
+    config=AuthConfig,
+    subscribes=(Stream.DEVICES,),
+    metadata=metadata,
+    event_tables=event_tables,
+    reactions=derive_reactions,
+    package="solekey_auth",
+)

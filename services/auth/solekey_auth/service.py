@@ -1,0 +1,86 @@
+"""The auth service's entry points; nothing here decides anything."""
+
+from solekey_auth.api import AuthApi
+from solekey_auth.definition import DEFINITION
+from solekey_auth.limits import MAX_BODY_BYTES
+from solekey_eventlog.access import Access
+from solekey_eventlog.bus import Record
+from solekey_eventlog.http import Request, Response
+from solekey_eventlog.nameko_ext import every, http, listen, wired
+
+
+class AuthService:
+    """Who may log in, and who is logged in."""
+
+    name = "auth"
+    api: AuthApi = wired(DEFINITION, AuthApi)
+
+    @http("POST", "/v1/auth/accounts", access=Access.PUBLIC, max_body_bytes=MAX_BODY_BYTES)
+    def post_account(self, request: Request) -> Response:
+        """See AuthApi."""
+        return self.api.post_account(request)
+
+    @http("POST", "/v1/auth/challenges", access=Access.PUBLIC, max_body_bytes=MAX_BODY_BYTES)
+    def post_challenge(self, request: Request) -> Response:
+        """See AuthApi."""
+        return self.api.post_challenge(request)
+
+    @http("POST", "/v1/auth/sessions", access=Access.PROOF, max_body_bytes=MAX_BODY_BYTES)
+    def post_session(self, request: Request) -> Response:
+        """See AuthApi."""
+        return self.api.post_session(request)
+
+    @http("POST", "/v1/auth/sessions/refresh", access=Access.PROOF, max_body_bytes=MAX_BODY_BYTES)
+    def post_refresh(self, request: Request) -> Response:
+        """See AuthApi."""
+        return self.api.post_refresh(request)
+
+    @http("GET", "/v1/auth/sessions", access=Access.SESSION)
+    def get_sessions(self, request: Request) -> Response:
+        """See AuthApi."""
+        return self.api.get_sessions(request)
+
+    @http("DELETE", "/v1/auth/sessions/<session>", access=Access.SESSION)
+    def delete_session(self, request: Request, session: str) -> Response:
+        """See AuthApi."""
+        return self.api.delete_session(request, session)
+
+    @http("GET", "/v1/auth/events", access=Access.SESSION)
+    def get_events(self, request: Request) -> Response:
+        """See AuthApi."""
+        return self.api.get_events(request)
+
+    @http("GET", "/v1/auth/system-events", access=Access.PUBLIC)
+    def get_system_events(self, request: Request) -> Response:
+        """See AuthApi."""
+        return self.api.get_system_events(request)
+
+    @http("GET", "/v1/auth/health", access=Access.PUBLIC)
+    def get_health(self, request: Request) -> Response:  # noqa: ARG002  # every entry point is given one
+        """See AuthApi."""
+        return self.api.get_health()
+
+    @listen()
+    def on_record(self, record: Record) -> None:
+        """Follow devices."""
+        self.api.kernel.projector.apply(record)
+
+    @every(1)
+    def report_failed_logins(self) -> None:
+        """See Timers."""
+        self.api.timers.report_failed_logins()
+
+    @every(10)
+    def expire_sessions(self) -> None:
+        """See Timers."""
+        self.api.timers.expire_sessions()
+
+    @every(60)
+    def purge(self) -> None:
+        """See Timers."""
+        self.api.timers.purge()
+
+    @every(3600)
+    def announce_signing_key(self) -> None:
+        """See AuthApi."""
+        self.api.announce_signing_key()
