@@ -21,7 +21,7 @@ from solekey_eventlog.store import EventStore
 from solekey_protocol.errors import SchemaError
 from solekey_protocol.events import Stream, auth
 from solekey_protocol.schemas import verify_schema
-from solekey_protocol.statements import EMPTY_HEAD
+from solekey_protocol.statements import EMPTY_HEAD, Head
 
 REGISTERED = auth.AccountRegistered(1)
 FAILED = auth.LoginFailed(auth.LoginStage.LOGIN_KEY)
@@ -50,8 +50,9 @@ def test_an_append_that_does_not_continue_the_head_is_refused(start: StartServic
     store = start().store
     with store.begin() as uow:
         (first,) = uow.append(alice.account, EMPTY_HEAD, REGISTERED)
-    with pytest.raises(StalePosition) as refused, store.begin() as uow:
-        uow.append(alice.account, EMPTY_HEAD, FAILED)
+    for wrong in (Head(2, first.digest), Head(1, EMPTY_HEAD.digest), EMPTY_HEAD):
+        with pytest.raises(StalePosition) as refused, store.begin() as uow:
+            uow.append(alice.account, wrong, FAILED)
     assert refused.value.extras == {"head": {"seq": 1, "digest": first.digest}}
 
 
@@ -128,6 +129,7 @@ def test_a_failure_takes_events_and_rows_back_together(start: StartService, alic
         assert uow.connection.execute(select(demo.NOTES)).all() == []
         assert kernel.streams.auth(uow, alice.account).credential_version == 0
     assert not woken
+    assert not kernel.streams._cache  # what was rolled back is kept nowhere
     with kernel.store.begin() as uow:
         uow.append(alice.account, EMPTY_HEAD, REGISTERED)
     assert woken == [True]

@@ -19,16 +19,16 @@ class BrokenReactionError(Exception):
     """What a defective reaction raises."""
 
 
-def note_and_count_failure(uow: UnitOfWork, event: Event) -> None:
-    """React to a revocation with a row and an event of our own; defective for the reason COMPROMISED."""
-    uow.connection.execute(insert(NOTES).values(event=event.digest))
-    uow.append(event.account, uow.head(event.account), auth.LoginFailed(auth.LoginStage.LOGIN_KEY))
-    assert isinstance(event.body, devices.DeviceRevoked)
-    if event.body.reason is devices.RevocationReason.COMPROMISED:
-        raise BrokenReactionError
+def _auth_reactions(kernel: Kernel) -> dict[type[Body], Reaction]:
+    def note_and_count_failure(uow: UnitOfWork, event: Event) -> None:
+        """React to a revocation with a row and an event of our own; defective for the reason COMPROMISED."""
+        own = kernel.streams.auth(uow, event.account)
+        uow.connection.execute(insert(NOTES).values(event=event.digest))
+        uow.append(event.account, own.head, auth.LoginFailed(auth.LoginStage.LOGIN_KEY))
+        assert isinstance(event.body, devices.DeviceRevoked)
+        if event.body.reason is devices.RevocationReason.COMPROMISED:
+            raise BrokenReactionError
 
-
-def _auth_reactions(_: Kernel) -> dict[type[Body], Reaction]:
     return {devices.DeviceRevoked: note_and_count_failure}
 
 
