@@ -1,1 +1,12 @@
-"""Every Solekey service in one process, on SQLite and the embedded bus, behind TLS."""
+"""Every Solekey service in one process, on SQLite and the embedded bus, behind TLS.
+
+``python -m solekey_standalone --data-dir D`` needs no Docker, no broker and no database server; it is the
+same four services, started by the same runner, as in the deployed platform.
+
+Map
+    folder.py      DataFolder: where everything lies, and that only one process uses it
+    authority.py   the local certificate authority and the server's certificate
+    operator.py    the operator's secrets, made once
+    platform.py    the services, their configurations and the bus
+    __main__.py    the command line
+"""

@@ -1,0 +1,87 @@
+"""Runs the embedded platform: ``python -m solekey_standalone --data-dir D``."""
+
+from solekey_eventlog.runner import end_with_problems, run, set_up_logging  # stays first
+
+# isort: split
+import argparse
+import ipaddress
+import json
+import sys
+from pathlib import Path
+
+from solekey_eventlog.bus import BusError
+from solekey_eventlog.config import ConfigError, LogLevel
+from solekey_standalone.authority import Certificates, load_or_make_certificates
+from solekey_standalone.folder import DataFolder, FolderInUseError
+from solekey_standalone.platform import SERVICES, create_topics, make_configs
+
+
+def main() -> int:
+    """Run until SIGTERM or SIGINT; return the exit code."""
+    arguments = _parse_arguments()
+    set_up_logging(arguments.log_level)
+    folder = DataFolder(arguments.data_dir.resolve())
+    try:
+        folder.prepare()
+        with folder.lock():
+            return _run(folder, arguments)
+    except ConfigError as error:
+        end_with_problems(error.problems)
+    except (FolderInUseError, BusError, OSError, ValueError) as error:
+        end_with_problems([str(error)])
+
+
+def _run(folder: DataFolder, arguments: argparse.Namespace) -> int:
+    host, _, port = arguments.listen.rpartition(":")
+    host = host.strip("[]")
+    if not host or not port.isdigit() or (port == "0" and not arguments.origin):
+        end_with_problems(["--listen: expected host:port, with a port of its own: clients sign the address"])
+    origin = arguments.origin or f"https://{_encode_host(_reachable(host))}:{port}"
+    certificates = load_or_make_certificates(folder.tls, _reachable(host))
+    configs = make_configs(
+        folder, certificates, listen=arguments.listen, origin=origin, log_level=arguments.log_level
+    )
+    create_topics(configs[0])
+    return run(SERVICES, configs, on_ready=lambda _: _say_ready(origin, certificates, arguments.ready_json))
+
+
+def _parse_arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m solekey_standalone", description="Every Solekey service in one process."
+    )
+    parser.add_argument(
+        "--data-dir", type=Path, required=True, metavar="DIR", help="made when it is not there"
+    )
+    parser.add_argument(
+        "--listen", default="127.0.0.1:8443", metavar="HOST:PORT", help="default: %(default)s"
+    )
+    parser.add_argument("--origin", metavar="URL", help="how clients reach it; default: https://HOST:PORT")
+    parser.add_argument(
+        "--ready-json", action="store_true", help="print one JSON line once all services answer"
+    )
+    parser.add_argument("--log-level", type=LogLevel, default=LogLevel.WARNING, choices=list(LogLevel))
+    return parser.parse_args()
+
+
+def _say_ready(origin: str, certificates: Certificates, as_json: bool) -> None:
+    ca = str(certificates.authority)
+    text = json.dumps({"ready": True, "url": origin, "ca": ca}) if as_json else f"ready: {origin} (CA: {ca})"
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _reachable(host: str) -> str:
+    """Name a host that clients on this machine reach: 0.0.0.0 is nobody's address."""
+    try:
+        anywhere = ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return host
+    return "localhost" if anywhere else host
+
+
+def _encode_host(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+"""The folder of an embedded platform: everything that must survive a restart, and nothing else.
+
+::
+
+    bus.db                 the embedded bus: all events, for auditors too
+    auth.db … rotation.db  one SQLite database a service
+    objects/               ciphertext objects of the vault
+    operator/              the operator's secrets, 0600
+    tls/                   local certificate authority and server certificate
+    lock                   held by the process that uses the folder
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+_OWNER_ONLY_FOLDER = 0o700
+_OWNER_ONLY_FILE = 0o600
+
+
+class FolderInUseError(Exception):
+    """Another process uses the folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """Names the places in the folder. ``path`` is absolute."""
+
+    path: Path
+
+    @property
+    def bus_url(self) -> str:
+        """The embedded bus."""
+        return f"embedded://{self.path / 'bus.db'}"
+
+    @property
+    def objects_url(self) -> str:
+        """Where the vault keeps ciphertext."""
+        return f"file://{self.path / 'objects'}"
+
+    @property
+    def operator(self) -> Path:
+        """Where the operator's secrets lie."""
+        return self.path / "operator"
+
+    @property
+    def tls(self) -> Path:
+        """Where certificates and their keys lie."""
+        return self.path / "tls"
+
+    def database_url(self, service: str) -> str:
+        """The database of a service."""
+        return f"sqlite:///{self.path / service}.db"
+
+    def prepare(self) -> None:
+        """Make the folders, for the owner's eyes only."""
+        for folder in (self.path, self.operator, self.tls, self.path / "objects"):
+            folder.mkdir(mode=_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Keep other processes out. Raises FolderInUseError when one is in."""
+        with (self.path / "lock").open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise FolderInUseError(f"{self.path} is in use by another process") from error
+            yield
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file that only its owner may read, whole or not at all, and durably."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY_FILE)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the name, too
+    finally:
+        os.close(folder)
