@@ -1,0 +1,10 @@
+"""Runs the rotation service as a process: ``python -m solekey_rotation``."""
+
+from solekey_eventlog.runner import main  # patches the standard library: stays first
+
+# isort: split
+from solekey_rotation.config import RotationConfig
+from solekey_rotation.service import RotationService
+
+if __name__ == "__main__":
+    main(RotationService, RotationConfig)

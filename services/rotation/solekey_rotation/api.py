@@ -1,0 +1,49 @@
+"""The rotation service's HTTP API without a framework. Spec: rotation.md §5."""
+
+from collections.abc import Mapping
+
+from solekey_eventlog.http import Request, Response
+from solekey_eventlog.kernel import Kernel
+from solekey_eventlog.statement_flow import Decision, StatementFlow
+from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.stream_views import read_events, read_health
+from solekey_protocol.encoding import Json
+from solekey_protocol.statements import SignedStatement
+from solekey_rotation.commands import Surroundings, parse_command
+from solekey_rotation.domain import decide
+from solekey_rotation.schedule import make_schedule
+
+
+class RotationApi:
+    """Answers requests for one account at a time: the caller's."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self.kernel = kernel
+        self._schedule = make_schedule(kernel)
+        self._statements = StatementFlow(kernel, self._decide)
+
+    def post_statement(self, request: Request) -> Response:
+        """Take a statement for the rotation stream.
+
+        Raises:
+            Refusal, ProtocolError: see StatementFlow.take and domain.decide.
+        """
+        return self._statements.take(request)
+
+    def get_events(self, request: Request) -> Response:
+        """Read the account's rotation stream."""
+        return read_events(self.kernel, request, request.authenticated.account)
+
+    def get_health(self) -> Response:
+        """Tell whether the service can be relied on."""
+        return read_health(self.kernel)
+
+    def announce_due(self) -> int:
+        """Say of each key that has become too old that its rotation is due; returns how many were said."""
+        return self._schedule.announce_due()
+
+    def _decide(self, uow: UnitOfWork, signed: SignedStatement, _: Mapping[str, Json]) -> Decision:
+        account, streams = signed.statement.account, self.kernel.streams
+        around = Surroundings(streams.devices(uow, account).key_id, streams.vault(uow, account))
+        said = decide(streams.rotation(uow, account), around, parse_command(signed))
+        return Decision(said, self._schedule.renew)

@@ -1,0 +1,23 @@
+"""Configuration of the rotation service."""
+
+from dataclasses import dataclass
+
+from solekey_eventlog.config import ServiceConfig
+
+MAX_AGE_DAYS = 3650
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RotationConfig(ServiceConfig):
+    """What every service is told, and the policy of accounts that have set none."""
+
+    user_key_max_age_days: int = 365
+    data_key_max_age_days: int = 365
+
+    def find_problems(self) -> list[str]:
+        """See ServiceConfig.find_problems."""
+        problems = ServiceConfig.find_problems(self)  # super() does not know a slotted dataclass's copy
+        for name in ("user_key_max_age_days", "data_key_max_age_days"):
+            if not 1 <= getattr(self, name) <= MAX_AGE_DAYS:
+                problems.append(f"{name}: expected 1 to {MAX_AGE_DAYS} days")
+        return problems

@@ -1,0 +1,18 @@
+"""What the rotation service does when others' events arrive: notes since when keys are in force."""
+
+from collections.abc import Mapping
+
+from solekey_eventlog.kernel import Kernel
+from solekey_eventlog.projector import Reaction
+from solekey_protocol.events import Body, devices, vault
+from solekey_rotation.schedule import make_schedule
+
+
+def derive_reactions(kernel: Kernel) -> Mapping[type[Body], Reaction]:
+    """Derive the reactions of a running service."""
+    schedule = make_schedule(kernel)
+    return {
+        devices.AccountFounded: schedule.note_user_key,
+        devices.AccountKeyChanged: schedule.note_user_key,
+        vault.KeyWrapped: schedule.note_wrap,
+    }

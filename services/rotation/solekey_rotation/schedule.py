@@ -1,0 +1,82 @@
+"""Keeps key ages, and with them the moment at which an account is to be looked at again. Spec: rotation.md §4."""
+
+from datetime import datetime, timedelta
+from typing import Final, cast
+
+from solekey_eventlog.errors import AccountParked, NotYetApplied, StalePosition
+from solekey_eventlog.kernel import Kernel
+from solekey_eventlog.store import UnitOfWork
+from solekey_protocol.event import Event
+from solekey_protocol.events import Stream, vault
+from solekey_protocol.ids import AccountId
+from solekey_protocol.streams import RotationStream
+from solekey_rotation.config import RotationConfig
+from solekey_rotation.domain import decide_due
+from solekey_rotation.key_ages import KeyAges, Policy, derive_due
+from solekey_rotation.tables import read_due_accounts, read_key_ages, write_key_ages
+
+_PER_RUN: Final = 200
+_LATER: Final = timedelta(minutes=10)
+"""When to look again at an account that cannot be looked at now."""
+
+
+class Schedule:
+    """Knows when rotations become due."""
+
+    def __init__(self, kernel: Kernel, config: RotationConfig) -> None:
+        self._kernel = kernel
+        self._fallback = Policy(
+            timedelta(days=config.user_key_max_age_days), timedelta(days=config.data_key_max_age_days)
+        )
+
+    def note_user_key(self, uow: UnitOfWork, event: Event) -> None:
+        """Note a user key that came into force (a reaction)."""
+        ages = read_key_ages(uow.connection, event.account).note_user_key(event.time.datetime)
+        self._write(uow, event.account, ages)
+
+    def note_wrap(self, uow: UnitOfWork, event: Event) -> None:
+        """Note a wrapped data key (a reaction)."""
+        if isinstance(event.body, vault.KeyWrapped):
+            before = read_key_ages(uow.connection, event.account)
+            self._write(uow, event.account, before.note_epoch(event.body.epoch, event.time.datetime))
+
+    def renew(self, uow: UnitOfWork, account: AccountId) -> None:
+        """Look at an account again: its policy or its open rotation has changed in this transaction."""
+        self._write(uow, account, read_key_ages(uow.connection, account))
+
+    def announce_due(self) -> int:
+        """Say of each key that has become too old that its rotation is due; returns how many were said."""
+        with self._kernel.store.read() as uow:
+            accounts = read_due_accounts(uow.connection, uow.now, _PER_RUN)
+        return sum(self._announce(account) for account in accounts)
+
+    def _announce(self, account: AccountId) -> int:
+        try:
+            with self._kernel.store.begin() as uow:
+                ages = read_key_ages(uow.connection, account)
+                state = self._kernel.streams.rotation(uow, account)
+                bodies = decide_due(state, ages, self._fallback, uow.now)
+                uow.append(account, state.head, *bodies)
+                self._write(uow, account, ages)
+                return len(bodies)
+        except StalePosition:
+            return 0  # a client was faster; the next run looks again
+        except (AccountParked, NotYetApplied):
+            with self._kernel.store.begin() as uow:
+                ages = read_key_ages(uow.connection, account)
+                write_key_ages(uow.connection, account, ages, uow.now + _LATER)
+            return 0
+
+    def _write(self, uow: UnitOfWork, account: AccountId, ages: KeyAges) -> None:
+        write_key_ages(uow.connection, account, ages, self._next(uow, account, ages))
+
+    def _next(self, uow: UnitOfWork, account: AccountId, ages: KeyAges) -> datetime | None:
+        state = cast("RotationStream", self._kernel.streams.fold(uow, account, Stream.ROTATION))
+        return min(derive_due(state, ages, self._fallback).values(), default=None)
+
+
+def make_schedule(kernel: Kernel) -> Schedule:
+    """Make the schedule of a running service."""
+    if not isinstance(kernel.config, RotationConfig):
+        raise TypeError("the rotation service needs a RotationConfig")
+    return Schedule(kernel, kernel.config)
