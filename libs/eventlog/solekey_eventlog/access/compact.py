@@ -9,10 +9,11 @@ import base64
 import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc import jws
-from joserfc.errors import JoseError
+from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import OKPKey
 
 from solekey_protocol.encoding import Json, encode_json, parse_lenient_json
@@ -51,7 +52,17 @@ class Compact:
         return self.claims
 
 
-_REGISTRY = jws.JWSRegistry(algorithms=[ALGORITHM], strict_check_header=False)
+class _OneAlgorithm(jws.JWSRegistry):
+    """Knows EdDSA alone, and without joserfc's warning that RFC 9864 prefers to call it Ed25519."""
+
+    def get_alg(self, name: str) -> Any:  # joserfc does not export the type
+        """Give EdDSA. Raises UnsupportedAlgorithmError for any other name."""
+        if name != ALGORITHM:
+            raise UnsupportedAlgorithmError(f"expected {ALGORITHM}")
+        return self.algorithms[name]
+
+
+_REGISTRY = _OneAlgorithm(strict_check_header=False)
 
 
 def parse_compact(text: str) -> Compact:

@@ -1,0 +1,28 @@
+"""Runs both on one port; prints it once they answer. Arguments: folder, bus URL, origin, and TLS files or none."""
+
+from solekey_eventlog.runner import run, set_up_logging  # patches the standard library: stays first
+
+# isort: split
+import sys
+from pathlib import Path
+
+from nameko_ext.demo_service.services import DemoAuth, DemoVault
+
+from solekey_eventlog.config import Secret, ServiceConfig
+
+if __name__ == "__main__":
+    folder, bus_url, origin, *tls = sys.argv[1:]
+    set_up_logging("INFO")
+    cert, key = (Path(name) for name in tls) if tls else (None, None)
+    configs = [
+        ServiceConfig(
+            database_url=Secret(f"sqlite:///{folder}/{name}.db"),
+            bus_url=bus_url,
+            origin=origin,
+            listen="127.0.0.1:0",
+            tls_cert=cert,
+            tls_key=key,
+        )
+        for name in ("auth", "vault")
+    ]
+    sys.exit(run([DemoAuth, DemoVault], configs, on_ready=lambda port: print(port, flush=True)))
