@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from access.tickets import ORIGIN, encode, jwk_of, make_proof, sign, thumbprint_of
 from actors import Key
+
 from solekey_eventlog.access.dpop import derive_thumbprint, verify_dpop_proof
 from solekey_eventlog.errors import DpopInvalid
 from solekey_eventlog.http import DpopProof
-
 from solekey_protocol.ids import derive_device_id
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

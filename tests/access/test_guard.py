@@ -1,4 +1,4 @@
-"""The guard on a real store: who is admitted, who is refused, and when a service refuses because it cannot know."""
+"""The guard on a real store: who is admitted, who is refused, and when nobody is because it cannot know."""
 
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -9,6 +9,8 @@ from access.tickets import ORIGIN, make_proof, make_token, publish_signer
 from actors import Actor, Key
 from kernels import Rig
 from nameko_ext.demo_service import definitions
+from sqlalchemy import func, select
+
 from solekey_eventlog.access import Access, Guard
 from solekey_eventlog.bus import Record
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
@@ -24,8 +26,6 @@ from solekey_eventlog.errors import (
     TrustStale,
 )
 from solekey_eventlog.http import Caller, Headers, Request
-from sqlalchemy import func, select
-
 from solekey_protocol.events import auth, devices
 from solekey_protocol.events.body import Body, Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT, AccountId, Timestamp

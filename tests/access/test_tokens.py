@@ -1,4 +1,4 @@
-"""Access tokens: what is minted is accepted; everything else is refused, with a proof that the test can fail."""
+"""Access tokens: what is minted is accepted; everything else is refused."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from access.tickets import ORIGIN, SIGNER, SIGNER_ID, encode, make_token, publish_signer, thumbprint_of
 from actors import Actor, Key, derive_raw
+
 from solekey_eventlog.access import AccessClaims, mint_access_token
 from solekey_eventlog.access.tokens import verify_access_token
 from solekey_eventlog.errors import NotYetApplied, TokenExpired, TokenInvalid
-
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import KeyId
 

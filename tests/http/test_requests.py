@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import pytest
 from actors import Actor
+
 from solekey_eventlog.errors import (
     BadRequest,
     NotYetApplied,
@@ -28,7 +29,6 @@ from solekey_eventlog.http import (
     parse_solekey_after,
     problem_response,
 )
-
 from solekey_protocol.encoding import encode_cbor
 from solekey_protocol.errors import MalformedError, SchemaError, SignatureError
 from solekey_protocol.event import encode_event

@@ -1,4 +1,4 @@
-"""Runs both on one port; prints it once they answer. Arguments: folder, bus URL, origin, and TLS files or none."""
+"""Runs both on one port and prints it. Arguments: folder, bus URL, origin, and TLS files or none."""
 
 from solekey_eventlog.runner import run, set_up_logging  # patches the standard library: stays first
 

@@ -33,11 +33,11 @@ class DemoAuth:
     api = wired(AUTH, DemoApi)
 
     @http("GET", "/v1/auth/health", access=Access.PUBLIC)
-    def health(self, request: Request) -> Response:
+    def health(self, _request: Request) -> Response:
         return json_response(200, {"status": "ok", "unpublished": self.api.kernel.store.count_unpublished()})
 
     @http("POST", "/v1/auth/failures/<account>", access=Access.PUBLIC)
-    def fail(self, request: Request, account: str) -> Response:
+    def fail(self, _request: Request, account: str) -> Response:
         subject = AccountId(account)
         with self.api.kernel.store.begin() as uow:
             [event] = uow.append(subject, uow.head(subject), LoginFailed(LoginStage.LOGIN_KEY))
@@ -49,13 +49,13 @@ class DemoVault:
     api = wired(VAULT, DemoApi)
 
     @http("GET", "/v1/vault/health", access=Access.PUBLIC)
-    def health(self, request: Request) -> Response:
+    def health(self, _request: Request) -> Response:
         kernel = self.api.kernel
         members = {"ticks": self.api.ticks, "fresh": kernel.freshness.describe()}
         return json_response(200, {"status": "ok", **members})
 
     @http("GET", "/v1/vault/position/<account>", access=Access.PUBLIC)
-    def position(self, request: Request, account: str) -> Response:
+    def position(self, _request: Request, account: str) -> Response:
         kernel = self.api.kernel
         with kernel.store.read() as uow:
             head = kernel.streams.auth(uow, AccountId(account)).head
@@ -74,7 +74,7 @@ class DemoVault:
         return json_response(200, {"members": len(parse_cbor_body(request))})
 
     @http("GET", "/v1/vault/boom", access=Access.PUBLIC)
-    def boom(self, request: Request) -> Response:
+    def boom(self, _request: Request) -> Response:
         raise RuntimeError("the secret is swordfish")
 
     @http("GET", "/v1/vault/slow", access=Access.PUBLIC)
