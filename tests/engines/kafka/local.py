@@ -23,7 +23,7 @@ listeners={listeners}
 advertised.listeners={advertised}
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SASL_SSL:SASL_SSL
 log.dirs={data}
-auto.create.topics.enable=false
+auto.create.topics.enable={auto_create_topics}
 offsets.topic.num.partitions=1
 offsets.topic.replication.factor=1
 transaction.state.log.num.partitions=1
@@ -51,7 +51,9 @@ class SecureListener:
 class LocalBroker:
     """One broker process. ``stop`` and ``start`` keep its ports and data; its log is kept in ``folder``."""
 
-    def __init__(self, folder: Path, secure: SecureListener | None = None) -> None:
+    def __init__(
+        self, folder: Path, secure: SecureListener | None = None, *, auto_create_topics: bool = False
+    ) -> None:
         self._java = find_java()
         self._libs = resolve_jars()
         self._folder = folder
@@ -67,6 +69,7 @@ class LocalBroker:
             advertised=",".join(listeners),
             controller_port=controller_port,
             data=folder / "data",
+            auto_create_topics=str(auto_create_topics).lower(),
         )
         if secure:
             settings += _derive_secure_settings(secure)

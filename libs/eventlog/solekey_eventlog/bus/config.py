@@ -124,7 +124,8 @@ def _parse_kafka_options(servers: tuple[str, ...], options: dict[str, str]) -> K
 
 
 def _check_credentials(address: KafkaAddress, password: str | None) -> KafkaAddress:
-    if address.security.has_sasl != (address.username is not None and password is not None):
+    given = [address.username is not None, password is not None]
+    if not (all(given) if address.security.has_sasl else not any(given)):
         raise BusConfigurationError(
             "bus: security=sasl_tls or sasl_plaintext needs username= in the URL and the password setting; "
             "without SASL leave both out"

@@ -66,9 +66,14 @@ class KafkaConnection:
         with self.translated():
             try:
                 return kind(**{**self._settings, **settings}, kafka_client=make_and_keep)
-            except BaseException:
+            except BaseException as error:
                 for client in clients:  # the library leaves its thread running when a constructor fails
                     client.close()
+                if isinstance(error, errors.KafkaTimeoutError):
+                    raise BusUnavailableError(
+                        f"Kafka at {self._servers}: no broker answered in time that accepts our credentials "
+                        "and shows a certificate that we accept (kafka-python's log has the cause)"
+                    ) from error
                 raise
 
     @contextmanager

@@ -46,7 +46,7 @@ def check_topics(admin: Any, topics: Sequence[TopicSettings]) -> None:
     faults = [*_check_brokers(admin)]
     known = {answer["name"]: answer for answer in admin.describe_topics([topic.name for topic in topics])}
     resources = [ConfigResource(ConfigResourceType.TOPIC, topic.name) for topic in topics]
-    configs = admin.describe_configs(resources, config_filter="all")["topic"]
+    configs = admin.describe_configs(resources, config_filter="all").get("topic", {})
     for topic in topics:
         answer = known[topic.name]
         if for_code(answer["error_code"]) is not NoError:
