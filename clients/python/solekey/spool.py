@@ -80,7 +80,8 @@ class Spool:
 
 def derive_fingerprint(*members: str | int) -> str:
     """Derive the name of a source's spool: 32 hex characters."""
-    return hashlib.sha256(encode_json(list(members))).hexdigest()[:32]
+    text = "\x00".join(str(member) for member in members)
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:32]
 
 
 def cut_parts(envelope: Iterable[bytes]) -> Iterator[bytes]:

@@ -83,7 +83,8 @@ def revoke(
 ) -> None:
     """Revoke DEVICE (name or id) for ever: its sessions end, both keys change.
 
-    Everything is re-encrypted, so that no key that the device had opens what is stored from then on. Run it again after an interruption, with the new words (`--new-user-key`).
+    Everything is re-encrypted, so that no key that the device had opens what is stored from then on. Run it
+    again after an interruption, with the new words (`--new-user-key`).
     """
     from solekey.revocation import revoke_device
     from solekey_protocol.events.devices import RevocationReason

@@ -1,0 +1,99 @@
+"""The client against an in-process server, and (``platform``) against the real one in its own process."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from client.fake_server import ORIGIN, FakeServer
+from solekey import Runtime, Server, Session, SignUp, UserKey, Vault, log_in, trust_device
+
+PASSWORD = "correct horse battery staple"
+USERNAME = "ada@example.org"
+
+
+@dataclass
+class World:
+    """A server, and devices of one account."""
+
+    server: FakeServer
+    folder: Path
+    stack: ExitStack
+    phrase: str = ""
+    sessions: dict[str, Session] = field(default_factory=dict)
+
+    @property
+    def runtime(self) -> Runtime:
+        return Runtime(now=lambda: self.server.now, sleep=self.server.sleep, http=self.server)
+
+    def sign_up(self, name: str = "laptop") -> Session:
+        with SignUp(
+            self.folder / name, Server(ORIGIN), username=USERNAME, device_name=name, runtime=self.runtime
+        ) as sign_up:
+            sign_up.register(PASSWORD)
+            session = self.stack.enter_context(sign_up.prove_second_factor(PASSWORD, self.server.code()))
+            user_key = sign_up.make_user_key()
+            self.phrase = user_key.to_phrase()
+            sign_up.found(session, user_key)
+        self.sessions[name] = session
+        return session
+
+    def log_in(self, name: str) -> Session:
+        session = log_in(
+            self.folder / name,
+            Server(ORIGIN),
+            username=USERNAME,
+            password=PASSWORD,
+            code=self.server.code(),
+            device_name=name,
+            runtime=self.runtime,
+        )
+        self.sessions[name] = self.stack.enter_context(session)
+        return session
+
+    def add_device(self, name: str) -> Session:
+        session = self.log_in(name)
+        trust_device(session, self.key())
+        return session
+
+    def reopen(self, name: str) -> Session:
+        """The device after its program was started anew."""
+        return self.stack.enter_context(Session.open(self.folder / name, self.runtime))
+
+    def key(self) -> UserKey:
+        return UserKey.from_phrase(self.phrase)
+
+    def unlock(self, name: str) -> Vault:
+        return self.stack.enter_context(self.sessions[name].unlock(self.key()))
+
+    @property
+    def account(self):
+        return self.server.accounts[USERNAME]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    _make_argon2_quick(monkeypatch)
+    with ExitStack() as stack:
+        yield World(FakeServer(), tmp_path, stack)
+
+
+@pytest.fixture
+def home(world: World) -> World:
+    """A world with one trusted device, ``laptop``."""
+    world.sign_up()
+    return world
+
+
+def _make_argon2_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 MiB and three passes a login are for people, not for a hundred tests; tests/crypto pays them."""
+    from solekey.crypto import login_key
+
+    real: Callable[..., object] = login_key.Argon2id
+
+    def quick(**parameters: object) -> object:
+        return real(**{**parameters, "iterations": 1, "lanes": 1, "memory_cost": 64})
+
+    monkeypatch.setattr(login_key, "Argon2id", quick)
