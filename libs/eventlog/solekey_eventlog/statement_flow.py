@@ -11,6 +11,7 @@ Spec: conventions.md §4.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from solekey_eventlog.errors import (
@@ -35,13 +36,28 @@ from solekey_protocol.encoding import Json
 from solekey_protocol.errors import ForkError, UntrustedDeviceError
 from solekey_protocol.event import Event
 from solekey_protocol.events import Body, Stream
+from solekey_protocol.ids import AccountId
 from solekey_protocol.statements import Head, SignedStatement, Statement, parse_signed_statement
 from solekey_protocol.streams import DevicesStream, DeviceStatus
 
-Decide = Callable[[UnitOfWork, SignedStatement, Mapping[str, Json]], Sequence[Body | SignedStatement]]
-"""What follows from a verified statement; the mapping is the whole request document."""
-Record = Callable[[UnitOfWork, Sequence[Event], Mapping[str, Json]], None]
-"""Writes the rows that belong to appended events, in their transaction."""
+Record = Callable[[UnitOfWork, AccountId], None]
+"""Writes the rows that belong to a decision, in its transaction."""
+
+
+def record_nothing(uow: UnitOfWork, account: AccountId) -> None:
+    """The Record of a decision without rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What follows from a verified statement."""
+
+    said: Sequence[Body | SignedStatement]
+    record: Record = record_nothing
+
+
+Decide = Callable[[UnitOfWork, SignedStatement, Mapping[str, Json]], Decision]
+"""Decides about a statement; the mapping is the whole request document."""
 
 _MEMBERS: Final = ("statement", "signatures")
 
@@ -49,13 +65,10 @@ _MEMBERS: Final = ("statement", "signatures")
 class StatementFlow:
     """Takes statements for one service's stream."""
 
-    def __init__(
-        self, kernel: Kernel, decide: Decide, record: Record, *, optional_members: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, kernel: Kernel, decide: Decide, *, optional_members: Sequence[str] = ()) -> None:
         self._kernel = kernel
         self._stream = kernel.definition.stream
         self._decide = decide
-        self._record = record
         self._optional_members = optional_members
 
     def take(self, request: Request) -> Response:
@@ -101,9 +114,10 @@ class StatementFlow:
             self._verify_seen(uow, statement)
             if self._stream is not Stream.DEVICES:  # whose own fold verifies in ``decide``
                 _verify_trusted(streams.devices(uow, statement.account), signed)
-            events = uow.append(statement.account, head, *self._decide(uow, signed, document))
+            decision = self._decide(uow, signed, document)
+            events = uow.append(statement.account, head, *decision.said)
             _verify_followed(state, events)
-            self._record(uow, events, document)
+            decision.record(uow, statement.account)
             return next(event for event in events if event.signed == signed), 201
 
     def _verify_seen(self, uow: UnitOfWork, statement: Statement) -> Statement:

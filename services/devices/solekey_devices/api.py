@@ -1,19 +1,20 @@
 """The devices service's HTTP API without a framework. Spec: devices.md §3, openapi."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import partial
 
 from sqlalchemy import insert, select
 
-from solekey_devices.commands import DeviceName, parse_command
+from solekey_devices.commands import DeviceName, EnrolDevice, FoundAccount, parse_command
 from solekey_devices.domain import decide
 from solekey_devices.tables import device_names
 from solekey_eventlog.http import Request, Response, json_response
 from solekey_eventlog.kernel import Kernel
-from solekey_eventlog.statement_flow import StatementFlow
+from solekey_eventlog.statement_flow import Decision, StatementFlow
 from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.stream_views import read_events, read_health
 from solekey_protocol.encoding import Json
-from solekey_protocol.event import Event
+from solekey_protocol.ids import AccountId, DeviceId
 from solekey_protocol.statements import SignedStatement
 
 
@@ -22,7 +23,7 @@ class DevicesApi:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self._statements = StatementFlow(kernel, self._decide, self._record, optional_members=("name",))
+        self._statements = StatementFlow(kernel, self._decide, optional_members=("name",))
 
     def post_statement(self, request: Request) -> Response:
         """Take a statement for the devices stream; ``name`` comes with a certificate.
@@ -51,21 +52,15 @@ class DevicesApi:
         """Tell whether the service can be relied on."""
         return read_health(self.kernel)
 
-    def _decide(
-        self, uow: UnitOfWork, signed: SignedStatement, document: Mapping[str, Json]
-    ) -> Sequence[SignedStatement]:
+    def _decide(self, uow: UnitOfWork, signed: SignedStatement, document: Mapping[str, Json]) -> Decision:
         state = self.kernel.streams.devices(uow, signed.statement.account)
-        return decide(state, parse_command(signed, document.get("name")))
+        command = parse_command(signed, document.get("name"))
+        said = decide(state, command)
+        if isinstance(command, FoundAccount | EnrolDevice):
+            return Decision(said, partial(_insert_name, device=signed.statement.device, name=command.name))
+        return Decision(said)
 
-    def _record(self, uow: UnitOfWork, events: Sequence[Event], document: Mapping[str, Json]) -> None:
-        if document.get("name") is None:
-            return
-        name = DeviceName.parse(document["name"])
-        for event in events:
-            statement = event.signed.statement if event.signed else None
-            if statement is not None:
-                uow.connection.execute(
-                    insert(device_names).values(
-                        account=event.account, device=statement.device, name=name.name, salt=name.salt
-                    )
-                )
+
+def _insert_name(uow: UnitOfWork, account: AccountId, *, device: DeviceId, name: DeviceName) -> None:
+    row = {"account": account, "device": device, "name": name.name, "salt": name.salt}
+    uow.connection.execute(insert(device_names).values(row))

@@ -1,0 +1,186 @@
+"""The vault's HTTP API without a framework. Spec: vault.md §8, openapi."""
+
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from functools import partial
+from itertools import chain
+from typing import Any, Final
+
+from sqlalchemy import select
+
+from solekey_eventlog.errors import BadRequest
+from solekey_eventlog.http import (
+    Request,
+    Response,
+    cbor_response,
+    empty_response,
+    expect_members,
+    json_response,
+    parse_cbor_body,
+    parse_json_body,
+)
+from solekey_eventlog.kernel import Kernel
+from solekey_eventlog.statement_flow import Decision, StatementFlow
+from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.stream_views import read_events, read_health
+from solekey_protocol.encoding import Json
+from solekey_protocol.errors import MalformedError
+from solekey_protocol.ids import AccountId, Digest, Timestamp, compute_digest
+from solekey_protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_OBJECTS, MAX_PART_BYTES
+from solekey_protocol.statements import SignedStatement
+from solekey_protocol.wrap import parse_wrap_header
+from solekey_vault.bookkeeping import gather_command, gather_surroundings, record_rows
+from solekey_vault.domain import decide
+from solekey_vault.items import rebuild_items
+from solekey_vault.objects import ObjectStore, storing
+from solekey_vault.ranges import parse_range
+from solekey_vault.refusals import DigestMismatch, WrapMismatch
+from solekey_vault.shelf import Shelf, run_here
+from solekey_vault.wraps import purge_unclaimed_wraps, put_wrap, read_wraps
+
+UNCLAIMED_KEPT: Final = timedelta(hours=24)
+"""What nothing names is deleted after this long."""
+LOOSE_KEPT: Final = timedelta(hours=1)
+"""A blob that no row names is deleted after this long; longer than any upload or download."""
+
+
+class VaultApi:
+    """Answers requests for one account at a time: the caller's."""
+
+    def __init__(
+        self, kernel: Kernel, blobs: ObjectStore, offload: Callable[[Callable[[], Any]], Any] = run_here
+    ) -> None:
+        self.kernel = kernel
+        self.shelf = Shelf(kernel.store, blobs, kernel.random, offload)
+        self._offload = offload
+        self._statements = StatementFlow(kernel, self._decide)
+
+    def put_wrap(self, request: Request, digest: str) -> Response:
+        """Keep the bytes of a wrap until a statement names them.
+
+        Raises:
+            DigestMismatch, WrapMismatch, StorageFull
+        """
+        verified = self._verify_digest(digest, request.body)
+        try:
+            parse_wrap_header(request.body)
+        except MalformedError as error:
+            raise WrapMismatch(str(error)) from error
+        with storing(), self.kernel.store.begin() as uow:
+            put_wrap(uow, request.authenticated.account, verified, request.body)
+        return empty_response()
+
+    def get_wraps(self, request: Request) -> Response:
+        """Send every live wrap, by secret, epoch and version; a pending device needs them to unlock."""
+        account = request.authenticated.account
+        with self.kernel.store.read() as uow:
+            live = [wrap.wrapped.wrap for wrap in self.kernel.streams.vault(uow, account).live_wraps()]
+            bodies = read_wraps(uow.connection, account, live)
+        return cbor_response(200, {"wraps": [bodies[digest] for digest in live]})
+
+    def put_object(self, request: Request, digest: str) -> Response:
+        """Keep one object. Raises DigestMismatch, StorageFull."""
+        verified = self._verify_digest(digest, request.body)
+        self.shelf.put(request.authenticated.account, {verified: request.body})
+        return empty_response()
+
+    def get_object(self, request: Request, digest: str) -> Response:
+        """Send an object, or one range of it. Raises NotFound, RangeNotSatisfiable."""
+        account, wanted = request.authenticated.account, Digest(digest)
+        asked = request.headers.get("Range")
+        if asked is None:
+            body = self.shelf.get(account, wanted)
+            return Response(200, body, "application/octet-stream", {"Accept-Ranges": "bytes"})
+        part = parse_range(asked, self.shelf.get_size(account, wanted))
+        body = self.shelf.get(account, wanted, part.start, part.end)
+        return Response(206, body, "application/octet-stream", {"Content-Range": part.content_range})
+
+    def post_objects(self, request: Request) -> Response:
+        """Keep a batch of small objects, all or none. Raises BadRequest, StorageFull."""
+        bodies: list[bytes] = []
+        match parse_cbor_body(request):
+            case {"objects": [*values], **rest} if not rest and len(values) <= MAX_BATCH_OBJECTS:
+                bodies = [value for value in values if isinstance(value, bytes) and value]
+                if len(bodies) != len(values):
+                    raise BadRequest("body.objects: expected byte strings that are not empty")
+            case _:
+                raise BadRequest(f"body: expected exactly 'objects', at most {MAX_BATCH_OBJECTS}")
+        digests = self._offload(lambda: {compute_digest(body): body for body in bodies})
+        return json_response(200, {"stored": self.shelf.put(request.authenticated.account, digests)})
+
+    def post_missing(self, request: Request) -> Response:
+        """Tell which objects still have to be sent, so that an upload can be resumed."""
+        document = expect_members(parse_json_body(request), ("digests",))
+        digests = _parse_digests(document["digests"])
+        with self.kernel.store.read() as uow:
+            found = self.shelf.find_sizes(uow, request.authenticated.account, digests)
+        return json_response(200, {"missing": [digest for digest in digests if digest not in found]})
+
+    def post_fetch(self, request: Request) -> Response:
+        """Send many objects, or the first bytes of each: as many of the request as fit, at least one."""
+        document = expect_members(parse_json_body(request), ("digests",), ("max_bytes_each",))
+        digests = _parse_digests(document["digests"])
+        each = document.get("max_bytes_each", MAX_PART_BYTES)
+        if not isinstance(each, int) or isinstance(each, bool) or not 1 <= each <= MAX_PART_BYTES:
+            raise BadRequest(f"body.max_bytes_each: expected an integer from 1 to {MAX_PART_BYTES}")
+        account = request.authenticated.account
+        bodies = self.shelf.fetch(account, digests, each=each, total=MAX_BATCH_BYTES)
+        return cbor_response(200, {"objects": bodies})
+
+    def post_statement(self, request: Request) -> Response:
+        """Take a statement for the vault stream.
+
+        Raises:
+            Refusal, ProtocolError: see StatementFlow.take and domain.decide.
+        """
+        return self._statements.take(request)
+
+    def get_events(self, request: Request) -> Response:
+        """Read the account's vault stream."""
+        return read_events(self.kernel, request, request.authenticated.account)
+
+    def get_health(self) -> Response:
+        """Tell whether the service can be relied on."""
+        return read_health(self.kernel)
+
+    def purge_unclaimed(self) -> int:
+        """Delete what was sent long ago and nothing names, and blobs left loose. Returns how many uploads."""
+        now = self.kernel.clock.now()
+        with self.kernel.store.begin() as uow:
+            purged = purge_unclaimed_wraps(uow.connection, now - UNCLAIMED_KEPT)
+        purged += self.shelf.purge_unclaimed(now - UNCLAIMED_KEPT)
+        self.shelf.sweep(now - LOOSE_KEPT)
+        return purged
+
+    def rebuild_items(self) -> None:
+        """Make the read model from zero. Raises LookupError when a change list is gone."""
+        events = self.kernel.definition.event_tables.events
+        with self.kernel.store.begin() as uow:
+            accounts = uow.connection.execute(select(events.c.account).distinct()).scalars().all()
+            streams = (uow.events(AccountId(account)) for account in accounts)
+            rebuild_items(uow.connection, chain.from_iterable(streams), partial(self._read_changes, uow))
+
+    def _decide(self, uow: UnitOfWork, signed: SignedStatement, _: Mapping[str, Json]) -> Decision:
+        account, streams = signed.statement.account, self.kernel.streams
+        command = gather_command(self.shelf, uow, signed)
+        surroundings = gather_surroundings(streams, uow, account)
+        said = decide(streams.vault(uow, account), surroundings, command, Timestamp.from_datetime(uow.now))
+        return Decision(said, partial(record_rows, self.shelf, command))
+
+    def _read_changes(self, uow: UnitOfWork, account: AccountId, digest: Digest) -> bytes:
+        body = self.shelf.read(uow, account, digest)
+        if body is None:
+            raise LookupError(f"{account}: change list {digest} is gone")
+        return body
+
+    def _verify_digest(self, claimed: str, body: bytes) -> Digest:
+        actual: Digest = self._offload(lambda: compute_digest(body))
+        if not body or actual != claimed:
+            raise DigestMismatch("the body's SHA-256 is not the path's digest")
+        return actual
+
+
+def _parse_digests(value: Json) -> list[Digest]:
+    if not isinstance(value, list) or not 1 <= len(value) <= MAX_BATCH_OBJECTS:
+        raise BadRequest(f"body.digests: expected 1 to {MAX_BATCH_OBJECTS} digests")
+    return [Digest(str(digest)) for digest in value]

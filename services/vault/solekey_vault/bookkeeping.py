@@ -1,0 +1,90 @@
+"""A statement and the vault's rows: the facts before its decision, the rows after it. Spec: vault.md §5-7."""
+
+from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.streams import Streams
+from solekey_protocol.change_list import Change, parse_change_list
+from solekey_protocol.errors import MalformedError, SchemaError
+from solekey_protocol.events import vault as said
+from solekey_protocol.ids import AccountId, Digest, ItemId
+from solekey_protocol.statements import SignedStatement
+from solekey_vault.commands import Command, CommitItems, PurgeObjects, RetireWrap, Surroundings, WrapKey
+from solekey_vault.items import (
+    read_current,
+    read_live,
+    read_sealed_epochs,
+    record_commit,
+    record_purge,
+)
+from solekey_vault.refusals import CommitMismatch
+from solekey_vault.shelf import Shelf
+from solekey_vault.wraps import claim_wrap, delete_wrap, read_wraps
+
+
+def gather_surroundings(streams: Streams, uow: UnitOfWork, account: AccountId) -> Surroundings:
+    """Gather what the account's other streams say."""
+    return Surroundings(streams.devices(uow, account).key_id, streams.rotation(uow, account).open)
+
+
+def gather_command(shelf: Shelf, uow: UnitOfWork, signed: SignedStatement) -> Command:
+    """Find the command that a statement is, with what is stored of what it names.
+
+    Raises:
+        SchemaError: the statement belongs to another stream.
+        CommitMismatch: what was uploaded as its change list is none.
+    """
+    account = signed.statement.account
+    match signed.statement.body:
+        case said.KeyWrapped() as body:
+            wraps = read_wraps(uow.connection, account, [body.wrap], keep=True)
+            return WrapKey(signed, body, wraps.get(body.wrap))
+        case said.WrapRetired() as body:
+            return RetireWrap(signed, body, read_sealed_epochs(uow.connection, account))
+        case said.ItemsCommitted() as body:
+            return _gather_commit(shelf, uow, signed, body)
+        case said.ObjectsPurged() as body:
+            return PurgeObjects(signed, body)
+        case body:
+            raise SchemaError(f"{body.TYPE} does not belong to the vault stream")
+
+
+def record_rows(shelf: Shelf, command: Command, uow: UnitOfWork, account: AccountId) -> None:
+    """Write the rows that belong to a command's event, in its transaction."""
+    match command:
+        case WrapKey(_, body):
+            claim_wrap(uow.connection, account, body.wrap)
+        case RetireWrap(_, body):
+            delete_wrap(uow.connection, account, body.wrap)
+        case CommitItems(_, body, changes):
+            shelf.claim(uow, account, [body.changes, *command.part_sizes])
+            record_commit(uow.connection, account, body, changes or ())
+        case PurgeObjects(_, body):
+            shelf.drop(uow, account, record_purge(uow.connection, account, body))
+
+
+def _gather_commit(
+    shelf: Shelf, uow: UnitOfWork, signed: SignedStatement, body: said.ItemsCommitted
+) -> CommitItems:
+    account = signed.statement.account
+    shelf.find_sizes(uow, account, [body.changes], keep=True)
+    encoded = shelf.read(uow, account, body.changes)
+    if encoded is None:
+        return CommitItems(signed, body, None, {}, {})
+    changes = _parse_changes(encoded)
+    if body.kind is said.CommitKind.SNAPSHOT:
+        return CommitItems(signed, body, changes, read_live(uow.connection, account), {})
+    items: list[ItemId] = [change.item for change in changes]
+    parts: list[Digest] = sorted({part.digest for change in changes for part in change.parts})
+    return CommitItems(
+        signed,
+        body,
+        changes,
+        read_current(uow.connection, account, items),
+        shelf.find_sizes(uow, account, parts, keep=True),
+    )
+
+
+def _parse_changes(encoded: bytes) -> tuple[Change, ...]:
+    try:
+        return tuple(parse_change_list(encoded))
+    except MalformedError as error:
+        raise CommitMismatch(str(error)) from error

@@ -1,0 +1,19 @@
+"""What makes the vault different from the other services."""
+
+from typing import Final
+
+from solekey_eventlog.kernel import ServiceDefinition
+from solekey_protocol.events import Stream
+from solekey_vault.config import VaultConfig
+from solekey_vault.reactions import derive_reactions
+from solekey_vault.tables import event_tables, metadata
+
+DEFINITION: Final = ServiceDefinition(
+    stream=Stream.VAULT,
+    config=VaultConfig,
+    subscribes=(Stream.AUTH, Stream.DEVICES, Stream.ROTATION),
+    metadata=metadata,
+    event_tables=event_tables,
+    reactions=derive_reactions,
+    package="solekey_vault",
+)

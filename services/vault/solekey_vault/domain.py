@@ -1,0 +1,192 @@
+"""Decides what may be said in the vault stream; the state is the protocol's own fold. Spec: vault.md §5-7.
+
+Pure: no clock, no storage, no network, no key. ``VaultStream`` holds the rules that the auditor checks too;
+added here is what takes the stored bytes, the current items or another stream to know.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from solekey_protocol.change_list import Change
+from solekey_protocol.encoding import Json
+from solekey_protocol.errors import MalformedError
+from solekey_protocol.events.fields import RotationKind
+from solekey_protocol.events.vault import CommitKind, ItemsCommitted, KeyWrapped, WrapRetired, WrapSuite
+from solekey_protocol.ids import Digest, Timestamp
+from solekey_protocol.limits import MAX_CHANGES
+from solekey_protocol.statements import SignedStatement
+from solekey_protocol.streams import VaultStream
+from solekey_protocol.streams.rotation import Phase
+from solekey_protocol.wrap import WRAP_SUITE_AES_256_GCM, parse_wrap_header
+from solekey_vault.commands import Command, CommitItems, PurgeObjects, RetireWrap, Surroundings, WrapKey
+from solekey_vault.refusals import (
+    CommitMismatch,
+    KeyNotCurrent,
+    PartsMissing,
+    StaleKeyEpoch,
+    VersionConflict,
+    WrapInUse,
+    WrapMismatch,
+    WrapMissing,
+)
+
+MAX_TOLD: Final = 100
+"""Conflicts or missing digests that a refusal lists."""
+_SUITES: Final = {WrapSuite.HKDF_SHA256_AES256GCM: WRAP_SUITE_AES_256_GCM}
+
+
+def decide(
+    state: VaultStream, surroundings: Surroundings, command: Command, now: Timestamp
+) -> list[SignedStatement]:
+    """Decide what a command adds to the stream: its statement, once everything about it holds.
+
+    Raises:
+        TransitionError: a rule of the stream (VaultStream.transition).
+        WrapMissing, WrapMismatch, KeyNotCurrent: WrapKey.
+        WrapInUse: RetireWrap.
+        StaleKeyEpoch, PartsMissing, CommitMismatch, VersionConflict: CommitItems.
+    """
+    match command:
+        case WrapKey():
+            _verify_wrap(command)
+            _verify_key(state, surroundings, command.body)
+        case RetireWrap():
+            _verify_unneeded(state, surroundings, command)
+        case CommitItems():
+            _verify_commit(state, command)
+        case PurgeObjects():
+            pass
+    state.transition(command.body, now)
+    return [command.signed]
+
+
+def _verify_wrap(command: WrapKey) -> bytes:
+    """Verify that the uploaded bytes are the wrap that the statement describes."""
+    body = command.body
+    if command.wrap is None:
+        raise WrapMissing(f"upload {body.wrap} first")
+    try:
+        header = parse_wrap_header(command.wrap)
+    except MalformedError as error:
+        raise WrapMismatch(str(error)) from error
+    written = (header.kind.value, header.epoch, header.wrap_version, header.key_id, header.suite)
+    said = (body.secret.value, body.epoch, body.wrap_version, body.key_id, _SUITES[body.suite])
+    if written != said:
+        raise WrapMismatch("kind, epoch, version, key id or suite differ between the wrap and the statement")
+    return command.wrap
+
+
+def _verify_key(state: VaultStream, surroundings: Surroundings, body: KeyWrapped) -> KeyWrapped:
+    """Verify that the account's user key opens the wrap, now or once the open rotation is committed."""
+    rotation = surroundings.rotation
+    keys = {surroundings.key_id}
+    if rotation is not None:
+        keys.add(rotation.started.to_key_id)
+    if body.key_id not in keys:
+        raise KeyNotCurrent(f"user key {body.key_id} is neither the account's nor being rotated to")
+    if 0 < state.epoch < body.epoch:
+        planned = rotation is not None and (
+            rotation.started.kind is RotationKind.DATA_KEY
+            and rotation.started.to_epoch == body.epoch
+            and rotation.phase is Phase.STAGED
+        )
+        if not planned:
+            raise KeyNotCurrent(f"no staged data key rotation leads to epoch {body.epoch}")
+        if body.key_id != surroundings.key_id:
+            raise KeyNotCurrent("a new data key is wrapped under the account's current user key")
+    return body
+
+
+def _verify_unneeded(state: VaultStream, surroundings: Surroundings, command: RetireWrap) -> WrapRetired:
+    """Verify that the current user key goes on opening every data key that is needed (promise P3)."""
+    body = command.body
+    if body.epoch != state.epoch and body.epoch not in command.sealed_epochs:
+        return body
+    others = [
+        wrap.wrapped
+        for wrap in state.live_wraps(surroundings.key_id)
+        if (wrap.wrapped.secret, wrap.wrapped.epoch) == (body.secret, body.epoch)
+        and wrap.wrapped.wrap_version != body.wrap_version
+    ]
+    if not others or surroundings.key_id is None:
+        raise WrapInUse(f"epoch {body.epoch} is in use, and no other wrap is under the account's user key")
+    return body
+
+
+def _verify_commit(state: VaultStream, command: CommitItems) -> CommitItems:
+    body = command.body
+    if body.epoch != state.epoch:
+        epoch: dict[str, Json] = {"epoch": state.epoch}
+        raise StaleKeyEpoch(f"commit under epoch {body.epoch}; the newest is {state.epoch}", extras=epoch)
+    if command.changes is None:
+        _refuse_missing([body.changes], "the change list")
+        return command
+    changes = command.changes
+    size = sum(change.size for change in changes)
+    if (len(changes), size) != (body.count, body.bytes):
+        raise CommitMismatch(f"the change list has {len(changes)} changes of {size} bytes")
+    if body.kind is CommitKind.SNAPSHOT:
+        _verify_snapshot(changes, command)
+    else:
+        _verify_changes(changes, body)
+        _verify_versions(changes, command)
+        _verify_parts(changes, command)
+    return command
+
+
+def _verify_snapshot(changes: Sequence[Change], command: CommitItems) -> Sequence[Change]:
+    """Verify that a snapshot is exactly the live items."""
+    live = {item: change for item, change in command.current.items() if not change.removed}
+    stated = {change.item: change for change in changes}
+    differing = [item for item in live.keys() | stated.keys() if live.get(item) != stated.get(item)]
+    if differing:
+        raise CommitMismatch(
+            f"the snapshot differs from the live items in {len(differing)}, such as {min(differing)}"
+        )
+    return changes
+
+
+def _verify_changes(changes: Sequence[Change], body: ItemsCommitted) -> Sequence[Change]:
+    """Verify what a delta or rekey may contain."""
+    if len(changes) > MAX_CHANGES:
+        raise CommitMismatch(f"{len(changes)} changes, limit {MAX_CHANGES}")
+    for change in changes:
+        if change.removed:
+            if body.kind is CommitKind.REKEY:
+                raise CommitMismatch(f"{change.item}: a rekey removes nothing")
+        elif change.epoch != body.epoch:
+            raise CommitMismatch(f"{change.item} is sealed under epoch {change.epoch}, not the commit's")
+    return changes
+
+
+def _verify_versions(changes: Sequence[Change], command: CommitItems) -> Sequence[Change]:
+    """Verify that each version follows the vault's; what is rekeyed or removed must be there."""
+    conflicts: list[Json] = []
+    for change in changes:
+        current = command.current.get(change.item)
+        version = current.version if current else 0
+        absent = current is None or current.removed
+        needed = change.removed or command.body.kind is CommitKind.REKEY
+        if change.version != version + 1 or (needed and absent):
+            conflicts.append({"item": change.item, "version": version, "removed": absent})
+    if conflicts:
+        raise VersionConflict(
+            f"{len(conflicts)} items have changed meanwhile", extras={"conflicts": conflicts[:MAX_TOLD]}
+        )
+    return changes
+
+
+def _verify_parts(changes: Sequence[Change], command: CommitItems) -> Sequence[Change]:
+    parts = {(part.digest, part.size) for change in changes for part in change.parts}
+    _refuse_missing(sorted({digest for digest, _ in parts if digest not in command.part_sizes}), "parts")
+    for digest, size in parts:
+        if command.part_sizes[digest] != size:
+            raise CommitMismatch(f"part {digest} is {command.part_sizes[digest]} bytes, not {size}")
+    return changes
+
+
+def _refuse_missing(digests: Sequence[Digest], what: str) -> None:
+    if digests:
+        raise PartsMissing(
+            f"{what}: {len(digests)} were not uploaded", extras={"missing": list(digests[:MAX_TOLD])}
+        )

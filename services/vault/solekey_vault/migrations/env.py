@@ -1,0 +1,3 @@
+from solekey_eventlog.migrations import run_environment
+
+run_environment()

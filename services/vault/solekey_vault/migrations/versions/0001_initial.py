@@ -1,0 +1,93 @@
+"""The event tables, opaque bytes and the read model of the items."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from solekey_eventlog.migrations import create_event_tables_v1
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    create_event_tables_v1()
+    _create_stores()
+    _create_read_model()
+
+
+def _create_stores() -> None:
+    op.create_table(
+        "wraps",
+        sa.Column("account", sa.String(30), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+        sa.Column("claimed", sa.Boolean, nullable=False),
+        sa.Column("stored_at", sa.String(24), nullable=False),
+        sa.PrimaryKeyConstraint("account", "digest", name="wraps_pk"),
+    )
+    op.create_table(
+        "objects",
+        sa.Column("account", sa.String(30), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("size", sa.Integer, nullable=False),
+        sa.Column("name", sa.String(96), nullable=False),
+        sa.Column("large", sa.Boolean, nullable=False),
+        sa.Column("claimed", sa.Boolean, nullable=False),
+        sa.Column("stored_at", sa.String(24), nullable=False),
+        sa.PrimaryKeyConstraint("account", "digest", name="objects_pk"),
+    )
+    op.create_table(
+        "object_rows",
+        sa.Column("name", sa.String(96), primary_key=True),
+        sa.Column("body", sa.LargeBinary, nullable=False),
+    )
+    op.create_table(
+        "loose_blobs",
+        sa.Column("name", sa.String(96), primary_key=True),
+        sa.Column("since", sa.String(24), nullable=False),
+    )
+    op.create_index("ix_loose_blobs_since", "loose_blobs", ["since"])
+
+
+def _create_read_model() -> None:
+    op.create_table(
+        "commits",
+        sa.Column("account", sa.String(30), nullable=False),
+        sa.Column("commit", sa.Integer, nullable=False),
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("changes", sa.String(64), nullable=False),
+        sa.PrimaryKeyConstraint("account", "commit", name="commits_pk"),
+    )
+    op.create_table(
+        "item_versions",
+        sa.Column("account", sa.String(30), nullable=False),
+        sa.Column("item", sa.String(30), nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("epoch", sa.Integer, nullable=False),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("commit", sa.Integer, nullable=False),
+        sa.Column("superseded_by", sa.Integer),
+        sa.PrimaryKeyConstraint("account", "item", "version", name="item_versions_pk"),
+    )
+    newest = sa.text("superseded_by IS NULL")
+    op.create_index(
+        "item_versions_newest",
+        "item_versions",
+        ["account", "item"],
+        unique=True,
+        sqlite_where=newest,
+        postgresql_where=newest,
+    )
+    op.create_table(
+        "item_parts",
+        sa.Column("account", sa.String(30), nullable=False),
+        sa.Column("item", sa.String(30), nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.Column("place", sa.Integer, nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("size", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("account", "item", "version", "place", name="item_parts_pk"),
+    )
+    op.create_index("item_parts_by_digest", "item_parts", ["account", "digest"])

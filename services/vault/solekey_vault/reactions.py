@@ -1,0 +1,16 @@
+"""What the vault does when others' events arrive: nothing.
+
+It follows ``auth`` to admit requests, ``devices`` to verify statements and for the account's key id, and
+``rotation`` to know which key is being rotated to; each is read from the stream when it is needed.
+"""
+
+from collections.abc import Mapping
+
+from solekey_eventlog.kernel import Kernel
+from solekey_eventlog.projector import Reaction
+from solekey_protocol.events import Body
+
+
+def derive_reactions(kernel: Kernel) -> Mapping[type[Body], Reaction]:  # noqa: ARG001 - the same signature in every service
+    """Derive the reactions of a running service."""
+    return {}

@@ -1,0 +1,86 @@
+"""What the vault refuses beyond the rules of its stream. Spec: vault.md §9.
+
+::
+
+    Conflict                    409
+    ├── StaleKeyEpoch           stale_key_epoch     extras: epoch
+    ├── VersionConflict         version_conflict    extras: conflicts [{item, version}]
+    ├── WrapInUse               wrap_in_use
+    ├── WrapMissing             wrap_missing
+    ├── KeyNotCurrent           key_not_current
+    └── PartsMissing            parts_missing       extras: missing [digest]
+    Unprocessable               422
+    ├── DigestMismatch          digest_mismatch
+    ├── WrapMismatch            wrap_mismatch
+    └── CommitMismatch          commit_mismatch
+    RangeNotSatisfiable         416  range_not_satisfiable
+    StorageFull                 507  storage_full
+"""
+
+from solekey_eventlog.errors import Conflict, Refusal, Unprocessable
+
+
+class StaleKeyEpoch(Conflict):
+    """A commit under a data key that is not the newest."""
+
+    code, title = "stale_key_epoch", "The data key was replaced"
+
+
+class VersionConflict(Conflict):
+    """An item's version does not follow the one that the vault has."""
+
+    code, title = "version_conflict", "An item has changed meanwhile"
+
+
+class WrapInUse(Conflict):
+    """The wrap is the last by which the account's user key opens a data key that is needed (promise P3)."""
+
+    code, title = "wrap_in_use", "The wrap is still needed"
+
+
+class WrapMissing(Conflict):
+    """The bytes that a statement names were not uploaded."""
+
+    code, title = "wrap_missing", "The wrap was not uploaded"
+
+
+class KeyNotCurrent(Conflict):
+    """A wrap under a user key, or of an epoch, that neither the account has nor an open rotation leads to."""
+
+    code, title = "key_not_current", "The key is neither current nor being rotated to"
+
+
+class PartsMissing(Conflict):
+    """The change list, or ciphertext that it names, was not uploaded."""
+
+    code, title = "parts_missing", "Not everything that the commit names was uploaded"
+
+
+class DigestMismatch(Unprocessable):
+    """The bytes do not have the digest under which they were sent."""
+
+    code, title = "digest_mismatch", "The bytes have another digest"
+
+
+class WrapMismatch(Unprocessable):
+    """The bytes are not a wrap, or not the one that the statement describes."""
+
+    code, title = "wrap_mismatch", "The wrap is not what the statement says"
+
+
+class CommitMismatch(Unprocessable):
+    """The change list is not what the commit says of it."""
+
+    code, title = "commit_mismatch", "The change list is not what the commit says"
+
+
+class RangeNotSatisfiable(Refusal):
+    """The range begins behind the end of the object, or is more than one."""
+
+    code, status, title = "range_not_satisfiable", 416, "The range cannot be satisfied"
+
+
+class StorageFull(Refusal):
+    """There is no room; nothing was stored."""
+
+    code, status, title = "storage_full", 507, "The storage is full"

@@ -1,0 +1,247 @@
+"""Which objects an account has, and where their bytes lie. Spec: vault.md §3.
+
+An object is visible once its bytes are durable: a large one is written under a new name first, then named by
+a row. A name is noted in ``loose_blobs`` before it is written and after its row is gone, so that a crash leaves
+nothing behind for ever; ``sweep`` deletes what has been loose for long.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from solekey_eventlog.errors import NotFound, Unavailable
+from solekey_eventlog.kernel import Random
+from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_protocol.ids import AccountId, Digest
+from solekey_vault.objects import MAX_ROW_BYTES, ObjectStore, RowStore, pages, storing
+from solekey_vault.tables import loose_blobs, objects
+
+T = TypeVar("T")
+Offload = Callable[[Callable[[], T]], T]
+"""Runs something slow where it does not hold up other requests; under eventlet: ``tpool.execute``."""
+_NAME_BYTES: Final = 16
+
+
+def run_here(work: Callable[[], T]) -> T:
+    """Run it at once, in this thread: an Offload for tests and for servers with a thread a request."""
+    return work()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    digest: Digest
+    size: int
+    name: str
+    large: bool
+
+
+class Shelf:
+    """The objects of all accounts."""
+
+    def __init__(
+        self,
+        store: EventStore,
+        blobs: ObjectStore,
+        random: Random,
+        offload: Callable[[Callable[[], Any]], Any] = run_here,
+    ) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._random = random
+        self._offload = offload
+
+    def put(self, account: AccountId, bodies: Mapping[Digest, bytes]) -> int:
+        """Keep objects under their digests, which the caller has verified. Returns how many are new.
+
+        Raises:
+            StorageFull, Unavailable: none of them is visible that was not before.
+        """
+        with self._store.read() as uow:
+            known = self._find(uow.connection, account, list(bodies))
+        new = [
+            _Place(digest, len(body), self._make_name(account), len(body) > MAX_ROW_BYTES)
+            for digest, body in bodies.items()
+            if digest not in known
+        ]
+        large = {place.name: bodies[place.digest] for place in new if place.large}
+        with storing():
+            if large:
+                self._note_loose(list(large))
+                self._offload(lambda: self._blobs.write(large))
+            with self._store.begin() as uow:
+                self._refresh(uow, account, list(known))
+                return self._name(uow, account, new, bodies)
+
+    def find_sizes(
+        self, uow: UnitOfWork, account: AccountId, digests: Sequence[Digest], *, keep: bool = False
+    ) -> dict[Digest, int]:
+        """Find the sizes of those that are there; with ``keep`` none can be purged before the commit."""
+        found = self._find(uow.connection, account, digests, lock=keep)
+        return {digest: place.size for digest, place in found.items()}
+
+    def read(self, uow: UnitOfWork, account: AccountId, digest: Digest) -> bytes | None:
+        """Read one whole object, if it is there. Raises Unavailable."""
+        place = self._find(uow.connection, account, [digest]).get(digest)
+        if place is None:
+            return None
+        store = self._blobs if place.large else RowStore(uow.connection)
+        return self._offload_large(place, lambda: store.read([place.name])).get(place.name)
+
+    def get_size(self, account: AccountId, digest: Digest) -> int:
+        """Find the size of an object in bytes. Raises NotFound."""
+        with self._store.read() as uow:
+            return self._get(uow, account, digest).size
+
+    def get(self, account: AccountId, digest: Digest, start: int = 0, end: int | None = None) -> bytes:
+        """Read bytes ``start`` to ``end`` of an object. Raises NotFound or Unavailable."""
+        with self._store.read() as uow:
+            place = self._get(uow, account, digest)
+            if not place.large:
+                rows = RowStore(uow.connection).read([place.name], start=start, end=end)
+                return rows[place.name]
+        blobs = self._offload_large(place, lambda: self._blobs.read([place.name], start=start, end=end))
+        if place.name not in blobs:
+            raise NotFound("there is no such object")
+        return blobs[place.name]
+
+    def fetch(
+        self, account: AccountId, digests: Sequence[Digest], *, each: int, total: int
+    ) -> list[bytes | None]:
+        """Read the first ``each`` bytes of objects, as many in order as fit ``total``, but one at least.
+
+        None stands for an object that is not there. Raises Unavailable.
+        """
+        with self._store.read() as uow:
+            found = self._find(uow.connection, account, digests)
+            asked: list[Digest] = []
+            left = total
+            for digest in digests:
+                left -= min(found[digest].size, each) if digest in found else 0
+                if left < 0 and asked:
+                    break
+                asked.append(digest)
+            small = [found[digest].name for digest in asked if digest in found and not found[digest].large]
+            bodies = RowStore(uow.connection).read(small, end=each)
+        large = [found[digest].name for digest in asked if digest in found and found[digest].large]
+        if large:
+            bodies |= self._offload(lambda: self._blobs.read(large, end=each))
+        return [bodies.get(found[digest].name) if digest in found else None for digest in asked]
+
+    def claim(self, uow: UnitOfWork, account: AccountId, digests: Sequence[Digest]) -> None:
+        """Note that a commit names objects: they stay until they are dropped."""
+        for page in pages(digests):
+            uow.connection.execute(
+                update(objects)
+                .where(objects.c.account == account, objects.c.digest.in_(page))
+                .values(claimed=True)
+            )
+
+    def drop(self, uow: UnitOfWork, account: AccountId, digests: Sequence[Digest]) -> int:
+        """Delete objects with the transaction; blobs follow with ``sweep``. Returns how many there were."""
+        dropped = 0
+        for page in pages(digests):
+            query = delete(objects).where(objects.c.account == account, objects.c.digest.in_(page))
+            dropped += self._delete(uow, query)
+        return dropped
+
+    def purge_unclaimed(self, before: datetime) -> int:
+        """Delete objects that were sent before a moment and that no commit names. Returns how many."""
+        with self._store.begin() as uow:
+            query = delete(objects).where(objects.c.claimed.is_(False), objects.c.stored_at < before)
+            return self._delete(uow, query)
+
+    def sweep(self, before: datetime) -> int:
+        """Delete blobs that have been loose since before a moment. Returns how many."""
+        with self._store.read() as uow:
+            query = select(loose_blobs.c.name).where(loose_blobs.c.since < before)
+            names = list(uow.connection.execute(query).scalars())
+        if names:
+            self._offload(lambda: self._blobs.delete(names))
+            with self._store.begin() as uow:
+                for page in pages(names):
+                    uow.connection.execute(delete(loose_blobs).where(loose_blobs.c.name.in_(page)))
+        return len(names)
+
+    def _make_name(self, account: AccountId) -> str:
+        return f"{account}/{self._random(_NAME_BYTES).hex()}"
+
+    def _get(self, uow: UnitOfWork, account: AccountId, digest: Digest) -> _Place:
+        place = self._find(uow.connection, account, [digest]).get(digest)
+        if place is None:
+            raise NotFound("there is no such object")
+        return place
+
+    def _find(
+        self, connection: Connection, account: AccountId, digests: Sequence[Digest], *, lock: bool = False
+    ) -> dict[Digest, _Place]:
+        found: dict[Digest, _Place] = {}
+        for page in pages(digests):
+            query = select(objects).where(objects.c.account == account, objects.c.digest.in_(page))
+            for row in connection.execute(query.with_for_update() if lock else query):
+                found[Digest(row.digest)] = _Place(Digest(row.digest), row.size, row.name, row.large)
+        return found
+
+    def _note_loose(self, names: Sequence[str]) -> None:
+        with self._store.begin() as uow:
+            rows = [{"name": name, "since": uow.now} for name in names]
+            uow.connection.execute(insert(loose_blobs), rows)
+
+    def _refresh(self, uow: UnitOfWork, account: AccountId, digests: Sequence[Digest]) -> None:
+        """What is sent again is wanted: its time until it is purged begins anew."""
+        for page in pages(digests):
+            uow.connection.execute(
+                update(objects)
+                .where(objects.c.account == account, objects.c.digest.in_(page))
+                .values(stored_at=uow.now)
+            )
+
+    def _name(
+        self, uow: UnitOfWork, account: AccountId, new: Sequence[_Place], bodies: Mapping[Digest, bytes]
+    ) -> int:
+        """Insert the rows that make objects visible; of two that send the same one, the first counts."""
+        if not new:
+            return 0
+        dialect = postgresql if uow.connection.dialect.name == "postgresql" else sqlite
+        rows = [
+            {
+                "account": account,
+                "digest": place.digest,
+                "size": place.size,
+                "name": place.name,
+                "large": place.large,
+                "claimed": False,
+                "stored_at": uow.now,
+            }
+            for place in new
+        ]
+        query = dialect.insert(objects).on_conflict_do_nothing().returning(objects.c.name)
+        named = set(uow.connection.execute(query, rows).scalars())
+        small = [place for place in new if place.name in named and not place.large]
+        RowStore(uow.connection).write({place.name: bodies[place.digest] for place in small})
+        large = [place.name for place in new if place.name in named and place.large]
+        self._settle(uow, large)
+        return len(named)
+
+    def _settle(self, uow: UnitOfWork, names: Sequence[str]) -> None:
+        settled = 0
+        for page in pages(names):
+            result = uow.connection.execute(delete(loose_blobs).where(loose_blobs.c.name.in_(page)))
+            settled += result.rowcount
+        if settled != len(names):  # the write took so long that ``sweep`` has deleted it
+            raise Unavailable("storing took too long; send it again")
+
+    def _delete(self, uow: UnitOfWork, query: Any) -> int:
+        rows = uow.connection.execute(query.returning(objects.c.name, objects.c.large)).all()
+        RowStore(uow.connection).delete([row.name for row in rows if not row.large])
+        large = [{"name": row.name, "since": uow.now} for row in rows if row.large]
+        if large:
+            uow.connection.execute(insert(loose_blobs), large)
+        return len(rows)
+
+    def _offload_large(self, place: _Place, work: Callable[[], T]) -> T:
+        result: T = self._offload(work) if place.large else work()
+        return result

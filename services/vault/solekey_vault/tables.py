@@ -1,0 +1,111 @@
+"""The rows of the vault beside its events. Spec: vault.md §3, §6, §7.
+
+``wraps``, ``objects``, ``object_rows`` and ``loose_blobs`` are opaque bytes and where they lie: they cannot
+be rebuilt. ``commits``, ``item_versions`` and ``item_parts`` are the read model: items.py rebuilds it.
+"""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+)
+
+from solekey_eventlog.tables import ACCOUNT_CHARS, DIGEST_CHARS, Moment, define_event_tables
+
+ITEM_CHARS: Final = 30
+NAME_CHARS: Final = 96
+
+metadata = MetaData()
+event_tables = define_event_tables(metadata)
+
+wraps = Table(
+    "wraps",
+    metadata,
+    Column("account", String(ACCOUNT_CHARS), nullable=False),
+    Column("digest", String(DIGEST_CHARS), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("claimed", Boolean, nullable=False),  # an event names it
+    Column("stored_at", Moment, nullable=False),
+    PrimaryKeyConstraint("account", "digest", name="wraps_pk"),
+)
+
+objects = Table(
+    "objects",
+    metadata,
+    Column("account", String(ACCOUNT_CHARS), nullable=False),
+    Column("digest", String(DIGEST_CHARS), nullable=False),
+    Column("size", Integer, nullable=False),  # bytes
+    Column("name", String(NAME_CHARS), nullable=False),  # in its store; never used twice
+    Column("large", Boolean, nullable=False),  # a blob, not a row
+    Column("claimed", Boolean, nullable=False),  # a commit names it
+    Column("stored_at", Moment, nullable=False),
+    PrimaryKeyConstraint("account", "digest", name="objects_pk"),
+)
+
+object_rows = Table(
+    "object_rows",
+    metadata,
+    Column("name", String(NAME_CHARS), primary_key=True),
+    Column("body", LargeBinary, nullable=False),
+)
+
+loose_blobs = Table(  # on the way in or out: no row of ``objects`` names them
+    "loose_blobs",
+    metadata,
+    Column("name", String(NAME_CHARS), primary_key=True),
+    Column("since", Moment, nullable=False, index=True),
+)
+
+commits = Table(
+    "commits",
+    metadata,
+    Column("account", String(ACCOUNT_CHARS), nullable=False),
+    Column("commit", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("changes", String(DIGEST_CHARS), nullable=False),
+    PrimaryKeyConstraint("account", "commit", name="commits_pk"),
+)
+
+item_versions = Table(
+    "item_versions",
+    metadata,
+    Column("account", String(ACCOUNT_CHARS), nullable=False),
+    Column("item", String(ITEM_CHARS), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("epoch", Integer, nullable=False),  # 0: removed
+    Column("size", BigInteger, nullable=False),  # bytes
+    Column("commit", Integer, nullable=False),
+    Column("superseded_by", Integer),  # commit; NULL: the newest version
+    PrimaryKeyConstraint("account", "item", "version", name="item_versions_pk"),
+)
+_newest = item_versions.c.superseded_by.is_(None)
+Index(
+    "item_versions_newest",
+    item_versions.c.account,
+    item_versions.c.item,
+    unique=True,
+    sqlite_where=_newest,
+    postgresql_where=_newest,
+)
+
+item_parts = Table(
+    "item_parts",
+    metadata,
+    Column("account", String(ACCOUNT_CHARS), nullable=False),
+    Column("item", String(ITEM_CHARS), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("place", Integer, nullable=False),  # 0, 1, 2 … in the envelope
+    Column("digest", String(DIGEST_CHARS), nullable=False),
+    Column("size", Integer, nullable=False),  # bytes
+    PrimaryKeyConstraint("account", "item", "version", "place", name="item_parts_pk"),
+)
+Index("item_parts_by_digest", item_parts.c.account, item_parts.c.digest)

@@ -1,0 +1,51 @@
+"""The bytes of wraps: sent first, then claimed by an event, deleted when retired. Spec: vault.md §6."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from solekey_eventlog.store import UnitOfWork
+from solekey_protocol.ids import AccountId, Digest
+from solekey_vault.tables import wraps
+
+
+def put_wrap(uow: UnitOfWork, account: AccountId, digest: Digest, body: bytes) -> None:
+    """Keep a wrap; the same again changes nothing but its time until it is purged."""
+    dialect = postgresql if uow.connection.dialect.name == "postgresql" else sqlite
+    row = {"account": account, "digest": digest, "body": body, "claimed": False, "stored_at": uow.now}
+    query = dialect.insert(wraps).values(row)
+    uow.connection.execute(
+        query.on_conflict_do_update(
+            index_elements=[wraps.c.account, wraps.c.digest], set_={"stored_at": uow.now}
+        )
+    )
+
+
+def read_wraps(
+    connection: Connection, account: AccountId, digests: Sequence[Digest], *, keep: bool = False
+) -> dict[Digest, bytes]:
+    """Read wraps; absent ones are left out. With ``keep`` none can be purged before the commit."""
+    query = select(wraps.c.digest, wraps.c.body).where(
+        wraps.c.account == account, wraps.c.digest.in_(digests)
+    )
+    rows = connection.execute(query.with_for_update() if keep else query)
+    return {Digest(row.digest): bytes(row.body) for row in rows}
+
+
+def claim_wrap(connection: Connection, account: AccountId, digest: Digest) -> None:
+    """Note that an event names a wrap."""
+    of_wrap = (wraps.c.account == account, wraps.c.digest == digest)
+    connection.execute(update(wraps).where(*of_wrap).values(claimed=True))
+
+
+def delete_wrap(connection: Connection, account: AccountId, digest: Digest) -> None:
+    """Delete a retired wrap."""
+    connection.execute(delete(wraps).where(wraps.c.account == account, wraps.c.digest == digest))
+
+
+def purge_unclaimed_wraps(connection: Connection, before: datetime) -> int:
+    """Delete wraps that were sent before a moment and that no event names. Returns how many."""
+    query = delete(wraps).where(wraps.c.claimed.is_(False), wraps.c.stored_at < before)
+    return connection.execute(query).rowcount

@@ -1,0 +1,298 @@
+"""What the vault decides beyond the stream's rules, as tables: each refused step beside the accepted one."""
+
+from dataclasses import replace
+
+import pytest
+from actors import Actor, UserKey, derive_raw, derive_rotation_id
+from solekey_vault.commands import CommitItems, PurgeObjects, RetireWrap, Surroundings, WrapKey
+from solekey_vault.domain import decide
+from solekey_vault.refusals import (
+    CommitMismatch,
+    KeyNotCurrent,
+    PartsMissing,
+    StaleKeyEpoch,
+    VersionConflict,
+    WrapInUse,
+    WrapMismatch,
+    WrapMissing,
+)
+from vault.content import change_of, commit_of, seal_wrap_like, wrapped_as
+
+from solekey_protocol.change_list import Part
+from solekey_protocol.errors import TransitionError
+from solekey_protocol.events.fields import RotationKind
+from solekey_protocol.events.rotation import RotationReason, RotationStarted
+from solekey_protocol.events.vault import CommitKind, ObjectsPurged, WrapRetired
+from solekey_protocol.ids import ItemId, Timestamp
+from solekey_protocol.limits import MAX_CHANGES
+from solekey_protocol.streams import Rotation, VaultStream
+from solekey_protocol.streams.rotation import Phase
+
+ANA = Actor("ana", "laptop")
+NOON = Timestamp("2026-11-23T12:00:00.000Z")
+OLD, NEW, OTHER = (UserKey(name).key_id for name in ("old", "new", "other"))
+EMPTY = VaultStream.start(ANA.account)
+CALM = Surroundings(OLD, None)
+
+
+def rotating(kind, *, to_key=OLD, from_epoch=1, to_epoch=1, phase=Phase.STAGED, key_id=OLD):
+    started = RotationStarted(
+        derive_rotation_id("a"), kind, RotationReason.REQUESTED, OLD, to_key, from_epoch, to_epoch
+    )
+    return Surroundings(key_id, Rotation(started, phase))
+
+
+CHANGING_KEY = rotating(RotationKind.USER_KEY, to_key=NEW)
+REKEYING = rotating(RotationKind.DATA_KEY, to_epoch=2)
+
+
+def stream_of(*bodies):
+    state = EMPTY
+    for body in bodies:
+        state = state.transition(body, NOON)
+    return state
+
+
+def wrap(epoch=1, version=1, key_id=OLD):
+    body = seal_wrap_like(epoch, version, key_id)
+    return WrapKey(ANA.sign(wrapped_as(body)), wrapped_as(body), body)
+
+
+def said(*command):
+    return [each.body for each in command]
+
+
+FIRST = stream_of(wrap().body)
+
+
+@pytest.mark.parametrize(
+    ("state", "around", "command"),
+    [
+        (EMPTY, CALM, wrap()),
+        (FIRST, CALM, wrap(version=2)),
+        (FIRST, CHANGING_KEY, wrap(version=2, key_id=NEW)),
+        (FIRST, REKEYING, wrap(epoch=2)),
+    ],
+    ids=["first", "again under the same key", "user key change", "data re-key"],
+)
+def test_wraps_are_taken(state, around, command):
+    assert decide(state, around, command, NOON) == [command.signed]
+
+
+REFUSED_WRAPS = {
+    "the bytes are not there": (EMPTY, CALM, replace(wrap(), wrap=None), WrapMissing),
+    "the bytes are no wrap": (EMPTY, CALM, replace(wrap(), wrap=b"SKW1" + bytes(138)), WrapMismatch),
+    "the header has another epoch": (EMPTY, CALM, replace(wrap(), wrap=wrap(epoch=2).wrap), WrapMismatch),
+    "the header has another version": (EMPTY, CALM, replace(wrap(), wrap=wrap(version=2).wrap), WrapMismatch),
+    "the header has another key": (EMPTY, CALM, replace(wrap(), wrap=wrap(key_id=NEW).wrap), WrapMismatch),
+    "a key that nobody has": (FIRST, CALM, wrap(version=2, key_id=OTHER), KeyNotCurrent),
+    "a key that no rotation leads to": (FIRST, CHANGING_KEY, wrap(version=2, key_id=OTHER), KeyNotCurrent),
+    "the new key without a rotation": (FIRST, CALM, wrap(version=2, key_id=NEW), KeyNotCurrent),
+    "the old key after the change": (
+        FIRST,
+        rotating(RotationKind.USER_KEY, to_key=NEW, key_id=NEW),
+        wrap(version=2, key_id=OLD),
+        KeyNotCurrent,
+    ),
+    "a new epoch without a rotation": (FIRST, CALM, wrap(epoch=2), KeyNotCurrent),
+    "a new epoch during a user key change": (FIRST, CHANGING_KEY, wrap(epoch=2), KeyNotCurrent),
+    "a new epoch that is verified already": (
+        FIRST,
+        rotating(RotationKind.DATA_KEY, to_epoch=2, phase=Phase.VERIFIED),
+        wrap(epoch=2),
+        KeyNotCurrent,
+    ),
+    "another epoch than the rotation's": (FIRST, REKEYING, wrap(epoch=3), KeyNotCurrent),
+    "a new epoch under a key to come": (
+        FIRST,
+        rotating(RotationKind.DATA_KEY, to_key=NEW, to_epoch=2),
+        wrap(epoch=2, key_id=NEW),
+        KeyNotCurrent,
+    ),
+    "an account that is not founded here": (EMPTY, Surroundings(None, None), wrap(), KeyNotCurrent),
+    "a version is skipped": (FIRST, CALM, wrap(version=3), TransitionError),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED_WRAPS)
+def test_wraps_are_refused(what):
+    state, around, command, error = REFUSED_WRAPS[what]
+    with pytest.raises(error):
+        decide(state, around, command, NOON)
+
+
+def retire(command, *sealed_epochs):
+    body = command.body
+    retired = WrapRetired(body.secret, body.epoch, body.wrap_version, body.wrap)
+    return RetireWrap(ANA.sign(retired), retired, frozenset(sealed_epochs))
+
+
+BOTH_KEYS = stream_of(wrap().body, wrap(version=2, key_id=NEW).body)
+TWO_EPOCHS = stream_of(wrap().body, wrap(epoch=2).body)
+CHANGED = replace(CHANGING_KEY, key_id=NEW)
+
+RETIREMENTS = {
+    "the old wrap after a user key change": (BOTH_KEYS, CHANGED, retire(wrap(), 1), None),
+    "the old wrap before the user key change": (BOTH_KEYS, CHANGING_KEY, retire(wrap(), 1), WrapInUse),
+    "a staged wrap of an aborted change": (
+        BOTH_KEYS,
+        CHANGING_KEY,
+        retire(wrap(version=2, key_id=NEW), 1),
+        None,
+    ),
+    "the new wrap after the change": (
+        BOTH_KEYS,
+        CHANGED,
+        retire(wrap(version=2, key_id=NEW), 1),
+        WrapInUse,
+    ),
+    "the newest epoch's, even without items": (BOTH_KEYS, CHANGING_KEY, retire(wrap()), WrapInUse),
+    "an old epoch with items": (TWO_EPOCHS, CALM, retire(wrap(), 1, 2), WrapInUse),
+    "an old epoch without items": (TWO_EPOCHS, CALM, retire(wrap(), 2), None),
+    "an old epoch that is empty altogether": (TWO_EPOCHS, CALM, retire(wrap()), None),
+    "the only wrap": (FIRST, CALM, retire(wrap()), WrapInUse),
+    "nobody's account": (BOTH_KEYS, Surroundings(None, None), retire(wrap(), 1), WrapInUse),
+    "a wrap that is not there": (TWO_EPOCHS, CALM, retire(wrap(version=7), 2), TransitionError),
+}
+
+
+@pytest.mark.parametrize("what", RETIREMENTS)
+def test_no_wrap_that_is_needed_is_retired(what):
+    state, around, command, error = RETIREMENTS[what]
+    if error is None:
+        assert decide(state, around, command, NOON) == [command.signed]
+        return
+    with pytest.raises(error):
+        decide(state, around, command, NOON)
+
+
+ITEM, SECOND = (ItemId.from_raw(derive_raw(name)) for name in ("item", "second item"))
+AT_ONE = {ITEM: change_of(ITEM, 1)}
+
+
+def commit(*changes, kind=CommitKind.DELTA, current=None, parts=None, **lies):
+    """A commit whose parts are uploaded, unless ``parts`` says otherwise; ``lies`` are fields of its body."""
+    body = commit_of(*changes, kind=kind, **lies)
+    uploaded = {part.digest: part.size for change in changes for part in change.parts}
+    return CommitItems(ANA.sign(body), body, changes, current or {}, uploaded if parts is None else parts)
+
+
+def remove(item, version):
+    return change_of(item, version, epoch=0, size=0)
+
+
+ONE_MORE = change_of(SECOND, 1)
+SECOND_EPOCH = stream_of(wrap().body, wrap(epoch=2).body)
+
+COMMITS = {
+    "a first item": (FIRST, commit(change_of(ITEM, 1)), None),
+    "its next version": (FIRST, commit(change_of(ITEM, 2), current=AT_ONE), None),
+    "its removal": (FIRST, commit(remove(ITEM, 2), current=AT_ONE), None),
+    "an item that was removed comes back": (
+        FIRST,
+        commit(change_of(ITEM, 3), current={ITEM: remove(ITEM, 2)}),
+        None,
+    ),
+    "a rekey": (
+        SECOND_EPOCH,
+        commit(change_of(ITEM, 2, epoch=2), kind=CommitKind.REKEY, current=AT_ONE, epoch=2),
+        None,
+    ),
+    "a snapshot": (FIRST, commit(AT_ONE[ITEM], kind=CommitKind.SNAPSHOT, current=AT_ONE), None),
+    "a snapshot of nothing": (FIRST, commit(kind=CommitKind.SNAPSHOT), None),
+    "a snapshot in which old epochs remain": (
+        SECOND_EPOCH,
+        commit(AT_ONE[ITEM], kind=CommitKind.SNAPSHOT, current=AT_ONE, epoch=2),
+        None,
+    ),
+    "a version is repeated": (FIRST, commit(change_of(ITEM, 1), current=AT_ONE), VersionConflict),
+    "a version is skipped": (FIRST, commit(change_of(ITEM, 3), current=AT_ONE), VersionConflict),
+    "an unknown item's second version": (FIRST, commit(change_of(ITEM, 2)), VersionConflict),
+    "an unknown item is removed": (FIRST, commit(remove(ITEM, 1)), VersionConflict),
+    "an item is removed twice": (
+        FIRST,
+        commit(remove(ITEM, 3), current={ITEM: remove(ITEM, 2)}),
+        VersionConflict,
+    ),
+    "an unknown item is rekeyed": (FIRST, commit(ONE_MORE, kind=CommitKind.REKEY), VersionConflict),
+    "an old epoch": (SECOND_EPOCH, commit(change_of(ITEM, 1)), StaleKeyEpoch),
+    "an epoch to come": (FIRST, commit(change_of(ITEM, 1, epoch=2), epoch=2), StaleKeyEpoch),
+    "a put under another epoch": (SECOND_EPOCH, commit(change_of(ITEM, 1), epoch=2), CommitMismatch),
+    "a rekey removes": (
+        FIRST,
+        commit(remove(ITEM, 2), kind=CommitKind.REKEY, current=AT_ONE),
+        CommitMismatch,
+    ),
+    "no change list": (FIRST, replace(commit(change_of(ITEM, 1)), changes=None), PartsMissing),
+    "a part is missing": (FIRST, commit(change_of(ITEM, 1), parts={}), PartsMissing),
+    "a part has another size": (
+        FIRST,
+        commit(change_of(ITEM, 1), parts={change_of(ITEM, 1).parts[0].digest: 1}),
+        CommitMismatch,
+    ),
+    "the count is a lie": (FIRST, commit(change_of(ITEM, 1), count=2), CommitMismatch),
+    "the size is a lie": (FIRST, commit(change_of(ITEM, 1), bytes=1), CommitMismatch),
+    "too many changes": (
+        FIRST,
+        commit(
+            *[
+                change_of(
+                    ItemId.from_raw(n.to_bytes(16, "big")), 1, parts=(Part(ONE_MORE.parts[0].digest, 9),)
+                )
+                for n in range(MAX_CHANGES + 1)
+            ]
+        ),
+        CommitMismatch,
+    ),
+    "a snapshot omits an item": (FIRST, commit(kind=CommitKind.SNAPSHOT, current=AT_ONE), CommitMismatch),
+    "a snapshot invents an item": (
+        FIRST,
+        commit(AT_ONE[ITEM], ONE_MORE, kind=CommitKind.SNAPSHOT, current=AT_ONE),
+        CommitMismatch,
+    ),
+    "a snapshot rolls a version back": (
+        FIRST,
+        commit(AT_ONE[ITEM], kind=CommitKind.SNAPSHOT, current={ITEM: change_of(ITEM, 2)}),
+        CommitMismatch,
+    ),
+    "a snapshot names other ciphertext": (
+        FIRST,
+        commit(change_of(ITEM, 1, size=99), kind=CommitKind.SNAPSHOT, current=AT_ONE),
+        CommitMismatch,
+    ),
+    "a snapshot keeps what was removed": (
+        FIRST,
+        commit(AT_ONE[ITEM], kind=CommitKind.SNAPSHOT, current={ITEM: remove(ITEM, 2)}),
+        CommitMismatch,
+    ),
+    "a commit number is skipped": (FIRST, commit(change_of(ITEM, 1), commit=2), TransitionError),
+}
+
+
+@pytest.mark.parametrize("what", COMMITS)
+def test_commits(what):
+    state, command, error = COMMITS[what]
+    if error is None:
+        assert decide(state, CALM, command, NOON) == [command.signed]
+        return
+    with pytest.raises(error):
+        decide(state, CALM, command, NOON)
+
+
+def test_a_conflict_names_the_items_and_what_the_vault_has():
+    command = commit(change_of(ITEM, 1), ONE_MORE, current=AT_ONE)
+    with pytest.raises(VersionConflict) as refused:
+        decide(FIRST, CALM, command, NOON)
+    assert refused.value.extras == {"conflicts": [{"item": ITEM, "version": 1, "removed": False}]}
+
+
+def test_a_purge_goes_no_further_than_the_commits():
+    state = FIRST.transition(commit_of(change_of(ITEM, 1)), NOON)
+    for through, accepted in ((1, True), (2, False)):
+        body = ObjectsPurged(through)
+        command = PurgeObjects(ANA.sign(body), body)
+        if accepted:
+            assert decide(state, CALM, command, NOON) == [command.signed]
+        else:
+            with pytest.raises(TransitionError):
+                decide(state, CALM, command, NOON)
