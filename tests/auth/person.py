@@ -49,7 +49,7 @@ def compute_code(secret: str, moment: datetime, steps: int = 0) -> str:
 class Person:
     """Somebody with a password (its login key), an authenticator app, and a device."""
 
-    def __init__(self, name: str = "ana", device: str = "laptop", password: str = "correct") -> None:
+    def __init__(self, name: str = "ana", device: str = "laptop", password: str = "correct") -> None:  # noqa: S107  # an example
         self.username = f"{name}@example.org"
         self.actor = Actor(name, device)
         self.login_key = Key(f"login key of {name}, password {password}")
@@ -131,7 +131,7 @@ class Desk:
         fields = Headers.of({"Content-Type": "application/json"})
         try:
             return method(Request("POST", "/v1/auth/test", headers=fields, body=body, **of), *path)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # as the rim does
             return problem_response(error)
 
     def register(self, person: Person, **changes: Any) -> Response:
@@ -165,9 +165,7 @@ class Desk:
         return self.ask(self.api.post_refresh, {"refresh_token": token}, proof=self.prove(key))
 
     def as_caller(self, person: Person, session: str) -> Caller:
-        return Caller(
-            person.actor.account, person.actor.device, SessionId(session), person.device_key.public
-        )
+        return Caller(person.actor.account, person.actor.device, SessionId(session), person.device_key.public)
 
     def prove(self, key: Key) -> DpopProof:
         """What the guard hands on once a proof of this key was verified."""

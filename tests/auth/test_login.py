@@ -221,8 +221,7 @@ def test_simultaneous_guesses_are_counted_one_by_one(desk, ana):
     proof, answers = desk.prove(ana.device_key), []
 
     def send(mine):
-        for document in mine:
-            answers.append(code_of(desk.ask(desk.api.post_session, document, proof=proof)))
+        answers.extend(code_of(desk.ask(desk.api.post_session, document, proof=proof)) for document in mine)
 
     threads = [threading.Thread(target=send, args=(documents[i::4],)) for i in range(4)]
     for thread in threads:

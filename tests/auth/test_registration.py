@@ -117,7 +117,9 @@ def test_password_parameters_have_a_floor_and_a_ceiling(desk, changes, expected)
     assert code_of(desk.register(Person(), kdf={**KDF, **changes})) == expected
 
 
-@pytest.mark.parametrize("changes", [{}, {"memory_kib": 2**20, "iterations": 16, "lanes": 16, "salt": "aa" * 64}])
+@pytest.mark.parametrize(
+    "changes", [{}, {"memory_kib": 2**20, "iterations": 16, "lanes": 16, "salt": "aa" * 64}]
+)
 def test_password_parameters_at_the_limits_are_taken(desk, changes):
     assert desk.register(Person(), kdf={**KDF, **changes}).status == 201
 
@@ -141,7 +143,9 @@ def test_a_registration_is_signed_by_its_login_key(desk):
     assert code_of(desk.ask(desk.api.post_account, document)) == "201 None"
 
 
-@pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"username": 1.5}', b'{"a": 1, "a": 2}', b"\xff", b"{}"])
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b"{", b'{"username": 1.5}', b'{"a": 1, "a": 2}', b"\xff", b"{}"]
+)
 def test_a_body_that_is_no_registration_is_malformed(desk, body):
     for method in (desk.api.post_account, desk.api.post_challenge):
         assert code_of(desk.ask(method, body)) == "400 malformed"

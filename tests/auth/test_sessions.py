@@ -16,6 +16,7 @@ from solekey_protocol.events import Stream, devices
 from solekey_protocol.events import auth as said
 from solekey_protocol.ids import SessionId
 
+LOST = devices.RevocationReason.LOST
 REUSED = said.SessionEnd.REFRESH_REUSED
 
 
@@ -133,7 +134,7 @@ def test_a_token_that_never_was_is_refused_without_an_event(desk, ana, opened):
 def test_a_session_that_is_idle_for_half_an_hour_ends(desk, ana, opened):
     token = opened["refresh_token"]
     for _ in range(3):
-        desk.rig.clock.advance(1770)
+        desk.rig.clock.advance(1760)
         token = read(refresh(desk, ana, token))["refresh_token"]
         assert desk.api.timers.expire_sessions() == 0
     desk.rig.clock.advance(1800)
@@ -152,10 +153,10 @@ def test_the_timer_ends_what_expired_once(desk, ana, opened):
 def test_a_session_ends_after_twelve_hours_however_often_it_is_refreshed(desk, ana, opened):
     token = opened["refresh_token"]
     for _ in range(24):
-        desk.rig.clock.advance(1780)
+        desk.rig.clock.advance(1760)
         answer = read(refresh(desk, ana, token))
         token = answer["refresh_token"]
-    desk.rig.clock.advance(12 * 3600 - 30 - 24 * 1780 - 100)
+    desk.rig.clock.advance(12 * 3600 - 30 - 24 * 1760 - 100)
     assert read(refresh(desk, ana, token))["expires_in_s"] == 100  # no token outlives its session
     token = read(refresh(desk, ana, token))["refresh_token"]
     desk.rig.clock.advance(100)
@@ -211,7 +212,9 @@ def test_a_session_logs_out_and_ends_others(desk, ana, opened):
         assert response.status == 200
         assert parse_event(response.body).body == said.SessionEnded(session["session"], reason)
         assert code_of(refresh(desk, ana, session["refresh_token"])) == "401 session_ended"
-    assert code_of(desk.ask(desk.api.delete_session, None, opened["session"], caller=caller)) == "404 not_found"
+    assert (
+        code_of(desk.ask(desk.api.delete_session, None, opened["session"], caller=caller)) == "404 not_found"
+    )
 
 
 def test_nobody_ends_or_sees_the_sessions_of_another(desk, ana, opened):
@@ -219,7 +222,9 @@ def test_nobody_ends_or_sees_the_sessions_of_another(desk, ana, opened):
     desk.register(ben)
     his = read(desk.log_in(ben))
     caller = desk.as_caller(ben, his["session"])
-    assert code_of(desk.ask(desk.api.delete_session, None, opened["session"], caller=caller)) == "404 not_found"
+    assert (
+        code_of(desk.ask(desk.api.delete_session, None, opened["session"], caller=caller)) == "404 not_found"
+    )
     assert code_of(desk.ask(desk.api.delete_session, None, "ses_?", caller=caller)) == "404 not_found"
     (row,) = read(desk.ask(desk.api.get_sessions, caller=caller))["sessions"]
     assert row["session"] == his["session"]
@@ -239,7 +244,7 @@ def revoked(desk, ana, opened):
     desk.rig.append(phone.sign(phone.enrolled(), head()))
     desk.rig.append(phone.sign(phone.trusted(), head()))
     desk.rig.deliver(Stream.AUTH)
-    return lambda: desk.rig.append(phone.sign(devices.DeviceRevoked(laptop.device), head()))
+    return lambda: desk.rig.append(phone.sign(devices.DeviceRevoked(laptop.device, LOST), head()))
 
 
 def test_a_revoked_device_loses_its_sessions_and_may_not_log_in(desk, ana, opened, revoked):
@@ -291,7 +296,9 @@ def test_a_refresh_is_refused_while_the_devices_feed_is_silent(desk, ana, opened
 
 def test_a_parked_account_neither_logs_in_nor_refreshes_but_its_sessions_end(desk, ana, opened, revoked):
     event = revoked()
-    desk.rig.append(Actor("ana", "phone").sign(devices.DeviceRevoked(Actor("ana", "phone").device), event.head))
+    desk.rig.append(
+        Actor("ana", "phone").sign(devices.DeviceRevoked(Actor("ana", "phone").device, LOST), event.head)
+    )
     desk.rig.kernels[Stream.DEVICES].publisher.publish_pending()
     records = list(desk.rig.bus.read(DEVICES_TOPIC))
     desk.api.kernel.projector.apply(records[-1])  # the one before is missing
