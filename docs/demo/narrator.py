@@ -5,9 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
+from rich.table import Table
 from server import Platform
-
-WAIT_FOR_EVENTS_S = 10
 
 
 class StepFailedError(Exception):
@@ -38,15 +37,22 @@ class Narrator:
 
     def device(self, text: str) -> None:
         """What happened on a device of the user's."""
-        self.console.print(f"   [green]device[/green]  {text}")
+        self._say("device", "green", text)
 
     def server(self, text: str) -> None:
         """What happened at the business."""
-        self.console.print(f"   [blue]server[/blue]  {text}")
+        self._say("server", "blue", text)
 
     def auditor(self, text: str) -> None:
         """What an auditor sees."""
-        self.console.print(f"   [magenta]auditor[/magenta] {text}")
+        self._say("auditor", "magenta", text)
+
+    def _say(self, who: str, color: str, text: str) -> None:
+        line = Table.grid(padding=(0, 1))
+        line.add_column(width=10, justify="right", style=color)
+        line.add_column(overflow="fold")
+        line.add_row(who, text)
+        self.console.print(line)
 
     @contextmanager
     def refused(self, error: type[Exception], by: str) -> Iterator[None]:
@@ -55,9 +61,7 @@ class Narrator:
             yield
         except error as refusal:
             code = getattr(refusal, "code", type(refusal).__name__)
-            self.console.print(
-                f"   [green]device[/green]  refused by {by}: [yellow]{code}[/yellow]: {refusal}"
-            )
+            self._say("device", "green", f"refused by {by}: [yellow]{code}[/yellow]: {refusal}")
         else:
             raise StepFailedError(f"expected {error.__name__}: nothing was refused")
 

@@ -1,8 +1,12 @@
 """The business's side of the demo: the embedded platform as a process, and what it has recorded."""
 
 import json
+import os
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +16,19 @@ from solekey_protocol.event import Event, parse_event
 START_TIMEOUT_S = 60
 
 
+def find_free_port() -> int:
+    """A port that nobody listens at: clients sign the platform's address, so it must keep one."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Platform:
     """The embedded platform in a process of its own, its data in one folder."""
 
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
-        self._listen = "127.0.0.1:0"
+        self._listen = f"127.0.0.1:{find_free_port()}"
         self._process: subprocess.Popen[str] | None = None
         self.ready: dict[str, Any] = {}
 
@@ -36,7 +47,6 @@ class Platform:
         if not line:
             raise RuntimeError(f"the platform did not start; see {log.name}")
         self.ready = json.loads(line)
-        self._listen = self.ready["url"].removeprefix("https://")
 
     def stop(self) -> None:
         """Stop it the way an operator does."""
@@ -55,7 +65,22 @@ class Platform:
         events = [parse_event(raw) for raw in read_log(self.log_source)]
         return sorted(events, key=lambda event: (event.time, event.stream, event.seq))
 
-    def largest_object(self) -> Path:
-        """The largest ciphertext object on the business's disk."""
+    @contextmanager
+    def tampered(self) -> Iterator[int]:
+        """Flip one bit in every large ciphertext object on the business's disk, for a block; give their number."""
         files = [path for path in (self.data_dir / "objects").rglob("*") if path.is_file()]
-        return max(files, key=lambda path: path.stat().st_size)
+        for path in files:
+            _flip_a_bit(path)
+        try:
+            yield len(files)
+        finally:
+            for path in files:
+                _flip_a_bit(path)
+
+
+def _flip_a_bit(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(-100, os.SEEK_END)
+        byte = file.read(1)[0]
+        file.seek(-100, os.SEEK_END)
+        file.write(bytes([byte ^ 1]))

@@ -199,21 +199,16 @@ def read_back(tell: Narrator, ada: Ada, film: Path) -> None:
 
 
 def tamper(tell: Narrator, ada: Ada, platform: Platform) -> None:
-    """The business changes one bit of a ciphertext."""
-    with tell.step("The business flips one bit of the stored film"):
-        stored = platform.largest_object()
-        original = stored.read_bytes()
-        stored.write_bytes(original[:-100] + bytes([original[-100] ^ 1]) + original[-99:])
-        try:
-            with (
-                Session.open(FOLDER / "laptop") as session,
-                session.unlock(ada.key()) as vault,
-                tell.refused(SolekeyError, "the laptop itself"),
-            ):
-                vault.get_file("holiday film", FOLDER / "tampered film")
-            demand(not (FOLDER / "tampered film").exists(), "plaintext of a tampered file was released")
-        finally:
-            stored.write_bytes(original)
+    """The business changes one bit of its ciphertexts."""
+    with (
+        tell.step("The business flips one bit of each stored object"),
+        platform.tampered(),
+        Session.open(FOLDER / "laptop") as session,
+        session.unlock(ada.key()) as vault,
+    ):
+        with tell.refused(SolekeyError, "the laptop itself"):
+            vault.get_file("holiday film", FOLDER / "tampered film")
+        demand(not (FOLDER / "tampered film").exists(), "plaintext of a tampered file was released")
 
 
 def audit(tell: Narrator, ada: Ada, platform: Platform, film: Path) -> None:
