@@ -1,14 +1,9 @@
-"""What may be asked of the rotation service: one command a statement, and one of its own timer.
-
-Spec: rotation.md §3.
-"""
+"""What a client may ask of the rotation service: one command a statement. Spec: rotation.md §3."""
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from solekey_protocol.errors import SchemaError
 from solekey_protocol.events import rotation as said
-from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.ids import KeyId
 from solekey_protocol.statements import SignedStatement
 from solekey_protocol.streams import VaultStream
@@ -16,7 +11,7 @@ from solekey_protocol.streams import VaultStream
 
 @dataclass(frozen=True, slots=True)
 class SetPolicy:
-    """Say how old the keys may become."""
+    """Set how old the keys may become."""
 
     signed: SignedStatement
     body: said.PolicySet
@@ -24,7 +19,7 @@ class SetPolicy:
 
 @dataclass(frozen=True, slots=True)
 class StartRotation:
-    """Open a rotation."""
+    """Open a saga."""
 
     signed: SignedStatement
     body: said.RotationStarted
@@ -32,7 +27,7 @@ class StartRotation:
 
 @dataclass(frozen=True, slots=True)
 class VerifyRotation:
-    """State that the new wraps were read back, unwrapped and compared."""
+    """Say that the new wraps were read back and open."""
 
     signed: SignedStatement
     body: said.RotationVerified
@@ -40,7 +35,7 @@ class VerifyRotation:
 
 @dataclass(frozen=True, slots=True)
 class CommitRotation:
-    """State that the new key is the key."""
+    """Say that the new key is in force."""
 
     signed: SignedStatement
     body: said.RotationCommitted
@@ -48,7 +43,7 @@ class CommitRotation:
 
 @dataclass(frozen=True, slots=True)
 class CompleteRotation:
-    """State that what the old key opened is retired."""
+    """Close a saga: what the old key opened is retired."""
 
     signed: SignedStatement
     body: said.RotationCompleted
@@ -56,7 +51,7 @@ class CompleteRotation:
 
 @dataclass(frozen=True, slots=True)
 class AbortRotation:
-    """Give up, while the old key is the key."""
+    """Give a saga up."""
 
     signed: SignedStatement
     body: said.RotationAborted
@@ -66,29 +61,17 @@ Command = SetPolicy | StartRotation | VerifyRotation | CommitRotation | Complete
 
 
 @dataclass(frozen=True, slots=True)
-class AnnounceDue:
-    """Say that a key is older than the policy allows; the service's own timer asks."""
-
-    kind: RotationKind
-    made_at: datetime
-    """When the key came into being."""
-
-
-@dataclass(frozen=True, slots=True)
 class Surroundings:
     """What the account's other streams say."""
 
     key_id: KeyId | None
     """The account's user key (devices)."""
     vault: VaultStream
+    """Epoch and live wraps."""
 
 
 def parse_command(signed: SignedStatement) -> Command:
-    """Find the command that a statement is.
-
-    Raises:
-        SchemaError: the statement belongs to another stream.
-    """
+    """Find the command that a statement is. Raises SchemaError when it belongs to another stream."""
     match signed.statement.body:
         case said.PolicySet() as body:
             return SetPolicy(signed, body)
@@ -103,4 +86,4 @@ def parse_command(signed: SignedStatement) -> Command:
         case said.RotationAborted() as body:
             return AbortRotation(signed, body)
         case body:
-            raise SchemaError(f"{body.TYPE} does not belong to the rotation stream, or is not a client's")
+            raise SchemaError(f"{body.TYPE} does not belong to the rotation stream")

@@ -1,12 +1,11 @@
-# ruff: noqa: N818 - a refusal is named after what is refused, as in its problem document
 """What the rotation service refuses beyond the rules of its stream. Spec: rotation.md §6.
 
 ::
 
     Conflict                    409
-    ├── RotationOpen            rotation_open           extras: rotation
-    ├── RotationStale           rotation_stale          extras: key_id, epoch
-    ├── RotationIncomplete      rotation_incomplete     extras: wraps [{secret, epoch, wrap_version}]
+    ├── RotationOpen            rotation_open         extras: rotation, kind, phase
+    ├── RotationMismatch        rotation_mismatch     extras: key_id, epoch
+    ├── RotationIncomplete      rotation_incomplete
     └── RotationIrrevocable     rotation_irrevocable
 """
 
@@ -14,24 +13,24 @@ from solekey_eventlog.errors import Conflict
 
 
 class RotationOpen(Conflict):
-    """One rotation at a time: the open one is resumed or aborted first."""
+    """A rotation is open already: resume it, or abort it."""
 
-    code, title = "rotation_open", "Another rotation is open"
+    code, title = "rotation_open", "A rotation is open already"
 
 
-class RotationStale(Conflict):
-    """The rotation does not start at the key and epoch that the account has."""
+class RotationMismatch(Conflict):
+    """The rotation does not start from, or has not led to, the keys that the account has."""
 
-    code, title = "rotation_stale", "The rotation starts from a key that is not the account's"
+    code, title = "rotation_mismatch", "The rotation does not fit the account's keys"
 
 
 class RotationIncomplete(Conflict):
-    """What must have happened before this step has not happened yet."""
+    """Wraps are left that the rotation is to retire, or that an abort is to take back."""
 
-    code, title = "rotation_incomplete", "The rotation is not that far"
+    code, title = "rotation_incomplete", "The rotation is not complete"
 
 
 class RotationIrrevocable(Conflict):
-    """The new key is in force: the rotation is resumed, not aborted."""
+    """The new key is in force: the rotation can only go on."""
 
-    code, title = "rotation_irrevocable", "There is no way back"
+    code, title = "rotation_irrevocable", "The rotation cannot be aborted any more"

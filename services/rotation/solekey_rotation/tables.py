@@ -1,36 +1,52 @@
-"""The rows of the rotation service beside its events: the age of each account's keys. Spec: rotation.md §5.
+"""The rows of the rotation service beside its events: key ages. Spec: rotation.md §4."""
 
-Rebuilt from events by due_dates.py. They exist so that the timer finds the few accounts of which a key has
-become too old without folding the streams of all.
-"""
-
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Boolean, Column, Index, MetaData, PrimaryKeyConstraint, String, Table
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, delete, insert, select
 
 from solekey_eventlog.tables import ACCOUNT_CHARS, Moment, define_event_tables
-
-KIND_CHARS: Final = 16
+from solekey_protocol.ids import AccountId
+from solekey_rotation.key_ages import KeyAges
 
 metadata = MetaData()
 event_tables = define_event_tables(metadata)
 
-key_ages = Table(
+key_ages: Final = Table(
     "key_ages",
     metadata,
-    Column("account", String(ACCOUNT_CHARS), nullable=False),
-    Column("kind", String(KIND_CHARS), nullable=False),
-    Column("made_at", Moment, nullable=False),
-    Column("due_at", Moment),  # by the account's policy; NULL: it has none, the configured age holds
-    Column("announced", Boolean, nullable=False),  # due, and said so
-    PrimaryKeyConstraint("account", "kind", name="key_ages_pk"),
+    Column("account", String(ACCOUNT_CHARS), primary_key=True),
+    Column("user_key_since", Moment),
+    Column("data_key_since", Moment),
+    Column("epoch", Integer, nullable=False),
+    Column("due_at", Moment, index=True),  # the earliest moment at which something becomes due
 )
-_waiting = key_ages.c.announced.is_(False)
-for _column in (key_ages.c.due_at, key_ages.c.made_at):
-    Index(
-        f"key_ages_by_{_column.name}",
-        key_ages.c.kind,
-        _column,
-        sqlite_where=_waiting,
-        postgresql_where=_waiting,
+
+
+def read_key_ages(connection: Connection, account: AccountId) -> KeyAges:
+    """Read an account's key ages."""
+    row = connection.execute(select(key_ages).where(key_ages.c.account == account)).first()
+    return KeyAges() if row is None else KeyAges(row.user_key_since, row.data_key_since, row.epoch)
+
+
+def write_key_ages(
+    connection: Connection, account: AccountId, ages: KeyAges, due_at: datetime | None
+) -> None:
+    """Write an account's key ages and when to look at it next."""
+    connection.execute(delete(key_ages).where(key_ages.c.account == account))
+    row = {
+        "account": account,
+        "user_key_since": ages.user_key_since,
+        "data_key_since": ages.data_key_since,
+        "epoch": ages.epoch,
+        "due_at": due_at,
+    }
+    connection.execute(insert(key_ages).values(row))
+
+
+def read_due_accounts(connection: Connection, now: datetime, limit: int) -> list[AccountId]:
+    """Read the accounts at which something has become due."""
+    query = (
+        select(key_ages.c.account).where(key_ages.c.due_at <= now).order_by(key_ages.c.due_at).limit(limit)
     )
+    return [AccountId(account) for account in connection.execute(query).scalars()]
