@@ -67,7 +67,7 @@ class Platform:
 
     @contextmanager
     def tampered(self) -> Iterator[int]:
-        """Flip one bit in every large ciphertext object on the business's disk, for a block; give their number."""
+        """Flip one bit in every large object on the business's disk, for a block; give their number."""
         files = [path for path in (self.data_dir / "objects").rglob("*") if path.is_file()]
         for path in files:
             _flip_a_bit(path)

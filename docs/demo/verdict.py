@@ -55,8 +55,9 @@ def execute_notebook(tell: Narrator, log: Path, pins: Path) -> Path:
     """
     environment = {**os.environ, "SOLEKEY_AUDIT_LOG": str(log), "SOLEKEY_AUDIT_PINS": str(pins)}
     command = [sys.executable, "-m", "nbconvert", "--execute", "--to", "html", "--log-level=ERROR"]
-    command.append("--KernelManager.transport=ipc")  # nobody else on this machine listens in
-    subprocess.run([*command, str(NOTEBOOK), f"--output-dir={log.parent}"], env=environment, check=True)
+    command += [str(NOTEBOOK), f"--output-dir={log.parent}"]
+    run = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    demand(run.returncode == 0, f"the notebook failed: {run.stderr[-2000:]}")
     html = log.parent / f"{NOTEBOOK.stem}.html"
     tell.auditor(f"notebook executed: {html}")
     return html
