@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from client.fake_server import ORIGIN, FakeServer
+from client.platform_process import PlatformProcess
 from solekey import Runtime, Server, Session, SignUp, UserKey, Vault, log_in, trust_device
 
 PASSWORD = "correct horse battery staple"
@@ -97,3 +98,13 @@ def _make_argon2_quick(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(**{**parameters, "iterations": 1, "lanes": 1, "memory_cost": 64})
 
     monkeypatch.setattr(login_key, "Argon2id", quick)
+
+
+@pytest.fixture(scope="session")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformProcess]:
+    """The real platform; shared, so each test takes its own user name."""
+    process = PlatformProcess(tmp_path_factory.mktemp("platform") / "data")
+    process.folder.mkdir()
+    process.start()
+    yield process
+    process.stop()

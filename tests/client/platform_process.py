@@ -1,0 +1,47 @@
+"""The real platform, all services in one process, for tests that need no cheating."""
+
+import json
+import socket
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+STOP_S = 30
+
+
+@dataclass
+class PlatformProcess:
+    """``python -m solekey_standalone`` on a free port; stop and start it as often as needed."""
+
+    folder: Path
+    process: subprocess.Popen[str] | None = None
+    port: int = 0
+    url: str = ""
+    ca: Path = Path()
+
+    def start(self) -> None:
+        if not self.port:
+            with socket.socket() as probe:
+                probe.bind(("127.0.0.1", 0))
+                self.port = probe.getsockname()[1]
+        command = [sys.executable, "-m", "solekey_standalone", "--data-dir", str(self.folder)]
+        command += ["--listen", f"127.0.0.1:{self.port}", "--ready-json"]
+        with (self.folder.parent / "platform.log").open("a") as log:
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            self.stop()
+            raise RuntimeError((self.folder.parent / "platform.log").read_text()[-3000:])
+        ready: dict[str, Any] = json.loads(line)
+        self.url, self.ca = ready["url"], Path(ready["ca"])
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(STOP_S)
+            assert self.process.stdout is not None
+            self.process.stdout.close()
+            self.process = None
