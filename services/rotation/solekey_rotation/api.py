@@ -42,6 +42,11 @@ class RotationApi:
         """Say of each key that has become too old that its rotation is due; returns how many were said."""
         return self._schedule.announce_due()
 
+    def rebuild_key_ages(self) -> None:
+        """Make the read model of the key ages from zero."""
+        with self.kernel.store.begin() as uow:
+            self._schedule.rebuild(uow)
+
     def _decide(self, uow: UnitOfWork, signed: SignedStatement, _: Mapping[str, Json]) -> Decision:
         account, streams = signed.statement.account, self.kernel.streams
         around = Surroundings(streams.devices(uow, account).key_id, streams.vault(uow, account))

@@ -1,4 +1,4 @@
-"""Since when the keys of an account are in force, and when the policy wants them rotated. Spec: rotation.md §4."""
+"""Since when an account's keys are in force, and when the policy wants them rotated. Spec: rotation.md §4."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta

@@ -1,4 +1,7 @@
-"""What the rotation service does when others' events arrive: notes since when keys are in force."""
+"""What the rotation service does when others' events arrive. Spec: rotation.md §4.
+
+It notes since when keys are in force, and says that both are due when a device that had them is revoked.
+"""
 
 from collections.abc import Mapping
 
@@ -14,5 +17,6 @@ def derive_reactions(kernel: Kernel) -> Mapping[type[Body], Reaction]:
     return {
         devices.AccountFounded: schedule.note_user_key,
         devices.AccountKeyChanged: schedule.note_user_key,
+        devices.DeviceRevoked: schedule.note_revocation,
         vault.KeyWrapped: schedule.note_wrap,
     }

@@ -4,9 +4,11 @@
 
     Conflict                    409
     ├── RotationOpen            rotation_open         extras: rotation, kind, phase
-    ├── RotationMismatch        rotation_mismatch     extras: key_id, epoch
-    ├── RotationIncomplete      rotation_incomplete
-    └── RotationIrrevocable     rotation_irrevocable
+    ├── RotationIncomplete      rotation_incomplete   extras: wraps [{secret, epoch, wrap_version}]
+    ├── RotationIrrevocable     rotation_irrevocable
+    └── WrapsDiffer             wraps_differ
+
+A rotation that does not start from the account's keys is StaleHeads (stale_heads; extras: key_id, epoch).
 """
 
 from solekey_eventlog.errors import Conflict
@@ -18,19 +20,19 @@ class RotationOpen(Conflict):
     code, title = "rotation_open", "A rotation is open already"
 
 
-class RotationMismatch(Conflict):
-    """The rotation does not start from, or has not led to, the keys that the account has."""
-
-    code, title = "rotation_mismatch", "The rotation does not fit the account's keys"
-
-
 class RotationIncomplete(Conflict):
-    """Wraps are left that the rotation is to retire, or that an abort is to take back."""
+    """The account's other streams do not show what the step says."""
 
-    code, title = "rotation_incomplete", "The rotation is not complete"
+    code, title = "rotation_incomplete", "The rotation is not that far"
 
 
 class RotationIrrevocable(Conflict):
     """The new key is in force: the rotation can only go on."""
 
     code, title = "rotation_irrevocable", "The rotation cannot be aborted any more"
+
+
+class WrapsDiffer(Conflict):
+    """What was read back is not what is live."""
+
+    code, title = "wraps_differ", "Other wraps were read back than are live"

@@ -1,4 +1,4 @@
-"""Keeps key ages, and with them the moment at which an account is to be looked at again. Spec: rotation.md §4."""
+"""Keeps key ages, and with them when to look at an account again. Spec: rotation.md §4."""
 
 from datetime import datetime, timedelta
 from typing import Final, cast
@@ -7,13 +7,21 @@ from solekey_eventlog.errors import AccountParked, NotYetApplied, StalePosition
 from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
-from solekey_protocol.events import Stream, vault
+from solekey_protocol.events import Stream
+from solekey_protocol.events.devices import AccountFounded, AccountKeyChanged, DeviceRevoked
+from solekey_protocol.events.vault import KeyWrapped
 from solekey_protocol.ids import AccountId
 from solekey_protocol.streams import RotationStream
 from solekey_rotation.config import RotationConfig
-from solekey_rotation.domain import decide_due
+from solekey_rotation.domain import decide_due, decide_exposure
 from solekey_rotation.key_ages import KeyAges, Policy, derive_due
-from solekey_rotation.tables import read_due_accounts, read_key_ages, write_key_ages
+from solekey_rotation.tables import (
+    delete_key_ages,
+    read_applied,
+    read_due_accounts,
+    read_key_ages,
+    write_key_ages,
+)
 
 _PER_RUN: Final = 200
 _LATER: Final = timedelta(minutes=10)
@@ -36,9 +44,32 @@ class Schedule:
 
     def note_wrap(self, uow: UnitOfWork, event: Event) -> None:
         """Note a wrapped data key (a reaction)."""
-        if isinstance(event.body, vault.KeyWrapped):
+        if isinstance(event.body, KeyWrapped):
             before = read_key_ages(uow.connection, event.account)
             self._write(uow, event.account, before.note_epoch(event.body.epoch, event.time.datetime))
+
+    def note_revocation(self, uow: UnitOfWork, event: Event) -> None:
+        """Say that both rotations are due after a device that had the keys was revoked (a reaction).
+
+        The revoking client starts them itself; this shows it to the others when that client stops half-way.
+        """
+        revoked = self._kernel.streams.devices(uow, event.account).devices
+        if isinstance(event.body, DeviceRevoked) and revoked[event.body.device].trusted_at is not None:
+            state = self._kernel.streams.rotation(uow, event.account)
+            uow.append(event.account, state.head, *decide_exposure(state, event.time))
+            self.renew(uow, event.account)
+
+    def rebuild(self, uow: UnitOfWork) -> None:
+        """Make the key ages of all accounts from zero, from the foreign events that were applied."""
+        delete_key_ages(uow.connection)
+        for event in read_applied(uow.connection):
+            match event.body:
+                case AccountFounded() | AccountKeyChanged():
+                    self.note_user_key(uow, event)
+                case KeyWrapped():
+                    self.note_wrap(uow, event)
+                case _:
+                    pass
 
     def renew(self, uow: UnitOfWork, account: AccountId) -> None:
         """Look at an account again: its policy or its open rotation has changed in this transaction."""

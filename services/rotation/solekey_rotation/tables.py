@@ -6,6 +6,8 @@ from typing import Final
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, delete, insert, select
 
 from solekey_eventlog.tables import ACCOUNT_CHARS, Moment, define_event_tables
+from solekey_protocol.event import Event, parse_event
+from solekey_protocol.events import Stream
 from solekey_protocol.ids import AccountId
 from solekey_rotation.key_ages import KeyAges
 
@@ -42,6 +44,22 @@ def write_key_ages(
         "due_at": due_at,
     }
     connection.execute(insert(key_ages).values(row))
+
+
+def delete_key_ages(connection: Connection) -> None:
+    """Forget the key ages of all accounts."""
+    connection.execute(delete(key_ages))
+
+
+def read_applied(connection: Connection) -> list[Event]:
+    """Read every devices and vault event that was applied, each stream in its order."""
+    inbox = event_tables.inbox
+    query = (
+        select(inbox.c.raw)
+        .where(inbox.c.stream.in_([Stream.DEVICES.value, Stream.VAULT.value]))
+        .order_by(inbox.c.account, inbox.c.stream, inbox.c.seq)
+    )
+    return [parse_event(bytes(raw)) for raw in connection.execute(query).scalars()]
 
 
 def read_due_accounts(connection: Connection, now: datetime, limit: int) -> list[AccountId]:
