@@ -53,7 +53,7 @@ class Person:
     def code(self) -> str:
         """A code that was not used: the server takes a step early or late, and each step once."""
         now = int(time.time()) // STEP_S
-        self.step = max(self.step + 1, now - 1)
+        self.step = max(self.step + 1, now)  # an older one might expire on the way
         if self.step > now + 1:
             time.sleep((self.step - 1) * STEP_S + 1 - time.time())
         return pyotp.TOTP(self.totp).generate_otp(self.step)

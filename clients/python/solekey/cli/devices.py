@@ -6,7 +6,7 @@ from solekey.cli.account import show_words
 from solekey.cli.answers import ask_user_key, new_user_key_options, user_key_option
 from solekey.cli.items import unlocked
 from solekey.cli.rotate import choose_new_user_key
-from solekey.cli.state import Cli, pass_cli, state_options
+from solekey.cli.state import ID_CHARS, Cli, pass_cli, state_options
 
 _REASONS = ("lost", "stolen", "compromised", "replaced", "retired")
 
@@ -38,9 +38,10 @@ def list_devices(state: Cli) -> None:
     if state.as_json:
         state.emit({"devices": rows})
         return
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("name", "platform", "status", "enrolled", "id", "", box=None)
+    ids = Column("id", no_wrap=True, min_width=ID_CHARS)
+    table = Table("name", "platform", "status", "enrolled", ids, "", box=None)
     for info in found:
         name = info.name or "(no verified name)"
         mark = "this device" if info.this_device else ""

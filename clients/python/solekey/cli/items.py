@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from solekey.cli.answers import ask_user_key, user_key_option
-from solekey.cli.state import Cli, pass_cli, state_options
+from solekey.cli.state import ID_CHARS, Cli, pass_cli, state_options
 
 if TYPE_CHECKING:
     from solekey.directory import ItemInfo
@@ -92,9 +92,10 @@ def list_items(state: Cli, user_key: str | None) -> None:
     if state.as_json:
         state.emit({"items": [describe_item(info) for info in items]})
         return
-    from rich.table import Table
+    from rich.table import Column, Table
 
-    table = Table("name", "type", "version", "sealed bytes", "modified", "id", box=None)
+    ids = Column("id", no_wrap=True, min_width=ID_CHARS)
+    table = Table("name", "type", "version", "sealed bytes", "modified", ids, box=None)
     for info in items:
         modified = info.modified.strftime("%Y-%m-%d %H:%M")
         table.add_row(info.name, info.type, str(info.version), f"{info.sealed_size:,}", modified, info.id)

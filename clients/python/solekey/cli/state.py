@@ -9,12 +9,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from solekey.progress import Progress
     from solekey.session import Session
+
+PIPE_COLUMNS = 200
+"""How wide tables are where no terminal says it: ids and names stay whole."""
+
+ID_CHARS = 30
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -38,7 +44,8 @@ class Cli:
         """Where a person reads the result."""
         from rich.console import Console
 
-        return Console(highlight=False, soft_wrap=True)
+        width = None if sys.stdout.isatty() else PIPE_COLUMNS
+        return Console(highlight=False, soft_wrap=True, width=width)
 
     def tell(self, text: str) -> None:
         """Tell a person what is going on, on stderr; scripts and quiet people are not told."""
@@ -85,7 +92,10 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
     state = context.find_root().obj
     if state is None:
         state = context.find_root().obj = Cli()
-    if value and parameter.name:
+    if not value or parameter.name is None:
+        return
+    given = context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    if given or context.parent is None:  # the environment must not overrule `solekey --profile X command`
         setattr(state, parameter.name, value)
 
 
