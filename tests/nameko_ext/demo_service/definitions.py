@@ -6,7 +6,9 @@ from solekey_eventlog.config import ServiceConfig
 from solekey_eventlog.kernel import ServiceDefinition
 from solekey_eventlog.tables import define_event_tables
 from solekey_protocol.events.body import Stream
+from solekey_protocol.limits import MIB
 
+MAX_ECHO_BYTES = 1 * MIB
 PACKAGE = "nameko_ext.demo_service"
 
 

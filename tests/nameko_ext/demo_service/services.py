@@ -1,7 +1,9 @@
 """The demo services: an ``auth`` that writes what it is told, and a ``vault`` that echoes."""
 
-import eventlet
-from nameko_ext.demo_service.definitions import AUTH, VAULT
+import time
+from pathlib import Path
+
+from nameko_ext.demo_service.definitions import AUTH, MAX_ECHO_BYTES, VAULT
 
 from solekey_eventlog.access import Access
 from solekey_eventlog.bus import Record
@@ -17,9 +19,6 @@ from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.nameko_ext import every, http, listen, wired
 from solekey_protocol.events.auth import LoginFailed, LoginStage
 from solekey_protocol.ids import AccountId
-from solekey_protocol.limits import MIB
-
-MAX_ECHO_BYTES = 1 * MIB
 
 
 class DemoApi:
@@ -79,7 +78,7 @@ class DemoVault:
 
     @http("GET", "/v1/vault/slow", access=Access.PUBLIC)
     def slow(self, request: Request) -> Response:
-        eventlet.sleep(float(request.query["seconds"]))
+        time.sleep(float(request.query["seconds"]))
         return json_response(200, {"slept": True})
 
     @http("GET", "/v1/vault/whoami", access=Access.SESSION)
@@ -92,6 +91,8 @@ class DemoVault:
 
     @listen()
     def on_record(self, record: Record) -> None:
+        if (Path(self.api.kernel.engine.url.database).parent / f"fail-{record.key}").exists():
+            raise OSError("the database is down, for this account")
         self.api.kernel.projector.apply(record)
 
     @every(0.2)
