@@ -65,7 +65,8 @@ def _parse_arguments() -> argparse.Namespace:
 
 def _say_ready(origin: str, certificates: Certificates, as_json: bool) -> None:
     ca = str(certificates.authority)
-    text = json.dumps({"ready": True, "url": origin, "ca": ca}) if as_json else f"ready: {origin} (CA: {ca})"
+    how = f"ready: {origin}\nconnect: solekey signup --server {origin} --ca {ca}\nstop: Ctrl-C"
+    text = json.dumps({"ready": True, "url": origin, "ca": ca}) if as_json else how
     sys.stdout.write(text + "\n")
     sys.stdout.flush()
 
