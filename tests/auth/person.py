@@ -1,4 +1,4 @@
-"""A person at a keyboard and the auth service's Api in front of them. Signs and counts without Solekey's code."""
+"""A person at a keyboard, and the auth service's Api in front of them. Signs without Solekey's code."""
 
 import base64
 import hashlib

@@ -95,16 +95,18 @@ class Accounts:
 
     def _register(self, command: RegisterAccount, uow: UnitOfWork) -> Registration:
         rows = CredentialRows(uow.connection)
-        own = rows.find_by_account(command.account)
+        own, holder = rows.find_by_account(command.account), rows.find_by_username(command.username)
         state = AccountState(
             auth=self._kernel.streams.auth(uow, command.account),
             devices=self._kernel.streams.devices(uow, command.account),
             credential=own,
-            name_holder=rows.find_by_username(command.username),
+            name_holder=holder,
         )
         bodies = decide(state, command, uow.now, self._limits)
         if own is None or bodies:
             events = uow.append(command.account, state.auth.head, *bodies)
+            for expired in filter(None, (own, holder)):
+                rows.delete(expired)
             own = Credential(
                 account=command.account,
                 username=command.username,

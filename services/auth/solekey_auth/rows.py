@@ -34,10 +34,19 @@ class CredentialRows:
         """Find the credential of an account."""
         return self._find(credentials.c.account == account)
 
+    def delete(self, credential: Credential) -> None:
+        """Forget exactly this unproven registration; not one that came in its place meanwhile."""
+        self._connection.execute(
+            delete(credentials).where(
+                credentials.c.account == credential.account,
+                credentials.c.username == credential.username,
+                credentials.c.registered_at == credential.registered_at,
+                credentials.c.proven.is_(False),
+            )
+        )
+
     def put(self, credential: Credential) -> None:
-        """Keep a new registration, instead of unproven ones of the same account or name."""
-        same = (credentials.c.account == credential.account) | (credentials.c.username == credential.username)
-        self._connection.execute(delete(credentials).where(same, credentials.c.proven.is_(False)))
+        """Keep a new registration. Raises IntegrityError when the account or the name was faster."""
         self._connection.execute(
             insert(credentials).values(
                 account=credential.account,
