@@ -1,0 +1,168 @@
+"""Runs the compose file's services as processes: its commands and environment, hosts and paths mapped."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deploy.broker import Broker, run_broker
+from deploy.compose import DEPLOY, SERVICES, load_compose
+from deploy.database import make_database
+from deploy.nginx import Proxy, find_nginx, run_proxy
+from engines.kafka.local import find_free_ports
+from engines.waiting import wait_until
+from sqlalchemy.engine import URL, make_url
+
+_READY_TIMEOUT_S = 60
+_STOP_TIMEOUT_S = 20
+_LOOK_S = 0.02
+_PATH = "/usr/bin:/bin"
+
+
+class Service:
+    """One service's process. ``environment`` is all that it is given."""
+
+    def __init__(
+        self, folder: Path, name: str, settings: Mapping[str, Any], environment: dict[str, str]
+    ) -> None:
+        self.name = name
+        self.log_file = folder / f"{name}.log"
+        self.address = environment["SOLEKEY_LISTEN"]
+        self._command = [sys.executable, *settings["command"][1:]]
+        self._healthcheck = self._map_healthcheck(settings["healthcheck"]["test"])
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, without waiting until it is well."""
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command, env=self._environment, stdout=log, stderr=subprocess.STDOUT, cwd="/"
+            )
+
+    def kill(self) -> None:
+        """Take it away at once: SIGKILL."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+    def stop(self) -> int | None:
+        """Stop it as Compose would, and return its exit code."""
+        if self._process is None:
+            return None
+        self._process.terminate()
+        return self._process.wait(_STOP_TIMEOUT_S)
+
+    def health(self) -> dict[str, Any] | None:
+        """Ask as the container's health check does; None when it says that the service is not well."""
+        done = subprocess.run(
+            self._healthcheck, env={"PATH": _PATH}, capture_output=True, text=True, check=False
+        )
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def wait_until_healthy(self) -> None:
+        """Wait until the health check is content."""
+
+        def look() -> bool:
+            assert self._process is None or self._process.poll() is None, self.log_file.read_text()[-3000:]
+            return self.health() is not None
+
+        wait_until(look, _READY_TIMEOUT_S)
+
+    def _map_healthcheck(self, test: list[str]) -> list[str]:
+        kind, program, script, url = test
+        assert (kind, program, script) == ("CMD", "python", "/opt/solekey/healthcheck.py")
+        assert url.startswith("http://127.0.0.1:8080/")
+        return [sys.executable, str(DEPLOY / "healthcheck.py"), url.replace("127.0.0.1:8080", self.address)]
+
+
+@dataclass(frozen=True, slots=True)
+class Platform:
+    """The whole installation, running."""
+
+    folder: Path
+    broker: Broker
+    services: Mapping[str, Service]
+    proxy: Proxy
+
+    def wait_until_healthy(self) -> None:
+        """Wait until every service is well, as Compose does before it starts the proxy."""
+        for service in self.services.values():
+            service.wait_until_healthy()
+
+    def find_requests(self, pattern: str) -> list[str]:
+        """Find the proxy's answers in its access log: for each line the part that matches."""
+        return re.findall(pattern, self.proxy.log_file.read_text())
+
+    def wait_for_request(self, pattern: str, after: list[str]) -> None:
+        """Wait until the proxy has answered one more such request than ``after`` holds."""
+
+        def look() -> bool:
+            time.sleep(_LOOK_S)
+            return len(self.find_requests(pattern)) > len(after)
+
+        wait_until(look)
+
+    @property
+    def server_side(self) -> list[Path]:
+        """Everything that the business has of its users outside the database: objects, Kafka's log, logs."""
+        logs = [service.log_file for service in self.services.values()]
+        return [self.folder / "objects", self.broker.data, self.proxy.log_file, *logs]
+
+
+@contextmanager
+def run_platform(folder: Path, postgres: URL) -> Iterator[Platform]:
+    """Run broker, database, the four services and the proxy.
+
+    Raises:
+        EngineUnavailableError: there is no Kafka or no nginx.
+    """
+    find_nginx()
+    proxy_port, *ports = find_free_ports(1 + len(SERVICES))
+    addresses = {name: f"127.0.0.1:{port}" for name, port in zip(SERVICES, ports, strict=True)}
+    with ExitStack() as stack:
+        broker = stack.enter_context(run_broker(folder, f"https://localhost:{proxy_port}"))
+        databases = stack.enter_context(make_database(postgres, broker.environ))
+        compose = load_compose(broker.environ)["services"]
+        services = {}
+        for name in SERVICES:
+            environment = _map_environment(
+                compose[name]["environment"], folder, broker, databases[name], addresses[name]
+            )
+            services[name] = Service(folder, name, compose[name], environment)
+            stack.callback(services[name].kill)
+            services[name].start()
+        for service in services.values():
+            service.wait_until_healthy()
+        proxy = stack.enter_context(run_proxy(folder, addresses, proxy_port))
+        yield Platform(folder, broker, services, proxy)
+
+
+def _map_environment(
+    written: Mapping[str, str], folder: Path, broker: Broker, database: URL, address: str
+) -> dict[str, str]:
+    """Map hosts and paths of the containers to this machine's; each must stand where it is looked for."""
+    environment = {"PATH": _PATH, **written}
+    _replace(environment, "SOLEKEY_LISTEN", "0.0.0.0:8080", address)
+    _replace(environment, "SOLEKEY_BUS_URL", "//kafka:9092?", f"//localhost:{broker.port}?")
+    _replace(environment, "SOLEKEY_BUS_URL", "/run/secrets/ca_cert", str(broker.ca_file))
+    if "SOLEKEY_OBJECT_STORE_URL" in environment:
+        (folder / "objects").mkdir()
+        _replace(environment, "SOLEKEY_OBJECT_STORE_URL", "/var/lib/solekey/objects", f"{folder}/objects")
+    url = make_url(written["SOLEKEY_DATABASE_URL"])
+    assert (url.host, url.port, url.database) == ("postgres", 5432, "solekey")
+    assert (url.username, url.password) == (database.username, database.password)
+    mapped = database.set(drivername=url.drivername)
+    environment["SOLEKEY_DATABASE_URL"] = mapped.render_as_string(hide_password=False)
+    return environment
+
+
+def _replace(environment: dict[str, str], name: str, written: str, mapped: str) -> None:
+    assert written in environment[name], name
+    environment[name] = environment[name].replace(written, mapped)
