@@ -58,10 +58,13 @@ class SolekeyError(Exception):
     """Base of everything that the client refuses."""
 
     code: ClassVar[str] = "solekey_error"
+    ADVICE: ClassVar[str] = (
+        "Run the command again; if it fails the same way, report it with the error's code."
+    )
 
     def diagnostics(self) -> str:
         """Tell the user what to do next."""
-        return "Run the command again; if it fails the same way, report it with the error's code."
+        return self.ADVICE
 
 
 class SecretError(SolekeyError):
@@ -243,17 +246,7 @@ class ContentSizeError(SealError):
         return "Wait until no other program writes the file, then try again."
 
 
-class _AdvisedError(SolekeyError):
-    """Base of the errors whose next step is always the same."""
-
-    ADVICE: ClassVar[str]
-
-    def diagnostics(self) -> str:
-        """Tell the user what to do next."""
-        return self.ADVICE
-
-
-class ProfileError(_AdvisedError):
+class ProfileError(SolekeyError):
     """A profile folder that cannot be used."""
 
     code = "profile_unusable"
@@ -281,7 +274,7 @@ class NotLoggedInError(ProfileError):
     ADVICE = "Log in: `solekey login`."
 
 
-class TransportError(_AdvisedError):
+class TransportError(SolekeyError):
     """No usable answer from the server."""
 
     code = "transport_failed"
@@ -315,7 +308,7 @@ class BadAnswerError(TransportError):
     ADVICE = "Check the server address; if it is right, client and server are of different releases."
 
 
-class EvidenceError(_AdvisedError):
+class EvidenceError(SolekeyError):
     """The server did what no honest server does."""
 
     code = "server_misbehaved"
@@ -346,7 +339,7 @@ class SwappedObjectError(EvidenceError):
     code = "object_swapped"
 
 
-class VaultError(_AdvisedError):
+class VaultError(SolekeyError):
     """Something about an item."""
 
     code = "vault_refused"
@@ -387,7 +380,7 @@ class ForeignDeviceError(VaultError):
     ADVICE = "Run `solekey devices list` and use one of its ids."
 
 
-class RotationError(_AdvisedError):
+class RotationError(SolekeyError):
     """A rotation that cannot go on like this."""
 
     code = "rotation_refused"

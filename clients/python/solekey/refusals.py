@@ -49,10 +49,6 @@ class ServerRefusedError(SolekeyError):
         code = str(problem.get("code") or "http_error")[:80]
         return _BY_CODE.get(code, cls)(code, status, problem)
 
-    def diagnostics(self) -> str:
-        """Tell the user what to do next."""
-        return self.ADVICE
-
 
 class LoginRefusedError(ServerRefusedError):
     """The login was refused. Nobody is told which part was wrong."""
