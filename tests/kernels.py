@@ -45,14 +45,13 @@ class Rig:
         return kernel
 
     def deliver(self, *to: Stream) -> None:
-        """Publish everything and apply it, at all services or only at some."""
-        for kernel in self.kernels.values():
-            kernel.publisher.publish_pending()
-        for stream in to or tuple(self.kernels):
-            kernel = self.kernels[stream]
-            for topic in kernel.topics:
-                for record in self.bus.read(topic):
-                    kernel.projector.apply(record)
+        """Publish everything and apply it, at all services or only at some, until nothing new follows."""
+        while sum([kernel.publisher.publish_pending() for kernel in self.kernels.values()]):
+            for stream in to or tuple(self.kernels):
+                kernel = self.kernels[stream]
+                for topic in kernel.topics:
+                    for record in self.bus.read(topic):
+                        kernel.projector.apply(record)
 
     def head(self, stream: Stream, account: AccountId) -> Head:
         """The head of a stream at the service that owns it."""

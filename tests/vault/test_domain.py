@@ -4,6 +4,17 @@ from dataclasses import replace
 
 import pytest
 from actors import Actor, UserKey, derive_raw, derive_rotation_id
+from vault.content import change_of, commit_of, seal_wrap_like, wrapped_as
+
+from solekey_protocol.change_list import Part
+from solekey_protocol.errors import TransitionError
+from solekey_protocol.events.fields import RotationKind
+from solekey_protocol.events.rotation import RotationReason, RotationStarted
+from solekey_protocol.events.vault import CommitKind, ObjectsPurged, WrapRetired
+from solekey_protocol.ids import ItemId, Timestamp
+from solekey_protocol.limits import MAX_CHANGES
+from solekey_protocol.streams import Rotation, VaultStream
+from solekey_protocol.streams.rotation import Phase
 from solekey_vault.commands import CommitItems, PurgeObjects, RetireWrap, Surroundings, WrapKey
 from solekey_vault.domain import decide
 from solekey_vault.refusals import (
@@ -16,17 +27,6 @@ from solekey_vault.refusals import (
     WrapMismatch,
     WrapMissing,
 )
-from vault.content import change_of, commit_of, seal_wrap_like, wrapped_as
-
-from solekey_protocol.change_list import Part
-from solekey_protocol.errors import TransitionError
-from solekey_protocol.events.fields import RotationKind
-from solekey_protocol.events.rotation import RotationReason, RotationStarted
-from solekey_protocol.events.vault import CommitKind, ObjectsPurged, WrapRetired
-from solekey_protocol.ids import ItemId, Timestamp
-from solekey_protocol.limits import MAX_CHANGES
-from solekey_protocol.streams import Rotation, VaultStream
-from solekey_protocol.streams.rotation import Phase
 
 ANA = Actor("ana", "laptop")
 NOON = Timestamp("2026-11-23T12:00:00.000Z")

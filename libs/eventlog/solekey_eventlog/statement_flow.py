@@ -18,6 +18,7 @@ from solekey_eventlog.errors import (
     DeviceNotTrusted,
     Forbidden,
     NotYetApplied,
+    Refusal,
     RevokedDevice,
     StalePosition,
 )
@@ -33,7 +34,7 @@ from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.streams import AnyStream
 from solekey_protocol.encoding import Json
-from solekey_protocol.errors import ForkError, UntrustedDeviceError
+from solekey_protocol.errors import ForkError, ProtocolError, UntrustedDeviceError
 from solekey_protocol.event import Event
 from solekey_protocol.events import Body, Stream
 from solekey_protocol.ids import AccountId
@@ -114,11 +115,26 @@ class StatementFlow:
             self._verify_seen(uow, statement)
             if self._stream is not Stream.DEVICES:  # whose own fold verifies in ``decide``
                 _verify_trusted(streams.devices(uow, statement.account), signed)
-            decision = self._decide(uow, signed, document)
+            decision = self._decide_at(uow, head, signed, document)
             events = uow.append(statement.account, head, *decision.said)
             _verify_followed(state, events)
             decision.record(uow, statement.account)
             return next(event for event in events if event.signed == signed), 201
+
+    def _decide_at(
+        self, uow: UnitOfWork, head: Head, signed: SignedStatement, document: Mapping[str, Json]
+    ) -> Decision:
+        """Decide; a refusal counts only while the stream stands still.
+
+        On PostgreSQL another statement may be committed between two reads: what looks wrong is only late.
+        """
+        try:
+            return self._decide(uow, signed, document)
+        except (Refusal, ProtocolError) as refusal:
+            now = uow.head(signed.statement.account)
+            if now != head:
+                raise StalePosition(now) from refusal
+            raise
 
     def _verify_seen(self, uow: UnitOfWork, statement: Statement) -> Statement:
         """Verify that nothing is decided here on less than the author knew."""

@@ -1,7 +1,7 @@
 """Which objects an account has, and where their bytes lie. Spec: vault.md §3.
 
 An object is visible once its bytes are durable: a large one is written under a new name first, then named by
-a row. A name is noted in ``loose_blobs`` before it is written and after its row is gone, so that a crash leaves
+a row. A name is noted in ``loose_blobs`` before it is written and after its row is gone: a crash leaves
 nothing behind for ever; ``sweep`` deletes what has been loose for long.
 """
 
