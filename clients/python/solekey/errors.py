@@ -58,7 +58,7 @@ class SolekeyError(Exception):
     """Base of everything that the client refuses."""
 
     code: ClassVar[str] = "solekey_error"
-    ADVICE: ClassVar[str] = (
+    ADVICE: ClassVar[str] = "Run it again; if it fails the same way, report it with the error's code."
         "Run the command again; if it fails the same way, report it with the error's code."
     )
 
