@@ -59,8 +59,6 @@ class SolekeyError(Exception):
 
     code: ClassVar[str] = "solekey_error"
     ADVICE: ClassVar[str] = "Run it again; if it fails the same way, report it with the error's code."
-        "Run the command again; if it fails the same way, report it with the error's code."
-    )
 
     def diagnostics(self) -> str:
         """Tell the user what to do next."""
