@@ -1,0 +1,98 @@
+"""The examples of spec/authentication.md are what the code computes, from both ends."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import rfc8785
+from auth.person import compute_code
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from solekey_auth import refusals
+from solekey_auth.config import AuthConfig
+from solekey_auth.credential import Credential, derive_decoy_kdf, parse_kdf, parse_username
+from solekey_auth.login import LOGIN_CONTEXT, LoginAttempt, encode_registration
+from solekey_auth.operator_key import OperatorKey, Purpose
+from solekey_auth.refresh import RefreshToken
+from solekey_auth.signing_key import SigningKey
+from solekey_auth.totp import derive_secret
+from solekey_eventlog.errors import Refusal
+from solekey_protocol.encoding import parse_json
+from solekey_protocol.ids import AccountId, PublicKey, SignatureHex, derive_device_id
+from solekey_protocol.statements import verify_signature
+
+PAGE = (Path(__file__).parents[2] / "spec/authentication.md").read_text()
+OPERATOR_KEY = OperatorKey(bytes(range(32)))
+
+
+@pytest.fixture(scope="module")
+def written():
+    block = re.search(r"```example\n(.*?)```", PAGE, re.DOTALL)
+    return dict(line.split(": ", 1) for line in block[1].splitlines())
+
+
+@pytest.fixture(scope="module")
+def credential(written):
+    members = parse_json(written["registration"].encode(), max_bytes=4096)
+    return Credential(
+        AccountId(members["account"]),
+        parse_username(members["username"]),
+        PublicKey(members["login_key"]),
+        parse_kdf(members["kdf"]),
+        bytes(range(0x30, 0x40)),
+        datetime.now(UTC),
+    )
+
+
+def test_the_signed_messages(written, credential):
+    members = parse_json(written["registration"].encode(), max_bytes=4096)
+    proof = SignatureHex(written["registration proof"])
+    assert verify_signature(credential.login_key, encode_registration({**members, "proof": proof}), proof)
+    said = parse_json(written["login"].encode(), max_bytes=4096)
+    attempt = LoginAttempt(
+        said["username"],
+        said["challenge"],
+        "000000",
+        SignatureHex(written["login signature"]),
+        derive_device_id(credential.login_key),
+        said["thumbprint"],
+        said["origin"],
+    )
+    assert attempt.signed_bytes() == LOGIN_CONTEXT + rfc8785.dumps(said)
+    assert verify_signature(credential.login_key, attempt.signed_bytes(), attempt.signature)
+
+
+def test_what_the_operator_key_derives(written, credential):
+    noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    secret = derive_secret(OPERATOR_KEY, credential)
+    token = RefreshToken(bytes(range(0x40, 0x60)))
+    decoy = derive_decoy_kdf(OPERATOR_KEY, parse_username("nobody@example.org"))
+    assert written["username folded"] == credential.username
+    assert written["totp secret"] == secret
+    assert written["code at 2026-11-23T12:00:00.000Z"] == compute_code(secret, noon)
+    assert written["decoy salt of nobody@example.org"] == decoy.salt.hex()
+    assert written["refresh token"] == token.reveal()
+    assert written["stored digest"] == token.digest
+    assert written["successor"] == token.derive_successor(OPERATOR_KEY).reveal()
+
+
+def test_the_signing_keys_name(written):
+    seed = bytes(range(0x60, 0x80))
+    public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw().hex()
+    assert written["signing public key"] == public
+    assert written["signing key id"] == SigningKey(seed).key_id
+
+
+def test_every_purpose_setting_and_refusal_stands_in_the_spec():
+    assert set(re.findall(r"^\| `([a-z-]+)` \|", PAGE, re.MULTILINE)) >= {
+        purpose.value for purpose in Purpose
+    }
+    own = set(AuthConfig.__dataclass_fields__) - {"totp_issuer"}
+    named = {name.lower() for name in re.findall(r"SOLEKEY_([A-Z_]+)", PAGE)}
+    assert named <= set(AuthConfig.__dataclass_fields__)
+    assert own & {"operator_key", "signing_key", "session_idle_s", "login_failures"} <= named
+    made = [kind for kind in vars(refusals).values() if isinstance(kind, type) and issubclass(kind, Refusal)]
+    assert {kind.code for kind in made if kind.__module__ == refusals.__name__} <= set(
+        re.findall(r"`([a-z_]+)`", PAGE)
+    )
