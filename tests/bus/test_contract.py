@@ -186,13 +186,23 @@ def test_a_record_that_was_never_delivered_can_be_neither_committed_nor_sought(u
     consumer.commit(record)  # positive control
 
 
-def test_from_end_delivers_only_what_is_published_after_the_first_poll(under_test) -> None:
+def test_from_end_delivers_only_what_is_published_once_partitions_are_assigned(under_test) -> None:
     topic, bus = under_test.make_topic(partitions=2), under_test.open()
     bus.publish_many(make_messages(topic, keys=6, each=1))
     consumer = under_test.join(bus, "g-end", topic, from_end=True)
-    wait_until(share([consumer], topic, 2))
+    wait_until(lambda: not consumer.poll(0.01) and len(consumer.assignment()) == 2)
     bus.publish(topic, "late", b"late")
     assert [record.key for record in collect(consumer, 1)] == ["late"]
+
+
+@pytest.mark.parametrize("timeout_s", [0.0, 0.01])
+def test_polls_of_no_time_get_there_too(under_test, timeout_s: float) -> None:
+    topic, bus = under_test.make_topic(partitions=2), under_test.open()
+    bus.publish(topic, "a", b"0")
+    consumer = under_test.join(bus, "g-short", topic)
+    records: list[Record] = []
+    wait_until(lambda: bool(records.extend(consumer.poll(timeout_s)) or records))
+    assert [record.value for record in records] == [b"0"]
 
 
 def test_read_gives_everything_to_the_end_and_stops_there(under_test) -> None:

@@ -28,9 +28,10 @@ _RENEWALS_PER_LEASE = 4
 
 @dataclass(slots=True)
 class _Claim:
-    """A partition that this member owns, and the next offset that it will be given."""
+    """A partition that this member owns: from where on it was delivered, and what comes next."""
 
     number: int
+    first_offset: int
     next_offset: int
 
 
@@ -190,7 +191,8 @@ class EmbeddedConsumer:
             log = TopicPartition(topic, partition)
             held = self._claims.get(log)
             if held is None or held.number != number:
-                held = _Claim(number, committed if committed is not None else self._read_start(db, log))
+                start = committed if committed is not None else self._read_start(db, log)
+                held = _Claim(number, start, start)
             claims[log] = held
         return claims
 
@@ -214,7 +216,7 @@ class EmbeddedConsumer:
     def _require_delivered(self, record: Record) -> _Claim:
         """Find the claim under which this record was delivered. Raises PartitionLostError."""
         claim = self._claims.get(TopicPartition(record.topic, record.partition))
-        if claim is None or record.offset >= claim.next_offset:
+        if claim is None or not claim.first_offset <= record.offset < claim.next_offset:
             raise PartitionLostError(f"{record.topic}/{record.partition}: record {record.offset} is not held")
         return claim
 

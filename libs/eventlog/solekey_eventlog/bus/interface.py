@@ -63,7 +63,8 @@ class Consumer(Protocol):
     def poll(self, timeout_s: float) -> Sequence[Record]:
         """Return the next records, or none after ``timeout_s``. Order holds within a partition.
 
-        Joins the group at the first call; a member that stays away for long loses its partitions.
+        Joins the group at the first call, which may take longer; a member that stays away for long loses
+        its partitions.
 
         Raises:
             BusUnavailableError: the bus does not answer; poll again.
@@ -136,7 +137,7 @@ class Bus(Protocol):
         """Make a member of a group.
 
         Where the group never committed it starts at the beginning, or with ``from_end`` at what is
-        published after its first poll (heartbeats: make a fresh group name a process, never commit).
+        published once its ``assignment`` is there (heartbeats: a fresh group name a process, never commit).
         """
         ...
 

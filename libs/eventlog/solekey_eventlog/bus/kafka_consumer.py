@@ -14,6 +14,7 @@ from solekey_eventlog.bus.interface import Record, TopicPartition
 from solekey_eventlog.bus.kafka_connection import KafkaConnection
 
 _SLICE_S = 0.2  # close() waits for at most one slice of a poll
+_JOIN_S = 0.1  # with less at a time the library does not get into the group
 _HEARTBEATS_PER_SESSION = 4
 _POLL_RECORDS = 500
 
@@ -65,9 +66,10 @@ class GroupConsumer:
     def _poll_slice(self, timeout_s: float) -> Sequence[Record]:
         consumer = self._connect()
         with self._connection.translated():
+            if not consumer.assignment():
+                timeout_s = max(timeout_s, _JOIN_S)
             batches = consumer.poll(timeout_ms=timeout_s * 1000)
-            if self._from_end:
-                self._fix_positions(consumer)
+            self._fix_positions(consumer)
         records = [parse_record(one) for batch in batches.values() for one in batch]
         for record in records:
             self._held.add(record)
@@ -92,7 +94,11 @@ class GroupConsumer:
         return self._consumer
 
     def _fix_positions(self, consumer: Any) -> None:
-        """Decide now where new partitions start: the library would look for the end at some later time."""
+        """Find now where new partitions start.
+
+        The library would look for the end of a topic at some later time; and with polls of a few
+        milliseconds it never gets round to asking what the group has committed.
+        """
         for partition in consumer.assignment() - self._held.fixed:
             consumer.position(partition, timeout_ms=self._connection.timeout_ms)
             self._held.fixed.add(partition)
@@ -157,23 +163,26 @@ class _HeldRecords(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-py
     """
 
     def __init__(self) -> None:
-        self._next_offsets: dict[TopicPartition, int] = {}
+        self._offsets: dict[TopicPartition, range] = {}
         self.fixed: set[Any] = set()
 
     def add(self, record: Record) -> None:
         """Remember that a record was delivered."""
-        self._next_offsets[TopicPartition(record.topic, record.partition)] = record.offset + 1
+        log = TopicPartition(record.topic, record.partition)
+        first = self._offsets[log].start if log in self._offsets else record.offset
+        self._offsets[log] = range(first, record.offset + 1)
 
     def require(self, record: Record) -> TopicPartition:
         """Return the log of a record that is held. Raises PartitionLostError for any other."""
         log = TopicPartition(record.topic, record.partition)
-        if record.offset >= self._next_offsets.get(log, 0):
+        if record.offset not in self._offsets.get(log, ()):
             raise PartitionLostError(f"{log.topic}/{log.partition}: record {record.offset} is not held")
         return log
 
     def forget_from(self, record: Record) -> None:
         """Forget this record and those after it."""
-        self._next_offsets[TopicPartition(record.topic, record.partition)] = record.offset
+        log = TopicPartition(record.topic, record.partition)
+        self._offsets[log] = range(self._offsets[log].start, record.offset)
 
     def on_partitions_revoked(self, revoked: Any) -> None:
         """Wait for the new assignment: most partitions stay."""
@@ -181,7 +190,7 @@ class _HeldRecords(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-py
     def on_partitions_assigned(self, assigned: Any) -> None:
         """Forget the partitions that others own now."""
         kept = {TopicPartition(*one) for one in assigned}
-        self._next_offsets = {log: end for log, end in self._next_offsets.items() if log in kept}
+        self._offsets = {log: offsets for log, offsets in self._offsets.items() if log in kept}
         self.fixed &= set(assigned)
 
     def on_partitions_lost(self, lost: Any) -> None:  # noqa: ARG002  # the library passes it
@@ -190,7 +199,7 @@ class _HeldRecords(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-py
 
     def clear(self) -> None:
         """Forget everything."""
-        self._next_offsets.clear()
+        self._offsets.clear()
         self.fixed.clear()
 
 
