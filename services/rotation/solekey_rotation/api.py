@@ -49,6 +49,7 @@ class RotationApi:
 
     def _decide(self, uow: UnitOfWork, signed: SignedStatement, _: Mapping[str, Json]) -> Decision:
         account, streams = signed.statement.account, self.kernel.streams
+        self._schedule.hold(uow, account)
         around = Surroundings(streams.devices(uow, account).key_id, streams.vault(uow, account))
         said = decide(streams.rotation(uow, account), around, parse_command(signed))
         return Decision(said, self._schedule.renew)

@@ -17,9 +17,9 @@ from solekey_rotation.domain import decide_due, decide_exposure
 from solekey_rotation.key_ages import KeyAges, Policy, derive_due
 from solekey_rotation.tables import (
     delete_key_ages,
+    lock_key_ages,
     read_applied,
     read_due_accounts,
-    read_key_ages,
     write_key_ages,
 )
 
@@ -39,13 +39,13 @@ class Schedule:
 
     def note_user_key(self, uow: UnitOfWork, event: Event) -> None:
         """Note a user key that came into force (a reaction)."""
-        ages = read_key_ages(uow.connection, event.account).note_user_key(event.time.datetime)
+        ages = lock_key_ages(uow.connection, event.account).note_user_key(event.time.datetime)
         self._write(uow, event.account, ages)
 
     def note_wrap(self, uow: UnitOfWork, event: Event) -> None:
         """Note a wrapped data key (a reaction)."""
         if isinstance(event.body, KeyWrapped):
-            before = read_key_ages(uow.connection, event.account)
+            before = lock_key_ages(uow.connection, event.account)
             self._write(uow, event.account, before.note_epoch(event.body.epoch, event.time.datetime))
 
     def note_revocation(self, uow: UnitOfWork, event: Event) -> None:
@@ -55,6 +55,7 @@ class Schedule:
         """
         revoked = self._kernel.streams.devices(uow, event.account).devices
         if isinstance(event.body, DeviceRevoked) and revoked[event.body.device].trusted_at is not None:
+            self.hold(uow, event.account)
             state = self._kernel.streams.rotation(uow, event.account)
             uow.append(event.account, state.head, *decide_exposure(state, event.time))
             self.renew(uow, event.account)
@@ -71,9 +72,13 @@ class Schedule:
                 case _:
                     pass
 
+    def hold(self, uow: UnitOfWork, account: AccountId) -> None:
+        """Let nobody else change the account's key ages, before events are appended in this transaction."""
+        lock_key_ages(uow.connection, account)
+
     def renew(self, uow: UnitOfWork, account: AccountId) -> None:
         """Look at an account again: its policy or its open rotation has changed in this transaction."""
-        self._write(uow, account, read_key_ages(uow.connection, account))
+        self._write(uow, account, lock_key_ages(uow.connection, account))
 
     def announce_due(self) -> int:
         """Say of each key that has become too old that its rotation is due; returns how many were said."""
@@ -84,7 +89,7 @@ class Schedule:
     def _announce(self, account: AccountId) -> int:
         try:
             with self._kernel.store.begin() as uow:
-                ages = read_key_ages(uow.connection, account)
+                ages = lock_key_ages(uow.connection, account)
                 state = self._kernel.streams.rotation(uow, account)
                 bodies = decide_due(state, ages, self._fallback, uow.now)
                 uow.append(account, state.head, *bodies)
@@ -94,7 +99,7 @@ class Schedule:
             return 0  # a client was faster; the next run looks again
         except (AccountParked, NotYetApplied):
             with self._kernel.store.begin() as uow:
-                ages = read_key_ages(uow.connection, account)
+                ages = lock_key_ages(uow.connection, account)
                 write_key_ages(uow.connection, account, ages, uow.now + _LATER)
             return 0
 

@@ -3,7 +3,8 @@
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, delete, insert, select
+from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from solekey_eventlog.tables import ACCOUNT_CHARS, Moment, define_event_tables
 from solekey_protocol.event import Event, parse_event
@@ -25,25 +26,30 @@ key_ages: Final = Table(
 )
 
 
-def read_key_ages(connection: Connection, account: AccountId) -> KeyAges:
-    """Read an account's key ages."""
-    row = connection.execute(select(key_ages).where(key_ages.c.account == account)).first()
-    return KeyAges() if row is None else KeyAges(row.user_key_since, row.data_key_since, row.epoch)
+def lock_key_ages(connection: Connection, account: AccountId) -> KeyAges:
+    """Read an account's key ages and keep the row until the transaction ends, so that no change is lost.
+
+    Always before events of the account are appended: two transactions never wait for each other.
+    """
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    new = dialect.insert(key_ages).values(account=account, epoch=0)
+    connection.execute(new.on_conflict_do_nothing())
+    own = key_ages.c.account == account
+    row = connection.execute(select(key_ages).where(own).with_for_update()).one()
+    return KeyAges(row.user_key_since, row.data_key_since, row.epoch)
 
 
 def write_key_ages(
     connection: Connection, account: AccountId, ages: KeyAges, due_at: datetime | None
 ) -> None:
-    """Write an account's key ages and when to look at it next."""
-    connection.execute(delete(key_ages).where(key_ages.c.account == account))
+    """Write the key ages of an account that was locked, and when to look at it next."""
     row = {
-        "account": account,
         "user_key_since": ages.user_key_since,
         "data_key_since": ages.data_key_since,
         "epoch": ages.epoch,
         "due_at": due_at,
     }
-    connection.execute(insert(key_ages).values(row))
+    connection.execute(update(key_ages).where(key_ages.c.account == account).values(row))
 
 
 def delete_key_ages(connection: Connection) -> None:
