@@ -14,6 +14,8 @@ from nameko_ext.demo_process import ORIGIN, TESTS, Demo, run_demo
 from solekey_eventlog.bus import TopicSettings, derive_topics, open_bus
 from solekey_eventlog.bus.topics import AUTH_TOPIC
 
+STOP_S = 5.0
+"""About 1 s; longer where many tests share two cores."""
 ADA, BOB = Actor("ada", "laptop"), Actor("bob", "desk")
 
 
@@ -60,7 +62,7 @@ def test_a_signal_stops_it_soon_and_a_restart_goes_on(tmp_path: Path, number: in
         started_s = time.monotonic()
         demo.process.send_signal(number)
         assert demo.process.wait(30) == 0
-        assert time.monotonic() - started_s < 3
+        assert time.monotonic() - started_s < STOP_S
     with run_demo(tmp_path) as demo:
         fail_login(demo, ADA)
         fail_login(demo, BOB)
@@ -96,7 +98,7 @@ def test_idle_connections_do_not_hold_up_a_stop(fresh_demo: Demo) -> None:
         client.get("/v1/vault/health")
         started_s = time.monotonic()
         assert fresh_demo.stop() == 0
-        assert time.monotonic() - started_s < 3
+        assert time.monotonic() - started_s < STOP_S
 
 
 def test_a_bus_that_is_down_does_not_stop_http_and_is_caught_up_with(tmp_path: Path) -> None:

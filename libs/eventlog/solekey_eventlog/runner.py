@@ -36,12 +36,15 @@ from nameko.runners import ServiceRunner
 
 from solekey_eventlog.bus import BusConfigurationError
 from solekey_eventlog.config import ConfigError, ServiceConfig, load_config
+from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.nameko_ext.http_entrypoint import SERVER_KEY
 from solekey_eventlog.nameko_ext.server import HttpServer
 from solekey_eventlog.nameko_ext.tls import open_server_context
-from solekey_eventlog.nameko_ext.wiring import CONFIGS_KEY
+from solekey_eventlog.nameko_ext.wiring import CONFIGS_KEY, find_wiring
 
 _log = logging.getLogger(__name__)
+
+OnReady = Callable[[int, Sequence[Kernel]], None]
 
 EXIT_CONFIGURATION = 2
 EXIT_FAILED = 1
@@ -75,14 +78,14 @@ def run(
     services: Sequence[type],
     configs: Sequence[ServiceConfig],
     *,
-    on_ready: Callable[[int], None] = lambda _: None,
+    on_ready: OnReady = lambda _port, _kernels: None,
 ) -> int:
     """Run services until SIGTERM or SIGINT, and return the exit code.
 
     Args:
         services: nameko service classes.
         configs: theirs, in the same order; where to listen is taken from the first.
-        on_ready: told the port once every service answers.
+        on_ready: told the port and the kernels once every service answers.
     """
     stop = _catch_signals()
     try:
@@ -98,8 +101,11 @@ def run(
         return EXIT_CONFIGURATION
     server.start()
     _log.info("listening on port %d: %s", port, ", ".join(runner.service_names))
-    on_ready(port)
+    wirings = [find_wiring(container) for container in runner.containers]
+    on_ready(port, [wiring.kernel for wiring in wirings])
     died = _wait(runner, stop)
+    for wiring in wirings:
+        wiring.announce_stop()
     server.stop(_FINISH_REQUESTS_S)
     _stop(runner)
     _log.info("stopped")

@@ -6,14 +6,23 @@ from solekey_eventlog.runner import end_with_problems, run, set_up_logging  # st
 import argparse
 import ipaddress
 import json
+import logging
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from solekey_eventlog.bus import BusError
 from solekey_eventlog.config import ConfigError, LogLevel
+from solekey_eventlog.kernel import Kernel
 from solekey_standalone.authority import Certificates, load_or_make_certificates
 from solekey_standalone.folder import DataFolder, FolderInUseError
 from solekey_standalone.platform import SERVICES, create_topics, make_configs
+
+_log = logging.getLogger(__name__)
+
+_HEALTH_S = 20.0
+_LOOK_S = 0.05
 
 
 def main() -> int:
@@ -42,7 +51,12 @@ def _run(folder: DataFolder, arguments: argparse.Namespace) -> int:
         folder, certificates, listen=arguments.listen, origin=origin, log_level=arguments.log_level
     )
     create_topics(configs[0])
-    return run(SERVICES, configs, on_ready=lambda _: _say_ready(origin, certificates, arguments.ready_json))
+
+    def on_ready(_: int, kernels: Sequence[Kernel]) -> None:
+        _await_health(kernels)
+        _say_ready(origin, certificates, arguments.ready_json)
+
+    return run(SERVICES, configs, on_ready=on_ready)
 
 
 def _parse_arguments() -> argparse.Namespace:
@@ -61,6 +75,16 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--log-level", type=LogLevel, default=LogLevel.WARNING, choices=list(LogLevel))
     return parser.parse_args()
+
+
+def _await_health(kernels: Sequence[Kernel]) -> None:
+    """Wait until the services have heard of each other: the first request is not told to come again."""
+    deadline_s = time.monotonic() + _HEALTH_S
+    while not all(kernel.health()[0] for kernel in kernels):
+        if time.monotonic() > deadline_s:
+            _log.warning("ready, but not every service is healthy: see /v1/<service>/health")
+            return
+        time.sleep(_LOOK_S)
 
 
 def _say_ready(origin: str, certificates: Certificates, as_json: bool) -> None:

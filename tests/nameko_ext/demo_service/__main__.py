@@ -25,4 +25,4 @@ if __name__ == "__main__":
         )
         for name in ("auth", "vault")
     ]
-    sys.exit(run([DemoAuth, DemoVault], configs, on_ready=lambda port: print(port, flush=True)))
+    sys.exit(run([DemoAuth, DemoVault], configs, on_ready=lambda port, _: print(port, flush=True)))

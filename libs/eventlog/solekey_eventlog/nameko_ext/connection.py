@@ -48,9 +48,18 @@ class Connection(wsgi.HttpProtocol):  # type: ignore[misc]  # eventlet publishes
         left = _LINGER_BYTES
         try:
             self.wfile.flush()
-            self.connection.shutdown(socket.SHUT_WR)
+            shut_down(self.connection, socket.SHUT_WR)
             with eventlet.Timeout(_LINGER_S, TimeoutError()):
                 while left > 0 and (data := self.connection.recv(64 * 1024)):
                     left -= len(data)
         except (OSError, ValueError):
             return  # it is gone already
+
+
+def shut_down(connection: Any, how: int) -> None:
+    """Shut a connection beneath its TLS layer, whose own ``shutdown`` makes every later read a ValueError."""
+    try:
+        with socket.fromfd(connection.fileno(), connection.family, connection.type) as beneath:
+            beneath.shutdown(how)
+    except (OSError, ValueError):
+        return  # it is gone already

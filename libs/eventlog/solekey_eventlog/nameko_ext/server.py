@@ -8,12 +8,13 @@ accepting before the first one stops.
 import logging
 import socket
 import ssl
+from typing import Any
 
 import eventlet
 from eventlet import wsgi
 
 from solekey_eventlog.nameko_ext.application import Application
-from solekey_eventlog.nameko_ext.connection import Connection
+from solekey_eventlog.nameko_ext.connection import Connection, shut_down
 from solekey_eventlog.nameko_ext.routes import Routes
 
 _log = logging.getLogger(__name__)
@@ -34,7 +35,8 @@ class HttpServer:
         self._address = (host, port)
         self._tls = tls
         self._pool = eventlet.GreenPool(_MAX_CONNECTIONS)
-        self._states: dict[int, list[object]] = {}
+        self._states: dict[int, list[Any]] = {}
+        """Each connection as eventlet keeps it: address, socket (plain or TLS), and what it is doing."""
         self._socket: socket.socket | None = None
         self._acceptor: eventlet.greenthread.GreenThread | None = None
 
@@ -73,11 +75,11 @@ class HttpServer:
         for state in list(self._states.values()):
             idle, state[2] = state[2] == wsgi.STATE_IDLE, wsgi.STATE_CLOSE
             if idle:
-                _shut(state[1])
+                shut_down(state[1], socket.SHUT_RDWR)
         with eventlet.Timeout(timeout_s, False):
             self._pool.waitall()
         for state in list(self._states.values()):
-            _shut(state[1])
+            shut_down(state[1], socket.SHUT_RDWR)
 
     def _accept(self, server: wsgi.Server, listener: socket.socket) -> None:
         while True:
@@ -91,7 +93,7 @@ class HttpServer:
             self._pool.spawn_n(self._serve, server, client, address)
 
     def _serve(self, server: wsgi.Server, client: socket.socket, address: tuple[str, int]) -> None:
-        state: list[object] = [address, client, wsgi.STATE_IDLE]
+        state: list[Any] = [address, client, wsgi.STATE_IDLE]
         self._states[id(state)] = state
         try:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
@@ -107,11 +109,3 @@ class HttpServer:
         finally:
             self._states.pop(id(state), None)
             client.close()
-
-
-def _shut(client: object) -> None:
-    assert isinstance(client, socket.socket)  # noqa: S101 - for mypy
-    try:
-        client.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return  # it is gone already

@@ -37,6 +37,7 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
     def __init__(self, definition: ServiceDefinition, api: Callable[[Kernel], Api]) -> None:
         self._definition = definition
         self._make_api = api
+        self._deaf = threading.Event()
         self._stop = threading.Event()
         self._threads: list[Any] = []
 
@@ -58,8 +59,13 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
         for run in (self._publish, self._observe_heartbeats):
             self._threads.append(self.container.spawn_managed_thread(run))
 
+    def announce_stop(self) -> None:
+        """Leave the heartbeats while the last requests are finished; what was heard is good for seconds."""
+        self._deaf.set()
+
     def stop(self) -> None:
         """Stop after the last worker: what it appended is published now, or by the next process."""
+        self.announce_stop()
         self._stop.set()
         if self._threads:
             self.kernel.publisher.notify()
@@ -93,15 +99,15 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
         if not self.kernel.topics:
             return
         group = f"{self.kernel.group}-heartbeats-{uuid.uuid4().hex}"  # everybody hears every heartbeat
-        while not self._stop.is_set():
+        while not self._deaf.is_set():
             try:
                 with self._bus.consumer(group, [HEARTBEAT_TOPIC], from_end=True) as consumer:
-                    while not self._stop.is_set():
+                    while not self._deaf.is_set():
                         for record in consumer.poll(_POLL_S):
                             self.kernel.freshness.observe(record)
             except BusError as error:
                 _log.warning("%s: no heartbeats, trying again: %s", self._definition.stream, error)
-                self._stop.wait(_POLL_S)
+                self._deaf.wait(_POLL_S)
 
 
 def wired(definition: ServiceDefinition, api: Callable[[Kernel], Api]) -> Any:
