@@ -1,6 +1,7 @@
 """Starts the demo services as a process and speaks to them, also in ways that no HTTP client would."""
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -64,8 +65,8 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def run_demo(folder: Path, bus_url: str | None = None) -> Iterator[Demo]:
-    """Run the demo services on a folder until the block ends."""
+def run_demo(folder: Path, bus_url: str | None = None, **databases: str) -> Iterator[Demo]:
+    """Run the demo services until the block ends; on SQLite in the folder, or on databases given by name."""
     default = f"embedded://{folder / 'bus.db'}"
     if bus_url is None:
         with open_bus(default) as bus:
@@ -78,6 +79,7 @@ def run_demo(folder: Path, bus_url: str | None = None) -> Iterator[Demo]:
             stderr=stderr,
             text=True,
             cwd=TESTS,
+            env={**os.environ, **{f"DEMO_{name.upper()}": url for name, url in databases.items()}},
         )
     assert process.stdout is not None
     watchdog = threading.Timer(START_S, process.kill)

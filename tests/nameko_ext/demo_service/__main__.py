@@ -3,6 +3,7 @@
 from solekey_eventlog.runner import run, set_up_logging  # patches the standard library: stays first
 
 # isort: split
+import os
 import sys
 from pathlib import Path
 
@@ -16,7 +17,7 @@ if __name__ == "__main__":
     cert, key = (Path(name) for name in tls) if tls else (None, None)
     configs = [
         ServiceConfig(
-            database_url=Secret(f"sqlite:///{folder}/{name}.db"),
+            database_url=Secret(os.environ.get(f"DEMO_{name.upper()}", f"sqlite:///{folder}/{name}.db")),
             bus_url=bus_url,
             origin=origin,
             listen="127.0.0.1:0",
