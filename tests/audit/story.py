@@ -15,9 +15,10 @@ from protocol.keyring import (
 
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream, auth, devices, rotation, vault
-from solekey_protocol.events.fields import RotationKind, SecretKind
+from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.ids import RotationId, SessionId, Timestamp
 from solekey_protocol.statements import EMPTY_HEAD
+from solekey_protocol.wrap import SecretKind
 
 ROTATION = RotationId.from_raw(b"rotation of test")
 LAPTOP_SESSION, PHONE_SESSION = (SessionId.from_raw(name.ljust(16, b".")) for name in (b"laptop", b"phone"))

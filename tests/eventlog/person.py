@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from solekey_protocol.event import Event, encode_event
 from solekey_protocol.events import Body, Stream, devices, rotation, vault
-from solekey_protocol.events.fields import Platform, SecretKind
+from solekey_protocol.events.fields import Platform
 from solekey_protocol.ids import (
     AccountId,
     KeyId,
@@ -18,6 +18,7 @@ from solekey_protocol.ids import (
     derive_device_id,
 )
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement, Statement
+from solekey_protocol.wrap import SecretKind
 
 NOON = Timestamp("2026-11-23T12:00:00.000Z")
 

@@ -28,10 +28,11 @@ from solekey_protocol.errors import (
     UntrustedDeviceError,
 )
 from solekey_protocol.events import Stream, auth, devices, rotation, vault
-from solekey_protocol.events.fields import RotationKind, SecretKind
+from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.ids import KeyId, RotationId, SessionId, Timestamp
 from solekey_protocol.statements import Head
 from solekey_protocol.streams import AuthStream, DevicesStream, DeviceStatus, RotationStream, VaultStream
+from solekey_protocol.wrap import SecretKind
 
 ROTATION = RotationId.from_raw(b"rotation of test")
 

@@ -11,8 +11,9 @@ from solekey_eventlog.errors import DeviceNotTrusted, Forbidden, RevokedDevice, 
 from solekey_eventlog.migrations import find_differences
 from solekey_protocol.events import Stream, devices, vault
 from solekey_protocol.events import rotation as said
-from solekey_protocol.events.fields import RotationKind, SecretKind
+from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.ids import compute_digest
+from solekey_protocol.wrap import SecretKind
 from solekey_rotation.api import RotationApi
 from solekey_rotation.definition import DEFINITION
 from solekey_rotation.refusals import RotationOpen

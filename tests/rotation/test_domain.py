@@ -9,9 +9,10 @@ from solekey_eventlog.errors import StaleHeads
 from solekey_protocol.errors import SchemaError, TransitionError
 from solekey_protocol.events import rotation as said
 from solekey_protocol.events import vault
-from solekey_protocol.events.fields import RotationKind, SecretKind
+from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.ids import Timestamp, compute_digest
 from solekey_protocol.streams import RotationStream, VaultStream
+from solekey_protocol.wrap import SecretKind
 from solekey_rotation.commands import Surroundings, parse_command
 from solekey_rotation.domain import decide, decide_due, decide_exposure
 from solekey_rotation.key_ages import KeyAges, Policy

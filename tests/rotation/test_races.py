@@ -6,9 +6,9 @@ from actors import Actor
 
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_protocol.events import Stream
-from solekey_protocol.events.fields import SecretKind
 from solekey_protocol.events.vault import KeyWrapped, WrapSuite
 from solekey_protocol.ids import compute_digest
+from solekey_protocol.wrap import SecretKind
 from solekey_rotation.api import RotationApi
 from solekey_rotation.definition import DEFINITION
 from solekey_rotation.schedule import make_schedule

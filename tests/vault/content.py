@@ -1,12 +1,12 @@
 """Wraps, changes and commits for vault tests. Nothing is encrypted: the vault could not tell."""
 
 from solekey_protocol.change_list import Change, Part, encode_change_list
-from solekey_protocol.events.fields import SecretKind
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted, KeyWrapped, WrapSuite
 from solekey_protocol.ids import Digest, ItemId, KeyId, compute_digest
 from solekey_protocol.wrap import (
     WRAP_BYTES,
     WRAP_SUITE_AES_256_GCM,
+    SecretKind,
     encode_wrap_prefix,
     parse_wrap_header,
 )

@@ -138,8 +138,17 @@ _CODES: Mapping[type[ServerRefusedError], tuple[str, ...]] = {
         "sequence_gap",
         "chain_fork",
         "transition_refused",
+        "parts_missing",
+        "wrap_missing",
     ),
-    RotationRefusal: ("rotation_open", "rotation_incomplete", "wrap_in_use", "key_not_current"),
-    UnavailableError: ("not_yet_applied", "trust_stale", "account_parked", "unavailable"),
+    RotationRefusal: (
+        "rotation_open",
+        "rotation_incomplete",
+        "rotation_irrevocable",
+        "wraps_differ",
+        "wrap_in_use",
+        "key_not_current",
+    ),
+    UnavailableError: ("not_yet_applied", "trust_stale", "account_parked", "unavailable", "storage_full"),
 }
 _BY_CODE = {code: refusal for refusal, codes in _CODES.items() for code in codes}

@@ -15,7 +15,6 @@ from solekey.rekey import find_old_items, rekey_items
 from solekey.rotation_plan import (
     Situation,
     Step,
-    derive_wraps_digest,
     find_new_wraps,
     find_retirable,
     find_unwrapped,
@@ -39,7 +38,7 @@ from solekey_protocol.events.rotation import (
 )
 from solekey_protocol.events.vault import KeyWrapped, ObjectsPurged, WrapRetired
 from solekey_protocol.ids import RAW_ID_BYTES, RotationId
-from solekey_protocol.streams import LiveWrap, Rotation
+from solekey_protocol.streams import LiveWrap, Rotation, derive_wraps_digest
 
 
 def change_user_key(

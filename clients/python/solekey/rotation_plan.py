@@ -20,7 +20,6 @@ from solekey_protocol.event import Event
 from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.events.rotation import RotationStarted
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted, KeyWrapped
-from solekey_protocol.ids import Digest, compute_digest
 from solekey_protocol.streams import DevicesStream, LiveWrap, Rotation, VaultStream
 from solekey_protocol.streams.rotation import Phase
 
@@ -82,13 +81,8 @@ def find_retirable(situation: Situation) -> list[LiveWrap]:
     """Find the live wraps that the rotation has made superfluous."""
     started = situation.started
     if started.kind is RotationKind.USER_KEY:
-        return situation.vault.live_wraps(started.from_key_id)
+        return [w for w in situation.vault.live_wraps() if w.wrapped.key_id != started.to_key_id]
     return [wrap for wrap in situation.vault.live_wraps() if wrap.wrapped.epoch < started.to_epoch]
-
-
-def derive_wraps_digest(wraps: Sequence[LiveWrap]) -> Digest:
-    """Derive what `RotationVerified.wraps` holds: SHA-256 over the sorted raw digests of the wraps."""
-    return compute_digest(b"".join(sorted(bytes.fromhex(wrap.wrapped.wrap) for wrap in wraps)))
 
 
 def _plan_user_key(situation: Situation) -> Step:

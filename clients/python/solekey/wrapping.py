@@ -7,10 +7,10 @@ from solekey.errors import ReadBackError, SolekeyError
 from solekey.keyring import UnlockedUserKey, fetch_wraps, open_live_wrap
 from solekey.streams import Streams
 from solekey_protocol.events import Stream
-from solekey_protocol.events.fields import SecretKind
 from solekey_protocol.events.vault import KeyWrapped, WrapSuite
 from solekey_protocol.ids import compute_digest
 from solekey_protocol.streams import LiveWrap
+from solekey_protocol.wrap import SecretKind
 
 
 def wrap_first_data_key(

@@ -12,9 +12,9 @@ from solekey_eventlog.errors import StaleHeads
 from solekey_protocol.encoding import Json
 from solekey_protocol.events import rotation as said
 from solekey_protocol.events.fields import RotationKind
-from solekey_protocol.ids import Digest, Timestamp, compute_digest
+from solekey_protocol.ids import Timestamp
 from solekey_protocol.statements import SignedStatement
-from solekey_protocol.streams import LiveWrap, Rotation, RotationStream, VaultStream
+from solekey_protocol.streams import LiveWrap, Rotation, RotationStream, VaultStream, derive_wraps_digest
 from solekey_rotation.commands import (
     AbortRotation,
     Command,
@@ -79,11 +79,6 @@ def find_old_wraps(started: said.RotationStarted, vault: VaultStream) -> list[Li
     if started.kind is RotationKind.USER_KEY:
         return [wrap for wrap in vault.live_wraps() if wrap.wrapped.key_id != started.to_key_id]
     return [wrap for wrap in vault.live_wraps() if wrap.wrapped.epoch < started.to_epoch]
-
-
-def derive_wraps_digest(wraps: Sequence[LiveWrap]) -> Digest:
-    """Derive ``rotation_verified.wraps``: SHA-256 of the wraps' digests, 32 bytes each, ascending."""
-    return compute_digest(b"".join(sorted(bytes.fromhex(wrap.wrapped.wrap) for wrap in wraps)))
 
 
 def decide_due(state: RotationStream, ages: KeyAges, policy: Policy, now: datetime) -> list[said.RotationDue]:

@@ -13,7 +13,7 @@ from solekey.audit.verify import verify_log
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import AccountId, PublicKey
 
-TAMPERED_EXIT = 3
+TAMPERED_EXIT = 6  # as for every server that misbehaved
 
 
 @click.group()
@@ -42,7 +42,7 @@ def export(source: str, target: Path) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 def verify(source: str, pins: Path | None, as_json: bool) -> None:
-    """Verify the log of SOURCE; exit 0 when it is clean, 3 when somebody cheated."""
+    """Verify the log of SOURCE; exit 0 when it is clean, 6 when somebody cheated."""
     report = verify_log(_progress(source, as_json), read_pins(pins) if pins else None)
     if as_json:
         click.echo(json.dumps(report.summary(), indent=2))

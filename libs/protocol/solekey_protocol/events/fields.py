@@ -46,12 +46,6 @@ class Platform(StrEnum):
     OTHER = "other"
 
 
-class SecretKind(StrEnum):
-    """What a wrap holds. One table of wraps for every secret: rotation can forget none."""
-
-    DATA_KEY = "data_key"
-
-
 class RotationKind(StrEnum):
     """Which key a rotation replaces."""
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from solekey_protocol.events.body import Body, Signer, Stream, event
-from solekey_protocol.events.fields import ByteCount, Count, Epoch, SecretKind, Seq
+from solekey_protocol.events.fields import ByteCount, Count, Epoch, Seq
 from solekey_protocol.ids import Digest, KeyId
+from solekey_protocol.wrap import SecretKind
 
 
 class WrapSuite(StrEnum):

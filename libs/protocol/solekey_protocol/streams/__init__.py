@@ -10,7 +10,7 @@ verifies the signatures first. Both return a new state or raise; a state is neve
 from solekey_protocol.streams.auth import AuthStream
 from solekey_protocol.streams.devices import Device, DevicesStream, DeviceStatus
 from solekey_protocol.streams.rotation import Rotation, RotationStream
-from solekey_protocol.streams.vault import LiveWrap, VaultStream
+from solekey_protocol.streams.vault import LiveWrap, VaultStream, derive_wraps_digest
 
 __all__ = [
     "AuthStream",
@@ -21,4 +21,5 @@ __all__ = [
     "Rotation",
     "RotationStream",
     "VaultStream",
+    "derive_wraps_digest",
 ]

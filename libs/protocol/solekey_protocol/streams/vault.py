@@ -7,7 +7,7 @@
     commits    1, 2, 3 ... each under the newest epoch
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -15,11 +15,11 @@ from solekey_protocol.errors import TransitionError
 from solekey_protocol.event import Event
 from solekey_protocol.events import vault as said
 from solekey_protocol.events.body import Body, Stream
-from solekey_protocol.events.fields import SecretKind
-from solekey_protocol.ids import AccountId, KeyId, Timestamp
+from solekey_protocol.ids import AccountId, Digest, KeyId, Timestamp, compute_digest
 from solekey_protocol.statements import Head
 from solekey_protocol.streams.chain import Chain
 from solekey_protocol.streams.devices import DevicesStream
+from solekey_protocol.wrap import SecretKind
 
 WrapPlace = tuple[SecretKind, int, int]
 """(secret kind, epoch, wrap version)."""
@@ -31,6 +31,11 @@ class LiveWrap:
 
     wrapped: said.KeyWrapped
     at: Timestamp
+
+
+def derive_wraps_digest(wraps: Iterable[LiveWrap]) -> Digest:
+    """Derive ``rotation_verified.wraps``: SHA-256 of the raw digests, ascending. Spec: rotation.md §3."""
+    return compute_digest(b"".join(sorted(bytes.fromhex(wrap.wrapped.wrap) for wrap in wraps)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
