@@ -32,7 +32,7 @@ install: $(VENV)/.installed-dev  ## Make .venv with everything that developing n
 
 .PHONY: check
 check: lint  ## Lint, types, import contracts and the quick tests: under two minutes
-	$(BIN)/python -m pytest -q -m "not slow and not kafka and not postgres" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not kafka and not postgres" $(PYTEST_ARGS)
 
 .PHONY: test
 test: lint  ## Everything: `check`, then all tests with real PostgreSQL and Kafka, with coverage

@@ -20,6 +20,8 @@ from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT, Timestamp
 from solekey_protocol.statements import EMPTY_HEAD
 
+pytestmark = pytest.mark.slow  # starts processes, and waits for what only time brings
+
 ADA = Actor("ada", "laptop")
 
 

@@ -14,6 +14,8 @@ from nameko_ext.demo_process import ORIGIN, TESTS, Demo, run_demo
 from solekey_eventlog.bus import TopicSettings, derive_topics, open_bus
 from solekey_eventlog.bus.topics import AUTH_TOPIC
 
+pytestmark = pytest.mark.slow  # starts processes, and waits for what only time brings
+
 STOP_S = 5.0
 """About 1 s; longer where many tests share two cores."""
 ADA, BOB = Actor("ada", "laptop"), Actor("bob", "desk")
