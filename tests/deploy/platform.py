@@ -16,7 +16,9 @@ from deploy.compose import DEPLOY, SERVICES, load_compose
 from deploy.database import make_database
 from deploy.nginx import Proxy, find_nginx, run_proxy
 from engines.kafka.local import find_free_ports
+from engines.postgres import connect
 from engines.waiting import wait_until
+from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
 _READY_TIMEOUT_S = 60
@@ -86,8 +88,8 @@ class Service:
 class Platform:
     """The whole installation, running."""
 
-    folder: Path
     broker: Broker
+    databases: Mapping[str, URL]
     services: Mapping[str, Service]
     proxy: Proxy
 
@@ -109,11 +111,22 @@ class Platform:
 
         wait_until(look)
 
-    @property
-    def server_side(self) -> list[Path]:
-        """Everything that the business has of its users outside the database: objects, Kafka's log, logs."""
+    def find_records(self) -> list[Path]:
+        """Find what is on disk of requests and events: Kafka's segments, and the logs of all processes."""
         logs = [service.log_file for service in self.services.values()]
-        return [self.folder / "objects", self.broker.data, self.proxy.log_file, *logs]
+        return [*self.broker.data.rglob("solekey.*/*.log"), self.proxy.log_file, *logs]
+
+    def read_tables(self) -> Iterator[tuple[str, bytes]]:
+        """Read every row of every service's tables, as text; bytes are in hex."""
+        for name, url in self.databases.items():
+            with connect(url) as db:
+                tables = db.execute(
+                    "SELECT tablename FROM pg_tables WHERE schemaname = %s", [name]
+                ).fetchall()
+                for (table,) in tables:
+                    copy = sql.SQL("COPY {} TO STDOUT").format(sql.Identifier(table))
+                    with db.cursor().copy(copy) as rows:
+                        yield f"{name}.{table}", b"".join(map(bytes, rows))
 
 
 @contextmanager
@@ -141,7 +154,7 @@ def run_platform(folder: Path, postgres: URL) -> Iterator[Platform]:
         for service in services.values():
             service.wait_until_healthy()
         proxy = stack.enter_context(run_proxy(folder, addresses, proxy_port))
-        yield Platform(folder, broker, services, proxy)
+        yield Platform(broker, databases, services, proxy)
 
 
 def _map_environment(

@@ -27,7 +27,7 @@ MIB = 1024 * 1024
 NOTE = "The spare key is under the third flower pot."
 UPLOADED = r"PUT /v1/vault/objects/\w+ 204"
 UNLOCKED = r"GET /v1/vault/wraps 200"
-FAILED, TRY_AGAIN, NO_SUCH, REFUSED, WRONG_KEY, TAMPERED = 1, 8, 7, 9, 5, 3
+FAILED, WRONG_KEY, TAMPERED, TRY_AGAIN, REFUSED = 1, 5, 6, 8, 9  # exit codes, as `solekey --help` says
 
 SignUp = Callable[[str], Person]
 
@@ -108,7 +108,7 @@ def lose_phone(ada: Person) -> None:
 def test_a_service_killed_during_an_upload(platform: Platform, sign_up: SignUp, tmp_path: Path) -> None:
     """The vault dies between two parts; after its restart the same command brings the rest."""
     bob = sign_up("bob")
-    film = make_file(tmp_path / "film", 60 * MIB)
+    film = make_file(tmp_path / "film", 32 * MIB)
     vault = platform.services["vault"]
     before = platform.find_requests(UPLOADED)
     with bob.start("laptop", "put", film) as upload:
@@ -129,7 +129,7 @@ def test_a_service_killed_during_an_upload(platform: Platform, sign_up: SignUp, 
 
 
 def test_the_broker_gone_during_a_write(platform: Platform, sign_up: SignUp) -> None:
-    """Within the freshness bound a write succeeds; after it requests are refused, until the broker is back."""
+    """Within the freshness bound a write succeeds; then requests are refused until the broker is back."""
     eve = sign_up("eve")
     vault = platform.services["vault"]
     before = platform.find_requests(UNLOCKED)
@@ -204,10 +204,11 @@ def test_the_business_holds_no_secret(platform: Platform, sign_up: SignUp) -> No
     zoe = sign_up("zoe")
     zoe.do("laptop", "put", "--name", "zoe's note", "--text", NOTE)
     secrets = {"password": zoe.password, "user key": zoe.phrase, "note": NOTE, "name": "zoe's note"}
-    searched = {name: secret.encode() for name, secret in secrets.items()}
-    assert find_leaks(searched, read_places(platform.server_side)) == []
-    control = {"account": zoe.account.encode()}  # which they do hold
-    assert {Path(leak.place).name for leak in find_leaks(control, read_places([platform.broker.data]))}
+    places = [*read_places(platform.find_records()), *platform.read_tables()]
+    assert find_leaks({name: secret.encode() for name, secret in secrets.items()}, places) == []
+    held = {leak.place for leak in find_leaks({"account": zoe.account.encode()}, places)}
+    assert "vault.events" in held  # what they may hold is found
+    assert any("solekey.vault.v1" in place for place in held)
 
 
 def make_file(path: Path, size: int) -> Path:
