@@ -15,8 +15,6 @@ from engines.kafka import StoppableKafka
 
 from solekey_eventlog.bus import Bus, BusConfig, Consumer, TopicSettings, open_bus
 
-SESSION_TIMEOUT_S = 3.0
-
 
 @dataclass
 class BusUnderTest:
@@ -27,8 +25,7 @@ class BusUnderTest:
     topic_names: list[str] = field(default_factory=list)
 
     def open(self, **settings: float) -> Bus:
-        config = BusConfig(self.url, session_timeout_s=SESSION_TIMEOUT_S, **settings)
-        return self.resources.enter_context(open_bus(config))
+        return self.resources.enter_context(open_bus(BusConfig(self.url, **settings)))
 
     def make_topic(self, partitions: int = 3, retention_ms: int = -1) -> str:
         topic = TopicSettings(f"test.{secrets.token_hex(8)}.v1", partitions, retention_ms)

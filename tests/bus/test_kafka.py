@@ -12,6 +12,7 @@ from engines.kafka import SecureKafka
 from engines.kafka.certificates import make_certificates
 from engines.kafka.local import LocalBroker
 from engines.waiting import collect
+from kafka import KafkaProducer
 from kafka.admin import KafkaAdminClient
 
 from solekey_eventlog.bus import (
@@ -130,6 +131,21 @@ def test_check_refuses_a_broker_that_creates_topics_by_itself(tmp_path: Path) ->
             bus.check([])
     finally:
         broker.stop()
+
+
+def test_a_strangers_record_is_delivered_like_any_other(kafka_servers: str) -> None:
+    settings = TopicSettings(f"test.{secrets.token_hex(8)}.v1", partitions=1)
+    with open_bus(f"kafka://{kafka_servers}") as bus:
+        bus.create_topics([settings])
+        stranger = KafkaProducer(bootstrap_servers=kafka_servers, enable_idempotence=True)
+        stranger.send(settings.name, b"no key").get(10)
+        stranger.send(settings.name, None, key=b"\xff").get(10)
+        stranger.close()
+        bus.publish(settings.name, "a", b"ours")
+        expected = [("", b"no key"), ("\ufffd", b""), ("a", b"ours")]
+        assert [(record.key, record.value) for record in bus.read(settings.name)] == expected
+        with bus.consumer("g-stranger", [settings.name]) as consumer:
+            assert [(record.key, record.value) for record in collect(consumer, 3)] == expected
 
 
 def test_no_two_records_of_a_key_are_in_flight_together() -> None:

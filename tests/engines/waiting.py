@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from solekey_eventlog.bus import Consumer, Record
 
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0  # reached only when something is wrong, or the machine very busy
 
 
 def wait_until(is_reached: Callable[[], bool], timeout_s: float = DEADLINE_S) -> None:

@@ -15,6 +15,7 @@ from solekey_eventlog.bus.kafka_connection import KafkaConnection
 
 _SLICE_S = 0.2  # close() waits for at most one slice of a poll
 _JOIN_S = 0.1  # with less at a time the library does not get into the group
+_METADATA_AGE_MS = 10_000  # the library's five minutes are too long to be without a partition
 _HEARTBEATS_PER_SESSION = 4
 _POLL_RECORDS = 500
 
@@ -68,8 +69,10 @@ class GroupConsumer:
         with self._connection.translated():
             if not consumer.assignment():
                 timeout_s = max(timeout_s, _JOIN_S)
-            batches = consumer.poll(timeout_ms=timeout_s * 1000)
             self._fix_positions(consumer)
+            batches = consumer.poll(timeout_ms=timeout_s * 1000)
+            if not batches:  # an error here would lose them: the library has moved on
+                self._fix_positions(consumer)
         records = [parse_record(one) for batch in batches.values() for one in batch]
         for record in records:
             self._held.add(record)
@@ -79,7 +82,7 @@ class GroupConsumer:
         if self._consumer is None:
             for topic in self._topics:
                 self._require_topic(topic)
-            self._consumer = self._connection.open(
+            consumer = self._connection.open(
                 KafkaConsumer,
                 group_id=self._group,
                 enable_auto_commit=False,
@@ -88,10 +91,29 @@ class GroupConsumer:
                 session_timeout_ms=self._session_timeout_ms,
                 heartbeat_interval_ms=self._session_timeout_ms // _HEARTBEATS_PER_SESSION,
                 max_poll_records=_POLL_RECORDS,
+                metadata_max_age_ms=_METADATA_AGE_MS,
                 metrics_enabled=False,
             )
-            self._consumer.subscribe(topics=list(self._topics), listener=self._held)
+            try:
+                with self._connection.translated():
+                    self._subscribe(consumer)
+            except BaseException:
+                consumer.close(autocommit=False)
+                raise
+            self._consumer = consumer
         return self._consumer
+
+    def _subscribe(self, consumer: Any) -> None:
+        """Subscribe, and return when the client knows the topics.
+
+        An answer that was under way when it subscribes lacks them, and makes the library forget that it
+        wanted to ask again: it would join the group and be given nothing until its metadata is too old.
+        """
+        consumer.subscribe(topics=list(self._topics), listener=self._held)
+        deadline = time.monotonic() + self._connection.timeout_ms / 1000
+        while not consumer.topics().issuperset(self._topics):  # asks the broker each time
+            if time.monotonic() > deadline:
+                raise errors.KafkaTimeoutError(f"topics are not known in time: {', '.join(self._topics)}")
 
     def _fix_positions(self, consumer: Any) -> None:
         """Find now where new partitions start.
@@ -134,7 +156,7 @@ class GroupConsumer:
         """See Consumer.assignment."""
         if self._consumer is None:
             return frozenset()
-        return frozenset(TopicPartition(*one) for one in self._consumer.assignment() or ())
+        return frozenset(TopicPartition(*one) for one in self._consumer.assignment() & self._held.fixed)
 
     def close(self) -> None:
         """See Consumer.close."""
@@ -204,5 +226,9 @@ class _HeldRecords(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-py
 
 
 def parse_record(raw: Any) -> Record:
-    """Turn the library's record into ours."""
-    return Record(raw.topic, raw.partition, raw.offset, raw.key.decode(), raw.value)
+    """Turn the library's record into ours.
+
+    One that a stranger wrote, without key or value, passes too: the reader judges it, nobody skips it.
+    """
+    key = (raw.key or b"").decode(errors="replace")
+    return Record(raw.topic, raw.partition, raw.offset, key, raw.value or b"")
