@@ -8,6 +8,7 @@ import pytest
 from actors import Key
 from auth.person import Person, code_of, compute_code, read
 
+from solekey_auth.rows import CredentialRows
 from solekey_protocol.events import Stream
 from solekey_protocol.events import auth as said
 
@@ -133,6 +134,18 @@ def test_a_used_code_stays_used_when_the_clock_jumps_back_and_after_a_restart(de
     desk = desk.restart()
     desk.rig.clock.set_wall(then)
     assert code_of(desk.log_in(ana, code=code)) == "401 login_refused"
+
+
+def test_a_step_is_used_up_by_one_row(desk, ana):
+    """The last word, should two processes ever judge the same code at once."""
+    with desk.api.kernel.store.begin() as uow:
+        rows = CredentialRows(uow.connection)
+        assert [rows.take_totp_step(ana.actor.account, step) for step in (7, 7, 6, 8)] == [
+            True,
+            False,
+            False,
+            True,
+        ]
 
 
 def test_a_challenge_is_used_once_whatever_came_of_it(desk, ana):
