@@ -41,14 +41,20 @@ def open_engine(url: Secret) -> Engine:
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername == "postgresql+psycopg":
-        return create_engine(parsed, isolation_level="READ COMMITTED", pool_pre_ping=True, pool_size=20)
+        return create_engine(
+            parsed, isolation_level="READ COMMITTED", pool_pre_ping=True, pool_size=20, hide_parameters=True
+        )
     if parsed.drivername != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise ConfigError(["database_url: expected postgresql+psycopg://… or sqlite:////absolute/path.db"])
     try:
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConfigError([f"database_url: {error}"]) from error
-    engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
+    engine = create_engine(
+        parsed,
+        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+        hide_parameters=True,  # an error must not carry a row's values into a log
+    )
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
