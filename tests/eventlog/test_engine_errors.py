@@ -21,8 +21,9 @@ def fail(engine):
     metadata = MetaData()
     table = Table("rows", metadata, Column("id", Integer, primary_key=True), Column("value", String(40)))
     metadata.create_all(engine)
-    with pytest.raises(IntegrityError) as failed, engine.begin() as connection:
+    with engine.begin() as connection:
         connection.execute(insert(table), {"id": 1, "value": CANARY})
+    with pytest.raises(IntegrityError) as failed, engine.begin() as connection:
         connection.execute(insert(table), {"id": 1, "value": CANARY})
     engine.dispose()
     return str(failed.value)

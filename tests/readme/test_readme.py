@@ -90,3 +90,9 @@ def test_the_make_targets_exist():
         if target != "test":
             run = subprocess.run([make, "-n", target], cwd=REPOSITORY, capture_output=True, text=True)
             assert run.returncode == 0, run.stderr
+
+
+def test_named_test_folders_exist():
+    for document in DOCUMENTS:
+        for folder in re.findall(r"`(tests/[a-z_]+)`", document.read_text()):
+            assert (REPOSITORY / folder).is_dir(), f"{document.name}: {folder}"
