@@ -24,13 +24,17 @@ def audit() -> None:
 @audit.command()
 @click.argument("source")
 @click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
-def export(source: str, target: Path) -> None:
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+def export(source: str, target: Path, as_json: bool) -> None:
     """Export the log of SOURCE to the file TARGET, exact bytes, one event a line.
 
     SOURCE: embedded:///path/bus.db, kafka://host:port, or an exported file.
     """
     count = export_log(source, target)
-    click.echo(f"{count} events written to {target}")
+    if as_json:
+        click.echo(json.dumps({"events": count, "file": str(target)}))
+    else:
+        click.echo(f"{count} events written to {target}")
 
 
 @audit.command()

@@ -1,0 +1,65 @@
+"""``solekey audit`` from the command line: verdicts, pins, exit codes."""
+
+import json
+
+import pytest
+from audit.story import tell
+from click.testing import CliRunner
+from protocol.keyring import ACCOUNT, MALLORY, USER
+
+from solekey.audit.command import TAMPERED_EXIT, audit
+from solekey.audit.sources import LogError
+
+
+@pytest.fixture
+def log(tmp_path):
+    target = tmp_path / "events.jsonl"
+    target.write_bytes(b"".join(event.raw + b"\n" for event in tell()))
+    return target
+
+
+def run(*arguments):
+    return CliRunner().invoke(audit, [str(argument) for argument in arguments])
+
+
+def test_an_honest_log(log, tmp_path):
+    pins = tmp_path / "pins.json"
+    pins.write_text(json.dumps({ACCOUNT: USER.public}))
+    result = run("verify", log, "--pins", pins)
+    assert result.exit_code == 0
+    assert "verdict: clean" in result.output
+    assert "(pinned)" in result.output
+    assert json.loads(run("verify", log, "--json").output)["verdict"] == "clean"
+
+
+def test_a_tampered_log(log):
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:4]) + b"{}\n")
+    result = run("verify", log)
+    assert result.exit_code == TAMPERED_EXIT
+    assert "TAMPERED" in result.output
+    assert json.loads(run("verify", log, "--json").output)["verdict"] == "tampered"
+
+
+def test_another_pin(log, tmp_path):
+    pins = tmp_path / "pins.json"
+    pins.write_text(json.dumps({ACCOUNT: MALLORY.public}))
+    assert run("verify", log, "--pins", pins).exit_code == TAMPERED_EXIT
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"acc_x": "00"}', f'{{"{ACCOUNT}": 7}}'])
+def test_pins_that_are_none(log, tmp_path, content):
+    pins = tmp_path / "pins.json"
+    pins.write_text(content)
+    result = run("verify", log, "--pins", pins)
+    assert isinstance(result.exception, LogError)
+    assert str(pins) in str(result.exception)
+
+
+def test_export(log, tmp_path):
+    target = tmp_path / "copy.jsonl"
+    assert json.loads(run("export", log, target, "--json").output) == {
+        "events": len(tell()),
+        "file": str(target),
+    }
+    assert target.read_bytes() == log.read_bytes()
+    assert "events written" in run("export", log, target).output
