@@ -4,7 +4,7 @@
 
     Conflict                    409
     ├── StaleKeyEpoch           stale_key_epoch     extras: epoch
-    ├── VersionConflict         version_conflict    extras: conflicts [{item, version}]
+    ├── VersionConflict         version_conflict    extras: conflicts [{item, version, removed}]
     ├── WrapInUse               wrap_in_use
     ├── WrapMissing             wrap_missing
     ├── KeyNotCurrent           key_not_current
