@@ -20,7 +20,6 @@ def test_a_first_login_proves_the_factor_and_opens_a_session(desk, ana):
     response = desk.log_in(ana)
     answer = read(response)
     assert response.status == 201
-    assert response.headers["Cache-Control"] == "no-store"
     assert (answer["account"], answer["device"]) == (ana.actor.account, ana.actor.device)
     assert sorted(answer["tokens"]) == ["auth", "devices", "rotation", "vault"]
     assert answer["expires_in_s"] == 300

@@ -167,7 +167,7 @@ class AuthApi:
             "position": {Stream.AUTH.value: live.auth_seq},
         }
         position = encode_position(Stream.AUTH, live.auth_seq)
-        return json_response(status, members, {**position, "Cache-Control": "no-store"})
+        return json_response(status, members, position)  # the server adds Cache-Control: no-store
 
 
 def _parse_body(request: Request, *members: str) -> Mapping[str, Json]:
