@@ -17,6 +17,9 @@ from solekey_protocol.events.devices import AccountFounded
 PROGRAM = Path(sys.executable).with_name("solekey")
 _TIMEOUT_S = 120
 _CODE_PERIOD_S = 30
+_CODE_MARGIN_S = 12
+USAGE = 2
+"""The exit code where an answer is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,21 +96,29 @@ class Person:
         )
 
     def sign_up(self, device: str) -> None:
-        """Make the account: the program shows the second factor's secret, then the user key."""
-        outcome = self.try_(device, "signup", "--code", "auto", "--accept-risk")
+        """Make the account: the program shows the second factor's secret; run again, the user key."""
+        registered = self.try_(device, "signup")
+        assert registered.exit_code == USAGE, registered.errors  # nobody is there to be asked for the code
+        self.totp = registered.documents()[0]["secret"]
+        outcome = self.try_(device, "signup", "--code", self.next_code(), "--accept-risk")
         assert outcome.exit_code == 0, outcome.errors
         shown = {document.get("step", "result"): document for document in outcome.documents()}
-        self.totp = shown["totp"]["secret"]
         self.phrase = shown["user_key"]["user_key"]
         self.account = shown["result"]["account"]
-        self._last_step = int(time.time()) // _CODE_PERIOD_S
 
     def log_in(self, device: str) -> Outcome:
-        """Log in with the next code that was not used, which must be near the present one."""
-        step = max(int(time.time()) // _CODE_PERIOD_S - 1, self._last_step + 1)
-        self._last_step = step
-        code = pyotp.TOTP(self.totp).at(step * _CODE_PERIOD_S)
-        return self.try_(device, "login", "--code", code)
+        """Log in on a device, new or known."""
+        return self.try_(device, "login", "--code", self.next_code())
+
+    def next_code(self) -> str:
+        """The first code that was not used and stays good for a while; waits when it is too new to be taken.
+
+        A server takes the code of the step before, of this one and of the next, each once.
+        """
+        oldest = int(time.time() + _CODE_MARGIN_S) // _CODE_PERIOD_S - 1
+        self._last_step = max(oldest, self._last_step + 1)
+        time.sleep(max(0.0, (self._last_step - 1) * _CODE_PERIOD_S - time.time()))
+        return pyotp.TOTP(self.totp).at(self._last_step * _CODE_PERIOD_S)
 
     def new_phrase(self) -> str:
         """Make the words of a new user key and write them down; they are in force when a command says so."""

@@ -54,10 +54,9 @@ class Service:
             self._process.kill()
             self._process.wait()
 
-    def stop(self) -> int | None:
+    def stop(self) -> int:
         """Stop it as Compose would, and return its exit code."""
-        if self._process is None:
-            return None
+        assert self._process is not None
         self._process.terminate()
         return self._process.wait(_STOP_TIMEOUT_S)
 
@@ -68,14 +67,16 @@ class Service:
         )
         return json.loads(done.stdout) if done.returncode == 0 else None
 
-    def wait_until_healthy(self) -> None:
-        """Wait until the health check is content."""
-
-        def look() -> bool:
-            assert self._process is None or self._process.poll() is None, self.log_file.read_text()[-3000:]
-            return self.health() is not None
-
-        wait_until(look, _READY_TIMEOUT_S)
+    def wait_until_healthy(self) -> dict[str, Any]:
+        """Wait until the health check is content, and return what it says."""
+        deadline = time.monotonic() + _READY_TIMEOUT_S
+        while (told := self.health()) is None:
+            running = self._process is not None and self._process.poll() is None
+            assert running, f"{self.name} has ended; see {self.log_file}: {self.log_file.read_text()[-2000:]}"
+            assert time.monotonic() < deadline, f"{self.name} is not well; see {self.log_file}"
+                f"{self.name} is not well: {self.log_file.read_text()[-3000:]}"
+            )
+        return told
 
     def _map_healthcheck(self, test: list[str]) -> list[str]:
         kind, program, script, url = test
@@ -155,6 +156,7 @@ def run_platform(folder: Path, postgres: URL) -> Iterator[Platform]:
             service.wait_until_healthy()
         proxy = stack.enter_context(run_proxy(folder, addresses, proxy_port))
         yield Platform(broker, databases, services, proxy)
+        assert {name: service.stop() for name, service in services.items()} == dict.fromkeys(SERVICES, 0)
 
 
 def _map_environment(

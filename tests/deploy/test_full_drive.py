@@ -21,7 +21,12 @@ from solekey.audit.leaks import read_places
 from solekey_eventlog.bus import open_bus
 from solekey_eventlog.bus.topics import AUTH_TOPIC, DEVICES_TOPIC, VAULT_TOPIC
 
-pytestmark = [pytest.mark.kafka, pytest.mark.postgres, pytest.mark.slow]
+pytestmark = [
+    pytest.mark.kafka,
+    pytest.mark.postgres,
+    pytest.mark.slow,
+    pytest.mark.timeout(400),  # counts the start of the platform for the first test
+]
 
 MIB = 1024 * 1024
 NOTE = "The spare key is under the third flower pot."
@@ -146,7 +151,7 @@ def test_the_broker_gone_during_a_write(platform: Platform, sign_up: SignUp) -> 
     finally:
         platform.broker.start()
     platform.wait_until_healthy()
-    assert vault.health()["unpublished"] == 0  # type: ignore[index]  # it is well
+    wait_until(lambda: vault.wait_until_healthy()["unpublished"] == 0)
     assert eve.do("laptop", "get", "note")["text"] == NOTE
     with open_bus(platform.broker.bus_config("auditor")) as bus:
         written = [record for record in bus.read(VAULT_TOPIC) if record.key == eve.account]
@@ -167,9 +172,8 @@ def test_events_delivered_twice(platform: Platform, sign_up: SignUp) -> None:
     joe.do("laptop", "rotate", "user-key", "--new-user-key", phrase, "--accept-risk")
     joe.phrase = phrase
     assert joe.do("laptop", "get", "note")["text"] == NOTE
-    for service in platform.services.values():
-        service.wait_until_healthy()
-        assert service.health()["parked"] == 0  # type: ignore[index]  # it is well
+    for follower in platform.services.values():
+        assert follower.wait_until_healthy()["parked"] == 0
 
 
 def test_an_auditor_finds_the_log_clean(
