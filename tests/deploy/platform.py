@@ -74,8 +74,6 @@ class Service:
             running = self._process is not None and self._process.poll() is None
             assert running, f"{self.name} has ended; see {self.log_file}: {self.log_file.read_text()[-2000:]}"
             assert time.monotonic() < deadline, f"{self.name} is not well; see {self.log_file}"
-                f"{self.name} is not well: {self.log_file.read_text()[-3000:]}"
-            )
         return told
 
     def _map_healthcheck(self, test: list[str]) -> list[str]:
