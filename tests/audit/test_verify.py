@@ -189,3 +189,9 @@ def test_an_exported_log_reads_back_byte_for_byte(log, tmp_path):
         list(read_log(str(tmp_path / "absent")))
     with pytest.raises(LogError, match="no embedded bus"):
         list(read_log(f"embedded://{tmp_path}/absent.db"))
+
+
+def test_an_unknown_kafka_option_is_refused():
+    """A misspelt ``ca_file`` must not end in credentials sent without TLS."""
+    with pytest.raises(LogError, match="only option is ca_file"):
+        list(read_log("kafka://127.0.0.1:1?cafile=ca.pem"))

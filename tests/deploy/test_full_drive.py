@@ -182,7 +182,7 @@ def test_an_auditor_finds_the_log_clean(
     sign_up("ann").do("laptop", "put", "--name", "note", "--text", NOTE)
     pins = tmp_path / "pins.json"
     pins.write_text(json.dumps({account: key for one in people for account, key in one.pin().items()}))
-    source = f"kafka://localhost:{platform.broker.port}?cafile={platform.broker.ca_file}"
+    source = f"kafka://localhost:{platform.broker.port}?ca_file={platform.broker.ca_file}"
     auditor = {
         "HOME": str(tmp_path),
         "SOLEKEY_AUDIT_USERNAME": "auditor",

@@ -51,7 +51,7 @@ EXIT_FAILED = 1
 _FINISH_REQUESTS_S = 1.0
 _STOP_S = 10.0
 _LOOK_S = 0.1
-_CHATTY = ("nameko", "kafka", "alembic", "sqlalchemy", "werkzeug")
+_CHATTY = ("nameko", "alembic", "sqlalchemy", "werkzeug")
 
 
 def main(service: type, config_class: type[ServiceConfig]) -> NoReturn:
@@ -117,6 +117,8 @@ def set_up_logging(level: str) -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # While the broker is away kafka-python logs many lines a second; our adapter and publisher say it once.
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     # nameko prints a traceback for every refusal; the access log has its status already.
     logging.getLogger("nameko.containers").addFilter(
         lambda record: not str(record.msg).startswith("(expected) error")

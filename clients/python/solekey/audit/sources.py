@@ -4,7 +4,7 @@
 so a line is a record, byte for byte what was hashed.
 
 A source is named by a path (``events.jsonl``), by ``embedded:///path/bus.db``, or by ``kafka://host:port[,host:port]``
-with ``?cafile=…`` for TLS; SASL credentials come from SOLEKEY_AUDIT_USERNAME and SOLEKEY_AUDIT_PASSWORD.
+with ``?ca_file=…`` for TLS; SASL credentials come from SOLEKEY_AUDIT_USERNAME and SOLEKEY_AUDIT_PASSWORD.
 """
 
 import os
@@ -125,7 +125,9 @@ def _read_partition(consumer: Any, partition: Any) -> Iterator[bytes]:
 
 def _kafka_security(query: dict[str, list[str]]) -> dict[str, object]:
     username, password = os.environ.get("SOLEKEY_AUDIT_USERNAME"), os.environ.get("SOLEKEY_AUDIT_PASSWORD")
-    tls = {"ssl_cafile": query["cafile"][0]} if "cafile" in query else {}
+    if unknown := query.keys() - {"ca_file"}:
+        raise LogError(f"kafka://…?{min(unknown)}: the only option is ca_file, a PEM file")
+    tls = {"ssl_cafile": query["ca_file"][0]} if "ca_file" in query else {}
     protocol = ("SASL_" if username else "") + ("SSL" if tls else "PLAINTEXT")
     settings: dict[str, object] = {"security_protocol": protocol, **tls}
     if username:

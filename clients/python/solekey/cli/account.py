@@ -248,6 +248,7 @@ def _emit_login(state: Cli, session: "Session") -> None:
     document = {
         "account": session.account,
         "device": session.devices.own_id,
+        "first_account_key": _find_first_account_key(session),
         "standing": standing.value if standing else None,
         "profile": str(state.profile),
     }
@@ -269,6 +270,7 @@ def _describe(session: "Session") -> dict[str, object]:
         "account": session.account,
         "device": session.devices.own_id,
         "device_name": details.device_name,
+        "first_account_key": _find_first_account_key(session),
         "standing": standing.value if standing else None,
         "trusted_devices": len(streams.devices.trusted),
         "sessions": len(streams.auth.sessions),
@@ -278,3 +280,12 @@ def _describe(session: "Session") -> dict[str, object]:
         "open_rotation": f"{rotation.started.kind} {rotation.phase}" if rotation else None,
         "rotations_due": sorted(kind.value for kind in streams.rotation.due),
     }
+
+
+def _find_first_account_key(session: "Session") -> str | None:
+    """What an auditor pins (audit.md §2), from this device's verified copy of the devices stream."""
+    from solekey_protocol.events.body import Stream
+    from solekey_protocol.events.devices import AccountFounded
+
+    founded = [event.body for event in session.streams.events(Stream.DEVICES)[:1]]
+    return next((body.account_key for body in founded if isinstance(body, AccountFounded)), None)
