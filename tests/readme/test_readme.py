@@ -96,3 +96,17 @@ def test_named_test_folders_exist():
     for document in DOCUMENTS:
         for folder in re.findall(r"`(tests/[a-z_]+)`", document.read_text()):
             assert (REPOSITORY / folder).is_dir(), f"{document.name}: {folder}"
+
+
+def test_the_code_cites_sections_that_exist():
+    sources = [p for top in ("libs", "services", "clients") for p in (REPOSITORY / top).rglob("*.py")]
+    cited = {c for p in sources for c in re.findall(r"\b([a-z-]+\.md) §(\d+(?:\.\d+)?)", p.read_text())}
+    assert cited
+    missing = set()
+    for page, section in cited:
+        headings = re.findall(
+            r"^#+ (\d+(?:\.\d+)?)\.? ", (REPOSITORY / "spec" / page).read_text(), re.MULTILINE
+        )
+        if section not in headings:
+            missing.add(f"{page} §{section}")
+    assert not missing

@@ -1,7 +1,7 @@
 """Calls to the services with a session: tokens, proofs, positions, and one refresh when a token has expired.
 
 Every answer names a position of its stream; every request says which positions this client knows, so that no
-service answers from a state that is older (DESIGN: freshness). Spec: authentication.md §5, conventions.md §8.
+service answers from a state that is older. Spec: authentication.md §5, conventions.md §8.
 """
 
 from collections.abc import Mapping

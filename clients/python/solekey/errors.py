@@ -126,9 +126,9 @@ class UnknownWordError(PhraseError):
     def diagnostics(self) -> str:
         """Tell the user what to do next."""
         if not self.suggestions:
-            return f"Check word {self.position} against the recovery kit."
+            return f"Check word {self.position} against what you wrote down."
         meant = ", ".join(self.suggestions)
-        return f"Check word {self.position} against the recovery kit; did you mean {meant}?"
+        return f"Check word {self.position} against what you wrote down; did you mean {meant}?"
 
 
 class PhraseChecksumError(PhraseError):

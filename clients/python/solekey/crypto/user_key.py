@@ -31,7 +31,7 @@ class UserKey(SecretBytes):
 
     @classmethod
     def from_phrase(cls, phrase: str) -> Self:
-        """Parse the 24 words of a recovery kit; letter case and spacing do not matter.
+        """Parse the 24 words that the user wrote down; letter case and spacing do not matter.
 
         Raises:
             PhraseLengthError: not 24 words.
@@ -45,7 +45,7 @@ class UserKey(SecretBytes):
             entropy[:] = bytes(len(entropy))
 
     def to_phrase(self) -> str:
-        """Encode as 24 BIP-39 words, for the recovery kit. The result is a secret that cannot be wiped."""
+        """Encode as 24 BIP-39 words, to be written down. The result is a secret that cannot be wiped."""
         return encode_phrase(bytes(self.expose()))
 
     def derive_key_id(self, account: AccountId) -> KeyId:
