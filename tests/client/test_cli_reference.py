@@ -73,7 +73,7 @@ def test_an_error_is_words_for_people_and_a_document_for_scripts(tmp_path, capfd
 def test_a_secret_comes_from_a_flag_a_file_the_environment_or_stdin(home, tmp_path, monkeypatch, capfd):
     import io
 
-    from solekey import session as session_module
+    from solekey.account import session as session_module
 
     real = session_module.Session.open.__func__
     monkeypatch.setattr(

@@ -12,7 +12,7 @@ from client.conftest import PASSWORD, USERNAME
 from client.fake_server import ORIGIN
 from solekey import Profile, Runtime, Server, Session, SignUp, UserKey, log_in, trust_device
 from solekey.errors import NotLoggedInError, ProfileError, ProfileExistsError, WrongUserKeyError
-from solekey.refusals import LoginRefusedError, SessionEndedError
+from solekey.errors.refusals import LoginRefusedError, SessionEndedError
 from solekey_protocol.events import Stream
 
 

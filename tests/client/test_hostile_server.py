@@ -10,8 +10,9 @@ import pytest
 
 from client.fake_server import ORIGIN, cbor
 from solekey import Runtime, Server, SignUp, UserKey, trust_device
+from solekey.account.devices import _DeviceName
+from solekey.connection.transport import Transport
 from solekey.crypto import DeviceKey
-from solekey.devices import _DeviceName
 from solekey.errors import (
     BadAnswerError,
     ForgedEventError,
@@ -28,7 +29,6 @@ from solekey.errors import (
     UnreachableError,
     WrongUserKeyError,
 )
-from solekey.transport import Transport
 from solekey_protocol.encoding import parse_cbor
 from solekey_protocol.event import encode_event
 from solekey_protocol.events import Signer, Stream
@@ -306,7 +306,7 @@ def test_another_authority_is_not_trusted(tmp_path):
 
 
 def test_signing_up_under_a_taken_name_is_refused(home):
-    from solekey.refusals import TakenError
+    from solekey.errors.refusals import TakenError
 
     with (
         SignUp(

@@ -24,7 +24,12 @@ from solekey import (
     trust_device,
 )
 from solekey.errors import InsecureServerError, WrongUserKeyError
-from solekey.refusals import DeviceNotTrustedError, DeviceRevokedError, LoginRefusedError, SessionEndedError
+from solekey.errors.refusals import (
+    DeviceNotTrustedError,
+    DeviceRevokedError,
+    LoginRefusedError,
+    SessionEndedError,
+)
 from solekey_protocol.limits import MAX_PART_BYTES, MIB
 from solekey_protocol.streams import DeviceStatus
 

@@ -6,7 +6,7 @@ import pytest
 
 from solekey import UserKey, abort_rotation, change_user_key, rekey_data, resume_rotation, revoke_device
 from solekey.errors import ForeignDeviceError, NewUserKeyNeededError, RotationError, WrongUserKeyError
-from solekey.refusals import DeviceRevokedError
+from solekey.errors.refusals import DeviceRevokedError
 from solekey_protocol.events import Stream
 from solekey_protocol.events.rotation import RotationReason
 from solekey_protocol.limits import MIB

@@ -32,32 +32,37 @@ Rotation, inside an unlocked block::
 
 A user key that is handed over is wiped at the end of the block. Every error is a `SolekeyError` with a stable
 ``code`` and ``diagnostics()`` that says what to do next. Nothing that a server says is believed: streams are
-verified and pinned (`streams`), ciphertext is checked against signed commits (`objects`, `item_index`).
+verified and pinned (`streams`), ciphertext is checked against signed commits (`vault`).
 
-A map: ``transport`` HTTP · ``login`` ``connection`` sessions · ``profile`` what is on disk · ``streams``
-verified events · ``author`` statements · ``enrolment`` ``devices`` who is trusted · ``vault`` ``commits``
-``uploader`` items · ``rotation_plan`` ``rotation`` ``rekey`` ``revocation`` keys · ``crypto`` cryptography ·
-``audit`` auditors · ``cli`` the command ``solekey``.
+A map: ``connection`` HTTP, logins, proofs · ``profile`` what is on disk · ``streams`` verified events ·
+``account`` sign-up, sessions, devices · ``vault`` items and their keys · ``rotation`` new keys · ``crypto``
+cryptography · ``audit`` auditors · ``cli`` the command ``solekey`` · ``errors`` all that may be refused.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from solekey.account.devices import DeviceInfo
+    from solekey.account.enrolment import SignUp, log_in, trust_device
+    from solekey.account.session import Session
+    from solekey.connection.login import TotpSecret
+    from solekey.connection.transport import Server
     from solekey.crypto import ItemMetadata, UserKey
-    from solekey.devices import DeviceInfo
-    from solekey.directory import ItemInfo
-    from solekey.enrolment import SignUp, log_in, trust_device
     from solekey.errors import SolekeyError
-    from solekey.login import TotpSecret
-    from solekey.profile import Profile
+    from solekey.profile.profile import Profile
     from solekey.progress import Progress
-    from solekey.revocation import Revocation, revoke_device
-    from solekey.rotation import abort_rotation, change_user_key, rekey_data, resume_rotation, set_policy
+    from solekey.rotation.revocation import Revocation, revoke_device
+    from solekey.rotation.rotation import (
+        abort_rotation,
+        change_user_key,
+        rekey_data,
+        resume_rotation,
+        set_policy,
+    )
     from solekey.runtime import Runtime
-    from solekey.session import Session
-    from solekey.transport import Server
-    from solekey.vault import Item, Stored, Vault
+    from solekey.vault.directory import ItemInfo
+    from solekey.vault.vault import Item, Stored, Vault
 
 __all__ = [
     "DeviceInfo",
@@ -87,30 +92,30 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DeviceInfo": "solekey.devices",
-    "Item": "solekey.vault",
-    "ItemInfo": "solekey.directory",
+    "DeviceInfo": "solekey.account.devices",
+    "Item": "solekey.vault.vault",
+    "ItemInfo": "solekey.vault.directory",
     "ItemMetadata": "solekey.crypto",
-    "Profile": "solekey.profile",
+    "Profile": "solekey.profile.profile",
     "Progress": "solekey.progress",
-    "Revocation": "solekey.revocation",
+    "Revocation": "solekey.rotation.revocation",
     "Runtime": "solekey.runtime",
-    "Server": "solekey.transport",
-    "Session": "solekey.session",
-    "SignUp": "solekey.enrolment",
+    "Server": "solekey.connection.transport",
+    "Session": "solekey.account.session",
+    "SignUp": "solekey.account.enrolment",
     "SolekeyError": "solekey.errors",
-    "Stored": "solekey.vault",
-    "TotpSecret": "solekey.login",
+    "Stored": "solekey.vault.vault",
+    "TotpSecret": "solekey.connection.login",
     "UserKey": "solekey.crypto",
-    "Vault": "solekey.vault",
-    "abort_rotation": "solekey.rotation",
-    "change_user_key": "solekey.rotation",
-    "log_in": "solekey.enrolment",
-    "rekey_data": "solekey.rotation",
-    "resume_rotation": "solekey.rotation",
-    "revoke_device": "solekey.revocation",
-    "set_policy": "solekey.rotation",
-    "trust_device": "solekey.enrolment",
+    "Vault": "solekey.vault.vault",
+    "abort_rotation": "solekey.rotation.rotation",
+    "change_user_key": "solekey.rotation.rotation",
+    "log_in": "solekey.account.enrolment",
+    "rekey_data": "solekey.rotation.rotation",
+    "resume_rotation": "solekey.rotation.rotation",
+    "revoke_device": "solekey.rotation.revocation",
+    "set_policy": "solekey.rotation.rotation",
+    "trust_device": "solekey.account.enrolment",
 }
 
 

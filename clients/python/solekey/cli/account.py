@@ -19,11 +19,11 @@ from solekey.cli.answers import (
 from solekey.cli.state import Cli, pass_cli, state_options
 
 if TYPE_CHECKING:
+    from solekey.account.enrolment import SignUp
+    from solekey.account.session import Session
+    from solekey.connection.login import TotpSecret
+    from solekey.connection.transport import Server
     from solekey.crypto import UserKey
-    from solekey.enrolment import SignUp
-    from solekey.login import TotpSecret
-    from solekey.session import Session
-    from solekey.transport import Server
 
 _server = click.option(
     "--server", envvar="SOLEKEY_SERVER", show_envvar=True, help="The server: https://host[:port]."
@@ -74,7 +74,7 @@ def signup(
     them. `--code auto` makes the code from the secret just received, for scripts. `--user-key` takes words
     made before (`solekey user-key make`) instead of new ones.
     """
-    from solekey.enrolment import SignUp
+    from solekey.account.enrolment import SignUp
 
     pinned = _make_server(server, ca)
     name = ask(username, "User name", "--username", hidden=False)
@@ -116,8 +116,8 @@ def login(
     device_name: str | None,
 ) -> None:
     """Log in on this device. On a new one, name the server and yourself; then run `solekey devices trust`."""
-    from solekey.enrolment import log_in
-    from solekey.refusals import LoginRefusedError
+    from solekey.account.enrolment import log_in
+    from solekey.errors.refusals import LoginRefusedError
 
     new = not (state.profile / "profile.json").exists()
     pinned = _make_server(server, ca) if new else None
@@ -172,7 +172,7 @@ def status(state: Cli) -> None:
 
 
 def _make_server(server: str | None, ca: Path | None) -> "Server":
-    from solekey.transport import Server
+    from solekey.connection.transport import Server
 
     return Server(ask(server, "Server (https://…)", "--server", hidden=False), ca)
 
@@ -182,7 +182,7 @@ def _prove(
 ) -> "tuple[Session, TotpSecret | None]":
     """Register and log in, or go on where an earlier attempt stopped."""
     from solekey.errors import NotLoggedInError
-    from solekey.refusals import LoginRefusedError, SessionEndedError, TakenError
+    from solekey.errors.refusals import LoginRefusedError, SessionEndedError, TakenError
 
     if sign_up.logged_in:
         try:

@@ -55,7 +55,7 @@ def list_devices(state: Cli) -> None:
 @pass_cli
 def trust(state: Cli, user_key: str | None) -> None:
     """Make this device a trusted one, with the user key. It must be logged in."""
-    from solekey.enrolment import trust_device
+    from solekey.account.enrolment import trust_device
 
     with state.open_session() as session:
         trust_device(session, ask_user_key(user_key))
@@ -87,7 +87,7 @@ def revoke(
     Everything is re-encrypted, so that no key that the device had opens what is stored from then on. Run it
     again after an interruption, with the new words (`--new-user-key`).
     """
-    from solekey.revocation import revoke_device
+    from solekey.rotation.revocation import revoke_device
     from solekey_protocol.events.devices import RevocationReason
 
     with unlocked(state, user_key) as vault:

@@ -6,8 +6,9 @@ from typing import Final
 
 import click
 
-from solekey import errors, refusals
+from solekey import errors
 from solekey.cli.state import Cli
+from solekey.errors import refusals
 from solekey_protocol.errors import ProtocolError
 
 EXIT_CODES: Final[tuple[tuple[int, tuple[type[Exception], ...]], ...]] = (

@@ -13,8 +13,8 @@ from solekey.cli.answers import ask_user_key, user_key_option
 from solekey.cli.state import ID_CHARS, Cli, pass_cli, state_options
 
 if TYPE_CHECKING:
-    from solekey.directory import ItemInfo
-    from solekey.vault import Item, Stored, Vault
+    from solekey.vault.directory import ItemInfo
+    from solekey.vault.vault import Item, Stored, Vault
 
 
 @click.command()

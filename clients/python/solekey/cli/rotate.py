@@ -28,7 +28,7 @@ def rotate() -> None:
 @pass_cli
 def rotate_user_key(state: Cli, user_key: str | None, new_user_key: str | None, *, accept_risk: bool) -> None:
     """Put a new user key in the place of the present one. The new words are shown before it is in force."""
-    from solekey.rotation import change_user_key
+    from solekey.rotation.rotation import change_user_key
 
     with unlocked(state, user_key) as vault:
         key = choose_new_user_key(state, new_user_key, show_words, accept_risk=accept_risk)
@@ -46,7 +46,7 @@ def rotate_user_key(state: Cli, user_key: str | None, new_user_key: str | None, 
 @pass_cli
 def rotate_data_key(state: Cli, user_key: str | None) -> None:
     """Make a new data key and re-encrypt every item under it."""
-    from solekey.rotation import rekey_data
+    from solekey.rotation.rotation import rekey_data
 
     with unlocked(state, user_key) as vault:
         with state.progress("re-encrypt", in_bytes=False) as progress:
@@ -68,7 +68,7 @@ def rotate_data_key(state: Cli, user_key: str | None) -> None:
 def resume(state: Cli, user_key: str | None, new_user_key: str | None) -> None:
     """Go on with the open rotation, whichever device has started it."""
     from solekey.crypto import UserKey
-    from solekey.rotation import resume_rotation
+    from solekey.rotation.rotation import resume_rotation
 
     with unlocked(state, user_key) as vault, state.progress("rotate", in_bytes=False) as progress:
         key = UserKey.from_phrase(new_user_key) if new_user_key else None
@@ -85,7 +85,7 @@ def resume(state: Cli, user_key: str | None, new_user_key: str | None) -> None:
 @pass_cli
 def abort(state: Cli, user_key: str | None) -> None:
     """Give up the open rotation, while the old key is still in force."""
-    from solekey.rotation import abort_rotation
+    from solekey.rotation.rotation import abort_rotation
 
     with unlocked(state, user_key) as vault:
         rotation = abort_rotation(vault)
@@ -128,7 +128,7 @@ def rotation_status(state: Cli) -> None:
 @pass_cli
 def rotation_policy(state: Cli, user_key_days: int, data_key_days: int, user_key: str | None) -> None:
     """Say how old the keys may become before a rotation is due."""
-    from solekey.rotation import set_policy
+    from solekey.rotation.rotation import set_policy
 
     with unlocked(state, user_key) as vault:
         policy = set_policy(vault, user_key_max_age_days=user_key_days, data_key_max_age_days=data_key_days)

@@ -14,8 +14,8 @@ from click.core import ParameterSource
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from solekey.account.session import Session
     from solekey.progress import Progress
-    from solekey.session import Session
 
 PIPE_COLUMNS = 200
 """How wide tables are where no terminal says it: ids and names stay whole."""
@@ -59,7 +59,7 @@ class Cli:
 
     def open_session(self) -> "Session":
         """Open the profile's session."""
-        from solekey.session import Session
+        from solekey.account.session import Session
 
         return Session.open(self.profile)
 

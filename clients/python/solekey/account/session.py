@@ -1,0 +1,92 @@
+"""A session: this device, logged in. `unlock` opens the vault for the time of a block."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from solekey.account.devices import Devices
+from solekey.connection.connection import Connection
+from solekey.crypto import UserKey
+from solekey.profile.profile import Profile
+from solekey.runtime import Runtime
+from solekey.streams.author import Author
+from solekey.streams.streams import Streams
+from solekey.vault.keyring import Keyring, UnlockedUserKey
+from solekey.vault.unlocked import UnlockedAccount
+from solekey.vault.vault import Vault
+from solekey_protocol.events import Stream
+from solekey_protocol.ids import AccountId
+
+
+class Session:
+    """A logged-in device. Use it as a context manager; the end of the block closes connections, no more."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.streams = Streams(connection)
+        self.author = Author(connection, self.streams)
+        self.devices = Devices(connection, self.streams, self.author)
+
+    @classmethod
+    def open(cls, profile: Profile | Path, runtime: Runtime | None = None) -> Self:
+        """Open the session that a profile keeps.
+
+        Raises:
+            ProfileMissingError, NotLoggedInError
+        """
+        profile = profile if isinstance(profile, Profile) else Profile.open(profile)
+        connection = Connection(profile, runtime or Runtime())
+        try:
+            _ = connection.tokens
+            return cls(connection)
+        except BaseException:
+            connection.close()
+            raise
+
+    @property
+    def account(self) -> AccountId:
+        """Whose session it is."""
+        return self.connection.profile.account
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections. The session stays open at the server until `log_out` or its limit."""
+        self.connection.close()
+
+    def sync(self) -> None:
+        """Verify and follow what has happened in the account. Raises EvidenceError."""
+        self.streams.sync()
+
+    @contextmanager
+    def unlock(self, user_key: UserKey) -> Iterator[Vault]:
+        """Unlock the vault for a block; its end wipes all keys, the given user key too (best effort).
+
+        Raises:
+            WrongUserKeyError: a valid phrase, but not this account's, or one that was replaced.
+            TamperedWrapError: the phrase is right, the server's wrapped key is not.
+            EvidenceError: the server shows less, other, or forged records.
+        """
+        with user_key:
+            self.streams.sync()
+            unlocked_key = UnlockedUserKey(user_key, self.account)
+            with Keyring(unlocked_key, self.connection, self.streams) as keyring:
+                keyring.load()
+                vault = Vault(UnlockedAccount.build(self.connection, self.streams, self.author, keyring))
+                if self.streams.devices.trusted.get(self.devices.own_id):
+                    vault.unlocked.index.catch_up()
+                yield vault
+
+    def log_out(self) -> None:
+        """End the session at the server and forget it here."""
+        session = self.connection.tokens.session
+        self.connection.call(Stream.AUTH, "DELETE", f"sessions/{session}")
+        self.connection.profile.forget_tokens()

@@ -1,0 +1,5 @@
+"""Speaking to the services: `transport` HTTP and TLS, `dpop` proofs, `login` before there is a token,
+`connection` with one.
+
+Spec: conventions.md §7, authentication.md.
+"""

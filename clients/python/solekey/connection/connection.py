@@ -1,0 +1,160 @@
+"""Calls to the services with a session: tokens, proofs, positions, and one refresh when a token has expired.
+
+Every answer names a position of its stream; every request says which positions this client knows, so that no
+service answers from a state that is older. Spec: authentication.md §5, conventions.md §8.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from solekey.connection.dpop import JTI_BYTES, make_proof
+from solekey.connection.login import LoginClient
+from solekey.connection.transport import MAX_ANSWER_BYTES, Answer, Transport
+from solekey.errors import NotLoggedInError
+from solekey.errors.refusals import SessionEndedError
+from solekey.profile.profile import Profile, Tokens
+from solekey.runtime import Runtime
+from solekey_protocol.encoding import Json, encode_json
+from solekey_protocol.events import Stream
+
+LISTENS: Final[Mapping[Stream, frozenset[Stream]]] = {
+    Stream.AUTH: frozenset({Stream.AUTH, Stream.DEVICES, Stream.ROTATION}),
+    Stream.DEVICES: frozenset({Stream.AUTH, Stream.DEVICES}),
+    Stream.VAULT: frozenset(Stream),
+    Stream.ROTATION: frozenset(Stream),
+}
+"""Which positions a service can wait for: its own stream and those that it listens to."""
+
+JSON_TYPE: Final = "application/json"
+CBOR_TYPE: Final = "application/cbor"
+BYTES_TYPE: Final = "application/octet-stream"
+
+
+class Connection:
+    """A profile's session with its server. Close it, or use it as a context manager."""
+
+    def __init__(self, profile: Profile, runtime: Runtime) -> None:
+        self.profile = profile
+        self.runtime = runtime
+        self._transport = Transport(profile.server, runtime)
+        self.logins = LoginClient(self._transport, profile.device_key, runtime)
+        self._positions: dict[Stream, int] = {}
+        self._tokens: Tokens | None = None
+
+    def close(self) -> None:
+        """Close the connections; the session stays open at the server."""
+        self._transport.close()
+
+    def note_position(self, stream: Stream, seq: int) -> None:
+        """Remember that a stream has reached this far."""
+        self._positions[stream] = max(seq, self._positions.get(stream, 0))
+
+    def position(self, stream: Stream) -> int:
+        """How far a stream is known to have reached."""
+        return self._positions.get(stream, 0)
+
+    @property
+    def tokens(self) -> Tokens:
+        """The session. Raises NotLoggedInError."""
+        if self._tokens is None:
+            self._adopt(self.profile.load_tokens())
+        if self._tokens is None:
+            raise NotLoggedInError("there is no session on this device")
+        return self._tokens
+
+    def adopt(self, tokens: Tokens) -> None:
+        """Take over a new session and keep it in the profile."""
+        self.profile.save_tokens(tokens)
+        self._adopt(tokens)
+
+    def call(
+        self,
+        service: Stream,
+        method: str,
+        path: str,
+        *,
+        content: bytes = b"",
+        content_type: str = JSON_TYPE,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> Answer:
+        """Call a service; refresh the session once if its token has expired.
+
+        Raises:
+            SessionEndedError: the session is over; log in again.
+            ServerRefusedError, TransportError: see `Transport.send`.
+        """
+        full_path = f"/v1/{service}/{path}"
+
+        def make_headers() -> Mapping[str, str]:
+            return {
+                **(headers or {}),
+                **({"Content-Type": content_type} if content else {}),
+                **self._make_headers(service, method, full_path),
+            }
+
+        if self.tokens.expires_at <= self.runtime.now():
+            self._refresh(self.tokens)
+        used = self.tokens
+        for may_refresh in (True, False):
+            try:
+                answer = self._transport.send(
+                    method,
+                    full_path,
+                    headers=make_headers,
+                    params=params,
+                    content=content,
+                    max_bytes=max_bytes,
+                )
+            except SessionEndedError as refusal:
+                if not may_refresh or refusal.code == "session_ended":
+                    raise
+                self._refresh(used)
+            else:
+                self._note(answer)
+                return answer
+        raise AssertionError("the second attempt returns or raises")
+
+    def call_json(
+        self, service: Stream, method: str, path: str, members: Mapping[str, Json] | None = None
+    ) -> Mapping[str, Json]:
+        """Call with a JSON object and return the answer's."""
+        content = encode_json(members) if members is not None else b""
+        return self.call(service, method, path, content=content).json()
+
+    def _make_headers(self, service: Stream, method: str, path: str) -> Mapping[str, str]:
+        token = self.tokens.access[service]
+        proof = make_proof(
+            self.profile.device_key,
+            method=method,
+            url=self._transport.server.origin + path,
+            iat=int(self.runtime.now().timestamp()),
+            jti=self.runtime.random(JTI_BYTES),
+            access_token=token,
+        )
+        after = ", ".join(
+            f"{stream}={self._positions[stream]}"
+            for stream in Stream
+            if stream in LISTENS[service] and self._positions.get(stream)
+        )
+        headers = {"Authorization": f"DPoP {token}", "DPoP": proof}
+        return {**headers, "Solekey-After": after} if after else headers
+
+    def _refresh(self, used: Tokens) -> None:
+        """Refresh unless another process of this profile has done so meanwhile."""
+        with self.profile.folder.lock("session"):
+            stored = self.profile.load_tokens()
+            if stored.refresh != used.refresh:
+                self._adopt(stored)
+            else:
+                self.adopt(self.logins.refresh(used).tokens)
+
+    def _adopt(self, tokens: Tokens) -> None:
+        self._tokens = tokens
+        self.note_position(Stream.AUTH, tokens.auth_position)
+
+    def _note(self, answer: Answer) -> None:
+        stream, _, seq = answer.headers.get("Solekey-Position", "").partition("=")
+        if stream in set(Stream) and seq.isdecimal():
+            self.note_position(Stream(stream), int(seq))

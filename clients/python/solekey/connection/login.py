@@ -1,0 +1,162 @@
+"""Registering, logging in and refreshing: the client's half of the authentication protocol.
+
+The password becomes a signing key; what the server sees are signatures over its challenges. Parameters that
+come from the server pass the client's floor before the password is used. Spec: authentication.md §2-5.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import cast
+
+from solekey.connection.dpop import JTI_BYTES, make_proof
+from solekey.connection.transport import Answer, Transport
+from solekey.crypto import (
+    DeviceKey,
+    KdfParameters,
+    LoginKey,
+    UntrustedKdfParameters,
+    accept_kdf_parameters,
+    derive_login_key,
+)
+from solekey.errors import BadAnswerError
+from solekey.profile.profile import Tokens
+from solekey.runtime import Runtime
+from solekey_protocol.encoding import Json, encode_json
+from solekey_protocol.errors import MalformedError
+from solekey_protocol.events import Stream
+from solekey_protocol.ids import AccountId, DeviceId, SessionId
+
+REGISTER_CONTEXT = b"solekey/register/v1\x00"
+LOGIN_CONTEXT = b"solekey/login/v1\x00"
+_JSON = {"Content-Type": "application/json"}
+_EARLY = timedelta(seconds=15)  # tokens are renewed this long before they expire
+
+
+@dataclass(frozen=True, slots=True)
+class TotpSecret:
+    """The second factor's secret, for an authenticator app."""
+
+    secret: str
+    uri: str
+
+    def __repr__(self) -> str:
+        return "TotpSecret(<redacted>)"
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    """A new or refreshed session, and whose it is."""
+
+    account: AccountId
+    tokens: Tokens
+
+
+class LoginClient:
+    """Speaks to the auth service before there is a token."""
+
+    def __init__(self, transport: Transport, device_key: DeviceKey, runtime: Runtime) -> None:
+        self._transport = transport
+        self._device_key = device_key
+        self._runtime = runtime
+
+    def register(
+        self, account: AccountId, username: str, password: str, parameters: KdfParameters
+    ) -> TotpSecret:
+        """Register an account; the same again gives the same answer until the second factor is proven.
+
+        Raises:
+            TakenError: the user name, or the account, is registered with another login key or proven already.
+        """
+        with derive_login_key(password, parameters) as login_key:
+            members: dict[str, Json] = {
+                "account": account,
+                "username": username,
+                "login_key": login_key.public_key,
+                "kdf": parameters.encode(),
+            }
+            proof = login_key.sign(REGISTER_CONTEXT + encode_json(members))
+        answer = self._post("/v1/auth/accounts", {**members, "proof": proof})
+        totp = answer.get("totp")
+        if not isinstance(totp, Mapping) or answer.get("account") != account:
+            raise BadAnswerError("the registration's answer is not for this account")
+        return TotpSecret(str(totp.get("secret")), str(totp.get("uri")))
+
+    def log_in(self, username: str, password: str, code: str) -> LoggedIn:
+        """Open a session with the password and a code of the second factor.
+
+        Raises:
+            LoginRefusedError: something was wrong; nobody is told what.
+            KdfDowngradeError, KdfExcessiveError: the server asks for parameters that are not used.
+        """
+        challenge = self._post("/v1/auth/challenges", {"username": username})
+        parameters = accept_kdf_parameters(UntrustedKdfParameters.parse(challenge.get("kdf")))
+        with derive_login_key(password, parameters) as login_key:
+            return self._open_session(username, str(challenge.get("challenge")), code, login_key)
+
+    def refresh(self, tokens: Tokens) -> LoggedIn:
+        """Trade the one-time refresh token for new tokens.
+
+        Raises:
+            SessionEndedError: ended, expired, or the token was used by somebody else.
+        """
+        path = "/v1/auth/sessions/refresh"
+        answer = self._post(path, {"refresh_token": tokens.refresh}, proof=True)
+        return self._parse_session(answer)
+
+    def _open_session(self, username: str, challenge: str, code: str, login_key: LoginKey) -> LoggedIn:
+        signed: dict[str, Json] = {
+            "challenge": challenge,
+            "origin": self._transport.server.origin,
+            "thumbprint": self._device_key.thumbprint,
+            "username": username,
+        }
+        request: dict[str, Json] = {
+            "username": username,
+            "challenge": challenge,
+            "code": code,
+            "signature": login_key.sign(LOGIN_CONTEXT + encode_json(signed)),
+        }
+        return self._parse_session(self._post("/v1/auth/sessions", request, proof=True, repeatable=False))
+
+    def _post(
+        self, path: str, members: Mapping[str, Json], *, proof: bool = False, repeatable: bool = True
+    ) -> Mapping[str, Json]:
+        def headers() -> Mapping[str, str]:
+            return {**_JSON, "DPoP": self._make_proof(path)} if proof else _JSON
+
+        answer: Answer = self._transport.send(
+            "POST", path, headers=headers, content=encode_json(members), repeatable=repeatable
+        )
+        return answer.json()
+
+    def _make_proof(self, path: str) -> str:
+        return make_proof(
+            self._device_key,
+            method="POST",
+            url=self._transport.server.origin + path,
+            iat=int(self._runtime.now().timestamp()),
+            jti=self._runtime.random(JTI_BYTES),
+        )
+
+    def _parse_session(self, answer: Mapping[str, Json]) -> LoggedIn:
+        try:
+            tokens = cast("Mapping[str, str]", answer["tokens"])
+            position = cast("Mapping[str, int]", answer["position"])
+            lifetime = timedelta(seconds=int(cast("int", answer["expires_in_s"])))
+            logged_in = LoggedIn(
+                AccountId(str(answer["account"])),
+                Tokens(
+                    session=SessionId(str(answer["session"])),
+                    access={stream: str(tokens[stream.value]) for stream in Stream},
+                    refresh=str(answer["refresh_token"]),
+                    expires_at=self._runtime.now() + lifetime - min(_EARLY, lifetime / 2),
+                    auth_position=int(position["auth"]),
+                ),
+            )
+            device = DeviceId(str(answer["device"]))
+        except (KeyError, TypeError, ValueError, MalformedError) as error:
+            raise BadAnswerError(f"the session's answer is not what the API says: {error!r}") from error
+        if device != self._device_key.device_id:
+            raise BadAnswerError("the server opened a session for another device")
+        return logged_in

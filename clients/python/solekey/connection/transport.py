@@ -1,0 +1,196 @@
+"""HTTP to one server: TLS 1.3, one pinned authority, no redirects, bounded answers, bounded retries.
+
+Only what may be repeated is repeated: reads, content-addressed writes, and statements, which the server
+takes once by their hash. Spec: conventions.md §7.
+"""
+
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from solekey.errors import BadAnswerError, InsecureServerError, RedirectRefusedError, UnreachableError
+from solekey.errors.refusals import ServerRefusedError, UnavailableError
+from solekey.runtime import Runtime
+from solekey_protocol.encoding import Json, parse_lenient_json
+from solekey_protocol.errors import MalformedError
+from solekey_protocol.limits import MAX_BATCH_BYTES, MIB
+
+MAX_ANSWER_BYTES: Final = MAX_BATCH_BYTES + MIB
+MAX_EVENTS_ANSWER_BYTES: Final = 64 * MIB
+MAX_ATTEMPTS: Final = 6
+MAX_WAIT_S: Final = 5.0
+_TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
+_BUSY: Final = frozenset({502, 503, 504})
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A server as it is pinned.
+
+    Attributes:
+        origin: ``https://host[:port]``, without a path.
+        ca_file: the only authority that may certify it; None trusts the system's authorities.
+
+    Raises:
+        InsecureServerError: not https, or more than an origin.
+    """
+
+    origin: str
+    ca_file: Path | None = None
+
+    def __post_init__(self) -> None:
+        parts = urlsplit(self.origin)
+        if parts.scheme != "https" or not parts.hostname:
+            raise InsecureServerError(f"{self.origin!r} is not an https:// address")
+        if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username:
+            raise InsecureServerError(f"{self.origin!r} is more than https://host:port")
+        object.__setattr__(self, "origin", f"https://{parts.netloc.lower()}")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A successful answer."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def json(self) -> Mapping[str, Json]:
+        """The body as a JSON object. Raises BadAnswerError."""
+        try:
+            document = parse_lenient_json(self.body, max_bytes=MAX_ANSWER_BYTES)
+        except MalformedError as error:
+            raise BadAnswerError(f"the server's answer is not JSON: {error}") from error
+        if not isinstance(document, dict):
+            raise BadAnswerError("the server's answer is not a JSON object")
+        return document
+
+
+class Transport:
+    """Sends requests to one server. Close it, or use it as a context manager."""
+
+    def __init__(self, server: Server, runtime: Runtime) -> None:
+        self.server = server
+        self._runtime = runtime
+        self._http = httpx.Client(
+            base_url=server.origin,
+            verify=_make_tls_context(server.ca_file) if runtime.http is None else True,
+            transport=runtime.http,
+            timeout=_TIMEOUT,
+            follow_redirects=False,
+            trust_env=False,  # no proxy, authority or credentials from the environment
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Callable[[], Mapping[str, str]] = dict,
+        params: Mapping[str, str | int] | None = None,
+        content: bytes = b"",
+        repeatable: bool = True,
+        max_bytes: int = MAX_ANSWER_BYTES,
+    ) -> Answer:
+        """Send a request; ask again while the server is away or busy, if it may be repeated.
+
+        Args:
+            method: the HTTP method.
+            path: the path, from ``/v1``.
+            headers: makes the headers anew for each attempt, for a proof is good only once.
+            params: the query.
+            content: the body.
+            repeatable: whether sending it twice does no more than sending it once.
+            max_bytes: what is read of the answer at most.
+
+        Raises:
+            ServerRefusedError: what the problem document says.
+            UnreachableError, InsecureServerError, RedirectRefusedError, BadAnswerError: no usable answer.
+        """
+        attempts = MAX_ATTEMPTS if repeatable else 1
+        for attempt in range(1, attempts + 1):
+            request = self._http.build_request(
+                method, path, params=params, content=content, headers=dict(headers())
+            )
+            try:
+                return self._exchange(request, max_bytes)
+            except UnavailableError as refusal:
+                wait_s = refusal.retry_after_s
+                if attempt == attempts:
+                    raise
+            except UnreachableError:
+                wait_s = None
+                if attempt == attempts:
+                    raise
+            backoff_s = 0.1 * 2**attempt
+            self._runtime.sleep(min(wait_s if wait_s is not None else backoff_s, MAX_WAIT_S))
+        raise AssertionError("the last attempt returns or raises")
+
+    def _exchange(self, request: httpx.Request, max_bytes: int) -> Answer:
+        try:
+            response = self._http.send(request, stream=True)
+        except httpx.TransportError as error:
+            raise _explain(error) from error
+        try:
+            body = _read(response, max_bytes)
+        except httpx.TransportError as error:
+            raise _explain(error) from error
+        finally:
+            response.close()
+        if response.is_redirect:
+            raise RedirectRefusedError(f"the server answered {request.url.path} with a redirect")
+        if response.status_code >= 400:  # the first HTTP error status
+            raise _build_refusal(response, body)
+        return Answer(response.status_code, response.headers, body)
+
+
+def _read(response: httpx.Response, max_bytes: int) -> bytes:
+    pieces: list[bytes] = []
+    size = 0
+    for piece in response.iter_bytes():
+        pieces.append(piece)
+        size += len(piece)
+        if size > max_bytes:
+            raise BadAnswerError(f"the server's answer is longer than {max_bytes} bytes")
+    return b"".join(pieces)
+
+
+def _build_refusal(response: httpx.Response, body: bytes) -> ServerRefusedError:
+    try:
+        document = parse_lenient_json(body, max_bytes=MAX_ANSWER_BYTES)
+    except MalformedError:
+        document = None
+    problem: dict[str, Json] = dict(document) if isinstance(document, dict) else {}
+    if response.status_code in _BUSY:
+        problem.setdefault("code", "unavailable")
+        after = response.headers.get("Retry-After", "")
+        if after.isdecimal():
+            problem["retry_after_s"] = min(int(after), 3600)
+    return ServerRefusedError.build(response.status_code, problem)
+
+
+def _explain(error: httpx.TransportError) -> Exception:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return InsecureServerError(f"the server's certificate is not from the pinned CA: {cause.reason}")
+        cause = cause.__cause__ or cause.__context__
+    return UnreachableError(f"the server did not answer: {error or type(error).__name__}")
+
+
+def _make_tls_context(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+    except (OSError, ssl.SSLError) as error:
+        raise InsecureServerError(f"{ca_file}: not a PEM file of a certificate authority") from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    return context

@@ -1,0 +1,142 @@
+"""The client's error tree. Each error has a stable snake_case ``code`` and tells what to do next.
+
+::
+
+    SolekeyError
+    ├── SecretError                                 a key or password that cannot be used
+    │   ├── WipedSecretError         secret_wiped          used after its `with` block ended
+    │   ├── EmptyPasswordError       password_empty
+    │   ├── PhraseError                                    a recovery phrase that is not one
+    │   │   ├── PhraseLengthError    phrase_wrong_length   not 24 words
+    │   │   ├── UnknownWordError     phrase_unknown_word   a word that is not in the list
+    │   │   └── PhraseChecksumError  phrase_bad_checksum   24 known words that are no phrase
+    │   └── WrongUserKeyError        wrong_user_key        a valid user key, but another one
+    ├── KdfRefusedError              kdf_refused           the server's password parameters are malformed
+    │   ├── KdfDowngradeError        kdf_downgrade         ... weaker than the floor
+    │   └── KdfExcessiveError        kdf_excessive         ... above the ceiling
+    ├── UnsupportedFormatError       unsupported_format    made by a newer release
+    ├── OpenError                    open_failed           a ciphertext that does not open
+    ├── TamperedWrapError            wrap_tampered         a wrapped key that does not open
+    ├── SealError                                          plaintext that cannot be sealed
+    │   ├── MetadataError            metadata_invalid      outside the closed metadata schema
+    │   └── ContentSizeError         content_size_changed  the source is not as long as declared
+    ├── ProfileError                 profile_unusable      the profile folder
+    │   ├── ProfileMissingError      profile_missing
+    │   ├── ProfileExistsError       profile_exists
+    │   └── NotLoggedInError         not_logged_in
+    ├── TransportError                                     no usable answer from the server
+    │   ├── InsecureServerError      insecure_server       not https, or a certificate that is not pinned
+    │   ├── RedirectRefusedError     redirect_refused
+    │   ├── UnreachableError         server_unreachable
+    │   └── BadAnswerError           bad_answer            not what the API says
+    ├── EvidenceError                                      a server that does what no honest one does
+    │   ├── RollbackError            rollback_detected     shows less than it has shown before
+    │   ├── HistoryForkError         fork_detected         shows another history; evidence is on disk
+    │   ├── ForgedEventError         event_forged          a record that breaks the rules of its stream
+    │   └── SwappedObjectError       object_swapped        other bytes than a signed commit names, or none
+    ├── VaultError
+    │   ├── ItemMissingError         item_missing
+    │   ├── ItemNameError            item_name_ambiguous   several items have this name
+    │   ├── ItemChangedError         item_changed          another device was faster
+    │   ├── ContentionError          commit_contention     other devices were always faster
+    │   └── ForeignDeviceError       device_unknown        no such device in this account
+    ├── RotationError                rotation_refused
+    │   ├── NewUserKeyNeededError    new_user_key_needed   an open change goes to another user key
+    │   └── ReadBackError            wrap_read_back        what was stored is not what was sent
+    └── ServerRefusedError           (the server's code)   see `solekey.errors.refusals`
+
+Spec: conventions.md §6.
+"""
+
+from solekey.errors.base import SolekeyError
+from solekey.errors.ciphertext import (
+    ContentSizeError,
+    MetadataError,
+    OpenError,
+    OpenStage,
+    SealError,
+    TamperedWrapError,
+    UnsupportedFormatError,
+)
+from solekey.errors.profile import NotLoggedInError, ProfileError, ProfileExistsError, ProfileMissingError
+from solekey.errors.secrets import (
+    EmptyPasswordError,
+    KdfDowngradeError,
+    KdfExcessiveError,
+    KdfRefusedError,
+    PhraseChecksumError,
+    PhraseError,
+    PhraseLengthError,
+    SecretError,
+    UnknownWordError,
+    WipedSecretError,
+    WrongUserKeyError,
+)
+from solekey.errors.server import (
+    BadAnswerError,
+    EvidenceError,
+    ForgedEventError,
+    HistoryForkError,
+    InsecureServerError,
+    RedirectRefusedError,
+    RollbackError,
+    SwappedObjectError,
+    TransportError,
+    UnreachableError,
+)
+from solekey.errors.vault import (
+    ContentionError,
+    ForeignDeviceError,
+    ItemChangedError,
+    ItemMissingError,
+    ItemNameError,
+    NewUserKeyNeededError,
+    ReadBackError,
+    RotationError,
+    VaultError,
+)
+
+__all__ = [
+    "BadAnswerError",
+    "ContentSizeError",
+    "ContentionError",
+    "EmptyPasswordError",
+    "EvidenceError",
+    "ForeignDeviceError",
+    "ForgedEventError",
+    "HistoryForkError",
+    "InsecureServerError",
+    "ItemChangedError",
+    "ItemMissingError",
+    "ItemNameError",
+    "KdfDowngradeError",
+    "KdfExcessiveError",
+    "KdfRefusedError",
+    "MetadataError",
+    "NewUserKeyNeededError",
+    "NotLoggedInError",
+    "OpenError",
+    "OpenStage",
+    "PhraseChecksumError",
+    "PhraseError",
+    "PhraseLengthError",
+    "ProfileError",
+    "ProfileExistsError",
+    "ProfileMissingError",
+    "ReadBackError",
+    "RedirectRefusedError",
+    "RollbackError",
+    "RotationError",
+    "SealError",
+    "SecretError",
+    "SolekeyError",
+    "SwappedObjectError",
+    "TamperedWrapError",
+    "TransportError",
+    "UnknownWordError",
+    "UnreachableError",
+    "UnsupportedFormatError",
+    "VaultError",
+    "WipedSecretError",
+    "WrongUserKeyError",
+]

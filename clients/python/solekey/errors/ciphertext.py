@@ -1,0 +1,77 @@
+"""What does not open, and what cannot be sealed. Spec: conventions.md §6."""
+
+from typing import Literal
+
+from solekey.errors.base import SolekeyError
+
+OpenStage = Literal["header", "commitment", "chunk", "padding", "metadata"]
+"""Where an envelope failed to open, in the order of the checks; for tests and vectors, not for users."""
+
+
+class UnsupportedFormatError(SolekeyError):
+    """A format version, suite or secret kind that this release does not know."""
+
+    code = "unsupported_format"
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return "Update the client: this was written by a newer release."
+
+
+class OpenError(SolekeyError):
+    """A ciphertext that does not open. It says one thing only, whatever was wrong.
+
+    Attributes:
+        stage: where it failed, for tests and vectors.
+    """
+
+    code = "open_failed"
+
+    def __init__(self, stage: OpenStage) -> None:
+        super().__init__("the ciphertext does not open with this key for this item")
+        self.stage = stage
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return (
+            "The stored ciphertext was damaged or replaced: fetch it again; if it still fails, run an audit."
+        )
+
+
+class TamperedWrapError(SolekeyError):
+    """A wrapped key that was made by this user key and does not open for this place."""
+
+    code = "wrap_tampered"
+
+    def __init__(self) -> None:
+        super().__init__("the wrapped key was altered or moved")
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return "Your phrase is right, but the server's copy of the wrapped key is not: run an audit."
+
+
+class SealError(SolekeyError):
+    """Plaintext that cannot be sealed."""
+
+    code = "seal_refused"
+
+
+class MetadataError(SealError):
+    """Item metadata outside its closed schema."""
+
+    code = "metadata_invalid"
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return "Change the named field: shorten it or remove the characters that are not allowed."
+
+
+class ContentSizeError(SealError):
+    """A source that is not as long as declared: it changed while it was read, or it is too long."""
+
+    code = "content_size_changed"
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return "Wait until no other program writes the file, then try again."

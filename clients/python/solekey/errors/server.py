@@ -1,0 +1,68 @@
+"""No usable answer from the server, or one that no honest server gives. Spec: conventions.md §6."""
+
+from solekey.errors.base import SolekeyError
+
+
+class TransportError(SolekeyError):
+    """No usable answer from the server."""
+
+    code = "transport_failed"
+    ADVICE = "Check the connection and try again; nothing that was acknowledged is lost."
+
+
+class InsecureServerError(TransportError):
+    """A server address that is not https, or a server that is not the pinned one."""
+
+    code = "insecure_server"
+    ADVICE = "Use the server's https:// address and its own CA file (--ca); do not go on if they changed."
+
+
+class RedirectRefusedError(TransportError):
+    """The server answered with a redirect; proofs and tokens are for one host only."""
+
+    code = "redirect_refused"
+    ADVICE = "Ask the operator for the service's own address and use that; redirects are never followed."
+
+
+class UnreachableError(TransportError):
+    """The server did not answer, also not when asked again."""
+
+    code = "server_unreachable"
+
+
+class BadAnswerError(TransportError):
+    """An answer that is not what the API says."""
+
+    code = "bad_answer"
+    ADVICE = "Check the server address; if it is right, client and server are of different releases."
+
+
+class EvidenceError(SolekeyError):
+    """The server did what no honest server does."""
+
+    code = "server_misbehaved"
+    ADVICE = "Stop using this server, keep the profile folder as evidence, and run `solekey audit`."
+
+
+class RollbackError(EvidenceError):
+    """The server shows less of a stream than it has shown or named before."""
+
+    code = "rollback_detected"
+
+
+class HistoryForkError(EvidenceError):
+    """The server shows another history than before; both records are in ``fork-evidence.json``."""
+
+    code = "fork_detected"
+
+
+class ForgedEventError(EvidenceError):
+    """A record that is not signed by whom it must be, or breaks the rules of its stream."""
+
+    code = "event_forged"
+
+
+class SwappedObjectError(EvidenceError):
+    """The server has other bytes than the ones that a signed commit names, or none at all."""
+
+    code = "object_swapped"

@@ -1,0 +1,65 @@
+"""Items and rotations. Spec: conventions.md §6."""
+
+from solekey.errors.base import SolekeyError
+
+
+class VaultError(SolekeyError):
+    """Something about an item."""
+
+    code = "vault_refused"
+    ADVICE = "Run `solekey list` to see what there is."
+
+
+class ItemMissingError(VaultError):
+    """There is no item of this name or id."""
+
+    code = "item_missing"
+
+
+class ItemNameError(VaultError):
+    """Several items have this name."""
+
+    code = "item_name_ambiguous"
+    ADVICE = "Name the item by its id (itm_…); `solekey list` shows them."
+
+
+class ItemChangedError(VaultError):
+    """Another device changed the item after this one had read it."""
+
+    code = "item_changed"
+    ADVICE = "Get the item again and look at what changed; then remove it."
+
+
+class ContentionError(VaultError):
+    """Other devices committed first each time."""
+
+    code = "commit_contention"
+    ADVICE = "Try again when the other devices are less busy; nothing was lost."
+
+
+class ForeignDeviceError(VaultError):
+    """There is no such device in this account."""
+
+    code = "device_unknown"
+    ADVICE = "Run `solekey devices list` and use one of its ids."
+
+
+class RotationError(SolekeyError):
+    """A rotation that cannot go on like this."""
+
+    code = "rotation_refused"
+    ADVICE = "Run `solekey rotate status`, then `solekey rotate resume`."
+
+
+class NewUserKeyNeededError(RotationError):
+    """An open user key change goes to another user key than the one given, or none was given."""
+
+    code = "new_user_key_needed"
+    ADVICE = "Give the new recovery phrase that was shown when this change began, or abort it."
+
+
+class ReadBackError(RotationError):
+    """The wrap that the server stores does not open to the key that was wrapped."""
+
+    code = "wrap_read_back"
+    ADVICE = "The old key is still in force and nothing is lost: try again; if it fails again, run an audit."

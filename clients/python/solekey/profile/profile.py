@@ -1,0 +1,185 @@
+"""A profile: what one device of one account keeps on disk. No user key, data key or password is ever in it.
+
+::
+
+    profile.json      server, user name, account, device name
+    server-ca.pem     the pinned authority, if the server has its own
+    device.key        the device key's 32-byte seed, hex
+    session.json      access tokens and the one-time refresh token, bound to the device key
+    streams/          verified copies of the account's events
+    heads.json        pins how far they went
+    items.cbor        the folded change lists: ids, versions, digests; no names
+    uploads/          sealed files on their way up
+
+Spec: keys.md §7.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Self, cast
+
+from solekey.connection.transport import Server
+from solekey.crypto import DeviceKey, RandomSource
+from solekey.errors import NotLoggedInError, ProfileError, ProfileExistsError, ProfileMissingError
+from solekey.profile.private_folder import PrivateFolder
+from solekey_protocol.encoding import Json, encode_json, parse_json
+from solekey_protocol.errors import MalformedError
+from solekey_protocol.events import Stream
+from solekey_protocol.ids import AccountId, SessionId
+from solekey_protocol.limits import MIB
+
+_DETAILS, _CA, _DEVICE_KEY, _TOKENS = "profile.json", "server-ca.pem", "device.key", "session.json"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ProfileDetails:
+    """What `profile.json` says. ``kdf`` stays until sign-up is through, to make the same login key again."""
+
+    origin: str
+    username: str
+    account: AccountId | None
+    device_name: str
+    kdf: Mapping[str, Json] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """A session: short access tokens, one a service, and the one-time refresh token."""
+
+    session: SessionId
+    access: Mapping[Stream, str] = field(repr=False)
+    refresh: str = field(repr=False)
+    expires_at: datetime
+    auth_position: int
+
+
+class Profile:
+    """A profile folder. Make one with `create`, open one with `open`."""
+
+    def __init__(self, folder: PrivateFolder, details: ProfileDetails, device_key: DeviceKey) -> None:
+        self.folder = folder
+        self._details = details
+        self.device_key = device_key
+
+    @classmethod
+    def create(
+        cls, path: Path, server: Server, *, username: str, device_name: str, random: RandomSource
+    ) -> Self:
+        """Create the profile of a new device; open it when this user's is there already, to resume.
+
+        Raises:
+            ProfileExistsError: the folder is another user's or another server's profile.
+            ProfileError: the folder cannot be made, or is open to others.
+        """
+        folder = PrivateFolder(path)
+        folder.make()
+        if folder.read(_DETAILS) is not None:
+            existing = cls.open(path)
+            same = (existing.details.origin, existing.details.username) == (server.origin, username)
+            if not same:
+                raise ProfileExistsError(f"{path} is the profile of {existing.details.username}")
+            return existing
+        device_key = DeviceKey.make(random)
+        folder.write(_DEVICE_KEY, device_key.to_private_bytes().hex().encode())
+        if server.ca_file is not None:
+            folder.write(_CA, server.ca_file.read_bytes())
+        profile = cls(folder, ProfileDetails(server.origin, username, None, device_name), device_key)
+        profile.save(profile.details)
+        return profile
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        """Open a profile.
+
+        Raises:
+            ProfileMissingError: there is none.
+            ProfileError: damaged, or open to others.
+        """
+        folder = PrivateFolder(path)
+        document, seed = folder.read(_DETAILS), folder.read(_DEVICE_KEY)
+        if document is None or seed is None:
+            raise ProfileMissingError(f"{path} is not a profile")
+        folder.verify_private()
+        try:
+            members = cast("dict[str, Json]", parse_json(document, max_bytes=MIB))
+            return cls(
+                folder, _parse_details(members), DeviceKey.from_private_bytes(bytes.fromhex(seed.decode()))
+            )
+        except (MalformedError, KeyError, TypeError, ValueError) as error:
+            raise ProfileError(f"{path} is damaged: {error}") from error
+
+    @property
+    def details(self) -> ProfileDetails:
+        """What `profile.json` says."""
+        return self._details
+
+    @property
+    def account(self) -> AccountId:
+        """The account. Raises NotLoggedInError before the first login has named it."""
+        if self._details.account is None:
+            raise NotLoggedInError("this profile has not logged in yet")
+        return self._details.account
+
+    @property
+    def server(self) -> Server:
+        """The pinned server."""
+        ca_file = self.folder.path / _CA
+        return Server(self._details.origin, ca_file if ca_file.exists() else None)
+
+    def save(self, details: ProfileDetails) -> None:
+        """Save `profile.json`."""
+        document: dict[str, Json] = {"version": FORMAT_VERSION, **asdict(details)}
+        self.folder.write(_DETAILS, encode_json(document))
+        self._details = details
+
+    def update(self, **changes: object) -> None:
+        """Save `profile.json` with some members changed."""
+        self.save(replace(self._details, **changes))  # type: ignore[arg-type]  # checked by replace itself
+
+    def load_tokens(self) -> Tokens:
+        """Load the session. Raises NotLoggedInError."""
+        document = self.folder.read(_TOKENS)
+        if document is None:
+            raise NotLoggedInError("there is no session on this device")
+        try:
+            return _parse_tokens(cast("dict[str, Json]", parse_json(document, max_bytes=MIB)))
+        except (MalformedError, KeyError, TypeError, ValueError) as error:
+            raise NotLoggedInError("the stored session is damaged") from error
+
+    def save_tokens(self, tokens: Tokens) -> None:
+        """Save the session."""
+        document: dict[str, Json] = {
+            "session": tokens.session,
+            "access": {stream.value: token for stream, token in tokens.access.items()},
+            "refresh": tokens.refresh,
+            "expires_at": tokens.expires_at.isoformat(),
+            "auth_position": tokens.auth_position,
+        }
+        self.folder.write(_TOKENS, encode_json(document))
+
+    def forget_tokens(self) -> None:
+        """Delete the session from disk."""
+        self.folder.delete(_TOKENS)
+
+
+def _parse_details(members: dict[str, Json]) -> ProfileDetails:
+    if members.pop("version") != FORMAT_VERSION:
+        raise ProfileError("this profile was made by a newer release")
+    account = members.pop("account")
+    details = ProfileDetails(account=AccountId(str(account)) if account else None, **members)  # type: ignore[arg-type]  # our own file; a wrong member fails on use
+    Server(details.origin)
+    return details
+
+
+def _parse_tokens(members: dict[str, Json]) -> Tokens:
+    access = cast("dict[str, str]", members["access"])
+    return Tokens(
+        session=SessionId(str(members["session"])),
+        access={Stream(name): token for name, token in access.items()},
+        refresh=str(members["refresh"]),
+        expires_at=datetime.fromisoformat(str(members["expires_at"])),
+        auth_position=int(cast("int", members["auth_position"])),
+    )

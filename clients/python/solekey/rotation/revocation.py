@@ -1,0 +1,133 @@
+"""Revoking a device: trust ends, its sessions end, and what it knew is rotated away. Spec: rotation.md §5."""
+
+from dataclasses import dataclass
+
+from solekey.crypto import UserKey
+from solekey.errors import ForeignDeviceError
+from solekey.progress import Progress, ignore_progress
+from solekey.rotation.rotation import abort_rotation, change_user_key, rekey_data, resume_rotation
+from solekey.vault.unlocked import UnlockedAccount
+from solekey.vault.vault import Vault
+from solekey_protocol.events import Stream
+from solekey_protocol.events.devices import DeviceRevoked, RevocationReason
+from solekey_protocol.events.fields import RotationKind
+from solekey_protocol.events.rotation import AbortReason, RotationReason, RotationStarted
+from solekey_protocol.events.vault import KeyWrapped
+from solekey_protocol.ids import DeviceId
+from solekey_protocol.statements import EMPTY_HEAD
+from solekey_protocol.streams import DeviceStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """What a revocation has done, and what the device may still have.
+
+    Attributes:
+        device: the revoked device.
+        was_trusted: whether it ever was trusted; a pending device has had no data key.
+        known_epochs: the epochs whose data keys it may have kept: they open what was sealed before.
+        exposed_items: how many live items it could read until then, and may have copied.
+        epoch: the epoch that everything is sealed under now; its key was never on that device.
+    """
+
+    device: DeviceId
+    was_trusted: bool
+    known_epochs: tuple[int, ...]
+    exposed_items: int
+    epoch: int
+
+    def describe(self) -> str:
+        """Say plainly what the device can and cannot do now."""
+        if not self.was_trusted:
+            return "The device was never trusted: it had no key. All its access is refused."
+        return (
+            "The device is refused everywhere, and no key that it had opens anything that is stored now. "
+            f"What it had read before, it may have kept: up to {self.exposed_items} items as they were then."
+        )
+
+
+def revoke_device(
+    vault: Vault,
+    device: DeviceId,
+    new_user_key: UserKey,
+    *,
+    reason: RevocationReason = RevocationReason.LOST,
+    progress: Progress = ignore_progress,
+) -> Revocation:
+    """Revoke a device for ever, change the user key and re-encrypt everything. Call it again to resume.
+
+    Have the new user key's words written down before: it is in force when this returns.
+
+    Raises:
+        ForeignDeviceError: no such device, or this very device.
+        NewUserKeyNeededError: resumed with another new user key than it was begun with.
+    """
+    unlocked = vault.unlocked
+    unlocked.streams.sync()
+    unlocked.index.catch_up()
+    _verify_target(unlocked, device)
+    exposed = len(unlocked.index.items)
+
+    def decide() -> DeviceRevoked | None:
+        status = unlocked.streams.devices.devices[device].status
+        return None if status is DeviceStatus.REVOKED else DeviceRevoked(device, reason)
+
+    unlocked.author.say(decide)
+    revoked = unlocked.streams.devices.devices[device]
+    _finish_open(vault, new_user_key, progress)
+    if not _rotated_since(unlocked, RotationKind.USER_KEY, revoked.revoked_at or 0):
+        change_user_key(vault, new_user_key, reason=RotationReason.REVOCATION, progress=progress)
+    if not _rotated_since(unlocked, RotationKind.DATA_KEY, revoked.revoked_at or 0):
+        rekey_data(vault, reason=RotationReason.REVOCATION, progress=progress)
+    was_trusted = revoked.trusted_at is not None
+    return Revocation(
+        device,
+        was_trusted,
+        _find_known_epochs(unlocked, revoked.revoked_at or 0) if was_trusted else (),
+        exposed if was_trusted else 0,
+        unlocked.streams.vault.epoch,
+    )
+
+
+def _verify_target(unlocked: UnlockedAccount, device: DeviceId) -> None:
+    if device == unlocked.connection.profile.device_key.device_id:
+        raise ForeignDeviceError("a device cannot revoke itself: do it from another trusted device")
+    if device not in unlocked.streams.devices.devices:
+        raise ForeignDeviceError(f"{device} is no device of this account")
+
+
+def _finish_open(vault: Vault, new_user_key: UserKey, progress: Progress) -> None:
+    """Finish the rotation that is open; give up a user key change to a key that nobody here knows."""
+    unlocked = vault.unlocked
+    rotation = unlocked.streams.rotation.open
+    if rotation is None:
+        return
+    started = rotation.started
+    in_force = unlocked.streams.devices.key_id == started.to_key_id
+    ours = new_user_key.derive_key_id(unlocked.account) == started.to_key_id
+    if in_force or started.kind is RotationKind.DATA_KEY:
+        resume_rotation(vault, progress=progress)
+    elif ours:
+        copy = UserKey(new_user_key.expose())
+        resume_rotation(vault, copy, progress=progress)
+    else:
+        abort_rotation(vault, AbortReason.SUPERSEDED)
+
+
+def _find_known_epochs(unlocked: UnlockedAccount, revoked_at: int) -> tuple[int, ...]:
+    """Find the epochs that had begun when the revocation was said."""
+    signed = unlocked.streams.events(Stream.DEVICES)[revoked_at - 1].signed
+    seen = signed.statement.heads.get(Stream.VAULT, EMPTY_HEAD).seq if signed else 0
+    bodies = [event.body for event in unlocked.streams.events(Stream.VAULT)[:seen]]
+    return tuple(sorted({body.epoch for body in bodies if isinstance(body, KeyWrapped)}))
+
+
+def _rotated_since(unlocked: UnlockedAccount, kind: RotationKind, revoked_at: int) -> bool:
+    """Whether a rotation of this kind was begun by somebody who knew of the revocation, and is completed."""
+    for event in unlocked.streams.events(Stream.ROTATION):
+        body = event.body
+        if isinstance(body, RotationStarted) and body.kind is kind and event.signed is not None:
+            seen = event.signed.statement.heads.get(Stream.DEVICES, EMPTY_HEAD)
+            if seen.seq >= revoked_at and body.rotation in unlocked.streams.rotation.completed:
+                return True
+    return False

@@ -1,0 +1,290 @@
+"""Rotations: change the user key, re-encrypt the data, resume, abort. Nothing is lost at any point.
+
+A rotation is a saga whose state is the signed rotation stream: whichever trusted device runs it reads where
+it stands and does the next step (`rotation_plan`). Spec: rotation.md §3.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from solekey.crypto import DataKey, UserKey
+from solekey.errors import NewUserKeyNeededError, ReadBackError, RotationError
+from solekey.progress import Progress, ignore_progress
+from solekey.rotation.rekey import find_old_items, rekey_items
+from solekey.rotation.rotation_plan import (
+    Situation,
+    Step,
+    find_new_wraps,
+    find_retirable,
+    find_unwrapped,
+    plan_next,
+)
+from solekey.vault.keyring import UnlockedUserKey
+from solekey.vault.unlocked import UnlockedAccount
+from solekey.vault.vault import Vault
+from solekey.vault.wrapping import read_back, store_wrap
+from solekey_protocol.events import Body, Signer, Stream
+from solekey_protocol.events.devices import AccountKeyChanged
+from solekey_protocol.events.fields import RotationKind
+from solekey_protocol.events.rotation import (
+    AbortReason,
+    PolicySet,
+    RotationAborted,
+    RotationCommitted,
+    RotationCompleted,
+    RotationReason,
+    RotationStarted,
+    RotationVerified,
+)
+from solekey_protocol.events.vault import KeyWrapped, ObjectsPurged, WrapRetired
+from solekey_protocol.ids import RAW_ID_BYTES, RotationId
+from solekey_protocol.streams import LiveWrap, Rotation, derive_wraps_digest
+
+
+def change_user_key(
+    vault: Vault,
+    new_user_key: UserKey,
+    *,
+    reason: RotationReason = RotationReason.REQUESTED,
+    progress: Progress = ignore_progress,
+) -> RotationId:
+    """Put a new user key in the place of the present one; have its words written down before.
+
+    The vault goes on under the new key, which is taken over and wiped at the end of the unlocked block.
+
+    Raises:
+        RotationError: another rotation is open; resume it first.
+        ReadBackError: the server does not store what was sent; the old key stays in force.
+    """
+    next_key = UnlockedUserKey(new_user_key, vault.unlocked.account)
+    run = _Run(vault.unlocked, next_key, progress)
+    return run.start(RotationKind.USER_KEY, reason)
+
+
+def rekey_data(
+    vault: Vault,
+    *,
+    reason: RotationReason = RotationReason.REQUESTED,
+    progress: Progress = ignore_progress,
+) -> RotationId:
+    """Make a new data key and re-encrypt every item under it, then retire the old one and its ciphertext.
+
+    Raises:
+        RotationError: another rotation is open; resume it first.
+    """
+    return _Run(vault.unlocked, None, progress).start(RotationKind.DATA_KEY, reason)
+
+
+def resume_rotation(
+    vault: Vault, new_user_key: UserKey | None = None, *, progress: Progress = ignore_progress
+) -> RotationId | None:
+    """Go on with the open rotation, whoever started it, to its end. None: there is none.
+
+    Raises:
+        NewUserKeyNeededError: a user key change that is not yet made needs the new phrase.
+    """
+    vault.unlocked.streams.sync()
+    rotation = vault.unlocked.streams.rotation.open
+    if rotation is None:
+        return None
+    next_key = UnlockedUserKey(new_user_key, vault.unlocked.account) if new_user_key else None
+    _Run(vault.unlocked, next_key, progress).finish()
+    return rotation.started.rotation
+
+
+def abort_rotation(vault: Vault, reason: AbortReason = AbortReason.USER_REQUEST) -> RotationId | None:
+    """Give up the open rotation; the key in force stays. None: there is none.
+
+    Raises:
+        RotationError: the new key is in force already; resume it instead.
+    """
+    unlocked = vault.unlocked
+    unlocked.streams.sync()
+    rotation = unlocked.streams.rotation.open
+    if rotation is None:
+        return None
+    started = rotation.started
+    if unlocked.streams.devices.key_id != started.from_key_id:
+        raise RotationError("the new user key is in force already: there is no way back")
+    if started.kind is RotationKind.USER_KEY:
+        _retire(unlocked, lambda: unlocked.streams.vault.live_wraps(started.to_key_id))
+    unlocked.author.say(
+        lambda: RotationAborted(started.rotation, reason) if _is_open(unlocked, started.rotation) else None
+    )
+    return started.rotation
+
+
+def set_policy(vault: Vault, *, user_key_max_age_days: int, data_key_max_age_days: int) -> PolicySet:
+    """Say how old the keys may become before a rotation is due."""
+    policy = PolicySet(user_key_max_age_days, data_key_max_age_days)
+    vault.unlocked.author.say(lambda: policy if vault.unlocked.streams.rotation.policy != policy else None)
+    return policy
+
+
+@dataclass(slots=True)
+class _Run:
+    """One device's work on the open rotation."""
+
+    unlocked: UnlockedAccount
+    next_key: UnlockedUserKey | None
+    progress: Progress
+
+    def start(self, kind: RotationKind, reason: RotationReason) -> RotationId:
+        self.unlocked.streams.sync()
+        self.unlocked.index.catch_up()
+        rotation = RotationId.from_raw(self.unlocked.connection.runtime.random(RAW_ID_BYTES))
+
+        def decide() -> RotationStarted:
+            streams = self.unlocked.streams
+            if streams.rotation.open is not None:
+                raise RotationError(f"{streams.rotation.open.started.rotation} is open: resume it first")
+            key_id, epoch = self.unlocked.keyring.user_key.key_id, streams.vault.epoch
+            to_key_id = self.next_key.key_id if self.next_key else key_id
+            if kind is RotationKind.USER_KEY and to_key_id == key_id:
+                raise RotationError("the new user key is the present one: make another")
+            to_epoch = epoch if kind is RotationKind.USER_KEY else epoch + 1
+            return RotationStarted(rotation, kind, reason, key_id, to_key_id, epoch, to_epoch)
+
+        self.unlocked.author.say(decide)
+        self.finish()
+        return rotation
+
+    def finish(self) -> None:
+        """Do step after step until the rotation is completed."""
+        while (situation := self._look()) is not None:
+            self._do(plan_next(situation), situation)
+
+    def _look(self) -> Situation | None:
+        streams = self.unlocked.streams
+        rotation = streams.rotation.open
+        if rotation is None:
+            return None
+        self.unlocked.index.catch_up()
+        old = find_old_items(self.unlocked, rotation.started.to_epoch)
+        return Situation(rotation, streams.devices, streams.vault, streams.events(Stream.VAULT), len(old))
+
+    def _do(self, step: Step, situation: Situation) -> None:
+        started = situation.started
+        match step:
+            case Step.WRAP if started.kind is RotationKind.USER_KEY:
+                self._wrap_user_key()
+            case Step.WRAP:
+                self._wrap_data_key(started.to_epoch)
+            case Step.CHANGE_KEY:
+                self._read_back(situation)
+                self._change_key()
+            case Step.REKEY:
+                rekey_items(self.unlocked, started.to_epoch, self.progress)
+            case Step.SNAPSHOT:
+                self.unlocked.committer.commit_snapshot()
+            case Step.RETIRE:
+                _retire(self.unlocked, self._find_retirable)
+            case Step.VERIFY | Step.COMMIT | Step.PURGE | Step.COMPLETE:
+                if step is Step.VERIFY:
+                    self._read_back(situation)
+                self._say(step, _SAID[step])
+
+    def _say(
+        self,
+        step: Step,
+        build: Callable[[Situation], Body],
+        co_signers: dict[Signer, UnlockedUserKey] | None = None,
+    ) -> None:
+        """Say a step's body while the step is still what comes next."""
+
+        def decide() -> Body | None:
+            now = self._look()
+            return build(now) if now is not None and plan_next(now) is step else None
+
+        keys = {signer: key.signing_key for signer, key in (co_signers or {}).items()}
+        self.unlocked.author.say(decide, co_signers=keys)
+
+    def _target_key(self, rotation: Rotation) -> UnlockedUserKey:
+        """The user key that the rotation goes to."""
+        for key in (self.next_key, self.unlocked.keyring.user_key):
+            if key is not None and key.key_id == rotation.started.to_key_id:
+                return key
+        raise NewUserKeyNeededError("this change goes to a user key that was not given")
+
+    def _wrap_user_key(self) -> None:
+        def build(now: Situation) -> KeyWrapped:
+            data_key = self.unlocked.keyring.data_key(find_unwrapped(now)[0])
+            target = self._target_key(now.rotation)
+            return store_wrap(self.unlocked.connection, self.unlocked.streams, target, data_key)
+
+        self._say(Step.WRAP, build)
+
+    def _wrap_data_key(self, epoch: int) -> None:
+        unlocked = self.unlocked
+        user_key = unlocked.keyring.user_key
+        with DataKey.make(epoch, unlocked.connection.runtime.random) as data_key:
+            self._say(
+                Step.WRAP, lambda _: store_wrap(unlocked.connection, unlocked.streams, user_key, data_key)
+            )
+
+    def _read_back(self, situation: Situation) -> None:
+        """Read back, open and compare every wrap that the rotation has made. Raises ReadBackError."""
+        unlocked = self.unlocked
+        target = self._target_key(situation.rotation)
+        wraps = find_new_wraps(situation)
+        if situation.started.kind is RotationKind.USER_KEY and find_unwrapped(situation):
+            raise ReadBackError("a data key has no wrap under the new user key")
+        for live in wraps:
+            read_back(unlocked.connection, live, target, unlocked.keyring.data_key(live.wrapped.epoch))
+
+    def _change_key(self) -> None:
+        def build(now: Situation) -> AccountKeyChanged:
+            target = self._target_key(now.rotation)
+            if now.devices.account_key is None:
+                raise RotationError("the account is not founded")
+            return AccountKeyChanged(
+                previous_account_key=now.devices.account_key,
+                account_key=target.signing_key.public_key,
+                key_id=target.key_id,
+                rotation=now.started.rotation,
+                certificates=tuple(device.certificate for device in now.devices.trusted.values()),
+            )
+
+        if self.next_key is None:
+            raise NewUserKeyNeededError("the new user key is needed to sign the change")
+        signers = {Signer.ACCOUNT: self.unlocked.keyring.user_key, Signer.NEXT_ACCOUNT: self.next_key}
+        self._say(Step.CHANGE_KEY, build, signers)
+        if self.unlocked.streams.devices.key_id == self.next_key.key_id:
+            self.unlocked.keyring.replace_user_key(self.next_key)
+
+    def _find_retirable(self) -> list[LiveWrap]:
+        now = self._look()
+        return find_retirable(now) if now is not None and plan_next(now) is Step.RETIRE else []
+
+
+def _build_verified(now: Situation) -> RotationVerified:
+    wraps = find_new_wraps(now)
+    return RotationVerified(now.started.rotation, len(wraps), derive_wraps_digest(wraps))
+
+
+_SAID: Mapping[Step, Callable[[Situation], Body]] = {
+    Step.VERIFY: _build_verified,
+    Step.COMMIT: lambda now: RotationCommitted(now.started.rotation),
+    Step.PURGE: lambda now: ObjectsPurged(now.vault.last_snapshot),
+    Step.COMPLETE: lambda now: RotationCompleted(now.started.rotation),
+}
+"""The steps that are nothing but a statement."""
+
+
+def _retire(unlocked: UnlockedAccount, find: Callable[[], list[LiveWrap]]) -> None:
+    """Retire what ``find`` finds, one after the other, until it finds nothing more."""
+
+    def decide() -> WrapRetired | None:
+        found = find()
+        if not found:
+            return None
+        wrapped = found[0].wrapped
+        return WrapRetired(wrapped.secret, wrapped.epoch, wrapped.wrap_version, wrapped.wrap)
+
+    while unlocked.author.say(decide) is not None:
+        pass
+
+
+def _is_open(unlocked: UnlockedAccount, rotation: RotationId) -> bool:
+    current = unlocked.streams.rotation.open
+    return current is not None and current.started.rotation == rotation

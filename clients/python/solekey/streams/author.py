@@ -1,0 +1,92 @@
+"""Says things for this device: signs statements at the head of a stream and hands them to the server.
+
+A statement is decided on from the streams' newest state. If another device was faster, the streams are
+brought up to date and it is decided anew, also that it is not needed any more. Spec: conventions.md §4.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from solekey.connection.connection import Connection
+from solekey.crypto import SigningKey
+from solekey.errors import ContentionError, ForgedEventError
+from solekey.errors.refusals import StaleError
+from solekey.streams.streams import Streams
+from solekey_protocol.encoding import Json, encode_json
+from solekey_protocol.errors import ProtocolError
+from solekey_protocol.event import Event, parse_event
+from solekey_protocol.events import Body, Signer
+from solekey_protocol.statements import SignedStatement, Statement
+
+MAX_ROUNDS: Final = 12
+
+Decide = Callable[[], Body | None]
+"""Looks at the streams and returns what is to be said, or None when there is nothing (left) to say."""
+
+
+class Author:
+    """This device's voice."""
+
+    def __init__(self, connection: Connection, streams: Streams) -> None:
+        self._connection = connection
+        self._streams = streams
+
+    def say(
+        self,
+        decide: Decide,
+        *,
+        co_signers: Mapping[Signer, SigningKey] | None = None,
+        besides: Mapping[str, Json] | None = None,
+    ) -> Event | None:
+        """Decide, sign, submit; again after a sync when the server has moved on.
+
+        Args:
+            decide: what to say, from the streams' present state.
+            co_signers: the keys that must sign besides the device's.
+            besides: members that travel beside the statement, such as a device's name.
+
+        Returns:
+            The event, or None when there was nothing to say.
+
+        Raises:
+            ContentionError: other devices were faster each time.
+            ServerRefusedError, TransportError, EvidenceError
+        """
+        for round_ in range(MAX_ROUNDS):
+            body = decide()
+            if body is None:
+                return None
+            signed = self._sign(body, co_signers or {})
+            try:
+                return self._submit(signed, besides or {})
+            except StaleError as refusal:
+                if round_ == MAX_ROUNDS - 1:
+                    raise ContentionError(f"gave up after {MAX_ROUNDS} attempts: {refusal}") from refusal
+                self._streams.sync()
+        raise AssertionError("the last round returns or raises")
+
+    def _sign(self, body: Body, co_signers: Mapping[Signer, SigningKey]) -> SignedStatement:
+        head = self._streams.head(body.STREAM)
+        statement = Statement(
+            account=self._connection.profile.account,
+            seq=head.seq + 1,
+            prev=head.digest,
+            heads=self._streams.heads(besides=body.STREAM),
+            device=self._connection.profile.device_key.device_id,
+            body=body,
+        )
+        message = statement.signing_bytes()
+        keys = {Signer.DEVICE: self._connection.profile.device_key, **co_signers}
+        return SignedStatement(statement, {signer: key.sign(message) for signer, key in keys.items()})
+
+    def _submit(self, signed: SignedStatement, besides: Mapping[str, Json]) -> Event:
+        content = encode_json({**signed.to_json(), **besides})
+        answer = self._connection.call(signed.statement.stream, "POST", "statements", content=content)
+        try:
+            event = parse_event(answer.body)
+        except ProtocolError as error:
+            raise ForgedEventError(f"the server answered a statement with no event: {error}") from error
+        if event.signed is None or event.signed.digest != signed.digest:
+            raise ForgedEventError("the server answered a statement with another one")
+        self._streams.accept(event)
+        return event

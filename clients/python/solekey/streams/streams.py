@@ -1,0 +1,244 @@
+"""The account's streams as this device has verified them; the server's word counts for nothing here.
+
+::
+
+    sync    ask for what follows, with one record of overlap
+            the overlap differs      -> HistoryForkError, both records in fork-evidence.json
+            the overlap is missing   -> RollbackError
+            a new record             -> chain, signatures and transition are verified, then it is kept
+    seen    what other devices signed to have seen must be here too, else RollbackError or HistoryForkError
+    pin     heads.json: never go back behind it, also when the copies are deleted
+
+Spec: events.md §5, threat-model.md §4.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from solekey.connection.connection import Connection
+from solekey.connection.transport import MAX_EVENTS_ANSWER_BYTES
+from solekey.errors import BadAnswerError, ForgedEventError, HistoryForkError, RollbackError
+from solekey.streams.stream_copy import StreamCopy
+from solekey_protocol.encoding import Json, encode_json
+from solekey_protocol.errors import ForkError, ProtocolError
+from solekey_protocol.event import Event, parse_event
+from solekey_protocol.events import Stream
+from solekey_protocol.events.fields import encode_body
+from solekey_protocol.statements import EMPTY_HEAD, Head
+from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, VaultStream
+
+EVIDENCE_FILE: Final = "fork-evidence.json"
+PAGE_EVENTS: Final = 500
+_LOCK: Final = "streams"
+_ORDER: Final = (Stream.DEVICES, Stream.AUTH, Stream.VAULT, Stream.ROTATION)
+
+AnyCopy = StreamCopy[Any]
+
+
+class Streams:
+    """Verified copies of the four streams, kept in the profile."""
+
+    def __init__(self, connection: Connection) -> None:
+        account, folder = connection.profile.account, connection.profile.folder
+        self._connection = connection
+        self._folder = folder
+        self._devices = StreamCopy(folder, DevicesStream.start(account))
+        self._auth = StreamCopy(folder, AuthStream.start(account))
+        self._vault = StreamCopy(folder, VaultStream.start(account))
+        self._rotation = StreamCopy(folder, RotationStream.start(account))
+        self._note_positions()
+
+    @property
+    def auth(self) -> AuthStream:
+        """Sessions and factors, as the server states them."""
+        return self._auth.state
+
+    @property
+    def devices(self) -> DevicesStream:
+        """Who may speak for the account."""
+        return self._devices.state
+
+    @property
+    def vault(self) -> VaultStream:
+        """Wraps, epochs and commits."""
+        return self._vault.state
+
+    @property
+    def rotation(self) -> RotationStream:
+        """Policies and sagas."""
+        return self._rotation.state
+
+    def events(self, stream: Stream) -> list[Event]:
+        """The verified events of a stream, in order."""
+        return self._copy(stream).events
+
+    def head(self, stream: Stream) -> Head:
+        """The last verified event of a stream."""
+        head: Head = self._copy(stream).state.head
+        return head
+
+    def heads(self, *, besides: Stream) -> dict[Stream, Head]:
+        """The heads of the other streams: what a statement says to have seen."""
+        found = {stream: self._copy(stream).state.head for stream in Stream if stream is not besides}
+        return {stream: head for stream, head in found.items() if head.seq}
+
+    def sync(self, *only: Stream) -> None:
+        """Bring the copies up to date, all or some.
+
+        Raises:
+            EvidenceError: the server shows less, other, or forged records.
+        """
+        wanted = [stream for stream in _ORDER if not only or stream in only]
+        for stream in wanted:
+            self.sync_one(stream)
+        for stream in wanted:
+            self._verify_seen(stream)
+
+    def sync_one(self, stream: Stream) -> None:
+        """Bring one copy up to date. Raises EvidenceError."""
+        copy = self._copy(stream)
+        with self._folder.lock(_LOCK):
+            copy.catch_up()
+            before, claimed = copy.state.head.seq, self._connection.position(stream)
+            answered = False
+            while page := self._fetch(stream, max(copy.state.head.seq - 1, 0)):
+                new = self._verify_overlap(copy, page)
+                for event in new:
+                    self._apply(copy, event)
+                copy.keep(new)
+                answered = True
+                if not new or copy.state.head.seq >= self._connection.position(stream):
+                    break
+            if not answered and copy.state.head.seq:
+                raise RollbackError(f"{stream}: the server has lost what it showed before")
+            self._verify_pin(copy, max(claimed, self._connection.position(stream)))
+            if copy.state.head.seq > before:
+                self._save_pins()
+        self._connection.note_position(stream, copy.state.head.seq)
+
+    def accept(self, event: Event) -> None:
+        """Keep the event that the server made of a statement of ours. Raises EvidenceError."""
+        copy = self._copy(event.stream)
+        with self._folder.lock(_LOCK):
+            copy.catch_up()
+            if event.seq == copy.state.head.seq + 1:
+                self._apply(copy, event)
+                copy.keep([event])
+                self._save_pins()
+        self._connection.note_position(event.stream, event.seq)
+
+    def _copy(self, stream: Stream) -> AnyCopy:
+        copies: Mapping[Stream, AnyCopy] = {
+            Stream.AUTH: self._auth,
+            Stream.DEVICES: self._devices,
+            Stream.VAULT: self._vault,
+            Stream.ROTATION: self._rotation,
+        }
+        return copies[stream]
+
+    def _fetch(self, stream: Stream, after: int) -> list[bytes]:
+        answer = self._connection.call(
+            stream,
+            "GET",
+            "events",
+            params={"after": after, "limit": PAGE_EVENTS},
+            max_bytes=MAX_EVENTS_ANSWER_BYTES,
+        )
+        return [line for line in answer.body.split(b"\n") if line]
+
+    def _verify_overlap(self, copy: AnyCopy, page: list[bytes]) -> list[Event]:
+        """Verify that the page begins with the last record that we have; return what follows."""
+        events = [_parse(copy.stream, raw) for raw in page]
+        if not copy.events:
+            return events
+        ours, theirs = copy.events[-1], events[0]
+        if theirs.raw != ours.raw:
+            self._raise_fork(copy.stream, ours.seq, ours.raw, theirs.raw)
+        return events[1:]
+
+    def _apply(self, copy: AnyCopy, event: Event) -> None:
+        stream = copy.stream
+        if stream in {Stream.VAULT, Stream.ROTATION} and event.signed is not None:
+            seen = event.signed.statement.heads.get(Stream.DEVICES, EMPTY_HEAD)
+            if seen.seq > self.devices.head.seq:
+                self._sync_devices_inside()
+            if seen.seq > self.devices.head.seq:
+                raise RollbackError(
+                    f"{stream} seq {event.seq} was said after device events that are withheld"
+                )
+        try:
+            copy.follow(event, self.devices)
+        except ForkError as error:
+            ours = copy.events[-1].raw if copy.events else b""
+            self._write_evidence(stream, event.seq, ours, event.raw)
+            raise HistoryForkError(f"{stream} seq {event.seq}: {error}") from error
+        except ProtocolError as error:
+            raise ForgedEventError(f"{stream} seq {event.seq}: {error}") from error
+
+    def _sync_devices_inside(self) -> None:
+        """Catch up with the devices stream while another stream is being followed (the lock is held)."""
+        copy = self._devices
+        if page := self._fetch(Stream.DEVICES, max(copy.state.head.seq - 1, 0)):
+            new = self._verify_overlap(copy, page)
+            for event in new:
+                self._apply(copy, event)
+            copy.keep(new)
+
+    def _verify_seen(self, stream: Stream) -> None:
+        """Verify that what this stream's authors saw of the others is what we have."""
+        for other, head in self._copy(stream).state.chain.seen.items():
+            copy = self._copy(other)
+            if head.seq > copy.state.head.seq:
+                self.sync_one(other)
+            if head.seq > copy.state.head.seq:
+                raise RollbackError(f"{other}: a device has seen seq {head.seq}; the server withholds it")
+            if head.seq and copy.events[head.seq - 1].digest != head.digest:
+                ours, witness = copy.events[head.seq - 1].raw, self._copy(stream).events[-1].raw
+                self._raise_fork(other, head.seq, ours, witness)
+
+    def _verify_pin(self, copy: AnyCopy, claimed: int) -> None:
+        pin, head = copy.pin, copy.state.head
+        if head.seq < max(pin.seq, claimed):
+            expected = max(pin.seq, claimed)
+            raise RollbackError(f"{copy.stream}: the server shows {head.seq} of {expected} records")
+        if pin.seq and copy.events[pin.seq - 1].digest != pin.digest:
+            self._raise_fork(copy.stream, pin.seq, pin.digest.encode(), copy.events[pin.seq - 1].raw)
+
+    def _raise_fork(self, stream: Stream, seq: int, ours: bytes, theirs: bytes) -> None:
+        self._write_evidence(stream, seq, ours, theirs)
+        raise HistoryForkError(f"{stream} seq {seq}: the server shows another record than before")
+
+    def _write_evidence(self, stream: Stream, seq: int, ours: bytes, theirs: bytes) -> None:
+        document: dict[str, Json] = {
+            "account": self._connection.profile.account,
+            "stream": stream.value,
+            "seq": seq,
+            "ours": ours.decode(),
+            "theirs": theirs.decode(),
+        }
+        self._folder.write(EVIDENCE_FILE, encode_json(document))
+
+    def _save_pins(self) -> None:
+        heads: dict[str, Json] = {
+            stream.value: encode_body(max(self._copy(stream).state.head, self._copy(stream).pin, key=_seq))
+            for stream in Stream
+        }
+        self._folder.write(StreamCopy.PINS_FILE, encode_json(heads))
+
+    def _note_positions(self) -> None:
+        for stream in Stream:
+            self._connection.note_position(stream, self._copy(stream).state.head.seq)
+
+
+def _seq(head: Head) -> int:
+    return head.seq
+
+
+def _parse(stream: Stream, raw: bytes) -> Event:
+    try:
+        event = parse_event(raw)
+    except ProtocolError as error:
+        raise ForgedEventError(f"{stream}: the server sent what is no event: {error}") from error
+    if event.stream is not stream:
+        raise BadAnswerError(f"the server sent an event of {event.stream} for {stream}")
+    return event

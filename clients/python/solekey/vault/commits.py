@@ -1,0 +1,174 @@
+"""Commits drafts: seals, uploads, signs; rebases when another device was faster. Never last-write-wins.
+
+::
+
+    a put whose item changed meanwhile     becomes a new item beside it: a conflict copy
+    a new item whose name is taken now     becomes a conflict copy
+    a removal whose item changed meanwhile is dropped: the newer version stays
+    a rekey whose item changed meanwhile   is dropped: the newer version is under the new epoch
+
+Spec: vault.md §5.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from solekey.crypto import RandomSource
+from solekey.progress import Progress, ignore_progress
+from solekey.streams.author import Author
+from solekey.streams.streams import Streams
+from solekey.vault.directory import Directory
+from solekey.vault.drafts import Draft, Put, Remove, choose_conflict_name
+from solekey.vault.item_index import ItemIndex
+from solekey.vault.keyring import Keyring
+from solekey.vault.objects import ObjectStore
+from solekey.vault.uploader import Uploader
+from solekey_protocol.change_list import Change, encode_change_list
+from solekey_protocol.events.vault import CommitKind, ItemsCommitted
+from solekey_protocol.ids import RAW_ID_BYTES, Digest, ItemId, compute_digest
+
+MAX_DRAFTS: Final = 4000
+"""Drafts in one commit: under MAX_CHANGES and small enough to be repeated."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a draft. ``change`` None: dropped. ``draft`` differs from the one given for a copy."""
+
+    draft: Draft
+    change: Change | None
+    conflict: bool
+
+
+@dataclass(slots=True)
+class _Pending:
+    """A draft on its way, and what it was sealed to, by the epoch."""
+
+    draft: Draft | None
+    given: Draft
+    sealed: dict[int, Change] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Committer:
+    """Commits for one unlocked account."""
+
+    author: Author
+    streams: Streams
+    index: ItemIndex
+    directory: Directory
+    keyring: Keyring
+    objects: ObjectStore
+    uploader: Uploader
+    random: RandomSource
+    device_name: str
+
+    def commit(
+        self,
+        drafts: Sequence[Draft],
+        *,
+        kind: CommitKind = CommitKind.DELTA,
+        progress: Progress = ignore_progress,
+    ) -> list[Outcome]:
+        """Commit drafts in one signed commit; returns what became of each, in order.
+
+        Raises:
+            ContentionError: other devices were faster each time.
+            SealError, ServerRefusedError, TransportError, EvidenceError
+        """
+        pending = [_Pending(draft, draft) for draft in drafts]
+        own: dict[Digest, bytes] = {}
+
+        def decide() -> ItemsCommitted | None:
+            self.index.catch_up()
+            for entry in pending:
+                self._rebase(entry, kind)
+            epoch = self.streams.vault.epoch
+            self._seal(pending, epoch, progress)
+            changes = [entry.sealed[epoch] for entry in pending if entry.draft is not None]
+            if not changes:
+                return None
+            encoded = encode_change_list(changes)
+            own[self.objects.put(encoded)] = encoded
+            return self._build(kind, epoch, changes, encoded)
+
+        event = self.author.say(decide)
+        self.index.catch_up(own)
+        epoch = event.body.epoch if event and isinstance(event.body, ItemsCommitted) else 0
+        return [self._conclude(entry, epoch) for entry in pending]
+
+    def commit_snapshot(self) -> None:
+        """Commit a snapshot of all live items: what a new device begins to read from."""
+        own: dict[Digest, bytes] = {}
+
+        def decide() -> ItemsCommitted:
+            self.index.catch_up()
+            changes = list(self.index.items.values())
+            encoded = encode_change_list(changes)
+            own[self.objects.put(encoded)] = encoded
+            return self._build(CommitKind.SNAPSHOT, self.streams.vault.epoch, changes, encoded)
+
+        self.author.say(decide)
+        self.index.catch_up(own)
+
+    def _build(
+        self, kind: CommitKind, epoch: int, changes: Sequence[Change], encoded: bytes
+    ) -> ItemsCommitted:
+        return ItemsCommitted(
+            commit=self.streams.vault.last_commit + 1,
+            kind=kind,
+            epoch=epoch,
+            changes=compute_digest(encoded),
+            count=len(changes),
+            bytes=sum(change.size for change in changes),
+        )
+
+    def _rebase(self, entry: _Pending, kind: CommitKind) -> None:
+        draft = entry.draft
+        if draft is None:
+            return
+        current = self.index.items.get(draft.item)
+        if (
+            current
+            and kind is not CommitKind.REKEY
+            and self.index.content_since(draft.item) <= draft.base_version < current.version
+        ):
+            draft = entry.draft = replace(draft, base_version=current.version)  # only re-encrypted meanwhile
+            entry.sealed.clear()
+        unchanged = draft.base_version == (current.version if current else 0)
+        if isinstance(draft, Remove) or kind is CommitKind.REKEY:
+            entry.draft = draft if unchanged else None
+            return
+        name = draft.metadata.name
+        if unchanged and (draft.base_version or not self._is_taken(name)):
+            return
+        if self._is_taken(name):
+            name = choose_conflict_name(name, self.device_name, self._is_taken)
+        item = ItemId.from_raw(self.random(RAW_ID_BYTES))
+        entry.draft, entry.sealed = draft.copy_for_conflict(item, name), {}
+
+    def _is_taken(self, name: str) -> bool:
+        return bool(self.directory.find_all(name))
+
+    def _seal(self, pending: Sequence[_Pending], epoch: int, progress: Progress) -> None:
+        unsealed = [entry for entry in pending if entry.draft is not None and epoch not in entry.sealed]
+        puts: list[tuple[_Pending, Put]] = []
+        for entry in unsealed:
+            if isinstance(entry.draft, Put):
+                puts.append((entry, entry.draft))
+            elif entry.draft is not None:
+                entry.sealed[epoch] = Change(entry.draft.item, entry.draft.base_version + 1, 0, ())
+        if puts:
+            data_key = self.keyring.data_key(epoch)
+            changes = self.uploader.upload([put for _, put in puts], data_key, progress)
+            for (entry, _), change in zip(puts, changes, strict=True):
+                entry.sealed[epoch] = change
+
+    def _conclude(self, entry: _Pending, epoch: int) -> Outcome:
+        if entry.draft is None:
+            return Outcome(entry.given, None, conflict=True)
+        change = entry.sealed[epoch]
+        if isinstance(entry.draft, Put):
+            self.directory.remember(change.item, change.version, entry.draft.metadata)
+        return Outcome(entry.draft, change, conflict=entry.draft.item != entry.given.item)

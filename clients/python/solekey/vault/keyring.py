@@ -1,0 +1,133 @@
+"""The keys of an unlocked account, in memory only: opened from the wraps that signed statements name.
+
+Spec: keys.md §5.
+"""
+
+from types import TracebackType
+from typing import Self
+
+from solekey.connection.connection import Connection
+from solekey.crypto import AccountSigningKey, DataKey, UserKey, WrapContext, WrappingKey, open_wrap
+from solekey.errors import ForgedEventError, TamperedWrapError, VaultError, WrongUserKeyError
+from solekey.streams.streams import Streams
+from solekey.vault.objects import parse_byte_list
+from solekey_protocol.events import Stream
+from solekey_protocol.events.vault import KeyWrapped
+from solekey_protocol.ids import AccountId, Digest, KeyId, compute_digest
+from solekey_protocol.streams import LiveWrap
+from solekey_protocol.wrap import SecretKind
+
+
+class UnlockedUserKey:
+    """What is derived from a user key while it is in use. Takes the user key over and wipes it."""
+
+    def __init__(self, user_key: UserKey, account: AccountId) -> None:
+        self._user_key = user_key
+        self.key_id: KeyId = user_key.derive_key_id(account)
+        self.wrapping_key: WrappingKey = user_key.derive_wrapping_key(account)
+        self.signing_key: AccountSigningKey = user_key.derive_account_signing_key(account)
+
+    def wipe(self) -> None:
+        """Wipe all of it (best effort)."""
+        self._user_key.wipe()
+        self.wrapping_key.wipe()
+        self.signing_key.wipe()
+
+    def verify_current(self, streams: Streams) -> Self:
+        """Verify that this is the account's user key now, by what the account's devices have signed.
+
+        Raises:
+            WrongUserKeyError: another user key's words, or one that was replaced.
+            ForgedEventError: the key id is ours and the account key is not.
+        """
+        devices = streams.devices
+        if devices.key_id != self.key_id:
+            raise WrongUserKeyError("this is not the account's user key")
+        if devices.account_key != self.signing_key.public_key:
+            raise ForgedEventError("the server shows an account key that this user key does not have")
+        return self
+
+
+class Keyring:
+    """The data keys of an account, by epoch. Use it as a context manager: the end of the block wipes them."""
+
+    def __init__(self, user_key: UnlockedUserKey, connection: Connection, streams: Streams) -> None:
+        self.user_key = user_key
+        self._connection = connection
+        self._streams = streams
+        self._keys: dict[int, DataKey] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.wipe()
+
+    def wipe(self) -> None:
+        """Wipe all keys (best effort)."""
+        for data_key in self._keys.values():
+            data_key.wipe()
+        self._keys = {}
+        self.user_key.wipe()
+
+    def replace_user_key(self, user_key: UnlockedUserKey) -> None:
+        """Go on with the user key that took over; the old one is wiped."""
+        self.user_key.wipe()
+        self.user_key = user_key
+
+    def data_key(self, epoch: int) -> DataKey:
+        """The data key of an epoch; loads the wraps again for one that is new here.
+
+        Raises:
+            VaultError: there is no live wrap of this epoch.
+        """
+        if epoch not in self._keys:
+            self.load()
+        try:
+            return self._keys[epoch]
+        except KeyError as error:
+            raise VaultError(f"there is no key for epoch {epoch}") from error
+
+    def load(self) -> None:
+        """Open every live wrap of this user key.
+
+        Raises:
+            WrongUserKeyError: see `UnlockedUserKey.verify_current`.
+            TamperedWrapError: the server's bytes are not the ones that were signed, or do not open.
+        """
+        self.user_key.verify_current(self._streams)
+        stored = fetch_wraps(self._connection)
+        for live in self._streams.vault.live_wraps(self.user_key.key_id):
+            if live.wrapped.epoch not in self._keys:
+                self._keys[live.wrapped.epoch] = self.open_wrap(live, stored)
+
+    def open_wrap(self, live: LiveWrap, stored: dict[Digest, bytes]) -> DataKey:
+        """Open one live wrap of the user key in use. Raises TamperedWrapError."""
+        return open_live_wrap(live.wrapped, stored, self.user_key, self._connection.profile.account)
+
+
+def fetch_wraps(connection: Connection) -> dict[Digest, bytes]:
+    """Fetch the live wraps, by the digest of their bytes: what the server calls them counts for nothing."""
+    answer = connection.call(Stream.VAULT, "GET", "wraps")
+    found = [wrap for wrap in parse_byte_list(answer.body, "wraps") if isinstance(wrap, bytes)]
+    return {compute_digest(wrap): wrap for wrap in found}
+
+
+def open_live_wrap(
+    wrapped: KeyWrapped, stored: dict[Digest, bytes], user_key: UnlockedUserKey, account: AccountId
+) -> DataKey:
+    """Open the wrap that a signed statement names.
+
+    Raises:
+        TamperedWrapError: it is not there, or does not open for its place.
+        WrongUserKeyError: another user key made it.
+    """
+    wrap = stored.get(wrapped.wrap)
+    if wrap is None:
+        raise TamperedWrapError
+    place = WrapContext(
+        account, wrapped.epoch, wrapped.wrap_version, wrapped.key_id, SecretKind(wrapped.secret)
+    )
+    return open_wrap(user_key.wrapping_key, wrap, place)

@@ -1,0 +1,151 @@
+"""Content-addressed ciphertext at the vault: put, ask what is missing, fetch; every byte is checked here.
+
+Spec: vault.md §3.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Final
+
+from solekey.connection.connection import BYTES_TYPE, CBOR_TYPE, Connection
+from solekey.connection.transport import MAX_ANSWER_BYTES
+from solekey.errors import BadAnswerError, SwappedObjectError
+from solekey.errors.refusals import NotFoundRefusal
+from solekey_protocol.encoding import Cbor, Json, encode_cbor, encode_json, parse_cbor
+from solekey_protocol.errors import MalformedError
+from solekey_protocol.events import Stream
+from solekey_protocol.ids import Digest, compute_digest
+from solekey_protocol.limits import KIB, MAX_BATCH_BYTES, MAX_BATCH_OBJECTS, MIB
+
+SMALL_OBJECT_BYTES: Final = MIB
+"""Up to this size objects travel together."""
+_MAX_BATCH_CONTENT: Final = MAX_BATCH_BYTES - 64 * KIB  # leaves room for CBOR's own bytes
+_MAX_ASKED: Final = MAX_BATCH_OBJECTS
+
+
+class ObjectStore:
+    """The vault's objects of this account."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def put(self, data: bytes) -> Digest:
+        """Store one object; storing it again changes nothing."""
+        digest = compute_digest(data)
+        self._call("PUT", f"objects/{digest}", content=data, content_type=BYTES_TYPE)
+        return digest
+
+    def put_many(self, objects: Iterable[bytes]) -> None:
+        """Store small objects in as few requests as possible."""
+        batch: list[bytes] = []
+        size = 0
+        for data in objects:
+            if batch and (size + len(data) > _MAX_BATCH_CONTENT or len(batch) == MAX_BATCH_OBJECTS):
+                self._put_batch(batch)
+                batch, size = [], 0
+            batch.append(data)
+            size += len(data)
+        if batch:
+            self._put_batch(batch)
+
+    def find_missing(self, digests: Sequence[Digest]) -> set[Digest]:
+        """Find which objects the vault does not have: what is left of an upload."""
+        missing: set[Digest] = set()
+        for group in _cut(digests, _MAX_ASKED):
+            asked: Mapping[str, Json] = {"digests": list(group)}
+            answer = self._connection.call_json(Stream.VAULT, "POST", "objects/missing", asked)
+            found = answer.get("missing")
+            if not isinstance(found, list):
+                raise BadAnswerError("objects/missing: expected a list")
+            missing |= set(group) & {Digest(str(digest)) for digest in found}
+        return missing
+
+    def fetch(self, digest: Digest) -> bytes:
+        """Fetch one object.
+
+        Raises:
+            SwappedObjectError: the vault has other bytes under this digest, or none.
+        """
+        try:
+            data = self._call("GET", f"objects/{digest}")
+        except NotFoundRefusal as error:
+            raise SwappedObjectError(f"the server has lost the object {digest}") from error
+        return _verify(digest, data)
+
+    def fetch_range(self, digest: Digest, offset: int, length: int) -> bytes:
+        """Fetch a piece of an object; nothing but the envelope's own seal vouches for it."""
+        headers = {"Range": f"bytes={offset}-{offset + length - 1}"}
+        answer = self._connection.call(Stream.VAULT, "GET", f"objects/{digest}", headers=headers)
+        partial = 206
+        return answer.body if answer.status == partial else answer.body[offset : offset + length]
+
+    def fetch_many(self, digests: Sequence[Digest]) -> Iterator[bytes]:
+        """Fetch objects in order, as few requests as possible. Raises SwappedObjectError."""
+        for digest, data in zip(digests, self._fetch_all(digests, None), strict=True):
+            yield _verify(digest, data)
+
+    def fetch_prefixes(self, digests: Sequence[Digest], max_bytes_each: int) -> Iterator[bytes]:
+        """Fetch the beginnings of objects in order; the envelope's own seal must vouch for them.
+
+        Raises:
+            SwappedObjectError: the vault does not have one.
+        """
+        return self._fetch_all(digests, max_bytes_each)
+
+    def _fetch_all(self, digests: Sequence[Digest], max_bytes_each: int | None) -> Iterator[bytes]:
+        limit: dict[str, Json] = {} if max_bytes_each is None else {"max_bytes_each": max_bytes_each}
+        done = 0
+        while done < len(digests):
+            asked = digests[done : done + _MAX_ASKED]
+            answer = self._connection.call(
+                Stream.VAULT, "POST", "objects/fetch", content=encode_json({"digests": list(asked), **limit})
+            )
+            objects = _parse_objects(answer.body)
+            if not 1 <= len(objects) <= len(asked):
+                raise BadAnswerError("objects/fetch: expected a prefix of what was asked for")
+            for digest, data in zip(asked, objects, strict=False):
+                if data is None:
+                    raise SwappedObjectError(f"the server has lost the object {digest}")
+                yield data
+            done += len(objects)
+
+    def _put_batch(self, batch: Sequence[bytes]) -> None:
+        if len(batch) == 1:
+            self.put(batch[0])
+            return
+        content = encode_cbor({"objects": list(batch)})
+        self._call("POST", "objects", content=content, content_type=CBOR_TYPE)
+
+    def _call(self, method: str, path: str, *, content: bytes = b"", content_type: str = BYTES_TYPE) -> bytes:
+        answer = self._connection.call(Stream.VAULT, method, path, content=content, content_type=content_type)
+        return answer.body
+
+
+def parse_byte_list(body: bytes, member: str) -> list[Cbor]:
+    """Parse an answer ``{member: [bytes | null, ...]}``. Raises BadAnswerError."""
+    try:
+        document = parse_cbor(body, max_bytes=MAX_ANSWER_BYTES)
+    except MalformedError as error:
+        raise BadAnswerError(f"the server's answer is not CBOR: {error}") from error
+    found = document.get(member) if isinstance(document, Mapping) else None
+    if not isinstance(found, list):
+        raise BadAnswerError(f"the server's answer has no list {member!r}")
+    return found
+
+
+def _parse_objects(body: bytes) -> list[bytes | None]:
+    found = parse_byte_list(body, "objects")
+    objects = [data for data in found if data is None or isinstance(data, bytes)]
+    if len(objects) != len(found):
+        raise BadAnswerError("objects/fetch: expected byte strings")
+    return objects
+
+
+def _verify(digest: Digest, data: bytes) -> bytes:
+    if compute_digest(data) != digest:
+        raise SwappedObjectError(f"the server has other bytes under {digest}")
+    return data
+
+
+def _cut(digests: Sequence[Digest], size: int) -> Iterator[Sequence[Digest]]:
+    for start in range(0, len(digests), size):
+        yield digests[start : start + size]

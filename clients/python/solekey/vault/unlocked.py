@@ -1,0 +1,55 @@
+"""An unlocked account: everything that works with its keys, put together once."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from solekey.connection.connection import Connection
+from solekey.streams.author import Author
+from solekey.streams.streams import Streams
+from solekey.vault.commits import Committer
+from solekey.vault.directory import Directory
+from solekey.vault.item_index import ItemIndex
+from solekey.vault.keyring import Keyring
+from solekey.vault.objects import ObjectStore
+from solekey.vault.uploader import Uploader
+from solekey_protocol.ids import AccountId
+
+
+@dataclass(frozen=True, slots=True)
+class UnlockedAccount:
+    """The parts that vault, rotation and revocation share while an account is unlocked."""
+
+    connection: Connection
+    streams: Streams
+    author: Author
+    keyring: Keyring
+    objects: ObjectStore
+    index: ItemIndex
+    directory: Directory
+    committer: Committer
+
+    @classmethod
+    def build(cls, connection: Connection, streams: Streams, author: Author, keyring: Keyring) -> Self:
+        """Put the parts together."""
+        profile, random = connection.profile, connection.runtime.random
+        objects = ObjectStore(connection)
+        index = ItemIndex(streams, objects, profile.folder)
+        directory = Directory(profile.account, index, objects, keyring)
+        uploader = Uploader(objects, profile.folder, profile.account, random)
+        committer = Committer(
+            author,
+            streams,
+            index,
+            directory,
+            keyring,
+            objects,
+            uploader,
+            random,
+            profile.details.device_name,
+        )
+        return cls(connection, streams, author, keyring, objects, index, directory, committer)
+
+    @property
+    def account(self) -> AccountId:
+        """Whose account it is."""
+        return self.connection.profile.account
