@@ -74,10 +74,11 @@ def signup(
     them. `--code auto` makes the code from the secret just received, for scripts. `--user-key` takes words
     made before (`solekey user-key make`) instead of new ones.
     """
-    from solekey.account.enrolment import SignUp
-
     pinned = _make_server(server, ca)
     name = ask(username, "User name", "--username", hidden=False)
+
+    from solekey.account.enrolment import SignUp
+
     with SignUp(state.profile, pinned, username=name, device_name=device_name) as sign_up:
         session, totp = _prove(state, sign_up, ask_new_password(password), code, totp_secret)
         with session:
@@ -116,13 +117,14 @@ def login(
     device_name: str | None,
 ) -> None:
     """Log in on this device. On a new one, name the server and yourself; then run `solekey devices trust`."""
-    from solekey.account.enrolment import log_in
-    from solekey.errors.refusals import LoginRefusedError
-
     new = not (state.profile / "profile.json").exists()
     pinned = _make_server(server, ca) if new else None
     name = ask(username, "User name", "--username", hidden=False) if new else None
     secret = ask(password, "Password", "--password")
+
+    from solekey.account.enrolment import log_in
+    from solekey.errors.refusals import LoginRefusedError
+
     refusal: LoginRefusedError | None = None
     for attempt in iter_codes(code, totp_secret):
         try:
@@ -172,9 +174,11 @@ def status(state: Cli) -> None:
 
 
 def _make_server(server: str | None, ca: Path | None) -> "Server":
+    origin = ask(server, "Server (https://…)", "--server", hidden=False)
+
     from solekey.connection.transport import Server
 
-    return Server(ask(server, "Server (https://…)", "--server", hidden=False), ca)
+    return Server(origin, ca)
 
 
 def _prove(

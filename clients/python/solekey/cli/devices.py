@@ -55,10 +55,11 @@ def list_devices(state: Cli) -> None:
 @pass_cli
 def trust(state: Cli, user_key: str | None) -> None:
     """Make this device a trusted one, with the user key. It must be logged in."""
-    from solekey.account.enrolment import trust_device
+    state.verify_logged_in()
+    with ask_user_key(user_key) as key, state.open_session() as session:
+        from solekey.account.enrolment import trust_device
 
-    with state.open_session() as session:
-        trust_device(session, ask_user_key(user_key))
+        trust_device(session, key)
         device = session.devices.own_id
     if state.as_json:
         state.emit({"device": device, "status": "trusted"})
@@ -87,10 +88,10 @@ def revoke(
     Everything is re-encrypted, so that no key that the device had opens what is stored from then on. Run it
     again after an interruption, with the new words (`--new-user-key`).
     """
-    from solekey.rotation.revocation import revoke_device
-    from solekey_protocol.events.devices import RevocationReason
-
     with unlocked(state, user_key) as vault:
+        from solekey.rotation.revocation import revoke_device
+        from solekey_protocol.events.devices import RevocationReason
+
         target = vault.devices.find(device)
         key = choose_new_user_key(state, new_user_key, show_words, accept_risk=accept_risk)
         with state.progress("re-encrypt", in_bytes=False) as progress:

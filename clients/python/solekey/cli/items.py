@@ -120,7 +120,8 @@ def remove(state: Cli, name: str, user_key: str | None) -> None:
 @contextmanager
 def unlocked(state: Cli, user_key: str | None) -> "Iterator[Vault]":
     """Open the session and unlock the vault."""
-    with state.open_session() as session, session.unlock(ask_user_key(user_key)) as vault:
+    state.verify_logged_in()
+    with ask_user_key(user_key) as key, state.open_session() as session, session.unlock(key) as vault:
         yield vault
 
 

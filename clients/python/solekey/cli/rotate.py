@@ -28,9 +28,9 @@ def rotate() -> None:
 @pass_cli
 def rotate_user_key(state: Cli, user_key: str | None, new_user_key: str | None, *, accept_risk: bool) -> None:
     """Put a new user key in the place of the present one. The new words are shown before it is in force."""
-    from solekey.rotation.rotation import change_user_key
-
     with unlocked(state, user_key) as vault:
+        from solekey.rotation.rotation import change_user_key
+
         key = choose_new_user_key(state, new_user_key, show_words, accept_risk=accept_risk)
         rotation = change_user_key(vault, key)
         key_id = vault.unlocked.streams.devices.key_id
@@ -46,9 +46,9 @@ def rotate_user_key(state: Cli, user_key: str | None, new_user_key: str | None, 
 @pass_cli
 def rotate_data_key(state: Cli, user_key: str | None) -> None:
     """Make a new data key and re-encrypt every item under it."""
-    from solekey.rotation.rotation import rekey_data
-
     with unlocked(state, user_key) as vault:
+        from solekey.rotation.rotation import rekey_data
+
         with state.progress("re-encrypt", in_bytes=False) as progress:
             rotation = rekey_data(vault, progress=progress)
         epoch = vault.unlocked.streams.vault.epoch
@@ -67,10 +67,10 @@ def rotate_data_key(state: Cli, user_key: str | None) -> None:
 @pass_cli
 def resume(state: Cli, user_key: str | None, new_user_key: str | None) -> None:
     """Go on with the open rotation, whichever device has started it."""
-    from solekey.crypto import UserKey
-    from solekey.rotation.rotation import resume_rotation
-
     with unlocked(state, user_key) as vault, state.progress("rotate", in_bytes=False) as progress:
+        from solekey.crypto import UserKey
+        from solekey.rotation.rotation import resume_rotation
+
         key = UserKey.from_phrase(new_user_key) if new_user_key else None
         rotation = resume_rotation(vault, key, progress=progress)
     if state.as_json:
@@ -85,9 +85,9 @@ def resume(state: Cli, user_key: str | None, new_user_key: str | None) -> None:
 @pass_cli
 def abort(state: Cli, user_key: str | None) -> None:
     """Give up the open rotation, while the old key is still in force."""
-    from solekey.rotation.rotation import abort_rotation
-
     with unlocked(state, user_key) as vault:
+        from solekey.rotation.rotation import abort_rotation
+
         rotation = abort_rotation(vault)
     if state.as_json:
         state.emit({"aborted": rotation})
@@ -128,9 +128,9 @@ def rotation_status(state: Cli) -> None:
 @pass_cli
 def rotation_policy(state: Cli, user_key_days: int, data_key_days: int, user_key: str | None) -> None:
     """Say how old the keys may become before a rotation is due."""
-    from solekey.rotation.rotation import set_policy
-
     with unlocked(state, user_key) as vault:
+        from solekey.rotation.rotation import set_policy
+
         policy = set_policy(vault, user_key_max_age_days=user_key_days, data_key_max_age_days=data_key_days)
     document = {
         "user_key_max_age_days": policy.user_key_max_age_days,

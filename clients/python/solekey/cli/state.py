@@ -57,6 +57,21 @@ class Cli:
         click.echo(json.dumps(document, ensure_ascii=False))
         sys.stdout.flush()
 
+    def verify_logged_in(self) -> None:
+        """Verify that there is a session to open, before a person is asked for anything.
+
+        It looks at file names only; opening the session imports what makes a prompt late.
+
+        Raises:
+            ProfileMissingError, NotLoggedInError
+        """
+        from solekey.errors import NotLoggedInError, ProfileMissingError
+
+        if not (self.profile / "profile.json").exists():
+            raise ProfileMissingError(f"{self.profile} is not a profile")
+        if not (self.profile / "session.json").exists():
+            raise NotLoggedInError("there is no session on this device")
+
     def open_session(self) -> "Session":
         """Open the profile's session."""
         from solekey.account.session import Session
