@@ -82,9 +82,11 @@ def ask_new_password(value: str | None) -> str:
 
 def ask_user_key(value: str | None) -> "UserKey":
     """Ask for the 24 words. Raises PhraseError, which names a mistyped word."""
+    phrase = ask(value, "User key (24 words)", "--user-key")
+
     from solekey.crypto import UserKey
 
-    return UserKey.from_phrase(ask(value, "User key (24 words)", "--user-key"))
+    return UserKey.from_phrase(phrase)
 
 
 def iter_codes(code: str | None, totp_secret: str | None) -> Iterator[str]:
