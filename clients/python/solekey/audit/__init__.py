@@ -8,10 +8,14 @@ pandas ·
 ``leaks`` a search for secrets in every spelling a secret shows up in.
 """
 
-from solekey.audit.leaks import Leak, find_leaks
-from solekey.audit.report import AccountReport, Finding, Report
-from solekey.audit.sources import LogError, export_log, read_log
-from solekey.audit.verify import verify_log
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from solekey.audit.leaks import Leak, find_leaks
+    from solekey.audit.report import AccountReport, Finding, Report
+    from solekey.audit.sources import LogError, export_log, read_log
+    from solekey.audit.verify import verify_log
 
 __all__ = [
     "AccountReport",
@@ -24,3 +28,23 @@ __all__ = [
     "read_log",
     "verify_log",
 ]
+
+_HOMES = {
+    "AccountReport": "report",
+    "Finding": "report",
+    "Leak": "leaks",
+    "LogError": "sources",
+    "Report": "report",
+    "export_log": "sources",
+    "find_leaks": "leaks",
+    "read_log": "sources",
+    "verify_log": "verify",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: `solekey --help` names `audit` and needs none of them."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return value

@@ -4,14 +4,13 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from solekey.audit.report import Report
-from solekey.audit.sources import LogError, export_log, read_log
-from solekey.audit.verify import verify_log
-from solekey_protocol.errors import MalformedError
-from solekey_protocol.ids import AccountId, PublicKey
+if TYPE_CHECKING:
+    from solekey.audit.report import Report
+    from solekey_protocol.ids import AccountId, PublicKey
 
 TAMPERED_EXIT = 6  # as for every server that misbehaved
 
@@ -30,6 +29,8 @@ def export(source: str, target: Path, as_json: bool) -> None:
 
     SOURCE: embedded:///path/bus.db, kafka://host:port, or an exported file.
     """
+    from solekey.audit.sources import export_log
+
     count = export_log(source, target)
     if as_json:
         click.echo(json.dumps({"events": count, "file": str(target)}))
@@ -47,6 +48,8 @@ def export(source: str, target: Path, as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 def verify(source: str, pins: Path | None, as_json: bool) -> None:
     """Verify the log of SOURCE; exit 0 when it is clean, 6 when somebody cheated."""
+    from solekey.audit.verify import verify_log
+
     report = verify_log(_progress(source, as_json), read_pins(pins) if pins else None)
     if as_json:
         click.echo(json.dumps(report.summary(), indent=2))
@@ -56,12 +59,16 @@ def verify(source: str, pins: Path | None, as_json: bool) -> None:
         sys.exit(TAMPERED_EXIT)
 
 
-def read_pins(path: Path) -> dict[AccountId, PublicKey]:
+def read_pins(path: Path) -> "dict[AccountId, PublicKey]":
     """Read pinned first account keys from a JSON object.
 
     Raises:
         LogError: not a JSON object of account ids and public keys.
     """
+    from solekey.audit.sources import LogError
+    from solekey_protocol.errors import MalformedError
+    from solekey_protocol.ids import AccountId, PublicKey
+
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         return {AccountId(account): PublicKey(key) for account, key in document.items()}
@@ -70,13 +77,15 @@ def read_pins(path: Path) -> dict[AccountId, PublicKey]:
 
 
 def _progress(source: str, quiet: bool) -> Iterable[bytes]:
-    from rich.progress import track  # late: the CLI must start fast
+    from rich.progress import track
+
+    from solekey.audit.sources import read_log
 
     records = read_log(source)
     return records if quiet or not sys.stderr.isatty() else track(records, "reading the log", transient=True)
 
 
-def _print(report: Report) -> None:
+def _print(report: "Report") -> None:
     click.echo(f"{report.records} events, {report.repeated} repeated, {len(report.accounts)} accounts")
     for account in report.accounts.values():
         live = [f"epoch {w.wrapped.epoch} v{w.wrapped.wrap_version}" for w in account.vault.live_wraps()]
