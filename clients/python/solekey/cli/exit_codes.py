@@ -19,6 +19,7 @@ EXIT_CODES: Final[tuple[tuple[int, tuple[type[Exception], ...]], ...]] = (
     (6, (errors.InsecureServerError, errors.RedirectRefusedError, errors.ReadBackError)),
     (7, (errors.ItemMissingError, errors.ItemNameError, errors.ForeignDeviceError)),
     (8, (refusals.UnavailableError, errors.UnreachableError, errors.ContentionError)),
+    (8, (errors.TransferBusyError, errors.VersionGoneError)),
     (9, (refusals.ServerRefusedError,)),
     (1, (errors.SolekeyError, ProtocolError, OSError)),
 )

@@ -33,13 +33,34 @@
     │   ├── RollbackError            rollback_detected     shows less than it has shown before
     │   ├── HistoryForkError         fork_detected         shows another history; evidence is on disk
     │   ├── ForgedEventError         event_forged          a record that breaks the rules of its stream
-    │   └── SwappedObjectError       object_swapped        other bytes than a signed commit names, or none
+    │   └── SwappedObjectError       object_swapped        other bytes than a signed commit names
+    │       └── LostObjectError      object_lost           ... or none at all
     ├── VaultError
     │   ├── ItemMissingError         item_missing
     │   ├── ItemNameError            item_name_ambiguous   several items have this name
     │   ├── ItemChangedError         item_changed          another device was faster
+    │   ├── VersionGoneError         item_version_gone     what was being read is replaced and deleted
     │   ├── ContentionError          commit_contention     other devices were always faster
     │   └── ForeignDeviceError       device_unknown        no such device in this account
+    ├── TransferError                transfer_failed       a file on its way up or down
+    │   ├── SourceError              source_unusable       a folder, not readable, not a file
+    │   ├── TargetError              target_unusable       a folder, not writable, not a file
+    │   ├── DiskFullError            disk_full
+    │   └── TransferBusyError        transfer_running      another program transfers the same file
+    ├── RecoveryError                recovery_failed       kits and shares
+    │   ├── KitExistsError           kit_exists            a file is there already
+    │   ├── KitUnreadableError       kit_unreadable        not a kit, or damaged
+    │   ├── KitMismatchError         kit_mismatch          another account's, or words of another key
+    │   ├── WordsDifferError         words_differ          re-entered words are not the saved ones
+    │   └── ShareError               shares_unusable
+    │       ├── ShareCountError      share_count_invalid   threshold and number that cannot be
+    │       ├── ShareLengthError     share_wrong_length    not 33 words
+    │       ├── ShareWordError       share_unknown_word    a word that is not in the list
+    │       ├── ShareChecksumError   share_bad_checksum    33 known words that are no share
+    │       ├── ForeignShareError    share_of_another_set
+    │       ├── ShareUnsupportedError share_unsupported    groups, or too costly a passphrase
+    │       ├── TooFewSharesError    shares_too_few
+    │       └── SharesRefusedError   shares_do_not_fit     forged or altered
     ├── RotationError                rotation_refused
     │   ├── NewUserKeyNeededError    new_user_key_needed   an open change goes to another user key
     │   └── ReadBackError            wrap_read_back        what was stored is not what was sent
@@ -59,6 +80,22 @@ from solekey.errors.ciphertext import (
     UnsupportedFormatError,
 )
 from solekey.errors.profile import NotLoggedInError, ProfileError, ProfileExistsError, ProfileMissingError
+from solekey.errors.recovery import (
+    ForeignShareError,
+    KitExistsError,
+    KitMismatchError,
+    KitUnreadableError,
+    RecoveryError,
+    ShareChecksumError,
+    ShareCountError,
+    ShareError,
+    ShareLengthError,
+    SharesRefusedError,
+    ShareUnsupportedError,
+    ShareWordError,
+    TooFewSharesError,
+    WordsDifferError,
+)
 from solekey.errors.secrets import (
     EmptyPasswordError,
     KdfDowngradeError,
@@ -78,11 +115,19 @@ from solekey.errors.server import (
     ForgedEventError,
     HistoryForkError,
     InsecureServerError,
+    LostObjectError,
     RedirectRefusedError,
     RollbackError,
     SwappedObjectError,
     TransportError,
     UnreachableError,
+)
+from solekey.errors.transfers import (
+    DiskFullError,
+    SourceError,
+    TargetError,
+    TransferBusyError,
+    TransferError,
 )
 from solekey.errors.vault import (
     ContentionError,
@@ -94,15 +139,18 @@ from solekey.errors.vault import (
     ReadBackError,
     RotationError,
     VaultError,
+    VersionGoneError,
 )
 
 __all__ = [
     "BadAnswerError",
     "ContentSizeError",
     "ContentionError",
+    "DiskFullError",
     "EmptyPasswordError",
     "EvidenceError",
     "ForeignDeviceError",
+    "ForeignShareError",
     "ForgedEventError",
     "HistoryForkError",
     "InsecureServerError",
@@ -112,6 +160,10 @@ __all__ = [
     "KdfDowngradeError",
     "KdfExcessiveError",
     "KdfRefusedError",
+    "KitExistsError",
+    "KitMismatchError",
+    "KitUnreadableError",
+    "LostObjectError",
     "MetadataError",
     "NewUserKeyNeededError",
     "NotLoggedInError",
@@ -124,19 +176,34 @@ __all__ = [
     "ProfileExistsError",
     "ProfileMissingError",
     "ReadBackError",
+    "RecoveryError",
     "RedirectRefusedError",
     "RollbackError",
     "RotationError",
     "SealError",
     "SecretError",
+    "ShareChecksumError",
+    "ShareCountError",
+    "ShareError",
+    "ShareLengthError",
+    "ShareUnsupportedError",
+    "ShareWordError",
+    "SharesRefusedError",
     "SolekeyError",
+    "SourceError",
     "SwappedObjectError",
     "TamperedWrapError",
+    "TargetError",
+    "TooFewSharesError",
+    "TransferBusyError",
+    "TransferError",
     "TransportError",
     "UnknownWordError",
     "UnreachableError",
     "UnsupportedFormatError",
     "VaultError",
+    "VersionGoneError",
     "WipedSecretError",
+    "WordsDifferError",
     "WrongUserKeyError",
 ]

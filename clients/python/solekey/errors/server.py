@@ -66,3 +66,9 @@ class SwappedObjectError(EvidenceError):
     """The server has other bytes than the ones that a signed commit names, or none at all."""
 
     code = "object_swapped"
+
+
+class LostObjectError(SwappedObjectError):
+    """The server says that it does not have an object that a signed commit names."""
+
+    code = "object_lost"

@@ -30,6 +30,13 @@ class ItemChangedError(VaultError):
     ADVICE = "Get the item again and look at what changed; then remove it."
 
 
+class VersionGoneError(VaultError):
+    """Another device changed or re-encrypted the item, and the version that was being read is deleted."""
+
+    code = "item_version_gone"
+    ADVICE = "Run the same command again: it takes the item's present version."
+
+
 class ContentionError(VaultError):
     """Other devices committed first each time."""
 

@@ -1,0 +1,40 @@
+"""Files on their way up and down. Spec: conventions.md §6."""
+
+from solekey.errors.base import SolekeyError
+
+
+class TransferError(SolekeyError):
+    """A file that cannot be read, written or kept on its way."""
+
+    code = "transfer_failed"
+    ADVICE = "Run the same command again: what was transferred is kept for the next attempt."
+
+
+class SourceError(TransferError):
+    """A source that is not a file which can be read."""
+
+    code = "source_unusable"
+    ADVICE = (
+        "Name a regular file that you may read; pack a folder first, or pipe it in: tar c FOLDER | … put -"
+    )
+
+
+class TargetError(TransferError):
+    """A place where the file cannot be written. What stood there is untouched."""
+
+    code = "target_unusable"
+    ADVICE = "Name a file in a folder where you may write; without -o the content goes to standard output."
+
+
+class DiskFullError(TransferError):
+    """No room on a disk. What stood at the target is untouched, what was transferred is kept."""
+
+    code = "disk_full"
+    ADVICE = "Make room, or choose another disk, and run the same command again: it goes on where it was."
+
+
+class TransferBusyError(TransferError):
+    """Another program of this profile transfers the same file right now."""
+
+    code = "transfer_running"
+    ADVICE = "Wait until the other program is through, or end it, then run the same command again."
