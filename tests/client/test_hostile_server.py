@@ -12,7 +12,7 @@ from client.fake_server import ORIGIN, cbor
 from solekey import Runtime, Server, SignUp, UserKey, trust_device
 from solekey.account.devices import _DeviceName
 from solekey.connection.transport import Transport
-from solekey.crypto import DeviceKey
+from solekey.crypto import SoftwareDeviceKey
 from solekey.errors import (
     BadAnswerError,
     ForgedEventError,
@@ -156,7 +156,7 @@ def test_a_swapped_change_list_is_detected(home):
 
 def ghost(world, *, signed_by):
     """A device that the server adds, certified by whatever key it has."""
-    account, device_key = world.account, DeviceKey.make(Runtime().random)
+    account, device_key = world.account, SoftwareDeviceKey.make(Runtime().random)
     commitment = _DeviceName("ghost", bytes(16)).derive_commitment()
     certificate = DeviceCertificate(device_key.device_id, device_key.public_key, Platform.LINUX, commitment)
     state = account.states[Stream.DEVICES]
@@ -179,7 +179,7 @@ def ghost(world, *, signed_by):
 
 
 def test_a_ghost_device_is_refused(home):
-    ghost(home, signed_by=DeviceKey.make(Runtime().random))
+    ghost(home, signed_by=SoftwareDeviceKey.make(Runtime().random))
     with pytest.raises(ForgedEventError):
         home.reopen("laptop").sync()
 

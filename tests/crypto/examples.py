@@ -3,10 +3,10 @@
 from crypto.fixtures import counting
 from solekey.crypto import (
     DataKey,
-    DeviceKey,
     ItemContext,
     ItemMetadata,
     KdfParameters,
+    SoftwareDeviceKey,
     UserKey,
     WrapContext,
     derive_login_key,
@@ -30,7 +30,7 @@ def compute_keys_examples() -> dict[str, str]:
     context = WrapContext(ACCOUNT, epoch=1, wrap_version=2, key_id=wrapping_key.key_id)
     wrap = seal_wrap(wrapping_key, DataKey(1, counting(0x40, 32)), context, lambda size: counting(0x60, size))
     login_key = derive_login_key(PASSWORD, KdfParameters(65536, 3, 4, counting(0x80, 16)))
-    device_key = DeviceKey(counting(0xA0, 32))
+    device_key = SoftwareDeviceKey(counting(0xA0, 32))
     return {
         "account": ACCOUNT,
         "account raw": ACCOUNT.raw.hex(),

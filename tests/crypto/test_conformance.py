@@ -7,7 +7,7 @@ from pathlib import Path
 import cryptography_vectors
 import pytest
 
-from solekey.crypto import DeviceKey, UntrustedKdfParameters
+from solekey.crypto import SoftwareDeviceKey, UntrustedKdfParameters
 from solekey.crypto import stream as stream_module
 from solekey.crypto.hkdf import _compute_hkdf
 from solekey.crypto.login_key import _stretch
@@ -73,7 +73,7 @@ def test_ed25519_rfc_8032():
     assert len(lines) == 1024
     for line in lines[::8]:
         private, public, message, signed = line.split(":")[:4]
-        key = DeviceKey.from_private_bytes(bytes.fromhex(private)[:32])
+        key = SoftwareDeviceKey.from_private_bytes(bytes.fromhex(private)[:32])
         assert key.public_key == public
         assert key.sign(bytes.fromhex(message)) + message == signed
 

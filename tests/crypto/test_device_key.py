@@ -3,14 +3,14 @@
 import pytest
 
 from crypto.fixtures import counting
-from solekey.crypto import DeviceKey
+from solekey.crypto import SoftwareDeviceKey
 from solekey_protocol.ids import derive_device_id
 from solekey_protocol.statements import verify_signature
 
 
 def test_the_thumbprint_is_that_of_rfc_8037():
     # RFC 8037, appendix A.1 and A.3.
-    key = DeviceKey.from_private_bytes(
+    key = SoftwareDeviceKey.from_private_bytes(
         bytes.fromhex("9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60")
     )
     assert key.public_jwk["x"] == "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"
@@ -18,8 +18,8 @@ def test_the_thumbprint_is_that_of_rfc_8037():
 
 
 def test_storage_brings_the_key_back():
-    key = DeviceKey.make(lambda size: counting(5, size))
-    again = DeviceKey.from_private_bytes(key.to_private_bytes())
+    key = SoftwareDeviceKey.make(lambda size: counting(5, size))
+    again = SoftwareDeviceKey.from_private_bytes(key.to_private_bytes())
     assert again == key
     assert again.device_id == derive_device_id(key.public_key)
     verify_signature(again.public_key, b"statement", key.sign(b"statement"))
@@ -28,4 +28,4 @@ def test_storage_brings_the_key_back():
 @pytest.mark.parametrize("size", [0, 31, 64])
 def test_another_length_is_refused(size):
     with pytest.raises(ValueError, match="32 bytes"):
-        DeviceKey.from_private_bytes(bytes(size))
+        SoftwareDeviceKey.from_private_bytes(bytes(size))

@@ -9,7 +9,7 @@ import traceback
 
 import pytest
 
-from solekey.crypto import DataKey, DeviceKey, SecretBytes, UserKey
+from solekey.crypto import DataKey, SecretBytes, SoftwareDeviceKey, UserKey
 from solekey.errors import WipedSecretError
 
 CANARY = bytes(range(0x90, 0xB0))
@@ -17,7 +17,7 @@ SECRETS = [
     SecretBytes(CANARY),
     UserKey(CANARY),
     DataKey(1, CANARY),
-    DeviceKey(CANARY),
+    SoftwareDeviceKey(CANARY),
 ]
 
 
@@ -72,7 +72,7 @@ def test_is_no_json_no_dictionary_key_and_has_no_dict(secret):
 def test_equality_needs_the_same_type_and_bytes():
     assert UserKey(CANARY) == UserKey(CANARY)
     assert UserKey(CANARY) != UserKey(os.urandom(32))
-    assert UserKey(CANARY) != DeviceKey(CANARY)
+    assert UserKey(CANARY) != SoftwareDeviceKey(CANARY)
     assert UserKey(CANARY) != CANARY
     assert DataKey(1, CANARY) == DataKey(1, CANARY)
     assert DataKey(1, CANARY) != DataKey(2, CANARY)

@@ -39,7 +39,7 @@ clock, file or network here. Spec: keys.md, envelope.md.
 """
 
 from solekey.crypto.data_key import DataKey
-from solekey.crypto.device_key import DeviceKey
+from solekey.crypto.device_key import DeviceKey, SoftwareDeviceKey
 from solekey.crypto.envelope import OpenedItem, open_bytes, seal_bytes, seal_envelope
 from solekey.crypto.envelope_reader import EnvelopeReader, MemorySource, RangeSource
 from solekey.crypto.inner_plaintext import ContentSource
@@ -73,6 +73,7 @@ __all__ = [
     "RangeSource",
     "SecretBytes",
     "SigningKey",
+    "SoftwareDeviceKey",
     "UntrustedKdfParameters",
     "UserKey",
     "WrapContext",

@@ -21,6 +21,7 @@ class Label(Enum):
     WRAP = b"solekey/v1/wrap"
     ITEM = b"solekey/v1/item"
     LOGIN_KEY = b"solekey/v1/login-key"
+    KEY_FILE = b"solekey/v1/key-file"
 
 
 def derive_bytes(secret: Buffer, *, salt: bytes, label: Label, size: int, context: bytes = b"") -> bytes:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Self, cast
 
 from solekey.connection.transport import Server
-from solekey.crypto import DeviceKey, RandomSource
+from solekey.crypto import DeviceKey, RandomSource, SoftwareDeviceKey
 from solekey.errors import NotLoggedInError, ProfileError, ProfileExistsError, ProfileMissingError
 from solekey.profile.private_folder import PrivateFolder
 from solekey_protocol.encoding import Json, encode_json, parse_json
@@ -82,7 +82,7 @@ class Profile:
             if not same:
                 raise ProfileExistsError(f"{path} is the profile of {existing.details.username}")
             return existing
-        device_key = DeviceKey.make(random)
+        device_key = SoftwareDeviceKey.make(random)
         folder.write(_DEVICE_KEY, device_key.to_private_bytes().hex().encode())
         if server.ca_file is not None:
             folder.write(_CA, server.ca_file.read_bytes())
@@ -106,7 +106,9 @@ class Profile:
         try:
             members = cast("dict[str, Json]", parse_json(document, max_bytes=MIB))
             return cls(
-                folder, _parse_details(members), DeviceKey.from_private_bytes(bytes.fromhex(seed.decode()))
+                folder,
+                _parse_details(members),
+                SoftwareDeviceKey.from_private_bytes(bytes.fromhex(seed.decode())),
             )
         except (MalformedError, KeyError, TypeError, ValueError) as error:
             raise ProfileError(f"{path} is damaged: {error}") from error

@@ -76,8 +76,9 @@ class Author:
             body=body,
         )
         message = statement.signing_bytes()
-        keys = {Signer.DEVICE: self._connection.profile.device_key, **co_signers}
-        return SignedStatement(statement, {signer: key.sign(message) for signer, key in keys.items()})
+        signatures = {signer: key.sign(message) for signer, key in co_signers.items()}
+        signatures[Signer.DEVICE] = self._connection.profile.device_key.sign(message)
+        return SignedStatement(statement, signatures)
 
     def _submit(self, signed: SignedStatement, besides: Mapping[str, Json]) -> Event:
         content = encode_json({**signed.to_json(), **besides})
