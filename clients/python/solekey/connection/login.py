@@ -12,6 +12,7 @@ from typing import cast
 from solekey.connection.dpop import JTI_BYTES, make_proof
 from solekey.connection.transport import Answer, Transport
 from solekey.crypto import (
+    Confidential,
     DeviceKey,
     KdfParameters,
     LoginKey,
@@ -33,19 +34,16 @@ _JSON = {"Content-Type": "application/json"}
 _EARLY = timedelta(seconds=15)  # tokens are renewed this long before they expire
 
 
-@dataclass(frozen=True, slots=True)
-class TotpSecret:
+@dataclass(frozen=True, slots=True, repr=False)
+class TotpSecret(Confidential):
     """The second factor's secret, for an authenticator app."""
 
     secret: str
     uri: str
 
-    def __repr__(self) -> str:
-        return "TotpSecret(<redacted>)"
-
 
 @dataclass(frozen=True, slots=True)
-class LoggedIn:
+class LoggedIn(Confidential):
     """A new or refreshed session, and whose it is."""
 
     account: AccountId

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from solekey.crypto.secrets import Confidential
 from solekey.errors import BadAnswerError, InsecureServerError, RedirectRefusedError, UnreachableError
 from solekey.errors.refusals import ServerRefusedError, UnavailableError
 from solekey.runtime import Runtime
@@ -53,12 +54,15 @@ class Server:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A successful answer."""
+class Answer(Confidential):
+    """A successful answer; it may hold tokens."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    def __repr__(self) -> str:
+        return f"Answer({self.status}, <redacted>)"
 
     def json(self) -> Mapping[str, Json]:
         """The body as a JSON object. Raises BadAnswerError."""

@@ -51,7 +51,7 @@ from solekey.crypto.login_key import (
     derive_login_key,
 )
 from solekey.crypto.metadata import ItemMetadata
-from solekey.crypto.secrets import RandomSource, SecretBytes
+from solekey.crypto.secrets import Confidential, RandomSource, SecretBytes
 from solekey.crypto.signing import AccountSigningKey, SigningKey
 from solekey.crypto.stream import ItemContext
 from solekey.crypto.user_key import UserKey, WrappingKey
@@ -59,6 +59,7 @@ from solekey.crypto.wrap import WrapContext, open_wrap, seal_wrap
 
 __all__ = [
     "AccountSigningKey",
+    "Confidential",
     "ContentSource",
     "DataKey",
     "DeviceKey",

@@ -21,7 +21,7 @@ from solekey.crypto.inner_plaintext import (
     verify_padding,
 )
 from solekey.crypto.metadata import ItemMetadata
-from solekey.crypto.secrets import RandomSource
+from solekey.crypto.secrets import Confidential, RandomSource
 from solekey.crypto.stream import ItemCipher, ItemContext
 from solekey.errors import OpenError
 from solekey_protocol.envelope import HEADER_BYTES, TAG_BYTES, parse_envelope_size
@@ -33,15 +33,12 @@ LARGE_CHUNK_LOG2: Final = 20  # 1 MiB
 LARGE_CONTENT_BYTES: Final = 16 * MIB
 
 
-@dataclass(frozen=True, slots=True)
-class OpenedItem:
+@dataclass(frozen=True, slots=True, repr=False)
+class OpenedItem(Confidential):
     """The authenticated plaintext of one item version."""
 
     metadata: ItemMetadata
     content: bytes
-
-    def __repr__(self) -> str:
-        return "OpenedItem(<redacted>)"
 
 
 def seal_bytes(

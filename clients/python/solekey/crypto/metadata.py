@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, cast
 
+from solekey.crypto.secrets import Confidential
 from solekey.errors import MetadataError
 from solekey_protocol.limits import MAX_METADATA_BYTES, MAX_SAFE_INTEGER
 
@@ -26,8 +27,8 @@ _ENCODER: Final = json.JSONEncoder(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ItemMetadata:
+@dataclass(frozen=True, slots=True, repr=False)
+class ItemMetadata(Confidential):
     """An item's name, type, tags, times and short text attributes.
 
     Raises:

@@ -1,9 +1,14 @@
 """Secrets as types: they print ``<redacted>``, refuse pickling, compare in constant time, and can be wiped.
 
+`SecretBytes` is a key. `Confidential` is the base of what holds plaintext, tokens or phrases beside other
+things: it prints no content and refuses copying and pickling.
+
 What Python cannot promise: `wipe` overwrites the one buffer that a SecretBytes owns. It cannot reach copies
 that the interpreter, the C libraries, the operating system (swap, hibernation, core dumps) or the caller
-made on the way, such as the `bytes` that a key was built from or the `str` of a phrase. Keep secrets
-short-lived and inside a ``with`` block; do not rely on zeroisation.
+made on the way, such as the `bytes` that a key was built from or the `str` of a phrase. Nor does a secret
+wipe itself when it is forgotten: a view that is still in use would turn to zeros without a word. Keep secrets
+short-lived and inside a ``with`` block; do not rely on zeroisation. What is left is measured, not promised:
+``tests/memory/test_process_memory.py``, docs/decisions/0023-memory-and-disk.md.
 """
 
 import hmac
@@ -17,7 +22,25 @@ RandomSource = Callable[[int], bytes]
 """Returns as many cryptographically random bytes as asked for; `os.urandom` outside of tests."""
 
 
-class SecretBytes:
+class Confidential:
+    """The base of what holds secrets or plaintext: prints ``<redacted>``, is neither copied nor pickled.
+
+    A dataclass takes it as base with ``repr=False``, or writes a `__repr__` of its own that shows ids only.
+    """
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(<redacted>)"
+
+    def __reduce_ex__(self, protocol: object) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} can be neither copied nor pickled")
+
+    def __getstate__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} can be neither copied nor pickled")
+
+
+class SecretBytes(Confidential):
     """A secret of fixed size.
 
     Use it as a context manager to wipe it at the end of the block.
@@ -63,9 +86,3 @@ class SecretBytes:
         if type(other) is not type(self):
             return NotImplemented
         return hmac.compare_digest(self.expose(), other.expose())
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}(<redacted>)"
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError(f"{type(self).__name__} can be neither copied nor pickled")

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Self, cast
 
 from solekey.connection.transport import Server
-from solekey.crypto import DeviceKey, RandomSource, SoftwareDeviceKey
+from solekey.crypto import Confidential, DeviceKey, RandomSource, SoftwareDeviceKey
 from solekey.errors import NotLoggedInError, ProfileError, ProfileExistsError, ProfileMissingError
 from solekey.profile.private_folder import PrivateFolder
 from solekey_protocol.encoding import Json, encode_json, parse_json
@@ -46,7 +46,7 @@ class ProfileDetails:
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Confidential):
     """A session: short access tokens, one a service, and the one-time refresh token."""
 
     session: SessionId

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from solekey.crypto import EnvelopeReader, ItemContext, ItemMetadata
+from solekey.crypto import Confidential, EnvelopeReader, ItemContext, ItemMetadata
 from solekey.errors import ItemMissingError, ItemNameError
 from solekey.vault.download import PrefixSource
 from solekey.vault.item_index import ItemIndex
@@ -21,7 +21,7 @@ _PREFIX_BYTES: Final = HEADER_BYTES + 64 * KIB + TAG_BYTES
 
 
 @dataclass(frozen=True, slots=True)
-class ItemInfo:
+class ItemInfo(Confidential):
     """An item as the list shows it."""
 
     id: ItemId

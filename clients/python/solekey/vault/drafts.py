@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Final
 
-from solekey.crypto import ContentSource, ItemMetadata
+from solekey.crypto import Confidential, ContentSource, ItemMetadata
 from solekey.crypto.metadata import MAX_NAME_CHARACTERS
 from solekey_protocol.ids import ItemId
 
@@ -29,7 +29,7 @@ class StreamContent:
 
 
 @dataclass(frozen=True, slots=True)
-class Put:
+class Put(Confidential):
     """A new version of an item; ``base_version`` 0 for a new item."""
 
     item: ItemId

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from solekey.account.devices import Devices
-from solekey.crypto import ContentSource, EnvelopeReader, ItemContext, ItemMetadata
+from solekey.crypto import Confidential, ContentSource, EnvelopeReader, ItemContext, ItemMetadata
 from solekey.errors import ItemChangedError
 from solekey.profile.private_folder import open_private
 from solekey.progress import Progress, ignore_progress
@@ -31,7 +31,7 @@ SPOOL_FROM_BYTES = MIB
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class Item(Confidential):
     """An item with its content."""
 
     info: ItemInfo
@@ -42,13 +42,16 @@ class Item:
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Confidential):
     """What a put has led to. ``conflict``: another device was faster; this is the copy beside its version."""
 
     id: ItemId
     version: int
     name: str
     conflict: bool
+
+    def __repr__(self) -> str:
+        return f"Stored({self.id}, version={self.version}, conflict={self.conflict}, <redacted>)"
 
 
 class Vault:
