@@ -116,6 +116,20 @@ class Streams:
                 self._save_pins()
         self._connection.note_position(stream, copy.state.head.seq)
 
+    def verify_contains(self, heads: Mapping[Stream, Head]) -> None:
+        """Verify that the verified copies contain heads that were pinned elsewhere, as in a recovery kit.
+
+        Raises:
+            RollbackError: the server shows less than that.
+            HistoryForkError: another record at that place; both are in ``fork-evidence.json``.
+        """
+        for stream, pinned in heads.items():
+            shown = self._copy(stream).events
+            if pinned.seq > len(shown):
+                raise RollbackError(f"{stream}: the server shows {len(shown)} of at least {pinned.seq} records")
+            if pinned.seq and shown[pinned.seq - 1].digest != pinned.digest:
+                self._raise_fork(stream, pinned.seq, pinned.digest.encode(), shown[pinned.seq - 1].raw)
+
     def accept(self, event: Event) -> None:
         """Keep the event that the server made of a statement of ours. Raises EvidenceError."""
         copy = self._copy(event.stream)
