@@ -126,7 +126,7 @@ class Streams:
         for stream, pinned in heads.items():
             shown = self._copy(stream).events
             if pinned.seq > len(shown):
-                raise RollbackError(f"{stream}: the server shows {len(shown)} of at least {pinned.seq} records")
+                raise RollbackError(f"{stream}: the server shows {len(shown)} of {pinned.seq} pinned records")
             if pinned.seq and shown[pinned.seq - 1].digest != pinned.digest:
                 self._raise_fork(stream, pinned.seq, pinned.digest.encode(), shown[pinned.seq - 1].raw)
 
