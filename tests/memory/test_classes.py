@@ -1,0 +1,159 @@
+"""Whatever class of the client can hold a secret does not show it: printed, formatted, logged, copied."""
+
+import copy
+import dataclasses
+import json
+import logging
+import pickle
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import pytest
+from memory.classes import CANARY, iter_classes, iter_dataclasses, make_leaky
+
+from solekey.crypto import Confidential, SecretBytes
+
+# Fields of text or bytes that a class may print, and why. A new one is a decision, made here.
+PUBLIC_FIELDS = {
+    "DeviceInfo.name": "device names are in clear at the server",
+    "_DeviceName.text": "device names are in clear at the server",
+    "_DeviceName.salt": "stored in clear beside the name",
+    "Server.origin": "an address",
+    "KdfParameters.salt": "the server sends it to whoever asks",
+    "UntrustedKdfParameters.salt": "the server sends it to whoever asks",
+    "ProfileDetails.origin": "an address",
+    "ProfileDetails.username": "the server knows it",
+    "ProfileDetails.device_name": "device names are in clear at the server",
+    "ProfileDetails.kdf": "the server sends it to whoever asks",
+    "Committer.device_name": "device names are in clear at the server",
+    "MemorySource.data": "ciphertext",
+    "PartSource._recent": "ciphertext",
+    "PrefixSource.prefix": "ciphertext",
+    "Runtime.http": "a transport of tests",
+    "Spool.fingerprint": "a hash that names a file of the profile",
+    "StreamContent.fingerprint": "a hash that names a file of the profile",
+    "StreamCopy.state": "folded from public events",
+    "Finding.code": "from public events",
+    "Finding.stream": "from public events",
+    "Finding.detail": "from public events",
+    "Report.accounts": "from public events",
+    "Leak.secret": "what the searcher calls the secret",
+    "Leak.spelling": "how it was spelt",
+    "Leak.place": "where it was found",
+}
+
+DATACLASSES = sorted(iter_dataclasses(), key=lambda kind: kind.__name__)
+KEYS = sorted({kind for kind in iter_classes() if issubclass(kind, SecretBytes)}, key=lambda k: k.__name__)
+HOLDERS = [kind for kind in DATACLASSES if issubclass(kind, Confidential)]
+
+
+def is_public_field(kind: type, name: str) -> bool:
+    return f"{kind.__name__}.{name}" in PUBLIC_FIELDS
+
+
+def print_in_every_way(value: Any) -> str:
+    """All that printing, formatting, logging or a traceback with local variables shows of a value."""
+    record = logging.LogRecord("test", logging.DEBUG, "", 0, "%s %r", (value, value), None)
+    try:
+        _fail(value)
+    except RuntimeError as error:
+        shown = traceback.TracebackException.from_exception(error, capture_locals=True)
+    return "\n".join(
+        [
+            repr(value),
+            str(value),
+            f"{value} {value!r} {[value]} { {'a': value} }",
+            record.getMessage(),
+            json.dumps({"value": value}, default=str),
+            *shown.format(),
+        ]
+    )
+
+
+def _fail(value: Any) -> NoReturn:
+    raise RuntimeError(value)
+
+
+def refuses_to_travel(value: Any) -> bool:
+    """Whether pickling (each protocol), copying and JSON refuse the value."""
+    ways = [lambda p=protocol: pickle.dumps(value, p) for protocol in range(pickle.HIGHEST_PROTOCOL + 1)]
+    for travel in (*ways, lambda: copy.copy(value), lambda: copy.deepcopy(value), lambda: json.dumps(value)):
+        try:
+            travel()
+        except TypeError:
+            continue
+        return False
+    return True
+
+
+@pytest.mark.parametrize("kind", DATACLASSES, ids=lambda kind: kind.__name__)
+def test_a_class_that_can_hold_a_secret_prints_none(kind):
+    leaky = make_leaky(kind, lambda name: is_public_field(kind, name))
+    assert CANARY not in print_in_every_way(leaky), (
+        f"{kind.__name__} prints a field of text or bytes: make it Confidential, or name it in PUBLIC_FIELDS"
+    )
+
+
+@pytest.mark.parametrize("kind", HOLDERS, ids=lambda kind: kind.__name__)
+def test_what_is_confidential_does_not_travel(kind):
+    assert refuses_to_travel(make_leaky(kind))
+
+
+@pytest.mark.parametrize("kind", KEYS, ids=lambda kind: kind.__name__)
+def test_no_kind_of_key_prints_or_travels(kind):
+    key = kind.__new__(kind)
+    for name in (name for base in kind.__mro__ for name in getattr(base, "__slots__", ())):
+        object.__setattr__(key, name, 1)  # an epoch, a key id
+    SecretBytes.__init__(key, CANARY.encode()[:32])
+    assert CANARY[:32] not in print_in_every_way(key)
+    assert "<redacted>" in repr(key)
+    assert refuses_to_travel(key)
+    assert not hasattr(key, "__dict__")
+    with pytest.raises(TypeError):
+        key.__getstate__()
+    with pytest.raises(TypeError):
+        bytes(key)
+
+
+def test_the_classes_that_are_known_to_hold_secrets_are_walked():
+    names = {kind.__name__ for kind in (*HOLDERS, *KEYS)}
+    assert names >= {"TotpSecret", "Tokens", "LoggedIn", "Answer", "Item", "ItemInfo", "OpenedItem", "Stored"}
+    assert names >= {"Put", "ItemMetadata"}
+    assert names >= {"UserKey", "WrappingKey", "DataKey", "LoginKey", "AccountSigningKey"}
+
+
+def test_the_list_of_public_fields_names_fields_that_are():
+    known = {f"{kind.__name__}.{field.name}" for kind in DATACLASSES for field in dataclasses.fields(kind)}
+    assert not PUBLIC_FIELDS.keys() - known
+
+
+def test_only_classes_that_are_walked_print_something_of_their_own():
+    for kind in iter_classes():
+        if "__repr__" in vars(kind):
+            assert dataclasses.is_dataclass(kind) or issubclass(kind, Confidential), kind
+
+
+@dataclass(frozen=True, slots=True)
+class Careless:
+    """A planted leak: a plain dataclass with a secret."""
+
+    phrase: str
+    attributes: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Forgetful(Confidential):
+    """A planted leak: the dataclass's own `__repr__` replaces the redacted one."""
+
+    content: bytes
+
+
+@pytest.mark.parametrize("kind", [Careless, Forgetful])
+def test_a_planted_class_that_leaks_is_found(kind):
+    assert CANARY in print_in_every_way(make_leaky(kind))
+
+
+def test_a_planted_class_that_travels_is_found():
+    assert not refuses_to_travel(Careless("phrase", {}))
