@@ -27,6 +27,9 @@ PLANTED = {
     "percent": lambda s: "".join(f"%{b:02X}" for b in s).encode(),
     "gzip": gzip.compress,
     "zlib": lambda s: b"junk" + zlib.compress(s) + b"junk",
+    "repr": lambda s: repr([s]).encode(),
+    "numbers": lambda s: str(list(s)).encode(),
+    "JSON numbers": lambda s: json.dumps(list(s), separators=(",", ":")).encode(),
     "JSON in JSON": lambda s: json.dumps(json.dumps({"k": base64.b64encode(s).decode()})).encode(),
 }
 PLANTED_TEXT = {

@@ -1,7 +1,7 @@
 r"""A search for secrets in every spelling in which a secret shows up. Spec: audit.md §4.
 
 A secret leaks raw, hex, base64 and base64url at all three alignments, percent-encoded, as ``\uXXXX``, as
-UTF-16, or inside something compressed. A search that finds nothing proves something only beside a search
+UTF-16, as Python prints bytes, as a list of numbers, or inside something compressed. A search that finds nothing proves something only beside a search
 that finds what was planted: see tests/audit.
 """
 
@@ -68,6 +68,10 @@ def spellings(secret: bytes) -> Iterator[tuple[str, bytes]]:
     yield "percent", "".join(f"%{byte:02x}" for byte in secret).encode()
     if (quoted := quote_from_bytes(secret).encode()) != secret:
         yield "url", quoted
+    if (printed := repr(secret)[2:-1].encode()) != secret:
+        yield "repr", printed
+    for separator in (", ", ","):
+        yield "numbers", separator.join(str(byte) for byte in secret).encode()
     try:
         text = secret.decode("utf-8")
     except UnicodeDecodeError:
