@@ -13,11 +13,12 @@ import cbor2
 import rfc8785
 
 from solekey_protocol.errors import MalformedError
-from solekey_protocol.limits import MAX_JSON_DEPTH, MAX_SAFE_INTEGER
+from solekey_protocol.limits import MAX_CBOR_INTEGER, MAX_DEPTH, MAX_SAFE_INTEGER
 
 Json = None | bool | int | str | Sequence["Json"] | Mapping[str, "Json"]
 """What canonical JSON can say; floats do not exist in Solekey."""
-Cbor = None | bool | int | str | bytes | Sequence["Cbor"] | Mapping["str | int", "Cbor"]
+Cbor = None | bool | int | str | bytes | Sequence["Cbor"] | Mapping[str, "Cbor"]
+"""Map keys are texts only: then RFC 7049's order of keys, which cbor2 writes, is RFC 8949's too."""
 
 
 def encode_json(value: Json) -> bytes:
@@ -27,7 +28,7 @@ def encode_json(value: Json) -> bytes:
         MalformedError: a float, an integer of 2^53 or more, a lone surrogate, a key that is no string,
             or too deep.
     """
-    _check_json(value, MAX_JSON_DEPTH)
+    _check_json(value, MAX_DEPTH)
     try:
         return rfc8785.dumps(value)
     except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
@@ -63,7 +64,7 @@ def parse_lenient_json(data: bytes, *, max_bytes: int) -> Json:
         )
     except (ValueError, RecursionError) as error:
         raise MalformedError(f"not JSON: {error}") from error
-    _check_json(value, MAX_JSON_DEPTH)
+    _check_json(value, MAX_DEPTH)
     return value  # type: ignore[no-any-return]  # _check_json has established it
 
 
@@ -76,7 +77,8 @@ def parse_cbor(data: bytes, *, max_bytes: int) -> Cbor:
     """Parse deterministic CBOR; refuse any other encoding of the same value and trailing bytes.
 
     Raises:
-        MalformedError: too long, not CBOR, tags, floats, trailing bytes, or not the deterministic bytes.
+        MalformedError: too long, not CBOR, tags, bignums, floats, a map key that is no text, too deep,
+            trailing bytes, or not the deterministic bytes.
     """
     if len(data) > max_bytes:
         raise MalformedError(f"CBOR document is {len(data)} bytes, limit {max_bytes}")
@@ -86,7 +88,7 @@ def parse_cbor(data: bytes, *, max_bytes: int) -> Cbor:
         again = encode_cbor(value)
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError, MemoryError) as error:
         raise MalformedError(f"not CBOR: {error}") from error
-    _check_cbor(value)
+    _check_cbor(value, MAX_DEPTH)
     if again != data:
         raise MalformedError("CBOR is not in deterministic form (RFC 8949 section 4.2.1)")
     return value  # type: ignore[no-any-return]  # re-encoding has established it
@@ -94,7 +96,7 @@ def parse_cbor(data: bytes, *, max_bytes: int) -> Cbor:
 
 def _check_json(value: object, depth: int) -> None:
     if depth == 0:
-        raise MalformedError(f"JSON is nested deeper than {MAX_JSON_DEPTH}")
+        raise MalformedError(f"JSON is nested deeper than {MAX_DEPTH}")
     if isinstance(value, float):
         raise MalformedError("floats do not exist in Solekey's JSON")
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_SAFE_INTEGER:
@@ -109,15 +111,21 @@ def _check_json(value: object, depth: int) -> None:
             _check_json(member, depth - 1)
 
 
-def _check_cbor(value: object) -> None:
+def _check_cbor(value: object, depth: int) -> None:
+    if depth == 0:
+        raise MalformedError(f"CBOR is nested deeper than {MAX_DEPTH}")
     if isinstance(value, Mapping):
         for key, member in value.items():
-            _check_cbor(key)
-            _check_cbor(member)
+            if not isinstance(key, str):
+                raise MalformedError("a CBOR map's key must be a text")
+            _check_cbor(member, depth - 1)
     elif isinstance(value, list):
         for member in value:
-            _check_cbor(member)
-    elif not isinstance(value, str | bytes | int | None):
+            _check_cbor(member, depth - 1)
+    elif isinstance(value, int):
+        if not -MAX_CBOR_INTEGER - 1 <= value <= MAX_CBOR_INTEGER:
+            raise MalformedError("CBOR bignums do not exist in Solekey")
+    elif not isinstance(value, str | bytes | None):
         raise MalformedError(f"CBOR type {type(value).__name__} does not exist in Solekey")
 
 

@@ -104,8 +104,9 @@ def parse_event(raw: bytes) -> Event:
     """Parse one record; closed at every level; the statement inside must name the same place.
 
     Raises:
-        MalformedError: not canonical JSON, too long, or an id outside its pattern.
-        SchemaError: unknown type, unknown or missing members, a statement for another place.
+        MalformedError: not canonical JSON, or too long.
+        SchemaError: unknown type, unknown or missing members, an id outside its pattern, a statement for
+            another place.
     """
     document = parse_json(raw, max_bytes=MAX_EVENT_BYTES)
     if not isinstance(document, dict) or document.keys() != _MEMBERS:

@@ -139,10 +139,24 @@ def compute_digest(data: bytes) -> Digest:
 
 
 class Timestamp(_PatternStr):
-    """A moment in UTC with millisecond precision (RFC 3339), for example ``2026-11-23T21:36:00.000Z``."""
+    """A moment in UTC with millisecond precision (RFC 3339), for example ``2026-11-23T21:36:00.000Z``.
+
+    A day or an hour that does not exist is no Timestamp.
+    """
 
     __slots__ = ()
     PATTERN = r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z$"
+
+    def __new__(cls, value: str) -> Self:
+        """Take a moment that exists. Raises MalformedError."""
+        moment = super().__new__(cls, value)
+        try:
+            datetime.fromisoformat(value)
+        except ValueError as error:
+            raise MalformedError(f"Timestamp: {error}") from error
+        if value[11:13] == "24":  # Python 3.13 reads it as the next day's midnight
+            raise MalformedError("Timestamp: hour must be in 0..23")
+        return moment
 
     @classmethod
     def from_datetime(cls, moment: datetime) -> Self:
@@ -151,8 +165,5 @@ class Timestamp(_PatternStr):
 
     @property
     def datetime(self) -> datetime:
-        """The moment as an aware datetime. Raises MalformedError for a date that does not exist."""
-        try:
-            return datetime.fromisoformat(self)
-        except ValueError as error:
-            raise MalformedError(f"Timestamp: {error}") from error
+        """The moment as an aware datetime."""
+        return datetime.fromisoformat(self)

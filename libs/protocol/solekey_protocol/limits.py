@@ -33,8 +33,11 @@ MAX_BATCH_OBJECTS = 4096
 MAX_CHANGES = 10_000
 """Changes in one delta or rekey commit; a snapshot is bounded by MAX_PART_BYTES alone."""
 
-MAX_JSON_DEPTH = 12
-"""Nesting of a JSON document."""
+MAX_DEPTH = 12
+"""Nesting of a JSON or CBOR document; the outermost value is level 1, and every value counts."""
+
+MAX_CBOR_INTEGER = 2**64 - 1
+"""Largest integer of CBOR without tags; the smallest is -2^64."""
 
 MAX_EPOCH = 2**31 - 1
 """Data key epochs of one account."""

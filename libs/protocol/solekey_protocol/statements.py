@@ -134,8 +134,8 @@ def parse_signed_statement(document: Json) -> SignedStatement:
     """Parse a signed statement from JSON members; closed at every level.
 
     Raises:
-        SchemaError: unknown type, unknown or missing members, wrong signers.
-        MalformedError: an id outside its pattern, or too long.
+        SchemaError: unknown type, unknown or missing members, wrong signers, an id outside its pattern.
+        MalformedError: too long.
     """
     members = _members(document, {"statement", "signatures"}, "signed statement")
     said = _members(
@@ -158,10 +158,15 @@ def parse_signed_statement(document: Json) -> SignedStatement:
         body=decode_body(body_class, said["body"], where="statement.body"),
     )
     statement.signing_bytes()
-    signatures = _members(members["signatures"], {s.value for s in body_class.SIGNERS}, "signatures")
-    return SignedStatement(
-        statement, {Signer(name): SignatureHex(str(value)) for name, value in signatures.items()}
-    )
+    return SignedStatement(statement, _parse_signatures(members["signatures"], body_class))
+
+
+def _parse_signatures(document: Json, body_class: type[Body]) -> dict[Signer, SignatureHex]:
+    signatures = _members(document, {signer.value for signer in body_class.SIGNERS}, "signatures")
+    try:
+        return {Signer(name): SignatureHex(str(value)) for name, value in signatures.items()}
+    except MalformedError as error:
+        raise SchemaError(f"signatures: {error}") from error
 
 
 def _parse_heads(document: Json, own: Stream) -> dict[Stream, Head]:

@@ -58,7 +58,7 @@ def parse_json_body(request: Request) -> Mapping[str, Json]:
     return document
 
 
-def parse_cbor_body(request: Request) -> Mapping[str | int, Cbor]:
+def parse_cbor_body(request: Request) -> Mapping[str, Cbor]:
     """Parse a deterministic CBOR map.
 
     Raises:

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from solekey_protocol.encoding import Json
-from solekey_protocol.errors import SchemaError
+from solekey_protocol.errors import MalformedError, SchemaError
 from solekey_protocol.limits import MAX_DEVICES, MAX_EPOCH, MAX_SAFE_INTEGER, MAX_SEQ
 
 T = TypeVar("T")
@@ -124,7 +124,7 @@ def _decode(hint: Any, value: Json, where: str) -> Any:
         raise SchemaError(f"{where}: expected a string")
     try:
         return kind(value)
-    except ValueError as error:  # an enum's refusal; an id's is a SchemaError's sibling and speaks for itself
+    except (ValueError, MalformedError) as error:  # an enum's refusal, an id's
         raise SchemaError(f"{where}: {error}") from error
 
 
