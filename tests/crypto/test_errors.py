@@ -11,7 +11,7 @@ ARGUMENTS = {
     OpenError: ("chunk",),
     PhraseLengthError: (3, 24),
     UnknownWordError: ("zo", 3, ("zoo",)),
-    errors.TamperedWrapError: (),
+    errors.TamperedWrapError: ("tag",),
 }
 
 

@@ -10,7 +10,13 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from solekey.crypto.hkdf import KEY_BYTES, Label, derive_bytes
 from solekey.crypto.secrets import RandomSource
 from solekey.crypto.signing import SigningKey
-from solekey.errors import EmptyPasswordError, KdfDowngradeError, KdfExcessiveError, KdfRefusedError
+from solekey.errors import (
+    EmptyPasswordError,
+    KdfDowngradeError,
+    KdfExcessiveError,
+    KdfRefusedError,
+    PasswordTextError,
+)
 from solekey_protocol.encoding import Json
 
 ALGORITHM: Final = "argon2id"
@@ -102,13 +108,19 @@ def derive_login_key(password: str, parameters: KdfParameters) -> LoginKey:
 
     Raises:
         EmptyPasswordError: the password is empty, also after normalisation.
-        UnicodeEncodeError: the password is no Unicode text (lone surrogates).
+        PasswordTextError: the password is no Unicode text (lone surrogates).
     """
-    normalised = unicodedata.normalize("NFKC", password).encode()
+    stretched = _stretch(_encode_password(password), parameters)
+    return LoginKey(derive_bytes(stretched, salt=parameters.salt, label=Label.LOGIN_KEY, size=KEY_BYTES))
+
+
+def _encode_password(password: str) -> bytes:
+    normalised = unicodedata.normalize("NFKC", password)
+    if any("\ud800" <= character <= "\udfff" for character in normalised):
+        raise PasswordTextError("the password is no Unicode text")  # encode()'s own error would show it
     if not normalised:
         raise EmptyPasswordError("the password is empty")
-    stretched = _stretch(normalised, parameters)
-    return LoginKey(derive_bytes(stretched, salt=parameters.salt, label=Label.LOGIN_KEY, size=KEY_BYTES))
+    return normalised.encode()
 
 
 def _stretch(password: bytes, parameters: KdfParameters) -> bytes:

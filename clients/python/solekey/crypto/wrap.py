@@ -76,17 +76,17 @@ def open_wrap(wrapping_key: WrappingKey, wrap: bytes, context: WrapContext) -> D
     except UnsupportedError as error:
         raise UnsupportedFormatError(str(error)) from error
     except MalformedError as error:
-        raise TamperedWrapError from error
+        raise TamperedWrapError("header") from error
     if not wrap.startswith(context.encode_prefix()):
-        raise TamperedWrapError
+        raise TamperedWrapError("place")
     key, commitment = _derive(wrapping_key, context, header.salt)
     if not hmac.compare_digest(commitment, header.commitment):
-        raise TamperedWrapError
+        raise TamperedWrapError("commitment")
     associated_data = wrap[:WRAP_HEADER_BYTES] + context.account.raw
     try:
         secret = AESGCM(key).decrypt(_NONCE, wrap[WRAP_HEADER_BYTES:], associated_data)
     except InvalidTag as error:
-        raise TamperedWrapError from error
+        raise TamperedWrapError("tag") from error
     return DataKey(header.epoch, secret)
 
 

@@ -6,6 +6,7 @@
     ├── SecretError                                 a key or password that cannot be used
     │   ├── WipedSecretError         secret_wiped          used after its `with` block ended
     │   ├── EmptyPasswordError       password_empty
+    │   ├── PasswordTextError        password_not_text     no Unicode text
     │   ├── PhraseError                                    a recovery phrase that is not one
     │   │   ├── PhraseLengthError    phrase_wrong_length   not 24 words
     │   │   ├── UnknownWordError     phrase_unknown_word   a word that is not in the list
@@ -101,6 +102,7 @@ from solekey.errors.secrets import (
     KdfDowngradeError,
     KdfExcessiveError,
     KdfRefusedError,
+    PasswordTextError,
     PhraseChecksumError,
     PhraseError,
     PhraseLengthError,
@@ -169,6 +171,7 @@ __all__ = [
     "NotLoggedInError",
     "OpenError",
     "OpenStage",
+    "PasswordTextError",
     "PhraseChecksumError",
     "PhraseError",
     "PhraseLengthError",

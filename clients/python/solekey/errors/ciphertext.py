@@ -7,6 +7,9 @@ from solekey.errors.base import SolekeyError
 OpenStage = Literal["header", "commitment", "chunk", "padding", "metadata"]
 """Where an envelope failed to open, in the order of the checks; for tests and vectors, not for users."""
 
+WrapStage = Literal["header", "place", "commitment", "tag"]
+"""Where a wrap failed to open, in the order of the checks; for tests and vectors, not for users."""
+
 
 class UnsupportedFormatError(SolekeyError):
     """A format version, suite or secret kind that this release does not know."""
@@ -39,12 +42,17 @@ class OpenError(SolekeyError):
 
 
 class TamperedWrapError(SolekeyError):
-    """A wrapped key that was made by this user key and does not open for this place."""
+    """A wrapped key that was made by this user key and does not open for this place.
+
+    Attributes:
+        stage: where it failed, for tests and vectors.
+    """
 
     code = "wrap_tampered"
 
-    def __init__(self) -> None:
+    def __init__(self, stage: WrapStage) -> None:
         super().__init__("the wrapped key was altered or moved")
+        self.stage = stage
 
     def diagnostics(self) -> str:
         """Tell the user what to do next."""

@@ -29,6 +29,16 @@ class EmptyPasswordError(SecretError):
         return "Enter a password that is not empty."
 
 
+class PasswordTextError(SecretError):
+    """A password that is no Unicode text, such as bytes of another encoding."""
+
+    code = "password_not_text"
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return "Set your terminal to UTF-8 and enter the password again."
+
+
 class PhraseError(SecretError):
     """Words that are not a recovery phrase."""
 
