@@ -193,7 +193,7 @@ class FakeServer(httpx.BaseTransport):
 
     def _issue(self, account: FakeAccount, device: DeviceId, session: SessionId) -> httpx.Response:
         self.made += 1
-        number = str(self.made)
+        number = f"token-{self.made:032}"  # as long as a real one, to be searched for
         self.sessions[number] = (account, device, session)
         return answer(
             {
