@@ -40,6 +40,11 @@ def parse_phrase(phrase: str) -> bytearray:
         raise PhraseChecksumError("the recovery phrase's checksum is wrong") from error
 
 
+def list_words() -> frozenset[str]:
+    """List the words that a phrase may be made of."""
+    return _known_words()
+
+
 def _suggest(word: str) -> tuple[str, ...]:
     words = _word_list().wordlist
     if len(word) >= _PREFIX_LETTERS:

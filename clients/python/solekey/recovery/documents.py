@@ -1,0 +1,153 @@
+"""Kits and shares as files: written once, for their owner alone; read back from the text of their page.
+
+A PDF is read through its text (pypdf), which survives copying, printing to PDF and re-saving; a text file
+with what a phone has read from the codes will do as well. Spec: recovery.md §2.
+"""
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from solekey.crypto import UserKey
+from solekey.crypto.phrase import PHRASE_WORDS, list_words
+from solekey.errors import KitExistsError, KitUnreadableError, PhraseError
+from solekey.profile.private_folder import open_private
+from solekey.recovery.kit import RecoveryKit, SavedKit
+from solekey.recovery.paper import Paper
+from solekey.recovery.record import (
+    SHARE_MARK,
+    ShareRecord,
+    find_words,
+    parse_kit_record,
+    parse_share_record,
+)
+from solekey.recovery.shares import SHARE_LIST, SHARE_WORDS, Share, parse_share
+
+MAX_FILE_BYTES: Final = 1024 * 1024
+MAX_PAGES: Final = 4
+_PDF_MAGIC: Final = b"%PDF-"
+
+
+def write_kit(kit: RecoveryKit, user_key: UserKey, path: Path, *, paper: Paper = Paper.A4) -> Path:
+    """Write a recovery kit as a PDF of one page, for its owner alone (0600). Never overwrites.
+
+    Raises:
+        KitMismatchError: the key is not the kit's.
+        KitExistsError: there is a file of that name.
+    """
+    from solekey.recovery.kit_page import draw_kit
+
+    return write_new(path, draw_kit(kit, kit.verify_words(user_key), paper))
+
+
+def read_kit(path: Path) -> SavedKit:
+    """Read a kit: its PDF, or a text file with its record and (maybe) its words.
+
+    Raises:
+        KitUnreadableError: not a kit, damaged, or ambiguous.
+        KitMismatchError: its words are those of another key.
+    """
+    text = read_text(path)
+    kit = parse_kit_record(text)
+    words = find_words(text, PHRASE_WORDS, list_words()) or _find_line(text, PHRASE_WORDS)
+    if words is None:
+        return SavedKit(kit, None)
+    try:
+        return SavedKit(kit, kit.verify_words(UserKey.from_phrase(words)))
+    except PhraseError as error:
+        raise KitUnreadableError(f"the words in {path} are damaged: {error}") from error
+
+
+def write_share(share: Share, record: ShareRecord, path: Path, *, paper: Paper = Paper.A4) -> Path:
+    """Write one share as a PDF of one page, for its owner alone (0600). Raises KitExistsError."""
+    from solekey.recovery.share_page import draw_share
+
+    return write_new(path, draw_share(share, record, paper))
+
+
+def read_share(path: Path) -> tuple[Share, ShareRecord | None]:
+    """Read a share: its PDF, or a text file with its words, and (maybe) its record.
+
+    Raises:
+        KitUnreadableError: not a share, or damaged.
+        ShareError: words that are no share.
+    """
+    text = read_text(path)
+    record = parse_share_record(text) if SHARE_MARK in "".join(text.split()) else None
+    words = find_words(text, SHARE_WORDS, SHARE_LIST) if record else text
+    if words is None:
+        words = _find_line(text, SHARE_WORDS)
+    share = parse_share(words or "")
+    if record and (record.set, record.index, record.threshold) != (share.set, share.index, share.threshold):
+        raise KitUnreadableError(f"{path}: the words are not those of the share that it names")
+    return share, record
+
+
+def write_new(path: Path, data: bytes) -> Path:
+    """Write a whole new private file: it is there completely or not at all, and replaces nothing.
+
+    Raises:
+        KitExistsError: there is a file of that name.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    if path.exists():
+        raise KitExistsError(f"{path} exists")
+    try:
+        with open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        _move_new(temporary, path)
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+    return path
+
+
+def read_text(path: Path) -> str:
+    """Read the text of a PDF or of a text file. Raises KitUnreadableError."""
+    with path.open("rb") as file:
+        data = file.read(MAX_FILE_BYTES + 1)
+    if len(data) > MAX_FILE_BYTES:
+        raise KitUnreadableError(f"{path} is larger than {MAX_FILE_BYTES} bytes")
+    if not data.startswith(_PDF_MAGIC):
+        try:
+            return data.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise KitUnreadableError(f"{path} is neither a PDF nor text") from error
+    return _extract_text(path, data)
+
+
+def _extract_text(path: Path, data: bytes) -> str:
+    import io
+
+    from pypdf import PdfReader
+
+    try:
+        pages = PdfReader(io.BytesIO(data)).pages
+        count = len(pages)
+        text = "\n".join(page.extract_text() for page in pages[:MAX_PAGES])
+    except Exception as error:  # pypdf refuses damaged files in many ways, by classes that change
+        raise KitUnreadableError(f"{path} is a damaged PDF: {type(error).__name__}") from error
+    if count > MAX_PAGES:
+        raise KitUnreadableError(f"{path} has {count} pages, a kit has one")
+    return text
+
+
+def _find_line(text: str, count: int) -> str | None:
+    """Find the one line of so many words, as a scanner gives it back."""
+    found = [line for line in text.splitlines() if len(line.split()) == count]
+    return found[0] if len(found) == 1 else None
+
+
+def _move_new(temporary: Path, path: Path) -> None:
+    """Give a file its name, unless the name is taken; some file systems have no links."""
+    try:
+        path.hardlink_to(temporary)
+    except FileExistsError as error:
+        raise KitExistsError(f"{path} exists") from error
+    except OSError:
+        if path.exists():
+            raise KitExistsError(f"{path} exists") from None
+        temporary.rename(path)
