@@ -1,6 +1,7 @@
 """The command ``solekey``: the client library for people and scripts.
 
 ``state`` what all commands share · ``answers`` prompts, flags, environment, stdin · ``exit_codes`` ·
+``hardening`` no core dumps ·
 ``account`` ``items`` ``devices`` ``rotate`` ``events`` ``user_key`` one module a group of commands.
 
 Nothing heavy is imported before a command runs, so that ``--help`` and completion are quick.
@@ -12,6 +13,7 @@ from typing import Final, NoReturn, cast
 
 import click
 
+from solekey.cli.hardening import forbid_core_dumps
 from solekey.cli.state import Cli, state_options
 
 _HOMES: Final = {
@@ -90,4 +92,5 @@ def run(arguments: list[str] | None = None) -> int:
 
 def main() -> NoReturn:
     """Run as a program."""
+    forbid_core_dumps()
     sys.exit(run())
