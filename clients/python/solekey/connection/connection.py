@@ -5,6 +5,7 @@ service answers from a state that is older. Spec: authentication.md §5, convent
 """
 
 from collections.abc import Mapping
+from threading import Lock
 from typing import Final
 
 from solekey.connection.dpop import JTI_BYTES, make_proof
@@ -31,7 +32,7 @@ BYTES_TYPE: Final = "application/octet-stream"
 
 
 class Connection:
-    """A profile's session with its server. Close it, or use it as a context manager."""
+    """A profile's session with its server. Close it in the end. Calls may come from several threads."""
 
     def __init__(self, profile: Profile, runtime: Runtime) -> None:
         self.profile = profile
@@ -40,6 +41,7 @@ class Connection:
         self.logins = LoginClient(self._transport, profile.device_key, runtime)
         self._positions: dict[Stream, int] = {}
         self._tokens: Tokens | None = None
+        self._lock = Lock()
 
     def close(self) -> None:
         """Close the connections; the session stays open at the server."""
@@ -47,7 +49,8 @@ class Connection:
 
     def note_position(self, stream: Stream, seq: int) -> None:
         """Remember that a stream has reached this far."""
-        self._positions[stream] = max(seq, self._positions.get(stream, 0))
+        with self._lock:
+            self._positions[stream] = max(seq, self._positions.get(stream, 0))
 
     def position(self, stream: Stream) -> int:
         """How far a stream is known to have reached."""
@@ -125,14 +128,15 @@ class Connection:
 
     def _make_headers(self, service: Stream, method: str, path: str) -> Mapping[str, str]:
         token = self.tokens.access[service]
-        proof = make_proof(
-            self.profile.device_key,
-            method=method,
-            url=self._transport.server.origin + path,
-            iat=int(self.runtime.now().timestamp()),
-            jti=self.runtime.random(JTI_BYTES),
-            access_token=token,
-        )
+        with self._lock:  # a device key in a token signs for one thread at a time
+            proof = make_proof(
+                self.profile.device_key,
+                method=method,
+                url=self._transport.server.origin + path,
+                iat=int(self.runtime.now().timestamp()),
+                jti=self.runtime.random(JTI_BYTES),
+                access_token=token,
+            )
         after = ", ".join(
             f"{stream}={self._positions[stream]}"
             for stream in Stream

@@ -1,13 +1,13 @@
 """Re-encrypts items under a new epoch: small ones many at a time, large ones streamed through a spool."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from solekey.crypto import ContentSource, EnvelopeReader, ItemContext, open_bytes
 from solekey.progress import Progress
-from solekey.vault.download import PartSource
 from solekey.vault.drafts import Put, StreamContent
+from solekey.vault.sealed_sources import PartSource, read_pieces
 from solekey.vault.spool import Spool, derive_fingerprint
 from solekey.vault.unlocked import UnlockedAccount
 from solekey_protocol.change_list import Change
@@ -29,6 +29,7 @@ def rekey_items(unlocked: UnlockedAccount, epoch: int, progress: Progress) -> No
     """Re-encrypt every item under ``epoch``, batch by batch; what another device has done is left alone.
 
     Raises:
+        TransferBusyError: another program of this profile re-encrypts the same items.
         OpenError, SwappedObjectError: an item's ciphertext is not what was committed. Nothing was changed
             about it, and the old key stays until it is.
     """
@@ -37,10 +38,17 @@ def rekey_items(unlocked: UnlockedAccount, epoch: int, progress: Progress) -> No
         progress(total - len(old), total)
         batch = _take_batch(old)
         drafts = list(_draft_batch(unlocked, batch))
-        unlocked.committer.commit(drafts, kind=CommitKind.REKEY)
-        for draft in drafts:
-            if isinstance(draft.content, StreamContent):
-                Spool(unlocked.connection.profile.folder, draft.content.fingerprint).delete()
+        with ExitStack() as held:
+            spools = [
+                Spool(unlocked.connection.profile.folder, draft.content.fingerprint)
+                for draft in drafts
+                if isinstance(draft.content, StreamContent)
+            ]
+            for spool in spools:
+                held.enter_context(spool.hold())
+            unlocked.committer.commit(drafts, kind=CommitKind.REKEY)
+            for spool in spools:
+                spool.delete()
     progress(total, total)
 
 
@@ -73,7 +81,7 @@ def _draft_batch(unlocked: UnlockedAccount, batch: list[Change]) -> Iterator[Put
 def _draft_large(unlocked: UnlockedAccount, change: Change) -> Put:
     reader = _make_reader(unlocked, change)
     metadata, size = reader.open_metadata(), reader.open_content_size()
-    fingerprint = derive_fingerprint("rekey", change.item, change.version, unlocked.streams.vault.epoch)
+    fingerprint = derive_fingerprint(("rekey", change.item), (change.version, unlocked.streams.vault.epoch))
     content = StreamContent(fingerprint, size, lambda: _open_source(unlocked, change))
     return Put(change.item, change.version, metadata, content)
 
@@ -88,14 +96,4 @@ def _make_reader(unlocked: UnlockedAccount, change: Change) -> EnvelopeReader:
 
 @contextmanager
 def _open_source(unlocked: UnlockedAccount, change: Change) -> Iterator[ContentSource]:
-    pieces = _make_reader(unlocked, change).iter_content()
-    rest = bytearray()
-
-    def read(size: int) -> bytes:
-        while len(rest) < size and (piece := next(pieces, b"")):
-            rest.extend(piece)
-        taken = bytes(rest[:size])
-        del rest[:size]
-        return taken
-
-    yield read
+    yield read_pieces(_make_reader(unlocked, change).iter_content())

@@ -7,10 +7,10 @@ from typing import Final
 
 from solekey.crypto import Confidential, EnvelopeReader, ItemContext, ItemMetadata
 from solekey.errors import ItemMissingError, ItemNameError
-from solekey.vault.download import PrefixSource
 from solekey.vault.item_index import ItemIndex
 from solekey.vault.keyring import Keyring
 from solekey.vault.objects import ObjectStore
+from solekey.vault.sealed_sources import PrefixSource, doubting_format
 from solekey_protocol.change_list import Change
 from solekey_protocol.envelope import HEADER_BYTES, TAG_BYTES
 from solekey_protocol.ids import AccountId, ItemId
@@ -98,9 +98,10 @@ class Directory:
         digests = [change.parts[0].digest for change in changes]
         prefixes: Iterator[bytes] = self._objects.fetch_prefixes(digests, _PREFIX_BYTES)
         for change, prefix in zip(changes, prefixes, strict=True):
-            reader = EnvelopeReader(
-                PrefixSource(self._objects, change, prefix),
-                data_key=self._keyring.data_key(change.epoch),
-                context=ItemContext(self._account, change.item, change.version),
-            )
-            self._known[change.item, change.version] = reader.open_metadata()
+            with doubting_format(self._objects, change):
+                reader = EnvelopeReader(
+                    PrefixSource(self._objects, change, prefix),
+                    data_key=self._keyring.data_key(change.epoch),
+                    context=ItemContext(self._account, change.item, change.version),
+                )
+                self._known[change.item, change.version] = reader.open_metadata()

@@ -1,69 +1,47 @@
-"""Ciphertext of one item version as a range-readable source: whole parts, each checked, few in memory."""
+"""Downloads: an item into a file, in constant memory, resumable, and visible only when it is whole.
 
-from collections import OrderedDict
-from dataclasses import dataclass, field
-from itertools import accumulate
-from typing import Final
+The parts are kept as ciphertext in the profile until all are there and checked; only then the content is
+decrypted into a file without a name, brought to disk, and named. After a crash at any point no plaintext is
+left, and only what is missing is fetched again (docs/decisions/0020). Spec: vault.md §10.
+"""
 
-from solekey.vault.objects import ObjectStore
-from solekey_protocol.change_list import Change
+from pathlib import Path
 
-_PARTS_IN_MEMORY: Final = 2
-"""The first or current one, and the last, whose end a reader looks at before anything else."""
-
-
-@dataclass(slots=True)
-class PartSource:
-    """A `RangeSource` over the parts that a signed commit names."""
-
-    objects: ObjectStore
-    change: Change
-    _starts: list[int] = field(init=False)
-    _recent: OrderedDict[int, bytes] = field(default_factory=OrderedDict)
-
-    def __post_init__(self) -> None:
-        self._starts = list(accumulate((part.size for part in self.change.parts), initial=0))
-
-    @property
-    def size(self) -> int:
-        """The envelope's size in bytes."""
-        return self._starts[-1]
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        """Read `length` bytes at `offset`. Raises SwappedObjectError."""
-        stop = min(offset + length, self.size)
-        pieces = []
-        for index, start in enumerate(self._starts[:-1]):
-            end = self._starts[index + 1]
-            if start < stop and offset < end:
-                pieces.append(self._part(index)[max(offset - start, 0) : stop - start])
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    def _part(self, index: int) -> bytes:
-        if index in self._recent:
-            self._recent.move_to_end(index)
-        else:
-            self._recent[index] = self.objects.fetch(self.change.parts[index].digest)
-            if len(self._recent) > _PARTS_IN_MEMORY:
-                self._recent.popitem(last=False)
-        return self._recent[index]
+from solekey.crypto import EnvelopeReader
+from solekey.profile.private_folder import PrivateFolder
+from solekey.progress import Phase, Progress, begin_phase
+from solekey.vault.disk_room import verify_room
+from solekey.vault.download_spool import DownloadSpool
+from solekey.vault.item_version import ItemVersion, iter_content
+from solekey.vault.sealed_sources import FileSource
+from solekey.vault.target_file import TargetFile
 
 
-@dataclass(frozen=True, slots=True)
-class PrefixSource:
-    """The beginning of an envelope, and the rest by ranges where the beginning does not reach."""
+def download(version: ItemVersion, folder: PrivateFolder, path: Path, progress: Progress) -> None:
+    """Write an item version to a file. What stood there stays until the new content is whole.
 
-    objects: ObjectStore
-    change: Change
-    prefix: bytes
+    Raises:
+        SwappedObjectError, OpenError: the server's ciphertext is not what was committed.
+        TargetError, DiskFullError: the file cannot be written.
+        TransferBusyError: another program fetches the same version.
+        VersionGoneError: another device has replaced it, and it is purged.
+    """
+    with TargetFile.make(path) as target:
+        if len(version.change.parts) == 1:
+            for piece in version.iter_parts(progress):
+                target.file.write(piece)
+            target.publish()
+            return
+        with DownloadSpool.held(folder, version.change) as spool, version.telling_loss():
+            begin_phase(progress, Phase.FETCH)
+            spool.fetch(version.unlocked.objects, progress)
+            begin_phase(progress, Phase.OPEN)
+            _decrypt(version.open_reader(FileSource(spool.file, version.change.size)), target, progress)
+            target.publish()
+            spool.delete()
 
-    @property
-    def size(self) -> int:
-        """The envelope's size in bytes."""
-        return self.change.size
 
-    def read_at(self, offset: int, length: int) -> bytes:
-        """Read `length` bytes at `offset`, at most to the end of the first part."""
-        if offset + length <= len(self.prefix) or len(self.prefix) >= self.change.parts[0].size:
-            return self.prefix[offset : offset + length]
-        return self.objects.fetch_range(self.change.parts[0].digest, offset, length)
+def _decrypt(reader: EnvelopeReader, target: TargetFile, progress: Progress) -> None:
+    verify_room(target.path.parent, reader.open_content_size())
+    for piece in iter_content(reader, progress):
+        target.file.write(piece)

@@ -19,12 +19,12 @@ class StreamContent:
 
     Attributes:
         fingerprint: names the source and its state, so that an interrupted upload finds its spool.
-        size: bytes.
+        size: bytes; None where only reading tells it.
         open: opens the source anew.
     """
 
     fingerprint: str
-    size: int
+    size: int | None
     open: Callable[[], AbstractContextManager[ContentSource]]
 
 
@@ -39,8 +39,8 @@ class Put(Confidential):
 
     @property
     def size(self) -> int:
-        """Size of the content in bytes."""
-        return self.content.size if isinstance(self.content, StreamContent) else len(self.content)
+        """Size of the content in bytes; 0 where it is not known yet."""
+        return (self.content.size or 0) if isinstance(self.content, StreamContent) else len(self.content)
 
     def copy_for_conflict(self, item: ItemId, name: str) -> "Put":
         """This put as a new item beside the one that another device changed first."""

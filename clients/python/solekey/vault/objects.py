@@ -4,11 +4,12 @@ Spec: vault.md §3.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from solekey.connection.connection import BYTES_TYPE, CBOR_TYPE, Connection
 from solekey.connection.transport import MAX_ANSWER_BYTES
-from solekey.errors import BadAnswerError, SwappedObjectError
+from solekey.errors import BadAnswerError, LostObjectError, SwappedObjectError
 from solekey.errors.refusals import NotFoundRefusal
 from solekey_protocol.encoding import Cbor, Json, encode_cbor, encode_json, parse_cbor
 from solekey_protocol.errors import MalformedError
@@ -63,18 +64,22 @@ class ObjectStore:
         """Fetch one object.
 
         Raises:
-            SwappedObjectError: the vault has other bytes under this digest, or none.
+            SwappedObjectError: the vault has other bytes under this digest.
+            LostObjectError: it has none.
         """
-        try:
+        with _naming_loss(digest):
             data = self._call("GET", f"objects/{digest}")
-        except NotFoundRefusal as error:
-            raise SwappedObjectError(f"the server has lost the object {digest}") from error
         return _verify(digest, data)
 
     def fetch_range(self, digest: Digest, offset: int, length: int) -> bytes:
-        """Fetch a piece of an object; nothing but the envelope's own seal vouches for it."""
+        """Fetch a piece of an object; nothing but the envelope's own seal vouches for it.
+
+        Raises:
+            LostObjectError: the vault does not have it.
+        """
         headers = {"Range": f"bytes={offset}-{offset + length - 1}"}
-        answer = self._connection.call(Stream.VAULT, "GET", f"objects/{digest}", headers=headers)
+        with _naming_loss(digest):
+            answer = self._connection.call(Stream.VAULT, "GET", f"objects/{digest}", headers=headers)
         partial = 206
         return answer.body if answer.status == partial else answer.body[offset : offset + length]
 
@@ -87,7 +92,7 @@ class ObjectStore:
         """Fetch the beginnings of objects in order; the envelope's own seal must vouch for them.
 
         Raises:
-            SwappedObjectError: the vault does not have one.
+            LostObjectError: the vault does not have one.
         """
         return self._fetch_all(digests, max_bytes_each)
 
@@ -104,7 +109,7 @@ class ObjectStore:
                 raise BadAnswerError("objects/fetch: expected a prefix of what was asked for")
             for digest, data in zip(asked, objects, strict=False):
                 if data is None:
-                    raise SwappedObjectError(f"the server has lost the object {digest}")
+                    raise LostObjectError(f"the server has lost the object {digest}")
                 yield data
             done += len(objects)
 
@@ -138,6 +143,14 @@ def _parse_objects(body: bytes) -> list[bytes | None]:
     if len(objects) != len(found):
         raise BadAnswerError("objects/fetch: expected byte strings")
     return objects
+
+
+@contextmanager
+def _naming_loss(digest: Digest) -> Iterator[None]:
+    try:
+        yield
+    except NotFoundRefusal as error:
+        raise LostObjectError(f"the server has lost the object {digest}") from error
 
 
 def _verify(digest: Digest, data: bytes) -> bytes:

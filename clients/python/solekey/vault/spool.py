@@ -2,26 +2,41 @@
 
 A large file is sealed once, into the profile folder, and uploaded from there. After a crash the same bytes go
 on; sealing again under a stored salt could meet a changed file under the same key stream. Only ciphertext,
-digests and a fingerprint of the source are on disk. Spec: vault.md §5.
+digests and a fingerprint of the source are on disk::
+
+    uploads/<fingerprint>.sealed   the envelope
+    uploads/<fingerprint>.json     the change that it makes; written when the envelope is whole
+    uploads/<fingerprint>.new      an envelope that is being sealed
+    uploads/<fingerprint>.lock     held by the process that works on it
+
+Spec: vault.md §10.
 """
 
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
-from solekey.errors import ProfileError
+from solekey.errors import ProfileError, TransferBusyError
 from solekey.profile.private_folder import PrivateFolder, open_private
+from solekey.vault.disk_room import naming_full_disk
+from solekey.vault.sealed_sources import find_starts
+from solekey.vault.transfer_lock import hold_transfer
 from solekey_protocol.change_list import Change, Part
 from solekey_protocol.encoding import Json, encode_json, parse_json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import Digest, ItemId, compute_digest
 from solekey_protocol.limits import MAX_PART_BYTES, MIB
 
+KEPT_S: Final = 7 * 24 * 3600
+"""How long an interrupted transfer is kept after its last attempt: 7 days."""
+
 _FOLDER: Final = "uploads"
 _MAX_PLAN_BYTES: Final = 64 * MIB
+_SOURCE_CHARS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,57 +46,111 @@ class Spool:
     folder: PrivateFolder
     fingerprint: str
 
+    def hold(self) -> AbstractContextManager[None]:
+        """Keep other processes away while this one works on it. Raises TransferBusyError."""
+        return hold_transfer(self._file("lock"))
+
     def load(self) -> Change | None:
         """Load what was sealed before: the change that the upload leads to. None: nothing, or not whole."""
         document = self.folder.read(f"{_FOLDER}/{self.fingerprint}.json")
         if document is None:
             return None
         try:
-            return _parse_plan(parse_json(document, max_bytes=_MAX_PLAN_BYTES))
+            change = _parse_plan(parse_json(document, max_bytes=_MAX_PLAN_BYTES))
         except (MalformedError, KeyError, TypeError):
             return None
+        return change if self._is_whole(change) else None
 
     def seal(self, item: ItemId, version: int, epoch: int, envelope: Iterable[bytes]) -> Change:
-        """Write an envelope, in constant memory, and return the change that it makes."""
-        self.delete()
-        self.folder.write(f"{_FOLDER}/{self.fingerprint}.sealed", b"")
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        """Write an envelope, in constant memory, and return the change that it makes.
+
+        What was sealed before stays readable until the new one is whole: it may be what is sealed anew.
+
+        Raises:
+            DiskFullError: there is no room.
+        """
         parts: list[Part] = []
-        with open_private(self._sealed, flags) as file:
-            for part in cut_parts(envelope):
-                file.write(part)
-                parts.append(Part(compute_digest(part), len(part)))
+        new = self._file("new")
+        new.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with (
+                naming_full_disk(new.parent),
+                open_private(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as file,
+            ):
+                for part in cut_parts(envelope):
+                    file.write(part)
+                    parts.append(Part(compute_digest(part), len(part)))
+        except BaseException:
+            new.unlink(missing_ok=True)
+            raise
         change = Change(item, version, epoch, tuple(parts))
+        self.folder.delete(f"{_FOLDER}/{self.fingerprint}.json")
+        new.replace(self.sealed)
         self.folder.write(f"{_FOLDER}/{self.fingerprint}.json", encode_json(_encode_plan(change)))
         return change
 
-    def read_parts(self, change: Change) -> Iterator[bytes]:
-        """Read the envelope's parts again.
+    def read_part(self, change: Change, index: int) -> bytes:
+        """Read one of the envelope's parts again.
 
         Raises:
-            ProfileError: the file was damaged.
+            ProfileError: the file was damaged; it is deleted, so that the next attempt seals anew.
         """
-        with self._sealed.open("rb") as file:
-            for part in change.parts:
-                data = file.read(part.size)
-                if compute_digest(data) != part.digest:
-                    raise ProfileError(f"{self._sealed} is damaged: delete it and start again")
-                yield data
+        part = change.parts[index]
+        with self.sealed.open("rb") as file:
+            file.seek(find_starts(change)[index])
+            data = file.read(part.size)
+        if compute_digest(data) != part.digest:
+            self.delete()
+            raise ProfileError(f"{self.sealed} was damaged and is deleted: run the same command again")
+        return data
+
+    def touch(self) -> None:
+        """Note that it is worked on: it is kept for some days from now."""
+        with suppress(FileNotFoundError):
+            os.utime(self.sealed)
 
     def delete(self) -> None:
         """Delete what was sealed."""
-        self.folder.delete(f"{_FOLDER}/{self.fingerprint}.json")
-        self.folder.delete(f"{_FOLDER}/{self.fingerprint}.sealed")
+        for kind in ("json", "sealed", "new"):  # the plan first: without it nothing is resumed
+            self._file(kind).unlink(missing_ok=True)
 
     @property
-    def _sealed(self) -> Path:
-        return self.folder.path / _FOLDER / f"{self.fingerprint}.sealed"
+    def sealed(self) -> Path:
+        """The envelope's file."""
+        return self._file("sealed")
+
+    def _is_whole(self, change: Change) -> bool:
+        return self.sealed.is_file() and self.sealed.stat().st_size == change.size
+
+    def _file(self, kind: str) -> Path:
+        return self.folder.path / _FOLDER / f"{self.fingerprint}.{kind}"
 
 
-def derive_fingerprint(*members: str | int) -> str:
-    """Derive the name of a source's spool: 32 hex characters."""
-    text = "\x00".join(str(member) for member in members)
-    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:32]
+def derive_fingerprint(source: tuple[str | int, ...], state: tuple[str | int, ...]) -> str:
+    """Derive the name of a source's spool, 32 hex characters: half for what it is, half for its state."""
+    return "".join(
+        hashlib.sha256("\x00".join(map(str, members)).encode(errors="surrogateescape")).hexdigest()[
+            :_SOURCE_CHARS
+        ]
+        for members in (source, state)
+    )
+
+
+def clean_uploads(folder: PrivateFolder, *, now_s: float, replaced_by: str = "") -> None:
+    """Delete what nobody will resume: not worked on for days, not whole, or of a source as it was before.
+
+    Args:
+        folder: the profile's folder.
+        now_s: the time by the clock of the file system.
+        replaced_by: the fingerprint of a source as it is now.
+    """
+    uploads = folder.path / _FOLDER
+    for fingerprint in {path.name.partition(".")[0] for path in uploads.glob("*.*") if path.name[0] != "."}:
+        spool = Spool(folder, fingerprint)
+        outdated = fingerprint != replaced_by and fingerprint[:_SOURCE_CHARS] == replaced_by[:_SOURCE_CHARS]
+        with suppress(TransferBusyError, OSError), spool.hold():
+            if outdated or spool.load() is None or now_s - spool.sealed.stat().st_mtime > KEPT_S:
+                spool.delete()
 
 
 def cut_parts(envelope: Iterable[bytes]) -> Iterator[bytes]:

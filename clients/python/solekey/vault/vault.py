@@ -4,29 +4,34 @@ Names, types, tags and times stand inside the ciphertext. A put never overwrites
 not seen: when another device was faster, both versions are kept, and the outcome says so.
 """
 
+import io
 import mimetypes
-import os
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 from solekey.account.devices import Devices
-from solekey.crypto import Confidential, ContentSource, EnvelopeReader, ItemContext, ItemMetadata
+from solekey.crypto import Confidential, ContentSource, ItemMetadata
 from solekey.errors import ItemChangedError
-from solekey.profile.private_folder import open_private
 from solekey.progress import Progress, ignore_progress
 from solekey.vault.commits import MAX_DRAFTS, Outcome
 from solekey.vault.directory import ItemInfo
-from solekey.vault.download import PartSource
+from solekey.vault.download import download
+from solekey.vault.download_spool import clean_downloads
 from solekey.vault.drafts import Put, Remove, StreamContent
-from solekey.vault.spool import Spool, derive_fingerprint
+from solekey.vault.intake import make_intake, put_back, read_head, take_in
+from solekey.vault.item_file import BUFFER_BYTES, ItemFile, ItemRanges
+from solekey.vault.item_version import ItemVersion
+from solekey.vault.source_file import SourceFile
+from solekey.vault.spool import Spool, clean_uploads, derive_fingerprint
 from solekey.vault.unlocked import UnlockedAccount
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import RAW_ID_BYTES, ItemId
 from solekey_protocol.limits import MIB
 
-SPOOL_FROM_BYTES = MIB
+SPOOL_FROM_BYTES: Final = MIB
 """Files from this size are sealed to disk first, so that their upload can be resumed."""
 
 
@@ -83,33 +88,60 @@ class Vault:
         Raises:
             ItemMissingError, ItemNameError: none or several of this name.
             OpenError, SwappedObjectError: the server's ciphertext is not what was committed.
+            VersionGoneError: another device replaced it meanwhile.
         """
-        info = self._find(name_or_id)
-        pieces = list(self._iter_content(info, progress))
-        self._seen[info.id] = info.version
-        return Item(info, b"".join(pieces))
+        version = self._find_version(name_or_id)
+        pieces = list(version.iter_parts(progress))
+        self._note_seen(version)
+        return Item(version.info, b"".join(pieces))
 
     def get_file(self, name_or_id: str, path: Path, *, progress: Progress = ignore_progress) -> ItemInfo:
         """Get an item into a file, in constant memory. The file appears only when all of it is authentic.
 
+        Call it again after an interruption: what was fetched is kept, as ciphertext, in the profile.
+
+        Raises:
+            As `get`, and TargetError, DiskFullError: the file cannot be written; the old one is untouched.
+            TransferBusyError: another program of this profile gets the same item.
+        """
+        version, folder = self._find_version(name_or_id), self.unlocked.connection.profile.folder
+        clean_downloads(folder, self.unlocked.index.items, now_s=time.time())
+        download(version, folder, path, progress)
+        self._note_seen(version)
+        return version.info
+
+    def iter_content(self, name_or_id: str, *, progress: Progress = ignore_progress) -> Iterator[bytes]:
+        """Get an item piece by piece, in constant memory, for pipes.
+
+        Each piece is authentic, and the end is known to be there before the first; a later one may fail
+        nevertheless, so that a consumer must wait for the end before it relies on the whole.
+
         Raises:
             As `get`.
         """
-        info = self._find(name_or_id)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-        try:
-            with open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as file:
-                for piece in self._iter_content(info, progress):
-                    file.write(piece)
-                file.flush()
-                os.fsync(file.fileno())
-            temporary.replace(path)
-        except BaseException:
-            with suppress(FileNotFoundError):
-                temporary.unlink()
-            raise
-        self._seen[info.id] = info.version
-        return info
+        version = self._find_version(name_or_id)
+        yield from version.iter_parts(progress)
+        self._note_seen(version)
+
+    def get_range(self, name_or_id: str, start: int, size: int) -> bytes:
+        """Get at most `size` bytes of an item's content from `start`: fetches and decrypts their chunks only.
+
+        Raises:
+            As `get`; ValueError: a negative start or size.
+        """
+        if start < 0 or size < 0:
+            raise ValueError("a range starts at 0 or later and has a size of 0 or more")
+        return ItemRanges(self._find_version(name_or_id)).read(start, size)
+
+    def open(self, name_or_id: str) -> io.BufferedReader:
+        """Open an item as a read-only, seekable binary file, which fetches only what is read.
+
+        It stays on the version that it was opened at, and ends with the unlocked block.
+
+        Raises:
+            As `get`; later, while reading, VersionGoneError: another device replaced it, and it is purged.
+        """
+        return io.BufferedReader(ItemFile(self._find_version(name_or_id)), BUFFER_BYTES)
 
     def put(
         self,
@@ -147,35 +179,75 @@ class Vault:
         name: str | None = None,
         *,
         tags: Sequence[str] = (),
+        restart: bool = False,
         progress: Progress = ignore_progress,
     ) -> Stored:
-        """Put a file, in constant memory. Call it again after an interruption: it resumes.
+        """Put a file, in constant memory. Call it again after an interruption: it goes on where it was.
+
+        Args:
+            path: the file.
+            name: the item's name; the file's if not given.
+            tags: the item's tags.
+            restart: seal the file anew, also when an interrupted upload could go on.
+            progress: is told how far it has come.
 
         Raises:
-            ContentSizeError: the file changed while it was read.
+            SourceError: not a file, or not readable. ContentSizeError: it changed while it was read.
+            DiskFullError: no room for the sealed file in the profile.
+            TransferBusyError: another program of this profile puts the same file.
         """
-        status = path.stat()
+        source, chosen = SourceFile.look_at(path), name or path.name
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
-        chosen = name or path.name
-        if status.st_size < SPOOL_FROM_BYTES:
-            return self._commit(
-                [self._draft(chosen, path.read_bytes(), kind, tuple(tags), {})], progress=progress
-            )[0]
-        fingerprint = derive_fingerprint(
-            str(path.resolve()), status.st_size, status.st_mtime_ns, chosen, self.unlocked.streams.vault.epoch
-        )
-        content = StreamContent(fingerprint, status.st_size, lambda: _open_source(path))
-        draft = self._draft(chosen, content, kind, tuple(tags), {})
-        spool = Spool(self.unlocked.connection.profile.folder, fingerprint)
-        sealed = spool.load()
-        if sealed is not None and sealed == self.unlocked.index.items.get(sealed.item):
-            spool.delete()  # the commit went through just before the interruption
-            return Stored(sealed.item, sealed.version, chosen, conflict=False)
-        if sealed is not None and draft.base_version == 0:
-            draft = Put(sealed.item, 0, draft.metadata, content)
-        stored = self._commit([draft], progress=progress)[0]
-        spool.delete()
+        if source.size < SPOOL_FROM_BYTES:
+            draft = self._draft(chosen, source.read(), kind, tuple(tags), {})
+            return self._commit([draft], progress=progress)[0]
+        state: tuple[str | int, ...] = (*source.state, *tags, self.unlocked.streams.vault.epoch)
+        fingerprint = derive_fingerprint((str(source.path), chosen), state)
+        folder = self.unlocked.connection.profile.folder
+        clean_uploads(folder, now_s=time.time(), replaced_by=fingerprint)
+        spool = Spool(folder, fingerprint)
+        with spool.hold():
+            if restart:
+                spool.delete()
+            content = StreamContent(fingerprint, source.size, source.open)
+            stored = self._resume(spool, self._draft(chosen, content, kind, tuple(tags), {}), progress)
+            spool.delete()
         return stored
+
+    def put_stream(
+        self,
+        name: str,
+        source: ContentSource,
+        *,
+        type: str | None = None,  # noqa: A002  # the field's name
+        tags: Sequence[str] = (),
+        progress: Progress = ignore_progress,
+    ) -> Stored:
+        """Put what a source gives until it ends, of any size, in constant memory. It cannot be resumed.
+
+        Args:
+            name: the item's name.
+            source: the `read` of a binary file such as standard input.
+            type: what the content is.
+            tags: the item's tags.
+            progress: is told how far it has come; the total is 0 until the source has ended.
+
+        Raises:
+            As `put_file`.
+        """
+        kind = type or "application/octet-stream"
+        head = read_head(source, SPOOL_FROM_BYTES)
+        draft = self._draft(name, head, kind, tuple(tags), {})
+        if len(head) < SPOOL_FROM_BYTES:
+            return self._commit([draft], progress=progress)[0]
+        spool = make_intake(self.unlocked)
+        clean_uploads(spool.folder, now_s=time.time(), replaced_by=spool.fingerprint)
+        with spool.hold():
+            try:
+                draft = take_in(self.unlocked, spool, draft, put_back(head, source), progress)
+                return self._commit([draft], progress=progress)[0]
+            finally:
+                spool.delete()
 
     def remove(self, name_or_id: str) -> ItemInfo:
         """Remove an item.
@@ -194,6 +266,22 @@ class Vault:
     def _find(self, name_or_id: str) -> ItemInfo:
         self.refresh()
         return self.unlocked.directory.find(name_or_id)
+
+    def _find_version(self, name_or_id: str) -> ItemVersion:
+        info = self._find(name_or_id)
+        return ItemVersion(self.unlocked, info, self.unlocked.index.items[info.id])
+
+    def _note_seen(self, version: ItemVersion) -> None:
+        self._seen[version.info.id] = version.info.version
+
+    def _resume(self, spool: Spool, draft: Put, progress: Progress) -> Stored:
+        """Commit a draft whose content may have been sealed, sent, or even committed before."""
+        sealed = spool.load()
+        if sealed is not None and sealed == self.unlocked.index.items.get(sealed.item):
+            return Stored(sealed.item, sealed.version, draft.metadata.name, conflict=False)
+        if sealed is not None and draft.base_version == 0:
+            draft = replace(draft, item=sealed.item)
+        return self._commit([draft], progress=progress)[0]
 
     def _draft(
         self,
@@ -222,22 +310,3 @@ class Vault:
             raise TypeError("a put is never dropped")
         self._seen[change.item] = change.version
         return Stored(change.item, change.version, put.metadata.name, outcome.conflict)
-
-    def _iter_content(self, info: ItemInfo, progress: Progress) -> Iterator[bytes]:
-        change = self.unlocked.index.items[info.id]
-        reader = EnvelopeReader(
-            PartSource(self.unlocked.objects, change),
-            data_key=self.unlocked.keyring.data_key(change.epoch),
-            context=ItemContext(self.unlocked.account, change.item, change.version),
-        )
-        total, done = reader.open_content_size(), 0
-        for piece in reader.iter_content():
-            done += len(piece)
-            progress(done, total)
-            yield piece
-
-
-@contextmanager
-def _open_source(path: Path) -> Iterator[ContentSource]:
-    with path.open("rb") as file:
-        yield file.read

@@ -1,0 +1,30 @@
+"""Room on disks: full ones are named, and what cannot fit is not begun."""
+
+import errno
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from solekey.errors import DiskFullError
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
+
+
+def verify_room(folder: Path, needed_bytes: int) -> None:
+    """Verify that a folder's disk has room now. Raises DiskFullError."""
+    free_bytes = shutil.disk_usage(folder).free
+    if needed_bytes > free_bytes:
+        raise DiskFullError(f"{folder}: {needed_bytes:,} bytes are needed, {free_bytes:,} are free")
+
+
+@contextmanager
+def naming_full_disk(folder: Path) -> Iterator[None]:
+    """Raise DiskFullError where the operating system tells of a full disk, a quota or a file size limit."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DiskFullError(f"{folder}: {error.strerror}") from error
+        raise

@@ -1,0 +1,82 @@
+"""One version of an item: what it is called, what it is made of, and how it is opened. It never changes.
+
+A reader stays on its version, also when another device puts a newer one or re-encrypts the item. The parts of
+a superseded version stay at the server until they are purged; from then on reading ends in VersionGoneError,
+which is told from a server that has lost or withholds what a signed commit names. Spec: vault.md §10.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from solekey.crypto import Confidential, DataKey, EnvelopeReader, ItemContext, RangeSource
+from solekey.errors import LostObjectError, VersionGoneError
+from solekey.progress import Phase, Progress, begin_phase
+from solekey.vault.directory import ItemInfo
+from solekey.vault.sealed_sources import PartSource
+from solekey.vault.unlocked import UnlockedAccount
+from solekey_protocol.change_list import Change
+from solekey_protocol.events import Stream
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class ItemVersion(Confidential):
+    """A version that was live when it was found."""
+
+    unlocked: UnlockedAccount
+    info: ItemInfo
+    change: Change
+
+    @property
+    def context(self) -> ItemContext:
+        """The place that its envelope is bound to."""
+        return ItemContext(self.unlocked.account, self.change.item, self.change.version)
+
+    def data_key(self) -> DataKey:
+        """The data key that it is sealed under. Raises WipedSecretError when the vault is locked again."""
+        return self.unlocked.keyring.data_key(self.change.epoch)
+
+    def open_reader(self, source: RangeSource) -> EnvelopeReader:
+        """Open a reader of its ciphertext. Raises OpenError."""
+        return EnvelopeReader(source, data_key=self.data_key(), context=self.context)
+
+    def iter_parts(self, progress: Progress) -> Iterator[bytes]:
+        """Open the content piece by piece, in constant memory, from whole parts as they are fetched.
+
+        Raises:
+            SwappedObjectError, OpenError: not what was committed. What was yielded before is authentic.
+            VersionGoneError: purged meanwhile.
+        """
+        begin_phase(progress, Phase.FETCH)
+        with self.telling_loss():
+            yield from iter_content(
+                self.open_reader(PartSource(self.unlocked.objects, self.change)), progress
+            )
+
+    @contextmanager
+    def telling_loss(self) -> Iterator[None]:
+        """Tell a version that was purged from an object that the server has lost or withholds.
+
+        Raises:
+            VersionGoneError: another device has put a newer version, or removed the item.
+            LostObjectError: the version is live, and the server must have it.
+        """
+        try:
+            yield
+        except LostObjectError as error:
+            self.unlocked.streams.sync(Stream.DEVICES, Stream.VAULT)
+            self.unlocked.index.catch_up()
+            if self.unlocked.index.items.get(self.change.item) == self.change:
+                raise
+            raise VersionGoneError(
+                f"{self.change.item}, version {self.change.version}: another device has replaced it"
+            ) from error
+
+
+def iter_content(reader: EnvelopeReader, progress: Progress) -> Iterator[bytes]:
+    """Open the whole content piece by piece, and tell how far it has come."""
+    total, done = reader.open_content_size(), 0
+    for piece in reader.iter_content():
+        done += len(piece)
+        progress(done, total)
+        yield piece

@@ -1,0 +1,57 @@
+"""A few transfers at the same time: while one part is being written, the next is on its way.
+
+Two are enough to hide the time between a request and its answer, and hold two parts in memory at most
+(docs/decisions/0020).
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, wait
+from threading import Thread
+from typing import Final, TypeVar
+
+AT_ONCE: Final = 2
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+def map_ahead(work: Callable[[A], B], inputs: Iterable[A]) -> Iterator[B]:
+    """Apply `work` to inputs, `AT_ONCE` at the same time; yields results, or raises errors, in their order.
+
+    When one fails, those under way are awaited, and no more are begun. When the consumer is interrupted they
+    are not awaited: nobody wants to wait for 8 MiB after Ctrl-C.
+    """
+    running: deque[Future[B]] = deque()
+    try:
+        for value in inputs:
+            running.append(_start(work, value))
+            if len(running) == AT_ONCE:
+                yield _take(running)
+        while running:
+            yield _take(running)
+    except Exception:
+        wait(running)
+        raise
+
+
+def _take(running: "deque[Future[B]]") -> B:
+    first = running[0]
+    wait([first])  # an interruption here is the consumer's own
+    running.popleft()
+    if first.exception() is not None:
+        wait(running)
+    return first.result()
+
+
+def _start(work: Callable[[A], B], value: A) -> "Future[B]":
+    future: Future[B] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work(value))
+        except BaseException as error:  # noqa: BLE001  # whatever it is, it is raised where the result is taken
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True, name="solekey-transfer").start()
+    return future

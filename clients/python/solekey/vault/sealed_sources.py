@@ -1,0 +1,179 @@
+"""Where a reader finds the ciphertext of one item version: range-readable sources over parts and files.
+
+    PartSource      whole parts, each checked against the signed commit, few in memory
+    RangedSource    pieces of parts: nothing is fetched but what is asked for; the envelope's seal vouches
+    PrefixSource    what is fetched already, and the rest of the first part by pieces
+    FileSource      an envelope on disk
+
+Spec: vault.md §3.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import accumulate
+from typing import BinaryIO, Final
+
+from solekey.crypto import ContentSource
+from solekey.errors import UnsupportedFormatError
+from solekey.vault.objects import ObjectStore
+from solekey_protocol.change_list import Change
+from solekey_protocol.limits import MIB
+
+_PARTS_IN_MEMORY: Final = 2
+"""The first or current one, and the last, whose end a reader looks at before anything else."""
+
+_WINDOW_BYTES: Final = 4 * MIB
+"""What is fetched by one request where several chunks are needed."""
+
+
+@dataclass(slots=True)
+class PartSource:
+    """Whole parts that a signed commit names."""
+
+    objects: ObjectStore
+    change: Change
+    _starts: list[int] = field(init=False)
+    _recent: OrderedDict[int, bytes] = field(default_factory=OrderedDict)
+
+    def __post_init__(self) -> None:
+        self._starts = find_starts(self.change)
+
+    @property
+    def size(self) -> int:
+        """The envelope's size in bytes."""
+        return self._starts[-1]
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Read `length` bytes at `offset`. Raises SwappedObjectError."""
+        pieces = [self._part(index)[start:stop] for index, start, stop in cut(self._starts, offset, length)]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _part(self, index: int) -> bytes:
+        if index in self._recent:
+            self._recent.move_to_end(index)
+        else:
+            self._recent[index] = self.objects.fetch(self.change.parts[index].digest)
+            if len(self._recent) > _PARTS_IN_MEMORY:
+                self._recent.popitem(last=False)
+        return self._recent[index]
+
+
+@dataclass(slots=True)
+class RangedSource:
+    """Pieces of parts.
+
+    Attributes:
+        until: where the chunks end that are wanted next; up to there several are fetched by one request.
+    """
+
+    objects: ObjectStore
+    change: Change
+    until: int = 0
+    _starts: list[int] = field(init=False)
+    _ahead: tuple[int, bytes] = (0, b"")
+
+    def __post_init__(self) -> None:
+        self._starts = find_starts(self.change)
+
+    @property
+    def size(self) -> int:
+        """The envelope's size in bytes."""
+        return self._starts[-1]
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Read `length` bytes at `offset`. Raises LostObjectError."""
+        if not self._has(offset, length):
+            more = max(_WINDOW_BYTES // max(length, 1), 1) * length
+            self.fetch_ahead(offset, max(length, min(more, self.until - offset)))
+        start = offset - self._ahead[0]
+        return self._ahead[1][start : start + length]
+
+    def fetch_ahead(self, offset: int, length: int) -> None:
+        """Fetch a piece, from which the next reads are answered."""
+        pieces = [
+            self.objects.fetch_range(self.change.parts[index].digest, start, stop - start)
+            for index, start, stop in cut(self._starts, offset, length)
+        ]
+        self._ahead = (offset, b"".join(pieces))
+
+    def _has(self, offset: int, length: int) -> bool:
+        start, data = self._ahead
+        return start <= offset and offset + length <= start + len(data)
+
+
+@dataclass(frozen=True, slots=True)
+class PrefixSource:
+    """The beginning of an envelope, and the rest by ranges where the beginning does not reach."""
+
+    objects: ObjectStore
+    change: Change
+    prefix: bytes
+
+    @property
+    def size(self) -> int:
+        """The envelope's size in bytes."""
+        return self.change.size
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Read `length` bytes at `offset`, at most to the end of the first part."""
+        if offset + length <= len(self.prefix) or len(self.prefix) >= self.change.parts[0].size:
+            return self.prefix[offset : offset + length]
+        return self.objects.fetch_range(self.change.parts[0].digest, offset, length)
+
+
+@dataclass(frozen=True, slots=True)
+class FileSource:
+    """An envelope on disk."""
+
+    file: BinaryIO
+    size: int
+
+    def read_at(self, offset: int, length: int) -> bytes:
+        """Read `length` bytes at `offset`."""
+        self.file.seek(offset)
+        return self.file.read(length)
+
+
+def find_starts(change: Change) -> list[int]:
+    """Find where each part begins in the envelope, and where the last one ends."""
+    return list(accumulate((part.size for part in change.parts), initial=0))
+
+
+def cut(starts: list[int], offset: int, length: int) -> Iterator[tuple[int, int, int]]:
+    """Cut a piece of an envelope along its parts: index of the part, and from where to where in it."""
+    stop = min(offset + length, starts[-1])
+    for index, start in enumerate(starts[:-1]):
+        end = starts[index + 1]
+        if start < stop and offset < end:
+            yield index, max(offset - start, 0), min(stop, end) - start
+
+
+def read_pieces(pieces: Iterator[bytes]) -> ContentSource:
+    """Make a source to be sealed of what a reader opens piece by piece."""
+    rest = bytearray()
+
+    def read(size: int) -> bytes:
+        while len(rest) < size and (piece := next(pieces, b"")):
+            rest.extend(piece)
+        taken = bytes(rest[:size])
+        del rest[:size]
+        return taken
+
+    return read
+
+
+@contextmanager
+def doubting_format(objects: ObjectStore, change: Change) -> Iterator[None]:
+    """Tell a header that the server has altered from one of a newer release, where only a piece was fetched.
+
+    Raises:
+        SwappedObjectError: the whole part is not what the signed commit names.
+        UnsupportedFormatError: it is; this client is too old.
+    """
+    try:
+        yield
+    except UnsupportedFormatError:
+        objects.fetch(change.parts[0].digest)
+        raise
