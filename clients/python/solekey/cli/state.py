@@ -79,28 +79,24 @@ class Cli:
         return Session.open(self.profile)
 
     @contextmanager
-    def progress(self, what: str, *, in_bytes: bool) -> "Iterator[Progress]":
-        """Show a bar with rate and remaining time while something long runs, where a person looks on."""
+    def progress(self, what: str, *, in_bytes: bool, printing: bool = False) -> "Iterator[Progress]":
+        """Show a bar with rate and remaining time while something long runs, where a person looks on.
+
+        Args:
+            what: what is going on.
+            in_bytes: whether it is counted in bytes, or else in items.
+            printing: whether the result goes to standard output: no bar then, if that is a terminal, too.
+        """
         from solekey.progress import ignore_progress
 
-        if self.as_json or self.quiet or not sys.stderr.isatty():
+        watched = sys.stderr.isatty() and not (printing and sys.stdout.isatty())
+        if self.as_json or self.quiet or not watched:
             yield ignore_progress
             return
-        from rich import progress as rich_progress
-        from rich.console import Console
+        from solekey.cli.progress_bar import show_bar
 
-        bytes_columns = (rich_progress.DownloadColumn(), rich_progress.TransferSpeedColumn())
-        columns = bytes_columns if in_bytes else (rich_progress.MofNCompleteColumn(),)
-        with rich_progress.Progress(
-            rich_progress.TextColumn("{task.description}"),
-            rich_progress.BarColumn(),
-            *columns,
-            rich_progress.TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-        ) as bar:
-            task = bar.add_task(what, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+        with show_bar(what, in_bytes=in_bytes) as bar:
+            yield bar
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:

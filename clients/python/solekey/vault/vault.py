@@ -82,6 +82,11 @@ class Vault:
         self.refresh()
         return self.unlocked.directory.list()
 
+    def find(self, name_or_id: str) -> ItemInfo:
+        """Find one item, as the list shows it. Raises ItemMissingError, ItemNameError."""
+        self.refresh()
+        return self.unlocked.directory.find(name_or_id)
+
     def get(self, name_or_id: str, *, progress: Progress = ignore_progress) -> Item:
         """Get an item with its content in memory.
 
@@ -256,19 +261,15 @@ class Vault:
             ItemMissingError, ItemNameError: none or several of this name.
             ItemChangedError: another device changed it after this vault had seen it.
         """
-        info = self._find(name_or_id)
+        info = self.find(name_or_id)
         draft = Remove(info.id, self._seen.get(info.id, info.version))
         outcome = self.unlocked.committer.commit([draft])[0]
         if outcome.change is None:
             raise ItemChangedError(f"{info.id} was changed by another device")
         return info
 
-    def _find(self, name_or_id: str) -> ItemInfo:
-        self.refresh()
-        return self.unlocked.directory.find(name_or_id)
-
     def _find_version(self, name_or_id: str) -> ItemVersion:
-        info = self._find(name_or_id)
+        info = self.find(name_or_id)
         return ItemVersion(self.unlocked, info, self.unlocked.index.items[info.id])
 
     def _note_seen(self, version: ItemVersion) -> None:

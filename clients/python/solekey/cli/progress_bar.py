@@ -1,0 +1,59 @@
+"""A progress bar on standard error: phase, share, bytes, rate and remaining time. Gone when all is done."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from solekey.progress import Phase
+
+_NAME_CHARS = 40
+
+
+class ProgressBar:
+    """A `solekey.progress.PhasedProgress` that draws. Each phase has a bar of its own."""
+
+    def __init__(self, bar: Progress, what: str) -> None:
+        self._bar = bar
+        self._what = escape(what if len(what) <= _NAME_CHARS else what[: _NAME_CHARS - 1] + "…")
+        self._task: TaskID = bar.add_task(self._what, total=None)
+        self._fresh = True
+
+    def begin(self, phase: Phase) -> None:
+        """Begin a phase."""
+        self._bar.reset(self._task, description=f"{self._what}: {phase}", total=None)
+        self._fresh = True
+
+    def __call__(self, done: int, total: int, /) -> None:
+        """Draw how far the phase has come."""
+        if self._fresh:  # what was there before this phase began says nothing about its rate
+            self._bar.reset(self._task, completed=done, total=total or None)
+            self._fresh = False
+        else:
+            self._bar.update(self._task, completed=done, total=total or None)
+
+
+@contextmanager
+def show_bar(what: str, *, in_bytes: bool) -> Iterator[ProgressBar]:
+    """Show a bar while the block runs."""
+    columns = (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(),)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        *columns,
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bar:
+        yield ProgressBar(bar, what)
