@@ -4,7 +4,8 @@
 
     register            account id, login key; the answer holds the second factor's secret
     prove_second_factor the first login
-    make_user_key       words to show, and to be confirmed by whoever writes them down
+    make_user_key       then, while nothing is in force: `solekey.recovery.make_kit`, `write_kit`, and
+                        `confirm_words` with what the user enters from the kit
     found               the user key certifies this device; data key epoch 1 is wrapped, stored, read back,
                         opened and compared
 
@@ -24,6 +25,8 @@ from solekey.connection.transport import Server
 from solekey.crypto import KdfParameters, UntrustedKdfParameters, UserKey, accept_kdf_parameters
 from solekey.errors import BadAnswerError
 from solekey.profile.profile import Profile
+from solekey.recovery.kit import RecoveryKit
+from solekey.recovery.proof import verify_pins
 from solekey.runtime import Runtime
 from solekey.vault.keyring import UnlockedUserKey
 from solekey.vault.wrapping import wrap_first_data_key
@@ -125,6 +128,7 @@ def log_in(
     code: str,
     device_name: str | None = None,
     runtime: Runtime | None = None,
+    kit: RecoveryKit | None = None,
 ) -> Session:
     """Log in on this device, new or known. A new device is enrolled and waits for `trust_device`.
 
@@ -136,8 +140,10 @@ def log_in(
         code: the authenticator's code of now.
         device_name: what a new device calls itself.
         runtime: clock, randomness, network.
+        kit: a recovery kit; the history that the server shows must contain what it pins.
 
     Raises:
+        KitMismatchError, RollbackError, HistoryForkError: see `solekey.recovery.proof.verify_pins`.
         LoginRefusedError: something was wrong; nobody is told what.
         DeviceRevokedError: this device was revoked, for ever.
     """
@@ -152,6 +158,8 @@ def log_in(
         _adopt(connection, connection.logins.log_in(profile.details.username, password, code))
         session = Session(connection)
         session.sync()
+        if kit is not None:
+            verify_pins(session, kit)
         if session.streams.devices.account_key is not None:
             session.devices.enrol()
     except BaseException:
@@ -160,15 +168,22 @@ def log_in(
     return session
 
 
-def trust_device(session: Session, user_key: UserKey) -> None:
+def trust_device(session: Session, user_key: UserKey, *, kit: RecoveryKit | None = None) -> None:
     """Make this pending device a trusted one: the user key must open the account's wraps; it is wiped.
 
+    With a recovery kit, the history that the server shows must contain what the kit pins.
+
     Raises:
+        KitMismatchError, RollbackError, HistoryForkError: see `solekey.recovery.proof.verify_pins`.
         WrongUserKeyError: a valid phrase of another key.
         TamperedWrapError: the phrase is right, the server's wrapped key is not.
     """
-    with session.unlock(user_key) as vault:
-        session.devices.trust_own(vault.unlocked.keyring.user_key)
+    with user_key:
+        if kit is not None:
+            session.sync()
+            verify_pins(session, kit)
+        with session.unlock(user_key) as vault:
+            session.devices.trust_own(vault.unlocked.keyring.user_key)
 
 
 def _adopt(connection: Connection, logged_in: LoggedIn) -> None:

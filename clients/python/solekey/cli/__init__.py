@@ -2,7 +2,9 @@
 
 ``state`` what all commands share · ``answers`` prompts, flags, environment, stdin · ``exit_codes`` ·
 ``hardening`` no core dumps ·
-``account`` ``items`` ``devices`` ``rotate`` ``events`` ``user_key`` one module a group of commands.
+``new_user_key`` its kit and its words, before it is in force ·
+``account`` ``items`` ``devices`` ``rotate`` ``events`` ``user_key`` ``recovery`` one module a group of
+commands.
 
 Nothing heavy is imported before a command runs, so that ``--help`` and completion are quick.
 """
@@ -28,6 +30,7 @@ _HOMES: Final = {
     "devices": "solekey.cli.devices",
     "rotate": "solekey.cli.rotate",
     "user-key": "solekey.cli.user_key",
+    "recovery": "solekey.cli.recovery",
     "events": "solekey.cli.events",
     "audit": "solekey.audit.command",
 }

@@ -11,11 +11,11 @@ from solekey.cli.answers import (
     ask_new_password,
     ask_user_key,
     code_options,
-    confirm_words,
     iter_codes,
     password_option,
     user_key_option,
 )
+from solekey.cli.new_user_key import KitChoice, keep_kit, kit_options, prepare_user_key
 from solekey.cli.state import Cli, pass_cli, state_options
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from solekey.connection.login import TotpSecret
     from solekey.connection.transport import Server
     from solekey.crypto import UserKey
+    from solekey.recovery.kit import RecoveryKit
 
 _server = click.option(
     "--server", envvar="SOLEKEY_SERVER", show_envvar=True, help="The server: https://host[:port]."
@@ -52,7 +53,12 @@ _device_name = click.option(
 @code_options
 @user_key_option
 @_device_name
-@click.option("--accept-risk", is_flag=True, help="Do not ask for some of the words, to confirm them.")
+@kit_options
+@click.option(
+    "--accept-risk",
+    is_flag=True,
+    help="For scripts: ask neither for the kit nor for its words again.",
+)
 @state_options
 @pass_cli
 def signup(
@@ -65,14 +71,17 @@ def signup(
     totp_secret: str | None,
     user_key: str | None,
     device_name: str | None,
+    kit: Path | None,
     *,
+    letter: bool,
     accept_risk: bool,
 ) -> None:
     """Make an account, and this device its first. Run it again to resume after an interruption.
 
-    Shows the authenticator's secret, and the user key as 24 words: once. Write them down; nobody else has
-    them. `--code auto` makes the code from the secret just received, for scripts. `--user-key` takes words
-    made before (`solekey user-key make`) instead of new ones.
+    Shows the authenticator's secret, and the user key as 24 words: once. Nobody else has them. The account
+    is founded when its recovery kit was saved and the words were entered again from it. `--code auto` makes
+    the code from the secret just received, for scripts. `--user-key` takes words that you have already
+    (`solekey user-key make`) instead of new ones.
     """
     pinned = _make_server(server, ca)
     name = ask(username, "User name", "--username", hidden=False)
@@ -82,7 +91,7 @@ def signup(
     with SignUp(state.profile, pinned, username=name, device_name=device_name) as sign_up:
         session, totp = _prove(state, sign_up, ask_new_password(password), code, totp_secret)
         with session:
-            key = _choose_user_key(state, sign_up, session, user_key, accept_risk=accept_risk)
+            key = _choose_user_key(state, session, user_key, KitChoice(kit, letter, accept_risk))
             sign_up.found(session, key)
             document = {
                 "account": session.account,
@@ -104,6 +113,11 @@ def signup(
 @password_option
 @code_options
 @_device_name
+@click.option(
+    "--kit",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A recovery kit: names the server and you, and says what history the server must show.",
+)
 @state_options
 @pass_cli
 def login(
@@ -115,11 +129,14 @@ def login(
     code: str | None,
     totp_secret: str | None,
     device_name: str | None,
+    kit: Path | None,
 ) -> None:
     """Log in on this device. On a new one, name the server and yourself; then run `solekey devices trust`."""
     new = not (state.profile / "profile.json").exists()
-    pinned = _make_server(server, ca) if new else None
-    name = ask(username, "User name", "--username", hidden=False) if new else None
+    made = _read_kit(kit) if kit else None
+    pinned = _make_server(server or (made.server if made else None), ca) if new else None
+    name = username or (made.username if made else None)
+    name = ask(name, "User name", "--username", hidden=False) if new else None
     secret = ask(password, "Password", "--password")
 
     from solekey.account.enrolment import log_in
@@ -129,7 +146,13 @@ def login(
     for attempt in iter_codes(code, totp_secret):
         try:
             session = log_in(
-                state.profile, pinned, username=name, password=secret, code=attempt, device_name=device_name
+                state.profile,
+                pinned,
+                username=name,
+                password=secret,
+                code=attempt,
+                device_name=device_name,
+                kit=made,
             )
         except LoginRefusedError as error:
             refusal = error
@@ -181,6 +204,12 @@ def _make_server(server: str | None, ca: Path | None) -> "Server":
     return Server(origin, ca)
 
 
+def _read_kit(path: Path) -> "RecoveryKit":
+    from solekey.recovery.documents import read_kit
+
+    return read_kit(path).kit
+
+
 def _prove(
     state: Cli, sign_up: "SignUp", password: str, code: str | None, totp_secret: str | None
 ) -> "tuple[Session, TotpSecret | None]":
@@ -222,29 +251,11 @@ def _show_totp(state: Cli, totp: "TotpSecret") -> None:
     click.echo(f"Add this to your authenticator app: {totp.secret}\n{totp.uri}")
 
 
-def _choose_user_key(
-    state: Cli, sign_up: "SignUp", session: "Session", given: str | None, *, accept_risk: bool
-) -> "UserKey":
-    """Make the user key and show it; ask for it where an earlier attempt has shown it already."""
+def _choose_user_key(state: Cli, session: "Session", given: str | None, choice: KitChoice) -> "UserKey":
+    """Make the user key and have its kit saved; ask for it where the account is founded already."""
     if given is not None or session.streams.devices.account_key is not None:
-        return ask_user_key(given)
-    user_key = sign_up.make_user_key()
-    show_words(state, user_key.to_phrase(), accept_risk=accept_risk)
-    return user_key
-
-
-def show_words(state: Cli, phrase: str, *, accept_risk: bool) -> None:
-    """Show a user key's words, once, before it is in force; have them confirmed."""
-    if state.as_json:
-        state.emit({"step": "user_key", "user_key": phrase})
-    else:
-        words = phrase.split()
-        click.echo("\nYour user key. Write down these 24 words; nobody else has them, they are shown once:\n")
-        for row in range(6):
-            places = [column * 6 + row for column in range(4)]
-            click.echo("   ".join(f"{place + 1:2} {words[place]:10}" for place in places))
-        click.echo()
-    confirm_words(phrase, accept_risk=accept_risk)
+        return keep_kit(state, session, ask_user_key(given), choice)
+    return prepare_user_key(state, session, choice)
 
 
 def _emit_login(state: Cli, session: "Session") -> None:

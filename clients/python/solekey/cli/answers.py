@@ -13,7 +13,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-CONFIRMED_WORDS: Final = 3
 STEP_S: Final = 30
 
 
@@ -55,7 +54,9 @@ def new_user_key_options(command: F) -> F:
     """Add what a command needs that puts a new user key in force."""
     for option in (
         click.option(
-            "--accept-risk", is_flag=True, help="Do not ask for some of the new words, to confirm them."
+            "--accept-risk",
+            is_flag=True,
+            help="For scripts: ask neither for the kit nor for its words again.",
         ),
         secret_option("--new-user-key", "SOLEKEY_NEW_USER_KEY", "The new user key; made if not given."),
     ):
@@ -104,22 +105,6 @@ def iter_codes(code: str | None, totp_secret: str | None) -> Iterator[str]:
     yield generator.generate_otp(step + 1)  # when this step was used up: servers take the next one early
     time.sleep(max((step + 1) * STEP_S + 0.5 - time.time(), 0))
     yield generator.generate_otp(step + 2)
-
-
-def confirm_words(phrase: str, *, accept_risk: bool) -> None:
-    """Ask for some of the words, so that nobody goes on without having written them down."""
-    import secrets
-
-    if accept_risk:
-        return
-    if not sys.stdin.isatty():
-        raise click.UsageError(
-            "nobody is here to confirm the words: keep them safe and say so (--accept-risk)"
-        )
-    words = phrase.split()
-    for position in sorted(secrets.SystemRandom().sample(range(len(words)), CONFIRMED_WORDS)):
-        while click.prompt(f"Word {position + 1}", err=True).strip().lower() != words[position]:
-            click.echo("That is not the word; look at what you have written down.", err=True)
 
 
 def _read(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:

@@ -1,10 +1,13 @@
 """``solekey devices list``, ``trust`` and ``revoke``."""
 
+from pathlib import Path
+
 import click
 
-from solekey.cli.account import show_words
-from solekey.cli.answers import ask_user_key, new_user_key_options, user_key_option
+from solekey.cli.answers import new_user_key_options, user_key_option
 from solekey.cli.items import unlocked
+from solekey.cli.new_user_key import KitChoice, kit_options
+from solekey.cli.recovery import read_key_and_kit
 from solekey.cli.rotate import choose_new_user_key
 from solekey.cli.state import ID_CHARS, Cli, pass_cli, state_options
 
@@ -50,16 +53,25 @@ def list_devices(state: Cli) -> None:
 
 
 @devices.command()
+@click.option(
+    "--kit",
+    type=click.Path(path_type=Path, dir_okay=False, exists=True),
+    help="A recovery kit (PDF): its words, and what history the server must show.",
+)
 @user_key_option
 @state_options
 @pass_cli
-def trust(state: Cli, user_key: str | None) -> None:
-    """Make this device a trusted one, with the user key. It must be logged in."""
+def trust(state: Cli, kit: Path | None, user_key: str | None) -> None:
+    """Make this device a trusted one, with the user key. It must be logged in.
+
+    With `--kit`, a server that hides or rewrites the history that the kit has pinned is refused first.
+    """
     state.verify_logged_in()
-    with ask_user_key(user_key) as key, state.open_session() as session:
+    key, made = read_key_and_kit(kit, user_key)
+    with key, state.open_session() as session:
         from solekey.account.enrolment import trust_device
 
-        trust_device(session, key)
+        trust_device(session, key, kit=made)
         device = session.devices.own_id
     if state.as_json:
         state.emit({"device": device, "status": "trusted"})
@@ -72,6 +84,7 @@ def trust(state: Cli, user_key: str | None) -> None:
 @click.option("--reason", type=click.Choice(_REASONS), default="lost", show_default=True, help="Why.")
 @user_key_option
 @new_user_key_options
+@kit_options
 @state_options
 @pass_cli
 def revoke(
@@ -80,20 +93,23 @@ def revoke(
     reason: str,
     user_key: str | None,
     new_user_key: str | None,
+    kit: Path | None,
     *,
+    letter: bool,
     accept_risk: bool,
 ) -> None:
     """Revoke DEVICE (name or id) for ever: its sessions end, both keys change.
 
-    Everything is re-encrypted, so that no key that the device had opens what is stored from then on. Run it
-    again after an interruption, with the new words (`--new-user-key`).
+    Everything is re-encrypted, so that no key that the device had opens what is stored from then on. The new
+    user key's recovery kit is saved, and its words are entered again from it, before anything happens. Run
+    it again after an interruption, with the new words (`--new-user-key`).
     """
     with unlocked(state, user_key) as vault:
         from solekey.rotation.revocation import revoke_device
         from solekey_protocol.events.devices import RevocationReason
 
         target = vault.devices.find(device)
-        key = choose_new_user_key(state, new_user_key, show_words, accept_risk=accept_risk)
+        key = choose_new_user_key(state, vault, new_user_key, KitChoice(kit, letter, accept_risk))
         with state.progress("re-encrypt", in_bytes=False) as progress:
             revocation = revoke_device(
                 vault, target.id, key, reason=RevocationReason(reason), progress=progress

@@ -1,17 +1,18 @@
 """``solekey rotate user-key``, ``data-key``, ``resume``, ``abort``, ``status`` and ``policy``."""
 
-from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from solekey.cli.account import show_words
 from solekey.cli.answers import new_user_key_options, secret_option, user_key_option
 from solekey.cli.items import unlocked
+from solekey.cli.new_user_key import KitChoice, keep_kit, kit_options, prepare_user_key
 from solekey.cli.state import Cli, pass_cli, state_options
 
 if TYPE_CHECKING:
     from solekey.crypto import UserKey
+    from solekey.vault.vault import Vault
 
 _DEFAULT_DAYS = 365
 
@@ -24,20 +25,32 @@ def rotate() -> None:
 @rotate.command("user-key")
 @user_key_option
 @new_user_key_options
+@kit_options
 @state_options
 @pass_cli
-def rotate_user_key(state: Cli, user_key: str | None, new_user_key: str | None, *, accept_risk: bool) -> None:
-    """Put a new user key in the place of the present one. The new words are shown before it is in force."""
+def rotate_user_key(
+    state: Cli,
+    user_key: str | None,
+    new_user_key: str | None,
+    kit: Path | None,
+    *,
+    letter: bool,
+    accept_risk: bool,
+) -> None:
+    """Put a new user key in the place of the present one.
+
+    It comes into force when its recovery kit was saved and its words were entered again from it.
+    """
     with unlocked(state, user_key) as vault:
         from solekey.rotation.rotation import change_user_key
 
-        key = choose_new_user_key(state, new_user_key, show_words, accept_risk=accept_risk)
+        key = choose_new_user_key(state, vault, new_user_key, KitChoice(kit, letter, accept_risk))
         rotation = change_user_key(vault, key)
         key_id = vault.unlocked.streams.devices.key_id
     if state.as_json:
         state.emit({"rotation": rotation, "key_id": key_id})
     else:
-        state.tell("The new user key is in force; the old words open nothing any more.")
+        state.tell("The new user key is in force; the old words and their kit open nothing any more.")
 
 
 @rotate.command("data-key")
@@ -142,16 +155,10 @@ def rotation_policy(state: Cli, user_key_days: int, data_key_days: int, user_key
         state.tell(f"User key: {user_key_days} days. Data key: {data_key_days} days.")
 
 
-def choose_new_user_key(
-    state: Cli, given: str | None, show: Callable[..., None], *, accept_risk: bool
-) -> "UserKey":
-    """Take the words that were given, or make a user key and show its words before it is in force."""
-    import os
-
+def choose_new_user_key(state: Cli, vault: "Vault", given: str | None, choice: KitChoice) -> "UserKey":
+    """Take the words that were given, or make a user key and have its kit saved before it is in force."""
     from solekey.crypto import UserKey
 
     if given is not None:
-        return UserKey.from_phrase(given)
-    user_key = UserKey.make(os.urandom)
-    show(state, user_key.to_phrase(), accept_risk=accept_risk)
-    return user_key
+        return keep_kit(state, vault.unlocked, UserKey.from_phrase(given), choice)
+    return prepare_user_key(state, vault.unlocked, choice)
