@@ -17,7 +17,7 @@ from shamir_mnemonic import Share as RawShare
 from shamir_mnemonic.shamir import ShareGroup
 from shamir_mnemonic.wordlist import WORD_INDEX_MAP, WORDLIST
 
-from solekey.crypto import RandomSource, UserKey
+from solekey.crypto import Confidential, RandomSource, UserKey
 from solekey.errors import (
     ForeignShareError,
     ShareChecksumError,
@@ -43,7 +43,7 @@ _MAX_SHOWN_LETTERS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Share(Confidential):
     """One share. ``set`` is the same for all shares that were made together; ``index`` counts from 1."""
 
     set: int
