@@ -6,10 +6,18 @@ Run: ``python spec/generate_vectors.py``; ``--check`` changes nothing and fails 
 import sys
 from pathlib import Path
 
-from vector_makers import device_key
+from vector_makers import (
+    device_key,
+    envelope_size,
+    login_key,
+    padme,
+    phrase,
+    user_key,
+    wrap,
+)
 
 FOLDER = Path(__file__).parent / "vectors"
-NOUNS = (device_key,)
+NOUNS = (device_key, envelope_size, login_key, padme, phrase, user_key, wrap)
 
 
 def main() -> int:

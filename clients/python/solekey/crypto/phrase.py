@@ -1,6 +1,8 @@
 """BIP-39 recovery phrases: 32 bytes as 24 English words with a checksum. Spec: keys.md §3.1."""
 
 import difflib
+import re
+import string
 from functools import cache
 from typing import Final
 
@@ -11,6 +13,9 @@ from solekey.errors import PhraseChecksumError, PhraseLengthError, UnknownWordEr
 PHRASE_WORDS: Final = 24
 _MAX_SUGGESTIONS: Final = 3
 _MAX_SHOWN_LETTERS: Final = 40
+# Unicode's White_Space and A to Z, and nothing else: str.split and str.lower know more, other languages less.
+_SPACES: Final = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
+_FOLD: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _PREFIX_LETTERS: Final = 4  # BIP-39: the first four letters tell every word apart
 
 
@@ -27,7 +32,7 @@ def parse_phrase(phrase: str) -> bytearray:
         UnknownWordError: a word that is not in the list; names the first such word.
         PhraseChecksumError: known words, wrong checksum.
     """
-    words = phrase.lower().split()
+    words = [word.translate(_FOLD) for word in _SPACES.split(phrase) if word]
     known = _known_words()
     for position, word in enumerate(words, start=1):
         if word not in known:
