@@ -12,10 +12,10 @@ from solekey.errors import refusals
 from solekey_protocol.errors import ProtocolError
 
 EXIT_CODES: Final[tuple[tuple[int, tuple[type[Exception], ...]], ...]] = (
-    (2, (errors.ShareCountError,)),
     (3, (errors.NotLoggedInError, errors.ProfileMissingError, refusals.SessionEndedError)),
     (4, (refusals.LoginRefusedError, refusals.TooManyAttemptsError)),
     (5, (errors.PhraseError, errors.WrongUserKeyError, errors.NewUserKeyNeededError)),
+    (1, (errors.ShareCountError,)),
     (5, (errors.ShareError, errors.KitMismatchError, errors.WordsDifferError)),
     (6, (errors.EvidenceError, errors.TamperedWrapError, errors.OpenError, errors.KdfRefusedError)),
     (6, (errors.InsecureServerError, errors.RedirectRefusedError, errors.ReadBackError)),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from solekey.recovery.record import ShareRecord
     from solekey.recovery.shares import Share
 
+MAX_SHARES = 16
 _file = click.Path(path_type=Path, dir_okay=False)
 _existing_file = click.Path(path_type=Path, dir_okay=False, exists=True)
 
@@ -96,10 +97,11 @@ def split(
     state: Cli, threshold: int, shares: int, output: Path | None, user_key: str | None, *, letter: bool
 ) -> None:
     """Split the user key into shares (SLIP-39): any THRESHOLD of them give it back, fewer say nothing."""
-    from solekey.errors import ShareCountError
-
-    if not 2 <= threshold <= shares <= 16:
-        raise ShareCountError(f"{threshold} of {shares} shares is not possible")
+    if not 2 <= threshold <= shares <= MAX_SHARES:
+        raise click.UsageError(
+            f"{threshold} of {shares} shares is not possible: choose 2 to {MAX_SHARES} shares, and a threshold "
+            "from 2 up to their number"
+        )
     state.verify_logged_in()
     key = ask_user_key(user_key)
 
