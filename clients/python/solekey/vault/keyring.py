@@ -126,7 +126,7 @@ def open_live_wrap(
     """
     wrap = stored.get(wrapped.wrap)
     if wrap is None:
-        raise TamperedWrapError
+        raise TamperedWrapError("place")  # the server has no bytes for the place that was signed
     place = WrapContext(
         account, wrapped.epoch, wrapped.wrap_version, wrapped.key_id, SecretKind(wrapped.secret)
     )
