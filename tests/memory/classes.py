@@ -5,17 +5,15 @@ import importlib
 import inspect
 import pkgutil
 import typing
-from collections.abc import Callable, Iterator
-from datetime import datetime
-from enum import Enum
-from pathlib import Path
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 import solekey
-from solekey.crypto import Confidential, SecretBytes
+from solekey.crypto import Confidential
 
 CANARY = "canary-7Qv2-that-must-never-be-printed"
-PUBLIC_TYPES = (bool, int, float, datetime, Enum, Path)
+TEXTS = (str, bytes, bytearray, memoryview, object)
+IDS = ("solekey.", "solekey_protocol.")
 
 
 def iter_classes() -> Iterator[type]:
@@ -57,9 +55,9 @@ def is_public(hint: Any) -> bool:
     if origin is not None:
         return origin is Callable or all(is_public(argument) for argument in arguments)
     if isinstance(hint, typing.TypeVar):
-        return hint.__bound__ is not None and is_public(hint.__bound__)
-    if hint is Callable or not inspect.isclass(hint):
-        return hint is Callable
-    if issubclass(hint, (*PUBLIC_TYPES, SecretBytes, Confidential)):
-        return True  # the last two are walked themselves
-    return hint.__module__.startswith(("solekey.", "solekey_protocol."))  # ids; classes that are walked too
+        return is_public(hint.__bound__ or Any)
+    if hint is Any or not inspect.isclass(hint):
+        return hint is not Any and not isinstance(hint, (str, typing.ForwardRef))
+    if hint.__module__.startswith(IDS):  # ids and enums are no free text; dataclasses are walked themselves
+        return True
+    return hint not in TEXTS and not issubclass(hint, (str, bytes, Mapping, Sequence, Set))

@@ -30,8 +30,13 @@ PUBLIC_FIELDS = {
     "Committer.device_name": "device names are in clear at the server",
     "MemorySource.data": "ciphertext",
     "PartSource._recent": "ciphertext",
+    "RangedSource._ahead": "ciphertext",
+    "RecoveryKit.log_head": "a checkpoint that everybody may see",
+    "RecoveryKit.server": "an address",
+    "RecoveryKit.username": "the server knows it",
     "PrefixSource.prefix": "ciphertext",
     "Runtime.http": "a transport of tests",
+    "Sheet.canvas": "an object that draws",
     "Spool.fingerprint": "a hash that names a file of the profile",
     "StreamContent.fingerprint": "a hash that names a file of the profile",
     "StreamCopy.state": "folded from public events",
@@ -115,6 +120,12 @@ def test_no_kind_of_key_prints_or_travels(kind):
         key.__getstate__()
     with pytest.raises(TypeError):
         bytes(key)
+
+
+@pytest.mark.parametrize("kind", DATACLASSES, ids=lambda kind: kind.__name__)
+def test_what_hides_a_field_does_not_travel_either(kind):
+    hides = any(not field.repr for field in dataclasses.fields(kind))
+    assert not hides or issubclass(kind, Confidential), f"{kind.__name__} hides a field: make it Confidential"
 
 
 def test_the_classes_that_are_known_to_hold_secrets_are_walked():
