@@ -62,6 +62,32 @@
     │       ├── ShareUnsupportedError share_unsupported    groups, or too costly a passphrase
     │       ├── TooFewSharesError    shares_too_few
     │       └── SharesRefusedError   shares_do_not_fit     forged or altered
+    ├── ProviderError                provider_failed       a place that keeps a key and does not serve it
+    │   ├── SpecError                provider_spec_invalid
+    │   ├── ExtraMissingError        provider_not_installed
+    │   ├── NobodyToAskError         provider_unattended   no PIN or passphrase, and nobody to ask
+    │   ├── ProviderReadOnlyError    provider_read_only    prompt: stores nothing
+    │   ├── ProviderEmptyError       provider_empty        no user key of this account
+    │   ├── ProviderOccupiedError    provider_occupied     another user key of this account
+    │   ├── ForeignUserKeyError      provider_other_account
+    │   ├── DeviceKeyMissingError    device_key_missing
+    │   ├── KeyFileError             key_file_unusable     not readable, not writable, a symbolic link
+    │   │   ├── MalformedKeyFileError key_file_malformed
+    │   │   ├── KeyFileKdfError      key_file_kdf_refused  Argon2id below the floor, above the ceiling
+    │   │   ├── PassphraseRefusedError passphrase_refused  a new one that is too short
+    │   │   ├── WrongPassphraseError wrong_passphrase      or an altered header: they look the same
+    │   │   └── TamperedKeyFileError key_file_tampered     right passphrase, altered key
+    │   ├── OsKeyringError           keyring_unusable
+    │   │   ├── InsecureKeyringError keyring_insecure      keeps secrets in clear, or nothing
+    │   │   └── KeyringEntryError    keyring_entry_damaged
+    │   └── TokenError               token_failed          PKCS#11
+    │       ├── TokenModuleError     token_module_missing
+    │       ├── TokenMissingError    token_missing         not there, or removed
+    │       ├── TokenAmbiguousError  token_ambiguous       several fit
+    │       ├── TokenUnsuitableError token_unsuitable      cannot keep a key as it must be kept
+    │       ├── PinRefusedError      pin_refused
+    │       ├── PinLockedError       pin_locked
+    │       └── TamperedTokenObjectError token_object_tampered
     ├── RotationError                rotation_refused
     │   ├── NewUserKeyNeededError    new_user_key_needed   an open change goes to another user key
     │   └── ReadBackError            wrap_read_back        what was stored is not what was sent
@@ -81,6 +107,34 @@ from solekey.errors.ciphertext import (
     UnsupportedFormatError,
 )
 from solekey.errors.profile import NotLoggedInError, ProfileError, ProfileExistsError, ProfileMissingError
+from solekey.errors.providers import (
+    DeviceKeyMissingError,
+    ExtraMissingError,
+    ForeignUserKeyError,
+    InsecureKeyringError,
+    KeyFileError,
+    KeyFileKdfError,
+    KeyringEntryError,
+    MalformedKeyFileError,
+    NobodyToAskError,
+    OsKeyringError,
+    PassphraseRefusedError,
+    PinLockedError,
+    PinRefusedError,
+    ProviderEmptyError,
+    ProviderError,
+    ProviderOccupiedError,
+    ProviderReadOnlyError,
+    SpecError,
+    TamperedKeyFileError,
+    TamperedTokenObjectError,
+    TokenAmbiguousError,
+    TokenError,
+    TokenMissingError,
+    TokenModuleError,
+    TokenUnsuitableError,
+    WrongPassphraseError,
+)
 from solekey.errors.recovery import (
     ForeignShareError,
     KitExistsError,
@@ -148,13 +202,17 @@ __all__ = [
     "BadAnswerError",
     "ContentSizeError",
     "ContentionError",
+    "DeviceKeyMissingError",
     "DiskFullError",
     "EmptyPasswordError",
     "EvidenceError",
+    "ExtraMissingError",
     "ForeignDeviceError",
     "ForeignShareError",
+    "ForeignUserKeyError",
     "ForgedEventError",
     "HistoryForkError",
+    "InsecureKeyringError",
     "InsecureServerError",
     "ItemChangedError",
     "ItemMissingError",
@@ -162,22 +220,35 @@ __all__ = [
     "KdfDowngradeError",
     "KdfExcessiveError",
     "KdfRefusedError",
+    "KeyFileError",
+    "KeyFileKdfError",
+    "KeyringEntryError",
     "KitExistsError",
     "KitMismatchError",
     "KitUnreadableError",
     "LostObjectError",
+    "MalformedKeyFileError",
     "MetadataError",
     "NewUserKeyNeededError",
+    "NobodyToAskError",
     "NotLoggedInError",
     "OpenError",
     "OpenStage",
+    "OsKeyringError",
+    "PassphraseRefusedError",
     "PasswordTextError",
     "PhraseChecksumError",
     "PhraseError",
     "PhraseLengthError",
+    "PinLockedError",
+    "PinRefusedError",
     "ProfileError",
     "ProfileExistsError",
     "ProfileMissingError",
+    "ProviderEmptyError",
+    "ProviderError",
+    "ProviderOccupiedError",
+    "ProviderReadOnlyError",
     "ReadBackError",
     "RecoveryError",
     "RedirectRefusedError",
@@ -194,9 +265,17 @@ __all__ = [
     "SharesRefusedError",
     "SolekeyError",
     "SourceError",
+    "SpecError",
     "SwappedObjectError",
+    "TamperedKeyFileError",
+    "TamperedTokenObjectError",
     "TamperedWrapError",
     "TargetError",
+    "TokenAmbiguousError",
+    "TokenError",
+    "TokenMissingError",
+    "TokenModuleError",
+    "TokenUnsuitableError",
     "TooFewSharesError",
     "TransferBusyError",
     "TransferError",
@@ -208,5 +287,6 @@ __all__ = [
     "VersionGoneError",
     "WipedSecretError",
     "WordsDifferError",
+    "WrongPassphraseError",
     "WrongUserKeyError",
 ]

@@ -1,0 +1,191 @@
+"""Where a user key or a device key is stored, and cannot be used. Spec: key-providers.md §7."""
+
+from solekey.errors.base import SolekeyError
+
+
+class ProviderError(SolekeyError):
+    """A place that keeps a key and does not serve it."""
+
+    code = "provider_failed"
+    ADVICE = "Give the 24 words themselves (--user-key), and look at the place that keeps the key."
+
+
+class SpecError(ProviderError):
+    """A text that names no key provider."""
+
+    code = "provider_spec_invalid"
+    ADVICE = "Write prompt:, file:PATH, keyring:[NAME] or pkcs11:token=LABEL;object=NAME?module-path=PATH."
+
+
+class ExtraMissingError(ProviderError):
+    """A provider whose Python package is not installed."""
+
+    code = "provider_not_installed"
+    ADVICE = "Install the named extra into the environment that runs solekey, then run it again."
+
+
+class NobodyToAskError(ProviderError):
+    """A PIN or passphrase is needed where nobody can be asked."""
+
+    code = "provider_unattended"
+    ADVICE = (
+        "Run it at a terminal, or set SOLEKEY_PASSPHRASE or SOLEKEY_PIN (a token also takes pin-source=)."
+    )
+
+
+class ProviderReadOnlyError(ProviderError):
+    """A provider that stores nothing."""
+
+    code = "provider_read_only"
+    ADVICE = "Choose file:PATH, keyring:[NAME] or pkcs11:…; they store keys."
+
+
+class ProviderEmptyError(ProviderError):
+    """A provider that has no user key of this account."""
+
+    code = "provider_empty"
+    ADVICE = "Insert the medium that has it, or store the key there: `solekey user-key store SPEC`."
+
+
+class ProviderOccupiedError(ProviderError):
+    """A provider that has another user key of this account already."""
+
+    code = "provider_occupied"
+    ADVICE = (
+        "If that key was replaced by a rotation, overwrite it (--replace); otherwise choose another place."
+    )
+
+
+class ForeignUserKeyError(ProviderError):
+    """A provider that has the user key of another account."""
+
+    code = "provider_other_account"
+    ADVICE = "Choose another place: this one belongs to another account and was left as it is."
+
+
+class KeyFileError(ProviderError):
+    """A key file that cannot be read or written."""
+
+    code = "key_file_unusable"
+    ADVICE = "Check that the medium is there and writable, and that the path names the file itself."
+
+
+class MalformedKeyFileError(KeyFileError):
+    """A file that is not a key file."""
+
+    code = "key_file_malformed"
+    ADVICE = "Name the key file itself; if this is it, it is damaged: use your words and store the key again."
+
+
+class KeyFileKdfError(KeyFileError):
+    """A key file whose passphrase parameters are outside of what this client uses."""
+
+    code = "key_file_kdf_refused"
+    ADVICE = "Somebody altered the file, or it was not made by Solekey; your passphrase was not asked for."
+
+
+class PassphraseRefusedError(KeyFileError):
+    """A new passphrase that is too short, or no text."""
+
+    code = "passphrase_refused"
+    ADVICE = (
+        "Choose at least 12 characters, better six random words: whoever has the file may guess for ever."
+    )
+
+
+class WrongPassphraseError(KeyFileError):
+    """Another passphrase than the file's, or a file whose header was altered: they look the same."""
+
+    code = "wrong_passphrase"
+    ADVICE = "Enter the passphrase again; if you are sure of it, the file was altered: use your words."
+
+
+class TamperedKeyFileError(KeyFileError):
+    """A key file whose passphrase is right and whose sealed key was altered."""
+
+    code = "key_file_tampered"
+    ADVICE = "Your passphrase is right, but the file was altered: use your words and store the key again."
+
+
+class OsKeyringError(ProviderError):
+    """The operating system's keyring does not serve."""
+
+    code = "keyring_unusable"
+    ADVICE = "Unlock the keyring of your desktop session, or choose another provider."
+
+
+class InsecureKeyringError(OsKeyringError):
+    """A keyring that would keep the key in clear, or not at all."""
+
+    code = "keyring_insecure"
+    ADVICE = "Install or start a real keyring (Secret Service, KWallet, macOS Keychain, Windows Credentials)."
+
+
+class KeyringEntryError(OsKeyringError):
+    """An entry of the keyring that holds no key of ours."""
+
+    code = "keyring_entry_damaged"
+    ADVICE = "Delete the entry in the keyring's own program, then store the key again."
+
+
+class TokenError(ProviderError):
+    """A PKCS#11 token that does not do what was asked."""
+
+    code = "token_failed"
+    ADVICE = "Look at the token with its maker's program, or with pkcs11-tool; then try again."
+
+
+class TokenModuleError(TokenError):
+    """A PKCS#11 module that cannot be loaded."""
+
+    code = "token_module_missing"
+    ADVICE = "Add ?module-path= and the path of the PKCS#11 library of the token's maker to the spec."
+
+
+class TokenMissingError(TokenError):
+    """A token that is not there, or is not there any more."""
+
+    code = "token_missing"
+    ADVICE = "Insert the token, wait until it is ready, then try again."
+
+
+class TokenAmbiguousError(TokenError):
+    """Several tokens that fit."""
+
+    code = "token_ambiguous"
+    ADVICE = "Say which: add serial=… (or slot-id=…) to the spec."
+
+
+class TokenUnsuitableError(TokenError):
+    """A token that cannot keep a key as it must be kept."""
+
+    code = "token_unsuitable"
+    ADVICE = "Use a token with AES-GCM (user key) or Ed25519 (device key), or choose another provider."
+
+
+class PinRefusedError(TokenError):
+    """A PIN that the token refuses."""
+
+    code = "pin_refused"
+    ADVICE = "Check the PIN before you try again: most tokens lock after a few wrong ones."
+
+
+class PinLockedError(TokenError):
+    """A token that takes no PIN any more."""
+
+    code = "pin_locked"
+    ADVICE = "Unlock it with the security officer's PIN (the maker's program), or use your words."
+
+
+class TamperedTokenObjectError(TokenError):
+    """What lies on the token does not open with the token's key for this account."""
+
+    code = "token_object_tampered"
+    ADVICE = "Somebody with the PIN altered what lies on the token: use your words and store the key again."
+
+
+class DeviceKeyMissingError(ProviderError):
+    """The place that keeps the device key does not have it any more."""
+
+    code = "device_key_missing"
+    ADVICE = "Bring back what kept it; if it is lost, log in with a new profile and revoke this device."
