@@ -13,12 +13,16 @@
 Spec: recovery.md.
 """
 
-from solekey.recovery.documents import read_kit, write_kit
-from solekey.recovery.kit import RecoveryKit, SavedKit, make_kit
-from solekey.recovery.paper import Paper
-from solekey.recovery.proof import KitProof, verify_kit
-from solekey.recovery.reentry import confirm_words
-from solekey.recovery.shares import combine_shares, split_user_key
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from solekey.recovery.documents import read_kit, write_kit
+    from solekey.recovery.kit import RecoveryKit, SavedKit, make_kit
+    from solekey.recovery.paper import Paper
+    from solekey.recovery.proof import KitProof, verify_kit
+    from solekey.recovery.reentry import confirm_words
+    from solekey.recovery.shares import combine_shares, parse_share, split_user_key
 
 __all__ = [
     "KitProof",
@@ -28,8 +32,32 @@ __all__ = [
     "combine_shares",
     "confirm_words",
     "make_kit",
+    "parse_share",
     "read_kit",
     "split_user_key",
     "verify_kit",
     "write_kit",
 ]
+
+_HOMES = {
+    "KitProof": "proof",
+    "Paper": "paper",
+    "RecoveryKit": "kit",
+    "SavedKit": "kit",
+    "combine_shares": "shares",
+    "confirm_words": "reentry",
+    "make_kit": "kit",
+    "parse_share": "shares",
+    "read_kit": "documents",
+    "split_user_key": "shares",
+    "verify_kit": "proof",
+    "write_kit": "documents",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: a login needs no share and no paper."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return value

@@ -3,11 +3,11 @@
 Spec: recovery.md §4.
 """
 
-from solekey.crypto import UserKey
+from solekey.crypto import Confidential, UserKey
 from solekey.errors import PhraseChecksumError, PhraseLengthError, UnknownWordError, WordsDifferError
 
 
-class Reentry:
+class Reentry(Confidential):
     """The words of a user key that are being entered again. A piece may be one word, a line, or all."""
 
     def __init__(self, user_key: UserKey) -> None:

@@ -9,7 +9,7 @@ Spec: recovery.md §5.
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from shamir_mnemonic import EncryptedMasterSecret, MnemonicError, recover_ems, split_ems
@@ -49,10 +49,10 @@ class Share(Confidential):
     set: int
     index: int
     threshold: int
-    raw: RawShare = field(repr=False)
+    raw: RawShare
 
     def to_words(self) -> str:
-        """The share's 33 words. Secret."""
+        """The share's 33 words."""
         return str(self.raw.mnemonic())
 
 
