@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vector_makers import (
     device_key,
+    envelope,
     envelope_size,
     login_key,
     padme,
@@ -17,7 +18,7 @@ from vector_makers import (
 )
 
 FOLDER = Path(__file__).parent / "vectors"
-NOUNS = (device_key, envelope_size, login_key, padme, phrase, user_key, wrap)
+NOUNS = (device_key, envelope, envelope_size, login_key, padme, phrase, user_key, wrap)
 
 
 def main() -> int:

@@ -26,6 +26,11 @@ def encrypt(key: bytes, nonce: bytes, plaintext: bytes, associated_data: bytes) 
     return AESGCM(key).encrypt(nonce, plaintext, associated_data)
 
 
+def decrypt(key: bytes, nonce: bytes, sealed: bytes, associated_data: bytes) -> bytes:
+    """Open AES-256-GCM. Raises InvalidTag."""
+    return AESGCM(key).decrypt(nonce, sealed, associated_data)
+
+
 def public_key(seed: bytes) -> bytes:
     """The Ed25519 public key of a seed."""
     return Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()

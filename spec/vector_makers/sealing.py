@@ -12,7 +12,9 @@ from vector_makers.primitives import (
     DATA_KEY,
     ITEM_RAW,
     SALT,
+    counting,
     derive,
+    encode_id,
     encode_json,
     encrypt,
 )
@@ -28,6 +30,7 @@ METADATA: Mapping[str, Any] = {
     "type": "login",
 }
 CONTENT = b"correct horse"
+LONG_CONTENT = counting(0x00, 8300)  # with METADATA 8,704 bytes: two whole chunks of 4 KiB, and 512 bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,3 +111,23 @@ def encode_inner(
     size = compute_padme(max(len(head) + 8, 256)) if size is None else size
     claimed = len(content) if claimed is None else claimed
     return head.ljust(size - 8, b"\x00") + claimed.to_bytes(8, "big")
+
+
+def open_input(
+    envelope: bytes,
+    *,
+    data_key: bytes = DATA_KEY,
+    epoch: int = 1,
+    account: bytes = ACCOUNT_RAW,
+    item: bytes = ITEM_RAW,
+    version: int = 3,
+) -> dict[str, Any]:
+    """What an opener is given: the envelope, and from the signed commit all the rest."""
+    return {
+        "data_key": data_key.hex(),
+        "epoch": epoch,
+        "account": encode_id("acc", account),
+        "item": encode_id("itm", item),
+        "version": version,
+        "envelope": envelope.hex(),
+    }
