@@ -1,4 +1,4 @@
-"""The outside world in one place: clock, randomness, sleep, network. All else takes it as arguments."""
+"""The outside world in one place: clock, randomness, sleep, network, people. Others take them as arguments."""
 
 import os
 import time
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import httpx
 
 from solekey.crypto.secrets import RandomSource
+from solekey.providers.question import Ask, refuse_to_ask
 
 
 def _now() -> datetime:
@@ -24,12 +25,14 @@ class Runtime:
         random: cryptographically random bytes.
         sleep: waits for seconds, between retries.
         http: replaces the network (TLS included) by an in-process transport.
+        ask: asks a person for the PIN of a token that keeps the device key; refuses if not given.
     """
 
     now: Callable[[], datetime] = _now
     random: RandomSource = os.urandom
     sleep: Callable[[float], None] = time.sleep
     http: httpx.BaseTransport | None = None
+    ask: Ask = refuse_to_ask
 
     def now_ms(self) -> int:
         """The time in milliseconds since 1970."""

@@ -46,12 +46,19 @@ class SignUp:
         *,
         username: str,
         device_name: str | None = None,
+        device_key: str | None = None,
         runtime: Runtime | None = None,
     ) -> None:
         self._runtime = runtime or Runtime()
         name = device_name or platform.node() or DEFAULT_DEVICE_NAME
         self.profile = Profile.create(
-            folder, server, username=username, device_name=name, random=self._runtime.random
+            folder,
+            server,
+            username=username,
+            device_name=name,
+            random=self._runtime.random,
+            device_key=device_key,
+            ask=self._runtime.ask,
         )
         self._connection = Connection(self.profile, self._runtime)
 
@@ -127,6 +134,7 @@ def log_in(
     password: str,
     code: str,
     device_name: str | None = None,
+    device_key: str | None = None,
     runtime: Runtime | None = None,
     kit: RecoveryKit | None = None,
 ) -> Session:
@@ -139,7 +147,8 @@ def log_in(
         password: the password.
         code: the authenticator's code of now.
         device_name: what a new device calls itself.
-        runtime: clock, randomness, network.
+        device_key: where a new device's key is kept: `file:`, `keyring:[NAME]` or `pkcs11:…`.
+        runtime: clock, randomness, network, a person to ask for a token's PIN.
         kit: a recovery kit; the history that the server shows must contain what it pins.
 
     Raises:
@@ -149,10 +158,18 @@ def log_in(
     """
     runtime = runtime or Runtime()
     if server is None or username is None:
-        profile = Profile.open(folder)
+        profile = Profile.open(folder, runtime.ask)
     else:
         name = device_name or platform.node() or DEFAULT_DEVICE_NAME
-        profile = Profile.create(folder, server, username=username, device_name=name, random=runtime.random)
+        profile = Profile.create(
+            folder,
+            server,
+            username=username,
+            device_name=name,
+            random=runtime.random,
+            device_key=device_key,
+            ask=runtime.ask,
+        )
     connection = Connection(profile, runtime)
     try:
         _adopt(connection, connection.logins.log_in(profile.details.username, password, code))

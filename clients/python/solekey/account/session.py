@@ -36,8 +36,9 @@ class Session:
         Raises:
             ProfileMissingError, NotLoggedInError
         """
-        profile = profile if isinstance(profile, Profile) else Profile.open(profile)
-        connection = Connection(profile, runtime or Runtime())
+        runtime = runtime or Runtime()
+        profile = profile if isinstance(profile, Profile) else Profile.open(profile, runtime.ask)
+        connection = Connection(profile, runtime)
         try:
             _ = connection.tokens
             return cls(connection)

@@ -2,9 +2,9 @@
 
 ::
 
-    profile.json      server, user name, account, device name
+    profile.json      server, user name, account, device name, where the device key and the user key are kept
     server-ca.pem     the pinned authority, if the server has its own
-    device.key        the device key's 32-byte seed, hex
+    device.key        the device key's 32-byte seed, hex; not there if a keyring or a token keeps it
     session.json      access tokens and the one-time refresh token, bound to the device key
     streams/          verified copies of the account's events
     heads.json        pins how far they went
@@ -21,28 +21,41 @@ from pathlib import Path
 from typing import Self, cast
 
 from solekey.connection.transport import Server
-from solekey.crypto import Confidential, DeviceKey, RandomSource, SoftwareDeviceKey
+from solekey.crypto import Confidential, DeviceKey, RandomSource
 from solekey.errors import NotLoggedInError, ProfileError, ProfileExistsError, ProfileMissingError
 from solekey.profile.private_folder import PrivateFolder
+from solekey.providers.device_keys import IN_PROFILE, KEY_FILE, DeviceKeyStore
+from solekey.providers.question import Ask, refuse_to_ask
 from solekey_protocol.encoding import Json, encode_json, parse_json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
-from solekey_protocol.ids import AccountId, SessionId
+from solekey_protocol.ids import AccountId, PublicKey, SessionId
 from solekey_protocol.limits import MIB
 
-_DETAILS, _CA, _DEVICE_KEY, _TOKENS = "profile.json", "server-ca.pem", "device.key", "session.json"
+_DETAILS, _CA, _TOKENS = "profile.json", "server-ca.pem", "session.json"
 FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True)
 class ProfileDetails:
-    """What `profile.json` says. ``kdf`` stays until sign-up is through, to make the same login key again."""
+    """What `profile.json` says. It never holds a PIN, a passphrase or a user key.
+
+    Attributes:
+        origin, username, account, device_name: the server, who, and what the device is called.
+        kdf: stays until sign-up is through, to make the same login key again.
+        device_key_from: the spec of what keeps the device key.
+        device_public_key: whose key it is, where that cannot be read from the profile folder.
+        user_key_from: the spec of what keeps the user key, if this device has stored it; see `providers`.
+    """
 
     origin: str
     username: str
     account: AccountId | None
     device_name: str
     kdf: Mapping[str, Json] | None = None
+    device_key_from: str = IN_PROFILE
+    device_public_key: PublicKey | None = None
+    user_key_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,52 +79,88 @@ class Profile:
 
     @classmethod
     def create(
-        cls, path: Path, server: Server, *, username: str, device_name: str, random: RandomSource
+        cls,
+        path: Path,
+        server: Server,
+        *,
+        username: str,
+        device_name: str,
+        random: RandomSource,
+        device_key: str | None = None,
+        ask: Ask = refuse_to_ask,
     ) -> Self:
         """Create the profile of a new device; open it when this user's is there already, to resume.
 
+        Args:
+            path: the folder.
+            server: the server, which is pinned.
+            username: whose device it is.
+            device_name: what it is called.
+            random: makes the device key.
+            device_key: where the device key is kept: `file:` (the folder), `keyring:[NAME]`, `pkcs11:…`.
+            ask: asks a person for the PIN of a token.
+
         Raises:
-            ProfileExistsError: the folder is another user's or another server's profile.
+            ProfileExistsError: the folder is another user's or another server's profile, or its device key
+                is kept elsewhere.
             ProfileError: the folder cannot be made, or is open to others.
+            ProviderError: what should keep the device key does not.
         """
         folder = PrivateFolder(path)
         folder.make()
         if folder.read(_DETAILS) is not None:
-            existing = cls.open(path)
+            existing = cls.open(path, ask)
             same = (existing.details.origin, existing.details.username) == (server.origin, username)
             if not same:
                 raise ProfileExistsError(f"{path} is the profile of {existing.details.username}")
+            if device_key not in (None, existing.details.device_key_from):
+                raise ProfileExistsError(f"{path} keeps its device key in {existing.details.device_key_from}")
             return existing
-        device_key = SoftwareDeviceKey.make(random)
-        folder.write(_DEVICE_KEY, device_key.to_private_bytes().hex().encode())
+        spec = device_key or IN_PROFILE
+        key = DeviceKeyStore(spec, folder, ask).make(random)
         if server.ca_file is not None:
             folder.write(_CA, server.ca_file.read_bytes())
-        profile = cls(folder, ProfileDetails(server.origin, username, None, device_name), device_key)
+        profile = cls(
+            folder,
+            ProfileDetails(
+                origin=server.origin,
+                username=username,
+                account=None,
+                device_name=device_name,
+                device_key_from=spec,
+                device_public_key=key.public_key if spec != IN_PROFILE else None,
+            ),
+            key,
+        )
         profile.save(profile.details)
         return profile
 
     @classmethod
-    def open(cls, path: Path) -> Self:
-        """Open a profile.
+    def open(cls, path: Path, ask: Ask = refuse_to_ask) -> Self:
+        """Open a profile. A token that keeps the device key is needed when it signs, not before.
+
+        Args:
+            path: the folder.
+            ask: asks a person for the PIN of a token.
 
         Raises:
             ProfileMissingError: there is none.
             ProfileError: damaged, or open to others.
+            ProviderError: what keeps the device key does not serve it.
         """
         folder = PrivateFolder(path)
-        document, seed = folder.read(_DETAILS), folder.read(_DEVICE_KEY)
-        if document is None or seed is None:
+        document = folder.read(_DETAILS)
+        if document is None:
             raise ProfileMissingError(f"{path} is not a profile")
         folder.verify_private()
         try:
-            members = cast("dict[str, Json]", parse_json(document, max_bytes=MIB))
-            return cls(
-                folder,
-                _parse_details(members),
-                SoftwareDeviceKey.from_private_bytes(bytes.fromhex(seed.decode())),
-            )
+            details = _parse_details(cast("dict[str, Json]", parse_json(document, max_bytes=MIB)))
         except (MalformedError, KeyError, TypeError, ValueError) as error:
             raise ProfileError(f"{path} is damaged: {error}") from error
+        if details.device_key_from == IN_PROFILE and folder.read(KEY_FILE) is None:
+            raise ProfileMissingError(f"{path} is not a profile")
+        store = DeviceKeyStore(details.device_key_from, folder, ask)
+        return cls(folder, details, store.open(details.device_public_key))
 
     @property
     def details(self) -> ProfileDetails:
@@ -170,8 +219,12 @@ class Profile:
 def _parse_details(members: dict[str, Json]) -> ProfileDetails:
     if members.pop("version") != FORMAT_VERSION:
         raise ProfileError("this profile was made by a newer release")
-    account = members.pop("account")
-    details = ProfileDetails(account=AccountId(str(account)) if account else None, **members)  # type: ignore[arg-type]  # our own file; a wrong member fails on use
+    account, public_key = members.pop("account"), members.pop("device_public_key", None)
+    details = ProfileDetails(
+        account=AccountId(str(account)) if account else None,
+        device_public_key=PublicKey(str(public_key)) if public_key else None,
+        **members,  # type: ignore[arg-type]  # our own file; a wrong member fails on use
+    )
     Server(details.origin)
     return details
 
