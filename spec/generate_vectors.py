@@ -7,18 +7,35 @@ import sys
 from pathlib import Path
 
 from vector_makers import (
+    canonical_json,
+    cbor,
     device_key,
     envelope,
     envelope_size,
+    identifier,
     login_key,
     padme,
     phrase,
+    statement,
     user_key,
     wrap,
 )
 
 FOLDER = Path(__file__).parent / "vectors"
-NOUNS = (device_key, envelope, envelope_size, login_key, padme, phrase, user_key, wrap)
+NOUNS = (
+    identifier,
+    canonical_json,
+    cbor,
+    statement,
+    phrase,
+    user_key,
+    wrap,
+    login_key,
+    device_key,
+    padme,
+    envelope_size,
+    envelope,
+)
 
 
 def main() -> int:

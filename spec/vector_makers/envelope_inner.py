@@ -212,7 +212,7 @@ def _values() -> dict[str, tuple[str, Any, str]]:
         f"type {name}": ("type", value, "The pattern is for the whole string.")
         for name, value in types.items()
     }
-    tags = {
+    tags: dict[str, Any] = {
         "null": None,
         "an object": {},
         "a text": "home",
@@ -224,7 +224,7 @@ def _values() -> dict[str, tuple[str, Any, str]]:
         "of 65": [str(number) for number in range(65)],
     }
     cases |= {f"tags {name}": ("tags", value, "At most 64 distinct texts.") for name, value in tags.items()}
-    attributes = {
+    attributes: dict[str, Any] = {
         "null": None,
         "an array": [],
         "with an empty key": {"": ""},

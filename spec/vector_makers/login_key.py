@@ -102,7 +102,7 @@ def _malformed() -> list[Vector]:
         "no object": ([], "Parameters are an object."),
         "null": (None, "Parameters are an object."),
     }
-    values = {
+    values: dict[str, dict[str, Any]] = {
         "algorithm argon2i": {"algorithm": "argon2i"},
         "algorithm in capitals": {"algorithm": "Argon2id"},
         "algorithm null": {"algorithm": None},
@@ -123,7 +123,7 @@ def _malformed() -> list[Vector]:
 
 
 def _bounds() -> list[Vector]:
-    below = {
+    below: dict[str, dict[str, Any]] = {
         "memory 65535 KiB": {"memory_kib": 65_535},
         "memory 0": {"memory_kib": 0},
         "memory negative": {"memory_kib": -65_536},
@@ -135,7 +135,7 @@ def _bounds() -> list[Vector]:
         "iterations 2 for 1 GiB": {"iterations": 2, "memory_kib": 1_048_576},
         "lanes 3 below, memory above the ceiling": {"lanes": 3, "memory_kib": 2**31},
     }
-    above = {
+    above: dict[str, dict[str, Any]] = {
         "memory above 1 GiB": {"memory_kib": 1_048_577},
         "memory 2^53 - 1": {"memory_kib": 2**53 - 1},
         "iterations 17": {"iterations": 17},
