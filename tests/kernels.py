@@ -6,18 +6,23 @@ that a test decides who knows what.
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from actors import Actor
 
-from solekey_eventlog.bus import Bus, derive_topics, open_bus
+from solekey_eventlog.bus import Bus, Record, derive_topics, open_bus
 from solekey_eventlog.clock import ManualClock
 from solekey_eventlog.config import Secret
 from solekey_eventlog.kernel import Kernel, ServiceDefinition, build_kernel
-from solekey_protocol.event import Event
-from solekey_protocol.events import Stream
-from solekey_protocol.ids import AccountId
-from solekey_protocol.statements import Head, SignedStatement
+from solekey_eventlog.streams import TOPICS
+from solekey_protocol.event import Event, encode_event
+from solekey_protocol.events import Body, Stream, auth
+from solekey_protocol.ids import AccountId, Timestamp
+from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
+
+AUTH_TOPIC = TOPICS[Stream.AUTH]
 
 NewUrl = Callable[[str], str]
 """The URL of a fresh database, for a service's name."""
@@ -31,6 +36,7 @@ class Rig:
     new_url: NewUrl
     clock: ManualClock = field(default_factory=ManualClock)
     kernels: dict[Stream, Kernel] = field(default_factory=dict)
+    _auth_heads: dict[AccountId, Head] = field(default_factory=dict)
 
     def build(self, definition: ServiceDefinition, **settings: object) -> Kernel:
         """Build a service's kernel on a fresh database."""
@@ -72,6 +78,24 @@ class Rig:
         with self.kernels[signed.statement.stream].store.begin() as uow:
             account = signed.statement.account
             return uow.append(account, uow.head(account), signed)[0]
+
+    def log_in(self, actor: Actor) -> None:
+        """Tell every kernel that the actor's session was opened now, where there is no auth service."""
+        until = Timestamp.from_datetime(self.clock.now() + timedelta(hours=12))
+        self._tell(actor, auth.SessionOpened(actor.session, actor.device, auth.Factor.TOTP, until))
+
+    def step_up(self, actor: Actor) -> None:
+        """Tell every kernel that the actor's user proved a second factor again."""
+        self._tell(actor, auth.SessionSteppedUp(actor.session, auth.Factor.TOTP))
+
+    def _tell(self, actor: Actor, fact: Body) -> None:
+        after = self._auth_heads.get(actor.account, EMPTY_HEAD)
+        now = Timestamp.from_datetime(self.clock.now())
+        event = encode_event(fact, account=actor.account, after=after, time=now)
+        self._auth_heads[actor.account] = Head(event.seq, event.digest)
+        for kernel in self.kernels.values():
+            if AUTH_TOPIC in kernel.topics:
+                kernel.projector.apply(Record(AUTH_TOPIC, 0, event.seq - 1, actor.account, event.raw))
 
     def close(self) -> None:
         for kernel in self.kernels.values():

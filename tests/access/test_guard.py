@@ -55,7 +55,9 @@ class Gate:
 
     def log_in(self, actor: Actor) -> int:
         expires_at = Timestamp.from_datetime(self.rig.clock.now() + timedelta(hours=12))
-        return self.tell(actor.account, auth.SessionOpened(actor.session, actor.device, expires_at))
+        return self.tell(
+            actor.account, auth.SessionOpened(actor.session, actor.device, auth.Factor.TOTP, expires_at)
+        )
 
     def say(self, actor: Actor, body: Body) -> None:
         self.rig.append(actor.sign(body, self.rig.head(Stream.DEVICES, actor.account)))

@@ -16,7 +16,7 @@ from protocol.keyring import (
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream, auth, devices, rotation, vault
 from solekey_protocol.events.fields import RotationKind
-from solekey_protocol.ids import RotationId, SessionId, Timestamp
+from solekey_protocol.ids import RotationId, SessionId, Timestamp, compute_digest
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_protocol.wrap import SecretKind
 
@@ -57,12 +57,12 @@ def tell() -> list[Event]:
     """The honest log, in the order in which it was written."""
     story = Story()
     story.fact(auth.AccountRegistered(1))
-    story.fact(auth.MfaEnrolled(auth.Factor.TOTP))
-    story.fact(auth.SessionOpened(LAPTOP_SESSION, LAPTOP.device, LATER))
+    story.fact(auth.MfaEnrolled(auth.Factor.TOTP, compute_digest(b"totp salt")))
+    story.fact(auth.SessionOpened(LAPTOP_SESSION, LAPTOP.device, auth.Factor.TOTP, LATER))
     story.say(founded(), account=USER)
     story.say(wrapped(1, 1, KEY_ID))
     story.say(vault.ItemsCommitted(1, vault.CommitKind.DELTA, 1, digest("changes 1"), 3, 4096))
-    story.fact(auth.SessionOpened(PHONE_SESSION, PHONE.device, LATER))
+    story.fact(auth.SessionOpened(PHONE_SESSION, PHONE.device, auth.Factor.TOTP, LATER))
     story.say(devices.DeviceEnrolled(PHONE.certificate), PHONE)
     story.say(devices.DeviceTrusted(USER.public, PHONE.certificate), PHONE, account=USER)
     story.say(vault.ItemsCommitted(2, vault.CommitKind.DELTA, 1, digest("changes 2"), 1, 1024), PHONE)

@@ -16,7 +16,7 @@ from solekey_eventlog.errors import NotFound, RevokedDevice, SessionOver
 from solekey_protocol.event import encode_event
 from solekey_protocol.events import auth as said
 from solekey_protocol.events.devices import DeviceRevoked, RevocationReason
-from solekey_protocol.ids import SYSTEM_ACCOUNT, Digest, KeyId, SessionId, Timestamp
+from solekey_protocol.ids import SYSTEM_ACCOUNT, Digest, KeyId, SessionId, Timestamp, compute_digest
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_protocol.streams import AuthStream, DevicesStream
 
@@ -24,6 +24,7 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMITS = AuthLimits()
 LAPTOP, PHONE, BEN = Actor("ana", "laptop"), Actor("ana", "phone"), Actor("ben", "laptop")
 SESSION, OTHER = (SessionId.from_raw(derive_raw(label)) for label in ("one", "other"))
+FACTOR_ID = compute_digest(b"totp salt")
 END = Timestamp.from_datetime(NOW + timedelta(hours=12))
 KDF = KdfParameters(65536, 3, 4, bytes(16))
 REGISTER = asked.RegisterAccount(LAPTOP.account, Username("ana"), Key("login").public, KDF)
@@ -34,9 +35,9 @@ TOKEN = IssuedToken(
 REUSE = [said.RefreshReuseDetected(SESSION, 1), said.SessionEnded(SESSION, said.SessionEnd.REFRESH_REUSED)]
 OPENED = (
     said.AccountRegistered(1),
-    said.MfaEnrolled(said.Factor.TOTP),
-    said.SessionOpened(SESSION, LAPTOP.device, END),
-    said.SessionOpened(OTHER, PHONE.device, END),
+    said.MfaEnrolled(said.Factor.TOTP, FACTOR_ID),
+    said.SessionOpened(SESSION, LAPTOP.device, said.Factor.TOTP, END),
+    said.SessionOpened(OTHER, PHONE.device, said.Factor.TOTP, END),
 )
 
 
@@ -87,7 +88,7 @@ def test_register():
         (state(name_holder=change(CREDENTIAL, account=BEN.account)), UsernameTaken),
         (state(credential=change(CREDENTIAL, proven=True)), AccountTaken),
         (state(credential=change(CREDENTIAL, login_key=Key("other").public)), AccountTaken),
-        (state(said.MfaEnrolled(said.Factor.TOTP)), AccountTaken),
+        (state(said.MfaEnrolled(said.Factor.TOTP, FACTOR_ID)), AccountTaken),
         (state(said.AccountClosed(1)), AccountTaken),
     ],
 )
@@ -108,9 +109,9 @@ def test_a_proven_name_is_never_free():
 
 
 def test_open():
-    command = asked.OpenSession(SESSION, LAPTOP.device)
-    opened = said.SessionOpened(SESSION, LAPTOP.device, END)
-    enrolled = said.MfaEnrolled(said.Factor.TOTP)
+    command = asked.OpenSession(SESSION, LAPTOP.device, said.Factor.TOTP, FACTOR_ID)
+    opened = said.SessionOpened(SESSION, LAPTOP.device, said.Factor.TOTP, END)
+    enrolled = said.MfaEnrolled(said.Factor.TOTP, FACTOR_ID)
     assert judge(state(said.AccountRegistered(1)), command) == [enrolled, opened]
     assert judge(state(said.AccountRegistered(1), enrolled), command) == [opened]
     assert judge(state(devices=DevicesStream.start(LAPTOP.account)), command)  # an unknown device may enrol

@@ -25,7 +25,10 @@ def test_a_first_login_proves_the_factor_and_opens_a_session(desk, ana):
     assert answer["expires_in_s"] == 300
     assert answer["position"] == {"auth": 3}
     registered, enrolled, opened = desk.said(ana)
-    assert (registered, enrolled) == (said.AccountRegistered(1), said.MfaEnrolled(said.Factor.TOTP))
+    assert (registered, enrolled) == (
+        said.AccountRegistered(1),
+        said.MfaEnrolled(said.Factor.TOTP, enrolled.factor_id),
+    )
     assert (opened.session, opened.device) == (answer["session"], ana.actor.device)
     assert opened.expires_at.datetime == desk.now + timedelta(hours=12)
 

@@ -280,7 +280,9 @@ def test_a_session_that_slipped_past_the_reaction_is_not_refreshed(desk, ana, op
     with desk.api.kernel.store.begin() as uow:
         head = uow.head(ana.actor.account)
         until = "2026-11-24T00:00:00.000Z"
-        uow.append(ana.actor.account, head, said.SessionOpened(slipped, ana.actor.device, until))
+        uow.append(
+            ana.actor.account, head, said.SessionOpened(slipped, ana.actor.device, said.Factor.TOTP, until)
+        )
         _put_token(uow, ana, desk, raw, slipped)
     assert code_of(refresh(desk, ana, raw.reveal())) == "401 session_ended"
     assert desk.said(ana)[-1] == said.SessionEnded(slipped, said.SessionEnd.DEVICE_REVOKED)

@@ -186,9 +186,9 @@ class FakeServer(httpx.BaseTransport):
         self.made += 1
         session = SessionId.from_raw(self.made.to_bytes(16, "big"))
         if not account.states[Stream.AUTH].factors:
-            self.said(account, auth_said.MfaEnrolled(auth_said.Factor.TOTP))
+            self.said(account, auth_said.MfaEnrolled(auth_said.Factor.TOTP, compute_digest(b"totp salt")))
         ends = Timestamp.from_datetime(self.now + timedelta(hours=12))
-        self.said(account, auth_said.SessionOpened(session, device, ends))
+        self.said(account, auth_said.SessionOpened(session, device, auth_said.Factor.TOTP, ends))
         return self._issue(account, device, session)
 
     def _issue(self, account: FakeAccount, device: DeviceId, session: SessionId) -> httpx.Response:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from datetime import timedelta
 
 import pytest
 from actors import Actor, UserKey, derive_rotation_id
@@ -9,7 +10,7 @@ from actors import Actor, UserKey, derive_rotation_id
 from solekey_devices.api import DevicesApi
 from solekey_devices.definition import DEFINITION
 from solekey_devices.tables import metadata
-from solekey_eventlog.errors import BadRequest, Forbidden, StalePosition, UnsupportedMediaType
+from solekey_eventlog.errors import BadRequest, Forbidden, StalePosition, StepUpRequired, UnsupportedMediaType
 from solekey_eventlog.http import Headers, Request
 from solekey_eventlog.migrations import find_differences
 from solekey_protocol.errors import MalformedError, SchemaError, SignatureError, UntrustedDeviceError
@@ -23,7 +24,10 @@ STRANGER = Actor("ben", "laptop")
 
 @pytest.fixture
 def api(rig):
-    return DevicesApi(rig.build(DEFINITION))
+    api = DevicesApi(rig.build(DEFINITION))
+    for actor in (LAPTOP, PHONE, TABLET):
+        rig.log_in(actor)
+    return api
 
 
 @pytest.fixture
@@ -79,6 +83,34 @@ def test_enrol_trust_revoke_and_change_the_account_key(both, head, rig):
         state = both.kernel.streams.devices(uow, LAPTOP.account)
     assert state.key_id == new.key_id
     assert set(state.trusted) == {LAPTOP.device}
+
+
+def test_a_revocation_asks_for_a_fresh_second_factor(both, head, rig):
+    revoked = devices.DeviceRevoked(PHONE.device, devices.RevocationReason.LOST)
+    said = LAPTOP.sign(revoked, head())
+    rig.clock.advance(301)
+    with pytest.raises(StepUpRequired) as refused:
+        post(both, LAPTOP, said)
+    assert refused.value.extras == {"max_age_s": 300}
+    rig.step_up(LAPTOP)
+    assert post(both, LAPTOP, said).status == 201
+    rig.clock.advance(301)
+    assert post(both, LAPTOP, said).status == 200  # a lost answer is given again
+    enrolled = TABLET.sign(TABLET.enrolled(), head())
+    assert post(both, TABLET, enrolled, name=TABLET.name).status == 201  # what is no revocation asks for none
+
+
+def test_a_factor_proven_in_the_future_or_in_another_session_does_not_count(both, head, rig):
+    said = LAPTOP.sign(devices.DeviceRevoked(PHONE.device, devices.RevocationReason.LOST), head())
+    rig.clock.set_wall(rig.clock.now() - timedelta(seconds=61))
+    with pytest.raises(StepUpRequired):
+        post(both, LAPTOP, said)
+    rig.clock.advance(61 + 301)
+    rig.step_up(PHONE)
+    with pytest.raises(StepUpRequired):
+        post(both, LAPTOP, said)
+    rig.step_up(LAPTOP)
+    assert post(both, LAPTOP, said).status == 201
 
 
 def test_names_are_listed_and_stand_in_no_event(both, rig):

@@ -15,7 +15,7 @@ from solekey_eventlog.bus import Message, open_bus
 from solekey_eventlog.bus.topics import AUTH_TOPIC, DEVICES_TOPIC, HEARTBEAT_TOPIC
 from solekey_eventlog.freshness import Heartbeat, encode_heartbeat
 from solekey_protocol.event import encode_event
-from solekey_protocol.events.auth import SessionOpened
+from solekey_protocol.events.auth import Factor, SessionOpened
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT, Timestamp
 from solekey_protocol.statements import EMPTY_HEAD
@@ -41,7 +41,7 @@ def opened(fresh_demo: Demo) -> Demo:
     until = Timestamp.from_datetime(now + timedelta(hours=1))
     events = [
         (AUTH_TOPIC, SYSTEM_ACCOUNT, publish_signer(now)),
-        (AUTH_TOPIC, ADA.account, SessionOpened(ADA.session, ADA.device, until)),
+        (AUTH_TOPIC, ADA.account, SessionOpened(ADA.session, ADA.device, Factor.TOTP, until)),
         (DEVICES_TOPIC, ADA.account, ADA.sign(ADA.founded())),
     ]
     with open_bus(fresh_demo.bus_url) as bus:

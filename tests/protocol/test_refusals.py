@@ -29,7 +29,7 @@ from solekey_protocol.errors import MalformedError, SchemaError, TransitionError
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream, auth, devices, rotation, vault
 from solekey_protocol.events.fields import RotationKind, decode_body, derive_schema
-from solekey_protocol.ids import RotationId, Timestamp
+from solekey_protocol.ids import RotationId, SessionId, Timestamp
 from solekey_protocol.limits import MAX_DEVICES
 from solekey_protocol.statements import EMPTY_HEAD, Head
 from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, VaultStream
@@ -121,9 +121,44 @@ def test_a_device_id_belongs_to_its_key(account):
 
 def test_a_factor_is_removed():
     stream = AuthStream.start(ACCOUNT)
-    for body in (auth.MfaEnrolled(auth.Factor.TOTP), auth.MfaRemoved(auth.Factor.TOTP)):
+    old, new = digest("a passkey"), digest("another one")
+    for body in (
+        auth.MfaEnrolled(auth.Factor.PASSKEY, old),
+        auth.MfaEnrolled(auth.Factor.PASSKEY, new),
+        auth.MfaRemoved(auth.Factor.PASSKEY, old),
+        auth.RecoveryCodeUsed(new, 9),
+    ):
         stream = stream.apply(record(body, stream.head))
-    assert stream.factors == frozenset()
+    assert stream.factors == {new: auth.Factor.PASSKEY}
+
+
+def test_a_login_key_is_replaced():
+    stream = AuthStream.start(ACCOUNT)
+    for body in (
+        auth.AccountRegistered(1),
+        auth.LoginKeyChanged(2, auth.LoginKeyChange.PASSWORD_CHANGED),
+    ):
+        stream = stream.apply(record(body, stream.head))
+    assert stream.credential_version == 2
+
+
+def test_a_withdrawn_signing_key_never_comes_back():
+    published = auth.SigningKeyPublished(
+        KEY_ID, USER.public, Timestamp("2026-11-23T12:00:00.000Z"), Timestamp("2027-11-23T12:00:00.000Z")
+    )
+    stream = AuthStream.start(ACCOUNT)
+    for body in (published, auth.SigningKeyWithdrawn(KEY_ID)):
+        stream = stream.apply(record(body, stream.head))
+    assert (stream.signing_keys, stream.withdrawn_keys) == ({}, {KEY_ID})
+    with pytest.raises(TransitionError, match="was withdrawn"):
+        stream.apply(record(published, stream.head))
+
+
+def test_only_an_open_session_is_stepped_up():
+    session = SessionId.from_raw(b"session of tests")
+    stream = AuthStream.start(ACCOUNT)
+    with pytest.raises(TransitionError, match="is not open"):
+        stream.apply(record(auth.SessionSteppedUp(session, auth.Factor.TOTP), stream.head))
 
 
 def test_a_signing_key_and_failed_logins_are_followed():

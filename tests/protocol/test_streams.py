@@ -27,6 +27,7 @@ from solekey_protocol.errors import (
     TransitionError,
     UntrustedDeviceError,
 )
+from solekey_protocol.event import encode_event
 from solekey_protocol.events import Stream, auth, devices, rotation, vault
 from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.ids import KeyId, RotationId, SessionId, Timestamp
@@ -282,6 +283,7 @@ def started(kind=RotationKind.USER_KEY, to_key=NEXT_KEY_ID, to_epoch=1, rotation
     )
 
 
+FACTOR_ID = digest("totp salt")
 VERIFIED = rotation.RotationVerified(ROTATION, 1, digest("wraps"))
 COMMITTED = rotation.RotationCommitted(ROTATION)
 COMPLETED = rotation.RotationCompleted(ROTATION)
@@ -334,15 +336,20 @@ def test_sessions_open_refresh_and_end():
     stream = AuthStream.start(ACCOUNT)
     for body in (
         auth.AccountRegistered(1),
-        auth.MfaEnrolled(auth.Factor.TOTP),
-        auth.SessionOpened(session, LAPTOP.device, until),
+        auth.MfaEnrolled(auth.Factor.TOTP, FACTOR_ID),
+        auth.SessionOpened(session, LAPTOP.device, auth.Factor.TOTP, until),
         auth.SessionRefreshed(session, 2),
     ):
         stream = extend(stream, body)
     assert stream.sessions[session].generation == 2
+    assert stream.sessions[session].proven_at == stream.sessions[session].opened_at
+    later = encode_event(
+        auth.SessionSteppedUp(session, auth.Factor.PASSKEY), account=ACCOUNT, after=stream.head, time=until
+    )
+    assert stream.evolve(later).sessions[session].proven_at == until
     for refused in (
         auth.SessionRefreshed(session, 2),
-        auth.SessionOpened(session, LAPTOP.device, until),
+        auth.SessionOpened(session, LAPTOP.device, auth.Factor.TOTP, until),
         rotation.RotationDue(RotationKind.USER_KEY, until),
     ):
         with pytest.raises(ProtocolError):

@@ -7,7 +7,7 @@ from actors import Actor, UserKey, derive_rotation_id
 from sqlalchemy import select
 
 from solekey_devices.definition import DEFINITION as DEVICES
-from solekey_eventlog.errors import DeviceNotTrusted, Forbidden, RevokedDevice, StalePosition
+from solekey_eventlog.errors import DeviceNotTrusted, Forbidden, RevokedDevice, StalePosition, StepUpRequired
 from solekey_eventlog.migrations import find_differences
 from solekey_protocol.events import Stream, devices, vault
 from solekey_protocol.events import rotation as said
@@ -29,7 +29,10 @@ ROTATION = derive_rotation_id("one")
 def api(rig, tmp_path):
     rig.build(DEVICES)
     rig.build(VAULT, object_store_url=f"file://{tmp_path}/objects")
-    return RotationApi(rig.build(DEFINITION))
+    api = RotationApi(rig.build(DEFINITION))
+    rig.log_in(LAPTOP)
+    rig.log_in(PHONE)
+    return api
 
 
 def wrap(epoch=1, version=1, key_id=LAPTOP.user_key.key_id):
@@ -80,6 +83,19 @@ def started(rotation=ROTATION):
 
 def test_the_migrated_schema_is_the_metadata(api):
     assert find_differences(api.kernel.engine, metadata) == []
+
+
+def test_to_start_a_rotation_asks_for_a_fresh_second_factor_unless_it_is_due(rig, account):
+    rig.clock.advance(301)
+    with pytest.raises(StepUpRequired):
+        say(rig, account, LAPTOP, started())
+    rig.step_up(LAPTOP)
+    assert say(rig, account, LAPTOP, started()).status == 201
+    aborted = said.RotationAborted(ROTATION, said.AbortReason.USER_REQUEST)
+    assert say(rig, account, LAPTOP, aborted).status == 201
+    rig.clock.advance(366 * 86400)
+    assert account.announce_due() == 2
+    assert say(rig, account, LAPTOP, started(derive_rotation_id("due"))).status == 201
 
 
 def test_a_saga_from_start_to_end(rig, account):

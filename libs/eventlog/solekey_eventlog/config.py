@@ -88,6 +88,8 @@ class ServiceConfig:
     tls_key: Path | None = None
     freshness_s: float = 5.0
     """How long a feed that trust depends on may be silent before requests are refused."""
+    step_up_s: int = 300
+    """How long ago a second factor may have been proven, at most, for what asks for a fresh one."""
     max_workers: int = 64
     """Requests and records worked on at the same time."""
     log_level: LogLevel = LogLevel.INFO
@@ -110,6 +112,8 @@ class ServiceConfig:
             problems.append("tls_cert and tls_key: give both or none")
         if not 0 < self.freshness_s <= 60:  # seconds
             problems.append("freshness_s: expected more than 0 and at most 60 seconds")
+        if not 30 <= self.step_up_s <= 3600:  # seconds
+            problems.append("step_up_s: expected 30 to 3600 seconds")
         if self.max_workers < 1:
             problems.append("max_workers: expected at least 1")
         return problems

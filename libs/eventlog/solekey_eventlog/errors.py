@@ -13,7 +13,8 @@
     │   └── SessionOver         401  session_ended
     ├── Forbidden               403  forbidden
     │   ├── DeviceNotTrusted    403  device_not_trusted
-    │   └── RevokedDevice       403  device_revoked
+    │   ├── RevokedDevice       403  device_revoked
+    │   └── StepUpRequired      403  step_up_required     extras: max_age_s
     ├── NotFound                404  not_found
     ├── Conflict                409  conflict
     │   ├── StalePosition       409  stale_position       extras: head {seq, digest}
@@ -118,6 +119,18 @@ class RevokedDevice(Forbidden):
     """The device was revoked, for ever."""
 
     code, title = "device_revoked", "The device was revoked"
+
+
+class StepUpRequired(Forbidden):
+    """This asks for a second factor that was proven a short time ago."""
+
+    code, title = "step_up_required", "A fresh second factor is needed"
+
+    def __init__(self, max_age_s: int) -> None:
+        super().__init__(
+            f"prove a second factor again (POST /v1/auth/step-up); it counts for {max_age_s} s",
+            extras={"max_age_s": max_age_s},
+        )
 
 
 class NotFound(Refusal):

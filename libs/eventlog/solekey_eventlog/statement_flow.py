@@ -4,7 +4,8 @@
 
     parse -> is the caller its author? -> [one transaction: said before? -> does it continue the head?
     -> has this service seen what its author saw? -> is it signed by a device that is trusted now?
-    -> decide -> append -> record] -> answer with the event's exact bytes
+    -> does it ask for a fresh second factor? -> decide -> append -> record]
+    -> answer with the event's exact bytes
 
 A statement that was taken before is answered with its event again: its hash is the idempotency key.
 Spec: conventions.md §4.
@@ -14,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from solekey_eventlog.access.guard import verify_stepped_up
 from solekey_eventlog.errors import (
     DeviceNotTrusted,
     Forbidden,
@@ -37,7 +39,7 @@ from solekey_protocol.encoding import Json
 from solekey_protocol.errors import ForkError, ProtocolError, UntrustedDeviceError
 from solekey_protocol.event import Event
 from solekey_protocol.events import Body, Stream
-from solekey_protocol.ids import AccountId
+from solekey_protocol.ids import AccountId, SessionId
 from solekey_protocol.statements import Head, SignedStatement, Statement, parse_signed_statement
 from solekey_protocol.streams import DevicesStream, DeviceStatus
 
@@ -60,17 +62,28 @@ class Decision:
 Decide = Callable[[UnitOfWork, SignedStatement, Mapping[str, Json]], Decision]
 """Decides about a statement; the mapping is the whole request document."""
 
+AsksStepUp = Callable[[UnitOfWork, SignedStatement], bool]
+"""Whether a statement is taken only from a session whose user proved a second factor a short time ago."""
+
 _MEMBERS: Final = ("statement", "signatures")
 
 
 class StatementFlow:
     """Takes statements for one service's stream."""
 
-    def __init__(self, kernel: Kernel, decide: Decide, *, optional_members: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        decide: Decide,
+        *,
+        optional_members: Sequence[str] = (),
+        asks_step_up: AsksStepUp = lambda uow, signed: False,  # noqa: ARG005  # most statements ask for none
+    ) -> None:
         self._kernel = kernel
         self._stream = kernel.definition.stream
         self._decide = decide
         self._optional_members = optional_members
+        self._asks_step_up = asks_step_up
 
     def take(self, request: Request) -> Response:
         """Append the statement that a request carries: 201 with its event, 200 when it was taken before.
@@ -80,6 +93,7 @@ class StatementFlow:
             Forbidden, DeviceNotTrusted, RevokedDevice: the author is not the caller, or may not write.
             StalePosition: it does not continue the head. ForkError: it saw another history of a stream.
             NotYetApplied: it saw more of another stream than this service.
+            StepUpRequired: it asks for a fresh second factor.
             SignatureError, TransitionError, Refusal: what ``decide`` and the stream refuse.
         """
         document = expect_members(parse_json_body(request), _MEMBERS, self._optional_members)
@@ -89,7 +103,7 @@ class StatementFlow:
             statement.account, {stream: head.seq for stream, head in statement.heads.items()}
         )
         try:
-            event, status = self._take(signed, document)
+            event, status = self._take(signed, document, request.authenticated.session)
         except StalePosition:
             # The same statement may have come twice at the same moment, and the other one was faster.
             found = self._find(signed)
@@ -102,7 +116,9 @@ class StatementFlow:
         with self._kernel.store.read() as uow:
             return uow.find_statement(signed.statement.account, signed.digest)
 
-    def _take(self, signed: SignedStatement, document: Mapping[str, Json]) -> tuple[Event, int]:
+    def _take(
+        self, signed: SignedStatement, document: Mapping[str, Json], session: SessionId
+    ) -> tuple[Event, int]:
         statement = signed.statement
         streams = self._kernel.streams
         with self._kernel.store.begin() as uow:
@@ -115,6 +131,9 @@ class StatementFlow:
             self._verify_seen(uow, statement)
             if self._stream is not Stream.DEVICES:  # whose own fold verifies in ``decide``
                 _verify_trusted(streams.devices(uow, statement.account), signed)
+            if self._asks_step_up(uow, signed):
+                auth = streams.auth(uow, statement.account)
+                verify_stepped_up(auth, session, uow.now, self._kernel.config.step_up_s)
             decision = self._decide_at(uow, head, signed, document)
             events = uow.append(statement.account, head, *decision.said)
             _verify_followed(state, events)

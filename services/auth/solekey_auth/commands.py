@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from solekey_auth.credential import KdfParameters, Username
-from solekey_protocol.events.auth import LoginStage
-from solekey_protocol.ids import AccountId, DeviceId, KeyId, PublicKey, SessionId
+from solekey_protocol.events.auth import Factor, LoginStage
+from solekey_protocol.ids import AccountId, DeviceId, Digest, KeyId, PublicKey, SessionId
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +26,12 @@ class ReportFailedLogins:
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """Open a session for a device whose login was verified."""
+    """Open a session for a device whose login was verified, with this second factor."""
 
     session: SessionId
     device: DeviceId
+    factor: Factor
+    factor_id: Digest
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,10 +98,10 @@ def _open(state: AccountState, command: asked.OpenSession, now: datetime, limits
     if _is_revoked(state.devices, command.device):
         raise RevokedDevice("this device was revoked by its account; log in from another device")
     expires_at = Timestamp.from_datetime(now + limits.session_absolute)
-    opened = said.SessionOpened(command.session, command.device, expires_at)
-    if said.Factor.TOTP in state.auth.factors:
+    opened = said.SessionOpened(command.session, command.device, command.factor, expires_at)
+    if command.factor_id in state.auth.factors:
         return [opened]
-    return [said.MfaEnrolled(said.Factor.TOTP), opened]
+    return [said.MfaEnrolled(command.factor, command.factor_id), opened]
 
 
 def _refresh(state: AccountState, thumbprint: str, now: datetime, limits: AuthLimits) -> list[Body]:

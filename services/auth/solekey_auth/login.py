@@ -12,11 +12,11 @@ from datetime import datetime
 
 from solekey_auth.credential import Credential
 from solekey_auth.refusals import LoginRefused
-from solekey_auth.totp import TotpSecret, find_step
+from solekey_auth.totp import TotpSecret, derive_totp_id, find_step
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import SignatureError
-from solekey_protocol.events.auth import LoginStage
-from solekey_protocol.ids import AccountId, DeviceId, PublicKey, SignatureHex
+from solekey_protocol.events.auth import Factor, LoginStage
+from solekey_protocol.ids import AccountId, DeviceId, Digest, PublicKey, SignatureHex
 from solekey_protocol.statements import verify_signature
 
 REGISTER_CONTEXT = b"solekey/register/v1\x00"
@@ -54,6 +54,8 @@ class VerifiedLogin:
     account: AccountId
     device: DeviceId
     thumbprint: str
+    factor: Factor
+    factor_id: Digest
     totp_step: int
 
 
@@ -86,7 +88,10 @@ def verify_login(attempt: LoginAttempt, against: Checked, now: datetime) -> Veri
         raise LoginRefused(LoginStage.LOGIN_KEY)
     if step is None or step <= against.credential.last_totp_step:
         raise LoginRefused(LoginStage.SECOND_FACTOR)
-    return VerifiedLogin(against.credential.account, attempt.device, attempt.thumbprint, step)
+    factor_id = derive_totp_id(against.credential)
+    return VerifiedLogin(
+        against.credential.account, attempt.device, attempt.thumbprint, Factor.TOTP, factor_id, step
+    )
 
 
 def _signature_is_right(login_key: PublicKey, attempt: LoginAttempt) -> bool:

@@ -54,7 +54,12 @@ class Sessions:
             RevokedDevice, LoginRefused: see domain.decide.
         """
         session = SessionId.from_raw(self._kernel.random(RAW_ID_BYTES))
-        bodies = decide(state, asked.OpenSession(session, login.device), uow.now, self._limits)
+        bodies = decide(
+            state,
+            asked.OpenSession(session, login.device, login.factor, login.factor_id),
+            uow.now,
+            self._limits,
+        )
         events = uow.append(login.account, state.auth.head, *bodies)
         live = LiveSession(
             account=login.account,

@@ -15,6 +15,7 @@ from solekey_auth.credential import Credential
 from solekey_auth.limits import TOTP_DIGITS, TOTP_SECRET_BYTES, TOTP_STEP_S, TOTP_WINDOW_STEPS
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_eventlog.errors import BadRequest
+from solekey_protocol.ids import Digest, compute_digest
 
 TotpSecret = NewType("TotpSecret", str)
 """RFC 4648 base32, as authenticator apps read it."""
@@ -26,6 +27,11 @@ def derive_secret(operator_key: OperatorKey, credential: Credential) -> TotpSecr
     """Derive the secret that an account shares with its authenticator app: 20 bytes."""
     secret = operator_key.derive(Purpose.TOTP_SECRET, credential.account.raw, credential.totp_salt)
     return TotpSecret(base64.b32encode(secret[:TOTP_SECRET_BYTES]).decode())
+
+
+def derive_totp_id(credential: Credential) -> Digest:
+    """Derive the factor's id in events: SHA-256 of its salt, which tells nothing of the secret."""
+    return compute_digest(credential.totp_salt)
 
 
 def encode_uri(secret: TotpSecret, credential: Credential, issuer: str) -> str:

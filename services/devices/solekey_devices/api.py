@@ -14,6 +14,7 @@ from solekey_eventlog.statement_flow import Decision, StatementFlow
 from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.stream_views import read_events, read_health
 from solekey_protocol.encoding import Json
+from solekey_protocol.events.devices import DeviceRevoked
 from solekey_protocol.ids import AccountId, DeviceId
 from solekey_protocol.statements import SignedStatement
 
@@ -23,7 +24,9 @@ class DevicesApi:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self._statements = StatementFlow(kernel, self._decide, optional_members=("name",))
+        self._statements = StatementFlow(
+            kernel, self._decide, optional_members=("name",), asks_step_up=_asks_step_up
+        )
 
     def post_statement(self, request: Request) -> Response:
         """Take a statement for the devices stream; ``name`` comes with a certificate.
@@ -64,3 +67,7 @@ class DevicesApi:
 def _insert_name(uow: UnitOfWork, account: AccountId, *, device: DeviceId, name: DeviceName) -> None:
     row = {"account": account, "device": device, "name": name.name, "salt": name.salt}
     uow.connection.execute(insert(device_names).values(row))
+
+
+def _asks_step_up(uow: UnitOfWork, signed: SignedStatement) -> bool:  # noqa: ARG001  # the flow's signature
+    return isinstance(signed.statement.body, DeviceRevoked)

@@ -8,6 +8,7 @@ from solekey_eventlog.statement_flow import Decision, StatementFlow
 from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.stream_views import read_events, read_health
 from solekey_protocol.encoding import Json
+from solekey_protocol.events.rotation import RotationStarted
 from solekey_protocol.statements import SignedStatement
 from solekey_rotation.commands import Surroundings, parse_command
 from solekey_rotation.domain import decide
@@ -20,7 +21,7 @@ class RotationApi:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self._schedule = make_schedule(kernel)
-        self._statements = StatementFlow(kernel, self._decide)
+        self._statements = StatementFlow(kernel, self._decide, asks_step_up=self._asks_step_up)
 
     def post_statement(self, request: Request) -> Response:
         """Take a statement for the rotation stream.
@@ -53,3 +54,10 @@ class RotationApi:
         around = Surroundings(streams.devices(uow, account).key_id, streams.vault(uow, account))
         said = decide(streams.rotation(uow, account), around, parse_command(signed))
         return Decision(said, self._schedule.renew)
+
+    def _asks_step_up(self, uow: UnitOfWork, signed: SignedStatement) -> bool:
+        """To start a rotation that nobody has announced as due asks for a fresh second factor."""
+        body = signed.statement.body
+        if not isinstance(body, RotationStarted):
+            return False
+        return body.kind not in self.kernel.streams.rotation(uow, signed.statement.account).due

@@ -6,6 +6,7 @@
     PROOF    DPoP proof, not used before
     SESSION  proof -> token -> Solekey-After -> freshness of auth and devices -> [one transaction: proof not
              used before -> account not parked -> session open -> device not revoked]
+    STEPPED_UP  ... -> second factor proven a short time ago
     TRUSTED  ... -> device trusted now
 
 A service that cannot know whether trust was withdrawn refuses (promise P4); it never decides on old state.
@@ -13,7 +14,7 @@ A service that cannot know whether trust was withdrawn refuses (promise P4); it 
 
 import hmac
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from sqlalchemy import delete, insert
 from sqlalchemy.exc import IntegrityError
@@ -28,6 +29,7 @@ from solekey_eventlog.errors import (
     Refusal,
     RevokedDevice,
     SessionOver,
+    StepUpRequired,
     TokenInvalid,
 )
 from solekey_eventlog.http.caller import Caller, DpopProof
@@ -35,8 +37,9 @@ from solekey_eventlog.http.request import Request, parse_solekey_after
 from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.events.body import Stream
-from solekey_protocol.ids import SYSTEM_ACCOUNT, compute_digest
+from solekey_protocol.ids import SYSTEM_ACCOUNT, SessionId, compute_digest
 from solekey_protocol.streams import AuthStream, DeviceStatus
+from solekey_protocol.streams.auth import Session
 
 _SCHEME = "dpop "
 _FORGET_EVERY_S = 60.0
@@ -108,8 +111,10 @@ class Guard:
         with self._kernel.store.begin() as uow:
             self._consume(uow, proof)
             try:
-                self._verify_session(uow, claims)
+                auth = self._verify_session(uow, claims)
                 self._verify_device(uow, claims, access)
+                if access is Access.STEPPED_UP:
+                    verify_stepped_up(auth, claims.session, uow.now, self._kernel.config.step_up_s)
             except Refusal as error:
                 refusal = error  # the proof stays used, whatever became of its request
         if refusal is not None:
@@ -154,6 +159,21 @@ class Guard:
             self._forgot_s = now_s
             table = uow.tables.dpop_proofs
             uow.connection.execute(delete(table).where(table.c.expires_at < uow.now))
+
+
+def verify_stepped_up(auth: AuthStream, session: SessionId, now: datetime, max_age_s: int) -> Session:
+    """Verify that the session's user has proven a second factor a short time ago.
+
+    Spec: authentication.md §6.4. The clocks of two services differ, so a proof may come from the near future; one from further on, or from
+    a session that is not open, does not count.
+
+    Raises:
+        StepUpRequired: too long ago.
+    """
+    proven = auth.sessions.get(session)
+    if proven is None or not -MAX_AGE_S <= (now - proven.proven_at.datetime).total_seconds() <= max_age_s:
+        raise StepUpRequired(max_age_s)
+    return proven
 
 
 def _read_token(request: Request) -> str:

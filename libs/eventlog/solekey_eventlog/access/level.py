@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Access(StrEnum):
-    """The levels, each asking for more than the one before."""
+    """The levels. STEPPED_UP and TRUSTED each ask for more than SESSION."""
 
     PUBLIC = "public"
     """Nothing."""
@@ -12,5 +12,7 @@ class Access(StrEnum):
     """A DPoP proof, without a token: log in and refresh. ``request.proof`` is set."""
     SESSION = "session"
     """A token and its proof, an open session, and a device that is not revoked. ``request.caller`` is set."""
+    STEPPED_UP = "stepped_up"
+    """As SESSION, and the user has proven a second factor a short time ago."""
     TRUSTED = "trusted"
     """As SESSION, and the device is trusted now."""

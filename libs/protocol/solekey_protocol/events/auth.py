@@ -5,13 +5,15 @@ from enum import StrEnum
 
 from solekey_protocol.events.body import Body, Stream, event
 from solekey_protocol.events.fields import Count, Seq
-from solekey_protocol.ids import DeviceId, KeyId, PublicKey, SessionId, Timestamp
+from solekey_protocol.ids import DeviceId, Digest, KeyId, PublicKey, SessionId, Timestamp
 
 
 class Factor(StrEnum):
     """A second factor."""
 
     TOTP = "totp"
+    PASSKEY = "passkey"
+    RECOVERY_CODES = "recovery_codes"
 
 
 class LoginStage(StrEnum):
@@ -29,7 +31,15 @@ class SessionEnd(StrEnum):
     DEVICE_REVOKED = "device_revoked"
     REFRESH_REUSED = "refresh_reused"
     EXPIRED = "expired"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  # a reason, not a password
     ACCOUNT_CLOSED = "account_closed"
+
+
+class LoginKeyChange(StrEnum):
+    """Why a login key was replaced."""
+
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  # a reason, not a password
+    KDF_UPGRADED = "kdf_upgraded"
 
 
 @event(Stream.AUTH, "account_registered.v1")
@@ -43,17 +53,37 @@ class AccountRegistered(Body):
 @event(Stream.AUTH, "mfa_enrolled.v1")
 @dataclass(frozen=True, slots=True)
 class MfaEnrolled(Body):
-    """A second factor was proven and is required from now on."""
+    """A second factor was proven and may be used from now on; ``factor_id`` tells it from others."""
 
     factor: Factor
+    factor_id: Digest
 
 
 @event(Stream.AUTH, "mfa_removed.v1")
 @dataclass(frozen=True, slots=True)
 class MfaRemoved(Body):
-    """A second factor was removed."""
+    """A second factor was removed, or another one of its kind took its place."""
 
     factor: Factor
+    factor_id: Digest
+
+
+@event(Stream.AUTH, "recovery_code_used.v1")
+@dataclass(frozen=True, slots=True)
+class RecoveryCodeUsed(Body):
+    """A one-time recovery code took the place of another second factor; so many are left."""
+
+    factor_id: Digest
+    left: Count
+
+
+@event(Stream.AUTH, "login_key_changed.v1")
+@dataclass(frozen=True, slots=True)
+class LoginKeyChanged(Body):
+    """The user logs in with another login key from now on: another password, or other parameters."""
+
+    credential_version: Seq
+    reason: LoginKeyChange
 
 
 @event(Stream.AUTH, "login_failed.v1")
@@ -71,7 +101,17 @@ class SessionOpened(Body):
 
     session: SessionId
     device: DeviceId
+    factor: Factor
     expires_at: Timestamp
+
+
+@event(Stream.AUTH, "session_stepped_up.v1")
+@dataclass(frozen=True, slots=True)
+class SessionSteppedUp(Body):
+    """The user has proven a second factor again, in a session that is open."""
+
+    session: SessionId
+    factor: Factor
 
 
 @event(Stream.AUTH, "session_refreshed.v1")
@@ -110,6 +150,14 @@ class SigningKeyPublished(Body):
     public_key: PublicKey
     not_before: Timestamp
     not_after: Timestamp
+
+
+@event(Stream.AUTH, "signing_key_withdrawn.v1")
+@dataclass(frozen=True, slots=True)
+class SigningKeyWithdrawn(Body):
+    """No token that this key has signed is accepted any more. Subject: the system account."""
+
+    key_id: KeyId
 
 
 @event(Stream.AUTH, "account_closed.v1")

@@ -8,19 +8,29 @@ from solekey_protocol.errors import TransitionError
 from solekey_protocol.event import Event
 from solekey_protocol.events import auth as said
 from solekey_protocol.events.body import Stream
-from solekey_protocol.ids import AccountId, DeviceId, KeyId, SessionId, Timestamp
+from solekey_protocol.ids import AccountId, DeviceId, Digest, KeyId, SessionId, Timestamp
 from solekey_protocol.statements import Head
 from solekey_protocol.streams.chain import Chain
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A session that has not ended. ``generation`` counts the refresh tokens issued."""
+    """A session that has not ended.
+
+    Attributes:
+        session: its id.
+        device: whose it is.
+        opened_at: when its user logged in.
+        expires_at: when it ends at the latest.
+        proven_at: when its user proved a second factor last.
+        generation: how many refresh tokens were issued.
+    """
 
     session: SessionId
     device: DeviceId
     opened_at: Timestamp
     expires_at: Timestamp
+    proven_at: Timestamp
     generation: int = 1
 
 
@@ -30,10 +40,11 @@ class AuthStream:
 
     chain: Chain
     credential_version: int = 0
-    factors: frozenset[said.Factor] = frozenset()
+    factors: Mapping[Digest, said.Factor] = field(default_factory=dict)
     sessions: Mapping[SessionId, Session] = field(default_factory=dict)
     closed: bool = False
     signing_keys: Mapping[KeyId, said.SigningKeyPublished] = field(default_factory=dict)
+    withdrawn_keys: frozenset[KeyId] = frozenset()
 
     @classmethod
     def start(cls, account: AccountId) -> Self:
@@ -54,31 +65,41 @@ class AuthStream:
 
     def _transition(self, event: Event) -> "AuthStream":
         match event.body:
-            case said.AccountRegistered(version):
-                return replace(self, credential_version=version)
-            case said.MfaEnrolled(factor):
-                return replace(self, factors=self.factors | {factor})
-            case said.MfaRemoved(factor):
-                return replace(self, factors=self.factors - {factor})
             case said.SessionOpened() as body:
                 return self._open(body, event.time)
             case said.SessionRefreshed(session, generation):
                 return self._refresh(session, generation)
+            case said.SessionSteppedUp(session):
+                return self._step_up(session, event.time)
             case said.SessionEnded(session):
                 return replace(self, sessions={k: v for k, v in self.sessions.items() if k != session})
             case said.AccountClosed():
                 return replace(self, sessions={}, closed=True)
-            case said.SigningKeyPublished(key_id) as body:
-                return replace(self, signing_keys={**self.signing_keys, key_id: body})
-            case said.LoginFailed() | said.RefreshReuseDetected():
+            case said.LoginFailed() | said.RefreshReuseDetected() | said.RecoveryCodeUsed():
                 return self
+            case _:
+                return self._transition_of_keys(event)
+
+    def _transition_of_keys(self, event: Event) -> "AuthStream":
+        match event.body:
+            case said.AccountRegistered(version) | said.LoginKeyChanged(version):
+                return replace(self, credential_version=version)
+            case said.MfaEnrolled(factor, factor_id):
+                return replace(self, factors={**self.factors, factor_id: factor})
+            case said.MfaRemoved(_, factor_id):
+                return replace(self, factors={k: v for k, v in self.factors.items() if k != factor_id})
+            case said.SigningKeyPublished() as published:
+                return self._publish(published)
+            case said.SigningKeyWithdrawn(key_id):
+                kept = {k: v for k, v in self.signing_keys.items() if k != key_id}
+                return replace(self, signing_keys=kept, withdrawn_keys=self.withdrawn_keys | {key_id})
             case body:
                 raise TransitionError(f"{body.TYPE} does not belong to the auth stream")
 
     def _open(self, body: said.SessionOpened, at: Timestamp) -> "AuthStream":
         if body.session in self.sessions:
             raise TransitionError(f"{body.session} is open already")
-        opened = Session(body.session, body.device, at, body.expires_at)
+        opened = Session(body.session, body.device, at, body.expires_at, proven_at=at)
         return replace(self, sessions={**self.sessions, body.session: opened})
 
     def _refresh(self, session: SessionId, generation: int) -> "AuthStream":
@@ -86,3 +107,14 @@ class AuthStream:
         if current is None or generation != current.generation + 1:
             raise TransitionError(f"{session}: generation {generation} does not follow")
         return replace(self, sessions={**self.sessions, session: replace(current, generation=generation)})
+
+    def _step_up(self, session: SessionId, at: Timestamp) -> "AuthStream":
+        current = self.sessions.get(session)
+        if current is None:
+            raise TransitionError(f"{session} is not open")
+        return replace(self, sessions={**self.sessions, session: replace(current, proven_at=at)})
+
+    def _publish(self, body: said.SigningKeyPublished) -> "AuthStream":
+        if body.key_id in self.withdrawn_keys:
+            raise TransitionError(f"signing key {body.key_id} was withdrawn")
+        return replace(self, signing_keys={**self.signing_keys, body.key_id: body})
