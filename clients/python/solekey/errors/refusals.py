@@ -9,6 +9,7 @@
     ├── ProofRefusedError               dpop_invalid: most often a wrong clock
     ├── DeviceNotTrustedError           device_not_trusted
     ├── DeviceRevokedError              device_revoked
+    ├── StepUpRequiredError             step_up_required: a second factor, proven anew
     ├── TakenError                      username_taken, account_taken
     ├── NotFoundRefusal                 not_found
     ├── StaleError                      stale_position, stale_heads, stale_key_epoch, version_conflict …
@@ -86,6 +87,12 @@ class DeviceRevokedError(ServerRefusedError):
     ADVICE = "Another device revoked this one: if that was right, enrol anew with an empty profile folder."
 
 
+class StepUpRequiredError(ServerRefusedError):
+    """This asks for a second factor that was proven a short time ago."""
+
+    ADVICE = "Log in again (`solekey login`), which proves your second factor, then run this again."
+
+
 class TakenError(ServerRefusedError):
     """The user name or the account exists already."""
 
@@ -127,6 +134,7 @@ _CODES: Mapping[type[ServerRefusedError], tuple[str, ...]] = {
     ProofRefusedError: ("dpop_invalid",),
     DeviceNotTrustedError: ("device_not_trusted", "untrusted_device"),
     DeviceRevokedError: ("device_revoked",),
+    StepUpRequiredError: ("step_up_required",),
     TakenError: ("username_taken", "account_taken"),
     NotFoundRefusal: ("not_found",),
     StaleError: (

@@ -164,8 +164,8 @@ class Guard:
 def verify_stepped_up(auth: AuthStream, session: SessionId, now: datetime, max_age_s: int) -> Session:
     """Verify that the session's user has proven a second factor a short time ago.
 
-    Spec: authentication.md §6.4. The clocks of two services differ, so a proof may come from the near future; one from further on, or from
-    a session that is not open, does not count.
+    The clocks of two services differ, so a proof may come from the near future; one from further on, or from
+    a session that is not open, does not count. Spec: authentication.md §6.4.
 
     Raises:
         StepUpRequired: too long ago.
