@@ -42,7 +42,7 @@ _MAX_SUGGESTIONS: Final = 3
 _MAX_SHOWN_LETTERS: Final = 40
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Share(Confidential):
     """One share. ``set`` is the same for all shares that were made together; ``index`` counts from 1."""
 
