@@ -65,7 +65,7 @@ def _take_batch(old: list[Change]) -> list[Change]:
 
 def _draft_batch(unlocked: UnlockedAccount, batch: list[Change]) -> Iterator[Put]:
     """Draft the next versions with the same content and metadata; small items are fetched together."""
-    small = [change for change in batch if change.size < _STREAM_FROM_BYTES]
+    small = [change for change in batch if _is_small(change)]
     envelopes = unlocked.objects.fetch_many([change.parts[0].digest for change in small])
     for change, envelope in zip(small, envelopes, strict=True):
         item = open_bytes(
@@ -74,8 +74,13 @@ def _draft_batch(unlocked: UnlockedAccount, batch: list[Change]) -> Iterator[Put
             context=ItemContext(unlocked.account, change.item, change.version),
         )
         yield Put(change.item, change.version, item.metadata, item.content)
-    for change in batch[len(small) :]:
-        yield _draft_large(unlocked, change)
+    for change in batch:
+        if not _is_small(change):
+            yield _draft_large(unlocked, change)
+
+
+def _is_small(change: Change) -> bool:
+    return change.size < _STREAM_FROM_BYTES and len(change.parts) == 1
 
 
 def _draft_large(unlocked: UnlockedAccount, change: Change) -> Put:

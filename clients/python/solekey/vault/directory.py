@@ -10,7 +10,7 @@ from solekey.errors import ItemMissingError, ItemNameError
 from solekey.vault.item_index import ItemIndex
 from solekey.vault.keyring import Keyring
 from solekey.vault.objects import ObjectStore
-from solekey.vault.sealed_sources import PrefixSource, doubting_format
+from solekey.vault.sealed_sources import RangedSource, doubting_format
 from solekey_protocol.change_list import Change
 from solekey_protocol.envelope import HEADER_BYTES, TAG_BYTES
 from solekey_protocol.ids import AccountId, ItemId
@@ -100,7 +100,7 @@ class Directory:
         for change, prefix in zip(changes, prefixes, strict=True):
             with doubting_format(self._objects, change):
                 reader = EnvelopeReader(
-                    PrefixSource(self._objects, change, prefix),
+                    RangedSource(self._objects, change, prefix),
                     data_key=self._keyring.data_key(change.epoch),
                     context=ItemContext(self._account, change.item, change.version),
                 )

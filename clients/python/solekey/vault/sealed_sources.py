@@ -2,7 +2,6 @@
 
     PartSource      whole parts, each checked against the signed commit, few in memory
     RangedSource    pieces of parts: nothing is fetched but what is asked for; the envelope's seal vouches
-    PrefixSource    what is fetched already, and the rest of the first part by pieces
     FileSource      an envelope on disk
 
 Spec: vault.md §3.
@@ -11,7 +10,7 @@ Spec: vault.md §3.
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from itertools import accumulate
 from typing import BinaryIO, Final
 
@@ -65,17 +64,20 @@ class RangedSource:
     """Pieces of parts.
 
     Attributes:
+        prefix: the beginning of the envelope, as far as it was fetched already.
         until: where the chunks end that are wanted next; up to there several are fetched by one request.
     """
 
     objects: ObjectStore
     change: Change
+    prefix: InitVar[bytes] = b""
     until: int = 0
     _starts: list[int] = field(init=False)
-    _ahead: tuple[int, bytes] = (0, b"")
+    _ahead: tuple[int, bytes] = field(init=False)
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, prefix: bytes) -> None:
         self._starts = find_starts(self.change)
+        self._ahead = (0, prefix)
 
     @property
     def size(self) -> int:
@@ -101,26 +103,6 @@ class RangedSource:
     def _has(self, offset: int, length: int) -> bool:
         start, data = self._ahead
         return start <= offset and offset + length <= start + len(data)
-
-
-@dataclass(frozen=True, slots=True)
-class PrefixSource:
-    """The beginning of an envelope, and the rest by ranges where the beginning does not reach."""
-
-    objects: ObjectStore
-    change: Change
-    prefix: bytes
-
-    @property
-    def size(self) -> int:
-        """The envelope's size in bytes."""
-        return self.change.size
-
-    def read_at(self, offset: int, length: int) -> bytes:
-        """Read `length` bytes at `offset`, at most to the end of the first part."""
-        if offset + length <= len(self.prefix) or len(self.prefix) >= self.change.parts[0].size:
-            return self.prefix[offset : offset + length]
-        return self.objects.fetch_range(self.change.parts[0].digest, offset, length)
 
 
 @dataclass(frozen=True, slots=True)
