@@ -73,7 +73,7 @@ def _brought_into_form() -> list[Vector]:
 
 
 def _refused_by_both() -> list[Vector]:
-    cases: Texts = {
+    texts: Texts = {
         "nothing": (b"", "Not one JSON text."),
         "white space alone": (b" ", "Not one JSON text."),
         "two texts": (b"1 2", "Not one JSON text."),
@@ -89,35 +89,59 @@ def _refused_by_both() -> list[Vector]:
         "a leading zero": (b"01", "Not JSON."),
         "a plus sign": (b"+1", "Not JSON."),
         "hex": (b"0x1", "Not JSON."),
+    }
+    numbers: Texts = {
         "a fraction": (b"0.5", "There are no floats."),
         "1.0": (b"1.0", "There are no floats, though the value is an integer."),
         "1e0": (b"1e0", "There are no floats, though the value is an integer."),
         "1E400": (b"1E400", "There are no floats."),
+    }
+    ranges: Texts = {
         "2^53": (b"9007199254740992", "Beyond 2^53 - 1."),
         "-2^53": (b"-9007199254740992", "Beyond -(2^53 - 1)."),
         "an integer of 5000 digits": (b"1" * 5000, "Beyond 2^53 - 1."),
+    }
+    keys: Texts = {
         "a key twice": (b'{"a":1,"a":1}', "A key stands once."),
         "a key twice, in two spellings": (b'{"a":1,"\\u0061":1}', "A key stands once."),
         "a key twice, deep inside": (b'[{"a":{"b":1,"b":2}}]', "A key stands once, at every level."),
+    }
+    surrogates: Texts = {
         "a lone high surrogate": (b'"\\ud800"', "No Unicode text."),
         "a lone low surrogate": (b'"\\udc00"', "No Unicode text."),
         "surrogates in the wrong order": (b'"\\udd11\\ud83d"', "No Unicode text."),
         "a lone surrogate in a key": (b'{"\\ud800":1}', "No Unicode text."),
+    }
+    bytes_: Texts = {
         "a lone surrogate, raw": (b'"\xed\xa0\x80"', "Not UTF-8."),
         "bytes that are not UTF-8": (b'"\xff"', "Not UTF-8."),
         "an overlong slash": (b'"\xc0\xaf"', "Not UTF-8."),
         "a byte order mark": (b"\xef\xbb\xbf{}", "No byte order mark."),
         "UTF-16": ("{}".encode("utf-16-le"), "Not UTF-8."),
+    }
+    escapes: Texts = {
         "a raw control character": (b'"\n"', "Control characters are escaped."),
         "an unknown escape": (b'"\\x41"', "Not JSON."),
         "a cut escape": (b'"\\u00e"', "Not JSON."),
+    }
+    depths: Texts = {
         "13 nested arrays": (_nest(13), "The innermost is at level 13."),
         "a number in 12 nested arrays": (_nest(12, b"1"), "The number is at level 13."),
         "13 nested objects": (b'{"a":' * 12 + b"{}" + b"}" * 12, "The innermost is at level 13."),
         "3000 nested arrays": (_nest(3000), "A parser must not fail otherwise."),
     }
+    rules = {
+        "utf-8": bytes_,
+        "json": {**texts, **escapes},
+        "float": numbers,
+        "range": ranges,
+        "key-twice": keys,
+        "surrogate": surrogates,
+        "depth": depths,
+    }
     return [
-        Vector(f"{parser} refuses: {name}", "§3.1", why, _given(parser, text), "malformed")
+        Vector(f"{parser} refuses: {name}", f"§3.1 {rule}", why, _given(parser, text), "malformed")
+        for rule, cases in rules.items()
         for name, (text, why) in cases.items()
         for parser in ("lenient", "canonical")
     ]
@@ -141,6 +165,6 @@ def _refused_spellings() -> list[Vector]:
         "minus zero": (b"-0", "Zero is 0."),
     }
     return [
-        Vector(f"not canonical: {name}", "§3.1", why, _given("canonical", text), "malformed")
+        Vector(f"not canonical: {name}", "§3.1 spelling", why, _given("canonical", text), "malformed")
         for name, (text, why) in cases.items()
     ]

@@ -87,14 +87,28 @@ def _accepted() -> list[Vector]:
 
 
 def _refused() -> list[Vector]:
-    cases = {
+    return [
+        Vector(f"refused: {name}", f"§3.2 {rule}", why, {"data": data}, "malformed")
+        for rule, cases in {**_encodings(), **_types()}.items()
+        for name, (data, why) in cases.items()
+    ]
+
+
+def _encodings() -> dict[str, dict[str, tuple[str, str]]]:
+    cut = {
         "nothing": ("", "Too few bytes."),
         "a cut integer": ("19ff", "Too few bytes."),
         "a cut text": ("6261", "Too few bytes."),
         "a cut array": ("8201", "Too few bytes."),
         "a map without its last value": ("a16161", "Too few bytes."),
+        "an array of 2^63 elements": ("9b8000000000000000", "Too few bytes, and no memory for them."),
+        "2^62 bytes": ("5b4000000000000000", "Too few bytes, and no memory for them."),
+    }
+    behind = {
         "a byte behind": ("0000", "One value."),
         "a null behind": ("80f6", "One value."),
+    }
+    shortest = {
         "23 in two bytes": ("1817", "Shortest form."),
         "255 in three bytes": ("1900ff", "Shortest form."),
         "65535 in five bytes": ("1a0000ffff", "Shortest form."),
@@ -104,20 +118,32 @@ def _refused() -> list[Vector]:
         "a long length of text": ("780161", "Shortest form."),
         "a long length of an array": ("980100", "Shortest form."),
         "a long length of a map": ("b801616100", "Shortest form."),
+    }
+    indefinite = {
         "bytes of indefinite length": ("5f4101ff", "Definite lengths."),
         "a text of indefinite length": ("7f6161ff", "Definite lengths."),
         "an array of indefinite length": ("9f01ff", "Definite lengths."),
         "a map of indefinite length": ("bf616101ff", "Definite lengths."),
         "a break": ("ff", "Definite lengths."),
+    }
+    return {"cut": cut, "behind": behind, "shortest": shortest, "indefinite": indefinite}
+
+
+def _types() -> dict[str, dict[str, tuple[str, str]]]:
+    floats = {
         "a half-precision float": ("f93c00", "There are no floats."),
         "a single-precision float": ("fa47c35000", "There are no floats."),
         "a double-precision float": ("fb3ff199999999999a", "There are no floats."),
         "NaN": ("f97e00", "There are no floats."),
+    }
+    simple = {
         "undefined": ("f7", "No other simple value."),
         "simple value 16": ("f0", "No other simple value."),
         "simple value 255": ("f8ff", "No other simple value."),
         "false in two bytes": ("f814", "No other simple value."),
         "reserved length 28": ("1c", "Not CBOR."),
+    }
+    tags = {
         "a bignum of 2^64": ("c249010000000000000000", "No tags."),
         "a negative bignum": ("c349010000000000000000", "No tags."),
         "a bignum of a small integer": ("c24101", "No tags."),
@@ -126,23 +152,29 @@ def _refused() -> list[Vector]:
         "encoded CBOR": ("d8184100", "No tags."),
         "a shared reference": ("d81c80", "No tags."),
         "a self-describing document": ("d9d9f780", "No tags."),
+    }
+    texts = {
         "text that is not UTF-8": ("61ff", "Text is UTF-8."),
         "a surrogate in text": ("63eda080", "Text is UTF-8."),
+    }
+    twice = {
         "a key twice": ("a2616100616100", "A key stands once."),
+    }
+    order = {
         "keys out of order": ("a2616200616100", "Bytewise order of the encoded keys."),
         "a long key before a short one": ("a262616100616200", "Bytewise order of the encoded keys."),
+    }
+    types = {
         "an integer as key": ("a10000", "Keys are texts."),
         "bytes as key": ("a1416100", "Keys are texts."),
         "true as key": ("a1f500", "Keys are texts."),
         "null as key": ("a1f600", "Keys are texts."),
         "an array as key": ("a18000", "Keys are texts."),
+    }
+    depths = {
         "13 nested arrays": (_nest(12), "The innermost is at level 13."),
         "an integer in 12 nested arrays": (_nest(12, "00"), "The integer is at level 13."),
         "5000 nested arrays": (_nest(4999), "A parser must not fail otherwise."),
-        "an array of 2^63 elements": ("9b8000000000000000", "Too few bytes, and no memory for them."),
-        "2^62 bytes": ("5b4000000000000000", "Too few bytes, and no memory for them."),
     }
-    return [
-        Vector(f"refused: {name}", "§3.2", why, {"data": data}, "malformed")
-        for name, (data, why) in cases.items()
-    ]
+    keys = {"key-twice": twice, "key-order": order, "key-type": types}
+    return {"float": floats, "simple": simple, "tag": tags, "utf-8": texts, **keys, "depth": depths}

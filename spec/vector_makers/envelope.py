@@ -54,9 +54,10 @@ def make_file() -> VectorFile:
     return VectorFile("envelope", "envelope.md", about, vectors)
 
 
-def _refuse(stage: str, cases: Cases, code: str = "open_failed") -> list[Vector]:
+def _refuse(rule: str, cases: Cases, *, stage: str | None = None, code: str = "open_failed") -> list[Vector]:
+    stage = stage or rule
     return [
-        Vector(f"{stage}: {name}", f"§6 {stage}", why, open_input(envelope), code, stage)
+        Vector(f"{stage}: {name}", f"§6 {rule}", why, open_input(envelope), code, stage)
         for name, (envelope, why) in cases.items()
     ]
 
@@ -65,31 +66,48 @@ def _headers() -> list[Vector]:
     def resealed(**prefix: int) -> bytes:
         return make_sealer(encode_prefix(**prefix)).seal(encode_inner())
 
-    failed = {
+    families = {
         "empty": (b"", "Cut to nothing."),
         "the family alone": (b"SKE", "Fewer than 4 bytes have no format version."),
         "first byte of the family": (flip(SMALL, 0), "Another family."),
         "second byte of the family": (flip(SMALL, 1), "Another family."),
         "third byte of the family": (flip(SMALL, 2), "Another family."),
         "the family of wraps": (b"SKW" + SMALL[3:], "Another family."),
+    }
+    lengths = {
         "the magic alone": (SMALL[:4], "Cut after the magic."),
         "73 bytes": (SMALL[: HEADER_BYTES - 1], "A header has 74 bytes."),
+    }
+    limits = {
         "epoch 0": (resealed(epoch=0), "Epochs begin at 1."),
         "epoch 2^31": (resealed(epoch=2**31), "Above the limit."),
+    }
+    epochs = {
         "epoch changed": (flip(SMALL, 9, 0x02), "Not the epoch of the given data key."),
         "another epoch": (resealed(epoch=2), "A correct envelope of epoch 2; the commit says 1."),
     }
-    unsupported = {
+    versions = {
         "format version 2": (b"SKE2" + SMALL[4:], "The client is too old."),
         "format version 0": (b"SKE0" + SMALL[4:], "Only the digit 1 is known."),
         "format version 1 as a number": (b"SKE\x01" + SMALL[4:], "The version is an ASCII digit."),
         "format version 2, of another length": (b"SKE2", "Another format may have another header."),
+    }
+    suites = {
         "suite 0": (resealed(suite=0), "An unknown suite, sealed correctly."),
         "suite 2": (resealed(suite=2), "An unknown suite, sealed correctly."),
     }
     logs = {f"chunk size 2^{log2}": log2 for log2 in (0, 11, 23, 255)}
-    failed |= {name: (_with_log2(log2), "Outside 2^12 … 2^22.") for name, log2 in logs.items()}
-    return [*_refuse("header", failed), *_refuse("header", unsupported, "unsupported_format")]
+    limits |= {name: (_with_log2(log2), "Outside 2^12 … 2^22.") for name, log2 in logs.items()}
+    failed = {"family": families, "length": lengths, "limits": limits, "epoch": epochs}
+    unsupported = {"version": versions, "suite": suites}
+    return [
+        *(v for rule, cases in failed.items() for v in _refuse(rule, cases, stage="header")),
+        *(
+            vector
+            for rule, cases in unsupported.items()
+            for vector in _refuse(rule, cases, stage="header", code="unsupported_format")
+        ),
+    ]
 
 
 def _with_log2(log2: int) -> bytes:
@@ -238,7 +256,7 @@ def _refuse_empty_final_chunk() -> Vector:
     envelope = sealer.header + b"".join([*pieces, sealer.seal_chunk(2, b"", final=1)])
     return Vector(
         "padding: an empty final chunk",
-        "§6 padding, size",
+        "§6 size",
         "The last chunk holds at least one byte: no inner plaintext gives an envelope of this size.",
         open_input(envelope),
         "open_failed",

@@ -15,8 +15,8 @@ def make_vectors() -> list[Vector]:
     """Make the vectors."""
     return [
         *_refuse("size", "padding", _sizes()),
-        *_refuse("length", "metadata", _metadata_lengths()),
-        *_refuse("length", "padding", _content_lengths()),
+        *_refuse("metadata-length", "metadata", _metadata_lengths()),
+        *_refuse("content-length", "padding", _content_lengths()),
         *_refuse("zeros", "padding", _paddings()),
         *_refuse("text", "metadata", _in_envelopes(_not_json())),
         *_refuse("spelling", "metadata", _in_envelopes(_not_canonical())),
@@ -24,11 +24,11 @@ def make_vectors() -> list[Vector]:
     ]
 
 
-def _refuse(kind: str, stage: str, cases: Mapping[str, tuple[bytes, str]]) -> list[Vector]:
+def _refuse(rule: str, stage: str, cases: Mapping[str, tuple[bytes, str]]) -> list[Vector]:
     return [
         Vector(
             f"{stage}: {name}",
-            f"§6 {stage}, {kind}",
+            f"§6 {rule}",
             why,
             open_input(make_sealer().seal(inner)),
             "open_failed",

@@ -20,8 +20,8 @@ def _accept(name: str, kind: str, text: str, raw: bytes) -> Vector:
     return Vector(name, "§2", "A spelling and its bytes.", given, output={"raw": raw.hex()})
 
 
-def _refuse(name: str, kind: str, text: str, why: str) -> Vector:
-    return Vector(f"{kind}: {name}", "§2", why, {"kind": kind, "text": text}, "malformed")
+def _refuse(rule: str, name: str, kind: str, text: str, why: str) -> Vector:
+    return Vector(f"{kind}: {name}", f"§2 {rule}", why, {"kind": kind, "text": text}, "malformed")
 
 
 def _accepted() -> list[Vector]:
@@ -65,7 +65,7 @@ def _refused_ids() -> list[Vector]:
         "a letter beyond ASCII": (f"acc_\uff41{body[1:]}", "ASCII only."),
         "raw hex": (counting(0x20, 16).hex(), "Base32."),
     }
-    return [_refuse(name, "account", text, why) for name, (text, why) in cases.items()]
+    return [_refuse("prefixed", name, "account", text, why) for name, (text, why) in cases.items()]
 
 
 def _refused_hex() -> list[Vector]:
@@ -82,7 +82,7 @@ def _refused_hex() -> list[Vector]:
             "0x before": (f"0x{text[2:]}", "Hex alone."),
             "a digit beyond ASCII": (f"\u0661{text[1:]}", "ASCII only."),
         }
-        vectors += [_refuse(name, kind, value, why) for name, (value, why) in cases.items()]
+        vectors += [_refuse("hex", name, kind, value, why) for name, (value, why) in cases.items()]
     return vectors
 
 
@@ -118,6 +118,8 @@ def _refused_timestamps() -> list[Vector]:
         "no zone": ("2026-11-23T21:36:00.125", "UTC is Z."),
         "lower case": ("2026-11-23t21:36:00.125z", "T and Z are capitals."),
         "a space": ("2026-11-23 21:36:00.125Z", "T and Z are capitals."),
+    }
+    moments = {
         "month 13": ("2026-13-01T00:00:00.000Z", "No such month."),
         "month 0": ("2026-00-01T00:00:00.000Z", "No such month."),
         "day 0": ("2026-11-00T00:00:00.000Z", "No such day."),
@@ -128,8 +130,15 @@ def _refused_timestamps() -> list[Vector]:
         "minute 60": ("2026-11-23T21:60:00.000Z", "No such minute."),
         "a leap second": ("2016-12-31T23:59:60.000Z", "There are no leap seconds."),
         "year 0": ("0000-01-01T00:00:00.000Z", "Years begin at 1."),
+    }
+    cases |= {
         "a five-digit year": ("10000-01-01T00:00:00.000Z", "Four digits."),
         "a line end behind": (f"{MOMENT}\n", "Nothing follows."),
         "a digit beyond ASCII": ("\u0662026-11-23T21:36:00.125Z", "ASCII only."),
     }
-    return [_refuse(name, "timestamp", text, why) for name, (text, why) in cases.items()]
+    rules = {"timestamp-form": cases, "timestamp-moment": moments}
+    return [
+        _refuse(rule, name, "timestamp", text, why)
+        for rule, texts in rules.items()
+        for name, (text, why) in texts.items()
+    ]

@@ -69,16 +69,19 @@ def _derive(normalised: bytes, parameters: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _passwords() -> list[Vector]:
-    given = {"password_empty": ("empty", ""), "password_not_text": ("a lone surrogate", "caf\udce9")}
+    given = {
+        "password_empty": ("empty", "empty", ""),
+        "password_not_text": ("text", "a lone surrogate", "caf\udce9"),
+    }
     return [
         Vector(
             f"password: {name}",
-            "§6.1 password",
+            f"§6.1 {rule}",
             "There is no login key of it.",
             {"password": password, "parameters": FLOOR},
             code,
         )
-        for code, (name, password) in given.items()
+        for code, (rule, name, password) in given.items()
     ]
 
 
@@ -116,10 +119,11 @@ def _malformed() -> list[Vector]:
         "salt that is not hex": {"salt": "zz" * 16},
         "salt as an array": {"salt": list(KDF_SALT)},
     }
-    cases |= {
+    members = _refuse("members", "kdf_refused", cases)
+    cases = {
         name: ({**FLOOR, **value}, "A value of another type or spelling.") for name, value in values.items()
     }
-    return _refuse("members", "kdf_refused", cases)
+    return [*members, *_refuse("values", "kdf_refused", cases)]
 
 
 def _bounds() -> list[Vector]:

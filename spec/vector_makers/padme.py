@@ -39,7 +39,7 @@ def make_file() -> VectorFile:
             *(
                 Vector(
                     f"too large: {size}",
-                    "§3 size",
+                    "§3 largest",
                     "No inner plaintext is larger than 2^40 bytes.",
                     {"size": size},
                     "malformed",

@@ -90,7 +90,7 @@ def _unknown_words() -> list[Vector]:
     return [
         Vector(
             name,
-            "§3.1 unknown word",
+            "§3.1 word",
             why,
             {"phrase": phrase},
             "phrase_unknown_word",

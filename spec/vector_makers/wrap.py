@@ -111,9 +111,16 @@ def _input(wrap: bytes, place: Place = PLACE, user_key: bytes = USER_KEY) -> dic
     return {"user_key": user_key.hex(), "place": place.to_json(), "wrap": wrap.hex()}
 
 
-def _refuse(stage: str, cases: Mapping[str, tuple[bytes, str]], code: str = "wrap_tampered") -> list[Vector]:
+def _refuse(
+    rule: str,
+    cases: Mapping[str, tuple[bytes, str]],
+    *,
+    stage: str | None = None,
+    code: str = "wrap_tampered",
+) -> list[Vector]:
+    stage = stage or rule
     return [
-        Vector(f"{stage}: {name}", f"§5.3 {stage}", why, _input(wrap), code, stage)
+        Vector(f"{stage}: {name}", f"§5.3 {rule}", why, _input(wrap), code, stage)
         for name, (wrap, why) in cases.items()
     ]
 
@@ -132,19 +139,21 @@ def _wrong_keys() -> list[Vector]:
         ),
     }
     return [
-        Vector(f"key_id: {name}", "§5.3 key_id", why, given, "wrong_user_key", "key_id")
+        Vector(f"key_id: {name}", "§5.3 key-id", why, given, "wrong_user_key", "key_id")
         for name, (given, why) in cases.items()
     ]
 
 
 def _headers() -> list[Vector]:
-    tampered = {
+    families = {
         "empty": (b"", "Cut to nothing."),
         "the family alone": (b"SKW", "Fewer than 4 bytes have no format version."),
         "first byte of the family": (flip(WRAP, 0), "Another family."),
         "second byte of the family": (flip(WRAP, 1), "Another family."),
         "third byte of the family": (flip(WRAP, 2), "Another family."),
         "the family of envelopes": (b"SKE" + WRAP[3:], "Another family."),
+    }
+    lengths = {
         "the magic alone": (WRAP[:4], "Cut after the magic."),
         "cut after the prefix": (WRAP[:30], "Cut."),
         "cut after the header": (WRAP[:94], "Cut: no ciphertext."),
@@ -157,22 +166,37 @@ def _headers() -> list[Vector]:
             seal(secret=DATA_KEY + b"\x00"),
             "A correct seal of another length is no wrap.",
         ),
+    }
+    limits = {
         "epoch 0": (seal(prefix=Place(epoch=0).encode_prefix()), "Epochs begin at 1."),
         "epoch 2^31": (seal(prefix=Place(epoch=2**31).encode_prefix()), "Above the limit."),
         "wrap version 0": (seal(prefix=Place(wrap_version=0).encode_prefix()), "Versions begin at 1."),
         "wrap version 2^31": (seal(prefix=Place(wrap_version=2**31).encode_prefix()), "Above the limit."),
     }
-    unsupported = {
+    versions = {
         "format version 2": (b"SKW2" + WRAP[4:], "The client is too old."),
         "format version 0": (b"SKW0" + WRAP[4:], "Only the digit 1 is known."),
         "format version 1 as a number": (b"SKW\x01" + WRAP[4:], "The version is an ASCII digit."),
         "format version 2, of another length": (b"SKW2", "Another format may have another length."),
+    }
+    suites = {
         "suite 0": (seal(prefix=PLACE.encode_prefix(suite=0)), "An unknown suite, sealed correctly."),
         "suite 2": (seal(prefix=PLACE.encode_prefix(suite=2)), "An unknown suite, sealed correctly."),
+    }
+    kinds = {
         "kind 0": (seal(prefix=PLACE.encode_prefix(kind=0)), "An unknown secret kind, sealed correctly."),
         "kind 2": (seal(prefix=PLACE.encode_prefix(kind=2)), "An unknown secret kind, sealed correctly."),
     }
-    return [*_refuse("header", tampered), *_refuse("header", unsupported, "unsupported_format")]
+    tampered = {"family": families, "length": lengths, "limits": limits}
+    unsupported = {"version": versions, "suite": suites, "kind": kinds}
+    return [
+        *(v for rule, cases in tampered.items() for v in _refuse(rule, cases, stage="header")),
+        *(
+            vector
+            for rule, cases in unsupported.items()
+            for vector in _refuse(rule, cases, stage="header", code="unsupported_format")
+        ),
+    ]
 
 
 def _places() -> list[Vector]:
