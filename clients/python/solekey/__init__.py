@@ -35,8 +35,8 @@ A user key that is handed over is wiped at the end of the block. Every error is 
 verified and pinned (`streams`), ciphertext is checked against signed commits (`vault`).
 
 A map: ``connection`` HTTP, logins, proofs · ``profile`` what is on disk · ``streams`` verified events ·
-``account`` sign-up, sessions, devices · ``vault`` items and their keys · ``rotation`` new keys · ``crypto``
-cryptography · ``audit`` auditors · ``cli`` the command ``solekey`` · ``errors`` all that may be refused.
+``account`` sign-up, sessions, devices · ``providers`` where keys are kept · ``vault`` items and
+their keys · ``rotation`` new keys · ``crypto`` cryptography · ``audit`` auditors · ``cli`` the command ``solekey`` · ``errors`` all that may be refused.
 """
 
 from importlib import import_module
@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from solekey.errors import SolekeyError
     from solekey.profile.profile import Profile
     from solekey.progress import Progress
+    from solekey.providers.provider import UserKeyProvider, open_provider
     from solekey.rotation.revocation import Revocation, revoke_device
     from solekey.rotation.rotation import (
         abort_rotation,
@@ -80,10 +81,12 @@ __all__ = [
     "Stored",
     "TotpSecret",
     "UserKey",
+    "UserKeyProvider",
     "Vault",
     "abort_rotation",
     "change_user_key",
     "log_in",
+    "open_provider",
     "rekey_data",
     "resume_rotation",
     "revoke_device",
@@ -107,10 +110,12 @@ _HOMES = {
     "Stored": "solekey.vault.vault",
     "TotpSecret": "solekey.connection.login",
     "UserKey": "solekey.crypto",
+    "UserKeyProvider": "solekey.providers.provider",
     "Vault": "solekey.vault.vault",
     "abort_rotation": "solekey.rotation.rotation",
     "change_user_key": "solekey.rotation.rotation",
     "log_in": "solekey.account.enrolment",
+    "open_provider": "solekey.providers.provider",
     "rekey_data": "solekey.rotation.rotation",
     "resume_rotation": "solekey.rotation.rotation",
     "revoke_device": "solekey.rotation.revocation",

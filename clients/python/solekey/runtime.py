@@ -1,4 +1,4 @@
-"""The outside world in one place: clock, randomness, sleep, network, people. Others take them as arguments."""
+"""The outside world in one place: clock, randomness, sleep, network, people. All else is given them."""
 
 import os
 import time

@@ -159,6 +159,7 @@ def log_in(
     runtime = runtime or Runtime()
     if server is None or username is None:
         profile = Profile.open(folder, runtime.ask)
+        profile.verify_device_key_place(device_key)
     else:
         name = device_name or platform.node() or DEFAULT_DEVICE_NAME
         profile = Profile.create(

@@ -57,8 +57,8 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 not logged in, 4 login refused, 5 wrong or mistyped "
-    "user key, 6 the server misbehaved, 7 no such item or device, 8 try again later, 9 refused, "
-    "130 interrupted.",
+    "user key, passphrase or PIN, 6 the server misbehaved, 7 no such item or device, 8 try again later, "
+    "9 refused, 130 interrupted.",
 )
 @click.version_option(package_name="solekey", message="%(prog)s %(version)s")
 @state_options
@@ -66,7 +66,8 @@ def solekey() -> None:
     """Encrypt what you keep on a server that cannot read it. You hold the sole key.
 
     Every secret that a command asks for may come from its flag, from the environment variable that the flag
-    names, from a file (`--password @file`) or from one line of standard input (`--password -`).
+    names, from a file (`--password @file`) or from one line of standard input (`--password -`). What a key
+    provider asks comes from SOLEKEY_PASSPHRASE or SOLEKEY_PIN.
     """
 
 

@@ -9,6 +9,7 @@ import click
 from solekey.cli.answers import (
     ask,
     ask_new_password,
+    ask_person,
     ask_user_key,
     code_options,
     iter_codes,
@@ -43,6 +44,13 @@ _device_name = click.option(
     show_envvar=True,
     help="What this device is called in your list; the host name if not given.",
 )
+_device_key = click.option(
+    "--device-key",
+    envvar="SOLEKEY_DEVICE_KEY",
+    show_envvar=True,
+    metavar="SPEC",
+    help="Where a new device's key is kept: file: (the profile, the default), keyring:[NAME] or pkcs11:…",
+)
 
 
 @click.command()
@@ -53,6 +61,7 @@ _device_name = click.option(
 @code_options
 @user_key_option
 @_device_name
+@_device_key
 @kit_options
 @click.option(
     "--accept-risk",
@@ -71,6 +80,7 @@ def signup(
     totp_secret: str | None,
     user_key: str | None,
     device_name: str | None,
+    device_key: str | None,
     kit: Path | None,
     *,
     letter: bool,
@@ -87,8 +97,16 @@ def signup(
     name = ask(username, "User name", "--username", hidden=False)
 
     from solekey.account.enrolment import SignUp
+    from solekey.runtime import Runtime
 
-    with SignUp(state.profile, pinned, username=name, device_name=device_name) as sign_up:
+    with SignUp(
+        state.profile,
+        pinned,
+        username=name,
+        device_name=device_name,
+        device_key=device_key,
+        runtime=Runtime(ask=ask_person),
+    ) as sign_up:
         session, totp = _prove(state, sign_up, ask_new_password(password), code, totp_secret)
         with session:
             key = _choose_user_key(state, session, user_key, KitChoice(kit, letter, accept_risk))
@@ -113,6 +131,7 @@ def signup(
 @password_option
 @code_options
 @_device_name
+@_device_key
 @click.option(
     "--kit",
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
@@ -129,6 +148,7 @@ def login(
     code: str | None,
     totp_secret: str | None,
     device_name: str | None,
+    device_key: str | None,
     kit: Path | None,
 ) -> None:
     """Log in on this device. On a new one, name the server and yourself; then run `solekey devices trust`."""
@@ -141,6 +161,7 @@ def login(
 
     from solekey.account.enrolment import log_in
     from solekey.errors.refusals import LoginRefusedError
+    from solekey.runtime import Runtime
 
     refusal: LoginRefusedError | None = None
     for attempt in iter_codes(code, totp_secret):
@@ -152,6 +173,8 @@ def login(
                 password=secret,
                 code=attempt,
                 device_name=device_name,
+                device_key=device_key,
+                runtime=Runtime(ask=ask_person),
                 kit=made,
             )
         except LoginRefusedError as error:
@@ -253,8 +276,11 @@ def _show_totp(state: Cli, totp: "TotpSecret") -> None:
 
 def _choose_user_key(state: Cli, session: "Session", given: str | None, choice: KitChoice) -> "UserKey":
     """Make the user key and have its kit saved; ask for it where the account is founded already."""
-    if given is not None or session.streams.devices.account_key is not None:
+    founded = session.streams.devices.account_key is not None
+    if given is not None or founded or state.user_key_from == "prompt:":
         return keep_kit(state, session, ask_user_key(given), choice)
+    if state.user_key_from is not None:
+        state.tell(f"A new account gets a new user key; then: solekey user-key store '{state.user_key_from}'")
     return prepare_user_key(state, session, choice)
 
 

@@ -1,5 +1,6 @@
 """Where a command's secrets come from: a flag, the environment, a file, a line of stdin, or a prompt."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -8,12 +9,18 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
+from solekey.cli.state import Cli
+from solekey.cli.stored_key import read_stored_key
+
 if TYPE_CHECKING:
     from solekey.crypto import UserKey
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 STEP_S: Final = 30
+PASSPHRASE_ENV: Final = "SOLEKEY_PASSPHRASE"  # noqa: S105  # a variable's name
+PIN_ENV: Final = "SOLEKEY_PIN"
+PROMPT: Final = "prompt:"
 
 
 def secret_option(flag: str, env: str, help_: str) -> Callable[[F], F]:
@@ -46,8 +53,22 @@ def code_options(command: F) -> F:
 
 
 def user_key_option(command: F) -> F:
-    """Add ``--user-key``."""
-    return secret_option("--user-key", "SOLEKEY_USER_KEY", "The user key: 24 words.")(command)
+    """Add ``--user-key`` and ``--user-key-from``."""
+    for option in (
+        click.option(
+            "--user-key-from",
+            envvar="SOLEKEY_USER_KEY_FROM",
+            show_envvar=True,
+            expose_value=False,
+            callback=_remember_spec,
+            metavar="SPEC",
+            help="Where the user key is kept: prompt:, file:PATH, keyring:[NAME] or pkcs11:…; "
+            "the profile's own if not given.",
+        ),
+        secret_option("--user-key", "SOLEKEY_USER_KEY", "The user key: 24 words."),
+    ):
+        command = option(command)
+    return command
 
 
 def new_user_key_options(command: F) -> F:
@@ -81,13 +102,52 @@ def ask_new_password(value: str | None) -> str:
     return str(click.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
 
 
-def ask_user_key(value: str | None) -> "UserKey":
-    """Ask for the 24 words. Raises PhraseError, which names a mistyped word."""
+def ask_user_key(value: str | None, *, remembered: bool = True) -> "UserKey":
+    """Get the user key: words that were given; else from ``--user-key-from``; else from the provider that
+    this profile remembers; else by asking for the 24 words.
+
+    Args:
+        value: the words, if they were given.
+        remembered: whether the profile's provider will do; not where paper is to be tested.
+
+    Raises:
+        PhraseError: a mistyped word, which it names.
+        ProviderError: what keeps the key does not serve it.
+    """
+    state = click.get_current_context().ensure_object(Cli)
+    stored = read_stored_key(state.profile)
+    spec = state.user_key_from or (stored.spec if remembered else None)
+    if value is None and spec not in (None, PROMPT):
+        from solekey.providers import open_provider
+
+        state.user_key_source = spec
+        return open_provider(str(spec), account=stored.account, ask=ask_person).load()
     phrase = ask(value, "User key (24 words)", "--user-key")
 
     from solekey.crypto import UserKey
 
     return UserKey.from_phrase(phrase)
+
+
+def ask_person(question: str) -> str:
+    """Answer what a key provider asks: from the environment, or by asking whoever is there.
+
+    Raises:
+        NobodyToAskError: nobody is there.
+    """
+    from solekey.errors import NobodyToAskError
+    from solekey.providers.question import QuestionKind
+
+    kind = getattr(question, "kind", QuestionKind.PIN)
+    if kind is QuestionKind.PHRASE:
+        return ask(None, question, "--user-key")
+    env = PIN_ENV if kind is QuestionKind.PIN else PASSPHRASE_ENV
+    if env in os.environ:
+        return os.environ[env]
+    if not sys.stdin.isatty():
+        raise NobodyToAskError(f"{question}: nobody is here to answer, and {env} is not set")
+    twice = kind is QuestionKind.NEW_PASSPHRASE
+    return str(click.prompt(question, hide_input=True, confirmation_prompt=twice, err=True))
 
 
 def iter_codes(code: str | None, totp_secret: str | None) -> Iterator[str]:
@@ -105,6 +165,11 @@ def iter_codes(code: str | None, totp_secret: str | None) -> Iterator[str]:
     yield generator.generate_otp(step + 1)  # when this step was used up: servers take the next one early
     time.sleep(max((step + 1) * STEP_S + 0.5 - time.time(), 0))
     yield generator.generate_otp(step + 2)
+
+
+def _remember_spec(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    del parameter
+    context.ensure_object(Cli).user_key_from = value
 
 
 def _read(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:

@@ -10,6 +10,7 @@ from solekey.cli.new_user_key import KitChoice, kit_options
 from solekey.cli.recovery import read_key_and_kit
 from solekey.cli.rotate import choose_new_user_key
 from solekey.cli.state import ID_CHARS, Cli, pass_cli, state_options
+from solekey.cli.stored_key import describe_outcome, stored_key_follows
 
 _REASONS = ("lost", "stolen", "compromised", "replaced", "retired")
 
@@ -110,7 +111,10 @@ def revoke(
 
         target = vault.devices.find(device)
         key = choose_new_user_key(state, vault, new_user_key, KitChoice(kit, letter, accept_risk))
-        with state.progress("re-encrypt", in_bytes=False) as progress:
+        with (
+            stored_key_follows(state, vault, key) as stored,
+            state.progress("re-encrypt", in_bytes=False) as progress,
+        ):
             revocation = revoke_device(
                 vault, target.id, key, reason=RevocationReason(reason), progress=progress
             )
@@ -123,6 +127,7 @@ def revoke(
                 "exposed_items": revocation.exposed_items,
                 "epoch": revocation.epoch,
                 "words": revocation.describe(),
+                **describe_outcome(stored),
             }
         )
     else:

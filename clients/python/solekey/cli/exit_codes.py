@@ -15,6 +15,7 @@ EXIT_CODES: Final[tuple[tuple[int, tuple[type[Exception], ...]], ...]] = (
     (3, (errors.NotLoggedInError, errors.ProfileMissingError, refusals.SessionEndedError)),
     (4, (refusals.LoginRefusedError, refusals.TooManyAttemptsError)),
     (5, (errors.PhraseError, errors.WrongUserKeyError, errors.NewUserKeyNeededError)),
+    (5, (errors.WrongPassphraseError, errors.PinRefusedError)),
     (1, (errors.ShareCountError,)),
     (5, (errors.ShareError, errors.KitMismatchError, errors.WordsDifferError)),
     (6, (errors.EvidenceError, errors.TamperedWrapError, errors.OpenError, errors.KdfRefusedError)),
@@ -36,6 +37,11 @@ def report_error(state: Cli, error: Exception) -> int:
     exit_code = fitting[0]
     code = getattr(error, "code", "failed")
     advice = error.diagnostics() if isinstance(error, errors.SolekeyError) else ""
+    if isinstance(error, errors.WrongUserKeyError) and state.user_key_source:
+        advice = (
+            f"The key kept at {state.user_key_source} was replaced: give the present words (--user-key), and "
+            f"keep them there: solekey user-key store '{state.user_key_source}' --replace"
+        )
     if state.as_json:
         document = {"error": {"code": code, "message": str(error), "next": advice}}
         click.echo(json.dumps(document, ensure_ascii=False), err=True)

@@ -52,7 +52,7 @@ def test(state: Cli, kit_file: Path | None, user_key: str | None) -> None:
     kit has pinned: a server that has lost or rewritten it is found out.
     """
     state.verify_logged_in()
-    key, made = read_key_and_kit(kit_file, user_key)
+    key, made = read_key_and_kit(kit_file, user_key, from_paper=True)
 
     from solekey.recovery.proof import verify_kit
 
@@ -153,17 +153,19 @@ def combine(state: Cli, files: tuple[Path, ...], output: Path | None, *, letter:
         click.echo(key.to_phrase())
 
 
-def read_key_and_kit(path: Path | None, user_key: str | None) -> "tuple[UserKey, RecoveryKit | None]":
+def read_key_and_kit(
+    path: Path | None, user_key: str | None, *, from_paper: bool = False
+) -> "tuple[UserKey, RecoveryKit | None]":
     """Read a kit, and the words from it unless they are given or only on paper."""
     if path is None:
-        return ask_user_key(user_key), None
+        return ask_user_key(user_key, remembered=not from_paper), None
 
     from solekey.recovery.documents import read_kit
 
     saved = read_kit(path)
     if user_key is None and saved.user_key is not None:
         return saved.user_key, saved.kit
-    return saved.kit.verify_words(ask_user_key(user_key)), saved.kit
+    return saved.kit.verify_words(ask_user_key(user_key, remembered=not from_paper)), saved.kit
 
 
 def _write_kit(state: Cli, key: "UserKey", choice: KitChoice, path: Path) -> None:

@@ -9,6 +9,7 @@ from solekey.cli.answers import new_user_key_options, secret_option, user_key_op
 from solekey.cli.items import unlocked
 from solekey.cli.new_user_key import KitChoice, keep_kit, kit_options, prepare_user_key
 from solekey.cli.state import Cli, pass_cli, state_options
+from solekey.cli.stored_key import describe_outcome, stored_key_follows
 
 if TYPE_CHECKING:
     from solekey.crypto import UserKey
@@ -45,10 +46,11 @@ def rotate_user_key(
         from solekey.rotation.rotation import change_user_key
 
         key = choose_new_user_key(state, vault, new_user_key, KitChoice(kit, letter, accept_risk))
-        rotation = change_user_key(vault, key)
+        with stored_key_follows(state, vault, key) as stored:
+            rotation = change_user_key(vault, key)
         key_id = vault.unlocked.streams.devices.key_id
     if state.as_json:
-        state.emit({"rotation": rotation, "key_id": key_id})
+        state.emit({"rotation": rotation, "key_id": key_id, **describe_outcome(stored)})
     else:
         state.tell("The new user key is in force; the old words and their kit open nothing any more.")
 
@@ -85,9 +87,10 @@ def resume(state: Cli, user_key: str | None, new_user_key: str | None) -> None:
         from solekey.rotation.rotation import resume_rotation
 
         key = UserKey.from_phrase(new_user_key) if new_user_key else None
-        rotation = resume_rotation(vault, key, progress=progress)
+        with stored_key_follows(state, vault, key) as stored:
+            rotation = resume_rotation(vault, key, progress=progress)
     if state.as_json:
-        state.emit({"rotation": rotation})
+        state.emit({"rotation": rotation, **describe_outcome(stored)})
     else:
         state.tell("Done." if rotation else "No rotation is open.")
 

@@ -33,11 +33,19 @@ def _default_profile() -> Path:
 
 @dataclass(slots=True)
 class Cli:
-    """The state of one invocation."""
+    """The state of one invocation.
+
+    Attributes:
+        profile, as_json, quiet: see `state_options`.
+        user_key_from: what `--user-key-from` says.
+        user_key_source: the provider that the user key came from, once it did.
+    """
 
     profile: Path = field(default_factory=_default_profile)
     as_json: bool = False
     quiet: bool = False
+    user_key_from: str | None = None
+    user_key_source: str | None = None
 
     @property
     def console(self) -> "Console":
@@ -75,8 +83,10 @@ class Cli:
     def open_session(self) -> "Session":
         """Open the profile's session."""
         from solekey.account.session import Session
+        from solekey.cli.answers import ask_person
+        from solekey.runtime import Runtime
 
-        return Session.open(self.profile)
+        return Session.open(self.profile, Runtime(ask=ask_person))
 
     @contextmanager
     def progress(self, what: str, *, in_bytes: bool, printing: bool = False) -> "Iterator[Progress]":

@@ -113,8 +113,7 @@ class Profile:
             same = (existing.details.origin, existing.details.username) == (server.origin, username)
             if not same:
                 raise ProfileExistsError(f"{path} is the profile of {existing.details.username}")
-            if device_key not in (None, existing.details.device_key_from):
-                raise ProfileExistsError(f"{path} keeps its device key in {existing.details.device_key_from}")
+            existing.verify_device_key_place(device_key)
             return existing
         spec = device_key or IN_PROFILE
         key = DeviceKeyStore(spec, folder, ask).make(random)
@@ -179,6 +178,12 @@ class Profile:
         """The pinned server."""
         ca_file = self.folder.path / _CA
         return Server(self._details.origin, ca_file if ca_file.exists() else None)
+
+    def verify_device_key_place(self, spec: str | None) -> None:
+        """Verify that the device key is kept at ``spec``, if there is one. Raises ProfileExistsError."""
+        if spec not in (None, self._details.device_key_from):
+            kept = self._details.device_key_from
+            raise ProfileExistsError(f"{self.folder.path} keeps its device key in {kept}, and it stays there")
 
     def save(self, details: ProfileDetails) -> None:
         """Save `profile.json`."""

@@ -19,11 +19,30 @@ What needs a package of its own is imported when it is used (`extras`).
 """
 
 import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from solekey.providers.provider import UserKeyProvider, open_provider
-from solekey.providers.question import Ask, Question, QuestionKind
+if TYPE_CHECKING:
+    from solekey.providers.provider import UserKeyProvider, open_provider
+    from solekey.providers.question import Ask, Question, QuestionKind
 
 __all__ = ["Ask", "Question", "QuestionKind", "UserKeyProvider", "close_tokens", "open_provider"]
+
+_HOMES = {
+    "Ask": "question",
+    "Question": "question",
+    "QuestionKind": "question",
+    "UserKeyProvider": "provider",
+    "open_provider": "provider",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first used: a spec can be parsed before any cryptography is there."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return value
 
 
 def close_tokens() -> None:
