@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -117,10 +116,11 @@ def test_without_unnamed_files_a_temporary_one_is_used_and_abandoned_ones_are_de
     left = target_file._choose_temporary(target)
     left.write_bytes(b"what a killed process left")
     held = target_file._choose_temporary(target)
-    with held.open("wb") as file, pytest.raises(UnreachableError):
+    with held.open("wb") as file:
         assert target_file.try_lock(file.fileno())
         watch(home, fetches_left=1)
-        restart(home).get_file("film.bin", target)
+        with pytest.raises(UnreachableError):
+            restart(home).get_file("film.bin", target)
     assert list_files(target.parent) == [held.name]  # another process writes it; ours is deleted
     watch(home)
     restart(home).get_file("film.bin", target)
@@ -385,8 +385,11 @@ def test_two_parts_are_on_their_way_and_errors_come_in_their_place():
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path):
-    with ExitStack() as stack, pytest.raises(KeyboardInterrupt):
-        target = stack.enter_context(TargetFile.make(tmp_path / "x"))
-        target.file.write(b"half")
-        raise KeyboardInterrupt
+    def write_half() -> None:
+        with TargetFile.make(tmp_path / "x") as target:
+            target.file.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_half()
     assert list_files(tmp_path) == []

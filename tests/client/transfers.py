@@ -1,13 +1,16 @@
 """What the transfer tests share: files of several small parts, and who asked the server for what."""
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import pytest
 
 from client.conftest import World
-from solekey import Vault
+from solekey import Session, Vault
+from solekey.cli import run
 from solekey_protocol.limits import KIB
 
 PART_BYTES = 512 * KIB
@@ -75,3 +78,22 @@ def find_digests(vault: Vault, name: str) -> list[str]:
 
 def list_files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.glob("*")) if folder.is_dir() else []
+
+
+def make_command(
+    world: World, monkeypatch: pytest.MonkeyPatch, capture: pytest.CaptureFixture[bytes]
+) -> Callable[..., tuple[int, bytes, str]]:
+    """Run commands as the laptop: a call returns the exit code, standard output and standard error."""
+    real = Session.open.__func__
+    opened = classmethod(lambda cls, profile, *_, **__: real(cls, profile, world.runtime))
+    monkeypatch.setattr(Session, "open", opened)
+    monkeypatch.setenv("SOLEKEY_USER_KEY", world.phrase)
+    monkeypatch.setenv("SOLEKEY_PROFILE", str(world.folder / "laptop"))
+
+    def execute(*arguments: str) -> tuple[int, bytes, str]:
+        capture.readouterr()
+        code = run(list(arguments))
+        out, err = capture.readouterr()
+        return code, out, err.decode()
+
+    return execute

@@ -19,6 +19,8 @@ from rich.progress import (
 from solekey.progress import Phase
 
 _NAME_CHARS = 40
+_RATE_WINDOW_S = 300
+"""Over how long the rate is taken: a slow line takes minutes for the parts of 8 MiB that are counted."""
 
 
 class ProgressBar:
@@ -55,5 +57,6 @@ def show_bar(what: str, *, in_bytes: bool) -> Iterator[ProgressBar]:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        speed_estimate_period=_RATE_WINDOW_S,
     ) as bar:
         yield ProgressBar(bar, what)
