@@ -15,10 +15,7 @@ class UnsupportedFormatError(SolekeyError):
     """A format version, suite or secret kind that this release does not know."""
 
     code = "unsupported_format"
-
-    def diagnostics(self) -> str:
-        """Tell the user what to do next."""
-        return "Update the client: this was written by a newer release."
+    ADVICE = "Update the client: this was written by a newer release."
 
 
 class OpenError(SolekeyError):
@@ -29,16 +26,11 @@ class OpenError(SolekeyError):
     """
 
     code = "open_failed"
+    ADVICE = "The stored ciphertext was damaged or replaced: fetch it again; if it still fails, run an audit."
 
     def __init__(self, stage: OpenStage) -> None:
         super().__init__("the ciphertext does not open with this key for this item")
         self.stage = stage
-
-    def diagnostics(self) -> str:
-        """Tell the user what to do next."""
-        return (
-            "The stored ciphertext was damaged or replaced: fetch it again; if it still fails, run an audit."
-        )
 
 
 class TamperedWrapError(SolekeyError):
@@ -49,14 +41,11 @@ class TamperedWrapError(SolekeyError):
     """
 
     code = "wrap_tampered"
+    ADVICE = "Your phrase is right, but the server's copy of the wrapped key is not: run an audit."
 
     def __init__(self, stage: WrapStage) -> None:
         super().__init__("the wrapped key was altered or moved")
         self.stage = stage
-
-    def diagnostics(self) -> str:
-        """Tell the user what to do next."""
-        return "Your phrase is right, but the server's copy of the wrapped key is not: run an audit."
 
 
 class SealError(SolekeyError):
@@ -69,17 +58,11 @@ class MetadataError(SealError):
     """Item metadata outside its closed schema."""
 
     code = "metadata_invalid"
-
-    def diagnostics(self) -> str:
-        """Tell the user what to do next."""
-        return "Change the named field: shorten it or remove the characters that are not allowed."
+    ADVICE = "Change the named field: shorten it or remove the characters that are not allowed."
 
 
 class ContentSizeError(SealError):
     """A source that is not as long as declared: it changed while it was read, or it is too long."""
 
     code = "content_size_changed"
-
-    def diagnostics(self) -> str:
-        """Tell the user what to do next."""
-        return "Wait until no other program writes the file, then try again."
+    ADVICE = "Wait until no other program writes the file, then try again."

@@ -59,6 +59,7 @@ class ShareLengthError(ShareError):
     """A share that does not have 33 words."""
 
     code = "share_wrong_length"
+    ADVICE = "Enter all 33 words of the share in their order, separated by spaces."
 
     def __init__(self, found: int, expected: int) -> None:
         super().__init__(f"a share has {expected} words, this one has {found}")
@@ -74,6 +75,7 @@ class ShareWordError(ShareError):
     """A word that is not in the SLIP-39 list."""
 
     code = "share_unknown_word"
+    ADVICE = "Check the named word against the paper."
 
     def __init__(self, word: str, position: int, suggestions: tuple[str, ...]) -> None:
         super().__init__(f"word {position} of the share, {word!r}, is not in the word list")
@@ -112,6 +114,7 @@ class TooFewSharesError(ShareError):
     """Fewer different shares than the threshold."""
 
     code = "shares_too_few"
+    ADVICE = "Find more shares of this set, and give all of them at once."
 
     def __init__(self, found: int, threshold: int) -> None:
         super().__init__(f"this set needs {threshold} different shares, {found} were given")

@@ -13,30 +13,21 @@ class WipedSecretError(SecretError):
     """A secret that was used after it had been wiped."""
 
     code = "secret_wiped"
-
-    def diagnostics(self) -> str:
-        """Tell the user what to do next."""
-        return "Unlock again, and use keys only inside the unlocked block."
+    ADVICE = "Unlock again, and use keys only inside the unlocked block."
 
 
 class EmptyPasswordError(SecretError):
     """An empty password."""
 
     code = "password_empty"
-
-    def diagnostics(self) -> str:
-        """Tell the user what to do next."""
-        return "Enter a password that is not empty."
+    ADVICE = "Enter a password that is not empty."
 
 
 class PasswordTextError(SecretError):
     """A password that is no Unicode text, such as bytes of another encoding."""
 
     code = "password_not_text"
-
-    def diagnostics(self) -> str:
-        """Tell the user what to do next."""
-        return "Set your terminal to UTF-8 and enter the password again."
+    ADVICE = "Set your terminal to UTF-8 and enter the password again."
 
 
 class PhraseError(SecretError):
@@ -49,6 +40,7 @@ class PhraseLengthError(PhraseError):
     """A recovery phrase that does not have 24 words."""
 
     code = "phrase_wrong_length"
+    ADVICE = "Enter all 24 words in their order, separated by spaces."
 
     def __init__(self, found: int, expected: int) -> None:
         super().__init__(f"a recovery phrase has {expected} words, this one has {found}")
@@ -64,6 +56,7 @@ class UnknownWordError(PhraseError):
     """A word that is not in the BIP-39 English list."""
 
     code = "phrase_unknown_word"
+    ADVICE = "Check the named word against what you wrote down."
 
     def __init__(self, word: str, position: int, suggestions: tuple[str, ...]) -> None:
         super().__init__(f"word {position} of the recovery phrase, {word!r}, is not in the word list")
@@ -83,32 +76,21 @@ class PhraseChecksumError(PhraseError):
     """24 words of the list whose checksum is wrong: a word was mistaken for another, or the order."""
 
     code = "phrase_bad_checksum"
-
-    def diagnostics(self) -> str:
-        """Tell the user what to do next."""
-        return (
-            "Every word is in the list, but not all are yours: compare each word and the order with the kit."
-        )
+    ADVICE = "Every word is in the list, but not all are yours: compare each word and the order with the kit."
 
 
 class WrongUserKeyError(SecretError):
     """A valid user key that is not the one which made this wrap."""
 
     code = "wrong_user_key"
-
-    def diagnostics(self) -> str:
-        """Tell the user what to do next."""
-        return "This phrase belongs to another account or was replaced by a newer one: use the latest kit."
+    ADVICE = "This phrase belongs to another account or was replaced by a newer one: use the latest kit."
 
 
 class KdfRefusedError(SolekeyError):
     """Password parameters from the server that the client does not use."""
 
     code = "kdf_refused"
-
-    def diagnostics(self) -> str:
-        """Tell the user what to do next."""
-        return "The server may be hostile or misconfigured: your password was not used. Tell its operator."
+    ADVICE = "The server may be hostile or misconfigured: your password was not used. Tell its operator."
 
 
 class KdfDowngradeError(KdfRefusedError):
