@@ -1,6 +1,7 @@
 """A progress bar on standard error: phase, share, bytes, rate and remaining time. Gone when all is done."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
@@ -47,7 +48,9 @@ class ProgressBar:
 
 
 @contextmanager
-def show_bar(what: str, *, in_bytes: bool) -> Iterator[ProgressBar]:
+def show_bar(
+    what: str, *, in_bytes: bool, clock: Callable[[], float] = time.monotonic
+) -> Iterator[ProgressBar]:
     """Show a bar while the block runs."""
     columns = (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(),)
     with Progress(
@@ -57,6 +60,7 @@ def show_bar(what: str, *, in_bytes: bool) -> Iterator[ProgressBar]:
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,
+        get_time=clock,
         speed_estimate_period=_RATE_WINDOW_S,
     ) as bar:
         yield ProgressBar(bar, what)
