@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import click
 
 from solekey.cli.state import Cli
+from solekey_protocol.errors import MalformedError
+from solekey_protocol.ids import AccountId
 
 if TYPE_CHECKING:
     from solekey.crypto import UserKey
     from solekey.vault.vault import Vault
-    from solekey_protocol.ids import AccountId
 
 UPDATED = "updated"
 OUTDATED = "outdated"
@@ -28,14 +29,11 @@ class StoredKey:
     """What a profile says of the stored user key; None where it says nothing."""
 
     spec: str | None
-    account: "AccountId | None"
+    account: AccountId | None
 
 
 def read_stored_key(profile: Path) -> StoredKey:
     """Read where the user key is kept, without what makes a prompt late. A bad profile is reported later."""
-    from solekey_protocol.errors import MalformedError
-    from solekey_protocol.ids import AccountId
-
     try:
         members = json.loads((profile / "profile.json").read_bytes())
         spec, account = members.get("user_key_from"), members.get("account")
@@ -82,7 +80,7 @@ def _find_places(state: Cli) -> list[str]:
     return sorted({spec for spec in places if spec is not None and spec != "prompt:"})
 
 
-def _update(state: Cli, spec: str, account: "AccountId", user_key: "UserKey") -> bool:
+def _update(state: Cli, spec: str, account: AccountId, user_key: "UserKey") -> bool:
     from solekey.cli.answers import ask_person
     from solekey.errors import ProviderError
     from solekey.providers import open_provider

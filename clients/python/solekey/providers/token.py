@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import pkcs11
 
+from solekey.crypto import Confidential
 from solekey.errors.providers import (
     PinLockedError,
     PinRefusedError,
@@ -73,8 +74,8 @@ TokenObject = Any
 """A key or data object on a token: what it can do, python-pkcs11 decides when it finds it."""
 
 
-@dataclass(slots=True, eq=False)
-class OpenToken:
+@dataclass(slots=True, eq=False, repr=False)
+class OpenToken(Confidential):
     """A token that this process is logged in to."""
 
     name: str

@@ -1,12 +1,12 @@
 """``pkcs11:…`` for a device key: made on the token, never outside of it. Spec: key-providers.md §5."""
 
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass, Session
 
-from solekey.crypto import DeviceKey, RandomSource
+from solekey.crypto import Confidential, DeviceKey, RandomSource
 from solekey.errors.providers import DeviceKeyMissingError, ProviderError, TokenError, TokenUnsuitableError
 from solekey.providers.pkcs11_uri import Pkcs11Uri
 from solekey.providers.question import Ask
@@ -21,7 +21,7 @@ _ED25519_OID: Final = bytes.fromhex("06032b6570")  # 1.3.101.112, DER; what PKCS
 _POINT_HEADERS: Final = (b"\x04\x20", b"\x03\x21\x00", b"")  # DER OCTET STRING, BIT STRING, or bare
 
 
-class TokenDeviceKey(DeviceKey):
+class TokenDeviceKey(Confidential, DeviceKey):
     """An Ed25519 key on a token; logs in when it signs for the first time."""
 
     __slots__ = ("_ask", "_held", "_public_key", "_uri")
@@ -90,12 +90,6 @@ class TokenDeviceKey(DeviceKey):
                 if found:
                     return found[0]
         raise DeviceKeyMissingError(f"the token {self._uri.name} does not have this device's key")
-
-    def __repr__(self) -> str:
-        return f"TokenDeviceKey({self._public_key})"
-
-    def __reduce_ex__(self, protocol: object) -> NoReturn:
-        raise TypeError("a TokenDeviceKey can be neither copied nor pickled")
 
 
 def _make_pair(session: Session, label: str, key_id: bytes) -> tuple[TokenObject, TokenObject]:
