@@ -48,7 +48,7 @@ error, and silent with `--json` and `--quiet`.
 | 9 | the server refused, for another reason |
 | 130 | interrupted; run the command again to go on |
 
-`solekey audit verify` ends with 3 when the log was tampered with.
+`solekey audit verify` ends with 6 when the log was tampered with.
 """
 
 
