@@ -17,8 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from vectors import notation
-from vectors.notation import demand, encode_json, parse_id, refusing
+from vectors.notation import demand, encode_json, parse_id, parse_json, refusing
 
 WORDS = files("mnemonic").joinpath("wordlist/english.txt").read_text().split()  # BIP-39
 SPACES = "\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # keys.md §3.1
@@ -176,7 +175,7 @@ def open_chunks(sealed: bytes, item_key: bytes, size: int, associated_data: byte
 
 def parse_metadata(raw: bytes) -> dict[str, Any]:
     """Read the metadata of an item. envelope.md §5"""
-    it = notation.parse_json(raw, canonical=True)
+    it = parse_json(raw, canonical=True)
     demand(list(it) == ["attributes", "created_ms", "modified_ms", "name", "tags", "type"])
     attributes, tags = it["attributes"], it["tags"]
     demand(type(attributes) is dict and len(attributes) <= 64 and type(tags) is list and len(tags) <= 64)

@@ -104,8 +104,7 @@ def parse_cbor(data: str) -> dict[str, Any]:
     """Read deterministic CBOR. conventions.md §3.2"""
     stream = io.BytesIO(bytes.fromhex(data))
     value = read_cbor(stream, 1)
-    demand(not stream.read())
-    demand(stream.tell() <= MAX_CBOR)
+    demand(not stream.read() and stream.tell() <= MAX_CBOR)
     return {"value": value}
 
 
@@ -118,13 +117,12 @@ def read_cbor(stream: io.BytesIO, level: int) -> Any:
     size = {24: 1, 25: 2, 26: 4, 27: 8}[info] if info > 23 else 0
     number = int.from_bytes(take(stream, size)) if size else info
     demand(number >= {0: 0, 1: 24}.get(size, 1 << 4 * size))  # the shortest form that can say it
-    demand(major != 6)
     if major < 2:
         return {"integer": str(-1 - number if major else number)}
     if major < 4:
         raw = take(stream, number)
         return {"bytes": raw.hex()} if major == 2 else raw.decode()
-    items = [read_cbor(stream, level + 1) for _ in range(number * (major - 3))]
+    items = [read_cbor(stream, level + 1) for _ in range(number * {4: 1, 5: 2}[major])]
     if major == 4:
         return items
     demand(all(isinstance(key, str) for key in items[::2]))
@@ -158,8 +156,7 @@ def verify_schema(value: Any, schema: dict[str, Any]) -> None:
     """Hold a value to a JSON Schema, as far as spec/events/ uses that language. events.md §3"""
     demand(type(value) is TYPES[schema.get("type", "string")])
     if isinstance(value, dict):
-        demand(set(value) <= set(schema["properties"]))
-        demand(set(value) >= set(schema["required"]))
+        demand(set(schema["required"]) <= set(value) <= set(schema["properties"]))
         for name, member in value.items():
             verify_schema(member, schema["properties"][name])
     elif isinstance(value, list):
@@ -170,5 +167,6 @@ def verify_schema(value: Any, schema: dict[str, Any]) -> None:
         demand(schema["minimum"] <= value <= schema["maximum"])
     else:
         demand(value in schema.get("enum", [schema.get("const", value)]))
-        demand(re.fullmatch(schema.get("pattern", ".*"), value))
-        demand(len(value) <= schema.get("maxLength", 128))
+        demand(
+            re.fullmatch(schema.get("pattern", ".*"), value) and len(value) <= schema.get("maxLength", 128)
+        )
