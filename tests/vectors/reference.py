@@ -5,7 +5,9 @@ from typing import Any
 
 from solekey.crypto import (
     DataKey,
+    EnvelopeReader,
     ItemContext,
+    MemorySource,
     UntrustedKdfParameters,
     UserKey,
     WrapContext,
@@ -180,6 +182,23 @@ def _envelope(given: Mapping[str, Any]) -> dict[str, Any]:
     item = open_bytes(bytes.fromhex(given["envelope"]), data_key=data_key, context=context)
     metadata = parse_json(encode_metadata(item.metadata), max_bytes=MAX_EVENT_BYTES)
     return {"metadata": metadata, "content": item.content.hex()}
+
+
+def read_piecewise(
+    envelope: bytes,
+    data_key: DataKey,
+    context: ItemContext,
+    release: Callable[[bytes], object] = bytes,
+) -> tuple[Any, bytes]:
+    """Open an envelope as a reader of ranges does; `release` sees every piece as soon as it comes out."""
+    reader = EnvelopeReader(MemorySource(envelope), data_key=data_key, context=context)
+    content = []
+    for piece in reader.iter_content():
+        release(piece)
+        content.append(piece)
+    metadata = parse_json(encode_metadata(reader.open_metadata()), max_bytes=MAX_EVENT_BYTES)
+    assert reader.open_content_size() == sum(map(len, content))
+    return metadata, b"".join(content)
 
 
 RUNNERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
