@@ -1,4 +1,4 @@
-"""What the client seals: an altered container opens to nothing, and fails at the stage of its first wrong part.
+"""What the client seals: an altered container opens to nothing, and fails where its first wrong part stands.
 
 The oracle is independent of the checks in the code: HKDF is computed here from `hmac`, and what opens must,
 sealed again with the salt in it, be the very bytes that were opened.

@@ -29,6 +29,7 @@ class Target:
             same bytes, or it is the plaintext that was sealed.
         refusals: what `check` may raise, and nothing else.
         mutate: breaks a valid input.
+        findings: inputs that once raised something else.
         covers: the functions of ours that are fuzzed here, by qualified name.
         cost: how many times slower than others; it gets so many times fewer mutants.
     """
@@ -38,6 +39,7 @@ class Target:
     check: Callable[[Any], object]
     refusals: tuple[type[Exception], ...]
     mutate: Mutate = mutate_bytes
+    findings: tuple[Any, ...] = ()
     covers: tuple[str, ...] = ()
     cost: int = 1
 

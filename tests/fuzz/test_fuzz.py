@@ -3,15 +3,29 @@
 import pytest
 from fuzz.crypto_targets import TARGETS as CRYPTO
 from fuzz.protocol_targets import TARGETS as PROTOCOL
+from fuzz.server_targets import TARGETS as SERVER
 from fuzz.target import LONG_EXAMPLES, QUICK_EXAMPLES, Target, fuzz, take
 
-TARGETS = (*CRYPTO, *PROTOCOL)
+TARGETS = (*CRYPTO, *PROTOCOL, *SERVER)
 each = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 
 
 @each
 def test_valid_inputs_are_taken_and_come_back(target: Target) -> None:
     take(target, QUICK_EXAMPLES)
+
+
+@pytest.mark.parametrize(
+    ("target", "finding"),
+    [
+        pytest.param(target, finding, id=f"{target.name}: {str(finding)[:40]!r}")
+        for target in TARGETS
+        for finding in target.findings
+    ],
+)
+def test_what_was_found_once_is_refused_by_name(target: Target, finding: object) -> None:
+    with pytest.raises(target.refusals):
+        target.check(finding)
 
 
 @each

@@ -102,11 +102,10 @@ class ServiceConfig:
     def find_problems(self) -> list[str]:
         """List what is wrong; subclasses add to it."""
         problems = []
-        origin = urlsplit(self.origin)
-        if origin.scheme != "https" or not origin.netloc or self.origin != f"https://{origin.netloc}":
+        if not _is_origin(self.origin):
             problems.append("origin: expected https://host[:port] without a path")
         host, _, port = self.listen.rpartition(":")
-        if not host or not (port.isascii() and port.isdigit()) or int(port) > 65535:
+        if not host or not _is_port(port):
             problems.append("listen: expected host:port")
         if (self.tls_cert is None) != (self.tls_key is None):
             problems.append("tls_cert and tls_key: give both or none")
@@ -136,6 +135,19 @@ class ServiceConfig:
             replication_factor=self.bus_replication_factor,
             min_insync_replicas=self.bus_min_insync_replicas,
         )
+
+
+def _is_origin(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # raises for what is no port
+    except ValueError:
+        return False
+    return bool(parts.hostname) and text == f"https://{parts.netloc}"
+
+
+def _is_port(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 5 and int(text) < 65536
 
 
 C = TypeVar("C", bound=ServiceConfig)

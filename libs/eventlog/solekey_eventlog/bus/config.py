@@ -82,7 +82,10 @@ class KafkaAddress:
 
 def parse_address(config: BusConfig) -> EmbeddedAddress | KafkaAddress:
     """Parse the URL of a config. Raises BusConfigurationError for anything that is not understood."""
-    url = urlsplit(config.url)
+    try:
+        url = urlsplit(config.url)
+    except ValueError as error:
+        raise BusConfigurationError(f"bus URL: {error}; {_URL_HELP}") from error
     if url.scheme == "embedded":
         if url.netloc or url.query or url.fragment or not url.path.startswith("/") or url.path.endswith("/"):
             raise BusConfigurationError(f"bus URL: {_URL_HELP}; the path is absolute: three slashes")
@@ -104,7 +107,7 @@ def parse_address(config: BusConfig) -> EmbeddedAddress | KafkaAddress:
 
 def _is_host_port(server: str) -> bool:
     host, _, port = server.rpartition(":")
-    return bool(host) and port.isascii() and port.isdigit() and 0 < int(port) < 65536
+    return bool(host) and port.isascii() and port.isdigit() and len(port) <= 5 and 0 < int(port) < 65536
 
 
 def _parse_kafka_options(servers: tuple[str, ...], options: dict[str, str]) -> KafkaAddress:
