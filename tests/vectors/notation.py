@@ -44,7 +44,15 @@ def refusing(code: str, stage: str | None = None) -> Iterator[None]:
     """Refuse with this code and stage whatever fails inside: a demand without a code, or a library."""
     try:
         yield
-    except (InvalidSignature, InvalidTag, LookupError, RecursionError, TypeError, ValueError) as failure:
+    except (
+        InvalidSignature,
+        InvalidTag,
+        LookupError,
+        OverflowError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as failure:
         raise Refused(code, stage, None) from failure
 
 
@@ -52,7 +60,7 @@ def parse_identifier(kind: str, text: str) -> dict[str, Any]:
     """Read a prefixed id, hex digits or a timestamp. conventions.md §2"""
     if kind == "timestamp":
         time = datetime.fromisoformat(text)
-        demand(time.isoformat(timespec="milliseconds").replace("+00:00", "Z") == text)
+        demand(time.isoformat(timespec="milliseconds") == text[:-1] + "+00:00")
         return {"unix_ms": (time - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)}
     if kind in HEX_DIGITS:
         demand(re.fullmatch("[0-9a-f]*", text) and len(text) == HEX_DIGITS[kind])
