@@ -1,5 +1,6 @@
 """Runs a vector through the reference implementation: what it says, and at which stage."""
 
+import io
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,13 +12,17 @@ from solekey.crypto import (
     UntrustedKdfParameters,
     UserKey,
     WrapContext,
+    WrappingKey,
     accept_kdf_parameters,
     derive_login_key,
     open_bytes,
     open_wrap,
+    seal_wrap,
 )
 from solekey.crypto.device_key import SoftwareDeviceKey
-from solekey.crypto.metadata import encode_metadata
+from solekey.crypto.inner_plaintext import InnerReader
+from solekey.crypto.metadata import encode_metadata, parse_metadata
+from solekey.crypto.stream import ItemCipher
 from solekey.errors import SolekeyError, UnknownWordError
 from solekey_protocol.encoding import encode_json, parse_cbor, parse_json, parse_lenient_json
 from solekey_protocol.envelope import compute_inner_size, compute_padme_size, parse_envelope_size
@@ -133,7 +138,8 @@ def _user_key(given: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _wrap(given: Mapping[str, Any]) -> dict[str, Any]:
+def wrap_context(given: Mapping[str, Any]) -> tuple[WrappingKey, WrapContext]:
+    """The wrapping key and the place of a wrap vector."""
     place = given["place"]
     account = AccountId(place["account"])
     context = WrapContext(
@@ -144,9 +150,13 @@ def _wrap(given: Mapping[str, Any]) -> dict[str, Any]:
         kind=SecretKind(place["secret"]),
         suite=SUITES[WrapSuite(place["suite"])],
     )
-    wrapping_key = UserKey(bytes.fromhex(given["user_key"])).derive_wrapping_key(account)
+    return UserKey(bytes.fromhex(given["user_key"])).derive_wrapping_key(account), context
+
+
+def _wrap(given: Mapping[str, Any]) -> dict[str, Any]:
+    wrapping_key, context = wrap_context(given)
     secret = open_wrap(wrapping_key, bytes.fromhex(given["wrap"]), context)
-    assert secret.epoch == place["epoch"]
+    assert secret.epoch == context.epoch
     return {"secret": bytes(secret.expose()).hex()}
 
 
@@ -199,6 +209,29 @@ def read_piecewise(
     metadata = parse_json(encode_metadata(reader.open_metadata()), max_bytes=MAX_EVENT_BYTES)
     assert reader.open_content_size() == sum(map(len, content))
     return metadata, b"".join(content)
+
+
+def seal_again(given: Mapping[str, Any], output: Mapping[str, Any]) -> bytes:
+    """Seal the output of an envelope vector anew, with the salt and the chunk size of its envelope."""
+    envelope = bytes.fromhex(given["envelope"])
+    data_key, context = open_context(given)
+    cipher = ItemCipher.make(data_key, context, envelope[5], lambda size: envelope[10 : 10 + size])
+    source = io.BytesIO(bytes.fromhex(output["content"]))
+    reader = InnerReader(parse_metadata(encode_json(output["metadata"])), source.read, None)
+    chunks = [cipher.header_bytes]
+    index, chunk = 0, reader.read(cipher.chunk_size)
+    while following := reader.read(cipher.chunk_size):
+        chunks.append(cipher.seal_chunk(index, chunk, final=False))
+        index, chunk = index + 1, following
+    return b"".join([*chunks, cipher.seal_chunk(index, chunk, final=True)])
+
+
+def wrap_again(given: Mapping[str, Any], output: Mapping[str, Any]) -> bytes:
+    """Seal the output of a wrap vector anew, with the salt of its wrap."""
+    wrap = bytes.fromhex(given["wrap"])
+    wrapping_key, context = wrap_context(given)
+    secret = DataKey(context.epoch, bytes.fromhex(output["secret"]))
+    return seal_wrap(wrapping_key, secret, context, lambda size: wrap[30 : 30 + size])
 
 
 RUNNERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from vectors.reference import RUNNERS, open_context, read_piecewise, run_vector
+from vectors.reference import RUNNERS, open_context, read_piecewise, run_vector, seal_again, wrap_again
 
 from solekey.errors import OpenError, SolekeyError
 
@@ -111,6 +111,17 @@ def test_reading_piece_by_piece_releases_no_byte_of_what_is_cut(name):
     with pytest.raises(OpenError):
         read_piecewise(bytes.fromhex(given["envelope"]), data_key, context, released.append)
     assert b"".join(released) == b""
+
+
+# What opens can be sealed again.
+
+
+@pytest.mark.parametrize(("noun", "again"), [("wrap", wrap_again), ("envelope", seal_again)])
+def test_what_opens_is_sealed_again_to_the_same_bytes(noun, again):
+    opened = [vector for vector in FILES[noun]["vectors"] if vector["result"] == "ok"]
+    assert len(opened) >= 5
+    for vector in opened:
+        assert again(vector["input"], vector["output"]).hex() == vector["input"][noun], vector["name"]
 
 
 # Each rule of a page has a vector, and each vector a rule.
