@@ -5,7 +5,7 @@ takes once by their hash. Spec: conventions.md §7.
 """
 
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,13 +19,14 @@ from solekey.errors.refusals import ServerRefusedError, UnavailableError
 from solekey.runtime import Runtime
 from solekey_protocol.encoding import Json, parse_lenient_json
 from solekey_protocol.errors import MalformedError
-from solekey_protocol.limits import MAX_BATCH_BYTES, MIB
+from solekey_protocol.limits import KIB, MAX_BATCH_BYTES, MIB
 
 MAX_ANSWER_BYTES: Final = MAX_BATCH_BYTES + MIB
 MAX_EVENTS_ANSWER_BYTES: Final = 64 * MIB
 MAX_ATTEMPTS: Final = 6
 MAX_WAIT_S: Final = 5.0
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
+_PIECE_BYTES: Final = 64 * KIB
 _BUSY: Final = frozenset({502, 503, 504})
 
 
@@ -122,9 +123,7 @@ class Transport:
         """
         attempts = MAX_ATTEMPTS if repeatable else 1
         for attempt in range(1, attempts + 1):
-            request = self._http.build_request(
-                method, path, params=params, content=content, headers=dict(headers())
-            )
+            request = self._build_request(method, path, params, content, headers())
             try:
                 return self._exchange(request, max_bytes)
             except UnavailableError as refusal:
@@ -138,6 +137,23 @@ class Transport:
             backoff_s = 0.1 * 2**attempt
             self._runtime.sleep(min(wait_s if wait_s is not None else backoff_s, MAX_WAIT_S))
         raise AssertionError("the last attempt returns or raises")
+
+    def _build_request(
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str | int] | None,
+        content: bytes,
+        headers: Mapping[str, str],
+    ) -> httpx.Request:
+        if len(content) <= _PIECE_BYTES:
+            return self._http.build_request(
+                method, path, params=params, content=content, headers=dict(headers)
+            )
+        length = {"Content-Length": str(len(content))}
+        return self._http.build_request(
+            method, path, params=params, content=_cut(content), headers={**headers, **length}
+        )
 
     def _exchange(self, request: httpx.Request, max_bytes: int) -> Answer:
         try:
@@ -155,6 +171,12 @@ class Transport:
         if response.status_code >= 400:  # the first HTTP error status
             raise _build_refusal(response, body)
         return Answer(response.status_code, response.headers, body)
+
+
+def _cut(content: bytes) -> Iterator[bytes]:
+    """Cut a body into pieces: TLS takes 16 KiB at a time, and httpcore copies all that is left each time."""
+    for start in range(0, len(content), _PIECE_BYTES):
+        yield content[start : start + _PIECE_BYTES]
 
 
 def _read(response: httpx.Response, max_bytes: int) -> bytes:

@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, cast
+from typing import BinaryIO, Final, cast
 
 from solekey.errors import ProfileError, TransferBusyError
 from solekey.profile.private_folder import PrivateFolder, open_private
@@ -69,7 +69,6 @@ class Spool:
         Raises:
             DiskFullError: there is no room.
         """
-        parts: list[Part] = []
         new = self._file("new")
         new.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         try:
@@ -77,13 +76,11 @@ class Spool:
                 naming_full_disk(new.parent),
                 open_private(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as file,
             ):
-                for part in cut_parts(envelope):
-                    file.write(part)
-                    parts.append(Part(compute_digest(part), len(part)))
+                parts = _write_parts(envelope, file)
         except BaseException:
             new.unlink(missing_ok=True)
             raise
-        change = Change(item, version, epoch, tuple(parts))
+        change = Change(item, version, epoch, parts)
         self.folder.delete(f"{_FOLDER}/{self.fingerprint}.json")
         new.replace(self.sealed)
         self.folder.write(f"{_FOLDER}/{self.fingerprint}.json", encode_json(_encode_plan(change)))
@@ -159,10 +156,31 @@ def cut_parts(envelope: Iterable[bytes]) -> Iterator[bytes]:
     for piece in envelope:
         buffer += piece
         while len(buffer) >= MAX_PART_BYTES:
-            yield bytes(buffer[:MAX_PART_BYTES])
+            with memoryview(buffer) as view:
+                part = bytes(view[:MAX_PART_BYTES])
+            yield part
             del buffer[:MAX_PART_BYTES]
     if buffer:
         yield bytes(buffer)
+
+
+def _write_parts(envelope: Iterable[bytes], file: BinaryIO) -> tuple[Part, ...]:
+    """Write an envelope and digest its parts as it comes: a part is never in memory as a whole."""
+    parts: list[Part] = []
+    digest, size = hashlib.sha256(), 0
+    for piece in envelope:
+        rest = memoryview(piece)
+        while rest:
+            taken, rest = rest[: MAX_PART_BYTES - size], rest[MAX_PART_BYTES - size :]
+            file.write(taken)
+            digest.update(taken)
+            size += len(taken)
+            if size == MAX_PART_BYTES:
+                parts.append(Part(Digest(digest.hexdigest()), size))
+                digest, size = hashlib.sha256(), 0
+    if size:
+        parts.append(Part(Digest(digest.hexdigest()), size))
+    return tuple(parts)
 
 
 def _encode_plan(change: Change) -> dict[str, Json]:
