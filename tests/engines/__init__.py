@@ -1,4 +1,4 @@
-"""Real engines for tests: PostgreSQL and Apache Kafka, from wherever they can be had.
+"""Real engines for tests: PostgreSQL, Apache Kafka and SoftHSM2, from wherever they can be had.
 
 Fixtures
     new_postgres_url     () -> URL of a fresh database with a role of its own       engines/postgres.py
@@ -6,6 +6,7 @@ Fixtures
     kafka_servers        bootstrap servers of a broker shared by the session        engines/kafka/__init__.py
     stoppable_kafka      another broker, with stop() and start()                    engines/kafka/__init__.py
     secure_kafka         a broker with SASL/SCRAM over TLS                          engines/kafka/__init__.py
+    token                a PKCS#11 token of SoftHSM2 that no other test uses        engines/softhsm.py
 
 Where an engine cannot be had, its tests are skipped with the reason; with SOLEKEY_REQUIRE_REAL=1 they fail.
 """

@@ -142,6 +142,14 @@ def close_tokens() -> None:
                 _forget(token)
 
 
+def verify_mechanisms(session: pkcs11.Session, *needed: pkcs11.Mechanism) -> None:
+    """Verify that a token has what is needed, before a key is made on it. Raises TokenUnsuitableError."""
+    missing = set(needed) - session.token.slot.get_mechanisms()
+    if missing:
+        names = ", ".join(sorted(f"CKM_{mechanism.name}" for mechanism in missing))
+        raise TokenUnsuitableError(f"the token {session.token.label} does not have {names}")
+
+
 @contextmanager
 def translated(name: str) -> Iterator[None]:
     """Turn the package's errors into ours."""

@@ -10,7 +10,7 @@ from solekey.crypto import Confidential, DeviceKey, RandomSource
 from solekey.errors.providers import DeviceKeyMissingError, ProviderError, TokenError, TokenUnsuitableError
 from solekey.providers.pkcs11_uri import Pkcs11Uri
 from solekey.providers.question import Ask
-from solekey.providers.token import OpenToken, TokenObject, open_token
+from solekey.providers.token import OpenToken, TokenObject, open_token, verify_mechanisms
 from solekey.providers.token_provider import verify_unextractable
 from solekey_protocol.ids import PublicKey, SignatureHex
 
@@ -94,6 +94,7 @@ class TokenDeviceKey(Confidential, DeviceKey):
 
 def _make_pair(session: Session, label: str, key_id: bytes) -> tuple[TokenObject, TokenObject]:
 
+    verify_mechanisms(session, Mechanism.EC_EDWARDS_KEY_PAIR_GEN, Mechanism.EDDSA)
     curve = session.create_domain_parameters(
         KeyType.EC_EDWARDS, {Attribute.EC_PARAMS: _ED25519_OID}, local=True
     )

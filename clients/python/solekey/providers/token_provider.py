@@ -43,7 +43,7 @@ from solekey.errors.providers import (
 )
 from solekey.providers.pkcs11_uri import Pkcs11Uri
 from solekey.providers.question import Ask
-from solekey.providers.token import TokenObject, open_token
+from solekey.providers.token import TokenObject, open_token, verify_mechanisms
 from solekey_protocol.ids import RAW_ID_BYTES, AccountId, KeyId
 
 APPLICATION: Final = "solekey"
@@ -138,6 +138,7 @@ class TokenProvider:
         return key
 
     def _make_key(self, session: Session) -> TokenObject:
+        verify_mechanisms(session, Mechanism.AES_KEY_GEN, Mechanism.AES_GCM)
 
         key = session.generate_key(
             KeyType.AES,
