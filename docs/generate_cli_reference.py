@@ -55,7 +55,8 @@ error, and silent with `--json` and `--quiet`.
 def render() -> str:
     """Render the page."""
     assert {code for code, _ in EXIT_CODES} == {1, 3, 4, 5, 6, 7, 8, 9}  # noqa: S101  # the table above
-    root = click.Context(solekey, info_name="solekey", terminal_width=WIDTH, max_content_width=WIDTH)
+    settings = {**solekey.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
+    root = click.Context(solekey, info_name="solekey", **settings)
     pages = [f"## `{path}`\n\n```text\n{text}\n```\n" for path, text in _iter_help(root)]
     return "\n".join([INTRODUCTION, *pages])
 

@@ -173,7 +173,7 @@ def leak_content_in_an_error(monkeypatch):
     def careless(self, name_or_id):
         raise SolekeyError(f"{name_or_id} is not among {[info.name for info in self.list()]}")
 
-    monkeypatch.setattr(Vault, "_find", careless)
+    monkeypatch.setattr(Vault, "find", careless)
 
 
 @pytest.mark.parametrize(
