@@ -141,10 +141,14 @@ def test_the_bar_names_the_phase_share_rate_and_remaining_time(monkeypatch):
 
 def test_the_bar_does_not_take_what_was_there_for_speed():
     """A resumed transfer begins in the middle: its rate is that of what really moves."""
-    with show_bar("get film", in_bytes=True) as bar:
+    now = 1000.0
+    with show_bar("get film", in_bytes=True, clock=lambda: now) as bar:
+        begin_phase(bar, Phase.FETCH)
         bar(900_000_000, 1_000_000_000)
+        now += 2
+        bar(904_000_000, 1_000_000_000)
         [task] = bar._bar.tasks
-        assert (task.completed, task.speed) == (900_000_000, None)
+        assert (task.completed, task.speed) == (904_000_000, 2_000_000)
 
 
 def test_an_unknown_total_is_no_share():

@@ -22,7 +22,7 @@ from solekey.errors import (
     VersionGoneError,
 )
 from solekey.vault import spool as spool_module
-from solekey.vault import target_file
+from solekey.vault import target_file, transfer_lock
 from solekey.vault.disk_room import naming_full_disk
 from solekey.vault.parallel import map_ahead
 from solekey.vault.spool import KEPT_S
@@ -215,6 +215,22 @@ def test_the_lock_is_for_one_holder_also_while_its_file_comes_and_goes(tmp_path)
         thread.join()
     assert most == 1
     assert list_files(tmp_path) == []
+
+
+def test_a_lock_whose_file_was_replaced_before_it_was_locked_is_taken_anew(tmp_path, monkeypatch):
+    """Its holder ends between our opening and our locking, and somebody else makes the file again."""
+    path, real, calls = tmp_path / "x.lock", transfer_lock.try_lock, []
+
+    def lock_late(descriptor: int) -> bool:
+        if not calls:
+            path.unlink()
+            path.touch()
+        calls.append(descriptor)
+        return real(descriptor)
+
+    monkeypatch.setattr(transfer_lock, "try_lock", lock_late)
+    with hold_transfer(path), pytest.raises(TransferBusyError), hold_transfer(path):
+        pass
 
 
 @pytest.mark.parametrize("what", ["folder", "missing folder", "device", "pipe", "circle", "readable only"])

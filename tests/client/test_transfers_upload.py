@@ -95,9 +95,8 @@ def test_restart_seals_anew(home, film):
 
 def test_other_tags_are_not_lost_to_what_was_sealed_before(home, film):
     interrupt(home, film, 2, tags=("old",))
-    vault = restart(home)
-    vault.put_file(film, tags=("new",))
-    assert vault.find("film.bin").metadata.tags == ("new",)
+    restart(home).put_file(film, tags=("new",))
+    assert restart(home).find("film.bin").metadata.tags == ("new",)
 
 
 def test_an_upload_that_was_committed_just_before_the_crash_is_not_done_twice(home, film):

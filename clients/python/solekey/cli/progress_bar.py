@@ -31,20 +31,14 @@ class ProgressBar:
         self._bar = bar
         self._what = escape(what if len(what) <= _NAME_CHARS else what[: _NAME_CHARS - 1] + "…")
         self._task: TaskID = bar.add_task(self._what, total=None)
-        self._fresh = True
 
     def begin(self, phase: Phase) -> None:
         """Begin a phase."""
-        self._bar.reset(self._task, description=f"{self._what}: {phase}", total=None)
-        self._fresh = True
+        self._bar.reset(self._task, description=f"{self._what}: {phase}")
 
     def __call__(self, done: int, total: int, /) -> None:
         """Draw how far the phase has come."""
-        if self._fresh:  # what was there before this phase began says nothing about its rate
-            self._bar.reset(self._task, completed=done, total=total or None)
-            self._fresh = False
-        else:
-            self._bar.update(self._task, completed=done, total=total or None)
+        self._bar.update(self._task, completed=done, total=total or None)
 
 
 @contextmanager
