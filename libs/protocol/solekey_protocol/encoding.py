@@ -51,7 +51,7 @@ def parse_lenient_json(data: bytes, *, max_bytes: int) -> Json:
     """Parse JSON in any spelling, such as a request body, into the canonical value space.
 
     Raises:
-        MalformedError: too long, not UTF-8, not JSON, duplicate keys, floats, too deep.
+        MalformedError: too long, not UTF-8, not JSON, duplicate keys, floats, lone surrogates, too deep.
     """
     if len(data) > max_bytes:
         raise MalformedError(f"JSON document is {len(data)} bytes, limit {max_bytes}")
@@ -101,14 +101,26 @@ def _check_json(value: object, depth: int) -> None:
         raise MalformedError("floats do not exist in Solekey's JSON")
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) > MAX_SAFE_INTEGER:
         raise MalformedError("integer outside ±(2^53 - 1)")
-    if isinstance(value, Mapping):
+    if isinstance(value, str):
+        _check_text(value)
+    elif isinstance(value, Mapping):
         for key, member in value.items():
             if not isinstance(key, str):
                 raise MalformedError("a JSON key must be a string")
+            _check_text(key)
             _check_json(member, depth - 1)
     elif isinstance(value, list | tuple):
         for member in value:
             _check_json(member, depth - 1)
+
+
+def _check_text(text: str) -> None:
+    if text.isascii():
+        return
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise MalformedError("a lone surrogate is no text") from error
 
 
 def _check_cbor(value: object, depth: int) -> None:

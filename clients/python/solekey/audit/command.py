@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from solekey.audit.report import Report
     from solekey_protocol.ids import AccountId, PublicKey
 
+MAX_PINS_BYTES = 16 * 1024 * 1024
 TAMPERED_EXIT = 6  # as for every server that misbehaved
 
 
@@ -66,13 +67,14 @@ def read_pins(path: Path) -> "dict[AccountId, PublicKey]":
         LogError: not a JSON object of account ids and public keys.
     """
     from solekey.audit.sources import LogError
+    from solekey_protocol.encoding import parse_lenient_json
     from solekey_protocol.errors import MalformedError
     from solekey_protocol.ids import AccountId, PublicKey
 
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document: Any = parse_lenient_json(path.read_bytes(), max_bytes=MAX_PINS_BYTES)
         return {AccountId(account): PublicKey(key) for account, key in document.items()}
-    except (OSError, ValueError, AttributeError, TypeError, MalformedError) as error:
+    except (OSError, AttributeError, TypeError, MalformedError) as error:
         raise LogError(f"{path}: not a JSON object of account ids and first account keys: {error}") from error
 
 

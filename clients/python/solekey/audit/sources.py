@@ -38,10 +38,14 @@ def read_log(source: str) -> Iterator[bytes]:
     Raises:
         LogError: the source does not exist, cannot be read, or holds a line that is no record.
     """
-    if source.startswith("kafka://"):
+    try:
+        url = urlsplit(source)
+    except ValueError:  # a file's name may be anything
+        return _read_file(Path(source))
+    if url.scheme == "kafka" and url.netloc:
         return _read_kafka(source)
-    if source.startswith("embedded://"):
-        return _read_embedded(Path(urlsplit(source).path))
+    if url.scheme == "embedded":
+        return _read_embedded(Path(url.path))
     return _read_file(Path(source))
 
 

@@ -17,6 +17,7 @@ from solekey.profile.profile import Profile, Tokens
 from solekey.runtime import Runtime
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.events import Stream
+from solekey_protocol.limits import MAX_SEQ
 
 LISTENS: Final[Mapping[Stream, frozenset[Stream]]] = {
     Stream.AUTH: frozenset({Stream.AUTH, Stream.DEVICES, Stream.ROTATION}),
@@ -29,6 +30,7 @@ LISTENS: Final[Mapping[Stream, frozenset[Stream]]] = {
 JSON_TYPE: Final = "application/json"
 CBOR_TYPE: Final = "application/cbor"
 BYTES_TYPE: Final = "application/octet-stream"
+_MAX_SEQ_DIGITS: Final = 10
 
 
 class Connection:
@@ -159,6 +161,14 @@ class Connection:
         self.note_position(Stream.AUTH, tokens.auth_position)
 
     def _note(self, answer: Answer) -> None:
-        stream, _, seq = answer.headers.get("Solekey-Position", "").partition("=")
-        if stream in set(Stream) and seq.isdecimal():
-            self.note_position(Stream(stream), int(seq))
+        position = parse_position(answer.headers.get("Solekey-Position", ""))
+        if position is not None:
+            self.note_position(*position)
+
+
+def parse_position(text: str) -> tuple[Stream, int] | None:
+    """Parse ``Solekey-Position: <stream>=<seq>``. What is none is passed over: it only spares waiting."""
+    name, _, seq = text.partition("=")
+    if name not in set(Stream) or not (seq.isascii() and seq.isdecimal() and len(seq) <= _MAX_SEQ_DIGITS):
+        return None
+    return Stream(name), min(int(seq), MAX_SEQ)

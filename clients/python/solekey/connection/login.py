@@ -153,7 +153,7 @@ class LoginClient:
                 ),
             )
             device = DeviceId(str(answer["device"]))
-        except (KeyError, TypeError, ValueError, MalformedError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError, MalformedError) as error:
             raise BadAnswerError(f"the session's answer is not what the API says: {error!r}") from error
         if device != self._device_key.device_id:
             raise BadAnswerError("the server opened a session for another device")

@@ -4,6 +4,7 @@ Only what may be repeated is repeated: reads, content-addressed writes, and stat
 takes once by their hash. Spec: conventions.md §7.
 """
 
+import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ MAX_ATTEMPTS: Final = 6
 MAX_WAIT_S: Final = 5.0
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 _PIECE_BYTES: Final = 64 * KIB
+_MAX_DIGITS: Final = 9
+_ORIGIN: Final = re.compile(r"[!-~]{9,300}", re.ASCII)  # what can stand in a request and in a certificate
 _BUSY: Final = frozenset({502, 503, 504})
 
 
@@ -46,8 +49,14 @@ class Server:
     ca_file: Path | None = None
 
     def __post_init__(self) -> None:
-        parts = urlsplit(self.origin)
-        if parts.scheme != "https" or not parts.hostname:
+        if not _ORIGIN.fullmatch(self.origin):
+            raise InsecureServerError(f"{self.origin!r} is not an https:// address")
+        try:
+            parts = urlsplit(self.origin)
+            port = parts.port
+        except ValueError as error:
+            raise InsecureServerError(f"{self.origin!r} is not an https:// address: {error}") from error
+        if parts.scheme != "https" or not parts.hostname or port == 0:
             raise InsecureServerError(f"{self.origin!r} is not an https:// address")
         if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username:
             raise InsecureServerError(f"{self.origin!r} is more than https://host:port")
@@ -199,7 +208,7 @@ def _build_refusal(response: httpx.Response, body: bytes) -> ServerRefusedError:
     if response.status_code in _BUSY:
         problem.setdefault("code", "unavailable")
         after = response.headers.get("Retry-After", "")
-        if after.isdecimal():
+        if after.isascii() and after.isdecimal() and len(after) <= _MAX_DIGITS:
             problem["retry_after_s"] = min(int(after), 3600)
     return ServerRefusedError.build(response.status_code, problem)
 

@@ -91,6 +91,7 @@
     ├── RotationError                rotation_refused
     │   ├── NewUserKeyNeededError    new_user_key_needed   an open change goes to another user key
     │   └── ReadBackError            wrap_read_back        what was stored is not what was sent
+    ├── LogError                     log_unreadable        an event log to audit; `solekey.audit.sources`
     └── ServerRefusedError           (the server's code)   see `solekey.errors.refusals`
 
 Spec: conventions.md §6.

@@ -10,6 +10,7 @@
     heads.json        pins how far they went
     items.cbor        the folded change lists: ids, versions, digests; no names
     uploads/          sealed files on their way up
+    downloads/        sealed files on their way down
 
 Spec: keys.md §7.
 """
@@ -18,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Self, cast
+from typing import Self
 
 from solekey.connection.transport import Server
 from solekey.crypto import Confidential, DeviceKey, RandomSource
@@ -153,7 +154,7 @@ class Profile:
             raise ProfileMissingError(f"{path} is not a profile")
         folder.verify_private()
         try:
-            details = _parse_details(cast("dict[str, Json]", parse_json(document, max_bytes=MIB)))
+            details = _parse_details(_parse_members(document))
         except (MalformedError, KeyError, TypeError, ValueError) as error:
             raise ProfileError(f"{path} is damaged: {error}") from error
         if details.device_key_from == IN_PROFILE and folder.read(KEY_FILE) is None:
@@ -201,7 +202,7 @@ class Profile:
         if document is None:
             raise NotLoggedInError("there is no session on this device")
         try:
-            return _parse_tokens(cast("dict[str, Json]", parse_json(document, max_bytes=MIB)))
+            return _parse_tokens(_parse_members(document))
         except (MalformedError, KeyError, TypeError, ValueError) as error:
             raise NotLoggedInError("the stored session is damaged") from error
 
@@ -221,6 +222,13 @@ class Profile:
         self.folder.delete(_TOKENS)
 
 
+def _parse_members(document: bytes) -> dict[str, Json]:
+    members = parse_json(document, max_bytes=MIB)
+    if not isinstance(members, dict):
+        raise MalformedError("expected an object")
+    return members
+
+
 def _parse_details(members: dict[str, Json]) -> ProfileDetails:
     if members.pop("version") != FORMAT_VERSION:
         raise ProfileError("this profile was made by a newer release")
@@ -228,18 +236,29 @@ def _parse_details(members: dict[str, Json]) -> ProfileDetails:
     details = ProfileDetails(
         account=AccountId(str(account)) if account else None,
         device_public_key=PublicKey(str(public_key)) if public_key else None,
-        **members,  # type: ignore[arg-type]  # our own file; a wrong member fails on use
+        **members,  # type: ignore[arg-type]  # held to its types below
     )
+    texts = (details.origin, details.username, details.device_name, details.device_key_from)
+    optional = isinstance(details.kdf, Mapping | None) and isinstance(details.user_key_from, str | None)
+    if not all(isinstance(text, str) for text in texts) or not optional:
+        raise MalformedError("a member is of another type")
     Server(details.origin)
     return details
 
 
 def _parse_tokens(members: dict[str, Json]) -> Tokens:
-    access = cast("dict[str, str]", members["access"])
+    access, position = members["access"], members["auth_position"]
+    if not isinstance(access, dict) or not all(isinstance(token, str) for token in access.values()):
+        raise MalformedError("expected access tokens by service")
+    if type(position) is not int or position < 0:
+        raise MalformedError("expected a position in the auth stream")
+    expires_at = datetime.fromisoformat(str(members["expires_at"]))
+    if expires_at.tzinfo is None:
+        raise MalformedError("expected a moment with its time zone")
     return Tokens(
         session=SessionId(str(members["session"])),
-        access={Stream(name): token for name, token in access.items()},
+        access={Stream(name): str(token) for name, token in access.items()},
         refresh=str(members["refresh"]),
-        expires_at=datetime.fromisoformat(str(members["expires_at"])),
-        auth_position=int(cast("int", members["auth_position"])),
+        expires_at=expires_at,
+        auth_position=position,
     )

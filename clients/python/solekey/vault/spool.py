@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import BinaryIO, Final
 
 from solekey.errors import ProfileError, TransferBusyError
 from solekey.profile.private_folder import PrivateFolder, open_private
@@ -57,7 +57,7 @@ class Spool:
             return None
         try:
             change = _parse_plan(parse_json(document, max_bytes=_MAX_PLAN_BYTES))
-        except (MalformedError, KeyError, TypeError):
+        except MalformedError:
             return None
         return change if self._is_whole(change) else None
 
@@ -193,9 +193,18 @@ def _encode_plan(change: Change) -> dict[str, Json]:
 
 
 def _parse_plan(document: Json) -> Change:
-    members = cast("dict[str, Json]", document)
-    rows = cast("list[list[Json]]", members["parts"])
-    parts = tuple(Part(Digest(str(digest)), cast("int", size)) for digest, size in rows)
-    return Change(
-        ItemId(str(members["item"])), cast("int", members["version"]), cast("int", members["epoch"]), parts
-    )
+    match document:
+        case {"item": str(item), "version": int(version), "epoch": int(epoch), "parts": [*rows], **rest} if (
+            rows and not rest and not isinstance(version, bool) and not isinstance(epoch, bool)
+        ):
+            return Change(ItemId(item), version, epoch, tuple(_parse_part(row) for row in rows))
+        case _:
+            raise MalformedError("expected the plan of an upload")
+
+
+def _parse_part(row: Json) -> Part:
+    match row:
+        case [str(digest), int(size)] if 1 <= size <= MAX_PART_BYTES and not isinstance(size, bool):
+            return Part(Digest(digest), size)
+        case _:
+            raise MalformedError("expected a digest and a size")
