@@ -57,11 +57,11 @@ def program() -> Callable[[str], str]:
 @pytest.fixture
 def run_cli(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # noqa: F811
     """Run a command in this process, against the fake server: (exit code, stdout, stderr)."""
-    from solekey import cli
+    from solekey import cli, runtime
     from solekey.account import enrolment, session
 
-    for module in (enrolment, session):
-        monkeypatch.setattr(module, "Runtime", lambda: world.runtime)
+    for module in (enrolment, session, runtime):
+        monkeypatch.setattr(module, "Runtime", lambda **_: world.runtime)
     for name in [name for name in os.environ if name.startswith("SOLEKEY_")]:
         monkeypatch.delenv(name)
 
