@@ -76,7 +76,7 @@ def put(
         if text is not None:
             stored = vault.put(str(name), text, tags=tags)
         else:
-            with state.progress(f"put {name or source}", in_bytes=True) as progress:
+            with state.progress(f"put {name or Path(str(source)).name}", in_bytes=True) as progress:
                 if source == "-":
                     read = sys.stdin.buffer.read
                     stored = vault.put_stream(str(name), read, tags=tags, progress=progress)
