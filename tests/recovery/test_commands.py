@@ -230,6 +230,17 @@ def test_combine_writes_a_kit(run_cli, home, files):
     assert home.phrase.split()[0] not in out.split()
 
 
+def test_combine_keeps_the_key_at_a_provider(run_cli, home, files, monkeypatch):
+    monkeypatch.setenv("SOLEKEY_PASSPHRASE", "a long passphrase for a stick")
+    paths = split(run_cli, "-o", "shares").split()
+    code, out, said = run_cli("nobody", "recovery", "combine", *paths[1:], "--to", "file:stick.key", "--json")
+    assert code == 0, said
+    assert json.loads(out)["account"] == home.account.account
+    code, out, said = run_cli("laptop", "recovery", "test", "--user-key-from", "file:stick.key", "--json")
+    assert (code, json.loads(out)["opens"]) == (0, True), said
+    assert run_cli("nobody", "recovery", "combine", *paths, "--to", "file:x", "-o", "y.pdf")[0] == USAGE
+
+
 SIGN_UP = ("signup", "--server", ORIGIN, "--username", USERNAME, "--password", PASSWORD)
 
 

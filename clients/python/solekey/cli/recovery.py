@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from solekey.cli.answers import ask_user_key, user_key_option
+from solekey.cli.answers import ask_person, ask_user_key, user_key_option
 from solekey.cli.new_user_key import KitChoice, letter_option
 from solekey.cli.state import Cli, pass_cli, state_options
 
@@ -99,8 +99,8 @@ def split(
     """Split the user key into shares (SLIP-39): any THRESHOLD of them give it back, fewer say nothing."""
     if not 2 <= threshold <= shares <= MAX_SHARES:
         raise click.UsageError(
-            f"{threshold} of {shares} shares is not possible: choose 2 to {MAX_SHARES} shares, and a threshold "
-            "from 2 up to their number"
+            f"{threshold} of {shares} shares is not possible: choose 2 to {MAX_SHARES} shares, and a "
+            "threshold from 2 up to their number"
         )
     state.verify_logged_in()
     key = ask_user_key(user_key)
@@ -127,14 +127,24 @@ def split(
 @recovery.command()
 @click.argument("files", nargs=-1, type=_existing_file)
 @click.option("--output", "-o", type=_file, help="Write a recovery kit (PDF) instead of printing the words.")
+@click.option(
+    "--to",
+    "place",
+    metavar="SPEC",
+    help="Keep the key there instead of printing the words: file:PATH, keyring:[NAME] or pkcs11:…",
+)
 @letter_option
 @state_options
 @pass_cli
-def combine(state: Cli, files: tuple[Path, ...], output: Path | None, *, letter: bool) -> None:
+def combine(
+    state: Cli, files: tuple[Path, ...], output: Path | None, place: str | None, *, letter: bool
+) -> None:
     """Put shares together and print the user key's 24 words.
 
     Shares come from FILES (PDF or text), from standard input (one a line), or are asked for one by one.
     """
+    if output is not None and place is not None:
+        raise click.UsageError("give either --output or --to")
     if output is not None:
         state.verify_logged_in()
     shares, records = _collect_shares(files)
@@ -147,6 +157,8 @@ def combine(state: Cli, files: tuple[Path, ...], output: Path | None, *, letter:
         raise SharesRefusedError("the shares give another key than the one that they name")
     if output is not None:
         _write_kit(state, key, KitChoice(output, letter, accept_risk=False), output)
+    elif place is not None:
+        _keep(state, key, place, records)
     elif state.as_json:
         state.emit({"user_key": key.to_phrase(), "key_id": records[0].key_id if records else None})
     else:
@@ -166,6 +178,21 @@ def read_key_and_kit(
     if user_key is None and saved.user_key is not None:
         return saved.user_key, saved.kit
     return saved.kit.verify_words(ask_user_key(user_key, remembered=not from_paper)), saved.kit
+
+
+def _keep(state: Cli, key: "UserKey", place: str, records: "list[ShareRecord]") -> None:
+    """Store a combined key at a provider, for the account that the shares name, or else this profile's."""
+    from solekey.profile.profile import Profile
+    from solekey.providers import open_provider
+
+    account = records[0].account if records else Profile.open(state.profile, ask_person).account
+    key_id = key.derive_key_id(account)
+    with key:
+        open_provider(place, account=account, ask=ask_person).store(key)
+    if state.as_json:
+        state.emit({"stored": place, "account": account, "key_id": key_id})
+    else:
+        state.tell(f"Kept at {place}; name it with --user-key-from.")
 
 
 def _write_kit(state: Cli, key: "UserKey", choice: KitChoice, path: Path) -> None:
