@@ -9,7 +9,6 @@ import click
 from solekey.cli.answers import (
     ask,
     ask_new_password,
-    ask_person,
     ask_user_key,
     code_options,
     iter_codes,
@@ -97,7 +96,6 @@ def signup(
     name = ask(username, "User name", "--username", hidden=False)
 
     from solekey.account.enrolment import SignUp
-    from solekey.runtime import Runtime
 
     with SignUp(
         state.profile,
@@ -105,7 +103,7 @@ def signup(
         username=name,
         device_name=device_name,
         device_key=device_key,
-        runtime=Runtime(ask=ask_person),
+        runtime=state.make_runtime(),
     ) as sign_up:
         session, totp = _prove(state, sign_up, ask_new_password(password), code, totp_secret)
         with session:
@@ -161,7 +159,6 @@ def login(
 
     from solekey.account.enrolment import log_in
     from solekey.errors.refusals import LoginRefusedError
-    from solekey.runtime import Runtime
 
     refusal: LoginRefusedError | None = None
     for attempt in iter_codes(code, totp_secret):
@@ -174,7 +171,7 @@ def login(
                 code=attempt,
                 device_name=device_name,
                 device_key=device_key,
-                runtime=Runtime(ask=ask_person),
+                runtime=state.make_runtime(),
                 kit=made,
             )
         except LoginRefusedError as error:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from solekey.account.session import Session
     from solekey.progress import Progress
+    from solekey.runtime import Runtime
 
 PIPE_COLUMNS = 200
 """How wide tables are where no terminal says it: ids and names stay whole."""
@@ -83,10 +84,15 @@ class Cli:
     def open_session(self) -> "Session":
         """Open the profile's session."""
         from solekey.account.session import Session
+
+        return Session.open(self.profile, self.make_runtime())
+
+    def make_runtime(self) -> "Runtime":
+        """Make the surroundings of a session: the real ones, with a person who may be asked for a PIN."""
         from solekey.cli.answers import ask_person
         from solekey.runtime import Runtime
 
-        return Session.open(self.profile, Runtime(ask=ask_person))
+        return Runtime(ask=ask_person)
 
     @contextmanager
     def progress(self, what: str, *, in_bytes: bool, printing: bool = False) -> "Iterator[Progress]":
