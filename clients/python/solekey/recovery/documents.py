@@ -5,7 +5,8 @@ with what a phone has read from the codes will do as well. Spec: recovery.md §2
 """
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -125,14 +126,29 @@ def _extract_text(path: Path, data: bytes) -> str:
     from pypdf import PdfReader
 
     try:
-        pages = PdfReader(io.BytesIO(data)).pages
-        count = len(pages)
-        text = "\n".join(page.extract_text() for page in pages[:MAX_PAGES])
+        with _without_log():
+            pages = PdfReader(io.BytesIO(data)).pages
+            count = len(pages)
+            text = "\n".join(page.extract_text() for page in pages[:MAX_PAGES])
     except Exception as error:  # pypdf refuses damaged files in many ways, by classes that change
         raise KitUnreadableError(f"{path} is a damaged PDF: {type(error).__name__}") from error
     if count > MAX_PAGES:
         raise KitUnreadableError(f"{path} has {count} pages, a kit has one")
     return text
+
+
+@contextmanager
+def _without_log() -> Iterator[None]:
+    """Keep pypdf from logging: it quotes the bytes around a fault, and they may be the words."""
+    import logging
+
+    log = logging.getLogger("pypdf")
+    before = log.level
+    log.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
 
 
 def _find_line(text: str, count: int) -> str | None:
