@@ -1,10 +1,29 @@
-"""Places that keep keys, each for one test."""
+"""Places that keep keys, each for one test, and the command line against a fake server."""
 
+import json
+import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import keyring
 import pytest
+from client.conftest import World, home, world  # noqa: F401  # fixtures
 from providers.places import MemoryKeyring, Person
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a command has said: its exit code, its last document, and standard error."""
+
+    code: int
+    document: dict[str, Any]
+    err: str
+
+    @property
+    def error(self) -> str:
+        return self.document["error"]["code"]
 
 
 @pytest.fixture
@@ -32,3 +51,29 @@ def quick_argon2(monkeypatch: pytest.MonkeyPatch) -> None:
         return real(**{**parameters, "iterations": 1, "lanes": 1, "memory_cost": 64})
 
     monkeypatch.setattr(key_file, "Argon2id", quick)
+
+
+@pytest.fixture
+def run_cli(
+    home: World,  # noqa: F811  # the fixture
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    quick_argon2: None,
+) -> Callable[..., Said]:
+    """Run a command in this process, on the laptop unless another device is named."""
+    from solekey import cli
+    from solekey.cli.answers import ask_person
+    from solekey.cli.state import Cli
+
+    monkeypatch.setattr(Cli, "make_runtime", lambda _: replace(home.runtime, ask=ask_person))
+    for name in [name for name in os.environ if name.startswith("SOLEKEY_")]:
+        monkeypatch.delenv(name)
+
+    def run(*arguments: str | Path, device: str = "laptop") -> Said:
+        profile = ("--profile", str(home.folder / device), "--json")
+        code = cli.run([*(str(each) for each in arguments), *profile])
+        said = capsys.readouterr()
+        last = (said.out or said.err).strip().splitlines()[-1:]
+        return Said(code, json.loads(last[0]) if last and last[0].startswith("{") else {}, said.err)
+
+    return run
