@@ -20,6 +20,7 @@ from solekey.crypto import (
     seal_wrap,
 )
 from solekey.crypto.device_key import SoftwareDeviceKey
+from solekey.crypto.envelope import seal_inner
 from solekey.crypto.inner_plaintext import InnerReader
 from solekey.crypto.metadata import encode_metadata, parse_metadata
 from solekey.crypto.stream import ItemCipher
@@ -218,12 +219,7 @@ def seal_again(given: Mapping[str, Any], output: Mapping[str, Any]) -> bytes:
     cipher = ItemCipher.make(data_key, context, envelope[5], lambda size: envelope[10 : 10 + size])
     source = io.BytesIO(bytes.fromhex(output["content"]))
     reader = InnerReader(parse_metadata(encode_json(output["metadata"])), source.read, None)
-    chunks = [cipher.header_bytes]
-    index, chunk = 0, reader.read(cipher.chunk_size)
-    while following := reader.read(cipher.chunk_size):
-        chunks.append(cipher.seal_chunk(index, chunk, final=False))
-        index, chunk = index + 1, following
-    return b"".join([*chunks, cipher.seal_chunk(index, chunk, final=True)])
+    return b"".join([cipher.header_bytes, *seal_inner(cipher, reader)])
 
 
 def wrap_again(given: Mapping[str, Any], output: Mapping[str, Any]) -> bytes:

@@ -26,8 +26,9 @@ COMMITMENT_BYTES: Final = 32
 TAG_BYTES: Final = 16
 
 _PREFIX: Final = struct.Struct(">4sBBI")
+_HEADER: Final = struct.Struct(f"{_PREFIX.format}{SALT_BYTES}s{COMMITMENT_BYTES}s")
 PREFIX_BYTES: Final = _PREFIX.size
-HEADER_BYTES: Final = PREFIX_BYTES + SALT_BYTES + COMMITMENT_BYTES
+HEADER_BYTES: Final = _HEADER.size
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +69,25 @@ def parse_envelope_header(data: bytes) -> EnvelopeHeader:
         UnsupportedError: another format version or suite.
         MalformedError: another length or magic, or a chunk size or epoch outside its limits.
     """
-    if not data.startswith(ENVELOPE_FAMILY) or len(data) < len(ENVELOPE_MAGIC):
-        raise MalformedError("not a Solekey envelope")
+    return EnvelopeHeader(*unpack_envelope_header(data))
+
+
+def unpack_envelope_header(data: bytes) -> tuple[int, int, int, bytes, bytes]:
+    """Parse a header into a bare tuple of `EnvelopeHeader`'s fields, for who opens many. Raises as that does."""
     if not data.startswith(ENVELOPE_MAGIC):
+        if not data.startswith(ENVELOPE_FAMILY) or len(data) < len(ENVELOPE_MAGIC):
+            raise MalformedError("not a Solekey envelope")
         raise UnsupportedError(f"envelope format {data[3:4]!r} is unknown")
     if len(data) != HEADER_BYTES:
         raise MalformedError(f"an envelope's header is {HEADER_BYTES} bytes, this one {len(data)}")
-    _, suite, chunk_size_log2, epoch = _PREFIX.unpack_from(data)
+    _, suite, chunk_size_log2, epoch, salt, commitment = _HEADER.unpack(data)
     if suite != SUITE_AES_256_GCM:
         raise UnsupportedError(f"envelope suite {suite} is unknown")
     if not MIN_CHUNK_SIZE_LOG2 <= chunk_size_log2 <= MAX_CHUNK_SIZE_LOG2:
         raise MalformedError(f"chunk size 2^{chunk_size_log2} is outside the limits")
     if not 1 <= epoch <= MAX_EPOCH:
         raise MalformedError(f"epoch {epoch} is outside the limits")
-    salt = data[PREFIX_BYTES : PREFIX_BYTES + SALT_BYTES]
-    return EnvelopeHeader(suite, chunk_size_log2, epoch, salt, data[PREFIX_BYTES + SALT_BYTES :])
+    return suite, chunk_size_log2, epoch, salt, commitment
 
 
 def compute_padme_size(size: int) -> int:

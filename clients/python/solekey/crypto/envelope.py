@@ -4,9 +4,12 @@
 `EnvelopeReader` (in `envelope_reader`) opens metadata, ranges or everything from a range-readable source.
 """
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
+
+from cryptography.utils import Buffer
 
 from solekey.crypto.data_key import DataKey
 from solekey.crypto.inner_plaintext import (
@@ -24,7 +27,7 @@ from solekey.crypto.metadata import ItemMetadata
 from solekey.crypto.secrets import Confidential, RandomSource
 from solekey.crypto.stream import ItemCipher, ItemContext
 from solekey.errors import OpenError
-from solekey_protocol.envelope import HEADER_BYTES, TAG_BYTES, parse_envelope_size
+from solekey_protocol.envelope import HEADER_BYTES, TAG_BYTES, compute_envelope_size, parse_envelope_size
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.limits import MIB
 
@@ -52,16 +55,10 @@ def seal_bytes(
     """
     cipher = ItemCipher.make(data_key, context, choose_chunk_size_log2(len(content)), random)
     head = encode_head(metadata)
-    inner = b"".join((head, content, encode_tail(len(head), len(content))))
-    chunk_size = cipher.chunk_size
-    if len(inner) <= chunk_size:
-        return cipher.header_bytes + cipher.seal_chunk(0, inner, final=True)
-    view = memoryview(inner)
-    pieces = [cipher.header_bytes]
-    for index, start in enumerate(range(0, len(inner), chunk_size)):
-        stop = start + chunk_size
-        pieces.append(cipher.seal_chunk(index, view[start:stop], final=stop >= len(inner)))
-    return b"".join(pieces)
+    tail = encode_tail(len(head), len(content))
+    if len(head) + len(content) + len(tail) <= cipher.chunk_size:
+        return cipher.header_bytes + cipher.seal_chunk(0, b"".join((head, content, tail)), final=True)
+    return _seal_chunks(cipher, (head, content, tail))
 
 
 def open_bytes(envelope: bytes, *, data_key: DataKey, context: ItemContext) -> OpenedItem:
@@ -72,16 +69,17 @@ def open_bytes(envelope: bytes, *, data_key: DataKey, context: ItemContext) -> O
         UnsupportedFormatError: another format version or suite than this release knows.
     """
     cipher = ItemCipher.open(envelope[:HEADER_BYTES], data_key, context)
-    inner = _open_chunks(cipher, memoryview(envelope)[HEADER_BYTES:])
-    try:
-        parse_envelope_size(len(envelope), cipher.chunk_size)
-    except MalformedError as error:
-        raise OpenError("padding") from error
-    head_size = parse_head_size(inner)
-    content_size = parse_trailer(inner[-TRAILER_BYTES:], head_size, len(inner))
-    stop = head_size + content_size
-    verify_padding(memoryview(inner)[stop:-TRAILER_BYTES])
-    return OpenedItem(parse_head(inner[:head_size]), inner[head_size:stop])
+    if len(envelope) <= HEADER_BYTES + cipher.chunk_size + TAG_BYTES:
+        inner = cipher.open_chunk(0, envelope[HEADER_BYTES:], final=True)
+        head_size, content_stop = _parse_layout(inner, len(envelope), cipher.chunk_size)
+        return OpenedItem(parse_head(inner[:head_size]), inner[head_size:content_stop])
+    buffer = _open_chunks(cipher, memoryview(envelope)[HEADER_BYTES:])
+    with buffer.getbuffer() as view:
+        head_size, content_stop = _parse_layout(view, len(envelope), cipher.chunk_size)
+        metadata = parse_head(bytes(view[:head_size]))
+        view[: content_stop - head_size] = view[head_size:content_stop]
+    buffer.truncate(content_stop - head_size)
+    return OpenedItem(metadata, buffer.getvalue())
 
 
 def seal_envelope(
@@ -93,7 +91,7 @@ def seal_envelope(
     context: ItemContext,
     random: RandomSource,
 ) -> Iterator[bytes]:
-    """Seal content from a source: yields the header, then sealed chunks. Holds two chunks in memory.
+    """Seal content from a source: yields the header, then sealed chunks. Holds three chunks in memory.
 
     Args:
         source: a binary file's `read`, or alike.
@@ -111,11 +109,18 @@ def seal_envelope(
     cipher = ItemCipher.make(data_key, context, log2, random)
     inner = InnerReader(metadata, source, content_size)
     yield cipher.header_bytes
-    index, chunk = 0, inner.read(cipher.chunk_size)
-    while following := inner.read(cipher.chunk_size):
-        yield cipher.seal_chunk(index, chunk, final=False)
-        index, chunk = index + 1, following
-    yield cipher.seal_chunk(index, chunk, final=True)
+    yield from seal_inner(cipher, inner)
+
+
+def seal_inner(cipher: ItemCipher, inner: InnerReader) -> Iterator[bytes]:
+    """Seal an inner plaintext chunk by chunk. Two buffers take turns: a look ahead tells the final chunk."""
+    chunk, following = memoryview(bytearray(cipher.chunk_size)), memoryview(bytearray(cipher.chunk_size))
+    index, size = 0, inner.read_into(chunk)
+    while following_size := inner.read_into(following):
+        yield cipher.seal_chunk(index, chunk[:size], final=False)
+        index, size = index + 1, following_size
+        chunk, following = following, chunk
+    yield cipher.seal_chunk(index, chunk[:size], final=True)
 
 
 def choose_chunk_size_log2(content_size: int) -> int:
@@ -123,12 +128,56 @@ def choose_chunk_size_log2(content_size: int) -> int:
     return LARGE_CHUNK_LOG2 if content_size >= LARGE_CONTENT_BYTES else SMALL_CHUNK_LOG2
 
 
-def _open_chunks(cipher: ItemCipher, sealed: memoryview) -> bytes:
-    sealed_chunk = cipher.chunk_size + TAG_BYTES
-    if len(sealed) <= sealed_chunk:
-        return cipher.open_chunk(0, sealed, final=True)
+def _seal_chunks(cipher: ItemCipher, parts: tuple[bytes, ...]) -> bytes:
+    """Seal the joined parts, without joining them, into one piece of memory that becomes the envelope."""
+    inner_size = sum(map(len, parts))
+    chunk_size, sealed_size = cipher.chunk_size, cipher.chunk_size + TAG_BYTES
+    buffer = _allocate(compute_envelope_size(inner_size, chunk_size))
+    view = buffer.getbuffer()
+    view[:HEADER_BYTES] = cipher.header_bytes
+    for index, start in enumerate(range(0, inner_size, chunk_size)):
+        stop = min(start + chunk_size, inner_size)
+        place = HEADER_BYTES + index * sealed_size
+        sealed = view[place : place + sealed_size]
+        cipher.seal_chunk_into(index, _cut(parts, start, stop), sealed, final=stop == inner_size)
+    return buffer.getvalue()
+
+
+def _open_chunks(cipher: ItemCipher, sealed: memoryview) -> io.BytesIO:
+    """Open all chunks into one piece of memory: the inner plaintext."""
+    sealed_size, chunk_size = cipher.chunk_size + TAG_BYTES, cipher.chunk_size
+    chunks = -(-len(sealed) // sealed_size)
+    buffer = _allocate(max(len(sealed) - chunks * TAG_BYTES, (chunks - 1) * chunk_size))
+    view = buffer.getbuffer()
+    for index in range(chunks):
+        piece = sealed[index * sealed_size : (index + 1) * sealed_size]
+        chunk = view[index * chunk_size : (index + 1) * chunk_size]
+        cipher.open_chunk_into(index, piece, chunk, final=index == chunks - 1)
+    return buffer
+
+
+def _allocate(size: int) -> io.BytesIO:
+    """Allocate memory that is written by views and then becomes `bytes`: CPython's BytesIO makes no copy."""
+    return io.BytesIO(bytes(size))
+
+
+def _cut(parts: tuple[bytes, ...], start: int, stop: int) -> Buffer:
+    """Cut a piece of the joined parts; without a copy where it lies in one of them."""
     pieces = []
-    for index, start in enumerate(range(0, len(sealed), sealed_chunk)):
-        stop = start + sealed_chunk
-        pieces.append(cipher.open_chunk(index, sealed[start:stop], final=stop >= len(sealed)))
-    return b"".join(pieces)
+    for part in parts:
+        if start < len(part) and stop > 0:
+            pieces.append(memoryview(part)[max(start, 0) : stop])
+        start, stop = start - len(part), stop - len(part)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _parse_layout(inner: bytes | memoryview, envelope_size: int, chunk_size: int) -> tuple[int, int]:
+    """Parse where the content starts and stops; the sizes and the padding must be what a sealer makes."""
+    try:
+        parse_envelope_size(envelope_size, chunk_size)
+    except MalformedError as error:
+        raise OpenError("padding") from error
+    head_size = parse_head_size(inner)
+    content_stop = head_size + parse_trailer(inner[-TRAILER_BYTES:], head_size, len(inner))
+    verify_padding(inner[content_stop:-TRAILER_BYTES])
+    return head_size, content_stop

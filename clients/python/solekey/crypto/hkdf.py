@@ -35,7 +35,7 @@ def derive_key_block(secret: Buffer, *, salt: bytes, label: Label, context: byte
     The commitment binds secret, salt, label and context: AES-GCM alone would let one ciphertext open
     under two keys. Wire format: 64 bytes = key (32) ‖ commitment (32). Spec: keys.md §2.
     """
-    block = derive_bytes(secret, salt=salt, label=label, size=KEY_BYTES + COMMITMENT_BYTES, context=context)
+    block = _compute_hkdf(secret, salt, label + b"\x00" + context, KEY_BYTES + COMMITMENT_BYTES)
     return block[:KEY_BYTES], block[KEY_BYTES:]
 
 

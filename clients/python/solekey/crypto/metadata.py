@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from json.encoder import encode_basestring as encode_text
 from types import MappingProxyType
 from typing import Final, cast
@@ -22,8 +23,27 @@ _TYPE: Final = re.compile(r"[a-z0-9][a-z0-9.+_/-]{0,127}", re.ASCII)
 _ATTRIBUTE_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _MEMBERS: Final = frozenset({"attributes", "created_ms", "modified_ms", "name", "tags", "type"})
-_DECODER: Final = json.JSONDecoder()
 _NO_ATTRIBUTES: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+def _list_of(member: str, limit: int) -> str:
+    return f"((?:{member}(?:,{member}){{0,{limit - 1}}})?)"
+
+
+_MOMENT: Final = r"(0|[1-9][0-9]{0,15})"
+_SHOWN: Final = r"[^\"\\\x00-\x1f\x7f-\x9f]"
+_TAG: Final = rf'"{_SHOWN}{{1,{MAX_TAG_CHARACTERS}}}"'
+_ATTRIBUTE: Final = rf'"{_ATTRIBUTE_KEY.pattern}":"[^"\\\x00-\x1f]{{0,{MAX_ATTRIBUTE_CHARACTERS}}}"'
+_PAIR: Final = re.compile(r'"([^"]*)":"([^"]*)"')
+_QUOTED: Final = re.compile(r'"([^"]*)"')
+_PLAIN: Final = re.compile(
+    rf'\{{"attributes":\{{{_list_of(_ATTRIBUTE, MAX_ATTRIBUTES)}\}}'
+    rf',"created_ms":{_MOMENT},"modified_ms":{_MOMENT},"name":"({_SHOWN}{{1,{MAX_NAME_CHARACTERS}}})"'
+    rf',"tags":\[{_list_of(_TAG, MAX_TAGS)}\],"type":"({_TYPE.pattern})"\}}',
+    re.ASCII,
+)
+"""The canonical form where no text needs an escape. What it matches is inside the schema but for three things: the
+order of the attributes, a tag or an attribute that occurs twice, and a moment above 2^53 - 1."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -59,11 +79,10 @@ def encode_metadata(metadata: ItemMetadata) -> bytes:
     Raises:
         MetadataError: more than MAX_METADATA_BYTES, or text with lone surrogates.
     """
-    attributes = ",".join(
-        [f"{encode_text(key)}:{encode_text(text)}" for key, text in sorted(metadata.attributes.items())]
-    )
-    tags = ",".join([encode_text(tag) for tag in metadata.tags])
-    # Written out: for a closed schema this is RFC 8785 at a third of the encoder's time; a test compares them.
+    pairs = sorted(metadata.attributes.items()) if metadata.attributes else ()
+    attributes = ",".join([f"{encode_text(key)}:{encode_text(text)}" for key, text in pairs])
+    tags = ",".join(map(encode_text, metadata.tags))
+    # Written out: RFC 8785 for a closed schema, in a third of a JSON encoder's time; a test compares them.
     text = (
         f'{{"attributes":{{{attributes}}},"created_ms":{metadata.created_ms}'
         f',"modified_ms":{metadata.modified_ms},"name":{encode_text(metadata.name)}'
@@ -85,7 +104,11 @@ def parse_metadata(data: bytes) -> ItemMetadata:
         MetadataError: not JSON, a member missing or unknown, a value outside its limits, not canonical.
     """
     try:
-        value, _ = _DECODER.raw_decode(data.decode())  # what follows is not canonical, and refused below
+        text = data.decode()
+        plain = _parse_plain(text) if len(data) <= MAX_METADATA_BYTES else None
+        if plain is not None:  # a fifth of the time of what follows
+            return plain
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise MetadataError("metadata is not JSON") from error
     if not isinstance(value, dict) or value.keys() != _MEMBERS or not isinstance(value["tags"], list):
@@ -94,6 +117,33 @@ def parse_metadata(data: bytes) -> ItemMetadata:
     metadata = ItemMetadata(**value)
     if encode_metadata(metadata) != data:
         raise MetadataError("metadata is not canonical JSON")
+    return metadata
+
+
+def _parse_plain(text: str) -> ItemMetadata | None:
+    """Parse what needs no JSON parser; None for everything else, be it right or wrong."""
+    match = _PLAIN.fullmatch(text)
+    if match is None:
+        return None
+    attributes, created, modified, name, tags, kind = match.groups()
+    pairs = _PAIR.findall(attributes) if attributes else ()
+    distinct_tags = tuple(_QUOTED.findall(tags)) if tags else ()
+    created_ms, modified_ms = int(created), int(modified)
+    if (
+        created_ms > MAX_SAFE_INTEGER
+        or modified_ms > MAX_SAFE_INTEGER
+        or len(set(distinct_tags)) != len(distinct_tags)
+        or (pairs and any(key >= following for (key, _), (following, _) in pairwise(pairs)))
+    ):
+        return None
+    metadata = object.__new__(ItemMetadata)  # not checked again
+    assign = object.__setattr__
+    assign(metadata, "name", name)
+    assign(metadata, "type", kind)
+    assign(metadata, "created_ms", created_ms)
+    assign(metadata, "modified_ms", modified_ms)
+    assign(metadata, "tags", distinct_tags)
+    assign(metadata, "attributes", MappingProxyType(dict(pairs)) if pairs else _NO_ATTRIBUTES)
     return metadata
 
 

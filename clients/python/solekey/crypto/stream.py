@@ -20,13 +20,13 @@ from solekey_protocol.envelope import (
     SALT_BYTES,
     SUITE_AES_256_GCM,
     encode_prefix,
-    parse_envelope_header,
+    unpack_envelope_header,
 )
 from solekey_protocol.errors import MalformedError, UnsupportedError
 from solekey_protocol.ids import AccountId, ItemId
 from solekey_protocol.limits import MAX_SAFE_INTEGER
 
-_COUNTER_BYTES: Final = 11
+_NONCE_BYTES: Final = 12
 _VERSION_BYTES: Final = 8
 
 
@@ -87,22 +87,26 @@ class ItemCipher:
             OpenError: stage ``header`` (malformed, another epoch) or ``commitment``.
         """
         try:
-            header = parse_envelope_header(header_bytes)
+            _, chunk_size_log2, epoch, salt, commitment = unpack_envelope_header(header_bytes)
         except UnsupportedError as error:
             raise UnsupportedFormatError(str(error)) from error
         except MalformedError as error:
             raise OpenError("header") from error
-        if header.epoch != data_key.epoch:
+        if epoch != data_key.epoch:
             raise OpenError("header")
         place = context.encode()
-        key, commitment = _derive(data_key, header.salt, header_bytes[:PREFIX_BYTES] + place)
-        if not hmac.compare_digest(commitment, header.commitment):
+        key, derived_commitment = _derive(data_key, salt, header_bytes[:PREFIX_BYTES] + place)
+        if not hmac.compare_digest(derived_commitment, commitment):
             raise OpenError("commitment")
-        return cls(header_bytes, header.chunk_size, key, place)
+        return cls(header_bytes, 1 << chunk_size_log2, key, place)
 
     def seal_chunk(self, index: int, chunk: Buffer, *, final: bool) -> bytes:
         """Seal one chunk. Wire format: AES-256-GCM(chunk) ‖ tag (16)."""
         return self._aead.encrypt(_encode_nonce(index, final=final), chunk, self._associated_data)
+
+    def seal_chunk_into(self, index: int, chunk: Buffer, sealed: Buffer, *, final: bool) -> None:
+        """Seal one chunk into a buffer of its sealed size: no memory is allocated."""
+        self._aead.encrypt_into(_encode_nonce(index, final=final), chunk, self._associated_data, sealed)
 
     def open_chunk(self, index: int, sealed: Buffer, *, final: bool) -> bytes:
         """Open one chunk; nothing of it is returned unless it is authentic.
@@ -115,6 +119,17 @@ class ItemCipher:
         except InvalidTag as error:
             raise OpenError("chunk") from error
 
+    def open_chunk_into(self, index: int, sealed: Buffer, chunk: Buffer, *, final: bool) -> None:
+        """Open one chunk into a buffer of its opened size; what is in it after a failure is to be dropped.
+
+        Raises:
+            OpenError: stage ``chunk``.
+        """
+        try:
+            self._aead.decrypt_into(_encode_nonce(index, final=final), sealed, self._associated_data, chunk)
+        except InvalidTag as error:
+            raise OpenError("chunk") from error
+
 
 def _derive(data_key: DataKey, salt: bytes, context: bytes) -> tuple[bytes, bytes]:
     return derive_key_block(data_key.expose(), salt=salt, label=Label.ITEM, context=context)
@@ -122,4 +137,4 @@ def _derive(data_key: DataKey, salt: bytes, context: bytes) -> tuple[bytes, byte
 
 def _encode_nonce(index: int, *, final: bool) -> bytes:
     """Encode counter (11, big-endian) ‖ final flag (1)."""
-    return index.to_bytes(_COUNTER_BYTES, "big") + (b"\x01" if final else b"\x00")
+    return (index << 8 | final).to_bytes(_NONCE_BYTES, "big")
