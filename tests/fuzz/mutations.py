@@ -76,6 +76,7 @@ _ODD_TEXTS: Final = (
     ),
     *("0", "-1", "+1", "00", "1e9", "9" * 20, "9" * 5000, "a" * 5000, "zoo", "abandon", "é", "\U0001f511"),
 )
+_NO_JSON: Final = object()
 _MAX_MUTATIONS: Final = 3
 _MAX_INSERTED: Final = 40
 
@@ -121,14 +122,12 @@ def mutate_text(draw: DrawFn, text: str, other: str) -> str:
 def mutate_json(draw: DrawFn, raw: bytes, other: bytes) -> bytes:
     """Mutate a JSON document: its tree, its spelling, or its bytes."""
     how = draw(st.sampled_from(["tree", "tree", "tree", "spelling", "bytes"]))
-    if how == "bytes":
-        return mutate_bytes(draw, raw, other)
-    try:
-        document = json.loads(raw)
-    except (ValueError, RecursionError):  # mutated before
+    document = _load(raw)
+    if how == "bytes" or document is _NO_JSON:
         return mutate_bytes(draw, raw, other)
     if how == "tree":
-        document = _mutate_tree(draw, document, json.loads(other))
+        pieces = _load(other)
+        document = _mutate_tree(draw, document, None if pieces is _NO_JSON else pieces)
         return _dump(document, separators=(",", ":"), sort_keys=True, ensure_ascii=False)
     return _spell(draw, document)
 
@@ -275,6 +274,13 @@ def _spell(draw: DrawFn, document: Any) -> bytes:
     )
     encoding = draw(st.sampled_from(["utf-8", "utf-8", "utf-8-sig", "utf-16", "latin-1"]))
     return spelled.decode(errors="surrogatepass").encode(encoding, errors="replace")
+
+
+def _load(raw: bytes) -> Any:
+    try:
+        return json.loads(raw)
+    except (ValueError, RecursionError):  # refused from the start, or mutated before
+        return _NO_JSON
 
 
 def _dump(document: Any, **options: Any) -> bytes:
