@@ -114,7 +114,7 @@ class TooFewSharesError(ShareError):
     """Fewer different shares than the threshold."""
 
     code = "shares_too_few"
-    ADVICE = "Find more shares of this set, and give all of them at once."
+    ADVICE = "Find the missing shares of this set, and give all of them at once."
 
     def __init__(self, found: int, threshold: int) -> None:
         super().__init__(f"this set needs {threshold} different shares, {found} were given")

@@ -56,7 +56,7 @@ class UnknownWordError(PhraseError):
     """A word that is not in the BIP-39 English list."""
 
     code = "phrase_unknown_word"
-    ADVICE = "Check the named word against what you wrote down."
+    ADVICE = "Check the named word against the recovery kit."
 
     def __init__(self, word: str, position: int, suggestions: tuple[str, ...]) -> None:
         super().__init__(f"word {position} of the recovery phrase, {word!r}, is not in the word list")
@@ -67,23 +67,23 @@ class UnknownWordError(PhraseError):
     def diagnostics(self) -> str:
         """Tell the user what to do next."""
         if not self.suggestions:
-            return f"Check word {self.position} against what you wrote down."
+            return f"Check word {self.position} against the recovery kit."
         meant = ", ".join(self.suggestions)
-        return f"Check word {self.position} against what you wrote down; did you mean {meant}?"
+        return f"Check word {self.position} against the recovery kit; did you mean {meant}?"
 
 
 class PhraseChecksumError(PhraseError):
     """24 words of the list whose checksum is wrong: a word was mistaken for another, or the order."""
 
     code = "phrase_bad_checksum"
-    ADVICE = "Every word is in the list, but not all are yours: compare each word and the order with the kit."
+    ADVICE = "Every word is in the list, but not all are yours: compare them with the recovery kit."
 
 
 class WrongUserKeyError(SecretError):
     """A valid user key that is not the one which made this wrap."""
 
     code = "wrong_user_key"
-    ADVICE = "This phrase belongs to another account or was replaced by a newer one: use the latest kit."
+    ADVICE = "This phrase belongs to another account or was replaced: use the latest recovery kit."
 
 
 class KdfRefusedError(SolekeyError):
