@@ -93,7 +93,7 @@ def test_a_symbolic_link_is_not_followed(provider, path, tmp_path, operation):
 @pytest.mark.parametrize("operation", ["load", "store", "delete"])
 def test_what_is_no_regular_file_is_left_alone(provider, path, operation):
     os.mkfifo(path)
-    with pytest.raises(errors.KeyFileError):
+    with pytest.raises(errors.KeyFileError, match="not a regular file"):
         getattr(provider, operation)(*([make_key()] if operation == "store" else []))
     assert path.is_fifo()
 

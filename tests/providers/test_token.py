@@ -147,6 +147,23 @@ class TestWhatLiesOnTheToken:
         assert value[21:37].hex() == make_key().derive_key_id(ADA)
         assert bytes(make_key().expose()) not in value
 
+    def test_opens_only_with_all_that_stands_before_it(self, provider, token):
+        provider.store(make_key())
+        with token.open() as session:
+            key, value = (
+                find(session, ObjectClass.SECRET_KEY),
+                find(session, ObjectClass.DATA)[Attribute.VALUE],
+            )
+
+            def open_with(associated: bytes) -> bytes:
+                how = pkcs11.GCMParams(value[37:49], associated, 128)
+                return bytes(key.decrypt(value[49:], mechanism=Mechanism.AES_GCM, mechanism_param=how))
+
+            assert open_with(value[:49]) == bytes(make_key().expose())
+            for other in (b"", value[:37], value[:5] + BOB.raw + value[21:49]):
+                with pytest.raises(pkcs11.PKCS11Error):
+                    open_with(other)
+
     def test_nobody_sees_it_without_the_pin(self, provider, token):
         provider.store(make_key())
         close_tokens()
