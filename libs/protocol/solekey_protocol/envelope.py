@@ -73,7 +73,7 @@ def parse_envelope_header(data: bytes) -> EnvelopeHeader:
 
 
 def unpack_envelope_header(data: bytes) -> tuple[int, int, int, bytes, bytes]:
-    """Parse a header into a bare tuple of `EnvelopeHeader`'s fields, for who opens many. Raises as that does."""
+    """Parse a header into the fields of `EnvelopeHeader` alone, for who opens many. Raises as that does."""
     if not data.startswith(ENVELOPE_MAGIC):
         if not data.startswith(ENVELOPE_FAMILY) or len(data) < len(ENVELOPE_MAGIC):
             raise MalformedError("not a Solekey envelope")

@@ -56,9 +56,12 @@ def seal_bytes(
     cipher = ItemCipher.make(data_key, context, choose_chunk_size_log2(len(content)), random)
     head = encode_head(metadata)
     tail = encode_tail(len(head), len(content))
-    if len(head) + len(content) + len(tail) <= cipher.chunk_size:
+    inner_size = len(head) + len(content) + len(tail)
+    if inner_size <= cipher.chunk_size:
         return cipher.header_bytes + cipher.seal_chunk(0, b"".join((head, content, tail)), final=True)
-    return _seal_chunks(cipher, (head, content, tail))
+    buffer = _allocate(compute_envelope_size(inner_size, cipher.chunk_size))
+    _seal_chunks(cipher, (head, content, tail), buffer.getbuffer())
+    return buffer.getvalue()
 
 
 def open_bytes(envelope: bytes, *, data_key: DataKey, context: ItemContext) -> OpenedItem:
@@ -128,19 +131,16 @@ def choose_chunk_size_log2(content_size: int) -> int:
     return LARGE_CHUNK_LOG2 if content_size >= LARGE_CONTENT_BYTES else SMALL_CHUNK_LOG2
 
 
-def _seal_chunks(cipher: ItemCipher, parts: tuple[bytes, ...]) -> bytes:
-    """Seal the joined parts, without joining them, into one piece of memory that becomes the envelope."""
+def _seal_chunks(cipher: ItemCipher, parts: tuple[bytes, ...], envelope: memoryview) -> None:
+    """Seal the joined parts, without joining them, into the memory of the envelope."""
     inner_size = sum(map(len, parts))
     chunk_size, sealed_size = cipher.chunk_size, cipher.chunk_size + TAG_BYTES
-    buffer = _allocate(compute_envelope_size(inner_size, chunk_size))
-    view = buffer.getbuffer()
-    view[:HEADER_BYTES] = cipher.header_bytes
+    envelope[:HEADER_BYTES] = cipher.header_bytes
     for index, start in enumerate(range(0, inner_size, chunk_size)):
         stop = min(start + chunk_size, inner_size)
         place = HEADER_BYTES + index * sealed_size
-        sealed = view[place : place + sealed_size]
+        sealed = envelope[place : place + sealed_size]
         cipher.seal_chunk_into(index, _cut(parts, start, stop), sealed, final=stop == inner_size)
-    return buffer.getvalue()
 
 
 def _open_chunks(cipher: ItemCipher, sealed: memoryview) -> io.BytesIO:
@@ -157,7 +157,10 @@ def _open_chunks(cipher: ItemCipher, sealed: memoryview) -> io.BytesIO:
 
 
 def _allocate(size: int) -> io.BytesIO:
-    """Allocate memory that is written by views and then becomes `bytes`: CPython's BytesIO makes no copy."""
+    """Allocate memory that is written by views and then becomes `bytes`, in CPython without a copy.
+
+    Every view must be gone by then.
+    """
     return io.BytesIO(bytes(size))
 
 

@@ -42,8 +42,8 @@ _PLAIN: Final = re.compile(
     rf',"tags":\[{_list_of(_TAG, MAX_TAGS)}\],"type":"({_TYPE.pattern})"\}}',
     re.ASCII,
 )
-"""The canonical form where no text needs an escape. What it matches is inside the schema but for three things: the
-order of the attributes, a tag or an attribute that occurs twice, and a moment above 2^53 - 1."""
+"""The canonical form without escapes. What it matches is inside the schema but for three things:
+attributes out of order, a tag or an attribute that occurs twice, a moment above 2^53 - 1."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
