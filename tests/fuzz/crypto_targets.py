@@ -64,7 +64,7 @@ _salts = st.binary(min_size=_SALT_BYTES, max_size=_SALT_BYTES)
 _contents = st.binary(max_size=600)
 
 
-def _derive_commitment(secret: bytes, salt: bytes, label: bytes, context: bytes) -> bytes:
+def derive_commitment(secret: bytes, salt: bytes, label: bytes, context: bytes) -> bytes:
     """Bytes 32 to 63 of HKDF-SHA256 (RFC 5869): keys.md §2."""
     extracted = hmac.digest(salt, secret, hashlib.sha256)
     info = label + b"\x00" + context
@@ -86,7 +86,7 @@ def _expect_envelope_stage(raw: bytes) -> str:
     if not 12 <= log2 <= 22 or epoch != DATA_KEY.epoch:
         return "header"
     prefix, salt = raw[:PREFIX_BYTES], raw[PREFIX_BYTES : PREFIX_BYTES + _SALT_BYTES]
-    expected = _derive_commitment(
+    expected = derive_commitment(
         bytes(DATA_KEY.expose()), salt, b"solekey/v1/item", prefix + CONTEXT.encode()
     )
     return "chunk" if expected == raw[PREFIX_BYTES + _SALT_BYTES : HEADER_BYTES] else "commitment"
@@ -201,7 +201,7 @@ def _expect_wrap_stage(raw: bytes) -> str:
     if prefix != _PLACE.encode_prefix():
         return "place"
     context = prefix + ACCOUNT.raw
-    expected = _derive_commitment(bytes(_WRAPPING_KEY.expose()), salt, b"solekey/v1/wrap", context)
+    expected = derive_commitment(bytes(_WRAPPING_KEY.expose()), salt, b"solekey/v1/wrap", context)
     return "tag" if expected == raw[WRAP_PREFIX_BYTES + _SALT_BYTES : WRAP_HEADER_BYTES] else "commitment"
 
 

@@ -6,9 +6,10 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 from unittest import mock
 
+from fuzz.crypto_targets import derive_commitment
 from fuzz.mutations import mutate_bytes, mutate_json, mutate_text
 from fuzz.strategies import heads, raw_ids, timestamps
-from fuzz.target import Target
+from fuzz.target import Target, agree
 from hypothesis import strategies as st
 
 from solekey.crypto import UserKey
@@ -19,7 +20,14 @@ from solekey.errors import (
     ShareError,
     UnsupportedFormatError,
 )
-from solekey.errors.providers import KeyFileError, ProviderError, SpecError
+from solekey.errors.providers import (
+    ForeignUserKeyError,
+    KeyFileError,
+    ProviderError,
+    SpecError,
+    TamperedKeyFileError,
+    WrongPassphraseError,
+)
 from solekey.providers import key_file
 from solekey.providers.device_keys import parse_device_spec
 from solekey.providers.key_file import open_key_file, parse_key_file, seal_key_file
@@ -120,10 +128,26 @@ class _CheapArgon2id:
         return hashlib.sha256(self._parameters + password).digest()
 
 
+def _expect_key_file_error(raw: bytes) -> type[Exception]:
+    """What a key file that parses must be refused with, if it is: key-providers.md §2.3."""
+    header = parse_key_file(raw)
+    if header.account != _ACCOUNT:
+        return ForeignUserKeyError
+    kdf = {name: getattr(header.kdf, name) for name in ("salt", "iterations", "lanes")}
+    stretched = _CheapArgon2id(length=32, memory_cost=header.kdf.memory_kib, **kdf)
+    secret = stretched.derive(_PASSPHRASE.encode())
+    expected = derive_commitment(secret, header.kdf.salt, b"solekey/v1/key-file", raw[:66])
+    return TamperedKeyFileError if expected == raw[66:98] else WrongPassphraseError
+
+
 def _check_key_file(raw: bytes) -> None:
     header = parse_key_file(raw)
     with mock.patch.object(key_file, "Argon2id", _CheapArgon2id):
-        user_key = open_key_file(raw, _ACCOUNT, _PASSPHRASE)
+        try:
+            user_key = open_key_file(raw, _ACCOUNT, _PASSPHRASE)
+        except ProviderError as error:
+            agree(type(error), {_expect_key_file_error(raw)})
+            raise
         assert header.key_id == user_key.derive_key_id(_ACCOUNT)
         salt = header.kdf.salt
         assert seal_key_file(user_key, _ACCOUNT, _PASSPHRASE, lambda size: salt[:size]) == raw

@@ -102,16 +102,18 @@ def _check_envelope_size(raw: bytes) -> None:
 def _check_statement(raw: bytes) -> None:
     signed = parse_signed_statement(as_document(raw))
     assert parse_json(raw, max_bytes=_MAX) == signed.to_json()
-    for signer in signed.signatures:
+    said = signed.statement.signing_bytes()
+    for signer, signature in signed.signatures.items():
         signed.verify(signer, SIGNERS[signer.value].public)
+        assert signature == SIGNERS[signer.value].sign(said)  # Ed25519 is deterministic
 
 
 def _check_event(raw: bytes) -> None:
     event = parse_event(raw)
-    assert verify_schema(raw) == raw
     after = Head(event.seq - 1, event.prev)
     said = event.signed or event.body
     assert encode_event(said, account=event.account, after=after, time=event.time).raw == raw
+    assert verify_schema(raw) == raw
 
 
 _BEYOND_SCHEMAS = ("event.id", "another account, seq or prev")

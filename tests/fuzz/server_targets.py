@@ -115,6 +115,7 @@ def _check_compact(text: str) -> None:
     compact = parse_compact(text)
     assert compact.text == text
     assert compact.verify(SIGNER.public) == _token_claims
+    assert text == _TOKEN
 
 
 def _check_base64url(text: str) -> None:
