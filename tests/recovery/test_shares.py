@@ -147,6 +147,21 @@ def test_a_forged_share_is_refused(user_key):
     assert combine_shares([one, two, three]) == user_key
 
 
+def test_more_shares_than_enough_must_agree(user_key, monkeypatch):
+    """A forger who has a share needs 2^32 attempts to get past SLIP-39's own check; here it is past."""
+    from solekey.recovery import shares
+
+    found = itertools.count()
+    sealed = EncryptedMasterSecret(1, extendable=True, iteration_exponent=0, ciphertext=bytes(32))
+    monkeypatch.setattr(
+        shares, "recover_ems", lambda _: replace(sealed, ciphertext=bytes([next(found)]) * 32)
+    )
+    made = [parse_share(share.mnemonic()) for share in split_ems(1, [(2, 3)], sealed)[0]]
+    combine_shares(made[:2])
+    with pytest.raises(SharesRefusedError, match="same secret"):
+        combine_shares(made)
+
+
 def test_an_unknown_word_is_named_with_what_may_be_meant(user_key):
     words = split(user_key)[0].to_words().split()
     words[4:5] = ["academc"]

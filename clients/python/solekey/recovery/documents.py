@@ -92,8 +92,6 @@ def write_new(path: Path, data: bytes) -> Path:
         KitExistsError: there is a file of that name.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    if path.exists():
-        raise KitExistsError(f"{path} exists")
     try:
         with open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as file:
             file.write(data)
