@@ -44,7 +44,7 @@ def read_lock(name: str) -> dict[str, set[str]]:
 
 def test_inputs_are_what_the_packages_declare() -> None:
     server = set.union(*(read_declared(package) for package in SERVER_FOLDERS))
-    client = read_declared("solekey", "keyring", "pkcs11") | read_declared("solekey_protocol")
+    client = read_declared("solekey", "keyring", "passkey", "pkcs11") | read_declared("solekey_protocol")
     assert read_input("services") == server
     assert read_input("client") == client
     assert read_input("audit") == read_declared("solekey", "audit") - read_declared("solekey")
