@@ -15,7 +15,7 @@ class SourceError(TransferError):
 
     code = "source_unusable"
     ADVICE = (
-        "Name a regular file that you may read; pack a folder first, or pipe it in: tar c FOLDER | … put -"
+        "Name a regular file that you may read. Pack a folder first, or pipe it in (tar c FOLDER | … put -)."
     )
 
 
