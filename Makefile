@@ -60,13 +60,19 @@ clean:  ## Remove .venv, build/ and every cache
 	rm -rf $(VENV) build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+##@ Measure it
+
+.PHONY: bench-crypto
+bench-crypto: $(VENV)/.installed-dev  ## Speed of sealing and opening beside age, cp and openssl (build/bench/crypto.json)
+	$(BIN)/python -m bench.crypto
+
 ##@ More
 
 .PHONY: help
 help:  ## List the targets
 	@awk 'BEGIN {FS = ":.*## "} \
 	  /^##@/ {printf "\n%s\n", substr($$0, 5)} \
-	  /^[a-z-]+:.*## / {split($$1, name, ":"); printf "  make %-9s %s\n", name[1], $$2}' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / {split($$1, name, ":"); printf "  make %-16s %s\n", name[1], $$2}' $(MAKEFILE_LIST)
 
 # A stamp is newer than the lock and the manifests that it was installed from, so the second time costs nothing.
 $(BIN)/python:

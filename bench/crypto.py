@@ -1,11 +1,13 @@
-"""How fast the client seals and opens, beside `age`, `cp`, `openssl speed` and the primitives: `make bench-crypto`.
+"""How fast the client seals and opens, beside `age`, `cp`, `openssl speed` and the primitives.
 
-    files       a file of 1 GiB into another in the same folder; the source is in the page cache, nobody calls fsync,
-                and what a run has written is deleted before the next. Ours runs in a fresh process, whose start is
-                not counted; that of `cp` and `age`, a few milliseconds, is
+    files       a file of 1 GiB into another in the same folder; the source is in the page cache, nobody calls
+                fsync, and what a run has written is deleted before the next. Ours runs in a fresh process,
+                whose start is not counted; that of `cp` and `age`, a few milliseconds, is
     memory      256 MiB beside the fastest block size of `openssl speed`; one thread each
-    items       1 KiB with a name, a type and two times, each item under an id of its own; CPU time of one core
+    items       1 KiB with a name, a type and two times, each under an id of its own; CPU time of one core
     start       `solekey signup` in a terminal, from its start to its first question
+
+Run it with `make bench-crypto`.
 
 Spec: envelope.md. Why it is built so: docs/decisions/0021-speed-of-the-envelope.md.
 """
@@ -18,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -85,13 +88,13 @@ def measure_memory(size_mib: int, rounds: int) -> list[Row]:
     ours: dict[str, list[float]] = {}
 
     def run_ours(pages: str, environment: dict[str, str]) -> float:
-        for name, values in _run_worker("memory", str(size_mib), "3", **environment).items():
-            ours.setdefault(f"{name}, {pages}", []).append(statistics.median(values))
+        for name, seconds in _run_worker("memory", str(size_mib), "3", **environment).items():
+            ours.setdefault(f"{name}, {pages}", []).append(seconds)
         return 0.0
 
     openssl = measure_medians(
         {
-            **{str(block): lambda block=block: _run_openssl(block) for block in _OPENSSL_BLOCKS},
+            **{str(block): partial(_run_openssl, block) for block in _OPENSSL_BLOCKS},
             "huge pages": lambda: run_ours("huge pages", _HUGE_PAGES),
             "small pages": lambda: run_ours("small pages", {}),
         },

@@ -5,7 +5,7 @@ A fresh process is what a user starts: its memory has not been warmed, and its p
     seal SOURCE TARGET     file to file       {"seconds": …, "growth_bytes": …}
     open SOURCE TARGET
     seal-whole, open-whole SOURCE TARGET      the same with all of it in memory: what the others must not do
-    memory MIB ROUNDS      in memory          {"one_piece_seal": [seconds], …}
+    memory MIB ROUNDS      in memory          {"one_piece_seal": seconds, …}: medians
 """
 
 import io
@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from statistics import median
 from typing import BinaryIO, Final
 
 from solekey.crypto import (
@@ -35,8 +36,8 @@ DATA_KEY: Final = DataKey(1, bytes(range(32)))
 METADATA: Final = ItemMetadata("holiday film", "video/mp4", 1_700_000_000_000, 1_700_000_000_001)
 
 _BLOCK_BYTES: Final = 256 * KIB
-"""What is written at once: what `cp` does too. A write of 1 MiB makes Linux look for large pages, which takes long
-on a machine whose memory is fragmented."""
+"""What is written at once: what `cp` does too. A write of 1 MiB makes Linux look for large pages, which takes
+long on a machine whose memory is fragmented."""
 
 
 class FileSource:
@@ -112,7 +113,7 @@ def _measure_file(work: Callable[[Path, Path], None], source: Path, target: Path
     return {"seconds": time.perf_counter() - started, "growth_bytes": _read_status("VmHWM") - before}
 
 
-def _measure_memory(size: int, rounds: int) -> dict[str, list[float]]:
+def _measure_memory(size: int, rounds: int) -> dict[str, float]:
     content = os.urandom(MIB) * (size // MIB)
     envelope = _seal(content)
     works: dict[str, Callable[[], object]] = {
@@ -133,7 +134,7 @@ def _measure_memory(size: int, rounds: int) -> dict[str, list[float]]:
         "one_piece_open": lambda: _open(envelope),
         "fresh_memory": lambda: b"\x01" * size,
     }
-    return {name: [_time(work) for _ in range(rounds)] for name, work in works.items()}
+    return {name: median(_time(work) for _ in range(rounds)) for name, work in works.items()}
 
 
 def _drop(pieces: Iterable[bytes]) -> None:

@@ -1,8 +1,9 @@
 """What every benchmark shares: interleaved medians, rows, a table, a JSON file.
 
-A row compares our value with that of a peer or a limit, taken in the same run: the machine is shared, and a number
-alone says nothing. Peers and ours take turns, round by round, so that a slow minute slows all of them; the medians of
-the rounds are compared. A goal is a text such as ``ratio >= 0.6``, ``value <= 64``; `Row.met` is what came of it.
+A row compares our value with that of a peer or a limit, taken in the same run: the machine is shared, and a
+number alone says nothing. Peers and ours take turns, round by round, so that a slow minute slows all of them;
+the medians of the rounds are compared. A goal is a text such as ``ratio >= 0.6``, ``value <= 64``; `Row.met`
+is what came of it.
 """
 
 import json
@@ -81,10 +82,8 @@ def require_programs(packages: Mapping[str, str]) -> None:
     """
     missing = {program: package for program, package in packages.items() if shutil.which(program) is None}
     if missing:
-        print(
-            f"Missing: {', '.join(missing)}. On Debian: apt-get install {' '.join(sorted(set(missing.values())))}",
-            file=sys.stderr,
-        )
+        wanted = " ".join(sorted(set(missing.values())))
+        print(f"Missing: {', '.join(missing)}. On Debian: apt-get install {wanted}", file=sys.stderr)
         raise SystemExit(2)
 
 
