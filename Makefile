@@ -36,7 +36,7 @@ check: lint  ## Lint, types, import contracts and the quick tests: under two min
 
 .PHONY: test
 test: lint  ## Everything: `check`, then all tests with real PostgreSQL and Kafka, with coverage
-	$(BIN)/python -m pytest --cov --cov-report= --durations=15 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report= --durations=15 $(PYTEST_ARGS)
 	$(BIN)/python -m coverage report --skip-covered
 
 .PHONY: lint
