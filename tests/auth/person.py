@@ -102,6 +102,8 @@ class Desk:
 
     rig: Rig
     api: AuthApi
+    peer: str | None = None
+    """Where the requests come from."""
 
     @classmethod
     def open(cls, rig: Rig, **settings: Any) -> "Desk":
@@ -130,7 +132,8 @@ class Desk:
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
         fields = Headers.of({"Content-Type": "application/json"})
         try:
-            return method(Request("POST", "/v1/auth/test", headers=fields, body=body, **of), *path)
+            request = Request("POST", "/v1/auth/test", headers=fields, body=body, peer=self.peer, **of)
+            return method(request, *path)
         except Exception as error:  # noqa: BLE001  # as the rim does
             return problem_response(error)
 

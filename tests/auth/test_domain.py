@@ -6,12 +6,11 @@ import pytest
 from actors import Actor, Key, derive_raw
 
 from solekey_auth import commands as asked
-from solekey_auth.brake import verify_attempts_left
 from solekey_auth.credential import Credential, KdfParameters, Username
 from solekey_auth.domain import AccountState, decide, derive_idle_limit
 from solekey_auth.limits import AuthLimits
 from solekey_auth.refresh import IssuedToken
-from solekey_auth.refusals import AccountTaken, LoginRefused, RefreshRefused, TooManyAttempts, UsernameTaken
+from solekey_auth.refusals import AccountTaken, LoginRefused, RefreshRefused, UsernameTaken
 from solekey_eventlog.errors import NotFound, RevokedDevice, SessionOver
 from solekey_protocol.event import encode_event
 from solekey_protocol.events import auth as said
@@ -214,16 +213,3 @@ def test_publish_a_signing_key_once_and_again_in_the_second_half():
 def test_the_idle_limit_never_passes_the_absolute_one():
     assert derive_idle_limit(NOW, NOW + timedelta(hours=1), LIMITS) == NOW + timedelta(minutes=30)
     assert derive_idle_limit(NOW, NOW + timedelta(minutes=1), LIMITS) == NOW + timedelta(minutes=1)
-
-
-def test_the_brake_counts_what_lies_in_the_window():
-    edge = [NOW - LIMITS.login_failure_window] * 10
-    verify_attempts_left(edge, NOW, LIMITS)
-    verify_attempts_left([NOW] * 9, NOW, LIMITS)
-    oldest = NOW - timedelta(minutes=14, seconds=59, milliseconds=500)
-    with pytest.raises(TooManyAttempts) as refused:
-        verify_attempts_left([NOW] * 9 + [oldest], NOW, LIMITS)
-    assert refused.value.retry_after_s == 1
-    with pytest.raises(TooManyAttempts) as refused:
-        verify_attempts_left([NOW] * 10 + [oldest], NOW, LIMITS)
-    assert refused.value.retry_after_s == 900

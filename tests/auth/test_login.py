@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 from actors import Key
-from auth.person import Person, code_of, compute_code, read
+from auth.person import code_of, compute_code, read
 
 from solekey_auth.rows import CredentialRows
 from solekey_protocol.events import Stream
@@ -194,57 +194,6 @@ def test_an_unknown_name_gets_a_challenge_of_the_same_shape_and_always_the_same_
     assert ask("nobody2@example.org")[1]["kdf"]["salt"] != unknown["kdf"]["salt"]
     desk = desk.restart()
     assert ask("nobody@example.org")[1]["kdf"] == unknown["kdf"]
-
-
-def test_a_name_is_braked_whether_anybody_has_it_or_not(desk, ana):
-    nobody = ana.with_(username="nobody@example.org")
-    wrong = ana.with_(login_key=Key("wrong"))
-    for _ in range(10):
-        assert code_of(desk.log_in(wrong)) == code_of(desk.log_in(nobody)) == "401 login_refused"
-    braked = desk.log_in(ana)
-    assert code_of(braked) == "429 too_many_attempts"
-    assert braked == desk.log_in(nobody)
-    assert braked.headers["Retry-After"] == "900"
-    assert len(desk.said(ana)) == 1 + 10  # what is braked is not an event any more
-
-
-def test_the_brake_survives_a_restart_and_is_released_in_time(desk, ana):
-    wrong = ana.with_(login_key=Key("wrong"))
-    for _ in range(10):
-        desk.log_in(wrong)
-        desk.rig.clock.advance(1)
-    desk = desk.restart()
-    desk.api.timers.purge()
-    assert desk.log_in(ana).headers["Retry-After"] == "890"
-    assert desk.log_in(Person("ben").with_(totp_secret=ana.totp_secret)).status == 401  # others may
-    desk.rig.clock.advance(889)
-    assert code_of(desk.log_in(ana)) == "429 too_many_attempts"
-    desk.rig.clock.advance(1)
-    assert desk.log_in(ana).status == 201
-
-
-def test_a_clock_that_jumps_back_does_not_lengthen_the_wait(desk, ana):
-    for _ in range(10):
-        desk.log_in(ana.with_(login_key=Key("wrong")))
-    desk.rig.clock.set_wall(desk.now - timedelta(hours=5))
-    assert desk.log_in(ana).headers["Retry-After"] == "900"
-
-
-def test_simultaneous_guesses_are_counted_one_by_one(desk, ana):
-    desk.hear()
-    wrong = ana.with_(login_key=Key("wrong"))
-    documents = [wrong.login(desk.challenge(ana.username), "000000") for _ in range(14)]
-    proof, answers = desk.prove(ana.device_key), []
-
-    def send(mine):
-        answers.extend(code_of(desk.ask(desk.api.post_session, document, proof=proof)) for document in mine)
-
-    threads = [threading.Thread(target=send, args=(documents[i::4],)) for i in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(answers) == ["401 login_refused"] * 10 + ["429 too_many_attempts"] * 4
 
 
 def test_a_login_is_refused_while_it_cannot_be_known_whether_the_device_was_revoked(desk, ana):

@@ -81,8 +81,8 @@ def test_the_configuration_is_loaded_and_shows_no_secret():
         {"SESSION_ABSOLUTE_S": "60"},
         {"SESSION_ABSOLUTE_S": "604801"},
         {"ACCESS_TOKEN_S": "301"},
-        {"LOGIN_FAILURES": "0"},
-        {"LOGIN_FAILURE_WINDOW_S": "1"},
+        {"LOGIN_FAILURES_NAME": "0"},
+        {"TRUSTED_PROXIES": "10.0.0.1/8"},
         {"SIGNING_KEY_DAYS": "1"},
         {"TOTP_ISSUER": "a:b"},
         {"SESION_IDLE_S": "1800"},
@@ -156,7 +156,7 @@ def test_private_rows_that_cannot_matter_any_more_are_purged(desk, ana):
     assert count(desk, "login_failures") == 1  # not reported yet: it outlives the brake
     desk.api.timers.report_failed_logins()
     desk.api.timers.purge()
-    tables = ("login_failures", "login_names", "challenges", "credentials")
+    tables = ("login_failures", "budgets", "challenges", "credentials")
     assert {table: count(desk, table) for table in tables} == dict.fromkeys(tables, 0)
 
 

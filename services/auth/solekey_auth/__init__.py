@@ -10,7 +10,8 @@ Map, pure
     credential.py   usernames, KDF parameters, decoys for names that nobody has
     login.py        what the login key signs, and the judgement of a login
     totp.py         the second factor
-    brake.py        how long a name waits after too many failed logins
+    brake.py        how often something may be tried, and how long one waits after that
+    sources.py      where a request comes from, as far as limits are concerned
     refresh.py      one-time refresh tokens
     operator_key.py what is derived instead of stored
     signing_key.py  the key that signs access tokens
@@ -21,6 +22,7 @@ Map, with rows and time
     issuer.py       access tokens, and the announcement of their signing key
     timers.py       what happens at intervals
     rows.py         the private rows of one transaction
+    budgets.py      whose budgets an attempt counts against, and their rows
     races.py        transactions that another one was faster than
     tables.py       the tables of these rows
 

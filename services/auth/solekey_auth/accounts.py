@@ -5,7 +5,7 @@ from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from solekey_auth.brake import verify_attempts_left
+from solekey_auth.budgets import Brake, DeviceRows
 from solekey_auth.commands import RegisterAccount
 from solekey_auth.config import AuthConfig
 from solekey_auth.credential import (
@@ -23,6 +23,7 @@ from solekey_auth.races import LostRaceError, run_transaction
 from solekey_auth.refusals import LoginRefused
 from solekey_auth.rows import CredentialRows, LoginRows
 from solekey_auth.sessions import LiveSession, Sessions, read_state
+from solekey_auth.sources import Source
 from solekey_auth.totp import TotpSecret, derive_secret, encode_uri
 from solekey_eventlog.errors import RevokedDevice
 from solekey_eventlog.kernel import Kernel
@@ -58,20 +59,25 @@ class Accounts:
         self._limits = config.limits
         self._operator_key = config.open_operator_key()
         self._sessions = sessions
+        self._brake = Brake(config)
         self._decoy = _derive_decoy(self._operator_key, kernel)
 
-    def register(self, command: RegisterAccount) -> Registration:
+    def register(self, command: RegisterAccount, source: Source) -> Registration:
         """Reserve a name; the same registration again is answered the same while it is unproven.
 
         Raises:
+            TooManyAttempts: from this source.
             UsernameTaken, AccountTaken: see domain.decide.
         """
+        with self._kernel.store.begin() as uow:
+            self._brake.count_registration(uow, source)  # stays counted when it is refused
         return run_transaction(self._kernel.store, partial(self._register, command))
 
-    def challenge(self, username: Username) -> Challenge:
-        """Make a challenge for a name, whether anybody has it or not."""
+    def challenge(self, username: Username, source: Source) -> Challenge:
+        """Make a challenge for a name, whether anybody has it or not. Raises TooManyAttempts."""
         challenge = self._kernel.random(CHALLENGE_BYTES).hex()
         with self._kernel.store.begin() as uow:
+            self._brake.count_challenge(uow, source)
             known = self._find(uow, username)
             LoginRows(uow.connection).put_challenge(
                 challenge, self._digest(username), uow.now + self._limits.challenge
@@ -79,7 +85,7 @@ class Accounts:
         decoy = derive_decoy_kdf(self._operator_key, username)
         return Challenge(challenge, decoy if known is None else known.kdf)
 
-    def log_in(self, username: Username, attempt: LoginAttempt) -> LiveSession:
+    def log_in(self, username: Username, attempt: LoginAttempt, source: Source) -> LiveSession:
         """Judge a login and open a session. What was used up by it stays used up when it is refused.
 
         Raises:
@@ -88,7 +94,7 @@ class Accounts:
             AccountParked, NotYetApplied: see Streams.
         """
         self._kernel.freshness.require(Stream.DEVICES)
-        outcome = run_transaction(self._kernel.store, partial(self._log_in, username, attempt))
+        outcome = run_transaction(self._kernel.store, partial(self._log_in, username, attempt, source))
         if isinstance(outcome, LoginRefused | RevokedDevice):
             raise outcome
         return outcome
@@ -125,13 +131,12 @@ class Accounts:
         return Registration(credential.account, secret, uri, auth_seq)
 
     def _log_in(
-        self, username: Username, attempt: LoginAttempt, uow: UnitOfWork
+        self, username: Username, attempt: LoginAttempt, source: Source, uow: UnitOfWork
     ) -> LiveSession | LoginRefused | RevokedDevice:
         rows, name = LoginRows(uow.connection), self._digest(username)
-        rows.queue(name, uow.now)
-        verify_attempts_left(rows.failures(name, self._limits.login_failures), uow.now, self._limits)
         known = self._find(uow, username)
         credential = known or self._decoy
+        tried = self._brake.begin_login(uow, name, credential.account, attempt.device, source)
         against = Checked(
             credential,
             derive_secret(self._operator_key, credential),
@@ -141,15 +146,18 @@ class Accounts:
         try:
             login = verify_login(attempt, against, uow.now)
         except LoginRefused as refusal:
-            rows.put_failure(name, None if known is None else known.account, refusal.stage, uow.now)
+            rows.put_failure(None if known is None else known.account, refusal.stage, uow.now)
+            tried.count()
             return refusal
         if not CredentialRows(uow.connection).take_totp_step(login.account, login.totp_step):
             raise LostRaceError
         self._kernel.streams.require_free(uow, login.account)
         try:
-            return self._sessions.start(uow, read_state(self._kernel, uow, login.account), login)
+            live = self._sessions.start(uow, read_state(self._kernel, uow, login.account), login)
         except (LoginRefused, RevokedDevice) as refusal:
             return refusal
+        DeviceRows(uow.connection).note(live.account, live.device, uow.now)
+        return live
 
     def _find(self, uow: UnitOfWork, username: Username) -> Credential | None:
         """Find who has a name. A registration that was not proven in time has it no more."""

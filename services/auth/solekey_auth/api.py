@@ -11,6 +11,7 @@ from solekey_auth.issuer import Issuer
 from solekey_auth.login import LoginAttempt, encode_registration
 from solekey_auth.refresh import parse_refresh_token
 from solekey_auth.sessions import LiveSession, Sessions
+from solekey_auth.sources import Source, find_source
 from solekey_auth.timers import Timers
 from solekey_auth.totp import parse_code
 from solekey_eventlog.errors import BadRequest, NotFound
@@ -45,6 +46,7 @@ class AuthApi:
         self.kernel = kernel
         self._challenge_s = int(config.limits.challenge.total_seconds())
         self._origin = config.origin
+        self._proxies = config.find_proxies()
         self._sessions = Sessions(kernel, config)
         self._accounts = Accounts(kernel, config, self._sessions)
         self._issuer = Issuer(kernel, config)
@@ -59,7 +61,8 @@ class AuthApi:
         """Register an account and answer with the secret for its authenticator app.
 
         Raises:
-            BadRequest, SignatureError, KdfTooWeak, KdfExcessive, UsernameTaken, AccountTaken.
+            BadRequest, SignatureError, KdfTooWeak, KdfExcessive, TooManyAttempts.
+            UsernameTaken, AccountTaken: see domain.decide.
         """
         document = _parse_body(request, "account", "username", "login_key", "kdf", "proof")
         login_key = _parse_as(PublicKey, document, "login_key")
@@ -71,7 +74,7 @@ class AuthApi:
             kdf=parse_kdf(document["kdf"]),
         )
         verify_signature(login_key, _encode(document), proof)
-        made = self._accounts.register(command)
+        made = self._accounts.register(command, self._find_source(request))
         members: dict[str, Json] = {
             "account": made.account,
             "totp": {"secret": made.totp_secret, "uri": made.totp_uri},
@@ -80,10 +83,10 @@ class AuthApi:
         return json_response(201, members, encode_position(Stream.AUTH, made.auth_seq))
 
     def post_challenge(self, request: Request) -> Response:
-        """Make a challenge for a username. Raises BadRequest."""
+        """Make a challenge for a username. Raises BadRequest or TooManyAttempts."""
         document = _parse_body(request, "username")
         username = parse_username(expect_string(document, "username", max_chars=MAX_TEXT_CHARS))
-        made = self._accounts.challenge(username)
+        made = self._accounts.challenge(username, self._find_source(request))
         members: dict[str, Json] = {
             "challenge": made.challenge,
             "expires_in_s": self._challenge_s,
@@ -108,7 +111,8 @@ class AuthApi:
             thumbprint=request.proven.thumbprint,
             origin=self._origin,
         )
-        return self._answer(201, self._accounts.log_in(parse_username(said_username), attempt))
+        source = self._find_source(request)
+        return self._answer(201, self._accounts.log_in(parse_username(said_username), attempt, source))
 
     def post_refresh(self, request: Request) -> Response:
         """Use a refresh token.
@@ -154,6 +158,9 @@ class AuthApi:
     def get_health(self) -> Response:
         """Tell whether the service can be relied on."""
         return read_health(self.kernel)
+
+    def _find_source(self, request: Request) -> Source:
+        return find_source(request.peer, request.headers.values_of("X-Forwarded-For"), self._proxies)
 
     def _answer(self, status: int, live: LiveSession) -> Response:
         issued = self._issuer.issue(live)

@@ -1,13 +1,26 @@
 """Configuration of the auth service. Spec: authentication.md §9."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from solekey_auth import limits
 from solekey_auth.limits import SECRET_BYTES, AuthLimits
 from solekey_auth.operator_key import OperatorKey
 from solekey_auth.signing_key import SigningKey
+from solekey_auth.sources import Network, parse_networks
 from solekey_eventlog.access.tokens import MAX_LIFETIME_S
 from solekey_eventlog.config import Secret, ServiceConfig
+
+_BUDGETS = (
+    "login_failures_device",
+    "login_failures_stranger",
+    "login_failures_name",
+    "login_failures_source",
+    "step_up_failures",
+    "challenges_per_source",
+    "registrations_per_source",
+)
+_MAX_FREE_ATTEMPTS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,9 +38,22 @@ class AuthConfig(ServiceConfig):
     session_absolute_s: int = 12 * 60 * 60
     """A session ends this long after its login."""
     access_token_s: int = MAX_LIFETIME_S
-    login_failures: int = 10
-    """So many failed logins under one name within the window brake that name."""
-    login_failure_window_s: int = 15 * 60
+    trusted_proxies: str = ""
+    """Whose X-Forwarded-For is believed: addresses and prefixes, separated by commas."""
+    login_failures_device: int = limits.LOGIN_DEVICE.free
+    """Failed logins from one device that the account knows, before it waits."""
+    login_failures_stranger: int = limits.LOGIN_STRANGER.free
+    """Failed logins from one source under one name, before it waits."""
+    login_failures_name: int = limits.LOGIN_NAME.free
+    """Failed logins under one name, from all devices that it does not know, before they wait."""
+    login_failures_source: int = limits.LOGIN_SOURCE.free
+    """Failed logins from one source, under all names, before it waits."""
+    step_up_failures: int = limits.STEP_UP.free
+    """Wrong second factors in the sessions of one device, before it waits."""
+    challenges_per_source: int = limits.CHALLENGES.free
+    """Challenges that one source gets at once; afterwards one a second."""
+    registrations_per_source: int = limits.REGISTRATIONS.free
+    """Registrations that one source makes at once; afterwards one a minute."""
     signing_key_days: int = 30
     """How long a published signing key is announced to be valid; in use, it is announced again in time."""
 
@@ -47,11 +73,9 @@ class AuthConfig(ServiceConfig):
             problems.append(
                 "session_idle_s and session_absolute_s: from access_token_s up to 7 days, in order"
             )
-        if not 1 <= self.login_failures <= 100 or not 60 <= self.login_failure_window_s <= 24 * 3600:
-            problems.append("login_failures: 1 to 100; login_failure_window_s: 60 seconds to a day")
         if not 2 <= self.signing_key_days <= 366:
             problems.append("signing_key_days: expected 2 to 366 days")
-        return problems
+        return problems + self._find_problems_of_the_brake()
 
     @property
     def limits(self) -> AuthLimits:
@@ -60,10 +84,28 @@ class AuthConfig(ServiceConfig):
             session_idle=timedelta(seconds=self.session_idle_s),
             session_absolute=timedelta(seconds=self.session_absolute_s),
             access_token=timedelta(seconds=self.access_token_s),
-            login_failures=self.login_failures,
-            login_failure_window=timedelta(seconds=self.login_failure_window_s),
+            login_device=replace(limits.LOGIN_DEVICE, free=self.login_failures_device),
+            login_stranger=replace(limits.LOGIN_STRANGER, free=self.login_failures_stranger),
+            login_name=replace(limits.LOGIN_NAME, free=self.login_failures_name),
+            login_source=replace(limits.LOGIN_SOURCE, free=self.login_failures_source),
+            challenges=replace(limits.CHALLENGES, free=self.challenges_per_source),
+            registrations=replace(limits.REGISTRATIONS, free=self.registrations_per_source),
+            step_up=replace(limits.STEP_UP, free=self.step_up_failures),
             signing_key=timedelta(days=self.signing_key_days),
         )
+
+    def find_proxies(self) -> tuple[Network, ...]:
+        """Give the trusted proxies their type. Raises ValueError."""
+        return parse_networks(self.trusted_proxies)
+
+    def _find_problems_of_the_brake(self) -> list[str]:
+        wrong = [name for name in _BUDGETS if not 1 <= getattr(self, name) <= _MAX_FREE_ATTEMPTS]
+        problems = [f"{name}: expected 1 to {_MAX_FREE_ATTEMPTS}" for name in wrong]
+        try:
+            self.find_proxies()
+        except ValueError as error:
+            problems.append(f"trusted_proxies: {error}")
+        return problems
 
     def open_operator_key(self) -> OperatorKey:
         """Give the operator key its type."""

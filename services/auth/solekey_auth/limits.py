@@ -24,6 +24,43 @@ TOTP_WINDOW_STEPS = 1
 TOTP_SECRET_BYTES = 20
 TOTP_SALT_BYTES = 16
 
+SOURCE_SLOT_BITS = 20
+"""Sources are kept apart in so many slots as these bits count: what bounds the rows about them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How often something may be tried, and how long one waits once that is used up.
+
+    Attributes:
+        free: attempts without any wait.
+        forget: one attempt is forgotten each time this has passed.
+        first_wait: the wait after the last free attempt; each further one doubles it.
+        longest_wait: it grows no longer than this.
+    """
+
+    free: int
+    forget: timedelta
+    first_wait: timedelta
+    longest_wait: timedelta
+
+
+_MINUTE = timedelta(minutes=1)
+LOGIN_DEVICE = Budget(10, 15 * _MINUTE, _MINUTE / 2, 15 * _MINUTE)
+"""Failed logins from one device that the account knows."""
+LOGIN_STRANGER = Budget(5, 60 * _MINUTE, _MINUTE, 60 * _MINUTE)
+"""Failed logins from one source under one name."""
+LOGIN_NAME = Budget(20, 15 * _MINUTE, _MINUTE, 15 * _MINUTE)
+"""Failed logins under one name, of all sources together."""
+LOGIN_SOURCE = Budget(50, _MINUTE, _MINUTE, 15 * _MINUTE)
+"""Failed logins from one source, under all names together."""
+CHALLENGES = Budget(300, _MINUTE / 60, _MINUTE / 60, _MINUTE / 60)
+"""Challenges that one source asks for: afterwards one a second."""
+REGISTRATIONS = Budget(60, _MINUTE, _MINUTE, _MINUTE)
+"""Registrations from one source: afterwards one a minute."""
+STEP_UP = Budget(5, 15 * _MINUTE, _MINUTE / 2, 15 * _MINUTE)
+"""Wrong second factors in the sessions of one device."""
+
 
 @dataclass(frozen=True, slots=True)
 class AuthLimits:
@@ -35,6 +72,12 @@ class AuthLimits:
     refresh_retry: timedelta = timedelta(seconds=10)
     challenge: timedelta = timedelta(seconds=120)
     unproven_registration: timedelta = timedelta(hours=1)
-    login_failures: int = 10
-    login_failure_window: timedelta = timedelta(minutes=15)
+    login_device: Budget = LOGIN_DEVICE
+    login_stranger: Budget = LOGIN_STRANGER
+    login_name: Budget = LOGIN_NAME
+    login_source: Budget = LOGIN_SOURCE
+    challenges: Budget = CHALLENGES
+    registrations: Budget = REGISTRATIONS
+    step_up: Budget = STEP_UP
+    known_device: timedelta = timedelta(days=90)
     signing_key: timedelta = timedelta(days=30)

@@ -19,6 +19,8 @@ class Purpose(StrEnum):
     DECOY_CREDENTIAL = "decoy-credential"
     REFRESH_SUCCESSOR = "refresh-successor"
     USERNAME_DIGEST = "username-digest"
+    BUDGET = "budget"
+    SOURCE_SLOT = "source-slot"
 
 
 class OperatorKey:

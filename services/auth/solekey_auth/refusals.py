@@ -12,7 +12,7 @@
     ├── Unprocessable
     │   ├── KdfTooWeak         422  kdf_too_weak        the password would be stretched too little
     │   └── KdfExcessive       422  kdf_excessive       the password would be stretched too much
-    └── TooManyAttempts        429  too_many_attempts   too many logins failed under this name
+    └── TooManyAttempts        429  too_many_attempts   too much was tried: logins, challenges, registrations
 
 From ``solekey_eventlog.errors`` come ``RevokedDevice`` (the login was right, but the device is revoked for
 ever) and ``SessionOver`` (logged out, expired, device revoked, or a refresh token used twice).
@@ -64,12 +64,12 @@ class KdfExcessive(Unprocessable):
 
 
 class TooManyAttempts(Refusal):
-    """Too many logins failed under this name, whether it exists or not."""
+    """Too much was tried, whether or not anybody has the name."""
 
-    code, status, title = "too_many_attempts", 429, "Too many failed logins"
+    code, status, title = "too_many_attempts", 429, "Too many attempts"
 
     def __init__(self, retry_after_s: int) -> None:
         super().__init__(
-            "too many logins failed under this username; wait before the next one",
+            f"too many attempts; the next one is possible in {retry_after_s} s",
             retry_after_s=retry_after_s,
         )

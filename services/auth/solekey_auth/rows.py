@@ -3,21 +3,17 @@
 Each method is one statement or two; whatever must happen at most once is decided by the row that it changes.
 """
 
-from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Table, delete, exists, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, select, update
 
 from solekey_auth.credential import Credential, KdfParameters, Username
 from solekey_auth.refresh import IssuedToken
-from solekey_auth.tables import challenges, credentials, login_failures, login_names, refresh_tokens
+from solekey_auth.tables import challenges, credentials, login_failures, refresh_tokens
 from solekey_protocol.events.auth import LoginStage
 from solekey_protocol.ids import AccountId, Digest, PublicKey, SessionId, compute_digest
-
-_INSERTS: dict[str, Callable[[Table], Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-"""SQLAlchemy spells an upsert by dialect, with the same words in both."""
 
 
 class CredentialRows:
@@ -99,16 +95,6 @@ class LoginRows:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def queue(self, name: str, now: datetime) -> None:
-        """Wait for other logins under the same name: the row stays locked until the transaction ends.
-
-        Otherwise a thousand simultaneous guesses would all count the same few failures.
-        """
-        upsert = _INSERTS[self._connection.dialect.name](login_names).values(name=name, tried_at=now)
-        self._connection.execute(
-            upsert.on_conflict_do_update(index_elements=["name"], set_={"tried_at": upsert.excluded.tried_at})
-        )
-
     def put_challenge(self, challenge: str, name: str, expires_at: datetime) -> None:
         """Keep the digest of a new challenge."""
         self._connection.execute(
@@ -124,21 +110,14 @@ class LoginRows:
         ).first()
         return taken is not None and taken.name == name and taken.expires_at > now
 
-    def failures(self, name: str, limit: int) -> list[datetime]:
-        """Return when the newest failures under a name were."""
-        query = (
-            select(login_failures.c.failed_at)
-            .where(login_failures.c.name == name)
-            .order_by(login_failures.c.failed_at.desc())
-            .limit(limit)
-        )
-        return list(self._connection.execute(query).scalars())
+    def put_failure(self, account: AccountId | None, stage: LoginStage, now: datetime) -> None:
+        """Note a failed login; the account's event follows when the failures are reported.
 
-    def put_failure(self, name: str, account: AccountId | None, stage: LoginStage, now: datetime) -> None:
-        """Note a failed login; the account's event follows when the failures are reported."""
+        One under a name that nobody has takes a row as well, so that it takes as long.
+        """
         self._connection.execute(
             insert(login_failures).values(
-                name=name, account=account, stage=stage.value, failed_at=now, reported=account is None
+                account=account, stage=stage.value, failed_at=now, reported=account is None
             )
         )
 
@@ -157,12 +136,10 @@ class LoginRows:
         )
         return [LoginStage(row.stage) for row in sorted(reported, key=lambda row: row.id)]
 
-    def purge(self, now: datetime, window: timedelta) -> None:
+    def purge(self, now: datetime) -> None:
         """Delete what cannot matter any more."""
         self._connection.execute(delete(challenges).where(challenges.c.expires_at <= now))
-        self._connection.execute(delete(login_names).where(login_names.c.tried_at <= now - window))
-        old = login_failures.c.failed_at <= now - window
-        self._connection.execute(delete(login_failures).where(old, login_failures.c.reported))
+        self._connection.execute(delete(login_failures).where(login_failures.c.reported))
 
 
 class TokenRows:

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from solekey_auth import commands as asked
+from solekey_auth.budgets import DeviceRows
 from solekey_auth.config import AuthConfig
 from solekey_auth.domain import AccountState, decide, derive_idle_limit
 from solekey_auth.limits import SECRET_BYTES
@@ -107,6 +108,7 @@ class Sessions:
     def end_of_device(self, uow: UnitOfWork, account: AccountId, device: DeviceId) -> None:
         """End the sessions of a device that was revoked, inside the transaction that notes it."""
         self._append(uow, account, asked.EndDeviceSessions(device))
+        DeviceRows(uow.connection).forget(account, device)
 
     def expire(self, uow: UnitOfWork, account: AccountId, session: SessionId) -> None:
         """End a session that was not refreshed in time, if it is open still."""

@@ -51,21 +51,30 @@ refresh_tokens = Table(
 )
 Index("refresh_tokens_once", refresh_tokens.c.session, refresh_tokens.c.generation, unique=True)
 
-login_names = Table(  # one row a name: what simultaneous logins under it queue for
-    "login_names",
+budgets = Table(  # one row a budget: what simultaneous attempts that count against it queue for
+    "budgets",
     metadata,
-    Column("name", String(DIGEST_CHARS), primary_key=True),  # keyed digest of the username
-    Column("tried_at", Moment, nullable=False, index=True),
+    Column("budget", String(DIGEST_CHARS), primary_key=True),  # keyed digest of its kind and whose it is
+    Column("used", Integer, nullable=False),
+    Column("counted_at", Moment, nullable=False),
+    Column("free_at", Moment, nullable=False),
+    Column("forgotten_at", Moment, nullable=False, index=True),
+)
+
+known_devices = Table(  # where an account was logged in to from
+    "known_devices",
+    metadata,
+    Column("account", String(ACCOUNT_CHARS), primary_key=True),
+    Column("device", String(ACCOUNT_CHARS), primary_key=True),
+    Column("seen_at", Moment, nullable=False, index=True),
 )
 
 login_failures = Table(
     "login_failures",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("name", String(DIGEST_CHARS), nullable=False),
     Column("account", String(ACCOUNT_CHARS)),  # unknown for a name that nobody has
     Column("stage", String(16), nullable=False),
     Column("failed_at", Moment, nullable=False, index=True),
     Column("reported", Boolean, nullable=False),
 )
-Index("login_failures_by_name", login_failures.c.name, login_failures.c.failed_at)

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from solekey_auth import commands as asked
+from solekey_auth.budgets import purge_budgets
 from solekey_auth.config import AuthConfig
 from solekey_auth.domain import decide
 from solekey_auth.races import run_transaction
@@ -51,7 +52,8 @@ class Timers:
     def purge(self) -> None:
         """Delete private rows that cannot matter any more."""
         with self._kernel.store.begin() as uow:
-            LoginRows(uow.connection).purge(uow.now, self._limits.login_failure_window)
+            LoginRows(uow.connection).purge(uow.now)
+            purge_budgets(uow, self._limits)
             TokenRows(uow.connection).purge(uow.now)
             CredentialRows(uow.connection).delete_unproven(uow.now - self._limits.unproven_registration)
 

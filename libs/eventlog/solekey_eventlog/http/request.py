@@ -28,6 +28,8 @@ class Request:
     body: bytes = field(default=b"", repr=False)
     caller: Caller | None = None
     proof: DpopProof | None = None
+    peer: str | None = None
+    """The address at the other end of the connection: a proxy's, if one is between."""
 
     @property
     def authenticated(self) -> Caller:

@@ -73,6 +73,7 @@ def _parse_head(environ: dict[str, Any], fields: list[tuple[str, str]]) -> Reque
         path=environ["RAW_PATH_INFO"],
         query=_parse_query(environ.get("QUERY_STRING", "")),
         headers=Headers(fields),
+        peer=environ.get("REMOTE_ADDR"),
     )
 
 

@@ -1,4 +1,4 @@
-"""The event tables, credentials, challenges, refresh tokens and failed logins."""
+"""The event tables, credentials, challenges, refresh tokens and budgets and failed logins."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -47,17 +47,24 @@ def upgrade() -> None:
     )
     op.create_index("refresh_tokens_once", "refresh_tokens", ["session", "generation"], unique=True)
     op.create_table(
-        "login_names",
-        sa.Column("name", sa.String(64), primary_key=True),
-        sa.Column("tried_at", sa.String(24), nullable=False, index=True),
+        "budgets",
+        sa.Column("budget", sa.String(64), primary_key=True),
+        sa.Column("used", sa.Integer, nullable=False),
+        sa.Column("counted_at", sa.String(24), nullable=False),
+        sa.Column("free_at", sa.String(24), nullable=False),
+        sa.Column("forgotten_at", sa.String(24), nullable=False, index=True),
+    )
+    op.create_table(
+        "known_devices",
+        sa.Column("account", sa.String(30), primary_key=True),
+        sa.Column("device", sa.String(30), primary_key=True),
+        sa.Column("seen_at", sa.String(24), nullable=False, index=True),
     )
     op.create_table(
         "login_failures",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-        sa.Column("name", sa.String(64), nullable=False),
         sa.Column("account", sa.String(30)),
         sa.Column("stage", sa.String(16), nullable=False),
         sa.Column("failed_at", sa.String(24), nullable=False, index=True),
         sa.Column("reported", sa.Boolean, nullable=False),
     )
-    op.create_index("login_failures_by_name", "login_failures", ["name", "failed_at"])
