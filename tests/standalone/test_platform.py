@@ -18,6 +18,7 @@ import pytest
 
 from solekey_eventlog.bus import open_bus
 from solekey_eventlog.bus.topics import AUTH_TOPIC
+from solekey_standalone.certificates import load_or_make_certificates
 
 SERVICES = ("auth", "devices", "vault", "rotation")
 START_S = 90.0
@@ -114,6 +115,26 @@ def test_only_its_own_authority_vouches_for_it(platform: Platform) -> None:
         pytest.raises(httpx.ConnectError, match="CERTIFICATE"),
     ):
         client.get("/v1/auth/health")
+
+
+def test_a_renewed_certificate_is_served_without_a_restart(platform: Platform) -> None:
+    host, port = platform.url.removeprefix("https://").split(":")
+    tls = Path(platform.ca).parent
+
+    def look() -> str:
+        return ssl.get_server_certificate((host, int(port)), ca_certs=platform.ca)
+
+    before = look()
+    with platform.client() as client:
+        assert client.get("/v1/auth/health").status_code == 200
+        (tls / "server.pem").unlink()
+        load_or_make_certificates(tls, host)
+        deadline_s = time.monotonic() + 30
+        while look() == before:
+            assert time.monotonic() < deadline_s
+            time.sleep(0.1)
+        assert client.get("/v1/auth/health").status_code == 200  # on the connection from before
+    assert (tls / "server.pem").read_text().startswith(look())
 
 
 def test_plain_http_gets_no_answer_and_harms_nobody(platform: Platform) -> None:

@@ -86,6 +86,8 @@ class ServiceConfig:
     tls_cert: Path | None = None
     """PEM chain; without it a reverse proxy must terminate TLS."""
     tls_key: Path | None = None
+    tls_client_ca: Path | None = None
+    """PEM: only clients with a certificate of this authority are served, such as the reverse proxy."""
     freshness_s: float = 5.0
     """How long a feed that trust depends on may be silent before requests are refused."""
     step_up_s: int = 300
@@ -109,6 +111,8 @@ class ServiceConfig:
             problems.append("listen: expected host:port")
         if (self.tls_cert is None) != (self.tls_key is None):
             problems.append("tls_cert and tls_key: give both or none")
+        if self.tls_client_ca is not None and self.tls_cert is None:
+            problems.append("tls_client_ca: needs tls_cert and tls_key")
         if not 0 < self.freshness_s <= 60:  # seconds
             problems.append("freshness_s: expected more than 0 and at most 60 seconds")
         if not 30 <= self.step_up_s <= 3600:  # seconds

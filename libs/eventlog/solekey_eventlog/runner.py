@@ -39,8 +39,8 @@ from solekey_eventlog.config import ConfigError, ServiceConfig, load_config
 from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.nameko_ext.http_entrypoint import SERVER_KEY
 from solekey_eventlog.nameko_ext.server import HttpServer
-from solekey_eventlog.nameko_ext.tls import open_server_context
 from solekey_eventlog.nameko_ext.wiring import CONFIGS_KEY, find_wiring
+from solekey_eventlog.tls import ServerTls
 
 _log = logging.getLogger(__name__)
 
@@ -136,7 +136,7 @@ def _catch_signals() -> list[int]:
 def _open_server(config: ServiceConfig) -> HttpServer:
     tls = None
     if config.tls_cert is not None and config.tls_key is not None:
-        tls = open_server_context(config.tls_cert, config.tls_key)
+        tls = ServerTls(config.tls_cert, config.tls_key, config.tls_client_ca)
     host, port = config.address
     return HttpServer(host, port, tls)
 

@@ -4,9 +4,10 @@
 same four services, started by the same runner, as in the deployed platform.
 
 Map
-    folder.py      DataFolder: where everything lies, and that only one process uses it
-    authority.py   the local certificate authority and the server's certificate
-    operator.py    the operator's secrets, made once
-    platform.py    the services, their configurations and the bus
-    __main__.py    the command line
+    folder.py        DataFolder: where everything lies, and that only one process uses it
+    authority.py     the local certificate authority, for this machine's names alone
+    certificates.py  the server's certificate, renewed in time
+    operator.py      the operator's secrets, made once
+    platform.py      the services, their configurations and the bus
+    __main__.py      the command line
 """

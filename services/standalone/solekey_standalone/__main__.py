@@ -8,14 +8,16 @@ import ipaddress
 import json
 import logging
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from solekey_eventlog.bus import BusError
 from solekey_eventlog.config import ConfigError, LogLevel
 from solekey_eventlog.kernel import Kernel
-from solekey_standalone.authority import Certificates, load_or_make_certificates
+from solekey_standalone.certificates import Certificates, keep_renewed, load_or_make_certificates
 from solekey_standalone.folder import DataFolder, FolderInUseError
 from solekey_standalone.platform import SERVICES, create_topics, make_configs
 
@@ -46,13 +48,15 @@ def _run(folder: DataFolder, arguments: argparse.Namespace) -> int:
     if not host or not port.isdigit() or (port == "0" and not arguments.origin):
         end_with_problems(["--listen: expected host:port, with a port of its own: clients sign the address"])
     origin = arguments.origin or f"https://{_encode_host(_reachable(host))}:{port}"
-    certificates = load_or_make_certificates(folder.tls, _reachable(host))
+    name = urlsplit(origin).hostname or host  # clients look for it in the certificate
+    certificates = load_or_make_certificates(folder.tls, name)
     configs = make_configs(
         folder, certificates, listen=arguments.listen, origin=origin, log_level=arguments.log_level
     )
     create_topics(configs[0])
 
     def on_ready(_: int, kernels: Sequence[Kernel]) -> None:
+        threading.Thread(target=keep_renewed, args=(folder.tls, name, threading.Event()), daemon=True).start()
         _await_health(kernels)
         _say_ready(origin, certificates, arguments.ready_json)
 

@@ -1,12 +1,13 @@
-"""A certificate authority for one machine, and the server's certificate. RFC 5280.
+"""A certificate authority for one machine. RFC 5280.
 
-The authority is made once, so that a client that pinned it stays connected; the server's certificate is made
-again when it nears its end or does not name the host. Both are P-256, which every TLS stack speaks.
+It is made once, so that a client that pinned it stays connected. It can vouch for servers of the names that
+it was made for and for nothing else (name constraints): who steals its key gains no more, and a browser that
+trusts it risks no more. P-256, which every TLS stack speaks.
 """
 
 import ipaddress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
@@ -16,57 +17,67 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from solekey_standalone.folder import write_private
 
-_AUTHORITY_DAYS = 3650
-_SERVER_DAYS = 397
-_RENEW_DAYS = 30
-_BACKDATED = timedelta(minutes=5)  # clients whose clocks are a little behind
-_LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+AUTHORITY_LIFETIME = timedelta(days=3650)
+BACKDATED = timedelta(minutes=5)  # clients whose clocks are a little behind
+LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+_OTHERS = 0o077
+
+
+class AuthorityError(ValueError):
+    """The authority in the data folder cannot be used; says what a person must do about it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Certificates:
-    """Where the PEM files lie. Clients need ``authority`` only."""
+class Authority:
+    """The authority's certificate and key."""
 
-    authority: Path
-    server: Path
-    server_key: Path
-
-
-@dataclass(frozen=True, slots=True)
-class _Authority:
     certificate: x509.Certificate
     key: ec.EllipticCurvePrivateKey
 
 
-def load_or_make_certificates(folder: Path, host: str, now: datetime | None = None) -> Certificates:
-    """Load what is there and make what is missing, too old, or does not name ``host``.
+def load_or_make_authority(certificate: Path, key: Path, host: str, now: datetime) -> Authority:
+    """Load the authority, or make one for ``host`` and this machine's own names when there is none.
 
     Raises:
-        OSError, ValueError: a file is there but cannot be read.
+        AuthorityError: damaged, over, not begun by this clock, readable by others, or not for this host.
+        OSError: a file is there but cannot be read.
     """
-    now = now or datetime.now(UTC)
-    certificates = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
-    authority_key = folder / "ca.key"
-    if not certificates.authority.exists():
-        made = _make_authority(now)
-        write_private(authority_key, _encode_key(made.key))
-        write_private(certificates.authority, _encode_certificate(made.certificate))
-    authority = _load_authority(certificates.authority, authority_key)
-    if not _serves(certificates, authority, host, now):
-        key = ec.generate_private_key(ec.SECP256R1())
-        chain = _encode_certificate(_make_server(authority, key, host, now))
-        write_private(certificates.server_key, _encode_key(key))
-        write_private(certificates.server, chain + _encode_certificate(authority.certificate))
-    return certificates
+    if not certificate.exists():
+        made = _make(host, now)
+        write_private(key, encode_key(made.key))
+        write_private(certificate, encode_certificate(made.certificate))
+    authority = Authority(_load_certificate(certificate), _load_key(key, certificate))
+    if authority.key.public_key() != authority.certificate.public_key():
+        raise AuthorityError(f"{key} is not the key of {certificate}: {_renewing(certificate)}")
+    _check_time(authority.certificate, certificate, now)
+    _check_host(authority.certificate, certificate, host)
+    return authority
 
 
-def _make_authority(now: datetime) -> _Authority:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Solekey embedded platform")])
-    usage = x509.KeyUsage(
-        key_cert_sign=True,
-        crl_sign=True,
-        digital_signature=False,
+def begin_certificate(
+    subject: str, issuer: x509.Name | None, key: ec.EllipticCurvePrivateKey, now: datetime, end: datetime
+) -> x509.CertificateBuilder:
+    """Begin a certificate with what authority and server have in common; no issuer: its own."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(issuer or name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(end)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    )
+
+
+def make_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    """Say what a key is for: to sign certificates, or to sign handshakes."""
+    return x509.KeyUsage(
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        digital_signature=not signs_certificates,
         content_commitment=False,
         key_encipherment=False,
         data_encipherment=False,
@@ -74,49 +85,12 @@ def _make_authority(now: datetime) -> _Authority:
         encipher_only=False,
         decipher_only=False,
     )
-    certificate = (
-        _begin(name, name, key, now, _AUTHORITY_DAYS)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(usage, critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return _Authority(certificate, key)
 
 
-def _make_server(
-    authority: _Authority, key: ec.EllipticCurvePrivateKey, host: str, now: datetime
-) -> x509.Certificate:
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Solekey embedded server")])
-    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
-    return (
-        _begin(subject, authority.certificate.subject, key, now, _SERVER_DAYS)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName(_list_names(host)), critical=False)
-        .add_extension(identifier, critical=False)
-        .sign(authority.key, hashes.SHA256())
-    )
-
-
-def _begin(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, now: datetime, days: int
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _BACKDATED)
-        .not_valid_after(now + timedelta(days=days))
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-    )
-
-
-def _list_names(host: str) -> list[x509.GeneralName]:
+def list_names(host: str) -> list[x509.GeneralName]:
     """Give every name the form that clients look for: addresses are not DNS names."""
     names: list[x509.GeneralName] = []
-    for name in dict.fromkeys((*_LOCAL_NAMES, host)):
+    for name in dict.fromkeys((*LOCAL_NAMES, host)):
         try:
             names.append(x509.IPAddress(ipaddress.ip_address(name)))
         except ValueError:
@@ -124,41 +98,87 @@ def _list_names(host: str) -> list[x509.GeneralName]:
     return names
 
 
-def _serves(certificates: Certificates, authority: _Authority, host: str, now: datetime) -> bool:
-    """Tell whether the server's certificate can be used a while longer under this host's name."""
-    if not certificates.server.exists() or not certificates.server_key.exists():
-        return False
-    certificate = x509.load_pem_x509_certificate(certificates.server.read_bytes())
-    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    return (
-        set(_list_names(host)) <= set(names)
-        and certificate.issuer == authority.certificate.subject
-        and certificate.not_valid_after_utc - now > timedelta(days=_RENEW_DAYS)
-        and _matches(certificate, certificates.server_key)
-    )
+def is_private(path: Path) -> bool:
+    """Tell whether only its owner may read a file."""
+    return not path.stat().st_mode & _OTHERS
 
 
-def _matches(certificate: x509.Certificate, key_path: Path) -> bool:
-    """Tell whether key and certificate belong together: a crash may have left a new key with an old one."""
-    return _load_key(key_path).public_key() == certificate.public_key()
-
-
-def _load_authority(certificate: Path, key: Path) -> _Authority:
-    return _Authority(x509.load_pem_x509_certificate(certificate.read_bytes()), _load_key(key))
-
-
-def _load_key(path: Path) -> ec.EllipticCurvePrivateKey:
-    key = serialization.load_pem_private_key(path.read_bytes(), password=None)
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
-        raise ValueError(f"{path}: expected a P-256 key")  # noqa: TRY004 - the file is wrong, not the type
-    return key
-
-
-def _encode_certificate(certificate: x509.Certificate) -> bytes:
+def encode_certificate(certificate: x509.Certificate) -> bytes:
+    """Encode as PEM."""
     return certificate.public_bytes(serialization.Encoding.PEM)
 
 
-def _encode_key(key: ec.EllipticCurvePrivateKey) -> bytes:
+def encode_key(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Encode as PEM, without a passphrase: the server starts without anybody."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+
+
+def _make(host: str, now: datetime) -> Authority:
+    key = ec.generate_private_key(ec.SECP256R1())
+    permitted = [_as_subtree(name) for name in list_names(host)]
+    certificate = (
+        begin_certificate("Solekey embedded platform", None, key, now, now + AUTHORITY_LIFETIME)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(make_usage(signs_certificates=True), critical=True)
+        .add_extension(x509.NameConstraints(permitted, excluded_subtrees=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return Authority(certificate, key)
+
+
+def _as_subtree(name: x509.GeneralName) -> x509.GeneralName:
+    """Write a name as a constraint: an address as the network that holds it alone."""
+    if isinstance(name, x509.IPAddress):
+        return x509.IPAddress(ipaddress.ip_network(name.value))
+    return name
+
+
+def _check_time(authority: x509.Certificate, path: Path, now: datetime) -> None:
+    if now >= authority.not_valid_after_utc:
+        ended = f"{authority.not_valid_after_utc:%Y-%m-%d}"
+        raise AuthorityError(f"{path} was good until {ended}: {_renewing(path)}")
+    if now < authority.not_valid_before_utc:
+        begins = f"{authority.not_valid_before_utc:%Y-%m-%d %H:%M}"
+        raise AuthorityError(f"{path} begins at {begins} UTC, but it is {now:%Y-%m-%d %H:%M}: set the clock")
+
+
+def _check_host(authority: x509.Certificate, path: Path, host: str) -> None:
+    constraints = authority.extensions.get_extension_for_class(x509.NameConstraints).value
+    missing = {_as_subtree(name) for name in list_names(host)} - set(constraints.permitted_subtrees or ())
+    if missing:
+        raise AuthorityError(f"{path} may not vouch for {host}, for which it was not made: {_renewing(path)}")
+
+
+def _load_certificate(path: Path) -> x509.Certificate:
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        certificate.extensions.get_extension_for_class(x509.NameConstraints)
+    except ValueError as error:
+        raise AuthorityError(f"{path} is damaged: {_renewing(path)}") from error
+    except x509.ExtensionNotFound as error:
+        raise AuthorityError(f"{path} may vouch for any name: {_renewing(path)}") from error
+    return certificate
+
+
+def _load_key(path: Path, certificate: Path) -> ec.EllipticCurvePrivateKey:
+    if not path.exists():
+        raise AuthorityError(f"{path} is missing: {_renewing(certificate)}")
+    if not is_private(path):
+        ways = f"chmod 600 it if nobody has read it; otherwise {_renewing(certificate)}"
+        raise AuthorityError(f"{path} can be read by others: {ways}")
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (ValueError, TypeError) as error:
+        raise AuthorityError(f"{path} is damaged: {_renewing(certificate)}") from error
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise AuthorityError(f"{path} is not a P-256 key: {_renewing(certificate)}")
+    return key
+
+
+def _renewing(path: Path) -> str:
+    return (
+        f"restore the folder {path.parent} from a backup, or move it away; "
+        "the next start makes a new authority, which every client must be given as --ca"
     )

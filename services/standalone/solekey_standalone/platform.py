@@ -11,7 +11,7 @@ from solekey_eventlog.bus import open_bus
 from solekey_eventlog.config import LogLevel, Secret, ServiceConfig
 from solekey_rotation.config import RotationConfig
 from solekey_rotation.service import RotationService
-from solekey_standalone.authority import Certificates
+from solekey_standalone.certificates import Certificates
 from solekey_standalone.folder import DataFolder
 from solekey_standalone.operator import load_or_make_secret
 from solekey_vault.config import VaultConfig

@@ -8,7 +8,6 @@ Map
     routes.py           which entry point answers which path
     server.py           one listen socket for all containers of the process
     connection.py       one connection: limits and deadlines on what a client may send
-    tls.py              TLS 1.3 contexts
 
 A service::
 

@@ -7,7 +7,6 @@ accepting before the first one stops.
 
 import logging
 import socket
-import ssl
 from typing import Any
 
 import eventlet
@@ -16,6 +15,7 @@ from eventlet import wsgi
 from solekey_eventlog.nameko_ext.application import Application
 from solekey_eventlog.nameko_ext.connection import Connection, shut_down
 from solekey_eventlog.nameko_ext.routes import Routes
+from solekey_eventlog.tls import ServerTls
 
 _log = logging.getLogger(__name__)
 
@@ -25,12 +25,13 @@ _SOCKET_TIMEOUT_S = 30.0
 _IDLE_TIMEOUT_S = 75.0
 _HANDSHAKE_TIMEOUT_S = 10.0
 _ACCEPT_PAUSE_S = 0.1
+_LOOK_FOR_CERTIFICATE_S = 1.0
 
 
 class HttpServer:
     """Accepts connections for the routes of every container in the process."""
 
-    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+    def __init__(self, host: str, port: int, tls: ServerTls | None) -> None:
         self.routes = Routes()
         self._address = (host, port)
         self._tls = tls
@@ -38,7 +39,7 @@ class HttpServer:
         self._states: dict[int, list[Any]] = {}
         """Each connection as eventlet keeps it: address, socket (plain or TLS), and what it is doing."""
         self._socket: socket.socket | None = None
-        self._acceptor: eventlet.greenthread.GreenThread | None = None
+        self._threads: list[eventlet.greenthread.GreenThread] = []
 
     def listen(self) -> int:
         """Take the address, so that a second process fails at once, and return the port. Accepts nothing yet.
@@ -64,12 +65,14 @@ class HttpServer:
             log_output=False,
             debug=False,
         )
-        self._acceptor = eventlet.spawn(self._accept, server, self._socket)
+        self._threads.append(eventlet.spawn(self._accept, server, self._socket))
+        if self._tls is not None:
+            self._threads.append(eventlet.spawn(self._watch_certificate, self._tls))
 
     def stop(self, timeout_s: float) -> None:
         """Accept nothing more, let the requests that have begun finish, close the idle connections."""
-        if self._acceptor is not None:
-            self._acceptor.kill()
+        for thread in self._threads:
+            thread.kill()
         if self._socket is not None:
             self._socket.close()
         for state in list(self._states.values()):
@@ -80,6 +83,11 @@ class HttpServer:
             self._pool.waitall()
         for state in list(self._states.values()):
             shut_down(state[1], socket.SHUT_RDWR)
+
+    def _watch_certificate(self, tls: ServerTls) -> None:
+        while True:
+            eventlet.sleep(_LOOK_FOR_CERTIFICATE_S)
+            tls.reload()
 
     def _accept(self, server: wsgi.Server, listener: socket.socket) -> None:
         while True:
@@ -100,7 +108,7 @@ class HttpServer:
             client.settimeout(_SOCKET_TIMEOUT_S)
             if self._tls is not None:
                 with eventlet.Timeout(_HANDSHAKE_TIMEOUT_S, TimeoutError("TLS handshake")):
-                    client = state[1] = self._tls.wrap_socket(client, server_side=True)
+                    client = state[1] = self._tls.context.wrap_socket(client, server_side=True)
             server.process_request(state)
         except OSError as error:
             _log.debug("connection from %s: %s", address[0], error)

@@ -1,0 +1,128 @@
+"""The server's certificate: signed by the local authority, made again before it ends.
+
+It is made again when two thirds of its life are over, when the clock says that it has not begun, when it does
+not name the host, or when it is damaged. A running server loads what is new for its next connection
+(``solekey_eventlog.nameko_ext.tls``), so no connection breaks and nobody restarts anything.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from solekey_standalone.authority import (
+    BACKDATED,
+    Authority,
+    begin_certificate,
+    encode_certificate,
+    encode_key,
+    is_private,
+    list_names,
+    load_or_make_authority,
+    make_usage,
+)
+from solekey_standalone.folder import write_private
+
+_log = logging.getLogger(__name__)
+
+SERVER_LIFETIME = timedelta(days=90)
+LOOK_S = 600.0
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """Where the PEM files lie. Clients need ``authority`` only."""
+
+    authority: Path
+    server: Path
+    server_key: Path
+
+
+def load_or_make_certificates(
+    folder: Path, host: str, now: datetime | None = None, lifetime: timedelta = SERVER_LIFETIME
+) -> Certificates:
+    """Load what is there and make what is missing, nears its end, or does not name ``host``.
+
+    Raises:
+        AuthorityError: the authority cannot be used; the server's own files are made again whatever they are.
+        OSError: a file cannot be read or written.
+    """
+    now = now or _now()
+    certificates = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
+    authority = load_or_make_authority(certificates.authority, folder / "ca.key", host, now)
+    if not _serves(certificates, authority, host, now):
+        key = ec.generate_private_key(ec.SECP256R1())
+        server = _make_server(authority, key, host, now, lifetime)
+        write_private(certificates.server_key, encode_key(key))
+        write_private(
+            certificates.server, encode_certificate(server) + encode_certificate(authority.certificate)
+        )
+        _log.info("a new server certificate, good until %s", server.not_valid_after_utc)
+    return certificates
+
+
+def keep_renewed(
+    folder: Path, host: str, stop: threading.Event, now: Callable[[], datetime] = _now, look_s: float = LOOK_S
+) -> None:
+    """Make the certificate again in time, until told to stop.
+
+    What cannot be renewed is logged and tried again: the server goes on with what it has.
+    """
+    while not stop.wait(look_s):
+        try:
+            load_or_make_certificates(folder, host, now())
+        except (OSError, ValueError) as error:
+            _log.error("the server's certificate cannot be renewed: %s", error)
+
+
+def _make_server(
+    authority: Authority, key: ec.EllipticCurvePrivateKey, host: str, now: datetime, lifetime: timedelta
+) -> x509.Certificate:
+    end = min(now + lifetime, authority.certificate.not_valid_after_utc)
+    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
+    return (
+        begin_certificate("Solekey embedded server", authority.certificate.subject, key, now, end)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(make_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.SubjectAlternativeName(list_names(host)), critical=False)
+        .add_extension(identifier, critical=False)
+        .sign(authority.key, hashes.SHA256())
+    )
+
+
+def _serves(certificates: Certificates, authority: Authority, host: str, now: datetime) -> bool:
+    """Tell whether the server's certificate can be used a while longer under this host's name."""
+    if not certificates.server.exists() or not certificates.server_key.exists():
+        return False
+    try:
+        certificate = x509.load_pem_x509_certificate(certificates.server.read_bytes())
+        key = serialization.load_pem_private_key(certificates.server_key.read_bytes(), password=None)
+        certificate.verify_directly_issued_by(authority.certificate)
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (ValueError, TypeError, InvalidSignature, x509.ExtensionNotFound) as error:
+        _log.warning("%s is made again: %s", certificates.server, error or type(error).__name__)
+        return False
+    return (
+        set(list_names(host)) <= set(names)
+        and key.public_key() == certificate.public_key()  # a crash may leave a new key with an old one
+        and is_private(certificates.server_key)
+        and _is_fresh(certificate, authority.certificate, now)
+    )
+
+
+def _is_fresh(certificate: x509.Certificate, authority: x509.Certificate, now: datetime) -> bool:
+    begin, end = certificate.not_valid_before_utc + BACKDATED, certificate.not_valid_after_utc
+    if now < certificate.not_valid_before_utc:
+        return False  # made while the clock was ahead
+    return now - begin < (end - begin) * 2 / 3 or (end == authority.not_valid_after_utc and now < end)
