@@ -88,6 +88,12 @@
     │       ├── PinRefusedError      pin_refused
     │       ├── PinLockedError       pin_locked
     │       └── TamperedTokenObjectError token_object_tampered
+    ├── PasskeyError                 passkey_failed        a security key
+    │   ├── PasskeyUnavailableError  passkey_unavailable   no package, no key, or a server without a name
+    │   ├── PasskeyMissingError      passkey_missing       another key than the account's
+    │   ├── PasskeyExistsError       passkey_exists        the key was added before
+    │   ├── PasskeyTimeoutError      passkey_timeout       not touched
+    │   └── PasskeyPinError          passkey_pin_refused
     ├── RotationError                rotation_refused
     │   ├── NewUserKeyNeededError    new_user_key_needed   an open change goes to another user key
     │   └── ReadBackError            wrap_read_back        what was stored is not what was sent
@@ -106,6 +112,14 @@ from solekey.errors.ciphertext import (
     SealError,
     TamperedWrapError,
     UnsupportedFormatError,
+)
+from solekey.errors.passkeys import (
+    PasskeyError,
+    PasskeyExistsError,
+    PasskeyMissingError,
+    PasskeyPinError,
+    PasskeyTimeoutError,
+    PasskeyUnavailableError,
 )
 from solekey.errors.profile import NotLoggedInError, ProfileError, ProfileExistsError, ProfileMissingError
 from solekey.errors.providers import (
@@ -236,6 +250,12 @@ __all__ = [
     "OpenError",
     "OpenStage",
     "OsKeyringError",
+    "PasskeyError",
+    "PasskeyExistsError",
+    "PasskeyMissingError",
+    "PasskeyPinError",
+    "PasskeyTimeoutError",
+    "PasskeyUnavailableError",
     "PassphraseRefusedError",
     "PasswordTextError",
     "PhraseChecksumError",
