@@ -74,6 +74,9 @@ def parse_any_cbor(data: bytes, *, max_bytes: int) -> Any:
         raise MalformedError("no CBOR") from error
 
 
+_UNTIL_MISSED = 20 * LONG_EXAMPLES
+"""The first miss ends it. What hypothesis draws moves with the code; some checks are missed by 1 mutant in 100."""
+
 TAKEN_OUT = [
     ("envelope in memory", stream_module, "AESGCM", WithoutTag),
     ("envelope in memory", stream_module, "hmac", ALWAYS),
@@ -99,7 +102,7 @@ def test_a_check_that_is_taken_out_is_missed(
 ) -> None:
     monkeypatch.setattr(module, check, careless)
     with pytest.raises(Exception) as caught:  # an AssertionError, or several in a group
-        fuzz(BY_NAME[name], LONG_EXAMPLES, shrink=False)
+        fuzz(BY_NAME[name], _UNTIL_MISSED, shrink=False)
     assert "AssertionError" in repr(caught.value) + repr(getattr(caught.value, "exceptions", ()))
 
 
