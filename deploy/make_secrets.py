@@ -3,10 +3,12 @@
 Writes ``.env`` for Docker Compose and the folder ``secrets/`` with the certificates, and refuses to overwrite
 either: the operator key must never change, or every account loses its second factor.
 
-Usage: python deploy/make_secrets.py https://keys.example.org [--folder deploy]
+Usage: python deploy/make_secrets.py https://keys.example.org [--folder deploy] [--renew-certificates]
 
-The authority that it makes signs the broker's certificate, and one for the proxy that works at once, but only
-for who trusts this authority: replace ``secrets/proxy-cert.pem`` and ``secrets/proxy-key.pem`` by your own.
+The authority that it makes signs the certificates inside the installation, and one for the proxy that works
+at once, but only for who trusts this authority: replace ``secrets/proxy-cert.pem`` and
+``secrets/proxy-key.pem`` by your own. Certificates live for 397 days. The authority's key is kept nowhere, so
+renewing makes another one and all certificates anew, but for your own of the proxy.
 """
 
 import argparse
@@ -21,6 +23,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -30,6 +33,8 @@ CERTIFICATE_LIFETIME = timedelta(days=397)
 CLOCK_SKEW = timedelta(minutes=5)
 SECRET_BYTES = 32
 CLUSTER_ID_BYTES = 16
+SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
+SERVICES = ("auth", "devices", "vault", "rotation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +59,20 @@ def make_authority(now: datetime) -> Authority:
     return Authority(key, certificate)
 
 
-def make_server_certificate(
-    authority: Authority, host: str, now: datetime
+def make_certificate(
+    authority: Authority, purpose: x509.ObjectIdentifier, hosts: tuple[str, ...], now: datetime
 ) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-    """Make a key and a certificate for one host name or address."""
+    """Make a key and a certificate for one purpose, of a server or of a client, and its names."""
     key = ec.generate_private_key(ec.SECP256R1())
-    issuer = authority.certificate.subject
+    names = x509.SubjectAlternativeName([_alternative_name(host) for host in hosts])
     certificate = (
-        _start(_name(host), issuer, key, now, CERTIFICATE_LIFETIME)
-        .add_extension(x509.SubjectAlternativeName([_alternative_name(host)]), critical=False)
+        _start(_name(hosts[0]), authority.certificate.subject, key, now, CERTIFICATE_LIFETIME)
+        .add_extension(names, critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False
         )
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
         .add_extension(_usage(signs_certificates=False), critical=True)
         .sign(authority.key, hashes.SHA256())
     )
@@ -86,25 +91,46 @@ def fill_environment(example: str, origin: str) -> str:
 
 
 def write_certificates(folder: Path, host: str) -> None:
-    """Write the authority's certificate, the broker's key with its chain, and the proxy's key and chain.
+    """Write the authority's certificate, and a key with its chain for each server and each client.
 
     The folder is the owner's alone; the files in it are readable, because each container has its own user.
     """
     now = datetime.now(UTC)
     authority = make_authority(now)
-    kafka_key, kafka_certificate = make_server_certificate(authority, "kafka", now)
-    proxy_key, proxy_certificate = make_server_certificate(authority, host, now)
-    ca_pem = authority.certificate.public_bytes(serialization.Encoding.PEM)
-    files = {
-        "ca-cert.pem": ca_pem,
-        "kafka.pem": _encode_key(kafka_key) + _encode_certificate(kafka_certificate) + ca_pem,
-        "proxy-key.pem": _encode_key(proxy_key),
-        "proxy-cert.pem": _encode_certificate(proxy_certificate) + ca_pem,
-    }
+    ca_pem = _encode_certificate(authority.certificate)
+
+    def make(purpose: x509.ObjectIdentifier, *hosts: str) -> tuple[bytes, bytes]:
+        key, certificate = make_certificate(authority, purpose, hosts, now)
+        return _encode_key(key), _encode_certificate(certificate) + ca_pem
+
+    files = {"ca-cert.pem": ca_pem}
+    files["kafka.pem"] = b"".join(make(SERVER, "kafka"))
+    files["proxy-key.pem"], files["proxy-cert.pem"] = make(SERVER, host)
+    for name in SERVICES:  # what follows is used with mtls.yml alone
+        files[f"{name}-tls.pem"] = b"".join(make(SERVER, name, "localhost"))
+    for name in ("proxy-client", "health-client"):
+        files[f"{name}.pem"] = b"".join(make(CLIENT, name))
     folder.mkdir(mode=0o700)
     for name, content in files.items():
         (folder / name).write_bytes(content)
         (folder / name).chmod(0o644)
+
+
+def renew_certificates(folder: Path, host: str) -> Path:
+    """Put new certificates in the place of ``folder``, and return where the old ones are now."""
+    draft, old = (
+        folder.with_name("secrets.new"),
+        folder.with_name(f"secrets.{datetime.now(UTC):%Y%m%dT%H%M%S}"),
+    )
+    write_certificates(draft, host)
+    authority = x509.load_pem_x509_certificate((folder / "ca-cert.pem").read_bytes())
+    proxy = x509.load_pem_x509_certificate((folder / "proxy-cert.pem").read_bytes())
+    if not _is_issued_by(proxy, authority):  # the operator's own
+        for name in ("proxy-cert.pem", "proxy-key.pem"):
+            (draft / name).write_bytes((folder / name).read_bytes())
+    folder.rename(old)
+    draft.rename(folder)
+    return old
 
 
 def write_environment(path: Path, content: str) -> None:
@@ -120,11 +146,17 @@ def main() -> None:
         "origin", help="the https address that clients will use, such as https://keys.example.org"
     )
     parser.add_argument("--folder", type=Path, default=Path(__file__).parent)
+    parser.add_argument(
+        "--renew-certificates", action="store_true", help="no password or service key changes"
+    )
     arguments = parser.parse_args()
     origin = urlsplit(arguments.origin)
     if origin.scheme != "https" or not origin.hostname or arguments.origin != f"https://{origin.netloc}":
         parser.error("the origin must be https://host[:port], without a path")
     environment, certificates = arguments.folder / ".env", arguments.folder / "secrets"
+    if arguments.renew_certificates:
+        print(f"The certificates from before are in {renew_certificates(certificates, origin.hostname)}.")
+        return
     if environment.exists() or certificates.exists():
         sys.exit(f"{environment} or {certificates} exists: this installation has its secrets already.")
     write_certificates(certificates, origin.hostname)
@@ -142,6 +174,14 @@ def _fill(name: str, origin: str) -> str:
         random = b"\0" + secrets.token_bytes(CLUSTER_ID_BYTES - 1)
         return base64.urlsafe_b64encode(random).decode().rstrip("=")
     return secrets.token_hex(SECRET_BYTES)
+
+
+def _is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) -> bool:
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except (ValueError, TypeError, InvalidSignature):
+        return False
+    return True
 
 
 def _name(common_name: str) -> x509.Name:

@@ -17,6 +17,7 @@ from engines import EngineUnavailableError
 from engines.kafka.local import find_free_ports
 
 TEMPLATE = DEPLOY / "proxy" / "solekey.conf.template"
+MTLS_TEMPLATE = DEPLOY / "proxy" / "mtls.conf.template"
 _READY_TIMEOUT_S = 20
 _LOOK_S = 0.05
 
@@ -35,7 +36,7 @@ http {{
     uwsgi_temp_path {folder}/uwsgi;
     scgi_temp_path {folder}/scgi;
     default_type application/octet-stream;
-    include {folder}/default.conf;
+    include {folder}/conf.d/*.conf;
 }}
 """
 
@@ -66,16 +67,22 @@ def find_nginx() -> str:
 
 
 def render(folder: Path, environ: Mapping[str, str]) -> Path:
-    """Render the template as the image's entry point does, and wrap it; return the main file.
+    """Render the templates as the image's entry point does, and wrap them; return the main file.
 
     Like it, only variables that exist and match NGINX_ENVSUBST_FILTER (^PROXY_) are replaced.
     """
-    content = TEMPLATE.read_text()
-    for name, value in environ.items():
-        if name.startswith("PROXY_"):
-            content = content.replace(f"${{{name}}}", value)
-    assert "${PROXY_" not in content
-    (folder / "default.conf").write_text(content.replace("/dev/stdout", str(folder / "access.log")))
+    (folder / "conf.d").mkdir(exist_ok=True)
+    templates = {
+        "default.conf": TEMPLATE,
+        **({"mtls.conf": MTLS_TEMPLATE} if "PROXY_CLIENT" in environ else {}),
+    }
+    for target, template in templates.items():
+        content = template.read_text()
+        for name, value in environ.items():
+            if name.startswith("PROXY_"):
+                content = content.replace(f"${{{name}}}", value)
+        assert "${PROXY_" not in content
+        (folder / "conf.d" / target).write_text(content.replace("/dev/stdout", str(folder / "access.log")))
     main = folder / "nginx.conf"
     user = "root" if os.geteuid() == 0 else "nobody"
     main.write_text(_MAIN.format(folder=folder, user=user))
@@ -83,7 +90,9 @@ def render(folder: Path, environ: Mapping[str, str]) -> Path:
 
 
 @contextmanager
-def run_proxy(folder: Path, upstreams: Mapping[str, str], port: int | None = None) -> Iterator[Proxy]:
+def run_proxy(
+    folder: Path, upstreams: Mapping[str, str], port: int | None = None, *, mtls: bool = False
+) -> Iterator[Proxy]:
     """Run the proxy before upstreams (``{"auth": "127.0.0.1:1234", …}``). Raises EngineUnavailableError."""
     nginx = find_nginx()
     port = port or find_free_ports(1)[0]
@@ -94,8 +103,12 @@ def run_proxy(folder: Path, upstreams: Mapping[str, str], port: int | None = Non
         "PROXY_LISTEN": f"127.0.0.1:{port}",
         "PROXY_CERT": str(secrets / "proxy-cert.pem"),
         "PROXY_KEY": str(secrets / "proxy-key.pem"),
+        "PROXY_SCHEME": "https" if mtls else "http",
         **{f"PROXY_{name.upper()}": address for name, address in upstreams.items()},
     }
+    if mtls:
+        environ["PROXY_CLIENT"] = str(secrets / "proxy-client.pem")
+        environ["PROXY_BACKEND_CA"] = str(secrets / "ca-cert.pem")
     main = render(folder, environ)
     errors = folder / "error.log"
     with errors.open("wb") as stderr:

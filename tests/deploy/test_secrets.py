@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
-from deploy.compose import DEPLOY, find_variables, make_installation
+from deploy.compose import DEPLOY, find_variables, make_installation, read_env_file
 
 PUBLIC = {"SOLEKEY_ORIGIN", "SOLEKEY_HTTPS_PORT"}
 
@@ -64,3 +64,42 @@ def test_the_proxy_key_belongs_to_its_certificate(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "proxy-cert.pem", folder / "proxy-key.pem")  # raises when they differ
+
+
+@pytest.mark.parametrize("own", [False, True], ids=["ours", "the operator's"])
+def test_certificates_are_renewed_alone(tmp_path: Path, own: bool) -> None:
+    """Passwords stay, all certificates change but an operator's own, and nothing is lost."""
+    environment, folder = make_installation(tmp_path), tmp_path / "secrets"
+    if own:
+        make_installation(tmp_path / "elsewhere")
+        for name in ("proxy-cert.pem", "proxy-key.pem"):
+            (folder / name).write_bytes((tmp_path / "elsewhere" / "secrets" / name).read_bytes())
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    command = [sys.executable, DEPLOY / "make_secrets.py", "https://localhost:8443", "--folder", tmp_path]
+    subprocess.run([*command, "--renew-certificates"], check=True, capture_output=True)
+    after = {path.name: path.read_bytes() for path in folder.iterdir()}
+    same = {name for name, content in before.items() if after[name] == content}
+    assert after.keys() == before.keys()
+    assert same == ({"proxy-cert.pem", "proxy-key.pem"} if own else set())
+    assert read_env_file(tmp_path / ".env") == environment
+    (old,) = tmp_path.glob("secrets.2*")
+    assert {path.name: path.read_bytes() for path in old.iterdir()} == before
+    assert old.stat().st_mode & 0o777 == folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_servers_and_clients_inside_cannot_be_taken_for_each_other(tmp_path: Path) -> None:
+    make_installation(tmp_path)
+    folder = tmp_path / "secrets"
+    builder = PolicyBuilder().store(
+        Store([x509.load_pem_x509_certificate((folder / "ca-cert.pem").read_bytes())])
+    )
+    for name, host in (("auth-tls.pem", "auth"), ("proxy-client.pem", "proxy-client")):
+        leaf = x509.load_pem_x509_certificates((folder / name).read_bytes())[0]
+        as_server, as_client = (
+            builder.build_server_verifier(x509.DNSName(host)),
+            builder.build_client_verifier(),
+        )
+        right, wrong = (as_server, as_client) if host == "auth" else (as_client, as_server)
+        assert right.verify(leaf, [])
+        with pytest.raises(VerificationError):
+            wrong.verify(leaf, [])
