@@ -15,7 +15,7 @@ from solekey_eventlog.errors import NotFound, RevokedDevice, SessionOver
 from solekey_protocol.event import encode_event
 from solekey_protocol.events import auth as said
 from solekey_protocol.events.devices import DeviceRevoked, RevocationReason
-from solekey_protocol.ids import SYSTEM_ACCOUNT, Digest, KeyId, SessionId, Timestamp, compute_digest
+from solekey_protocol.ids import SYSTEM_ACCOUNT, Digest, SessionId, Timestamp, compute_digest
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_protocol.streams import AuthStream, DevicesStream
 
@@ -196,18 +196,6 @@ def test_report_failed_logins():
     stages = (said.LoginStage.LOGIN_KEY, said.LoginStage.SECOND_FACTOR)
     assert judge(state(), asked.ReportFailedLogins(stages)) == [said.LoginFailed(stage) for stage in stages]
     assert judge(state(said.AccountClosed(1)), asked.ReportFailedLogins(stages)) == []
-
-
-def test_publish_a_signing_key_once_and_again_in_the_second_half():
-    command = asked.PublishSigningKey(KeyId("0a" * 16), Key("signer").public)
-    (first,) = judge(state(), command)
-    assert first.not_after.datetime == NOW + LIMITS.signing_key
-    assert judge(state(first), command, NOW + LIMITS.signing_key / 2 - timedelta(seconds=1)) == []
-    (second,) = judge(state(first), command, NOW + LIMITS.signing_key / 2)
-    assert (second.not_before, second.not_after.datetime) == (
-        first.not_before,
-        NOW + LIMITS.signing_key * 1.5,
-    )
 
 
 def test_the_idle_limit_never_passes_the_absolute_one():

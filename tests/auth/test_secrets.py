@@ -16,7 +16,7 @@ from solekey_auth.config import AuthConfig
 from solekey_auth.login import LoginAttempt
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.refresh import RefreshToken
-from solekey_auth.signing_key import SigningKey
+from solekey_auth.signing_key import SigningKey, SigningSecret
 from solekey_auth.tables import metadata
 from solekey_eventlog.config import ConfigError, load_config
 from solekey_eventlog.migrations import find_differences
@@ -33,7 +33,9 @@ ENVIRONMENT = {
 SECRET = derive_raw("a secret", 32)
 
 
-@pytest.mark.parametrize("thing", [OperatorKey(SECRET), SigningKey(SECRET), RefreshToken(SECRET)], ids=repr)
+@pytest.mark.parametrize(
+    "thing", [OperatorKey(SECRET), SigningKey(SECRET), SigningSecret(SECRET), RefreshToken(SECRET)], ids=repr
+)
 def test_a_secret_is_redacted_and_not_pickled(thing):
     assert "<redacted>" in repr(thing)
     assert SECRET.hex() not in repr(thing) + str(thing)
@@ -41,7 +43,7 @@ def test_a_secret_is_redacted_and_not_pickled(thing):
         pickle.dumps(thing)
 
 
-@pytest.mark.parametrize("kind", [OperatorKey, SigningKey, RefreshToken])
+@pytest.mark.parametrize("kind", [OperatorKey, SigningKey, SigningSecret, RefreshToken])
 def test_a_secret_has_its_length(kind):
     with pytest.raises(ValueError, match="32 bytes"):
         kind(SECRET[:31])

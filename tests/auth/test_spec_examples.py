@@ -1,5 +1,7 @@
 """The examples of spec/authentication.md are what the code computes, from both ends."""
 
+import hashlib
+import hmac
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +17,7 @@ from solekey_auth.credential import Credential, derive_decoy_kdf, parse_kdf, par
 from solekey_auth.login import LOGIN_CONTEXT, LoginAttempt, encode_registration
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.refresh import RefreshToken
-from solekey_auth.signing_key import SigningKey
+from solekey_auth.signing_key import SigningSecret
 from solekey_auth.totp import derive_secret
 from solekey_eventlog.config import ServiceConfig
 from solekey_eventlog.errors import Refusal
@@ -78,11 +80,17 @@ def test_what_the_operator_key_derives(written, credential):
     assert written["successor"] == token.derive_successor(OPERATOR_KEY).reveal()
 
 
-def test_the_signing_keys_name(written):
-    seed = bytes(range(0x60, 0x80))
-    public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw().hex()
-    assert written["signing public key"] == public
-    assert written["signing key id"] == SigningKey(seed).key_id
+@pytest.mark.parametrize("generation", [0, 1])
+def test_the_signing_keys(written, generation):
+    secret = bytes(range(0x60, 0x80))
+    message = b"solekey/v1/signing-key\x00" + generation.to_bytes(4, "big")
+    seed = hmac.new(secret, message, hashlib.sha256).digest()
+    public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    key_id = hashlib.sha256(b"solekey/v1/signing-key-id\x00" + public).hexdigest()[:32]
+    key = SigningSecret(secret).derive_key(generation)
+    assert (key.public_key, key.key_id) == (public.hex(), key_id)
+    assert written[f"signing key {generation}"] == public.hex()
+    assert written[f"signing key {generation} id"] == key_id
 
 
 def test_every_purpose_setting_and_refusal_stands_in_the_spec():

@@ -14,12 +14,13 @@ Map, pure
     sources.py      where a request comes from, as far as limits are concerned
     refresh.py      one-time refresh tokens
     operator_key.py what is derived instead of stored
-    signing_key.py  the key that signs access tokens
+    signing_key.py  the keys that sign access tokens
+    key_schedule.py when which of them is announced, signs, and is withdrawn
 
 Map, with rows and time
     accounts.py     registrations, challenges, logins
     sessions.py     sessions from their opening to their end
-    issuer.py       access tokens, and the announcement of their signing key
+    issuer.py       access tokens, and the turn of their signing keys
     timers.py       what happens at intervals
     rows.py         the private rows of one transaction
     budgets.py      whose budgets an attempt counts against, and their rows
@@ -33,4 +34,5 @@ Map, the rim (the same in every service)
     definition.py   which streams, tables and reactions: DEFINITION
     service.py      nameko entry points
     __main__.py     ``python -m solekey_auth``
+    key_command.py  ``python -m solekey_auth rotate-signing-key``, ``… signing-keys``
 """

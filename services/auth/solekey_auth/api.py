@@ -50,12 +50,13 @@ class AuthApi:
         self._sessions = Sessions(kernel, config)
         self._accounts = Accounts(kernel, config, self._sessions)
         self._issuer = Issuer(kernel, config)
+        self.signing_keys = self._issuer.keys
         self.timers = Timers(kernel, config, self._sessions)
-        self.announce_signing_key()
+        self.turn_signing_keys()
 
-    def announce_signing_key(self) -> None:
-        """Publish the key that signs tokens, unless it is known; at the start, and then at intervals."""
-        self._issuer.announce()
+    def turn_signing_keys(self) -> None:
+        """Announce the next key that signs tokens when its time has come; at the start, and at intervals."""
+        self.signing_keys.turn()
 
     def post_account(self, request: Request) -> Response:
         """Register an account and answer with the secret for its authenticator app.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from solekey_auth.credential import KdfParameters, Username
 from solekey_protocol.events.auth import Factor, LoginStage
-from solekey_protocol.ids import AccountId, DeviceId, Digest, KeyId, PublicKey, SessionId
+from solekey_protocol.ids import AccountId, DeviceId, Digest, PublicKey, SessionId
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,14 +63,6 @@ class ExpireSessions:
     sessions: tuple[SessionId, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PublishSigningKey:
-    """Announce the key that signs access tokens."""
-
-    key_id: KeyId
-    public_key: PublicKey
-
-
 Command = (
     RegisterAccount
     | ReportFailedLogins
@@ -79,5 +71,4 @@ Command = (
     | EndSession
     | EndDeviceSessions
     | ExpireSessions
-    | PublishSigningKey
 )

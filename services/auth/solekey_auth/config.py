@@ -6,7 +6,7 @@ from datetime import timedelta
 from solekey_auth import limits
 from solekey_auth.limits import SECRET_BYTES, AuthLimits
 from solekey_auth.operator_key import OperatorKey
-from solekey_auth.signing_key import SigningKey
+from solekey_auth.signing_key import SigningSecret
 from solekey_auth.sources import Network, parse_networks
 from solekey_eventlog.access.tokens import MAX_LIFETIME_S
 from solekey_eventlog.config import Secret, ServiceConfig
@@ -30,7 +30,7 @@ class AuthConfig(ServiceConfig):
     operator_key: Secret
     """64 hex characters. Second factors derive from it: whoever changes it locks every account out."""
     signing_key: Secret
-    """64 hex characters: the Ed25519 seed that signs access tokens. May be changed at any restart."""
+    """64 hex characters: the keys that sign access tokens derive from it. May be changed at any restart."""
     totp_issuer: str = "Solekey"
     """What authenticator apps show beside the username."""
     session_idle_s: int = 30 * 60
@@ -55,7 +55,7 @@ class AuthConfig(ServiceConfig):
     registrations_per_source: int = limits.REGISTRATIONS.free
     """Registrations that one source makes at once; afterwards one a minute."""
     signing_key_days: int = 30
-    """How long a published signing key is announced to be valid; in use, it is announced again in time."""
+    """How long a signing key signs before the next one takes over."""
 
     def find_problems(self) -> list[str]:
         """List what is wrong, without any secret."""
@@ -111,9 +111,9 @@ class AuthConfig(ServiceConfig):
         """Give the operator key its type."""
         return OperatorKey(bytes.fromhex(self.operator_key.reveal()))
 
-    def open_signing_key(self) -> SigningKey:
-        """Give the signing key its type."""
-        return SigningKey(bytes.fromhex(self.signing_key.reveal()))
+    def open_signing_secret(self) -> SigningSecret:
+        """Give what signing keys derive from its type."""
+        return SigningSecret(bytes.fromhex(self.signing_key.reveal()))
 
 
 def _is_key(secret: Secret) -> bool:

@@ -9,7 +9,7 @@ Spec: authentication.md §6. Time is an argument; nothing here reads a clock, a 
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from solekey_auth import commands as asked
 from solekey_auth.credential import Credential
@@ -60,8 +60,6 @@ def decide(state: AccountState, command: asked.Command, now: datetime, limits: A
         case asked.ExpireSessions(sessions):
             open_still = [session for session in sessions if session in state.auth.sessions]
             return [said.SessionEnded(session, said.SessionEnd.EXPIRED) for session in open_still]
-        case asked.PublishSigningKey():
-            return _publish(state, command, now, limits)
 
 
 def is_expired(credential: Credential, now: datetime, limits: AuthLimits) -> bool:
@@ -134,22 +132,6 @@ def _end(state: AccountState, session: SessionId, by: SessionId) -> list[Body]:
         raise NotFound("the account has no such open session")
     reason = said.SessionEnd.LOGOUT if session == by else said.SessionEnd.ENDED_BY_USER
     return [said.SessionEnded(session, reason)]
-
-
-def _publish(
-    state: AccountState, command: asked.PublishSigningKey, now: datetime, limits: AuthLimits
-) -> list[Body]:
-    """Announced once, and again in the second half of its time: a key in use is always valid."""
-    known = state.auth.signing_keys.get(command.key_id)
-    if known is not None and known.not_after.datetime - now > limits.signing_key / 2:
-        return []
-    not_before = known.not_before if known is not None else Timestamp.from_datetime(now - _CLOCK_SKEW)
-    not_after = Timestamp.from_datetime(now + limits.signing_key)
-    return [said.SigningKeyPublished(command.key_id, command.public_key, not_before, not_after)]
-
-
-_CLOCK_SKEW = timedelta(seconds=60)
-"""Between services: what DPoP proofs are allowed as well."""
 
 
 def _is_revoked(devices: DevicesStream, device: DeviceId) -> bool:

@@ -1,22 +1,27 @@
-"""The issuer of access tokens: announces its signing key, signs what a live session is answered with.
+"""The issuer of access tokens: keeps the signing keys turning, signs what a live session is answered with.
 
 Spec: authentication.md §4.1.
 """
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
-from solekey_auth import commands as asked
 from solekey_auth.config import AuthConfig
-from solekey_auth.domain import decide
+from solekey_auth.key_schedule import KeyRing, decide_rotation, open_ring
 from solekey_auth.races import run_transaction
-from solekey_auth.sessions import LiveSession, read_state
-from solekey_auth.signing_key import TokenSubject, derive_lifetime_s, mint_tokens
+from solekey_auth.sessions import LiveSession
+from solekey_auth.signing_key import SigningKey, TokenSubject, derive_lifetime_s, mint_tokens
+from solekey_eventlog.errors import Unavailable
 from solekey_eventlog.kernel import Kernel
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.streams import Streams
+from solekey_protocol.event import Event
 from solekey_protocol.events.body import Stream
-from solekey_protocol.ids import RAW_ID_BYTES, SYSTEM_ACCOUNT
+from solekey_protocol.ids import RAW_ID_BYTES, SYSTEM_ACCOUNT, KeyId
+from solekey_protocol.streams import AuthStream
 
 _log = logging.getLogger(__name__)
 
@@ -29,18 +34,68 @@ class IssuedTokens:
     expires_in_s: int
 
 
+class SigningKeys:
+    """The keys that sign access tokens, as the system account's stream has them: for all processes alike."""
+
+    def __init__(self, store: EventStore, streams: Streams, config: AuthConfig) -> None:
+        self._store = store
+        self._streams = streams
+        self._secret = config.open_signing_secret()
+        self._limits = config.limits
+
+    def turn(self) -> list[Event]:
+        """Announce the first key, or the next one when its time has come; else do nothing."""
+        return run_transaction(self._store, self._decide)
+
+    def rotate(self, withdraw: Sequence[KeyId] = ()) -> list[Event]:
+        """Announce the next key now, and withdraw keys. A withdrawn one that signs is replaced at once.
+
+        Raises:
+            NotFound: no such key, or withdrawn already.
+        """
+        return run_transaction(self._store, partial(self._decide, wanted=True, withdraw=withdraw))
+
+    def read(self) -> tuple[AuthStream, KeyRing]:
+        """Read the stream, and the keys of the secret in use."""
+        with self._store.read() as uow:
+            return self._fold(uow)
+
+    def find_signer(self, now: datetime) -> SigningKey:
+        """Find the key that signs now. Raises Unavailable."""
+        for _ in range(2):
+            signer = self.read()[1].find_signer(now, self._limits)
+            if signer is not None:
+                return signer
+            self.turn()  # it was withdrawn, or no process has run for long
+        raise Unavailable("there is no signing key")
+
+    def _fold(self, uow: UnitOfWork) -> tuple[AuthStream, KeyRing]:
+        stream = self._streams.fold(uow, SYSTEM_ACCOUNT, Stream.AUTH)
+        if not isinstance(stream, AuthStream):
+            raise TypeError("a stream is folded by its own class")
+        return stream, open_ring(self._secret, stream)
+
+    def _decide(
+        self, uow: UnitOfWork, *, wanted: bool = False, withdraw: Sequence[KeyId] = ()
+    ) -> list[Event]:
+        stream, ring = self._fold(uow)
+        bodies = decide_rotation(ring, stream, uow.now, self._limits, wanted=wanted, withdraw=withdraw)
+        if not bodies:
+            return []
+        events = uow.append(SYSTEM_ACCOUNT, stream.head, *bodies)
+        for event in events:
+            _log.info("%s: %s", event.body.TYPE, getattr(event.body, "key_id", ""))
+        return events
+
+
 class Issuer:
-    """Signs access tokens with the operator's signing key."""
+    """Signs access tokens."""
 
     def __init__(self, kernel: Kernel, config: AuthConfig) -> None:
         self._kernel = kernel
         self._origin = config.origin
         self._limits = config.limits
-        self._signing_key = config.open_signing_key()
-
-    def announce(self) -> None:
-        """Publish the signing key when it is new, or half of its announced time is over; else do nothing."""
-        run_transaction(self._kernel.store, self._announce)
+        self.keys = SigningKeys(kernel.store, kernel.streams, config)
 
     def issue(self, live: LiveSession) -> IssuedTokens:
         """Sign one access token for each service."""
@@ -53,14 +108,7 @@ class Issuer:
             auth_seq=live.auth_seq,
             expires_at=live.expires_at,
         )
-        mint = partial(mint_tokens, self._signing_key, subject, issuer=self._origin, limits=self._limits)
+        signer = self.keys.find_signer(now)
+        mint = partial(mint_tokens, signer, subject, issuer=self._origin, limits=self._limits)
         tokens = mint(now=now, token_id=self._kernel.random(RAW_ID_BYTES).hex())
         return IssuedTokens(tokens, derive_lifetime_s(subject, now, self._limits))
-
-    def _announce(self, uow: UnitOfWork) -> None:
-        state = read_state(self._kernel, uow, SYSTEM_ACCOUNT)
-        command = asked.PublishSigningKey(self._signing_key.key_id, self._signing_key.public_key)
-        bodies = decide(state, command, uow.now, self._limits)
-        if bodies:
-            uow.append(SYSTEM_ACCOUNT, state.auth.head, *bodies)
-            _log.info("signing key %s announced", self._signing_key.key_id)

@@ -16,6 +16,15 @@ CHALLENGE_BYTES = 32
 SECRET_BYTES = 32
 """Refresh tokens, the operator key and the signing key's seed."""
 
+MAX_PASSKEYS = 10
+"""Passkeys of one account."""
+MAX_PASSKEY_NAME_CHARS = 64
+MAX_CREDENTIAL_ID_BYTES = 1023
+"""WebAuthn Level 2 §4."""
+MAX_CLIENT_DATA_BYTES = 2048
+MAX_PASSKEY_BODY_BYTES = 16 * 1024
+"""The largest request body that adds a passkey: some authenticators send a certificate with it."""
+
 TOTP_STEP_S = 30
 TOTP_DIGITS = 6
 TOTP_WINDOW_STEPS = 1
@@ -81,3 +90,6 @@ class AuthLimits:
     step_up: Budget = STEP_UP
     known_device: timedelta = timedelta(days=90)
     signing_key: timedelta = timedelta(days=30)
+    signing_key_lead: timedelta = timedelta(minutes=10)
+    signing_key_overlap: timedelta = timedelta(days=1)
+    clock_skew: timedelta = timedelta(seconds=60)

@@ -80,7 +80,7 @@ class AuthService:
         """See Timers."""
         self.api.timers.purge()
 
-    @every(3600)
-    def announce_signing_key(self) -> None:
+    @every(60)
+    def turn_signing_keys(self) -> None:
         """See AuthApi."""
-        self.api.announce_signing_key()
+        self.api.turn_signing_keys()

@@ -1,6 +1,7 @@
-"""The key that signs access tokens, and the tokens of a session. Spec: authentication.md §4.1."""
+"""The keys that sign access tokens, and the tokens of a session. Spec: authentication.md §4.1."""
 
 import hashlib
+import hmac
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
@@ -13,6 +14,7 @@ from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import AccountId, DeviceId, KeyId, PublicKey, SessionId
 
 KEY_ID_CONTEXT = b"solekey/v1/signing-key-id\x00"
+KEY_CONTEXT = b"solekey/v1/signing-key\x00"
 
 
 class SigningKey:
@@ -37,6 +39,34 @@ class SigningKey:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a signing key is not pickled")
+
+
+class SigningSecret:
+    """The operator's 32 secret bytes that signing keys derive from. Prints as redacted, refuses pickling."""
+
+    __slots__ = ("_keys", "_secret")
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != SECRET_BYTES:
+            raise ValueError(f"the signing secret is {SECRET_BYTES} bytes")
+        self._secret = secret
+        self._keys: dict[int, SigningKey] = {}
+
+    def derive_key(self, generation: int) -> SigningKey:
+        """Derive the key of a generation, from 0: its seed is HMAC-SHA256 over the label and the number.
+
+        *Wire format* of the message: ``"solekey/v1/signing-key" ‖ 0x00 ‖ u32(generation)``.
+        """
+        if generation not in self._keys:
+            message = KEY_CONTEXT + generation.to_bytes(4, "big")
+            self._keys[generation] = SigningKey(hmac.new(self._secret, message, hashlib.sha256).digest())
+        return self._keys[generation]
+
+    def __repr__(self) -> str:
+        return "SigningSecret(<redacted>)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a signing secret is not pickled")
 
 
 @dataclass(frozen=True, slots=True)

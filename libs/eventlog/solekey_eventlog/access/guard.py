@@ -85,10 +85,11 @@ class Guard:
 
     def _verify_token(self, token: str, proof: DpopProof) -> AccessClaims:
         with self._kernel.store.read() as uow:
-            keys = self._kernel.streams.auth(uow, SYSTEM_ACCOUNT).signing_keys
+            platform = self._kernel.streams.auth(uow, SYSTEM_ACCOUNT)
         claims = verify_access_token(
             token,
-            signing_keys=keys,
+            signing_keys=platform.signing_keys,
+            withdrawn_keys=platform.withdrawn_keys,
             issuer=self._kernel.config.origin,
             audience=self._kernel.definition.stream,
             now=self._kernel.clock.now(),

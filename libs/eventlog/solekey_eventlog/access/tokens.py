@@ -6,7 +6,7 @@ session, ``auth_seq`` where the session stood in the account's auth stream when 
 and ``exp`` in seconds, ``jti``, ``cnf: {"jkt": <thumbprint of the device key>}``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -75,17 +75,18 @@ def verify_access_token(
     issuer: str,
     audience: Stream,
     now: datetime,
+    withdrawn_keys: Collection[KeyId] = (),
 ) -> AccessClaims:
     """Verify a token: type, key, signature, then each claim.
 
     Raises:
-        TokenInvalid: not a token of this platform for this service.
+        TokenInvalid: not a token of this platform for this service, or its signing key was withdrawn.
         TokenExpired: it was one.
         NotYetApplied: signed by a key that was not heard of here; it may have been published just now.
     """
     try:
         compact = parse_compact(token)
-        key = _find_key(compact, signing_keys)
+        key = _find_key(compact, signing_keys, withdrawn_keys)
         claims = _parse_claims(compact.verify(key.public_key))
     except (CompactError, MalformedError) as error:
         raise TokenInvalid(f"access token: {error}") from error
@@ -102,10 +103,14 @@ def verify_access_token(
     return claims
 
 
-def _find_key(compact: Compact, signing_keys: Mapping[KeyId, SigningKeyPublished]) -> SigningKeyPublished:
+def _find_key(
+    compact: Compact, signing_keys: Mapping[KeyId, SigningKeyPublished], withdrawn: Collection[KeyId]
+) -> SigningKeyPublished:
     if compact.header.get("typ") != TOKEN_TYPE:
         raise CompactError(f"typ: expected {TOKEN_TYPE}")
     key_id = KeyId(str(compact.header.get("kid")))
+    if key_id in withdrawn:
+        raise TokenInvalid("access token: its signing key was withdrawn; refresh it")
     key = signing_keys.get(key_id)
     if key is None:
         raise NotYetApplied("access token: its signing key is not known here yet")
