@@ -1,5 +1,6 @@
 """What a service reads from strangers: header fields, bodies, tokens, proofs, and records of the bus."""
 
+import ipaddress
 import json
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -16,6 +17,7 @@ from solekey_auth.config import AuthConfig
 from solekey_auth.credential import parse_kdf, parse_username
 from solekey_auth.refresh import parse_refresh_token
 from solekey_auth.refusals import KdfExcessive, KdfTooWeak
+from solekey_auth.sources import find_source, parse_networks
 from solekey_auth.totp import parse_code
 from solekey_devices.commands import DeviceName
 from solekey_devices.commands import parse_command as parse_devices_command
@@ -200,6 +202,17 @@ def _check_command(raw: bytes) -> None:
             continue
 
 
+def _check_proxies(text: str) -> None:
+    networks = parse_networks(text)
+    assert parse_networks(", ".join(str(network) for network in networks)) == networks
+
+
+def _check_forwarded(text: str) -> None:
+    """Whatever stands in the header, there is one source, and it is a prefix of the right length."""
+    source = ipaddress.ip_network(find_source("10.0.0.1", [text], parse_networks("10.0.0.0/8")))
+    assert source.prefixlen == {4: 32, 6: 64}[source.version]
+
+
 def _check_bus_url(text: str) -> None:
     assert parse_address(BusConfig(text, client_id="fuzz"))
 
@@ -369,6 +382,20 @@ TARGETS = (
         (MalformedError,),
         mutate=mutate_document,
         covers=("solekey_devices.commands.parse_command", "solekey_rotation.commands.parse_command"),
+    ),
+    _header(
+        "trusted proxies",
+        ["10.0.0.1", "10.0.0.0/8, 2001:db8::/32", ""],
+        _check_proxies,
+        (ValueError,),
+        "sources.parse_networks",
+    ),
+    _header(
+        "X-Forwarded-For",
+        ["203.0.113.7", "203.0.113.7, 10.0.0.2", "2001:db8::7, ::ffff:10.0.0.2", "fe80::1%eth0", "unknown"],
+        _check_forwarded,
+        (),
+        "sources.find_source",
     ),
     Target(
         "bus URL",
