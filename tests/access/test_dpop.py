@@ -1,4 +1,8 @@
-"""RFC 9449 §4.3: each check of a DPoP proof, with the proof that fails exactly it."""
+"""RFC 9449 §4.3: each check of a DPoP proof, with the proof that fails exactly it.
+
+The number in a test's name is the check's in the RFC. The second half of check 12, that the token is bound to
+the proof's key, is the guard's (test_12_… in test_guard.py), and so is the single use of ``jti`` (§11.1).
+"""
 
 import hashlib
 from datetime import UTC, datetime, timedelta
@@ -9,7 +13,8 @@ from access.tickets import ORIGIN, encode, jwk_of, make_proof, sign, thumbprint_
 from actors import Key
 
 from solekey_eventlog.access.dpop import derive_thumbprint, verify_dpop_proof
-from solekey_eventlog.errors import DpopInvalid
+from solekey_eventlog.access.nonce import Nonces
+from solekey_eventlog.errors import DpopInvalid, UseDpopNonce
 from solekey_eventlog.http import DpopProof
 from solekey_protocol.ids import derive_device_id
 
@@ -163,6 +168,33 @@ def test_9_it_is_for_this_url(url: str) -> None:
 )
 def test_9_query_fragment_and_case_of_the_host_do_not_count(url: str) -> None:
     assert verify(prove(htu=url))
+
+
+def test_10_it_carries_the_servers_nonce_where_one_is_asked_for() -> None:
+    nonces = Nonces(b"n" * 32)
+
+    def verify_with(claim: object) -> DpopProof:
+        proof = make_proof(KEY, "POST", URL, NOW, nonce=claim)
+        return verify_dpop_proof([proof], method="POST", url=URL, now=NOW, nonces=nonces)
+
+    assert verify_with(nonces.derive(NOW))
+    for claim in (None, "", "invented", 1, ["x"], "é", Nonces(b"m" * 32).derive(NOW)):
+        with pytest.raises(UseDpopNonce) as caught:
+            verify_with(claim)
+        assert verify_with(caught.value.headers["DPoP-Nonce"])
+
+
+def test_10_a_nonce_that_nobody_asked_for_is_ignored() -> None:
+    assert verify(prove(nonce="somebody else's"))
+
+
+@pytest.mark.parametrize("check", ["signature", "htm", "htu"])
+def test_10_the_nonce_does_not_excuse_the_other_checks(check: str) -> None:
+    nonces = Nonces(b"n" * 32)
+    wrong: dict[str, Any] = {"signature": {"signer": MALLORY}, "htm": {"htm": "PUT"}, "htu": {"htu": ORIGIN}}
+    proof = make_proof(KEY, "POST", URL, NOW, nonce=nonces.derive(NOW), **wrong[check])
+    with pytest.raises(DpopInvalid, match=check):
+        verify_dpop_proof([proof], method="POST", url=URL, now=NOW, nonces=nonces)
 
 
 @pytest.mark.parametrize("seconds", [-61, 61, 3600, -(10**9)])

@@ -1,7 +1,9 @@
 """The guard on a real store: who is admitted, who is refused, and when nobody is because it cannot know."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
+from threading import Barrier
 from typing import Any
 
 import pytest
@@ -133,6 +135,21 @@ def test_a_request_is_admitted_once(gate: Gate) -> None:
         gate.guard.admit(request, Access.TRUSTED)
 
 
+def test_of_the_same_proof_sent_many_times_at_once_one_is_admitted(gate: Gate) -> None:
+    gate.open(gate.laptop)
+    request, start = gate.request(gate.laptop), Barrier(6)
+
+    def send(_: int) -> bool:
+        start.wait()
+        try:
+            return bool(gate.guard.admit(request, Access.TRUSTED))
+        except DpopInvalid:
+            return False
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(send, range(6))) == [False] * 5 + [True]
+
+
 def test_the_same_id_of_another_key_is_another_proof(gate: Gate) -> None:
     gate.open(gate.laptop, gate.phone)
     gate.proofs = 7
@@ -187,7 +204,7 @@ def test_two_tokens_are_none(gate: Gate) -> None:
         gate.guard.admit(Request("POST", PATH, headers=Headers(fields)), Access.SESSION)
 
 
-def test_a_stolen_token_is_useless_without_the_device_key(gate: Gate) -> None:
+def test_12_a_stolen_token_is_useless_without_the_device_key(gate: Gate) -> None:
     gate.open(gate.laptop)
     now, thief = gate.rig.clock.now(), Key("thief")
     token = make_token(gate.laptop, Stream.VAULT, now)
@@ -197,7 +214,7 @@ def test_a_stolen_token_is_useless_without_the_device_key(gate: Gate) -> None:
         gate.guard.admit(Request("POST", PATH, headers=fields), Access.SESSION)
 
 
-def test_a_token_names_the_device_of_its_key(gate: Gate) -> None:
+def test_12_a_token_names_the_device_of_its_key(gate: Gate) -> None:
     """Even the signing key's holder cannot make one device speak with another's key."""
     gate.open(gate.laptop, gate.phone)
     gate.refuse(gate.laptop, TokenInvalid, device=gate.phone.device)

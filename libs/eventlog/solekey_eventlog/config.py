@@ -121,6 +121,10 @@ class ServiceConfig:
             problems.append("max_workers: expected at least 1")
         return problems
 
+    def derive_nonce_key(self) -> bytes | None:
+        """Derive the key of the nonces that DPoP proofs without a token must carry; None asks for none."""
+        return None
+
     @property
     def address(self) -> tuple[str, int]:
         """Where to listen: host and port."""

@@ -10,6 +10,7 @@
     │   ├── TokenInvalid        401  token_invalid
     │   ├── TokenExpired        401  token_expired
     │   ├── DpopInvalid         401  dpop_invalid
+    │   ├── UseDpopNonce        401  use_dpop_nonce       with DPoP-Nonce
     │   └── SessionOver         401  session_ended
     ├── Forbidden               403  forbidden
     │   ├── DeviceNotTrusted    403  device_not_trusted
@@ -58,6 +59,8 @@ class Refusal(Exception):
     ) -> None:
         super().__init__(detail)
         self.extras: Mapping[str, Json] = extras or {}
+        self.headers: Mapping[str, str] = {}
+        """What its answer says besides, in header fields."""
         self.retry_after_s = retry_after_s
 
 
@@ -95,6 +98,16 @@ class DpopInvalid(Unauthenticated):
     """The DPoP proof is absent, wrong, or was used before."""
 
     code, title = "dpop_invalid", "The DPoP proof is not valid"
+
+
+class UseDpopNonce(Unauthenticated):
+    """The DPoP proof must carry the nonce that comes with this answer (RFC 9449 §8, §9)."""
+
+    code, title = "use_dpop_nonce", "The DPoP proof needs the server's nonce"
+
+    def __init__(self, nonce: str) -> None:
+        super().__init__("DPoP: make the proof again with the nonce of this answer's DPoP-Nonce field")
+        self.headers = {"DPoP-Nonce": nonce}
 
 
 class SessionOver(Unauthenticated):

@@ -14,6 +14,7 @@ from solekey_auth.sessions import LiveSession, Sessions
 from solekey_auth.sources import Source, find_source
 from solekey_auth.timers import Timers
 from solekey_auth.totp import parse_code
+from solekey_eventlog.access.nonce import NONCE_HEADER, Nonces
 from solekey_eventlog.errors import BadRequest, NotFound
 from solekey_eventlog.http import (
     Request,
@@ -47,6 +48,7 @@ class AuthApi:
         self._challenge_s = int(config.limits.challenge.total_seconds())
         self._origin = config.origin
         self._proxies = config.find_proxies()
+        self._nonces = Nonces(config.derive_nonce_key())
         self._sessions = Sessions(kernel, config)
         self._accounts = Accounts(kernel, config, self._sessions)
         self._issuer = Issuer(kernel, config)
@@ -93,7 +95,7 @@ class AuthApi:
             "expires_in_s": self._challenge_s,
             "kdf": made.kdf.to_json(),
         }
-        return json_response(200, members)
+        return json_response(200, members, self._give_nonce())
 
     def post_session(self, request: Request) -> Response:
         """Log in.
@@ -160,6 +162,10 @@ class AuthApi:
         """Tell whether the service can be relied on."""
         return read_health(self.kernel)
 
+    def _give_nonce(self) -> Mapping[str, str]:
+        """Give the nonce for the next proof, so that it need not be asked for."""
+        return {NONCE_HEADER: self._nonces.derive(self.kernel.clock.now())}
+
     def _find_source(self, request: Request) -> Source:
         return find_source(request.peer, request.headers.values_of("X-Forwarded-For"), self._proxies)
 
@@ -174,8 +180,8 @@ class AuthApi:
             "expires_in_s": issued.expires_in_s,
             "position": {Stream.AUTH.value: live.auth_seq},
         }
-        position = encode_position(Stream.AUTH, live.auth_seq)
-        return json_response(status, members, position)  # the server adds Cache-Control: no-store
+        headers = {**encode_position(Stream.AUTH, live.auth_seq), **self._give_nonce()}
+        return json_response(status, members, headers)  # the server adds Cache-Control: no-store
 
 
 def _parse_body(request: Request, *members: str) -> Mapping[str, Json]:

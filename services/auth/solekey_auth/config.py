@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from solekey_auth import limits
 from solekey_auth.limits import SECRET_BYTES, AuthLimits
-from solekey_auth.operator_key import OperatorKey
+from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.signing_key import SigningSecret
 from solekey_auth.sources import Network, parse_networks
 from solekey_eventlog.access.tokens import MAX_LIFETIME_S
@@ -106,6 +106,10 @@ class AuthConfig(ServiceConfig):
         except ValueError as error:
             problems.append(f"trusted_proxies: {error}")
         return problems
+
+    def derive_nonce_key(self) -> bytes:
+        """See ServiceConfig.derive_nonce_key: the same in all processes of the service."""
+        return self.open_operator_key().derive(Purpose.DPOP_NONCE)
 
     def open_operator_key(self) -> OperatorKey:
         """Give the operator key its type."""

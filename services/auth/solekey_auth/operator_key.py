@@ -21,6 +21,7 @@ class Purpose(StrEnum):
     USERNAME_DIGEST = "username-digest"
     BUDGET = "budget"
     SOURCE_SLOT = "source-slot"
+    DPOP_NONCE = "dpop-nonce"
 
 
 class OperatorKey:

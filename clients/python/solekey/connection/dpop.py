@@ -1,7 +1,7 @@
 """DPoP proofs (RFC 9449): each request shows that it comes from the device that the token is bound to.
 
 Wire format: a compact JWS (RFC 7515), header ``{"alg":"EdDSA","jwk":…,"typ":"dpop+jwt"}``, payload
-``{"ath"?,"htm","htu","iat","jti"}``. Spec: authentication.md §5.
+``{"ath"?,"htm","htu","iat","jti","nonce"?}``. Spec: authentication.md §5.
 """
 
 import base64
@@ -14,7 +14,14 @@ JTI_BYTES = 16
 
 
 def make_proof(
-    device_key: DeviceKey, *, method: str, url: str, iat: int, jti: bytes, access_token: str | None = None
+    device_key: DeviceKey,
+    *,
+    method: str,
+    url: str,
+    iat: int,
+    jti: bytes,
+    access_token: str | None = None,
+    nonce: str | None = None,
 ) -> str:
     """Make the proof for one request.
 
@@ -25,11 +32,14 @@ def make_proof(
         iat: now, in seconds since 1970.
         jti: 16 random bytes; the server takes each once.
         access_token: the token that goes along, if any; its hash is bound (`ath`).
+        nonce: the newest one that the service gave, if it gave any (RFC 9449 §8, §9).
     """
     header: dict[str, Json] = {"alg": "EdDSA", "typ": "dpop+jwt", "jwk": device_key.public_jwk}
     payload: dict[str, Json] = {"htm": method, "htu": url, "iat": iat, "jti": jti.hex()}
     if access_token is not None:
         payload["ath"] = _encode_base64url(hashlib.sha256(access_token.encode()).digest())
+    if nonce is not None:
+        payload["nonce"] = nonce
     signing_input = f"{_encode_base64url(encode_json(header))}.{_encode_base64url(encode_json(payload))}"
     signature = bytes.fromhex(device_key.sign(signing_input.encode()))
     return f"{signing_input}.{_encode_base64url(signature)}"

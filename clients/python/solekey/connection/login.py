@@ -135,6 +135,7 @@ class LoginClient:
             url=self._transport.server.origin + path,
             iat=int(self._runtime.now().timestamp()),
             jti=self._runtime.random(JTI_BYTES),
+            nonce=self._transport.find_nonce(path),
         )
 
     def _parse_session(self, answer: Mapping[str, Json]) -> LoggedIn:

@@ -16,7 +16,7 @@ import httpx
 
 from solekey.crypto.secrets import Confidential
 from solekey.errors import BadAnswerError, InsecureServerError, RedirectRefusedError, UnreachableError
-from solekey.errors.refusals import ServerRefusedError, UnavailableError
+from solekey.errors.refusals import ProofRefusedError, ServerRefusedError, UnavailableError
 from solekey.runtime import Runtime
 from solekey_protocol.encoding import Json, parse_lenient_json
 from solekey_protocol.errors import MalformedError
@@ -30,6 +30,7 @@ _TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 _PIECE_BYTES: Final = 64 * KIB
 _MAX_DIGITS: Final = 9
 _ORIGIN: Final = re.compile(r"[!-~]{9,300}", re.ASCII)  # what can stand in a request and in a certificate
+_NONCE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}", re.ASCII)  # RFC 9449 §8.1
 _BUSY: Final = frozenset({502, 503, 504})
 
 
@@ -91,6 +92,7 @@ class Transport:
     def __init__(self, server: Server, runtime: Runtime) -> None:
         self.server = server
         self._runtime = runtime
+        self._nonces: dict[str, str] = {}
         self._http = httpx.Client(
             base_url=server.origin,
             verify=_make_tls_context(server.ca_file) if runtime.http is None else True,
@@ -104,6 +106,10 @@ class Transport:
         """Close the connections."""
         self._http.close()
 
+    def find_nonce(self, path: str) -> str | None:
+        """Find the newest nonce that the service of this path gave for proofs (RFC 9449 §8.2)."""
+        return self._nonces.get(_name_service(path))
+
     def send(
         self,
         method: str,
@@ -116,6 +122,8 @@ class Transport:
         max_bytes: int = MAX_ANSWER_BYTES,
     ) -> Answer:
         """Send a request; ask again while the server is away or busy, if it may be repeated.
+
+        A request whose proof lacks the server's nonce was refused before it did anything: it is sent again.
 
         Args:
             method: the HTTP method.
@@ -132,9 +140,10 @@ class Transport:
         """
         attempts = MAX_ATTEMPTS if repeatable else 1
         for attempt in range(1, attempts + 1):
-            request = self._build_request(method, path, params, content, headers())
             try:
-                return self._exchange(request, max_bytes)
+                return self._send_with_nonce(
+                    lambda: self._build_request(method, path, params, content, headers()), max_bytes
+                )
             except UnavailableError as refusal:
                 wait_s = refusal.retry_after_s
                 if attempt == attempts:
@@ -146,6 +155,14 @@ class Transport:
             backoff_s = 0.1 * 2**attempt
             self._runtime.sleep(min(wait_s if wait_s is not None else backoff_s, MAX_WAIT_S))
         raise AssertionError("the last attempt returns or raises")
+
+    def _send_with_nonce(self, build: Callable[[], httpx.Request], max_bytes: int) -> Answer:
+        try:
+            return self._exchange(build(), max_bytes)
+        except ProofRefusedError as refusal:
+            if refusal.code != "use_dpop_nonce":
+                raise
+        return self._exchange(build(), max_bytes)
 
     def _build_request(
         self,
@@ -175,11 +192,19 @@ class Transport:
             raise _explain(error) from error
         finally:
             response.close()
+        nonce = response.headers.get("DPoP-Nonce", "")
+        if _NONCE.fullmatch(nonce):
+            self._nonces[_name_service(request.url.path)] = nonce
         if response.is_redirect:
             raise RedirectRefusedError(f"the server answered {request.url.path} with a redirect")
         if response.status_code >= 400:  # the first HTTP error status
             raise _build_refusal(response, body)
         return Answer(response.status_code, response.headers, body)
+
+
+def _name_service(path: str) -> str:
+    """Name the service that answers a path: ``v1/<service>``."""
+    return "/".join(path.split("/")[1:3])
 
 
 def _cut(content: bytes) -> Iterator[bytes]:

@@ -6,7 +6,7 @@
     ├── LoginRefusedError               login_refused: never which part was wrong
     ├── TooManyAttemptsError            too_many_attempts
     ├── SessionEndedError               token_invalid, token_expired, session_ended
-    ├── ProofRefusedError               dpop_invalid: most often a wrong clock
+    ├── ProofRefusedError               dpop_invalid (most often a wrong clock), use_dpop_nonce
     ├── DeviceNotTrustedError           device_not_trusted
     ├── DeviceRevokedError              device_revoked
     ├── StepUpRequiredError             step_up_required: a second factor, proven anew
@@ -131,7 +131,7 @@ _CODES: Mapping[type[ServerRefusedError], tuple[str, ...]] = {
     LoginRefusedError: ("login_refused",),
     TooManyAttemptsError: ("too_many_attempts",),
     SessionEndedError: ("token_invalid", "token_expired", "session_ended"),
-    ProofRefusedError: ("dpop_invalid",),
+    ProofRefusedError: ("dpop_invalid", "use_dpop_nonce"),
     DeviceNotTrustedError: ("device_not_trusted", "untrusted_device"),
     DeviceRevokedError: ("device_revoked",),
     StepUpRequiredError: ("step_up_required",),

@@ -4,6 +4,7 @@ Map
     level.py    Access: what an entry point asks of its caller
     tokens.py   mint_access_token, verify_access_token (RFC 9068 at+jwt, EdDSA)
     dpop.py     verify_dpop_proof (RFC 9449 §4.3)
+    nonce.py    Nonces: what proofs without a token must carry (RFC 9449 §8, §9)
     guard.py    Guard.admit: token, proof, session, device and freshness in order
 """
 

@@ -2,7 +2,8 @@
 
 *Wire format.* One ``DPoP`` header field with a compact JWS. Header: ``{"alg": "EdDSA", "typ": "dpop+jwt",
 "jwk": {"crv": "Ed25519", "kty": "OKP", "x"}}``. Claims: ``jti`` (16 to 128 characters), ``htm``, ``htu``,
-``iat``, and ``ath`` when an access token comes with it. The checks stand in the order of RFC 9449 §4.3.
+``iat``, ``ath`` when an access token comes with it, and ``nonce`` where the service asks for one. The checks
+stand in the order of RFC 9449 §4.3.
 """
 
 import hashlib
@@ -19,6 +20,7 @@ from solekey_eventlog.access.compact import (
     parse_base64url,
     parse_compact,
 )
+from solekey_eventlog.access.nonce import Nonces
 from solekey_eventlog.errors import DpopInvalid
 from solekey_eventlog.http.caller import DpopProof
 from solekey_protocol.encoding import Json, encode_json
@@ -32,7 +34,13 @@ _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
 def verify_dpop_proof(
-    values: Sequence[str], *, method: str, url: str, now: datetime, token: str | None = None
+    values: Sequence[str],
+    *,
+    method: str,
+    url: str,
+    now: datetime,
+    token: str | None = None,
+    nonces: Nonces | None = None,
 ) -> DpopProof:
     """Verify the proof that came with a request. Whether its ``jti`` was used before is the guard's business.
 
@@ -42,14 +50,17 @@ def verify_dpop_proof(
         url: the request's URL as clients see it, without query and fragment.
         now: the service's clock.
         token: the access token that came with it, if one did.
+        nonces: where its nonce must come from, if it needs one.
 
     Raises:
         DpopInvalid: names the check that failed.
+        UseDpopNonce: it lacks the server's nonce, or has an old one.
     """
     if len(values) != 1:  # check 1
         raise DpopInvalid(f"DPoP: expected one header field, got {len(values)}")
     try:
-        return _verify(parse_compact(values[0]), method, url, now, token)  # check 2: a single well-formed JWT
+        compact = parse_compact(values[0])  # check 2: a single well-formed JWT
+        return _verify(compact, method, url, now, token, nonces)
     except CompactError as error:
         raise DpopInvalid(f"DPoP: {error}") from error
 
@@ -65,7 +76,9 @@ def derive_token_hash(token: str) -> str:
     return encode_base64url(hashlib.sha256(token.encode()).digest())
 
 
-def _verify(compact: Compact, method: str, url: str, now: datetime, token: str | None) -> DpopProof:
+def _verify(
+    compact: Compact, method: str, url: str, now: datetime, token: str | None, nonces: Nonces | None
+) -> DpopProof:
     names = ("jti", "htm", "htu", *(("ath",) if token is not None else ()))
     claims = {name: _text(compact.claims, name) for name in names}  # check 3: required claims
     issued_at_s = compact.claims.get("iat")
@@ -83,7 +96,8 @@ def _verify(compact: Compact, method: str, url: str, now: datetime, token: str |
         raise CompactError("htm: made for another method")
     if _normalise(claims["htu"]) != _normalise(url):  # check 9
         raise CompactError("htu: made for another URL")
-    # Check 10 asks for a nonce that the server handed out: this platform's servers hand out none.
+    if nonces is not None:  # check 10
+        nonces.verify(compact.claims.get("nonce"), now)
     if abs(now.timestamp() - issued_at_s) > MAX_AGE_S:  # check 11
         raise CompactError(f"iat: further than {MAX_AGE_S} s from the service's clock")
     if token is not None and not hmac.compare_digest(claims["ath"], derive_token_hash(token)):  # check 12a

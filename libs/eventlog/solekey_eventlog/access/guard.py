@@ -3,7 +3,7 @@
 ::
 
     PUBLIC   nothing
-    PROOF    DPoP proof, not used before
+    PROOF    DPoP proof with the server's nonce (where the service gives some), not used before
     SESSION  proof -> token -> Solekey-After -> freshness of auth and devices -> [one transaction: proof not
              used before -> account not parked -> session open -> device not revoked]
     STEPPED_UP  ... -> second factor proven a short time ago
@@ -21,6 +21,7 @@ from sqlalchemy.exc import IntegrityError
 
 from solekey_eventlog.access.dpop import MAX_AGE_S, verify_dpop_proof
 from solekey_eventlog.access.level import Access
+from solekey_eventlog.access.nonce import Nonces
 from solekey_eventlog.access.tokens import AccessClaims, verify_access_token
 from solekey_eventlog.errors import (
     DeviceNotTrusted,
@@ -51,12 +52,14 @@ class Guard:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._forgot_s = kernel.clock.monotonic()
+        key = kernel.config.derive_nonce_key()
+        self._nonces = None if key is None else Nonces(key)
 
     def admit(self, request: Request, access: Access) -> Request:
         """Return the request with what is known of its sender: ``proof`` and ``caller``.
 
         Raises:
-            DpopInvalid, TokenInvalid, TokenExpired, SessionOver: nobody proved who is asking.
+            DpopInvalid, UseDpopNonce, TokenInvalid, TokenExpired, SessionOver: nobody proved who is asking.
             RevokedDevice, DeviceNotTrusted: somebody did, but may not.
             NotYetApplied, TrustStale, AccountParked: this service cannot know; ask again.
         """
@@ -81,6 +84,7 @@ class Guard:
             url=self._kernel.config.origin + request.path,
             now=self._kernel.clock.now(),
             token=token,
+            nonces=self._nonces if token is None else None,  # a token's hash is as fresh as a nonce
         )
 
     def _verify_token(self, token: str, proof: DpopProof) -> AccessClaims:

@@ -26,7 +26,9 @@ def problem_response(error: BaseException) -> Response:
     if isinstance(error, ProtocolError):
         error = derive_refusal(error)
     if isinstance(error, Refusal):
-        headers = {"Retry-After": str(error.retry_after_s)} if error.retry_after_s is not None else {}
+        headers = dict(error.headers)
+        if error.retry_after_s is not None:
+            headers["Retry-After"] = str(error.retry_after_s)
         if error.status == 401:
             headers["WWW-Authenticate"] = _challenge(error.code)
         return problem_document(
@@ -61,5 +63,7 @@ def problem_document(
 
 def _challenge(code: str) -> str:
     """Say which proof is expected (RFC 9449 §7.1)."""
-    error = "invalid_dpop_proof" if code == "dpop_invalid" else "invalid_token"
+    error = {"dpop_invalid": "invalid_dpop_proof", "use_dpop_nonce": "use_dpop_nonce"}.get(
+        code, "invalid_token"
+    )
     return f'DPoP error="{error}", algs="EdDSA"'
