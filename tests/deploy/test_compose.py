@@ -1,6 +1,7 @@
 """docker-compose.yml demands every secret, hides every server, and configures services as they want it."""
 
 from importlib import import_module
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from deploy.compose import (
     read_env_file,
 )
 
+from solekey_auth.config import AuthConfig
 from solekey_eventlog.config import ConfigError, ServiceConfig, load_config
 
 HARMLESS = {"SOLEKEY_HTTPS_PORT"}
@@ -99,6 +101,20 @@ def test_only_the_proxy_is_reached_from_outside(compose: dict[str, Any]) -> None
     published = {name for name, service in compose["services"].items() if "ports" in service}
     assert published == {"proxy"}
     assert compose["networks"]["backend"]["internal"] is True
+
+
+def test_auth_believes_the_proxy_alone_about_where_requests_come_from(compose: dict[str, Any]) -> None:
+    environment = compose["services"]["auth"]["environment"]
+    (trusted,) = load_config(AuthConfig, environment).find_proxies()
+    assert str(trusted.network_address) == compose["services"]["proxy"]["networks"]["backend"]["ipv4_address"]
+    assert trusted.num_addresses == 1
+    (pool,) = compose["networks"]["backend"]["ipam"]["config"]
+    assert trusted.subnet_of(ip_network(pool["subnet"]))
+    assert not trusted.overlaps(ip_network(pool["ip_range"]))  # no other container is given it
+    others = [
+        name for name in SERVICES if "SOLEKEY_TRUSTED_PROXIES" in compose["services"][name]["environment"]
+    ]
+    assert others == ["auth"]
 
 
 def test_every_server_tells_its_health(compose: dict[str, Any]) -> None:
