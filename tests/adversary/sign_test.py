@@ -1,12 +1,13 @@
 """A statistical test with a stated error and power: is one thing slower than another by more than a margin?
 
-Two things are timed in pairs, in random order, so that whatever else the machine does meets both alike. Judged
-are the signs of (difference minus margin): if the true median difference lies within the margin, each sign is a
-coin that shows "beyond" at most half of the time, whatever the distribution of the noise. The number of pairs
-beyond the margin is then at most Binomial(n, 1/2), and its exact tails give
+Two things are timed in pairs, in random order, so that whatever else the machine does meets both alike.
+Judged are the signs of (difference minus margin): if the true median difference lies within the margin,
+each sign is a coin that shows "beyond" at most half of the time, whatever the distribution of the noise.
+The number of pairs beyond the margin is then at most Binomial(n, 1/2), and its exact tails give
 
 - the error: `critical_count` (n, alpha) is reached by chance with a probability of at most alpha;
-- the power: a delay under which a share p of the pairs lies beyond the margin is found with `derive_power` (n, p).
+- the power: a delay under which a share p of the pairs lies beyond the margin is found with
+  `derive_power` (n, p).
 
 The share p depends on the machine's noise: it is estimated from a pilot, from below, and n follows from it.
 """

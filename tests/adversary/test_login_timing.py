@@ -1,14 +1,15 @@
 """Does the time of an answer tell whether a user name exists? A statistical test; sign_test.py has the method.
 
-Stated: while the median difference is at most MARGIN_S, the test fails with a probability of at most 1e-6. A
-delay of DETECTABLE_S[i] on one side is found with a probability of at least 1 - 2e-6, unless the machine becomes
-noisier than it was in the pilot; i is the first for which MOST_PAIRS are enough in that noise. The positive
-control puts this very delay into the answers for the known name, and must be found. On two cores with other work
-on them it was 0.5 ms for logins and 0.5 to 2 ms for challenges. Timed is the service as it stands behind the
-HTTP server, on SQLite, commits included.
+Stated: while the median difference is at most MARGIN_S, the test fails with a probability of at most
+1e-6. A delay of DETECTABLE_S[i] on one side is found with a probability of at least 1 - 2e-6, unless the
+machine becomes noisier than it was in the pilot; i is the first for which MOST_PAIRS are enough in that
+noise. The positive control puts this very delay into the answers for the known name, and must be found.
+On two cores with other work on them it was 0.5 ms for logins and 0.5 to 2 ms for challenges. Timed is
+the service as it stands behind the HTTP server, on SQLite, commits included.
 
-A known name is asked for from a device that its account does not know, as a stranger does: who holds a device
-key of the account is counted in a budget of its own and answered 0.7 ms sooner, but knows the name already.
+A known name is asked for from a device that its account does not know, as a stranger does: who holds a
+device key of the account is counted in a budget of its own and answered 0.7 ms sooner, but knows the
+name already.
 """
 
 import gc
