@@ -1,4 +1,4 @@
-"""Does the time of an answer tell whether a user name exists? A statistical test; sign_test.py has the method.
+"""Does the time of an answer tell whether a user name exists? Statistics: see sign_test.py.
 
 Stated: while the median difference is at most MARGIN_S, the test fails with a probability of at most
 1e-6. A delay of DETECTABLE_S[i] on one side is found with a probability of at least 1 - 2e-6, unless the
