@@ -43,7 +43,7 @@ error, and silent with `--json` and `--quiet`.
 | 4 | the login was refused |
 | 5 | the user key is mistyped, or not the one that is in force |
 | 6 | the server misbehaved: other bytes, other history, another certificate |
-| 7 | no such item or device, or several |
+| 7 | no such item, device, session or factor, or several |
 | 8 | try again later: the server is away or busy |
 | 9 | the server refused, for another reason |
 | 130 | interrupted; run the command again to go on |

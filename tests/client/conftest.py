@@ -1,10 +1,13 @@
 """The client against an in-process server, and (``platform``) against the real one in its own process."""
 
+import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import click
 import pytest
 
 from client.fake_server import ORIGIN, FakeServer
@@ -35,6 +38,7 @@ class World:
         ) as sign_up:
             sign_up.register(PASSWORD)
             session = self.stack.enter_context(sign_up.prove_second_factor(PASSWORD, self.server.code()))
+            self.attend(session)
             user_key = sign_up.make_user_key()
             self.phrase = user_key.to_phrase()
             sign_up.found(session, user_key)
@@ -51,7 +55,12 @@ class World:
             device_name=name,
             runtime=self.runtime,
         )
-        self.sessions[name] = self.stack.enter_context(session)
+        self.sessions[name] = self.attend(self.stack.enter_context(session))
+        return session
+
+    def attend(self, session: Session) -> Session:
+        """Sit somebody in front of a session, who proves the second factor when that is asked for again."""
+        session.connection.on_step_up = lambda: session.step_up(self.server.code())
         return session
 
     def add_device(self, name: str) -> Session:
@@ -61,7 +70,7 @@ class World:
 
     def reopen(self, name: str) -> Session:
         """The device after its program was started anew."""
-        return self.stack.enter_context(Session.open(self.folder / name, self.runtime))
+        return self.attend(self.stack.enter_context(Session.open(self.folder / name, self.runtime)))
 
     def key(self) -> UserKey:
         return UserKey.from_phrase(self.phrase)
@@ -108,3 +117,40 @@ def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformProce
     process.start()
     yield process
     process.stop()
+
+
+@pytest.fixture
+def run_cli(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run a command in this process, against the fake server: (exit code, stdout, stderr)."""
+    from solekey import cli, runtime
+    from solekey.account import enrolment, session
+
+    for module in (enrolment, session, runtime):
+        monkeypatch.setattr(module, "Runtime", lambda **_: world.runtime)
+    for name in [name for name in os.environ if name.startswith("SOLEKEY_")]:
+        monkeypatch.delenv(name)
+
+    def run(device: str, *arguments: str | Path) -> tuple[int, str, str]:
+        code = cli.run([*(str(each) for each in arguments), "--profile", str(world.folder / device)])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Sit a person at a terminal, who gives these answers in order; a function makes its answer then."""
+
+    def sit(*answers: str | Callable[[], str]) -> None:
+        remaining = list(answers)
+
+        def answer(prompt: str, **_: object) -> str:
+            click.echo(prompt, err=True)
+            given = remaining.pop(0)
+            return given if isinstance(given, str) else given()
+
+        monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+        monkeypatch.setattr(click, "prompt", answer)
+
+    return sit

@@ -6,55 +6,27 @@ fork, swap, forge, die at any point) is done here.
 """
 
 import json
-from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pyotp
 
-from solekey_protocol.encoding import encode_cbor, encode_json, parse_cbor
+from client.fake_factors import TOTP_ID, TOTP_SECRET, FactorDesk
+from client.fake_parts import FakeAccount, RefusedError, Tamper, answer, cbor, problem
+from solekey_protocol.encoding import encode_json, parse_cbor
 from solekey_protocol.errors import ProtocolError
 from solekey_protocol.event import Event, encode_event
 from solekey_protocol.events import Body, Stream
 from solekey_protocol.events import auth as auth_said
+from solekey_protocol.events.devices import DeviceRevoked
+from solekey_protocol.events.rotation import RotationStarted
 from solekey_protocol.ids import AccountId, DeviceId, PublicKey, SessionId, Timestamp, compute_digest
 from solekey_protocol.limits import MAX_BATCH_BYTES, MAX_PART_BYTES
 from solekey_protocol.statements import SignedStatement, parse_signed_statement, verify_signature
-from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, VaultStream
 
 ORIGIN = "https://solekey.test"
-TOTP_SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
-Tamper = Callable[[httpx.Request, httpx.Response], httpx.Response]
-
-
-@dataclass
-class FakeAccount:
-    account: AccountId
-    username: str
-    login_key: PublicKey
-    kdf: Mapping[str, Any]
-    events: dict[Stream, list[Event]] = field(default_factory=lambda: defaultdict(list))
-    states: dict[Stream, Any] = field(default_factory=dict)
-    wraps: dict[str, bytes] = field(default_factory=dict)
-    objects: dict[str, bytes] = field(default_factory=dict)
-    names: list[dict[str, str]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.states = {
-            Stream.AUTH: AuthStream.start(self.account),
-            Stream.DEVICES: DevicesStream.start(self.account),
-            Stream.VAULT: VaultStream.start(self.account),
-            Stream.ROTATION: RotationStream.start(self.account),
-        }
-
-
-@dataclass
-class RefusedError(Exception):
-    status: int
-    code: str
 
 
 class FakeServer(httpx.BaseTransport):
@@ -66,6 +38,7 @@ class FakeServer(httpx.BaseTransport):
         self.sessions: dict[str, tuple[FakeAccount, DeviceId, SessionId]] = {}
         self.requests: list[tuple[str, str]] = []
         self.made = 0
+        self.desk = FactorDesk(self)
         self.tamper: Tamper
         self.before: Callable[[httpx.Request], None]
         self.be_honest()
@@ -79,7 +52,7 @@ class FakeServer(httpx.BaseTransport):
         self.now += timedelta(seconds=seconds)
 
     def code(self) -> str:
-        return pyotp.TOTP(TOTP_SECRET).at(int(self.now.timestamp()))
+        return pyotp.TOTP(self.desk.secret).at(int(self.now.timestamp()))
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.read()
@@ -88,7 +61,7 @@ class FakeServer(httpx.BaseTransport):
         try:
             response = self._route(request)
         except RefusedError as refusal:
-            response = problem(refusal.status, refusal.code)
+            response = problem(refusal.status, refusal.code, refusal.more)
         except ProtocolError as error:
             conflict = error.code in {"chain_fork", "sequence_gap", "chain_broken", "transition_refused"}
             status = 409 if conflict else 403 if error.code == "untrusted_device" else 422
@@ -119,26 +92,40 @@ class FakeServer(httpx.BaseTransport):
 
     def _route(self, request: httpx.Request) -> httpx.Response:
         _, _, service, *rest = request.url.path.split("/")
+        opened = self._route_without_token(request, rest) if service == "auth" else None
+        return opened or self._route_with_token(request, service, rest)
+
+    def _route_without_token(self, request: httpx.Request, rest: list[str]) -> httpx.Response | None:
         body = request.content
-        match request.method, service, rest:
-            case "POST", "auth", ["accounts"]:
+        match request.method, rest:
+            case "POST", ["accounts"]:
                 return self._register(json.loads(body))
-            case "POST", "auth", ["challenges"]:
+            case "POST", ["challenges"]:
                 account = self.accounts[json.loads(body)["username"]]
                 return answer({"challenge": "ab" * 32, "expires_in_s": 120, "kdf": account.kdf})
-            case "POST", "auth", ["sessions"]:
+            case "POST", ["passkey-options"]:
+                account = self.accounts[json.loads(body)["username"]]
+                return answer({"passkeys": list(account.passkeys)})
+            case "POST", ["sessions"]:
                 return self._log_in(request, json.loads(body))
-            case "POST", "auth", ["sessions", "refresh"]:
+            case "POST", ["sessions", "refresh"]:
                 return self._refresh(json.loads(body)["refresh_token"])
-        account, device, session = self._admit(request, service)
+        return None
+
+    def _route_with_token(self, request: httpx.Request, service: str, rest: list[str]) -> httpx.Response:
+        body = request.content
+        account, session = self._admit(request, service)
         match request.method, service, rest:
-            case "DELETE", "auth", ["sessions", _]:
-                reason = auth_said.SessionEnd.LOGOUT
-                return self._event(self.said(account, auth_said.SessionEnded(session, reason)))
+            case "DELETE", "auth", ["sessions", ended]:
+                own = ended == session
+                reason = auth_said.SessionEnd.LOGOUT if own else auth_said.SessionEnd.ENDED_BY_USER
+                return self.event(self.said(account, auth_said.SessionEnded(SessionId(ended), reason)))
+            case _, "auth", ["step-up" | "factors" | "login-key" | "close", *_]:
+                return self.desk.answer(request, account, session, rest)
             case "GET", _, ["events"]:
                 return self._events(account, Stream(service), int(request.url.params["after"]))
             case "POST", _, ["statements"]:
-                return self._statement(account, device, Stream(service), json.loads(body))
+                return self._statement(account, session, Stream(service), json.loads(body))
             case "GET", "devices", ["names"]:
                 return answer({"names": account.names})
             case _, "vault", _:
@@ -177,8 +164,7 @@ class FakeServer(httpx.BaseTransport):
             verify_signature(account.login_key, message, members["signature"])
         except ProtocolError as error:
             raise RefusedError(401, "login_refused") from error
-        if members["code"] != self.code():
-            raise RefusedError(401, "login_refused")
+        factor = self.desk.accept(account, members, members["challenge"])
         device = derive_device(header["jwk"])
         known = account.states[Stream.DEVICES].devices.get(device)
         if known and known.status.value == "revoked":
@@ -186,9 +172,9 @@ class FakeServer(httpx.BaseTransport):
         self.made += 1
         session = SessionId.from_raw(self.made.to_bytes(16, "big"))
         if not account.states[Stream.AUTH].factors:
-            self.said(account, auth_said.MfaEnrolled(auth_said.Factor.TOTP, compute_digest(b"totp salt")))
+            self.said(account, auth_said.MfaEnrolled(auth_said.Factor.TOTP, TOTP_ID))
         ends = Timestamp.from_datetime(self.now + timedelta(hours=12))
-        self.said(account, auth_said.SessionOpened(session, device, auth_said.Factor.TOTP, ends))
+        self.said(account, auth_said.SessionOpened(session, device, factor, ends))
         return self._issue(account, device, session)
 
     def _issue(self, account: FakeAccount, device: DeviceId, session: SessionId) -> httpx.Response:
@@ -216,7 +202,7 @@ class FakeServer(httpx.BaseTransport):
         self.said(account, auth_said.SessionRefreshed(session, generation))
         return self._issue(account, device, session)
 
-    def _admit(self, request: httpx.Request, service: str) -> tuple[FakeAccount, DeviceId, SessionId]:
+    def _admit(self, request: httpx.Request, service: str) -> tuple[FakeAccount, SessionId]:
         name, _, number = request.headers["Authorization"].removeprefix("DPoP ").partition("-")
         if name != service or number not in self.sessions:
             raise RefusedError(401, "token_expired")
@@ -226,25 +212,28 @@ class FakeServer(httpx.BaseTransport):
         known = account.states[Stream.DEVICES].devices.get(device)
         if known and known.status.value == "revoked":
             raise RefusedError(403, "device_revoked")
-        return account, device, session
+        return account, session
 
     def _events(self, account: FakeAccount, stream: Stream, after: int) -> httpx.Response:
         events = account.events[stream]
         body = b"".join(event.raw + b"\n" for event in events[after : after + 500])
         return httpx.Response(200, content=body, headers=_position(stream, len(events)))
 
-    def _event(self, event: Event, status: int = 201) -> httpx.Response:
+    def event(self, event: Event, status: int = 201) -> httpx.Response:
         return httpx.Response(status, content=event.raw, headers=_position(event.stream, event.seq))
 
     def _statement(
-        self, account: FakeAccount, device: DeviceId, stream: Stream, document: dict[str, Any]
+        self, account: FakeAccount, session: SessionId, stream: Stream, document: dict[str, Any]
     ) -> httpx.Response:
+        device = account.states[Stream.AUTH].sessions[session].device
         name = document.pop("name", None)
         signed = parse_signed_statement(document)
         assert (signed.statement.account, signed.statement.device) == (account.account, device)
         for event in account.events[stream]:
             if event.signed is not None and event.signed.digest == signed.digest:
-                return self._event(event, 200)
+                return self.event(event, 200)
+        if isinstance(signed.statement.body, DeviceRevoked | RotationStarted):
+            self.desk.verify_stepped_up(account, session)
         if stream is Stream.DEVICES:
             account.states[stream].verify_next(signed)
         elif device not in account.states[Stream.DEVICES].trusted:
@@ -252,7 +241,7 @@ class FakeServer(httpx.BaseTransport):
         event = self.said(account, signed)
         if name is not None:
             account.names.append({"device": device, **name})
-        return self._event(event)
+        return self.event(event)
 
     def _vault(self, request: httpx.Request, account: FakeAccount, rest: list[str]) -> httpx.Response:
         match request.method, rest:
@@ -294,18 +283,6 @@ class FakeServer(httpx.BaseTransport):
                 break
             found.append(None if data is None else data[:each])
         return cbor({"objects": found})
-
-
-def answer(members: Mapping[str, Any], status: int = 200) -> httpx.Response:
-    return httpx.Response(status, content=encode_json(members))
-
-
-def cbor(members: Mapping[str, Any]) -> httpx.Response:
-    return httpx.Response(200, content=encode_cbor(members))
-
-
-def problem(status: int, code: str) -> httpx.Response:
-    return httpx.Response(status, content=encode_json({"code": code, "title": code, "status": status}))
 
 
 def _position(stream: Stream, seq: int) -> dict[str, str]:

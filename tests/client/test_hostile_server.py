@@ -8,7 +8,8 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from client.fake_server import ORIGIN, cbor
+from client.fake_parts import cbor
+from client.fake_server import ORIGIN
 from solekey import Runtime, Server, SignUp, UserKey, trust_device
 from solekey.account.devices import _DeviceName
 from solekey.connection.transport import Transport

@@ -7,7 +7,8 @@ import sys
 
 import pytest
 from client.conftest import PASSWORD, USERNAME
-from client.fake_server import ORIGIN, TOTP_SECRET
+from client.fake_factors import TOTP_SECRET
+from client.fake_server import ORIGIN
 
 from solekey import Profile, UserKey, change_user_key, rekey_data
 from solekey.recovery import read_kit

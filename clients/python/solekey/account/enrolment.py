@@ -21,6 +21,7 @@ from typing import Self, cast
 from solekey.account.session import Session
 from solekey.connection.connection import Connection
 from solekey.connection.login import LoggedIn, TotpSecret
+from solekey.connection.second_factor import Proof
 from solekey.connection.transport import Server
 from solekey.crypto import KdfParameters, UntrustedKdfParameters, UserKey, accept_kdf_parameters
 from solekey.errors import BadAnswerError
@@ -94,7 +95,7 @@ class SignUp:
         parameters = accept_kdf_parameters(UntrustedKdfParameters.parse(kdf))
         return self._connection.logins.register(self.profile.account, details.username, password, parameters)
 
-    def prove_second_factor(self, password: str, code: str) -> Session:
+    def prove_second_factor(self, password: str, code: Proof) -> Session:
         """Log in for the first time, with a code of the authenticator. Raises LoginRefusedError."""
         logged_in = self._connection.logins.log_in(self.profile.details.username, password, code)
         _adopt(self._connection, logged_in)
@@ -132,7 +133,7 @@ def log_in(
     *,
     username: str | None,
     password: str,
-    code: str,
+    code: Proof,
     device_name: str | None = None,
     device_key: str | None = None,
     runtime: Runtime | None = None,
@@ -145,7 +146,7 @@ def log_in(
         server: where a new device logs in; None for a known one.
         username: who; None for a known device.
         password: the password.
-        code: the authenticator's code of now.
+        code: the authenticator's code of now, or another second factor: `RecoveryCode`, `Passkey`.
         device_name: what a new device calls itself.
         device_key: where a new device's key is kept: `file:`, `keyring:[NAME]` or `pkcs11:…`.
         runtime: clock, randomness, network, a person to ask for a token's PIN.

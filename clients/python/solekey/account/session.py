@@ -7,7 +7,11 @@ from types import TracebackType
 from typing import Self
 
 from solekey.account.devices import Devices
+from solekey.account.factors import Factors
+from solekey.account.sessions import Sessions
+from solekey.account.step_up import step_up
 from solekey.connection.connection import Connection
+from solekey.connection.second_factor import Proof
 from solekey.crypto import UserKey
 from solekey.profile.profile import Profile
 from solekey.runtime import Runtime
@@ -28,6 +32,8 @@ class Session:
         self.streams = Streams(connection)
         self.author = Author(connection, self.streams)
         self.devices = Devices(connection, self.streams, self.author)
+        self.factors = Factors(connection, self.streams)
+        self.sessions = Sessions(connection, self.streams, self.devices)
 
     @classmethod
     def open(cls, profile: Profile | Path, runtime: Runtime | None = None) -> Self:
@@ -66,6 +72,16 @@ class Session:
     def sync(self) -> None:
         """Verify and follow what has happened in the account. Raises EvidenceError."""
         self.streams.sync()
+
+    def step_up(self, proof: Proof) -> None:
+        """Prove a second factor again: an authenticator's code, or another proof. Some acts ask for it.
+
+        Raises:
+            LoginRefusedError: it was refused; a code is good once.
+            TooManyAttemptsError: too many were wrong; wait.
+            PasskeyError: the security key did not sign.
+        """
+        step_up(self.connection, proof)
 
     @contextmanager
     def unlock(self, user_key: UserKey) -> Iterator[Vault]:

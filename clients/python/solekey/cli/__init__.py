@@ -3,8 +3,8 @@
 ``state`` what all commands share · ``answers`` prompts, flags, environment, stdin · ``exit_codes`` ·
 ``hardening`` no core dumps ·
 ``new_user_key`` its kit and its words, before it is in force ·
-``account`` ``items`` ``devices`` ``rotate`` ``events`` ``user_key`` ``recovery`` one module a group of
-commands.
+``account`` ``items`` ``devices`` ``sessions`` ``factors`` ``rotate`` ``events`` ``user_key`` ``recovery`` one
+module a group of commands · ``second_factor`` codes, recovery codes, security keys.
 
 Nothing heavy is imported before a command runs, so that ``--help`` and completion are quick.
 """
@@ -28,6 +28,8 @@ _HOMES: Final = {
     "list": "solekey.cli.items",
     "remove": "solekey.cli.items",
     "devices": "solekey.cli.devices",
+    "sessions": "solekey.cli.sessions",
+    "factors": "solekey.cli.factors",
     "rotate": "solekey.cli.rotate",
     "user-key": "solekey.cli.user_key",
     "recovery": "solekey.cli.recovery",
@@ -57,8 +59,8 @@ class LazyGroup(click.Group):
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Exit codes: 0 done, 1 failed, 2 usage, 3 not logged in, 4 login refused, 5 wrong or mistyped "
-    "user key, passphrase or PIN, 6 the server misbehaved, 7 no such item or device, 8 try again later, "
-    "9 refused, 130 interrupted.",
+    "user key, passphrase or PIN, 6 the server misbehaved, 7 no such item, device, session or factor, "
+    "8 try again later, 9 refused, 130 interrupted.",
 )
 @click.version_option(package_name="solekey", message="%(prog)s %(version)s")
 @state_options

@@ -1,6 +1,6 @@
 """``solekey signup``, ``login``, ``logout`` and ``status``."""
 
-import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,18 +10,19 @@ from solekey.cli.answers import (
     ask,
     ask_new_password,
     ask_user_key,
-    code_options,
-    iter_codes,
     password_option,
     user_key_option,
 )
 from solekey.cli.new_user_key import KitChoice, keep_kit, kit_options, prepare_user_key
+from solekey.cli.second_factor import AUTO, code_options, factor_options, iter_proofs
 from solekey.cli.state import Cli, pass_cli, state_options
+from solekey.cli.totp import show_totp, totp_qr_option
 
 if TYPE_CHECKING:
     from solekey.account.enrolment import SignUp
     from solekey.account.session import Session
     from solekey.connection.login import TotpSecret
+    from solekey.connection.second_factor import Proof
     from solekey.connection.transport import Server
     from solekey.crypto import UserKey
     from solekey.recovery.kit import RecoveryKit
@@ -58,6 +59,7 @@ _device_key = click.option(
 @_username
 @password_option
 @code_options
+@totp_qr_option
 @user_key_option
 @_device_name
 @_device_key
@@ -75,8 +77,7 @@ def signup(
     ca: Path | None,
     username: str | None,
     password: str | None,
-    code: str | None,
-    totp_secret: str | None,
+    totp_qr: Path | None,
     user_key: str | None,
     device_name: str | None,
     device_key: str | None,
@@ -105,7 +106,7 @@ def signup(
         device_key=device_key,
         runtime=state.make_runtime(),
     ) as sign_up:
-        session, totp = _prove(state, sign_up, ask_new_password(password), code, totp_secret)
+        session, totp = _prove(state, sign_up, ask_new_password(password), totp_qr)
         with session:
             key = _choose_user_key(state, session, user_key, KitChoice(kit, letter, accept_risk))
             sign_up.found(session, key)
@@ -127,7 +128,7 @@ def signup(
 @_ca
 @_username
 @password_option
-@code_options
+@factor_options
 @_device_name
 @_device_key
 @click.option(
@@ -143,8 +144,6 @@ def login(
     ca: Path | None,
     username: str | None,
     password: str | None,
-    code: str | None,
-    totp_secret: str | None,
     device_name: str | None,
     device_key: str | None,
     kit: Path | None,
@@ -158,28 +157,23 @@ def login(
     secret = ask(password, "Password", "--password")
 
     from solekey.account.enrolment import log_in
-    from solekey.errors.refusals import LoginRefusedError
 
-    refusal: LoginRefusedError | None = None
-    for attempt in iter_codes(code, totp_secret):
-        try:
-            session = log_in(
-                state.profile,
-                pinned,
-                username=name,
-                password=secret,
-                code=attempt,
-                device_name=device_name,
-                device_key=device_key,
-                runtime=state.make_runtime(),
-                kit=made,
-            )
-        except LoginRefusedError as error:
-            refusal = error
-        else:
-            break
-    else:
-        raise refusal or click.UsageError("no code")
+    runtime = state.make_runtime()
+
+    def attempt(proof: "Proof") -> "Session":
+        return log_in(
+            state.profile,
+            pinned,
+            username=name,
+            password=secret,
+            code=proof,
+            device_name=device_name,
+            device_key=device_key,
+            runtime=runtime,
+            kit=made,
+        )
+
+    session = _try_proofs(iter_proofs(state, runtime), attempt)
     with session:
         _emit_login(state, session)
 
@@ -230,12 +224,25 @@ def _read_kit(path: Path) -> "RecoveryKit":
     return read_kit(path).kit
 
 
+def _try_proofs(proofs: "Iterator[Proof]", attempt: "Callable[[Proof], Session]") -> "Session":
+    """Try one proof after the other while the login is refused; only codes made from a secret are several."""
+    from solekey.errors.refusals import LoginRefusedError
+
+    refusal: LoginRefusedError | None = None
+    for proof in proofs:
+        try:
+            return attempt(proof)
+        except LoginRefusedError as error:
+            refusal = error
+    raise refusal or click.UsageError("no code")
+
+
 def _prove(
-    state: Cli, sign_up: "SignUp", password: str, code: str | None, totp_secret: str | None
+    state: Cli, sign_up: "SignUp", password: str, picture: Path | None
 ) -> "tuple[Session, TotpSecret | None]":
     """Register and log in, or go on where an earlier attempt stopped."""
     from solekey.errors import NotLoggedInError
-    from solekey.errors.refusals import LoginRefusedError, SessionEndedError, TakenError
+    from solekey.errors.refusals import SessionEndedError, TakenError
 
     if sign_up.logged_in:
         try:
@@ -244,31 +251,16 @@ def _prove(
             state.tell("The session of the earlier attempt is over: log in again.")
     try:
         totp = sign_up.register(password)
-        _show_totp(state, totp)
+        show_totp(state, totp, picture)
     except TakenError as error:
         if error.code != "account_taken":
             raise
         totp = None  # the second factor is proven already, the answer to it was lost
-    if code == "auto":
-        code, totp_secret = None, totp.secret if totp else totp_secret
-    refusal: LoginRefusedError | None = None
-    for attempt in iter_codes(code, totp_secret):
-        try:
-            return sign_up.prove_second_factor(password, attempt), totp
-        except LoginRefusedError as error:
-            refusal = error
-    raise refusal or click.UsageError("no code")
-
-
-def _show_totp(state: Cli, totp: "TotpSecret") -> None:
-    if state.as_json:
-        state.emit({"step": "totp", "secret": totp.secret, "uri": totp.uri})
-        return
-    if sys.stdout.isatty():
-        import segno
-
-        segno.make(totp.uri).terminal(compact=True)
-    click.echo(f"Add this to your authenticator app: {totp.secret}\n{totp.uri}")
+    given = state.second_factor
+    if given.code == AUTO:
+        given.code, given.totp_secret = None, totp.secret if totp else given.totp_secret
+    proofs = iter_proofs(state, state.make_runtime())
+    return _try_proofs(proofs, lambda proof: sign_up.prove_second_factor(password, proof)), totp
 
 
 def _choose_user_key(state: Cli, session: "Session", given: str | None, choice: KitChoice) -> "UserKey":

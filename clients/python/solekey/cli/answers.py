@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-STEP_S: Final = 30
 PASSPHRASE_ENV: Final = "SOLEKEY_PASSPHRASE"  # noqa: S105  # a variable's name
 PIN_ENV: Final = "SOLEKEY_PIN"
 PROMPT: Final = "prompt:"
@@ -25,7 +24,9 @@ PROMPT: Final = "prompt:"
 
 def secret_option(flag: str, env: str, help_: str) -> Callable[[F], F]:
     """Add an option for a secret. On the command line ``-`` means a line of stdin, ``@file`` a file."""
-    return click.option(flag, envvar=env, show_envvar=True, callback=_read, help=help_, metavar="SECRET")
+    return click.option(
+        flag, envvar=env, show_envvar=True, callback=read_secret, help=help_, metavar="SECRET"
+    )
 
 
 def password_option(command: F) -> F:
@@ -33,23 +34,6 @@ def password_option(command: F) -> F:
     return secret_option("--password", "SOLEKEY_PASSWORD", "The password; it proves who you are, no more.")(
         command
     )
-
-
-def code_options(command: F) -> F:
-    """Add ``--code`` and the authenticator's secret for scripts."""
-    for option in (
-        click.option(
-            "--totp-secret",
-            envvar="SOLEKEY_TOTP_SECRET",
-            show_envvar=True,
-            callback=_read,
-            metavar="SECRET",
-            help="The authenticator's secret, for scripts that hold it; codes are made from it.",
-        ),
-        secret_option("--code", "SOLEKEY_CODE", "The authenticator's six digits."),
-    ):
-        command = option(command)
-    return command
 
 
 def user_key_option(command: F) -> F:
@@ -150,29 +134,13 @@ def ask_person(question: str) -> str:
     return str(click.prompt(question, hide_input=True, confirmation_prompt=twice, err=True))
 
 
-def iter_codes(code: str | None, totp_secret: str | None) -> Iterator[str]:
-    """Codes to try: the given one, or made from the secret, for this step and the next ones."""
-    if code is not None or totp_secret is None:
-        yield ask(code, "Authenticator code", "--code", hidden=False)
-        return
-    import time
-
-    import pyotp
-
-    generator = pyotp.TOTP(totp_secret)
-    step = int(time.time()) // STEP_S
-    yield generator.generate_otp(step)
-    yield generator.generate_otp(step + 1)  # when this step was used up: servers take the next one early
-    time.sleep(max((step + 1) * STEP_S + 0.5 - time.time(), 0))
-    yield generator.generate_otp(step + 2)
-
-
 def _remember_spec(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
     del parameter
     context.ensure_object(Cli).user_key_from = value
 
 
-def _read(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+def read_secret(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Take a secret as it stands, or from where ``-`` or ``@file`` on the command line point."""
     if value is None or parameter.name is None:
         return value
     if context.get_parameter_source(parameter.name) is not ParameterSource.COMMANDLINE:

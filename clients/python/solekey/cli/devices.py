@@ -9,6 +9,7 @@ from solekey.cli.items import unlocked
 from solekey.cli.new_user_key import KitChoice, kit_options
 from solekey.cli.recovery import read_key_and_kit
 from solekey.cli.rotate import choose_new_user_key
+from solekey.cli.second_factor import factor_options
 from solekey.cli.state import ID_CHARS, Cli, pass_cli, state_options
 from solekey.cli.stored_key import describe_outcome, stored_key_follows
 
@@ -86,6 +87,7 @@ def trust(state: Cli, kit: Path | None, user_key: str | None) -> None:
 @user_key_option
 @new_user_key_options
 @kit_options
+@factor_options
 @state_options
 @pass_cli
 def revoke(

@@ -8,6 +8,7 @@ import click
 from solekey.cli.answers import new_user_key_options, secret_option, user_key_option
 from solekey.cli.items import unlocked
 from solekey.cli.new_user_key import KitChoice, keep_kit, kit_options, prepare_user_key
+from solekey.cli.second_factor import factor_options
 from solekey.cli.state import Cli, pass_cli, state_options
 from solekey.cli.stored_key import describe_outcome, stored_key_follows
 
@@ -27,6 +28,7 @@ def rotate() -> None:
 @user_key_option
 @new_user_key_options
 @kit_options
+@factor_options
 @state_options
 @pass_cli
 def rotate_user_key(
@@ -57,6 +59,7 @@ def rotate_user_key(
 
 @rotate.command("data-key")
 @user_key_option
+@factor_options
 @state_options
 @pass_cli
 def rotate_data_key(state: Cli, user_key: str | None) -> None:

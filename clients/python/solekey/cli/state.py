@@ -32,6 +32,26 @@ def _default_profile() -> Path:
     return Path(platformdirs.user_data_dir("solekey", appauthor=False)) / "default"
 
 
+@dataclass(slots=True, repr=False)
+class FactorChoice:
+    """What second factor the person has given; nothing: ask. The order is that of precedence.
+
+    Attributes:
+        recovery_code: one of the account's recovery codes.
+        passkey: use the security key.
+        code: the authenticator's code of now.
+        totp_secret: the authenticator's secret: codes are made from it.
+    """
+
+    recovery_code: str | None = None
+    passkey: bool = False
+    code: str | None = None
+    totp_secret: str | None = None
+
+    def __repr__(self) -> str:
+        return "FactorChoice(<redacted>)"
+
+
 @dataclass(slots=True)
 class Cli:
     """The state of one invocation.
@@ -40,6 +60,7 @@ class Cli:
         profile, as_json, quiet: see `state_options`.
         user_key_from: what `--user-key-from` says.
         user_key_source: the provider that the user key came from, once it did.
+        second_factor: what was given of it.
     """
 
     profile: Path = field(default_factory=_default_profile)
@@ -47,6 +68,7 @@ class Cli:
     quiet: bool = False
     user_key_from: str | None = None
     user_key_source: str | None = None
+    second_factor: FactorChoice = field(default_factory=FactorChoice)
 
     @property
     def console(self) -> "Console":
@@ -82,10 +104,12 @@ class Cli:
             raise NotLoggedInError("there is no session on this device")
 
     def open_session(self) -> "Session":
-        """Open the profile's session."""
+        """Open the profile's session. What asks for a fresh second factor gets it from the person."""
         from solekey.account.session import Session
 
-        return Session.open(self.profile, self.make_runtime())
+        session = Session.open(self.profile, self.make_runtime())
+        session.connection.on_step_up = lambda: _step_up(self, session)
+        return session
 
     def make_runtime(self) -> "Runtime":
         """Make the surroundings of a session: the real ones, with a person who may be asked for a PIN."""
@@ -113,6 +137,12 @@ class Cli:
 
         with show_bar(what, in_bytes=in_bytes) as bar:
             yield bar
+
+
+def _step_up(state: Cli, session: "Session") -> None:
+    from solekey.cli.second_factor import ask_for_step_up
+
+    ask_for_step_up(state, session)
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:

@@ -1,18 +1,19 @@
 """Calls to the services with a session: tokens, proofs, positions, and one refresh when a token has expired.
 
 Every answer names a position of its stream; every request says which positions this client knows, so that no
-service answers from a state that is older. Spec: authentication.md §5, conventions.md §8.
+service answers from a state that is older. What asks for a fresh second factor is asked once more when
+`Connection.on_step_up` has proven one. Spec: authentication.md §5, §6.4, conventions.md §8.
 """
 
-from collections.abc import Mapping
-from threading import Lock
+from collections.abc import Callable, Mapping
+from threading import Lock, RLock
 from typing import Final
 
 from solekey.connection.dpop import JTI_BYTES, make_proof
 from solekey.connection.login import LoginClient
 from solekey.connection.transport import MAX_ANSWER_BYTES, Answer, Transport
 from solekey.errors import NotLoggedInError
-from solekey.errors.refusals import SessionEndedError
+from solekey.errors.refusals import SessionEndedError, StepUpRequiredError
 from solekey.profile.profile import Profile, Tokens
 from solekey.runtime import Runtime
 from solekey_protocol.encoding import Json, encode_json
@@ -34,7 +35,12 @@ _MAX_SEQ_DIGITS: Final = 10
 
 
 class Connection:
-    """A profile's session with its server. Close it in the end. Calls may come from several threads."""
+    """A profile's session with its server. Close it in the end. Calls may come from several threads.
+
+    Attributes:
+        on_step_up: called when a request asks for a fresh second factor (403 step_up_required); it proves one
+            (`Session.step_up`), or raises. The request is then repeated, once. None: the refusal is raised.
+    """
 
     def __init__(self, profile: Profile, runtime: Runtime) -> None:
         self.profile = profile
@@ -44,6 +50,10 @@ class Connection:
         self._positions: dict[Stream, int] = {}
         self._tokens: Tokens | None = None
         self._lock = Lock()
+        self.on_step_up: Callable[[], None] | None = None
+        self._step_up_lock = RLock()
+        self._stepping_up = False
+        self._step_ups = 0
 
     def close(self) -> None:
         """Close the connections; the session stays open at the server."""
@@ -83,11 +93,13 @@ class Connection:
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
         max_bytes: int = MAX_ANSWER_BYTES,
+        repeatable: bool = True,
     ) -> Answer:
-        """Call a service; refresh the session once if its token has expired.
+        """Call a service; refresh the session once if its token has expired, step up once if that is asked.
 
         Raises:
             SessionEndedError: the session is over; log in again.
+            StepUpRequiredError: a fresh second factor is asked for, and nobody proves one.
             ServerRefusedError, TransportError: see `Transport.send`.
         """
         full_path = f"/v1/{service}/{path}"
@@ -99,27 +111,23 @@ class Connection:
                 **self._make_headers(service, method, full_path),
             }
 
-        if self.tokens.expires_at <= self.runtime.now():
-            self._refresh(self.tokens)
-        used = self.tokens
-        for may_refresh in (True, False):
-            try:
-                answer = self._transport.send(
-                    method,
-                    full_path,
-                    headers=make_headers,
-                    params=params,
-                    content=content,
-                    max_bytes=max_bytes,
-                )
-            except SessionEndedError as refusal:
-                if not may_refresh or refusal.code == "session_ended":
-                    raise
-                self._refresh(used)
-            else:
-                self._note(answer)
-                return answer
-        raise AssertionError("the second attempt returns or raises")
+        def send() -> Answer:
+            return self._transport.send(
+                method,
+                full_path,
+                headers=make_headers,
+                params=params,
+                content=content,
+                repeatable=repeatable,
+                max_bytes=max_bytes,
+            )
+
+        step_ups = self._step_ups
+        try:
+            return self._send_fresh(send)
+        except StepUpRequiredError as refusal:
+            self._step_up(refusal, step_ups)
+            return self._send_fresh(send)
 
     def call_json(
         self, service: Stream, method: str, path: str, members: Mapping[str, Json] | None = None
@@ -127,6 +135,34 @@ class Connection:
         """Call with a JSON object and return the answer's."""
         content = encode_json(members) if members is not None else b""
         return self.call(service, method, path, content=content).json()
+
+    def _send_fresh(self, send: Callable[[], Answer]) -> Answer:
+        if self.tokens.expires_at <= self.runtime.now():
+            self._refresh(self.tokens)
+        used = self.tokens
+        try:
+            answer = send()
+        except SessionEndedError as refusal:
+            if refusal.code == "session_ended":
+                raise
+            self._refresh(used)
+            answer = send()
+        self._note(answer)
+        return answer
+
+    def _step_up(self, refusal: StepUpRequiredError, step_ups: int) -> None:
+        """Have a second factor proven, unless another thread has done so since the request was sent."""
+        with self._step_up_lock:
+            if self._step_ups > step_ups:
+                return
+            if self.on_step_up is None or self._stepping_up:
+                raise refusal
+            self._stepping_up = True
+            try:
+                self.on_step_up()
+            finally:
+                self._stepping_up = False
+            self._step_ups += 1
 
     def _make_headers(self, service: Stream, method: str, path: str) -> Mapping[str, str]:
         token = self.tokens.access[service]

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import cast
 
 from solekey.connection.dpop import JTI_BYTES, make_proof
+from solekey.connection.second_factor import FactorChallenge, Proof, open_proof
 from solekey.connection.transport import Answer, Transport
 from solekey.crypto import (
     Confidential,
@@ -80,17 +81,18 @@ class LoginClient:
             raise BadAnswerError("the registration's answer is not for this account")
         return TotpSecret(str(totp.get("secret")), str(totp.get("uri")))
 
-    def log_in(self, username: str, password: str, code: str) -> LoggedIn:
-        """Open a session with the password and a code of the second factor.
+    def log_in(self, username: str, password: str, proof: Proof) -> LoggedIn:
+        """Open a session with the password and a second factor: a code, or another proof.
 
         Raises:
             LoginRefusedError: something was wrong; nobody is told what.
+            PasskeyError: the security key did not sign.
             KdfDowngradeError, KdfExcessiveError: the server asks for parameters that are not used.
         """
         challenge = self._post("/v1/auth/challenges", {"username": username})
         parameters = accept_kdf_parameters(UntrustedKdfParameters.parse(challenge.get("kdf")))
         with derive_login_key(password, parameters) as login_key:
-            return self._open_session(username, str(challenge.get("challenge")), code, login_key)
+            return self._open_session(username, str(challenge.get("challenge")), proof, login_key)
 
     def refresh(self, tokens: Tokens) -> LoggedIn:
         """Trade the one-time refresh token for new tokens.
@@ -102,7 +104,7 @@ class LoginClient:
         answer = self._post(path, {"refresh_token": tokens.refresh}, proof=True)
         return self._parse_session(answer)
 
-    def _open_session(self, username: str, challenge: str, code: str, login_key: LoginKey) -> LoggedIn:
+    def _open_session(self, username: str, challenge: str, proof: Proof, login_key: LoginKey) -> LoggedIn:
         signed: dict[str, Json] = {
             "challenge": challenge,
             "origin": self._transport.server.origin,
@@ -112,10 +114,18 @@ class LoginClient:
         request: dict[str, Json] = {
             "username": username,
             "challenge": challenge,
-            "code": code,
             "signature": login_key.sign(LOGIN_CONTEXT + encode_json(signed)),
         }
-        return self._parse_session(self._post("/v1/auth/sessions", request, proof=True, repeatable=False))
+
+        def find_passkeys() -> Json:
+            path = "/v1/auth/passkey-options"
+            return self._post(path, request, proof=True, repeatable=False).get("passkeys")
+
+        asked = FactorChallenge(self._transport.server.origin, challenge, find_passkeys)
+        factor = open_proof(proof).prove(asked)
+        proven: dict[str, Json] = {"code": factor["code"]} if factor["kind"] == "totp" else {"factor": factor}
+        answer = self._post("/v1/auth/sessions", {**request, **proven}, proof=True, repeatable=False)
+        return self._parse_session(answer)
 
     def _post(
         self, path: str, members: Mapping[str, Json], *, proof: bool = False, repeatable: bool = True

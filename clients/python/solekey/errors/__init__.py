@@ -36,6 +36,10 @@
     │   ├── ForgedEventError         event_forged          a record that breaks the rules of its stream
     │   └── SwappedObjectError       object_swapped        other bytes than a signed commit names
     │       └── LostObjectError      object_lost           ... or none at all
+    ├── AccountError                                   the account's factors and sessions
+    │   ├── FactorMissingError       factor_missing        no such second factor
+    │   ├── SessionMissingError      session_missing       no such open session
+    │   └── OutputExistsError        output_exists         a file is where secrets were to be written
     ├── VaultError
     │   ├── ItemMissingError         item_missing
     │   ├── ItemNameError            item_name_ambiguous   several items have this name
@@ -103,6 +107,12 @@
 Spec: conventions.md §6.
 """
 
+from solekey.errors.account import (
+    AccountError,
+    FactorMissingError,
+    OutputExistsError,
+    SessionMissingError,
+)
 from solekey.errors.base import SolekeyError
 from solekey.errors.ciphertext import (
     ContentSizeError,
@@ -214,6 +224,7 @@ from solekey.errors.vault import (
 )
 
 __all__ = [
+    "AccountError",
     "BadAnswerError",
     "ContentSizeError",
     "ContentionError",
@@ -222,6 +233,7 @@ __all__ = [
     "EmptyPasswordError",
     "EvidenceError",
     "ExtraMissingError",
+    "FactorMissingError",
     "ForeignDeviceError",
     "ForeignShareError",
     "ForeignUserKeyError",
@@ -250,6 +262,7 @@ __all__ = [
     "OpenError",
     "OpenStage",
     "OsKeyringError",
+    "OutputExistsError",
     "PasskeyError",
     "PasskeyExistsError",
     "PasskeyMissingError",
@@ -277,6 +290,7 @@ __all__ = [
     "RotationError",
     "SealError",
     "SecretError",
+    "SessionMissingError",
     "ShareChecksumError",
     "ShareCountError",
     "ShareError",

@@ -1,0 +1,86 @@
+"""The open sessions of an account: which there are, on which devices; ending them.
+
+Spec: authentication.md §6.
+"""
+
+from dataclasses import dataclass
+
+from solekey.account.devices import Devices
+from solekey.connection.connection import Connection
+from solekey.errors import SessionMissingError
+from solekey.streams.streams import Streams
+from solekey_protocol.events import Stream
+from solekey_protocol.ids import DeviceId, SessionId, Timestamp
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A session that is open, as the verified events say.
+
+    Attributes:
+        id, device: which, and on which device.
+        device_name: what that device is called; None if nothing vouches for a name, or it is not enrolled.
+        opened_at, expires_at: when its user logged in, and when it ends at the latest.
+        proven_at: when its user proved a second factor last.
+        current: whether it is the one that asks.
+    """
+
+    id: SessionId
+    device: DeviceId
+    device_name: str | None
+    opened_at: Timestamp
+    expires_at: Timestamp
+    proven_at: Timestamp
+    current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Sessions:
+    """The open sessions of one account."""
+
+    connection: Connection
+    streams: Streams
+    devices: Devices
+
+    def list(self) -> "tuple[SessionInfo, ...]":
+        """List them, the oldest first."""
+        self.streams.sync(Stream.AUTH)
+        names = {info.id: info.name for info in self.devices.list()}
+        current = self.connection.tokens.session
+        found = [
+            SessionInfo(
+                id=session.session,
+                device=session.device,
+                device_name=names.get(session.device),
+                opened_at=session.opened_at,
+                expires_at=session.expires_at,
+                proven_at=session.proven_at,
+                current=session.session == current,
+            )
+            for session in self.streams.auth.sessions.values()
+        ]
+        return tuple(sorted(found, key=lambda info: (info.opened_at, info.id)))
+
+    def find(self, name_or_id: str) -> SessionInfo:
+        """Find one by its id, or by its device's name or id. Raises SessionMissingError: none, or several."""
+        found = [info for info in self.list() if name_or_id in (info.id, info.device, info.device_name)]
+        if len(found) != 1:
+            raise SessionMissingError(f"{len(found)} open sessions are called {name_or_id!r}")
+        return found[0]
+
+    def end(self, session: SessionId) -> None:
+        """End a session: every service refuses its tokens. The device stays trusted and may log in again.
+
+        Raises:
+            NotFoundRefusal: it is not open any more.
+        """
+        self.connection.call(Stream.AUTH, "DELETE", f"sessions/{session}")
+        if session == self.connection.tokens.session:
+            self.connection.profile.forget_tokens()
+
+    def end_others(self) -> "tuple[SessionId, ...]":
+        """End all sessions but this one."""
+        others = tuple(info.id for info in self.list() if not info.current)
+        for session in others:
+            self.end(session)
+        return others

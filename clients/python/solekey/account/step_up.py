@@ -1,0 +1,34 @@
+"""Proving a second factor again, inside a session. Spec: authentication.md §6.4."""
+
+from solekey.connection.connection import Connection
+from solekey.connection.second_factor import FactorChallenge, Proof, open_proof
+from solekey.errors import BadAnswerError
+from solekey_protocol.encoding import Json, encode_json
+from solekey_protocol.errors import ProtocolError
+from solekey_protocol.event import parse_event
+from solekey_protocol.events import Stream
+from solekey_protocol.events.auth import SessionSteppedUp
+
+
+def step_up(connection: Connection, proof: Proof) -> None:
+    """Prove a second factor in this session; for some minutes, what asks for a fresh one is allowed.
+
+    Every service hears of it through the account's events: later requests wait until it has.
+
+    Raises:
+        LoginRefusedError: the factor was refused. TooManyAttemptsError: wait.
+        PasskeyError: the security key did not sign.
+    """
+    members = connection.call_json(Stream.AUTH, "POST", "step-up/challenges", {})
+    challenge = str(members.get("challenge"))
+    asked = FactorChallenge(connection.profile.server.origin, challenge, lambda: members.get("passkeys"))
+    request: dict[str, Json] = {"challenge": challenge, "factor": open_proof(proof).prove(asked)}
+    answer = connection.call(Stream.AUTH, "POST", "step-up", content=encode_json(request), repeatable=False)
+    try:
+        event = parse_event(answer.body)
+    except ProtocolError as error:
+        raise BadAnswerError(f"the server answered a step-up with no event: {error}") from error
+    said = event.body
+    if not isinstance(said, SessionSteppedUp) or said.session != connection.tokens.session:
+        raise BadAnswerError("the server answered a step-up with another event")
+    connection.note_position(Stream.AUTH, event.seq)

@@ -1,0 +1,185 @@
+"""``solekey factors list``, ``add-totp``, ``add-passkey``, ``recovery-codes`` and ``remove``."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from solekey.cli.answers import ask
+from solekey.cli.second_factor import factor_options, open_key
+from solekey.cli.state import Cli, pass_cli, state_options
+from solekey.cli.totp import show_totp, totp_qr_option
+
+if TYPE_CHECKING:
+    from solekey.account.factors import FactorInfo, RecoveryCodes
+    from solekey.account.session import Session
+    from solekey.connection.login import TotpSecret
+
+_ID_CHARS: Final = 12
+_NAMES: Final = {"totp": "authenticator app", "passkey": "passkey", "recovery_codes": "recovery codes"}
+_FEW_CODES: Final = 3
+_ADVICE: Final = """\
+Each code replaces your authenticator once, at a login or where a second factor is asked for again.
+Print them, or put them in a safe or a password manager, away from your authenticator. They open no
+data: the 24 words do. Codes of an earlier set work no more.
+"""
+
+
+@click.group()
+def factors() -> None:
+    """See, add and remove second factors: authenticator app, passkeys, recovery codes.
+
+    What changes them asks for a second factor again, if the last one was proven more than 5 minutes ago.
+    """
+
+
+@factors.command("list")
+@state_options
+@pass_cli
+def list_factors(state: Cli) -> None:
+    """List the second factors, as the verified events say."""
+    with state.open_session() as session:
+        found = session.factors.list()
+    if state.as_json:
+        state.emit({"factors": [_describe(info) for info in found]})
+        return
+    from rich.table import Column, Table
+
+    table = Table("factor", "name", "since", Column("id", no_wrap=True), "", box=None)
+    for info in found:
+        left = f"{info.codes_left} left" if info.codes_left is not None else ""
+        name = _NAMES[info.factor.value]
+        table.add_row(name, info.name or "", info.enrolled_at[:16], info.id[:_ID_CHARS], left)
+    state.console.print(table)
+    for info in found:
+        if info.codes_left is not None and info.codes_left < _FEW_CODES:
+            state.tell("Few recovery codes are left. Make new ones: solekey factors recovery-codes")
+
+
+@factors.command("add-totp")
+@totp_qr_option
+@click.option(
+    "--new-code",
+    metavar="CODE",
+    envvar="SOLEKEY_NEW_CODE",
+    show_envvar=True,
+    help="A code of the new authenticator; `auto` makes it from the secret just received, for scripts.",
+)
+@factor_options
+@state_options
+@pass_cli
+def add_totp(state: Cli, totp_qr: Path | None, new_code: str | None) -> None:
+    """Put another authenticator app in the place of the present one, such as on a new phone.
+
+    The new one is in force when you have entered a code of it; until then the old one is.
+    """
+    with state.open_session() as session:
+        totp = session.factors.add_totp()
+        show_totp(state, totp, totp_qr)
+        factor_id = _confirm(session, totp, new_code)
+    if state.as_json:
+        state.emit({"factor": "totp", "factor_id": factor_id})
+    else:
+        state.tell("The new authenticator is in force. Delete the old entry from your app: it works no more.")
+
+
+@factors.command("add-passkey")
+@click.option("--name", default="security key", show_default=True, help="What it is called in the list.")
+@click.option("--resident", is_flag=True, help="Keep the passkey on the key itself, if it has room.")
+@factor_options
+@state_options
+@pass_cli
+def add_passkey(state: Cli, name: str, *, resident: bool) -> None:
+    """Add the security key (USB, NFC) that is connected. Its codes cannot be phished."""
+    with state.open_session() as session:
+        factor_id = session.factors.add_passkey(open_key(), name, resident=resident)
+    if state.as_json:
+        state.emit({"factor": "passkey", "factor_id": factor_id, "name": name})
+    else:
+        state.tell(f"{name!r} is added. Use it: solekey login --passkey")
+
+
+@factors.command("recovery-codes")
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write them to a file that only you can read, instead of printing them.",
+)
+@factor_options
+@state_options
+@pass_cli
+def recovery_codes(state: Cli, output: Path | None) -> None:
+    """Make a new set of recovery codes, for the day when the authenticator is lost. Shown once.
+
+    The codes of the set before work no more.
+    """
+    with state.open_session() as session:
+        if output is None:
+            _print_codes(state, session.factors.make_recovery_codes())
+            return
+        from solekey.cli.secret_files import new_secret_file
+
+        with new_secret_file(output) as file:
+            made = session.factors.make_recovery_codes()
+            file.write("".join(f"{code}\n" for code in made.codes).encode())
+    if state.as_json:
+        state.emit({"codes": len(made.codes), "output": str(output)})
+    else:
+        state.tell(f"{len(made.codes)} codes are in {output}. {_ADVICE}")
+
+
+@factors.command()
+@click.argument("factor")
+@factor_options
+@state_options
+@pass_cli
+def remove(state: Cli, factor: str) -> None:
+    """Remove FACTOR: its id or how that begins (8 characters), its name, or its kind.
+
+    The last factor that the server's policy asks for cannot be removed: add another one first.
+    """
+    with state.open_session() as session:
+        found = session.factors.find(factor)
+        session.factors.remove(found.id)
+    if state.as_json:
+        state.emit({"removed": found.id, "factor": found.factor.value})
+    else:
+        state.tell(f"Removed: {found.name or _NAMES[found.factor.value]}. It is refused from now on.")
+
+
+def _describe(info: "FactorInfo") -> dict[str, object]:
+    return {
+        "factor": info.factor.value,
+        "factor_id": info.id,
+        "name": info.name,
+        "enrolled_at": info.enrolled_at,
+        "codes_left": info.codes_left,
+    }
+
+
+def _confirm(session: "Session", totp: "TotpSecret", new_code: str | None) -> str:
+    """Confirm the new authenticator with a code of it; a person may mistype it."""
+    from solekey.errors.refusals import LoginRefusedError
+
+    if new_code == "auto":
+        import pyotp
+
+        new_code = pyotp.TOTP(totp.secret).at(session.connection.runtime.now())
+    while True:
+        typed = ask(new_code, "Code of the NEW authenticator", "--new-code", hidden=False)
+        try:
+            return session.factors.confirm_totp(typed)
+        except LoginRefusedError:
+            if new_code is not None or not sys.stdin.isatty():
+                raise
+            click.echo("That was not accepted: enter the six digits that the new one shows now.", err=True)
+
+
+def _print_codes(state: Cli, made: "RecoveryCodes") -> None:
+    if state.as_json:
+        state.emit({"codes": list(made.codes)})
+        return
+    click.echo("\n".join(made.codes))
+    state.tell(f"\n{_ADVICE}They are shown once.")

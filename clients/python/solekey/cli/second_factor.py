@@ -1,0 +1,169 @@
+"""The second factor of a command: from a flag, the environment, a security key, or by asking.
+
+A code works once, also for another device: whoever asks for one says when the present one is used up, and a
+script that holds the authenticator's secret takes the next one. Spec: authentication.md §3.3, §6.4.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import click
+
+from solekey.cli.answers import ask, read_secret
+from solekey.cli.state import Cli
+
+if TYPE_CHECKING:
+    from solekey.account.session import Session
+    from solekey.connection.passkeys import PasskeyDevice
+    from solekey.connection.second_factor import Proof
+    from solekey.runtime import Runtime
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+STEP_S: Final = 30
+ATTEMPTS: Final = 3
+AUTO: Final = "auto"
+_CODE: Final = re.compile(r"[0-9\s]{6,12}", re.ASCII)
+_WHY_AGAIN: Final = "This asks for your second factor again, so that nobody does it at an unlocked screen."
+
+
+def code_options(command: F) -> F:
+    """Add ``--code`` and the authenticator's secret for scripts; what was given is in `Cli.second_factor`."""
+    help_ = "The authenticator's secret, for scripts that hold it; codes are made from it."
+    command = _secret("--totp-secret", "SOLEKEY_TOTP_SECRET", help_)(command)
+    return _secret("--code", "SOLEKEY_CODE", "The authenticator's six digits.")(command)
+
+
+def factor_options(command: F) -> F:
+    """Add all ways in which a second factor may be given."""
+    command = click.option(
+        "--passkey",
+        is_flag=True,
+        expose_value=False,
+        callback=_remember,
+        help="Use the security key that is connected, in the place of a code.",
+    )(command)
+    help_ = "A recovery code in the place of the authenticator's; it is used up."
+    return code_options(_secret("--recovery-code", "SOLEKEY_RECOVERY_CODE", help_)(command))
+
+
+def iter_proofs(state: Cli, runtime: "Runtime", *, used_at: datetime | None = None) -> "Iterator[Proof]":
+    """Proofs to try, one after the other while they are refused; the first is the best.
+
+    Args:
+        state: the invocation, with what was given.
+        runtime: clock and sleep.
+        used_at: when a code of this account was accepted last, as far as this device knows.
+    """
+    from solekey.connection.second_factor import Passkey, RecoveryCode
+
+    given = state.second_factor
+    if given.recovery_code is not None:
+        yield RecoveryCode(given.recovery_code)
+    elif given.passkey:
+        yield Passkey(open_key())
+    elif given.code is not None:
+        yield given.code
+    elif given.totp_secret is not None:
+        yield from _make_codes(given.totp_secret, runtime, used_at)
+    else:
+        yield _ask_proof(runtime, used_at)
+
+
+def ask_for_step_up(state: Cli, session: "Session") -> None:
+    """Prove a second factor again: what `Connection.on_step_up` does for the command.
+
+    Raises:
+        LoginRefusedError: what was given, or typed three times, was refused.
+    """
+    from solekey.errors.refusals import LoginRefusedError
+
+    given = state.second_factor
+    asking = not (given.recovery_code or given.passkey or given.code or given.totp_secret)
+    if asking:
+        state.tell(_WHY_AGAIN)
+    refusal: LoginRefusedError | None = None
+    for attempt in range(ATTEMPTS if asking and sys.stdin.isatty() else 1):
+        if attempt:
+            click.echo("That was not accepted. A code works once: wait for the next one.", err=True)
+        used_at = find_last_code(session)
+        for proof in iter_proofs(state, session.connection.runtime, used_at=used_at):
+            try:
+                session.step_up(proof)
+            except LoginRefusedError as error:
+                refusal = error
+            else:
+                return
+    raise refusal or click.UsageError("no second factor was given")
+
+
+def open_key() -> "PasskeyDevice":
+    """Open the security key that is connected; its PIN is asked for like a token's."""
+    from solekey.cli.answers import ask_person
+    from solekey.connection.security_keys import open_security_key
+
+    return open_security_key(ask=ask_person, tell=lambda text: click.echo(text, err=True))
+
+
+def find_last_code(session: "Session") -> datetime | None:
+    """Find when a code of the account's authenticator was accepted last, on whichever device."""
+    from solekey_protocol.events import Stream
+    from solekey_protocol.events.auth import Factor, SessionOpened, SessionSteppedUp
+
+    session.streams.sync(Stream.AUTH)
+    for event in reversed(session.streams.events(Stream.AUTH)):
+        if isinstance(event.body, SessionOpened | SessionSteppedUp) and event.body.factor is Factor.TOTP:
+            return event.time.datetime
+    return None
+
+
+def _make_codes(secret: str, runtime: "Runtime", used_at: datetime | None) -> Iterator[str]:
+    """Codes of three steps, each as soon as servers take it: one step early. A used step is passed over."""
+    import pyotp
+
+    generator = pyotp.TOTP("".join(secret.split()))
+    step = _step(runtime.now())
+    if used_at is not None:
+        step = min(max(step, _step(used_at) + 1), step + 2)  # never wait for a clock that is far ahead
+    for each in range(step, step + 3):
+        opens = (each - 1) * STEP_S + 0.5
+        runtime.sleep(max(opens - runtime.now().timestamp(), 0))
+        yield generator.generate_otp(each)
+
+
+def _ask_proof(runtime: "Runtime", used_at: datetime | None) -> "Proof":
+    from solekey.connection.second_factor import RecoveryCode
+
+    question = "Authenticator code"
+    if used_at is not None and _step(used_at) >= _step(runtime.now()):
+        wait_s = max(int((_step(used_at) + 1) * STEP_S - runtime.now().timestamp()) + 1, 1)
+        question += f" (the next one, in {wait_s} s: each works once, and the present one is used)"
+    typed = ask(None, question, "--code", hidden=False).strip()
+    return typed if _CODE.fullmatch(typed) else RecoveryCode(typed)
+
+
+def _step(moment: datetime) -> int:
+    return int(moment.timestamp()) // STEP_S
+
+
+def _secret(flag: str, env: str, help_: str) -> Callable[[F], F]:
+    return click.option(
+        flag,
+        envvar=env,
+        show_envvar=True,
+        expose_value=False,
+        callback=_remember,
+        metavar="SECRET",
+        help=help_,
+    )
+
+
+def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
+    if value in (None, False) or parameter.name is None:
+        return
+    if parameter.name != "passkey":
+        value = read_secret(context, parameter, value)
+    setattr(context.ensure_object(Cli).second_factor, parameter.name, value)

@@ -1,0 +1,70 @@
+"""``solekey sessions list`` and ``end``."""
+
+import click
+
+from solekey.cli.state import ID_CHARS, Cli, pass_cli, state_options
+
+
+@click.group()
+def sessions() -> None:
+    """See where you are logged in, and log out there."""
+
+
+@sessions.command("list")
+@state_options
+@pass_cli
+def list_sessions(state: Cli) -> None:
+    """List the open sessions, as the verified events say; the oldest first."""
+    with state.open_session() as session:
+        found = session.sessions.list()
+    rows = [
+        {
+            "id": info.id,
+            "device": info.device,
+            "device_name": info.device_name,
+            "opened_at": info.opened_at,
+            "expires_at": info.expires_at,
+            "proven_at": info.proven_at,
+            "current": info.current,
+        }
+        for info in found
+    ]
+    if state.as_json:
+        state.emit({"sessions": rows})
+        return
+    from rich.table import Column, Table
+
+    ids = Column("id", no_wrap=True, min_width=ID_CHARS)
+    table = Table("device", "logged in", "ends at", "second factor", ids, "", box=None)
+    for info in found:
+        name = info.device_name or "(no verified name)"
+        mark = "this session" if info.current else ""
+        times = (info.opened_at[:16], info.expires_at[:16], info.proven_at[:16])
+        table.add_row(name, *times, info.id, mark)
+    state.console.print(table)
+
+
+@sessions.command()
+@click.argument("session_", metavar="[SESSION]", required=False)
+@click.option("--others", is_flag=True, help="End all but this one.")
+@state_options
+@pass_cli
+def end(state: Cli, session_: str | None, *, others: bool) -> None:
+    """End SESSION (its id, or its device's name) at once, on whichever device it is.
+
+    The device stays trusted and may log in again with password and second factor. A device that is lost is
+    revoked instead: solekey devices revoke.
+    """
+    if (session_ is None) != others:
+        raise click.UsageError("give either SESSION or --others")
+    with state.open_session() as session:
+        if session_ is None:
+            ended = session.sessions.end_others()
+        else:
+            found = session.sessions.find(session_)
+            session.sessions.end(found.id)
+            ended = (found.id,)
+    if state.as_json:
+        state.emit({"ended": list(ended)})
+    else:
+        state.tell(f"Ended: {len(ended)} session{'' if len(ended) == 1 else 's'}.")

@@ -1,0 +1,30 @@
+"""The account's factors and sessions. Spec: conventions.md §6."""
+
+from solekey.errors.base import SolekeyError
+
+
+class AccountError(SolekeyError):
+    """Something about the account itself."""
+
+    code = "account_refused"
+
+
+class FactorMissingError(AccountError):
+    """There is no such second factor in this account, or several are called so."""
+
+    code = "factor_missing"
+    ADVICE = "Run `solekey factors list` and use one of its ids."
+
+
+class SessionMissingError(AccountError):
+    """There is no such open session of this account, or several are called so."""
+
+    code = "session_missing"
+    ADVICE = "Run `solekey sessions list` and use one of its ids."
+
+
+class OutputExistsError(AccountError):
+    """There is a file where secrets were to be written. Nothing was changed."""
+
+    code = "output_exists"
+    ADVICE = "Choose another file name: a file with secrets in it is never overwritten."
