@@ -24,6 +24,7 @@ class Runtime:
         now: the wall clock, UTC.
         random: cryptographically random bytes.
         sleep: waits for seconds, between retries.
+        monotonic: seconds since some moment, by a clock that nobody sets.
         http: replaces the network (TLS included) by an in-process transport.
         ask: asks a person for the PIN of a token that keeps the device key; refuses if not given.
     """
@@ -31,6 +32,7 @@ class Runtime:
     now: Callable[[], datetime] = _now
     random: RandomSource = os.urandom
     sleep: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
     http: httpx.BaseTransport | None = None
     ask: Ask = refuse_to_ask
 

@@ -27,6 +27,9 @@ MAX_EVENTS_ANSWER_BYTES: Final = 64 * MIB
 MAX_ATTEMPTS: Final = 6
 MAX_WAIT_S: Final = 5.0
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
+_PATIENCE_S: Final = 60.0
+_MIN_BYTES_PER_S: Final = 4 * KIB
+"""An answer may take as long as its bytes so far need at this speed, and the patience."""
 _PIECE_BYTES: Final = 64 * KIB
 _MAX_DIGITS: Final = 9
 _ORIGIN: Final = re.compile(r"[!-~]{9,300}", re.ASCII)  # what can stand in a request and in a certificate
@@ -100,6 +103,7 @@ class Transport:
             timeout=_TIMEOUT,
             follow_redirects=False,
             trust_env=False,  # no proxy, authority or credentials from the environment
+            headers={"Accept-Encoding": "identity"},  # what is compressed may grow without limit
         )
 
     def close(self) -> None:
@@ -187,7 +191,7 @@ class Transport:
         except httpx.TransportError as error:
             raise _explain(error) from error
         try:
-            body = _read(response, max_bytes)
+            body = _read(response, max_bytes, self._runtime.monotonic)
         except httpx.TransportError as error:
             raise _explain(error) from error
         finally:
@@ -213,14 +217,19 @@ def _cut(content: bytes) -> Iterator[bytes]:
         yield content[start : start + _PIECE_BYTES]
 
 
-def _read(response: httpx.Response, max_bytes: int) -> bytes:
+def _read(response: httpx.Response, max_bytes: int, monotonic: Callable[[], float]) -> bytes:
+    if response.headers.get("Content-Encoding", "identity") != "identity":
+        raise BadAnswerError("the server's answer is compressed, which nobody asked for")
     pieces: list[bytes] = []
     size = 0
+    begun_s = monotonic()
     for piece in response.iter_bytes():
         pieces.append(piece)
         size += len(piece)
         if size > max_bytes:
             raise BadAnswerError(f"the server's answer is longer than {max_bytes} bytes")
+        if size < (monotonic() - begun_s - _PATIENCE_S) * _MIN_BYTES_PER_S:
+            raise UnreachableError(f"the server's answer comes slower than {_MIN_BYTES_PER_S} bytes a second")
     return b"".join(pieces)
 
 
