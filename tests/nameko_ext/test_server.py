@@ -84,6 +84,12 @@ def test_a_query_is_plain(demo: Demo, query: str) -> None:
         assert client.get(f"/v1/vault/slow?{query}").json()["code"] == "malformed"
 
 
+def test_a_service_is_told_the_address_of_the_connection_and_nothing_that_the_client_says(demo: Demo) -> None:
+    with demo.client() as client:
+        headers = {"X-Forwarded-For": "192.0.2.1", "Remote-Addr": "192.0.2.2", "X-Real-Ip": "192.0.2.3"}
+        assert client.get("/v1/vault/peer", headers=headers).json() == {"peer": "127.0.0.1"}
+
+
 def test_a_connection_is_kept(demo: Demo) -> None:
     with demo.connect() as connection:
         for _ in range(3):

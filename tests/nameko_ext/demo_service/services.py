@@ -72,6 +72,10 @@ class DemoVault:
     def cbor(self, request: Request) -> Response:
         return json_response(200, {"members": len(parse_cbor_body(request))})
 
+    @http("GET", "/v1/vault/peer", access=Access.PUBLIC)
+    def peer(self, request: Request) -> Response:
+        return json_response(200, {"peer": request.peer})
+
     @http("GET", "/v1/vault/boom", access=Access.PUBLIC)
     def boom(self, _request: Request) -> Response:
         raise RuntimeError("the secret is swordfish")

@@ -174,6 +174,7 @@ class Connection:
                 iat=int(self.runtime.now().timestamp()),
                 jti=self.runtime.random(JTI_BYTES),
                 access_token=token,
+                nonce=self._transport.find_nonce(path),
             )
         after = ", ".join(
             f"{stream}={self._positions[stream]}"

@@ -58,9 +58,9 @@ class LoginRefusedError(ServerRefusedError):
 
 
 class TooManyAttemptsError(ServerRefusedError):
-    """Too many logins failed under this user name."""
+    """Too much was tried: logins, codes, or requests from this address. The message says how long to wait."""
 
-    ADVICE = "Wait some minutes before the next login; if these were not yours, somebody is guessing."
+    ADVICE = "Wait, then try again. A device that has logged in before is not held up by what strangers try."
 
 
 class SessionEndedError(ServerRefusedError):
