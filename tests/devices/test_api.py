@@ -6,11 +6,19 @@ from datetime import timedelta
 
 import pytest
 from actors import Actor, UserKey, derive_rotation_id
+from sqlalchemy import event
 
 from solekey_devices.api import DevicesApi
 from solekey_devices.definition import DEFINITION
 from solekey_devices.tables import metadata
-from solekey_eventlog.errors import BadRequest, Forbidden, StalePosition, StepUpRequired, UnsupportedMediaType
+from solekey_eventlog.errors import (
+    BadRequest,
+    Forbidden,
+    StalePosition,
+    StepUpRequired,
+    Unavailable,
+    UnsupportedMediaType,
+)
 from solekey_eventlog.http import Headers, Request
 from solekey_eventlog.migrations import find_differences
 from solekey_protocol.errors import MalformedError, SchemaError, SignatureError, UntrustedDeviceError
@@ -115,12 +123,51 @@ def test_a_factor_proven_in_the_future_or_in_another_session_does_not_count(both
 
 def test_names_are_listed_and_stand_in_no_event(both, rig):
     names = json.loads(both.get_names(LAPTOP.request(method="GET")).body)["names"]
-    expected = [{"device": actor.device, **actor.name} for actor in (LAPTOP, PHONE)]
+    expected = [{"device": actor.device, **actor.name, "last_seen": None} for actor in (LAPTOP, PHONE)]
     assert sorted(names, key=lambda row: row["device"]) == sorted(expected, key=lambda row: row["device"])
     assert json.loads(both.get_names(STRANGER.request(method="GET")).body) == {"names": []}
     log = b"".join(event.raw for event in rig.events(Stream.DEVICES, LAPTOP.account))
     assert LAPTOP.certificate.name_commitment.encode() in log  # positive control
     assert LAPTOP.name["salt"].encode() not in log
+
+
+def last_seen(api):
+    names = json.loads(api.get_names(LAPTOP.request(method="GET")).body)["names"]
+    return {row["device"]: row["last_seen"] for row in names}
+
+
+def test_a_device_is_seen_on_the_day_on_which_it_reads_the_stream(both, rig):
+    both.get_events(PHONE.request(method="GET"))
+    assert last_seen(both) == {LAPTOP.device: None, PHONE.device: "2026-11-23"}
+    both.get_events(STRANGER.request(method="GET"))  # another account's device is not among them
+    rig.clock.advance(24 * 3600)
+    both.get_events(LAPTOP.request(method="GET"))
+    assert last_seen(both) == {LAPTOP.device: "2026-11-24", PHONE.device: "2026-11-23"}
+    rig.clock.set_wall(rig.clock.now() - timedelta(days=2))
+    both.get_events(LAPTOP.request(method="GET"))
+    assert last_seen(both)[LAPTOP.device] == "2026-11-24"  # a clock that goes back unsees nobody
+
+
+def test_a_device_is_written_down_once_a_day(both, rig):
+    writes = []
+    event.listen(
+        both.kernel.engine,
+        "before_cursor_execute",
+        lambda *seen: writes.append(seen[2]) if seen[2].startswith("INSERT") else None,
+    )
+    for _ in range(3):
+        rig.clock.advance(60)
+        both.get_events(PHONE.request(method="GET"))
+    assert len(writes) == 1
+
+
+def test_a_busy_database_does_not_stop_reading(both, monkeypatch):
+    def refuse(**_):
+        raise Unavailable("the database is busy")
+
+    monkeypatch.setattr(both.kernel.store, "begin", refuse)
+    assert both.get_events(PHONE.request(method="GET")).status == 200
+    assert last_seen(both)[PHONE.device] is None
 
 
 def test_events_are_read_in_pages(both, rig):

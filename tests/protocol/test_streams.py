@@ -166,6 +166,22 @@ def test_trust_needs_the_user_key(phone_pending):
     assert phone_pending.verify_next(say(body, phone_pending.head, device=PHONE, account=USER))
 
 
+def test_a_trusted_device_may_say_it_with_the_user_key(phone_pending):
+    body = devices.DeviceTrusted(USER.public, PHONE.certificate)
+    approved = extend(phone_pending, say(body, phone_pending.head, device=LAPTOP, account=USER))
+    assert approved.devices[PHONE.device].status is DeviceStatus.TRUSTED
+    with pytest.raises(SignatureError):
+        phone_pending.verify_next(say(body, phone_pending.head, device=LAPTOP, account=MALLORY))
+    with pytest.raises(UntrustedDeviceError):  # an unknown device, though it had the user key
+        phone_pending.verify_next(say(body, phone_pending.head, device=GHOST, account=USER))
+    ghost = extend(
+        phone_pending,
+        say(devices.DeviceEnrolled(GHOST.certificate), phone_pending.head, device=GHOST),
+    )
+    with pytest.raises(UntrustedDeviceError):  # a pending one
+        ghost.verify_next(say(body, ghost.head, device=GHOST, account=USER))
+
+
 def test_certified_otherwise_than_enrolled(phone_pending):
     other = replace(PHONE.certificate, name_commitment=digest("another name"))
     with pytest.raises(TransitionError):

@@ -3,11 +3,12 @@
 from collections.abc import Mapping
 from functools import partial
 
-from sqlalchemy import insert, select
+from sqlalchemy import and_, insert, select
 
 from solekey_devices.commands import DeviceName, EnrolDevice, FoundAccount, parse_command
 from solekey_devices.domain import decide
-from solekey_devices.tables import device_names
+from solekey_devices.sightings import note_sighting
+from solekey_devices.tables import device_names, device_sightings
 from solekey_eventlog.http import Request, Response, json_response
 from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.statement_flow import Decision, StatementFlow
@@ -37,18 +38,22 @@ class DevicesApi:
         return self._statements.take(request)
 
     def get_names(self, request: Request) -> Response:
-        """List the names of the account's devices, revoked ones included."""
+        """List the devices' names and the day on which each was here last; revoked ones included."""
+        names, seen = device_names.c, device_sightings.c
+        same = and_(seen.account == names.account, seen.device == names.device)
         query = (
-            select(device_names.c.device, device_names.c.name, device_names.c.salt)
-            .where(device_names.c.account == request.authenticated.account)
-            .order_by(device_names.c.device)
+            select(names.device, names.name, names.salt, seen.seen_on.label("last_seen"))
+            .select_from(device_names.outerjoin(device_sightings, same))
+            .where(names.account == request.authenticated.account)
+            .order_by(names.device)
         )
         with self.kernel.store.read() as uow:
-            names = [dict(row._mapping) for row in uow.connection.execute(query)]  # noqa: SLF001  # SQLAlchemy's public API
-        return json_response(200, {"names": names})
+            found = [dict(row._mapping) for row in uow.connection.execute(query)]  # noqa: SLF001  # SQLAlchemy's public API
+        return json_response(200, {"names": found})
 
     def get_events(self, request: Request) -> Response:
-        """Read the account's devices stream."""
+        """Read the account's devices stream; the device that reads it is seen today."""
+        note_sighting(self.kernel.store, request.authenticated)
         return read_events(self.kernel, request, request.authenticated.account)
 
     def get_health(self) -> Response:

@@ -1,4 +1,4 @@
-"""What the devices service refuses beyond the rules of its stream. Spec: devices.md §5."""
+"""What the devices service refuses beyond the rules of its stream. Spec: devices.md §8."""
 
 from solekey_eventlog.errors import Unprocessable
 

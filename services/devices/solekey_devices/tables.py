@@ -1,4 +1,4 @@
-"""The rows of the devices service beside its events: the names behind commitments. Spec: devices.md §4."""
+"""The rows of the devices service beside its events: names and sightings. Spec: devices.md §4, §5."""
 
 from typing import Final
 
@@ -9,6 +9,7 @@ from solekey_eventlog.tables import ACCOUNT_CHARS, define_event_tables
 
 DEVICE_CHARS: Final = 30
 SALT_CHARS: Final = 32
+DAY_CHARS: Final = 10  # 2026-11-24
 
 metadata = MetaData()
 event_tables = define_event_tables(metadata)
@@ -21,4 +22,13 @@ device_names = Table(
     Column("name", String(MAX_NAME_CHARS), nullable=False),
     Column("salt", String(SALT_CHARS), nullable=False),
     PrimaryKeyConstraint("account", "device", name="device_names_pk"),
+)
+
+device_sightings = Table(
+    "device_sightings",
+    metadata,
+    Column("account", String(ACCOUNT_CHARS), nullable=False),
+    Column("device", String(DEVICE_CHARS), nullable=False),
+    Column("seen_on", String(DAY_CHARS), nullable=False),
+    PrimaryKeyConstraint("account", "device", name="device_sightings_pk"),
 )

@@ -50,7 +50,7 @@ class DeviceEnrolled(Body):
 @event(Stream.DEVICES, "device_trusted.v1", Signer.DEVICE, Signer.ACCOUNT)
 @dataclass(frozen=True, slots=True)
 class DeviceTrusted(Body):
-    """The holder of the user key certified a pending device, on that device."""
+    """The holder of the user key certified a pending device, on that device or on a trusted one."""
 
     account_key: PublicKey
     certificate: DeviceCertificate

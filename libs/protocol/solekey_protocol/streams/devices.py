@@ -4,7 +4,7 @@
 
     (nothing) --AccountFounded[device, account]--> founding device TRUSTED
     unknown   --DeviceEnrolled[itself]-----------> PENDING
-    PENDING   --DeviceTrusted[itself, account]---> TRUSTED
+    PENDING   --DeviceTrusted[itself or a trusted device, account]--> TRUSTED
     PENDING, TRUSTED --DeviceRevoked[a trusted device]--> REVOKED, for ever
     AccountKeyChanged[a trusted device, account, next account]: certifies exactly the TRUSTED devices again
 
@@ -142,9 +142,10 @@ class DevicesStream:
         """The key that must have signed: in the body for a device that speaks for itself."""
         body = statement.body
         if isinstance(body, said.AccountFounded | said.DeviceEnrolled | said.DeviceTrusted):
-            if body.certificate.device != statement.device:
-                raise UntrustedDeviceError(f"{body.TYPE}: a device speaks only for itself")
-            return body.certificate.device_key
+            if body.certificate.device == statement.device:
+                return body.certificate.device_key
+            if not isinstance(body, said.DeviceTrusted):
+                raise UntrustedDeviceError(f"{body.TYPE}: a device enrols only itself")
         device = self.trusted.get(statement.device)
         if device is None:
             raise UntrustedDeviceError(f"{statement.device} is not trusted")

@@ -1,4 +1,4 @@
-"""The event tables and the names of devices."""
+"""The event tables, the names of devices, and when they were seen."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -20,4 +20,11 @@ def upgrade() -> None:
         sa.Column("name", sa.String(64), nullable=False),
         sa.Column("salt", sa.String(32), nullable=False),
         sa.PrimaryKeyConstraint("account", "device", name="device_names_pk"),
+    )
+    op.create_table(
+        "device_sightings",
+        sa.Column("account", sa.String(30), nullable=False),
+        sa.Column("device", sa.String(30), nullable=False),
+        sa.Column("seen_on", sa.String(10), nullable=False),
+        sa.PrimaryKeyConstraint("account", "device", name="device_sightings_pk"),
     )
