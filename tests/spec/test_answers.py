@@ -8,6 +8,7 @@ from typing import Any
 import cbor2
 import jsonschema
 import pytest
+from access.tickets import ORIGIN, make_proof
 from actors import Actor
 from auth.person import Desk, Person, read
 from kernels import Rig
@@ -15,7 +16,9 @@ from spec.documents import api_file, operations, validator
 
 from solekey_devices.api import DevicesApi
 from solekey_devices.definition import DEFINITION as DEVICES
-from solekey_eventlog.http import Request, Response, problem_response
+from solekey_eventlog.access import Access, Guard
+from solekey_eventlog.errors import UseDpopNonce
+from solekey_eventlog.http import Headers, Request, Response, problem_response
 from solekey_protocol.ids import compute_digest
 from solekey_vault.api import VaultApi
 from solekey_vault.definition import DEFINITION as VAULT
@@ -88,6 +91,30 @@ def test_auth_answers_as_described(rig: Rig) -> None:
     for status in (200, 404):  # the second time it is not open any more
         ended = desk.ask(api.delete_session, None, opened["session"], caller=caller)
         assert verify_answer("auth", "DELETE /v1/auth/sessions/{session}", ended).status == status
+
+
+def test_auth_brakes_and_asks_for_nonces_as_described(rig: Rig) -> None:
+    once = {"challenges_per_source": 3, "registrations_per_source": 1, "login_failures_stranger": 1}
+    desk, ana = Desk.open(rig, **once), Person()
+    desk.register(ana)
+    place = "POST /v1/auth/accounts"
+    assert verify_answer("auth", place, desk.register(Person("bob"))).status == 429
+    for status in (401, 429):
+        place = "POST /v1/auth/sessions"
+        assert verify_answer("auth", place, desk.log_in(ana, code="000000")).status == status
+    place = "POST /v1/auth/challenges"
+    asked = [desk.ask(desk.api.post_challenge, {"username": ana.username}) for _ in range(2)]
+    assert [verify_answer("auth", place, answer).status for answer in asked] == [200, 429]
+    assert "DPoP-Nonce" in asked[0].headers
+    guard = Guard(desk.api.kernel)
+    proof = make_proof(ana.device_key, "POST", f"{ORIGIN}/v1/auth/sessions", rig.clock.now())
+    login = Request("POST", "/v1/auth/sessions", headers=Headers([("DPoP", proof)]))
+    for place in ("POST /v1/auth/sessions", "POST /v1/auth/sessions/refresh"):
+        with pytest.raises(UseDpopNonce) as caught:
+            guard.admit(login, Access.PROOF)
+        refused = problem_response(caught.value)
+        assert verify_answer("auth", place, refused).status == 401
+        assert json.loads(refused.body)["code"] == "use_dpop_nonce"
 
 
 def test_devices_answers_as_described(rig: Rig) -> None:
