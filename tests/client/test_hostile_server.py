@@ -11,7 +11,7 @@ import pytest
 from client.fake_parts import cbor
 from client.fake_server import ORIGIN
 from solekey import Runtime, Server, SignUp, UserKey, trust_device
-from solekey.account.devices import _DeviceName
+from solekey.account.device_names import DeviceName
 from solekey.connection.transport import Transport
 from solekey.crypto import SoftwareDeviceKey
 from solekey.errors import (
@@ -158,7 +158,7 @@ def test_a_swapped_change_list_is_detected(home):
 def ghost(world, *, signed_by):
     """A device that the server adds, certified by whatever key it has."""
     account, device_key = world.account, SoftwareDeviceKey.make(Runtime().random)
-    commitment = _DeviceName("ghost", bytes(16)).derive_commitment()
+    commitment = DeviceName("ghost", bytes(16)).derive_commitment()
     certificate = DeviceCertificate(device_key.device_id, device_key.public_key, Platform.LINUX, commitment)
     state = account.states[Stream.DEVICES]
     for body in (DeviceEnrolled(certificate), DeviceTrusted(state.account_key, certificate)):

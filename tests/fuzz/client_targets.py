@@ -12,13 +12,11 @@ from unittest import mock
 
 import httpx
 from audit.story import tell
-from fuzz.mutations import mutate_bytes, mutate_document, mutate_json, mutate_text
-from fuzz.protocol_targets import as_document
+from fuzz.mutations import mutate_bytes, mutate_json, mutate_text
 from fuzz.strategies import changes, digests, events, heads
 from fuzz.target import Target
 from hypothesis import strategies as st
 
-from solekey.account.devices import _DeviceName, _encode_name, _parse_name
 from solekey.audit.command import read_pins
 from solekey.audit.sources import LogError, read_log
 from solekey.audit.verify import verify_log
@@ -236,15 +234,6 @@ _session_answer: Final = encode_json(
 )
 
 
-def _check_device_name(raw: bytes) -> None:
-    name = _parse_name(as_document(raw))
-    if name is None:
-        raise ProfileError("no name")
-    assert len(name.derive_commitment()) == 64
-    assert name.text.encode().decode() == name.text
-    assert _parse_name(_encode_name(name)) == name
-
-
 def _check_origin(text: str) -> None:
     server = Server(text)
     assert Server(server.origin) == server
@@ -402,14 +391,6 @@ TARGETS = (
         mutate=mutate_json,
         cost=2,
         findings=(_session_answer.replace(b"300", b"9007199254740991"),),
-    ),
-    Target(
-        "device name in an answer",
-        _names.map(lambda text: encode_json(_encode_name(_DeviceName(text, bytes(16))))),
-        _check_device_name,
-        (ProfileError,),
-        mutate=mutate_document,
-        findings=(b'{"name": "\\ud800", "salt": ""}',),
     ),
     Target(
         "server address",

@@ -19,8 +19,14 @@ from solekey.crypto import Confidential, SecretBytes
 # Fields of text or bytes that a class may print, and why. A new one is a decision, made here.
 PUBLIC_FIELDS = {
     "DeviceInfo.name": "device names are in clear at the server",
-    "_DeviceName.text": "device names are in clear at the server",
-    "_DeviceName.salt": "stored in clear beside the name",
+    "DeviceInfo.thumbprint": "a hash of a public key",
+    "DeviceCode.account_half": "a code is no secret: devices.md §6",
+    "DeviceCode.device_half": "a code is no secret",
+    "ServerSays.last_seen": "a day that the server says",
+    "ShownDevices.names": "device names are in clear at the server",
+    "ShownDevices.last_seen": "days that the server says",
+    "DeviceName.text": "device names are in clear at the server",
+    "DeviceName.salt": "stored in clear beside the name",
     "Server.origin": "an address",
     "KdfParameters.salt": "the server sends it to whoever asks",
     "UntrustedKdfParameters.salt": "the server sends it to whoever asks",

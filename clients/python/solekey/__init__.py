@@ -44,7 +44,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from solekey.account.devices import DeviceInfo
+    from solekey.account.device_list import DeviceInfo
     from solekey.account.enrolment import SignUp, log_in, trust_device
     from solekey.account.session import Session
     from solekey.connection.login import TotpSecret
@@ -96,7 +96,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "DeviceInfo": "solekey.account.devices",
+    "DeviceInfo": "solekey.account.device_list",
     "Item": "solekey.vault.vault",
     "ItemInfo": "solekey.vault.directory",
     "ItemMetadata": "solekey.crypto",

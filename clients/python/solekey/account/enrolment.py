@@ -13,11 +13,11 @@ What was done is known from the profile and the verified streams; nothing else i
 authentication.md §2, devices.md §3, keys.md §5.
 """
 
-import platform
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
+from solekey.account.device_names import default_name
 from solekey.account.session import Session
 from solekey.connection.connection import Connection
 from solekey.connection.login import LoggedIn, TotpSecret
@@ -34,8 +34,6 @@ from solekey.vault.wrapping import wrap_first_data_key
 from solekey_protocol.encoding import Json
 from solekey_protocol.ids import RAW_ID_BYTES, AccountId
 
-DEFAULT_DEVICE_NAME = "device"
-
 
 class SignUp:
     """A sign-up on its way. Make it again with the same folder to resume."""
@@ -51,7 +49,7 @@ class SignUp:
         runtime: Runtime | None = None,
     ) -> None:
         self._runtime = runtime or Runtime()
-        name = device_name or platform.node() or DEFAULT_DEVICE_NAME
+        name = device_name or default_name()
         self.profile = Profile.create(
             folder,
             server,
@@ -147,7 +145,7 @@ def log_in(
         username: who; None for a known device.
         password: the password.
         code: the authenticator's code of now, or another second factor: `RecoveryCode`, `Passkey`.
-        device_name: what a new device calls itself.
+        device_name: what a new device calls itself, and the server sees; None: what kind of machine it is.
         device_key: where a new device's key is kept: `file:`, `keyring:[NAME]` or `pkcs11:…`.
         runtime: clock, randomness, network, a person to ask for a token's PIN.
         kit: a recovery kit; the history that the server shows must contain what it pins.
@@ -162,7 +160,7 @@ def log_in(
         profile = Profile.open(folder, runtime.ask)
         profile.verify_device_key_place(device_key)
     else:
-        name = device_name or platform.node() or DEFAULT_DEVICE_NAME
+        name = device_name or default_name()
         profile = Profile.create(
             folder,
             server,
@@ -202,7 +200,7 @@ def trust_device(session: Session, user_key: UserKey, *, kit: RecoveryKit | None
             session.sync()
             verify_pins(session, kit)
         with session.unlock(user_key) as vault:
-            session.devices.trust_own(vault.unlocked.keyring.user_key)
+            session.devices.trust(session.devices.own_id, vault.unlocked.keyring.user_key)
 
 
 def _adopt(connection: Connection, logged_in: LoggedIn) -> None:

@@ -1,16 +1,17 @@
-"""``solekey devices list``, ``trust`` and ``revoke``."""
+"""``solekey devices``: list them, trust or approve a new one, wait for approval, revoke."""
 
+import sys
 from pathlib import Path
 
 import click
 
-from solekey.cli.answers import new_user_key_options, user_key_option
+from solekey.cli.answers import ask_user_key, new_user_key_options, user_key_option
 from solekey.cli.items import unlocked
 from solekey.cli.new_user_key import KitChoice, kit_options
 from solekey.cli.recovery import read_key_and_kit
 from solekey.cli.rotate import choose_new_user_key
 from solekey.cli.second_factor import factor_options
-from solekey.cli.state import ID_CHARS, Cli, pass_cli, state_options
+from solekey.cli.state import Cli, pass_cli, state_options
 from solekey.cli.stored_key import describe_outcome, stored_key_follows
 
 _REASONS = ("lost", "stolen", "compromised", "replaced", "retired")
@@ -18,40 +19,24 @@ _REASONS = ("lost", "stolen", "compromised", "replaced", "retired")
 
 @click.group()
 def devices() -> None:
-    """See, trust and revoke this account's devices."""
+    """See, trust, approve and revoke this account's devices."""
 
 
 @devices.command("list")
 @state_options
 @pass_cli
 def list_devices(state: Cli) -> None:
-    """List the devices, as the verified events say."""
+    """List the devices: what this device has verified of each, and apart from it what the server says."""
     with state.open_session() as session:
         session.sync()
         found = session.devices.list()
-    rows = [
-        {
-            "id": info.id,
-            "name": info.name,
-            "platform": info.platform.value,
-            "status": info.status.value,
-            "enrolled_at": info.enrolled_at,
-            "this_device": info.this_device,
-        }
-        for info in found
-    ]
-    if state.as_json:
-        state.emit({"devices": rows})
-        return
-    from rich.table import Column, Table
 
-    ids = Column("id", no_wrap=True, min_width=ID_CHARS)
-    table = Table("name", "platform", "status", "enrolled", ids, "", box=None)
-    for info in found:
-        name = info.name or "(no verified name)"
-        mark = "this device" if info.this_device else ""
-        table.add_row(name, info.platform.value, info.status.value, info.enrolled_at[:16], info.id, mark)
-    state.console.print(table)
+    from solekey.cli.device_table import describe_json, make_table
+
+    if state.as_json:
+        state.emit({"devices": [describe_json(info) for info in found]})
+    else:
+        state.console.print(make_table(found), soft_wrap=False)
 
 
 @devices.command()
@@ -79,6 +64,77 @@ def trust(state: Cli, kit: Path | None, user_key: str | None) -> None:
         state.emit({"device": device, "status": "trusted"})
     else:
         state.tell("This device is trusted.")
+
+
+@devices.command()
+@click.argument("device", required=False)
+@state_options
+@pass_cli
+def code(state: Cli, device: str | None) -> None:
+    """Show the code of this device, or of DEVICE (name or id), to compare it with what that device shows.
+
+    Each device derives it from what it has verified itself: if two show the same digits, no server stands
+    between them. It is no secret.
+    """
+    with state.open_session() as session:
+        session.sync()
+        target = session.devices.find(device).id if device else session.devices.own_id
+        shown = session.devices.derive_code(target)
+
+    from solekey.cli.device_waiting import show_code
+
+    show_code(state, shown)
+
+
+@devices.command()
+@click.argument("code_", metavar="[CODE]", required=False)
+@user_key_option
+@state_options
+@pass_cli
+def approve(state: Cli, code_: str | None, user_key: str | None) -> None:
+    """Trust the new device that shows CODE: its 30 digits, or the text of its QR code.
+
+    Run this on a trusted device. It derives the codes of the devices that wait from what it has verified, and
+    certifies the one that fits, with the user key. Nothing is approved if no code does.
+    """
+    state.verify_logged_in()
+    text = code_ or _ask_code()
+
+    from solekey.crypto.device_code import DeviceCode
+
+    given = DeviceCode.parse(text)
+    key = ask_user_key(user_key)
+    with key, state.open_session() as session:
+        from solekey.account.approval import approve_device
+        from solekey.cli.device_table import describe_json, describe_name
+
+        info = approve_device(session, key, given)
+    if state.as_json:
+        state.emit(describe_json(info))
+    else:
+        click.echo(f"Approved: {describe_name(info)}, {info.id}.")
+
+
+@devices.command()
+@click.option("--timeout", type=click.IntRange(min=0), metavar="SECONDS", help="Give up after this time.")
+@state_options
+@pass_cli
+def wait(state: Cli, timeout: int | None) -> None:
+    """Show this new device's code, and wait until it is approved on a trusted device.
+
+    It asks the server again and again; nothing is pushed to it. Ctrl-C stops it; run it again to go on.
+    """
+    state.verify_logged_in()
+    with state.open_session() as session:
+        session.sync()
+
+        from solekey.cli.device_waiting import wait_for_approval
+
+        info = wait_for_approval(state, session, timeout)
+    if state.as_json:
+        state.emit({"device": info.id, "status": info.status.value, "certified_by": info.certified_by})
+    else:
+        click.echo("This device is trusted.")
 
 
 @devices.command()
@@ -134,3 +190,9 @@ def revoke(
         )
     else:
         state.console.print(revocation.describe())
+
+
+def _ask_code() -> str:
+    if not sys.stdin.isatty():
+        raise click.UsageError("give CODE: the 30 digits that the new device shows")
+    return str(click.prompt("Code that the new device shows", err=True))

@@ -21,6 +21,8 @@ EXIT_CODES: Final[tuple[tuple[int, tuple[type[Exception], ...]], ...]] = (
     (6, (errors.EvidenceError, errors.TamperedWrapError, errors.OpenError, errors.KdfRefusedError)),
     (6, (errors.InsecureServerError, errors.RedirectRefusedError, errors.ReadBackError)),
     (7, (errors.ItemMissingError, errors.ItemNameError, errors.ForeignDeviceError)),
+    (7, (errors.DeviceCodeMismatchError, errors.DeviceGoneError)),
+    (8, (errors.DevicePendingError,)),
     (7, (errors.FactorMissingError, errors.SessionMissingError)),
     (8, (refusals.UnavailableError, errors.UnreachableError, errors.ContentionError)),
     (8, (errors.TransferBusyError, errors.VersionGoneError)),

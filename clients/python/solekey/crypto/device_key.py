@@ -37,12 +37,12 @@ class DeviceKey(ABC):
     @property
     def public_jwk(self) -> dict[str, str]:
         """The public key as an OKP JWK (RFC 8037): exactly the members that the thumbprint covers."""
-        return {"crv": "Ed25519", "kty": "OKP", "x": _encode_base64url(bytes.fromhex(self.public_key))}
+        return _encode_jwk(self.public_key)
 
     @property
     def thumbprint(self) -> str:
         """The JWK thumbprint (RFC 7638), base64url: the ``jkt`` that access tokens are bound to."""
-        return _encode_base64url(hashlib.sha256(encode_json(self.public_jwk)).digest())
+        return compute_thumbprint(self.public_key)
 
 
 class SoftwareDeviceKey(SigningKey, DeviceKey):
@@ -63,6 +63,15 @@ class SoftwareDeviceKey(SigningKey, DeviceKey):
     def to_private_bytes(self) -> bytes:
         """Return the 32-byte seed for storage on this device; keep it nowhere else."""
         return bytes(self.expose())
+
+
+def compute_thumbprint(device_key: PublicKey) -> str:
+    """Compute a device key's JWK thumbprint (RFC 7638): 43 characters of base64url."""
+    return _encode_base64url(hashlib.sha256(encode_json(_encode_jwk(device_key))).digest())
+
+
+def _encode_jwk(device_key: PublicKey) -> dict[str, str]:
+    return {"crv": "Ed25519", "kty": "OKP", "x": _encode_base64url(bytes.fromhex(device_key))}
 
 
 def _encode_base64url(data: bytes) -> str:

@@ -47,6 +47,12 @@
     │   ├── VersionGoneError         item_version_gone     what was being read is replaced and deleted
     │   ├── ContentionError          commit_contention     other devices were always faster
     │   └── ForeignDeviceError       device_unknown        no such device in this account
+    ├── DeviceError                  device_refused        a device of this account
+    │   ├── DeviceCodeError          device_code_malformed
+    │   ├── DeviceCodeMismatchError  device_code_mismatch  no device that waits has this code
+    │   ├── DevicePendingError       device_pending        not approved while it was waited for
+    │   ├── ApproverNotTrustedError  approver_not_trusted
+    │   └── DeviceGoneError          device_gone           another device revoked it meanwhile
     ├── TransferError                transfer_failed       a file on its way up or down
     │   ├── SourceError              source_unusable       a folder, not readable, not a file
     │   ├── TargetError              target_unusable       a folder, not writable, not a file
@@ -122,6 +128,14 @@ from solekey.errors.ciphertext import (
     SealError,
     TamperedWrapError,
     UnsupportedFormatError,
+)
+from solekey.errors.devices import (
+    ApproverNotTrustedError,
+    DeviceCodeError,
+    DeviceCodeMismatchError,
+    DeviceError,
+    DeviceGoneError,
+    DevicePendingError,
 )
 from solekey.errors.passkeys import (
     PasskeyError,
@@ -225,10 +239,16 @@ from solekey.errors.vault import (
 
 __all__ = [
     "AccountError",
+    "ApproverNotTrustedError",
     "BadAnswerError",
     "ContentSizeError",
     "ContentionError",
+    "DeviceCodeError",
+    "DeviceCodeMismatchError",
+    "DeviceError",
+    "DeviceGoneError",
     "DeviceKeyMissingError",
+    "DevicePendingError",
     "DiskFullError",
     "EmptyPasswordError",
     "EvidenceError",
