@@ -165,6 +165,8 @@ def _map_environment(
     _replace(environment, "SOLEKEY_LISTEN", "0.0.0.0:8080", address)
     _replace(environment, "SOLEKEY_BUS_URL", "//kafka:9092?", f"//localhost:{broker.port}?")
     _replace(environment, "SOLEKEY_BUS_URL", "/run/secrets/ca_cert", str(broker.ca_file))
+    if "SOLEKEY_TRUSTED_PROXIES" in environment:
+        environment["SOLEKEY_TRUSTED_PROXIES"] = "127.0.0.1"
     if "SOLEKEY_OBJECT_STORE_URL" in environment:
         (folder / "objects").mkdir()
         _replace(environment, "SOLEKEY_OBJECT_STORE_URL", "/var/lib/solekey/objects", f"{folder}/objects")
