@@ -1,6 +1,9 @@
 """When devices were seen last: a day, never a time, beside the events. Spec: devices.md §5."""
 
-from sqlalchemy import select
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from solekey_devices.tables import device_sightings
@@ -8,7 +11,7 @@ from solekey_eventlog.errors import Unavailable
 from solekey_eventlog.http import Caller
 from solekey_eventlog.store import EventStore
 
-_INSERTS = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
+_INSERTS: dict[str, Callable[[Table], Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 """SQLAlchemy spells an upsert by dialect, with the same words in both."""
 
 
