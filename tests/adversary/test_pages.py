@@ -1,0 +1,92 @@
+"""The pages that say which test shows what, docs/asvs.md and README.md: none names a test that is gone."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from adversary.asvs_ids import REQUIREMENTS
+from adversary.named_tests import ROOT, find_named, find_tests
+
+ASVS = ROOT / "docs" / "asvs.md"
+README = Path(__file__).with_name("README.md")
+DOCUMENT = re.compile(r"`(spec|docs|deploy)/[\w./-]*`")
+STATES = ("met", "not applicable", "open")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One requirement as the page states it."""
+
+    id: str
+    level: str
+    requirement: str
+    state: str
+    ground: str
+
+
+def read_rows(text: str) -> Iterator[Row]:
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1]]
+        if cells and re.fullmatch(r"\d+\.\d+\.\d+", cells[0]):
+            yield Row(*cells)
+
+
+@pytest.fixture(scope="module")
+def rows() -> list[Row]:
+    return list(read_rows(ASVS.read_text()))
+
+
+@pytest.fixture(scope="module")
+def tests() -> frozenset[str]:
+    return find_tests()
+
+
+@pytest.mark.parametrize("page", [ASVS, README], ids=lambda page: page.name)
+def test_every_test_that_a_page_names_exists(page: Path, tests: frozenset[str]) -> None:
+    named = find_named(page.read_text())
+    assert named
+    assert sorted(set(named) - tests) == []
+
+
+def test_every_requirement_stands_there_once_with_its_level(rows: list[Row]) -> None:
+    assert [(row.id, row.level) for row in rows] == list(REQUIREMENTS.items())
+
+
+def test_every_requirement_has_a_state_and_its_ground(rows: list[Row]) -> None:
+    for row in rows:
+        assert row.state in STATES, row.id
+        assert len(row.requirement) > 15, row.id
+        assert len(row.ground) > 15, row.id
+
+
+def test_what_is_met_names_a_test_and_what_is_not_says_why(rows: list[Row]) -> None:
+    """A state without a test is a claim. Met by a document alone: the document is named."""
+    for row in rows:
+        if row.state == "met":
+            assert find_named(row.ground) or re.search(r"`(spec|docs|deploy|README)[\w./-]*`", row.ground), (
+                row.id
+            )
+        else:
+            assert re.search(r"[a-z]{3,} [a-z]{2,}", row.ground), row.id
+
+
+def test_the_summary_counts_right(rows: list[Row]) -> None:
+    text = ASVS.read_text()
+    for chapter in ("6", "7", "9", "10"):
+        counts = [sum(r.state == state and r.id.split(".")[0] == chapter for r in rows) for state in STATES]
+        assert re.search(rf"\| V{chapter} [^|]*\| " + r" \| ".join(map(str, counts)) + r" \|", text), (
+            chapter,
+            counts,
+        )
+
+
+def test_a_page_that_lies_is_found(tests: frozenset[str]) -> None:
+    """The positive controls."""
+    assert set(find_named("`access/test_guard.py::test_that_never_was`")) - tests
+    good = "| 6.1.1 | 1 | Something is documented | met | `access/test_guard.py::test_x` |"
+    (row,) = read_rows(good)
+    assert (row.id, row.level, row.state) == ("6.1.1", "1", "met")
+    assert find_named(row.ground) == ["access/test_guard.py::test_x"]
+    assert list(read_rows("| id | level | requirement |")) == []
