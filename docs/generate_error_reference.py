@@ -90,9 +90,15 @@ def render() -> str:
         _row(f"`{kind.code}`", f"`{kind.__name__}`", find_exit_code(kind), _summary(kind), kind.ADVICE)
         for kind in iter_client_errors()
     ]
-    refusals = [(code, type(ServerRefusedError.build(400, {"code": code}))) for code in read_server_codes()]
+    refusals = [ServerRefusedError.build(400, {"code": code}) for code in read_server_codes()]
     server = [
-        _row(f"`{code}`", f"`{kind.__name__}`", find_exit_code(kind), kind.ADVICE) for code, kind in refusals
+        _row(
+            f"`{refusal.code}`",
+            f"`{type(refusal).__name__}`",
+            find_exit_code(type(refusal)),
+            refusal.diagnostics(),
+        )
+        for refusal in refusals
     ]
     protocol = [
         _row(f"`{kind.code}`", f"`{kind.__name__}`", _summary(kind)) for kind in iter_protocol_errors()

@@ -1,6 +1,7 @@
 """The client against an in-process server, and (``platform``) against the real one in its own process."""
 
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -154,3 +155,19 @@ def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(click, "prompt", answer)
 
     return sit
+
+
+@pytest.fixture
+def program() -> Callable[[str], str]:
+    """Find a program of the machine; where CI requires the real ones, a missing one is a failure."""
+
+    def find(name: str) -> str:
+        found = shutil.which(name)
+        if found is None:
+            reason = f"{name} is missing: apt-get install zbar-tools"
+            if os.environ.get("SOLEKEY_REQUIRE_REAL") == "1":
+                pytest.fail(reason)
+            pytest.skip(reason)
+        return found
+
+    return find

@@ -10,9 +10,12 @@ import httpx
 import pyotp
 
 from client.fake_parts import FakeAccount, RefusedError, answer
+from solekey_protocol.encoding import encode_json
+from solekey_protocol.errors import ProtocolError
 from solekey_protocol.events import Stream
 from solekey_protocol.events import auth as said
-from solekey_protocol.ids import Digest, SessionId, compute_digest
+from solekey_protocol.ids import Digest, PublicKey, SessionId, SignatureHex, compute_digest
+from solekey_protocol.statements import verify_signature
 
 if TYPE_CHECKING:
     from client.fake_server import FakeServer
@@ -33,6 +36,7 @@ class FactorDesk:
         self.used_step = 0
         self.attempts: list[str] = []
         self.sets = 0
+        self.kdf_wanted: dict[str, int] | None = None
 
     def accept(self, account: FakeAccount, members: dict[str, Any], challenge: str) -> said.Factor:
         """Judge the member ``factor`` of a login or a step-up."""
@@ -73,7 +77,41 @@ class FactorDesk:
             case "GET", ["factors"]:
                 return answer({"factors": self._describe(account)})
         self.verify_stepped_up(account, session)
+        match rest:
+            case ["login-key"]:
+                return self._change_login_key(account, session, members)
+            case ["close"]:
+                return self._close(account, members)
         return self._change(request.method, account, rest[1:], members)
+
+    def _change_login_key(
+        self, account: FakeAccount, session: SessionId, members: dict[str, Any]
+    ) -> httpx.Response:
+        reason = said.LoginKeyChange(members["reason"])
+        proof, signature = members.pop("proof"), members.pop("signature")
+        message = b"solekey/login-key/v1\x00" + encode_json({**members, "origin": self.server.origin})
+        self._verify(account.login_key, message, signature)
+        self._verify(PublicKey(members["login_key"]), message, proof)
+        account.login_key, account.kdf = PublicKey(members["login_key"]), members["kdf"]
+        version = account.states[Stream.AUTH].credential_version + 1
+        changed = self.server.said(account, said.LoginKeyChanged(version, reason))
+        if reason is said.LoginKeyChange.PASSWORD_CHANGED:
+            for other in [each for each in account.states[Stream.AUTH].sessions if each != session]:
+                self.server.said(account, said.SessionEnded(other, said.SessionEnd.PASSWORD_CHANGED))
+        return self.server.event(changed, 200)
+
+    def _close(self, account: FakeAccount, members: dict[str, Any]) -> httpx.Response:
+        signed = {"account": account.account, "challenge": members["challenge"], "origin": self.server.origin}
+        self._verify(account.login_key, b"solekey/close/v1\x00" + encode_json(signed), members["signature"])
+        version = account.states[Stream.AUTH].credential_version
+        return self.server.event(self.server.said(account, said.AccountClosed(version)), 200)
+
+    @staticmethod
+    def _verify(key: PublicKey, message: bytes, signature: str) -> None:
+        try:
+            verify_signature(key, message, SignatureHex(signature))
+        except ProtocolError as error:
+            raise RefusedError(401, "login_refused") from error
 
     def _change(
         self, method: str, account: FakeAccount, rest: list[str], members: dict[str, Any]

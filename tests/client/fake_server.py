@@ -32,6 +32,8 @@ ORIGIN = "https://solekey.test"
 class FakeServer(httpx.BaseTransport):
     """Give it to `Runtime(http=...)`. ``tamper`` sees each answer, ``before`` each request."""
 
+    origin = ORIGIN
+
     def __init__(self) -> None:
         self.now = datetime(2026, 11, 23, 12, tzinfo=UTC)
         self.accounts: dict[str, FakeAccount] = {}
@@ -102,7 +104,9 @@ class FakeServer(httpx.BaseTransport):
                 return self._register(json.loads(body))
             case "POST", ["challenges"]:
                 account = self.accounts[json.loads(body)["username"]]
-                return answer({"challenge": "ab" * 32, "expires_in_s": 120, "kdf": account.kdf})
+                members = {"challenge": "ab" * 32, "expires_in_s": 120, "kdf": account.kdf}
+                wanted = self.desk.kdf_wanted
+                return answer({**members, "kdf_wanted": wanted} if wanted else members)
             case "POST", ["passkey-options"]:
                 account = self.accounts[json.loads(body)["username"]]
                 return answer({"passkeys": list(account.passkeys)})

@@ -8,6 +8,7 @@ import pytest
 
 from client.conftest import PASSWORD
 from client.fake_factors import TOTP_SECRET, FakeSecurityKey
+from client.fake_parts import problem
 from solekey.connection.second_factor import Passkey, RecoveryCode
 from solekey.errors.refusals import LoginRefusedError, StepUpRequiredError
 from solekey.rotation.rotation import rekey_data
@@ -81,24 +82,35 @@ def test_a_callback_whose_own_request_is_refused_ends(stale):
         session.factors.make_recovery_codes()
 
 
+def test_a_reader_is_never_asked(stale):
+    """Nothing that is only read asks for it, and a server that says so must not hang who holds a lock."""
+    session, asked = stale.sessions["laptop"], []
+    session.connection.on_step_up = lambda: asked.append(session.streams.sync())
+    stale.server.tamper = lambda *_: problem(403, "step_up_required")
+    with pytest.raises(StepUpRequiredError):
+        session.streams.sync()
+    assert asked == []
+
+
 def test_threads_that_are_refused_together_ask_once(stale):
     session, asked, done = stale.sessions["laptop"], [], []
-    barrier = threading.Barrier(3)
+    all_refused = threading.Barrier(3)
 
     def prove():
         asked.append(None)
         session.step_up(stale.server.code())
 
-    def wait(request):
-        if request.url.path.endswith("/totp") and "totp" not in done:
-            barrier.wait(timeout=10)
+    def wait(request, response):
+        if request.url.path.endswith("/totp") and response.status_code == 403:
+            all_refused.wait(timeout=10)
+        return response
 
     def run():
         session.factors.add_totp()
         done.append("totp")
 
     session.connection.on_step_up = prove
-    stale.server.before = wait
+    stale.server.tamper = wait
     threads = [threading.Thread(target=run) for _ in range(3)]
     for thread in threads:
         thread.start()

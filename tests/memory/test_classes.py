@@ -34,6 +34,7 @@ PUBLIC_FIELDS = {
     "ProfileDetails.username": "the server knows it",
     "ProfileDetails.device_name": "device names are in clear at the server",
     "ProfileDetails.kdf": "the server sends it to whoever asks",
+    "ProfileDetails.kdf_known": "part of the same",
     "ProfileDetails.device_key_from": "a spec names a place and holds no secret: key-providers.md §1",
     "ProfileDetails.user_key_from": "a spec",
     "Cli.user_key_from": "a spec",

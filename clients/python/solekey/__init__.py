@@ -23,6 +23,13 @@ Another device::
     session = log_in(folder, server, username="ada@example.org", password=password, code=code)
     trust_device(session, UserKey.from_phrase(phrase))
 
+Second factors: some acts ask for one that was proven a short time ago::
+
+    session.connection.on_step_up = lambda: session.step_up(ask_for_code())   # called when it is asked for
+    session.factors.make_recovery_codes().codes                               # told once
+    session.sessions.list()                                                   # and `end`
+    session.change_password(password, new_password)
+
 Rotation, inside an unlocked block::
 
     change_user_key(vault, UserKey.make(os.urandom))
@@ -46,8 +53,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from solekey.account.device_list import DeviceInfo
     from solekey.account.enrolment import SignUp, log_in, trust_device
+    from solekey.account.factors import FactorInfo, RecoveryCodes
     from solekey.account.session import Session
+    from solekey.account.sessions import SessionInfo
     from solekey.connection.login import TotpSecret
+    from solekey.connection.second_factor import Passkey, RecoveryCode
     from solekey.connection.transport import Server
     from solekey.crypto import ItemMetadata, UserKey
     from solekey.errors import SolekeyError
@@ -68,15 +78,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DeviceInfo",
+    "FactorInfo",
     "Item",
     "ItemInfo",
     "ItemMetadata",
+    "Passkey",
     "Profile",
     "Progress",
+    "RecoveryCode",
+    "RecoveryCodes",
     "Revocation",
     "Runtime",
     "Server",
     "Session",
+    "SessionInfo",
     "SignUp",
     "SolekeyError",
     "Stored",
@@ -97,15 +112,20 @@ __all__ = [
 
 _HOMES = {
     "DeviceInfo": "solekey.account.device_list",
+    "FactorInfo": "solekey.account.factors",
     "Item": "solekey.vault.vault",
     "ItemInfo": "solekey.vault.directory",
     "ItemMetadata": "solekey.crypto",
+    "Passkey": "solekey.connection.second_factor",
     "Profile": "solekey.profile.profile",
     "Progress": "solekey.progress",
+    "RecoveryCode": "solekey.connection.second_factor",
+    "RecoveryCodes": "solekey.account.factors",
     "Revocation": "solekey.rotation.revocation",
     "Runtime": "solekey.runtime",
     "Server": "solekey.connection.transport",
     "Session": "solekey.account.session",
+    "SessionInfo": "solekey.account.sessions",
     "SignUp": "solekey.account.enrolment",
     "SolekeyError": "solekey.errors",
     "Stored": "solekey.vault.vault",

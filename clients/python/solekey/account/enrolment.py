@@ -13,18 +13,21 @@ What was done is known from the profile and the verified streams; nothing else i
 authentication.md §2, devices.md §3, keys.md §5.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
 from solekey.account.device_names import default_name
+from solekey.account.password import upgrade_kdf
 from solekey.account.session import Session
 from solekey.connection.connection import Connection
 from solekey.connection.login import LoggedIn, TotpSecret
 from solekey.connection.second_factor import Proof
 from solekey.connection.transport import Server
 from solekey.crypto import KdfParameters, UntrustedKdfParameters, UserKey, accept_kdf_parameters
-from solekey.errors import BadAnswerError
+from solekey.errors import BadAnswerError, UnreachableError
+from solekey.errors.refusals import ServerRefusedError
 from solekey.profile.profile import Profile
 from solekey.recovery.kit import RecoveryKit
 from solekey.recovery.proof import verify_pins
@@ -95,8 +98,8 @@ class SignUp:
 
     def prove_second_factor(self, password: str, code: Proof) -> Session:
         """Log in for the first time, with a code of the authenticator. Raises LoginRefusedError."""
-        logged_in = self._connection.logins.log_in(self.profile.details.username, password, code)
-        _adopt(self._connection, logged_in)
+        username, known = self.profile.details.username, self.profile.kdf_known
+        _adopt(self._connection, self._connection.logins.log_in(username, password, code, known))
         return self.open_session()
 
     def open_session(self) -> Session:
@@ -172,7 +175,10 @@ def log_in(
         )
     connection = Connection(profile, runtime)
     try:
-        _adopt(connection, connection.logins.log_in(profile.details.username, password, code))
+        username, known = profile.details.username, profile.kdf_known
+        logged_in = connection.logins.log_in(username, password, code, known)
+        _adopt(connection, logged_in)
+        _upgrade(connection, password, logged_in)
         session = Session(connection)
         session.sync()
         if kit is not None:
@@ -210,3 +216,12 @@ def _adopt(connection: Connection, logged_in: LoggedIn) -> None:
     if known is None:
         connection.profile.update(account=logged_in.account)
     connection.adopt(logged_in.tokens)
+    if logged_in.challenge is not None:
+        connection.profile.note_kdf(logged_in.challenge.kdf.strength)
+
+
+def _upgrade(connection: Connection, password: str, logged_in: LoggedIn) -> None:
+    """Stretch the password with more work if the server asks for it; if not now, at the next login."""
+    if logged_in.challenge is not None:
+        with suppress(ServerRefusedError, UnreachableError):
+            upgrade_kdf(connection, password, logged_in.challenge)

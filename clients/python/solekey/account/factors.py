@@ -8,6 +8,7 @@ there are is taken from the verified events; the server's word adds names and co
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from solekey.account.step_up import factor_refusals
 from solekey.connection.connection import Connection
 from solekey.connection.login import TotpSecret
 from solekey.connection.passkeys import PasskeyDevice, encode_passkey, parse_creation_options
@@ -92,9 +93,10 @@ class Factors:
         """Put the new authenticator in force, with a code of it. The old one works no more from then on.
 
         Raises:
-            LoginRefusedError: the code is not the new authenticator's.
+            FactorRefusedError: the code is not the new authenticator's.
         """
-        event = self._call("POST", "totp/confirm", {"code": "".join(code.split())})
+        with factor_refusals():
+            event = self._call("POST", "totp/confirm", {"code": "".join(code.split())})
         return _expect_enrolled(event, Factor.TOTP)
 
     def add_passkey(self, device: PasskeyDevice, name: str, *, resident: bool = False) -> Digest:

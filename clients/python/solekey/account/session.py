@@ -6,8 +6,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from solekey.account.closing import close_account
 from solekey.account.devices import Devices
 from solekey.account.factors import Factors
+from solekey.account.password import change_password
 from solekey.account.sessions import Sessions
 from solekey.account.step_up import step_up
 from solekey.connection.connection import Connection
@@ -77,11 +79,19 @@ class Session:
         """Prove a second factor again: an authenticator's code, or another proof. Some acts ask for it.
 
         Raises:
-            LoginRefusedError: it was refused; a code is good once.
+            FactorRefusedError: it was refused; a code is good once.
             TooManyAttemptsError: too many were wrong; wait.
             PasskeyError: the security key did not sign.
         """
         step_up(self.connection, proof)
+
+    def change_password(self, password: str, new_password: str) -> None:
+        """Change the password; all other sessions end. See `solekey.account.password.change_password`."""
+        change_password(self.connection, password, new_password)
+
+    def close_account(self, password: str) -> None:
+        """Close the account for ever. See `solekey.account.closing.close_account`."""
+        close_account(self.connection, password)
 
     @contextmanager
     def unlock(self, user_key: UserKey) -> Iterator[Vault]:

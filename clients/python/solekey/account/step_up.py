@@ -1,8 +1,12 @@
 """Proving a second factor again, inside a session. Spec: authentication.md §6.4."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from solekey.connection.connection import Connection
 from solekey.connection.second_factor import FactorChallenge, Proof, open_proof
 from solekey.errors import BadAnswerError
+from solekey.errors.refusals import FactorRefusedError, LoginRefusedError
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import ProtocolError
 from solekey_protocol.event import parse_event
@@ -16,14 +20,17 @@ def step_up(connection: Connection, proof: Proof) -> None:
     Every service hears of it through the account's events: later requests wait until it has.
 
     Raises:
-        LoginRefusedError: the factor was refused. TooManyAttemptsError: wait.
+        FactorRefusedError: it was refused. TooManyAttemptsError: wait.
         PasskeyError: the security key did not sign.
     """
     members = connection.call_json(Stream.AUTH, "POST", "step-up/challenges", {})
     challenge = str(members.get("challenge"))
     asked = FactorChallenge(connection.profile.server.origin, challenge, lambda: members.get("passkeys"))
     request: dict[str, Json] = {"challenge": challenge, "factor": open_proof(proof).prove(asked)}
-    answer = connection.call(Stream.AUTH, "POST", "step-up", content=encode_json(request), repeatable=False)
+    with factor_refusals():
+        answer = connection.call(
+            Stream.AUTH, "POST", "step-up", content=encode_json(request), repeatable=False
+        )
     try:
         event = parse_event(answer.body)
     except ProtocolError as error:
@@ -32,3 +39,14 @@ def step_up(connection: Connection, proof: Proof) -> None:
     if not isinstance(said, SessionSteppedUp) or said.session != connection.tokens.session:
         raise BadAnswerError("the server answered a step-up with another event")
     connection.note_position(Stream.AUTH, event.seq)
+
+
+@contextmanager
+def factor_refusals() -> Iterator[None]:
+    """Say of a refusal inside a session that it is about the second factor: no password was asked for."""
+    try:
+        yield
+    except FactorRefusedError:
+        raise
+    except LoginRefusedError as refusal:
+        raise FactorRefusedError(refusal.code, refusal.status, refusal.problem) from refusal

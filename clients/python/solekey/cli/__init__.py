@@ -3,8 +3,9 @@
 ``state`` what all commands share · ``answers`` prompts, flags, environment, stdin · ``exit_codes`` ·
 ``hardening`` no core dumps ·
 ``new_user_key`` its kit and its words, before it is in force ·
-``account`` ``items`` ``devices`` ``sessions`` ``factors`` ``rotate`` ``events`` ``user_key`` ``recovery`` one
-module a group of commands · ``second_factor`` codes, recovery codes, security keys.
+``account`` ``items`` ``devices`` ``sessions`` ``factors`` ``password`` ``rotate`` ``events`` ``user_key``
+``recovery`` ``closing`` one module a group of commands ·
+``second_factor`` codes, recovery codes, security keys.
 
 Nothing heavy is imported before a command runs, so that ``--help`` and completion are quick.
 """
@@ -30,11 +31,13 @@ _HOMES: Final = {
     "devices": "solekey.cli.devices",
     "sessions": "solekey.cli.sessions",
     "factors": "solekey.cli.factors",
+    "password": "solekey.cli.password",
     "rotate": "solekey.cli.rotate",
     "user-key": "solekey.cli.user_key",
     "recovery": "solekey.cli.recovery",
     "events": "solekey.cli.events",
     "audit": "solekey.audit.command",
+    "account": "solekey.cli.closing",
 }
 
 

@@ -126,6 +126,8 @@ class Connection:
         try:
             return self._send_fresh(send)
         except StepUpRequiredError as refusal:
+            if method == "GET":
+                raise  # no honest server asks it of a reader, who may hold a lock
             self._step_up(refusal, step_ups)
             return self._send_fresh(send)
 

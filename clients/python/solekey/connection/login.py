@@ -5,7 +5,7 @@ come from the server pass the client's floor before the password is used. Spec: 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import cast
 
@@ -16,6 +16,7 @@ from solekey.crypto import (
     Confidential,
     DeviceKey,
     KdfParameters,
+    KdfStrength,
     LoginKey,
     UntrustedKdfParameters,
     accept_kdf_parameters,
@@ -43,12 +44,33 @@ class TotpSecret(Confidential):
     uri: str
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class LoginChallenge(Confidential):
+    """What is signed with a login key, and how its password is stretched.
+
+    Attributes:
+        challenge: good once, for a short time, in hex.
+        kdf: the account's password parameters, accepted.
+        wanted: how much work the server asks new passwords to be stretched with; None: no more than this.
+    """
+
+    challenge: str
+    kdf: KdfParameters
+    wanted: KdfStrength | None
+
+
 @dataclass(frozen=True, slots=True)
 class LoggedIn(Confidential):
-    """A new or refreshed session, and whose it is."""
+    """A new or refreshed session, and whose it is.
+
+    Attributes:
+        account, tokens: whose session, and the session.
+        challenge: what was signed at the login; None after a refresh.
+    """
 
     account: AccountId
     tokens: Tokens
+    challenge: LoginChallenge | None = None
 
 
 class LoginClient:
@@ -81,7 +103,28 @@ class LoginClient:
             raise BadAnswerError("the registration's answer is not for this account")
         return TotpSecret(str(totp.get("secret")), str(totp.get("uri")))
 
-    def log_in(self, username: str, password: str, proof: Proof) -> LoggedIn:
+    def fetch_challenge(self, username: str, known: KdfStrength | None) -> LoginChallenge:
+        """Fetch a challenge for the login key, and how the password is stretched.
+
+        Args:
+            username: whose.
+            known: how much work it was at the last login from this device.
+
+        Raises:
+            KdfDowngradeError: less than the client's floor, or than it was before.
+            KdfExcessiveError: more than this client does, or the server asks for more than that.
+        """
+        answer = self._post("/v1/auth/challenges", {"username": username})
+        kdf = accept_kdf_parameters(UntrustedKdfParameters.parse(answer.get("kdf")), known)
+        asked = answer.get("kdf_wanted")
+        wanted = KdfStrength.parse(asked) if asked is not None else None
+        if wanted is not None:
+            KdfParameters(wanted.memory_kib, wanted.iterations, wanted.lanes, kdf.salt)
+        return LoginChallenge(str(answer.get("challenge")), kdf, wanted)
+
+    def log_in(
+        self, username: str, password: str, proof: Proof, known: KdfStrength | None = None
+    ) -> LoggedIn:
         """Open a session with the password and a second factor: a code, or another proof.
 
         Raises:
@@ -89,10 +132,10 @@ class LoginClient:
             PasskeyError: the security key did not sign.
             KdfDowngradeError, KdfExcessiveError: the server asks for parameters that are not used.
         """
-        challenge = self._post("/v1/auth/challenges", {"username": username})
-        parameters = accept_kdf_parameters(UntrustedKdfParameters.parse(challenge.get("kdf")))
-        with derive_login_key(password, parameters) as login_key:
-            return self._open_session(username, str(challenge.get("challenge")), proof, login_key)
+        challenge = self.fetch_challenge(username, known)
+        with derive_login_key(password, challenge.kdf) as login_key:
+            opened = self._open_session(username, challenge.challenge, proof, login_key)
+        return replace(opened, challenge=challenge)
 
     def refresh(self, tokens: Tokens) -> LoggedIn:
         """Trade the one-time refresh token for new tokens.

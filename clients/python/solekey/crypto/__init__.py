@@ -45,6 +45,7 @@ from solekey.crypto.envelope_reader import EnvelopeReader, MemorySource, RangeSo
 from solekey.crypto.inner_plaintext import ContentSource
 from solekey.crypto.login_key import (
     KdfParameters,
+    KdfStrength,
     LoginKey,
     UntrustedKdfParameters,
     accept_kdf_parameters,
@@ -67,6 +68,7 @@ __all__ = [
     "ItemContext",
     "ItemMetadata",
     "KdfParameters",
+    "KdfStrength",
     "LoginKey",
     "MemorySource",
     "OpenedItem",

@@ -59,6 +59,40 @@ class UntrustedKdfParameters:
 
 
 @dataclass(frozen=True, slots=True)
+class KdfStrength:
+    """How much work password parameters ask for, without their salt. Spec: keys.md §6.3."""
+
+    memory_kib: int
+    iterations: int
+    lanes: int
+
+    @classmethod
+    def parse(cls, value: Json) -> Self:
+        """Parse ``{"iterations", "lanes", "memory_kib"}``, perhaps beside other members.
+
+        Raises:
+            KdfRefusedError: missing, or no whole numbers.
+        """
+        members = value if isinstance(value, Mapping) else {}
+        work = members.get("memory_kib"), members.get("iterations"), members.get("lanes")
+        if not all(type(number) is int for number in work):
+            raise KdfRefusedError("the password parameters are not whole numbers")
+        return cls(*work)  # type: ignore[arg-type]  # held to their types above
+
+    def encode(self) -> dict[str, Json]:
+        """Encode for a profile, as `parse` reads it."""
+        return {"iterations": self.iterations, "lanes": self.lanes, "memory_kib": self.memory_kib}
+
+    def __or__(self, other: "KdfStrength") -> "KdfStrength":
+        """The work that is at least either."""
+        return KdfStrength(
+            max(self.memory_kib, other.memory_kib),
+            max(self.iterations, other.iterations),
+            max(self.lanes, other.lanes),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class KdfParameters:
     """Password parameters inside the client's floor and ceiling."""
 
@@ -72,9 +106,19 @@ class KdfParameters:
         _verify_ceiling(self.memory_kib, self.iterations, self.lanes, self.salt)
 
     @classmethod
-    def make(cls, random: RandomSource) -> Self:
-        """Make the parameters of a new password: the floor, with a fresh salt."""
-        return cls(MIN_MEMORY_KIB, MIN_ITERATIONS, MIN_LANES, random(MIN_SALT_BYTES))
+    def make(cls, random: RandomSource, strength: KdfStrength | None = None) -> Self:
+        """Make the parameters of a new password, with a fresh salt: the floor, or more.
+
+        Raises:
+            KdfExcessiveError: above the ceiling.
+        """
+        work = FLOOR | strength if strength is not None else FLOOR
+        return cls(work.memory_kib, work.iterations, work.lanes, random(MIN_SALT_BYTES))
+
+    @property
+    def strength(self) -> KdfStrength:
+        """How much work they ask for."""
+        return KdfStrength(self.memory_kib, self.iterations, self.lanes)
 
     def encode(self) -> dict[str, Json]:
         """Encode for the server, as `UntrustedKdfParameters.parse` reads it."""
@@ -87,20 +131,32 @@ class KdfParameters:
         }
 
 
+FLOOR: Final = KdfStrength(MIN_MEMORY_KIB, MIN_ITERATIONS, MIN_LANES)
+
+
 class LoginKey(SigningKey):
     """Signs login challenges; the server knows only its public half."""
 
     __slots__ = ()
 
 
-def accept_kdf_parameters(untrusted: UntrustedKdfParameters) -> KdfParameters:
+def accept_kdf_parameters(
+    untrusted: UntrustedKdfParameters, known: KdfStrength | None = None
+) -> KdfParameters:
     """Accept a server's parameters if they are inside the client's floor and ceiling. Spec: keys.md §6.2.
 
+    Args:
+        untrusted: what the server says.
+        known: what this account's password was stretched with before, if this device knows it.
+
     Raises:
-        KdfDowngradeError: weaker than 64 MiB, 3 iterations, 4 lanes or a salt of 16 bytes.
+        KdfDowngradeError: weaker than 64 MiB, 3 iterations, 4 lanes or a salt of 16 bytes, or than ``known``.
         KdfExcessiveError: above 1 GiB, 16 iterations, 16 lanes or a salt of 64 bytes.
     """
-    return KdfParameters(untrusted.memory_kib, untrusted.iterations, untrusted.lanes, untrusted.salt)
+    accepted = KdfParameters(untrusted.memory_kib, untrusted.iterations, untrusted.lanes, untrusted.salt)
+    if known is not None and accepted.strength | known != accepted.strength:
+        raise KdfDowngradeError("the password parameters are weaker than they were for this account")
+    return accepted
 
 
 def derive_login_key(password: str, parameters: KdfParameters) -> LoginKey:

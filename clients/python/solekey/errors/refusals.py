@@ -4,17 +4,27 @@
 
     ServerRefusedError                  the code travels as it is
     ├── LoginRefusedError               login_refused: never which part was wrong
+    │   └── FactorRefusedError          login_refused, inside a session: the second factor
     ├── TooManyAttemptsError            too_many_attempts
     ├── SessionEndedError               token_invalid, token_expired, session_ended
     ├── ProofRefusedError               dpop_invalid (most often a wrong clock), use_dpop_nonce
     ├── DeviceNotTrustedError           device_not_trusted
     ├── DeviceRevokedError              device_revoked
     ├── StepUpRequiredError             step_up_required: a second factor, proven anew
+    ├── FactorRequiredError             factor_required: the last one that the policy asks for
+    ├── PasskeyRefusedError             passkey_refused, passkey_taken, too_many_passkeys …
     ├── TakenError                      username_taken, account_taken
+    ├── KdfRefusal                      kdf_too_weak, kdf_excessive: limits of client and server differ
+    ├── DeviceNameRefusal               name_refused
     ├── NotFoundRefusal                 not_found
     ├── StaleError                      stale_position, stale_heads, stale_key_epoch, version_conflict …
     ├── RotationRefusal                 rotation_open, rotation_incomplete, wrap_in_use …
+    ├── ServerFailedError               internal_error
+    ├── SlowRequestError                request_timeout
     └── UnavailableError                not_yet_applied, trust_stale, account_parked, unavailable
+        └── StorageFullError            storage_full
+
+Codes without a class say that the request itself was wrong: a bug, or releases that do not fit.
 
 Spec: conventions.md §6.
 """
@@ -54,7 +64,20 @@ class ServerRefusedError(SolekeyError):
 class LoginRefusedError(ServerRefusedError):
     """The login was refused. Nobody is told which part was wrong."""
 
-    ADVICE = "Check the user name and the password, wait for the next authenticator code, and try again."
+    ADVICE = (
+        "Check the user name and the password, wait for the next authenticator code (each works once), and "
+        "try again. Without the authenticator, use a recovery code (--recovery-code) or a security key "
+        "(--passkey)."
+    )
+
+
+class FactorRefusedError(LoginRefusedError):
+    """The second factor was refused, inside a session. Nothing was changed."""
+
+    ADVICE = (
+        "Wait for the next authenticator code (each works once), see that the clock of its device is right, "
+        "and try again; or use a recovery code (--recovery-code) or a security key (--passkey)."
+    )
 
 
 class TooManyAttemptsError(ServerRefusedError):
@@ -90,7 +113,31 @@ class DeviceRevokedError(ServerRefusedError):
 class StepUpRequiredError(ServerRefusedError):
     """This asks for a second factor that was proven a short time ago."""
 
-    ADVICE = "Log in again (`solekey login`), which proves your second factor, then run this again."
+    ADVICE = (
+        "Run it again at a terminal, which asks for your second factor, or with --code; `solekey login` "
+        "proves it as well."
+    )
+
+
+class FactorRequiredError(ServerRefusedError):
+    """The account would not have the second factors any more that the server's policy asks for."""
+
+    ADVICE = "Add another one first: `solekey factors add-totp` or `solekey factors add-passkey`."
+
+
+class PasskeyRefusedError(ServerRefusedError):
+    """The server does not take this passkey."""
+
+    _ADVICES: ClassVar[Mapping[str, str]] = {
+        "passkey_taken": "This security key is added already: use it, or connect another one.",
+        "too_many_passkeys": "Remove one that you do not use: `solekey factors remove`.",
+        "passkeys_unavailable": "This server is reached by an address and takes no passkeys: use a code.",
+    }
+    ADVICE = "Try again; if it fails the same way, use another security key, or an authenticator app."
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return self._ADVICES.get(self.code, self.ADVICE)
 
 
 class TakenError(ServerRefusedError):
@@ -99,8 +146,22 @@ class TakenError(ServerRefusedError):
     ADVICE = "Choose another user name; if it is yours, log in instead."
 
 
+class KdfRefusal(ServerRefusedError):  # noqa: N818  # a refusal's noun, as on the server
+    """The server takes no password that is stretched with so little, or so much, work."""
+
+    ADVICE = "Update the client: the server's limits for passwords are others than this release knows."
+
+
+class DeviceNameRefusal(ServerRefusedError):  # noqa: N818  # a refusal's noun, as on the server
+    """The server does not take this device's name."""
+
+    ADVICE = "Choose another name for this device (--device-name): short, and without control characters."
+
+
 class NotFoundRefusal(ServerRefusedError):  # noqa: N818  # a refusal's noun, as on the server
     """The server does not have it."""
+
+    ADVICE = "List what there is and try again: another device may have removed it meanwhile."
 
 
 class StaleError(ServerRefusedError):
@@ -115,6 +176,18 @@ class RotationRefusal(ServerRefusedError):  # noqa: N818  # a refusal's noun, as
     ADVICE = "Run `solekey rotate status`, then `solekey rotate resume`."
 
 
+class ServerFailedError(ServerRefusedError):
+    """The server failed, by a fault of its own."""
+
+    ADVICE = "Try again in some minutes; if it lasts, tell the operator when it happened. Nothing was lost."
+
+
+class SlowRequestError(ServerRefusedError):
+    """The request did not arrive whole in time."""
+
+    ADVICE = "Try again over a faster connection; an interrupted transfer goes on where it was."
+
+
 class UnavailableError(ServerRefusedError):
     """The server cannot answer safely right now."""
 
@@ -127,6 +200,12 @@ class UnavailableError(ServerRefusedError):
         return float(value) if isinstance(value, int) else None
 
 
+class StorageFullError(UnavailableError):
+    """The server has no room left."""
+
+    ADVICE = "Tell the operator that the server's storage is full; nothing was lost. Run it again afterwards."
+
+
 _CODES: Mapping[type[ServerRefusedError], tuple[str, ...]] = {
     LoginRefusedError: ("login_refused",),
     TooManyAttemptsError: ("too_many_attempts",),
@@ -135,6 +214,12 @@ _CODES: Mapping[type[ServerRefusedError], tuple[str, ...]] = {
     DeviceNotTrustedError: ("device_not_trusted", "untrusted_device"),
     DeviceRevokedError: ("device_revoked",),
     StepUpRequiredError: ("step_up_required",),
+    FactorRequiredError: ("factor_required",),
+    PasskeyRefusedError: ("passkey_refused", "passkey_taken", "too_many_passkeys", "passkeys_unavailable"),
+    KdfRefusal: ("kdf_too_weak", "kdf_excessive"),
+    DeviceNameRefusal: ("name_refused",),
+    ServerFailedError: ("internal_error",),
+    SlowRequestError: ("request_timeout",),
     TakenError: ("username_taken", "account_taken"),
     NotFoundRefusal: ("not_found",),
     StaleError: (
@@ -157,6 +242,7 @@ _CODES: Mapping[type[ServerRefusedError], tuple[str, ...]] = {
         "wrap_in_use",
         "key_not_current",
     ),
-    UnavailableError: ("not_yet_applied", "trust_stale", "account_parked", "unavailable", "storage_full"),
+    UnavailableError: ("not_yet_applied", "trust_stale", "account_parked", "unavailable"),
+    StorageFullError: ("storage_full",),
 }
 _BY_CODE = {code: refusal for refusal, codes in _CODES.items() for code in codes}

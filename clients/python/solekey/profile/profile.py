@@ -22,8 +22,14 @@ from pathlib import Path
 from typing import Self
 
 from solekey.connection.transport import Server
-from solekey.crypto import Confidential, DeviceKey, RandomSource
-from solekey.errors import NotLoggedInError, ProfileError, ProfileExistsError, ProfileMissingError
+from solekey.crypto import Confidential, DeviceKey, KdfStrength, RandomSource
+from solekey.errors import (
+    KdfRefusedError,
+    NotLoggedInError,
+    ProfileError,
+    ProfileExistsError,
+    ProfileMissingError,
+)
 from solekey.profile.private_folder import PrivateFolder
 from solekey.providers.device_keys import IN_PROFILE, KEY_FILE, DeviceKeyStore
 from solekey.providers.question import Ask, refuse_to_ask
@@ -44,6 +50,7 @@ class ProfileDetails:
     Attributes:
         origin, username, account, device_name: the server, who, and what the device is called.
         kdf: stays until sign-up is through, to make the same login key again.
+        kdf_known: how much work the password was stretched with at the last login; never less from then on.
         device_key_from: the spec of what keeps the device key.
         device_public_key: whose key it is, where that cannot be read from the profile folder.
         user_key_from: the spec of what keeps the user key, if this device has stored it; see `providers`.
@@ -54,6 +61,7 @@ class ProfileDetails:
     account: AccountId | None
     device_name: str
     kdf: Mapping[str, Json] | None = None
+    kdf_known: Mapping[str, Json] | None = None
     device_key_from: str = IN_PROFILE
     device_public_key: PublicKey | None = None
     user_key_from: str | None = None
@@ -180,6 +188,20 @@ class Profile:
         ca_file = self.folder.path / _CA
         return Server(self._details.origin, ca_file if ca_file.exists() else None)
 
+    @property
+    def kdf_known(self) -> KdfStrength | None:
+        """How much work this account's password was stretched with at the last login. Raises ProfileError."""
+        known = self._details.kdf_known
+        try:
+            return KdfStrength.parse(known) if known is not None else None
+        except KdfRefusedError as error:
+            raise ProfileError(f"{self.folder.path} is damaged: {error}") from error
+
+    def note_kdf(self, strength: KdfStrength) -> None:
+        """Remember how much work the password was stretched with, for the next login to ask no less."""
+        if self.kdf_known != strength:
+            self.update(kdf_known=strength.encode())
+
     def verify_device_key_place(self, spec: str | None) -> None:
         """Verify that the device key is kept at ``spec``, if there is one. Raises ProfileExistsError."""
         if spec not in (None, self._details.device_key_from):
@@ -240,6 +262,7 @@ def _parse_details(members: dict[str, Json]) -> ProfileDetails:
     )
     texts = (details.origin, details.username, details.device_name, details.device_key_from)
     optional = isinstance(details.kdf, Mapping | None) and isinstance(details.user_key_from, str | None)
+    optional = optional and isinstance(details.kdf_known, Mapping | None)
     if not all(isinstance(text, str) for text in texts) or not optional:
         raise MalformedError("a member is of another type")
     Server(details.origin)

@@ -1,0 +1,41 @@
+"""Closing an account, for ever. Spec: authentication.md §7."""
+
+from solekey.connection.connection import Connection
+from solekey.crypto import derive_login_key
+from solekey.errors import BadAnswerError
+from solekey_protocol.encoding import Json, encode_json
+from solekey_protocol.errors import ProtocolError
+from solekey_protocol.event import parse_event
+from solekey_protocol.events import Stream
+from solekey_protocol.events.auth import AccountClosed
+
+CLOSE_CONTEXT = b"solekey/close/v1\x00"
+
+
+def close_account(connection: Connection, password: str) -> None:
+    """Close the account: nobody logs in to it again, on any device, and its sessions end. No way back.
+
+    The profile keeps its verified copies; delete its folder when they are not needed as evidence.
+
+    Raises:
+        LoginRefusedError: the password is wrong.
+        StepUpRequiredError: see `Connection.on_step_up`.
+    """
+    profile = connection.profile
+    challenge = connection.logins.fetch_challenge(profile.details.username, profile.kdf_known)
+    signed: dict[str, Json] = {
+        "account": profile.account,
+        "challenge": challenge.challenge,
+        "origin": profile.server.origin,
+    }
+    with derive_login_key(password, challenge.kdf) as login_key:
+        signature = login_key.sign(CLOSE_CONTEXT + encode_json(signed))
+    request: dict[str, Json] = {"challenge": challenge.challenge, "signature": signature}
+    answer = connection.call(Stream.AUTH, "POST", "close", content=encode_json(request), repeatable=False)
+    try:
+        event = parse_event(answer.body)
+    except ProtocolError as error:
+        raise BadAnswerError(f"the server answered with no event: {error}") from error
+    if not isinstance(event.body, AccountClosed):
+        raise BadAnswerError("the server answered with another event than that of a closed account")
+    profile.forget_tokens()

@@ -1,0 +1,90 @@
+"""The password: changed, or stretched anew with more work. It proves who one is and decrypts nothing.
+
+Both put another login key in the place of the present one, proven by both keys. Changing the password ends
+all other sessions; an upgrade, which keeps it, ends none. Spec: authentication.md §7, keys.md §6.3.
+"""
+
+from solekey.connection.connection import Connection
+from solekey.connection.login import LoginChallenge
+from solekey.crypto import KdfParameters, KdfStrength, LoginKey, derive_login_key
+from solekey.errors import BadAnswerError
+from solekey_protocol.encoding import Json, encode_json
+from solekey_protocol.errors import ProtocolError
+from solekey_protocol.event import parse_event
+from solekey_protocol.events import Stream
+from solekey_protocol.events.auth import LoginKeyChange, LoginKeyChanged
+
+CHANGE_CONTEXT = b"solekey/login-key/v1\x00"
+
+
+def change_password(connection: Connection, password: str, new_password: str) -> None:
+    """Change the password. All other sessions of the account end; this one goes on.
+
+    Raises:
+        LoginRefusedError: the present password is wrong.
+        StepUpRequiredError: see `Connection.on_step_up`.
+        EmptyPasswordError, PasswordTextError: the new one cannot be used.
+    """
+    _replace(connection, password, new_password, LoginKeyChange.PASSWORD_CHANGED)
+
+
+def upgrade_kdf(connection: Connection, password: str, used: LoginChallenge) -> bool:
+    """Have the password stretched with more work, if the server asks for more. True: it is from now on.
+
+    Args:
+        connection: the session.
+        password: the password that has just logged in.
+        used: what it logged in with.
+
+    Raises:
+        ServerRefusedError: not possible now; the present parameters stay.
+    """
+    strength = used.kdf.strength
+    if used.wanted is None or used.wanted | strength == strength:
+        return False
+    _replace(connection, password, password, LoginKeyChange.KDF_UPGRADED)
+    return True
+
+
+def _replace(connection: Connection, password: str, new_password: str, reason: LoginKeyChange) -> None:
+    profile = connection.profile
+    challenge = connection.logins.fetch_challenge(profile.details.username, profile.kdf_known)
+    parameters = KdfParameters.make(connection.runtime.random, _choose_work(challenge))
+    with (
+        derive_login_key(password, challenge.kdf) as old,
+        derive_login_key(new_password, parameters) as new,
+    ):
+        members = _sign(connection, challenge, parameters, reason, old, new)
+    answer = connection.call(Stream.AUTH, "POST", "login-key", content=encode_json(members), repeatable=False)
+    try:
+        event = parse_event(answer.body)
+    except ProtocolError as error:
+        raise BadAnswerError(f"the server answered with no event: {error}") from error
+    if not isinstance(event.body, LoginKeyChanged) or event.body.reason is not reason:
+        raise BadAnswerError("the server answered a change of the login key with another event")
+    connection.note_position(Stream.AUTH, event.seq)
+    profile.note_kdf(parameters.strength)
+
+
+def _choose_work(challenge: LoginChallenge) -> KdfStrength:
+    """Never less than the password is stretched with now, and what the server asks for."""
+    present = challenge.kdf.strength
+    return present | challenge.wanted if challenge.wanted is not None else present
+
+
+def _sign(
+    connection: Connection,
+    challenge: LoginChallenge,
+    parameters: KdfParameters,
+    reason: LoginKeyChange,
+    old: LoginKey,
+    new: LoginKey,
+) -> dict[str, Json]:
+    members: dict[str, Json] = {
+        "challenge": challenge.challenge,
+        "kdf": parameters.encode(),
+        "login_key": new.public_key,
+        "reason": reason.value,
+    }
+    message = CHANGE_CONTEXT + encode_json({**members, "origin": connection.profile.server.origin})
+    return {**members, "signature": old.sign(message), "proof": new.sign(message)}

@@ -1,0 +1,60 @@
+"""``solekey account close``."""
+
+import sys
+
+import click
+
+from solekey.cli.answers import ask, password_option
+from solekey.cli.second_factor import factor_options
+from solekey.cli.state import Cli, pass_cli, state_options
+
+_LOST = """\
+Closing {username} at {server} cannot be taken back. Lost are:
+  - all {commits} stored changes and every item in them, for you too: the 24 words open nothing any more
+  - all {devices} trusted devices: they are logged out, and nobody can log in again
+  - the user name, which nobody gets again while the operator keeps the account's record
+Get what you want to keep first: solekey list, solekey get."""
+
+
+@click.group()
+def account() -> None:
+    """Close the account."""
+
+
+@account.command()
+@click.option(
+    "--confirm",
+    metavar="USERNAME",
+    help="Your user name, for scripts: that this account is meant; a person types it.",
+)
+@password_option
+@factor_options
+@state_options
+@pass_cli
+def close(state: Cli, confirm: str | None, password: str | None) -> None:
+    """Close the account for ever, with all its data. Names what is lost and asks for your user name."""
+    state.verify_logged_in()
+    if confirm is None and not sys.stdin.isatty():
+        raise click.UsageError("nobody is here to confirm it: give your user name (--confirm USERNAME)")
+    with state.open_session() as session:
+        session.sync()
+        details = session.connection.profile.details
+        if confirm is None:
+            click.echo(
+                _LOST.format(
+                    username=details.username,
+                    server=details.origin,
+                    commits=session.streams.vault.last_commit,
+                    devices=len(session.streams.devices.trusted),
+                ),
+                err=True,
+            )
+            confirm = str(click.prompt(f"Type {details.username} to close it", err=True))
+        if confirm.strip() != details.username:
+            raise click.UsageError("that is not this account's user name: nothing was closed")
+        session.close_account(ask(password, "Password", "--password"))
+        closed = session.account
+    if state.as_json:
+        state.emit({"closed": closed})
+    else:
+        state.tell(f"{details.username} is closed. This profile is of no more use: delete {state.profile}.")
