@@ -7,8 +7,8 @@ import pytest
 
 from client.conftest import PASSWORD, USERNAME
 from client.fake_server import ORIGIN
-from solekey import Profile, Server, Session, log_in
-from solekey.errors import KdfDowngradeError, KdfExcessiveError, NotLoggedInError
+from solekey import Profile, Server, Session, SignUp, log_in
+from solekey.errors import KdfDowngradeError, KdfExcessiveError, NotLoggedInError, WeakPasswordError
 from solekey.errors.refusals import LoginRefusedError, SessionEndedError, UnavailableError
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import AccountClosed, LoginKeyChange, LoginKeyChanged
@@ -179,3 +179,16 @@ def test_a_script_closes_with_the_name_only(home, run_cli):
         "laptop", "account", "close", "--password", PASSWORD, "--confirm", USERNAME, "--json"
     )
     assert (code, json.loads(out)) == (0, {"closed": home.account.account})
+
+
+def test_a_weak_new_password_is_refused_before_anything_is_sent(home):
+    laptop = home.sessions["laptop"]
+    home.server.requests.clear()
+    with pytest.raises(WeakPasswordError):
+        laptop.change_password(PASSWORD, "1234567")
+    with (
+        SignUp(home.folder / "new", Server(ORIGIN), username="bob@example.org", runtime=home.runtime) as new,
+        pytest.raises(WeakPasswordError),
+    ):
+        new.register("bob@example.org")
+    assert home.server.requests == []

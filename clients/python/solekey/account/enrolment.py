@@ -26,6 +26,7 @@ from solekey.connection.login import LoggedIn, TotpSecret
 from solekey.connection.second_factor import Proof
 from solekey.connection.transport import Server
 from solekey.crypto import KdfParameters, UntrustedKdfParameters, UserKey, accept_kdf_parameters
+from solekey.crypto.new_password import verify_new_password
 from solekey.errors import BadAnswerError, UnreachableError
 from solekey.errors.refusals import ServerRefusedError
 from solekey.profile.profile import Profile
@@ -86,8 +87,10 @@ class SignUp:
 
         Raises:
             TakenError: somebody has this user name, or the second factor is proven already: log in.
+            WeakPasswordError: see `verify_new_password`.
         """
         details = self.profile.details
+        verify_new_password(password, details.username)
         if details.account is None or details.kdf is None:
             account = AccountId.from_raw(self._runtime.random(RAW_ID_BYTES))
             parameters = KdfParameters.make(self._runtime.random)

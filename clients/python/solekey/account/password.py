@@ -7,6 +7,7 @@ all other sessions; an upgrade, which keeps it, ends none. Spec: authentication.
 from solekey.connection.connection import Connection
 from solekey.connection.login import LoginChallenge
 from solekey.crypto import KdfParameters, KdfStrength, LoginKey, derive_login_key
+from solekey.crypto.new_password import verify_new_password
 from solekey.errors import BadAnswerError
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import ProtocolError
@@ -23,8 +24,9 @@ def change_password(connection: Connection, password: str, new_password: str) ->
     Raises:
         LoginRefusedError: the present password is wrong.
         StepUpRequiredError: see `Connection.on_step_up`.
-        EmptyPasswordError, PasswordTextError: the new one cannot be used.
+        WeakPasswordError, PasswordTextError: the new one cannot be used.
     """
+    verify_new_password(new_password, connection.profile.details.username)
     _replace(connection, password, new_password, LoginKeyChange.PASSWORD_CHANGED)
 
 

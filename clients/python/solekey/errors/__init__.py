@@ -7,6 +7,7 @@
     │   ├── WipedSecretError         secret_wiped          used after its `with` block ended
     │   ├── EmptyPasswordError       password_empty
     │   ├── PasswordTextError        password_not_text     no Unicode text
+    │   ├── WeakPasswordError        password_weak         a new one that is too short
     │   ├── PhraseError                                    a recovery phrase that is not one
     │   │   ├── PhraseLengthError    phrase_wrong_length   not 24 words
     │   │   ├── UnknownWordError     phrase_unknown_word   a word that is not in the list
@@ -201,6 +202,7 @@ from solekey.errors.secrets import (
     PhraseLengthError,
     SecretError,
     UnknownWordError,
+    WeakPasswordError,
     WipedSecretError,
     WrongUserKeyError,
 )
@@ -340,6 +342,7 @@ __all__ = [
     "UnsupportedFormatError",
     "VaultError",
     "VersionGoneError",
+    "WeakPasswordError",
     "WipedSecretError",
     "WordsDifferError",
     "WrongPassphraseError",

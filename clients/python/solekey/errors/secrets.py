@@ -23,6 +23,13 @@ class EmptyPasswordError(SecretError):
     ADVICE = "Enter a password that is not empty."
 
 
+class WeakPasswordError(SecretError):
+    """A new password that somebody would soon have guessed."""
+
+    code = "password_weak"
+    ADVICE = "Choose a longer password: several words that do not belong together are easy to remember."
+
+
 class PasswordTextError(SecretError):
     """A password that is no Unicode text, such as bytes of another encoding."""
 
