@@ -16,6 +16,7 @@ from solekey_auth.config import AuthConfig
 from solekey_auth.login import LoginAttempt
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.refresh import RefreshToken
+from solekey_auth.second_factor import TotpProof
 from solekey_auth.signing_key import SigningKey, SigningSecret
 from solekey_auth.tables import metadata
 from solekey_eventlog.config import ConfigError, load_config
@@ -52,7 +53,9 @@ def test_a_secret_has_its_length(kind):
 def test_an_attempt_shows_neither_code_nor_challenge_nor_signature():
     key = Key("device")
     signature = SignatureHex("ab" * 64)
-    attempt = LoginAttempt("ana", "cd" * 32, "123456", signature, None, thumbprint_of(key), "https://x")
+    attempt = LoginAttempt(
+        "ana", "cd" * 32, TotpProof("123456"), signature, None, thumbprint_of(key), "https://x"
+    )
     assert not any(secret in repr(attempt) for secret in ("123456", "cd" * 8, "ab" * 8))
 
 

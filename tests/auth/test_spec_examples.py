@@ -17,6 +17,7 @@ from solekey_auth.credential import Credential, derive_decoy_kdf, parse_kdf, par
 from solekey_auth.login import LOGIN_CONTEXT, LoginAttempt, encode_registration
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.refresh import RefreshToken
+from solekey_auth.second_factor import TotpProof
 from solekey_auth.signing_key import SigningSecret
 from solekey_auth.totp import derive_secret
 from solekey_eventlog.config import ServiceConfig
@@ -56,7 +57,7 @@ def test_the_signed_messages(written, credential):
     attempt = LoginAttempt(
         said["username"],
         said["challenge"],
-        "000000",
+        TotpProof("000000"),
         SignatureHex(written["login signature"]),
         derive_device_id(credential.login_key),
         said["thumbprint"],

@@ -6,7 +6,7 @@ from spec.documents import METHODS
 
 _TEXT = {"type": "string", "minLength": 1}
 _COMPONENT = "^[a-zA-Z0-9._-]+$"
-ACCESS = ("public", "proof", "session", "trusted")
+ACCESS = ("public", "proof", "session", "stepped_up", "trusted")
 
 
 def _closed(properties: dict[str, Any], *required: str) -> dict[str, Any]:

@@ -46,6 +46,7 @@ SECURITY: Mapping[str, list[dict[str, list[str]]]] = {
     "public": [],
     "proof": [{"dpop_proof": []}],
     "session": [{"access_token": [], "dpop_proof": []}],
+    "stepped_up": [{"access_token": [], "dpop_proof": []}],
     "trusted": [{"access_token": [], "dpop_proof": []}],
 }
 _SESSION_CODES = {
@@ -56,6 +57,7 @@ GUARD_CODES: Mapping[str, set[str]] = {
     "public": set(),
     "proof": {"dpop_invalid"},
     "session": _SESSION_CODES,
+    "stepped_up": _SESSION_CODES | {"step_up_required"},
     "trusted": _SESSION_CODES | {"device_not_trusted"},
 }
 CODES_OF_ALL = {"malformed", "request_timeout", "too_large", "internal_error", "unavailable"}
@@ -204,7 +206,7 @@ def test_operations_ask_and_read_what_the_entry_points_do(service: str) -> None:
 def test_positions_are_awaited_where_there_is_a_session(service: str) -> None:
     after = {"$ref": "common.yaml#/components/parameters/SolekeyAfter"}
     for place, operation in documented(service).items():
-        has_session = operation.value["x-access"] in ("session", "trusted")
+        has_session = operation.value["x-access"] in ("session", "stepped_up", "trusted")
         assert (after in operation.value.get("parameters", ())) is has_session, place
 
 

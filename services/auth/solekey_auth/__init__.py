@@ -9,7 +9,10 @@ Map, pure
     limits.py       named limits with units
     credential.py   usernames, KDF parameters, decoys for names that nobody has
     login.py        what the login key signs, and the judgement of a login
-    totp.py         the second factor
+    second_factor.py  what somebody proves beside the password
+    totp.py         ... a code of an authenticator app
+    passkeys.py     ... a passkey: options, registrations, assertions (WebAuthn)
+    cose_keys.py    public keys of passkeys
     brake.py        how often something may be tried, and how long one waits after that
     sources.py      where a request comes from, as far as limits are concerned
     refresh.py      one-time refresh tokens
@@ -24,11 +27,17 @@ Map, with rows and time
     timers.py       what happens at intervals
     rows.py         the private rows of one transaction
     budgets.py      whose budgets an attempt counts against, and their rows
+    passkey_ceremonies.py  passkeys as they are added
+    factors.py      second factors listed, removed, proven again
+    factor_book.py  second factors as they stand in rows
+    passkey_rows.py the rows of passkeys
     races.py        transactions that another one was faster than
     tables.py       the tables of these rows
 
 Map, the rim (the same in every service)
     api.py          the HTTP API without a framework
+    factor_api.py   ... about second factors
+    bodies.py       the bodies of requests
     reactions.py    what happens when others' events arrive
     config.py       configuration
     definition.py   which streams, tables and reactions: DEFINITION

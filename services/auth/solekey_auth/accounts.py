@@ -16,10 +16,12 @@ from solekey_auth.credential import (
     derive_username_digest,
 )
 from solekey_auth.domain import AccountState, decide, is_expired
+from solekey_auth.factor_book import FactorBook
 from solekey_auth.limits import CHALLENGE_BYTES, TOTP_SALT_BYTES
-from solekey_auth.login import Checked, LoginAttempt, verify_login
+from solekey_auth.login import LoginAttempt, PasskeyQuestion, is_signed_by, verify_login
 from solekey_auth.operator_key import OperatorKey, Purpose
-from solekey_auth.races import LostRaceError, run_transaction
+from solekey_auth.passkey_rows import PasskeyRows
+from solekey_auth.races import run_transaction
 from solekey_auth.refusals import LoginRefused
 from solekey_auth.rows import CredentialRows, LoginRows
 from solekey_auth.sessions import LiveSession, Sessions, read_state
@@ -28,6 +30,7 @@ from solekey_auth.totp import TotpSecret, derive_secret, encode_uri
 from solekey_eventlog.errors import RevokedDevice
 from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.store import UnitOfWork
+from solekey_protocol.events.auth import LoginStage
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import RAW_ID_BYTES, AccountId, PublicKey
 
@@ -53,12 +56,13 @@ class Challenge:
 class Accounts:
     """Who may log in."""
 
-    def __init__(self, kernel: Kernel, config: AuthConfig, sessions: Sessions) -> None:
+    def __init__(self, kernel: Kernel, config: AuthConfig, sessions: Sessions, factors: FactorBook) -> None:
         self._kernel = kernel
         self._issuer = config.totp_issuer
         self._limits = config.limits
         self._operator_key = config.open_operator_key()
         self._sessions = sessions
+        self._factors = factors
         self._brake = Brake(config)
         self._decoy = _derive_decoy(self._operator_key, kernel)
 
@@ -96,6 +100,18 @@ class Accounts:
         self._kernel.freshness.require(Stream.DEVICES)
         outcome = run_transaction(self._kernel.store, partial(self._log_in, username, attempt, source))
         if isinstance(outcome, LoginRefused | RevokedDevice):
+            raise outcome
+        return outcome
+
+    def tell_passkeys(self, username: Username, question: PasskeyQuestion, source: Source) -> list[bytes]:
+        """Tell whoever has the password the account's credential ids; once a challenge, which stays good.
+
+        Raises:
+            LoginRefused, TooManyAttempts: see refusals; the challenge is used up.
+        """
+        work = partial(self._tell_passkeys, username, question, source)
+        outcome = run_transaction(self._kernel.store, work)
+        if isinstance(outcome, LoginRefused):
             raise outcome
         return outcome
 
@@ -137,27 +153,43 @@ class Accounts:
         known = self._find(uow, username)
         credential = known or self._decoy
         tried = self._brake.begin_login(uow, name, credential.account, attempt.device, source)
-        against = Checked(
-            credential,
-            derive_secret(self._operator_key, credential),
-            is_decoy=known is None,
-            challenge_is_live=rows.take_challenge(attempt.challenge, name, uow.now),
-        )
+        against = self._factors.find_checked(uow, credential, attempt.proof)
         try:
-            login = verify_login(attempt, against, uow.now)
+            login = verify_login(
+                attempt,
+                against,
+                uow.now,
+                is_decoy=known is None,
+                challenge_is_live=rows.take_challenge(attempt.challenge, name, uow.now),
+            )
+            self._factors.use(uow, login.account, login.proven)
+            self._kernel.streams.require_free(uow, login.account)
+            live = self._sessions.start(uow, read_state(self._kernel, uow, login.account), login)
         except LoginRefused as refusal:
             rows.put_failure(None if known is None else known.account, refusal.stage, uow.now)
             tried.count()
             return refusal
-        if not CredentialRows(uow.connection).take_totp_step(login.account, login.totp_step):
-            raise LostRaceError
-        self._kernel.streams.require_free(uow, login.account)
-        try:
-            live = self._sessions.start(uow, read_state(self._kernel, uow, login.account), login)
-        except (LoginRefused, RevokedDevice) as refusal:
+        except RevokedDevice as refusal:
             return refusal
         DeviceRows(uow.connection).note(live.account, live.device, uow.now)
         return live
+
+    def _tell_passkeys(
+        self, username: Username, question: PasskeyQuestion, source: Source, uow: UnitOfWork
+    ) -> list[bytes] | LoginRefused:
+        rows, name = LoginRows(uow.connection), self._digest(username)
+        known = self._find(uow, username)
+        credential = known or self._decoy
+        tried = self._brake.begin_login(uow, name, credential.account, question.device, source)
+        key_is_right = is_signed_by(credential.login_key, question)
+        passkeys = PasskeyRows(uow.connection).find_all(credential.account)
+        if rows.tell_challenge(question.challenge, name, uow.now) and key_is_right and known is not None:
+            return [passkey.credential for passkey in passkeys]
+        rows.take_challenge(question.challenge, name, uow.now)
+        refusal = LoginRefused(LoginStage.LOGIN_KEY)
+        rows.put_failure(None if known is None else known.account, refusal.stage, uow.now)
+        tried.count()
+        return refusal
 
     def _find(self, uow: UnitOfWork, username: Username) -> Credential | None:
         """Find who has a name. A registration that was not proven in time has it no more."""

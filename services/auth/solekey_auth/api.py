@@ -1,19 +1,23 @@
 """The auth service's HTTP API without a framework. Spec: authentication.md, openapi."""
 
 from collections.abc import Mapping
-from typing import TypeVar
 
 from solekey_auth.accounts import Accounts
+from solekey_auth.bodies import MAX_TEXT_CHARS, parse_as, parse_body, parse_object
 from solekey_auth.commands import RegisterAccount
 from solekey_auth.config import AuthConfig
 from solekey_auth.credential import parse_kdf, parse_username
+from solekey_auth.factor_api import FactorApi
+from solekey_auth.factor_book import FactorBook
+from solekey_auth.factors import Factors
 from solekey_auth.issuer import Issuer
 from solekey_auth.login import LoginAttempt, encode_registration
+from solekey_auth.passkey_ceremonies import Passkeys
 from solekey_auth.refresh import parse_refresh_token
+from solekey_auth.second_factor import parse_proof
 from solekey_auth.sessions import LiveSession, Sessions
 from solekey_auth.sources import Source, find_source
 from solekey_auth.timers import Timers
-from solekey_auth.totp import parse_code
 from solekey_eventlog.access.nonce import NONCE_HEADER, Nonces
 from solekey_eventlog.errors import BadRequest, NotFound
 from solekey_eventlog.http import (
@@ -22,7 +26,6 @@ from solekey_eventlog.http import (
     event_response,
     expect_string,
     json_response,
-    parse_json_body,
 )
 from solekey_eventlog.http.response import encode_position
 from solekey_eventlog.kernel import Kernel
@@ -32,9 +35,6 @@ from solekey_protocol.errors import MalformedError
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT, AccountId, Digest, PublicKey, SessionId, SignatureHex
 from solekey_protocol.statements import verify_signature
-
-MAX_TEXT_CHARS = 256
-T = TypeVar("T", AccountId, Digest, PublicKey, SignatureHex)
 
 
 class AuthApi:
@@ -50,7 +50,10 @@ class AuthApi:
         self._proxies = config.find_proxies()
         self._nonces = Nonces(config.derive_nonce_key())
         self._sessions = Sessions(kernel, config)
-        self._accounts = Accounts(kernel, config, self._sessions)
+        book = FactorBook(config)
+        self._accounts = Accounts(kernel, config, self._sessions, book)
+        passkeys = Passkeys(kernel, config, book.party)
+        self.factors = FactorApi(config, self._accounts, Factors(kernel, config, book), passkeys)
         self._issuer = Issuer(kernel, config)
         self.signing_keys = self._issuer.keys
         self.timers = Timers(kernel, config, self._sessions)
@@ -67,11 +70,11 @@ class AuthApi:
             BadRequest, SignatureError, KdfTooWeak, KdfExcessive, TooManyAttempts.
             UsernameTaken, AccountTaken: see domain.decide.
         """
-        document = _parse_body(request, "account", "username", "login_key", "kdf", "proof")
-        login_key = _parse_as(PublicKey, document, "login_key")
-        proof = _parse_as(SignatureHex, document, "proof")
+        document = parse_body(request, "account", "username", "login_key", "kdf", "proof")
+        login_key = parse_as(PublicKey, document, "login_key")
+        proof = parse_as(SignatureHex, document, "proof")
         command = RegisterAccount(
-            account=_parse_as(AccountId, document, "account"),
+            account=parse_as(AccountId, document, "account"),
             username=parse_username(expect_string(document, "username", max_chars=MAX_TEXT_CHARS)),
             login_key=login_key,
             kdf=parse_kdf(document["kdf"]),
@@ -87,7 +90,7 @@ class AuthApi:
 
     def post_challenge(self, request: Request) -> Response:
         """Make a challenge for a username. Raises BadRequest or TooManyAttempts."""
-        document = _parse_body(request, "username")
+        document = parse_body(request, "username")
         username = parse_username(expect_string(document, "username", max_chars=MAX_TEXT_CHARS))
         made = self._accounts.challenge(username, self._find_source(request))
         members: dict[str, Json] = {
@@ -103,13 +106,16 @@ class AuthApi:
         Raises:
             BadRequest, LoginRefused, TooManyAttempts, RevokedDevice, TrustStale.
         """
-        document = _parse_body(request, "username", "challenge", "code", "signature")
+        document = parse_object(request)
+        by_code = "code" in document
+        proof_member = "code" if by_code else "factor"
+        parse_body(request, "username", "challenge", "signature", proof_member)
         said_username = expect_string(document, "username", max_chars=MAX_TEXT_CHARS)
         attempt = LoginAttempt(
             said_username=said_username,
-            challenge=_parse_as(Digest, document, "challenge"),
-            code=parse_code(expect_string(document, "code", max_chars=MAX_TEXT_CHARS)),
-            signature=_parse_as(SignatureHex, document, "signature"),
+            challenge=parse_as(Digest, document, "challenge"),
+            proof=parse_proof({"kind": "totp", "code": document["code"]} if by_code else document["factor"]),
+            signature=parse_as(SignatureHex, document, "signature"),
             device=request.proven.device,
             thumbprint=request.proven.thumbprint,
             origin=self._origin,
@@ -117,13 +123,17 @@ class AuthApi:
         source = self._find_source(request)
         return self._answer(201, self._accounts.log_in(parse_username(said_username), attempt, source))
 
+    def post_passkey_question(self, request: Request) -> Response:
+        """See FactorApi."""
+        return self.factors.post_passkey_question(request, self._find_source(request))
+
     def post_refresh(self, request: Request) -> Response:
         """Use a refresh token.
 
         Raises:
             BadRequest, RefreshRefused, SessionOver, TrustStale.
         """
-        document = _parse_body(request, "refresh_token")
+        document = parse_body(request, "refresh_token")
         presented = parse_refresh_token(expect_string(document, "refresh_token", max_chars=MAX_TEXT_CHARS))
         return self._answer(200, self._sessions.refresh(presented, request.proven.thumbprint))
 
@@ -182,26 +192,6 @@ class AuthApi:
         }
         headers = {**encode_position(Stream.AUTH, live.auth_seq), **self._give_nonce()}
         return json_response(status, members, headers)  # the server adds Cache-Control: no-store
-
-
-def _parse_body(request: Request, *members: str) -> Mapping[str, Json]:
-    """Parse an object of exactly these members. Raises BadRequest, which repeats nothing of the body."""
-    try:
-        document = parse_json_body(request)
-    except MalformedError:
-        raise BadRequest("body: expected a JSON object without floats or duplicate keys") from None
-    if document.keys() != set(members):
-        raise BadRequest(f"body: expected exactly the members {', '.join(members)}")
-    return document
-
-
-def _parse_as(kind: type[T], document: Mapping[str, Json], member: str) -> T:
-    """Parse a member as an id or a signature. Raises BadRequest, which does not repeat it."""
-    text = expect_string(document, member, max_chars=MAX_TEXT_CHARS)
-    try:
-        return kind(text)
-    except MalformedError:
-        raise BadRequest(f"body.{member}: expected {kind.PATTERN}") from None
 
 
 def _encode(document: Mapping[str, Json]) -> bytes:

@@ -35,6 +35,28 @@ class OpenSession:
 
 
 @dataclass(frozen=True, slots=True)
+class AddPasskey:
+    """Add a passkey that was verified, and that no account has."""
+
+    factor_id: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveFactor:
+    """Remove a second factor."""
+
+    factor_id: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class StepUp:
+    """Note that the user of a session proved a second factor again."""
+
+    session: SessionId
+    factor: Factor
+
+
+@dataclass(frozen=True, slots=True)
 class RefreshSession:
     """Use a one-time refresh token, proving the device key with this thumbprint."""
 
@@ -67,6 +89,9 @@ Command = (
     RegisterAccount
     | ReportFailedLogins
     | OpenSession
+    | AddPasskey
+    | RemoveFactor
+    | StepUp
     | RefreshSession
     | EndSession
     | EndDeviceSessions

@@ -13,13 +13,20 @@ from datetime import datetime
 
 from solekey_auth import commands as asked
 from solekey_auth.credential import Credential
-from solekey_auth.limits import AuthLimits
+from solekey_auth.limits import MAX_PASSKEYS, AuthLimits
 from solekey_auth.refresh import IssuedToken
-from solekey_auth.refusals import AccountTaken, LoginRefused, RefreshRefused, UsernameTaken
+from solekey_auth.refusals import (
+    AccountTaken,
+    FactorRequired,
+    LoginRefused,
+    RefreshRefused,
+    TooManyPasskeys,
+    UsernameTaken,
+)
 from solekey_eventlog.errors import NotFound, RevokedDevice, SessionOver
 from solekey_protocol.events import auth as said
 from solekey_protocol.events.body import Body
-from solekey_protocol.ids import SYSTEM_ACCOUNT, DeviceId, SessionId, Timestamp
+from solekey_protocol.ids import SYSTEM_ACCOUNT, DeviceId, Digest, SessionId, Timestamp
 from solekey_protocol.streams import AuthStream, DevicesStream, DeviceStatus
 
 
@@ -34,12 +41,17 @@ class AccountState:
     token: IssuedToken | None = None
 
 
-def decide(state: AccountState, command: asked.Command, now: datetime, limits: AuthLimits) -> list[Body]:
+def decide(  # noqa: C901  # one line a command
+    state: AccountState, command: asked.Command, now: datetime, limits: AuthLimits
+) -> list[Body]:
     """Decide which events follow from a command; none when it has happened already.
 
     Raises:
         UsernameTaken, AccountTaken: RegisterAccount.
         RevokedDevice, LoginRefused: OpenSession.
+        TooManyPasskeys: AddPasskey.
+        NotFound, FactorRequired: RemoveFactor.
+        SessionOver: StepUp.
         RefreshRefused, SessionOver: RefreshSession.
         NotFound: EndSession.
     """
@@ -50,6 +62,12 @@ def decide(state: AccountState, command: asked.Command, now: datetime, limits: A
             return [] if state.auth.closed else [said.LoginFailed(stage) for stage in stages]
         case asked.OpenSession():
             return _open(state, command, now, limits)
+        case asked.AddPasskey(factor_id):
+            return _add_passkey(state, factor_id)
+        case asked.RemoveFactor(factor_id):
+            return _remove_factor(state, factor_id)
+        case asked.StepUp(session, factor):
+            return _step_up(state, session, factor)
         case asked.RefreshSession(thumbprint):
             return _refresh(state, thumbprint, now, limits)
         case asked.EndSession(session, by):
@@ -99,7 +117,34 @@ def _open(state: AccountState, command: asked.OpenSession, now: datetime, limits
     opened = said.SessionOpened(command.session, command.device, command.factor, expires_at)
     if command.factor_id in state.auth.factors:
         return [opened]
+    if state.auth.factors:  # the first login enrols; afterwards, a factor that is not there was removed
+        raise LoginRefused(said.LoginStage.SECOND_FACTOR)
     return [said.MfaEnrolled(command.factor, command.factor_id), opened]
+
+
+def _add_passkey(state: AccountState, factor_id: Digest) -> list[Body]:
+    if state.auth.closed:
+        raise NotFound("the account was closed")
+    passkeys = [factor for factor in state.auth.factors.values() if factor is said.Factor.PASSKEY]
+    if len(passkeys) >= MAX_PASSKEYS:
+        raise TooManyPasskeys(f"an account has at most {MAX_PASSKEYS}; remove one first")
+    return [said.MfaEnrolled(said.Factor.PASSKEY, factor_id)]
+
+
+def _remove_factor(state: AccountState, factor_id: Digest) -> list[Body]:
+    factor = state.auth.factors.get(factor_id)
+    if factor is None:
+        raise NotFound("the account has no such factor")
+    left = {kind for other, kind in state.auth.factors.items() if other != factor_id}
+    if not left & {said.Factor.TOTP, said.Factor.PASSKEY}:
+        raise FactorRequired("add another passkey or authenticator app first")
+    return [said.MfaRemoved(factor, factor_id)]
+
+
+def _step_up(state: AccountState, session: SessionId, factor: said.Factor) -> list[Body]:
+    if session not in state.auth.sessions:
+        raise SessionOver("log in again")
+    return [said.SessionSteppedUp(session, factor)]
 
 
 def _refresh(state: AccountState, thumbprint: str, now: datetime, limits: AuthLimits) -> list[Body]:

@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from solekey_auth.credential import Credential
 from solekey_auth.refusals import LoginRefused
-from solekey_auth.totp import TotpSecret, derive_totp_id, find_step
+from solekey_auth.second_factor import Checked, Proof, Proven, find_proven
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import SignatureError
-from solekey_protocol.events.auth import Factor, LoginStage
-from solekey_protocol.ids import AccountId, DeviceId, Digest, PublicKey, SignatureHex
+from solekey_protocol.events.auth import LoginStage
+from solekey_protocol.ids import AccountId, DeviceId, PublicKey, SignatureHex
 from solekey_protocol.statements import verify_signature
 
 REGISTER_CONTEXT = b"solekey/register/v1\x00"
@@ -29,7 +28,7 @@ class LoginAttempt:
 
     said_username: str
     challenge: str = field(repr=False)
-    code: str = field(repr=False)
+    proof: Proof = field(repr=False)
     signature: SignatureHex = field(repr=False)
     device: DeviceId
     thumbprint: str
@@ -37,14 +36,23 @@ class LoginAttempt:
 
     def signed_bytes(self) -> bytes:
         """The bytes that the login key signs."""
-        return LOGIN_CONTEXT + encode_json(
-            {
-                "challenge": self.challenge,
-                "origin": self.origin,
-                "thumbprint": self.thumbprint,
-                "username": self.said_username,
-            }
-        )
+        return encode_login(self.said_username, self.challenge, self.thumbprint, self.origin)
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyQuestion:
+    """What a client says to learn which passkeys it may use for the login that follows; signed like that."""
+
+    said_username: str
+    challenge: str = field(repr=False)
+    signature: SignatureHex = field(repr=False)
+    device: DeviceId
+    thumbprint: str
+    origin: str
+
+    def signed_bytes(self) -> bytes:
+        """The bytes that the login key signs."""
+        return encode_login(self.said_username, self.challenge, self.thumbprint, self.origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +62,13 @@ class VerifiedLogin:
     account: AccountId
     device: DeviceId
     thumbprint: str
-    factor: Factor
-    factor_id: Digest
-    totp_step: int
+    proven: Proven
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What an attempt is checked against: a real credential, or a decoy for a name that nobody has."""
-
-    credential: Credential
-    totp_secret: TotpSecret = field(repr=False)
-    is_decoy: bool
-    challenge_is_live: bool
+def encode_login(username: str, challenge: str, thumbprint: str, origin: str) -> bytes:
+    """Encode the bytes that a login's signature covers; ``username`` as it was sent."""
+    members = {"challenge": challenge, "origin": origin, "thumbprint": thumbprint, "username": username}
+    return LOGIN_CONTEXT + encode_json(members)
 
 
 def encode_registration(members: Mapping[str, Json]) -> bytes:
@@ -74,27 +76,27 @@ def encode_registration(members: Mapping[str, Json]) -> bytes:
     return REGISTER_CONTEXT + encode_json({name: value for name, value in members.items() if name != "proof"})
 
 
-def verify_login(attempt: LoginAttempt, against: Checked, now: datetime) -> VerifiedLogin:
-    """Verify the challenge, the login key and the code; all of them before any is judged.
+def verify_login(
+    attempt: LoginAttempt, against: Checked, now: datetime, *, is_decoy: bool, challenge_is_live: bool
+) -> VerifiedLogin:
+    """Verify the challenge, the login key and the second factor; all of them before any is judged.
 
     A decoy goes the same way and fails at the end, so neither the answer nor the work tells who exists.
 
     Raises:
         LoginRefused: with the same words for every cause.
     """
-    key_is_right = _signature_is_right(against.credential.login_key, attempt)
-    step = find_step(against.totp_secret, attempt.code, now)
-    if against.is_decoy or not key_is_right or not against.challenge_is_live:
+    key_is_right = is_signed_by(against.credential.login_key, attempt)
+    proven = find_proven(attempt.proof, attempt.challenge, against, now)
+    if is_decoy or not key_is_right or not challenge_is_live:
         raise LoginRefused(LoginStage.LOGIN_KEY)
-    if step is None or step <= against.credential.last_totp_step:
+    if proven is None:
         raise LoginRefused(LoginStage.SECOND_FACTOR)
-    factor_id = derive_totp_id(against.credential)
-    return VerifiedLogin(
-        against.credential.account, attempt.device, attempt.thumbprint, Factor.TOTP, factor_id, step
-    )
+    return VerifiedLogin(against.credential.account, attempt.device, attempt.thumbprint, proven)
 
 
-def _signature_is_right(login_key: PublicKey, attempt: LoginAttempt) -> bool:
+def is_signed_by(login_key: PublicKey, attempt: "LoginAttempt | PasskeyQuestion") -> bool:
+    """Whether the login key signed this attempt, or this question before it."""
     try:
         verify_signature(login_key, attempt.signed_bytes(), attempt.signature)
     except SignatureError:

@@ -19,6 +19,7 @@ class Purpose(StrEnum):
     DECOY_CREDENTIAL = "decoy-credential"
     REFRESH_SUCCESSOR = "refresh-successor"
     USERNAME_DIGEST = "username-digest"
+    CEREMONY = "ceremony"
     BUDGET = "budget"
     SOURCE_SLOT = "source-slot"
     DPOP_NONCE = "dpop-nonce"

@@ -8,10 +8,15 @@
     │   └── RefreshRefused     401  token_invalid       no such refresh token
     ├── Conflict
     │   ├── UsernameTaken      409  username_taken      somebody has, or has just reserved, this name
-    │   └── AccountTaken       409  account_taken       the account id is registered, and not by this request
+    │   ├── AccountTaken       409  account_taken       the account id is registered, and not by this request
+    │   ├── FactorRequired     409  factor_required     the account must keep a factor of this kind
+    │   ├── PasskeysUnavailable 409 passkeys_unavailable  the server is reached by an address, not by a name
+    │   ├── PasskeyTaken       409  passkey_taken       the credential belongs to an account already
+    │   └── TooManyPasskeys    409  too_many_passkeys   the account has as many as it may have
     ├── Unprocessable
     │   ├── KdfTooWeak         422  kdf_too_weak        the password would be stretched too little
-    │   └── KdfExcessive       422  kdf_excessive       the password would be stretched too much
+    │   ├── KdfExcessive       422  kdf_excessive       the password would be stretched too much
+    │   └── PasskeyRefused     422  passkey_refused     what the authenticator answered is wrong
     └── TooManyAttempts        429  too_many_attempts   too much was tried: logins, challenges, registrations
 
 From ``solekey_eventlog.errors`` come ``RevokedDevice`` (the login was right, but the device is revoked for
@@ -49,6 +54,36 @@ class AccountTaken(Conflict):
     """The account id is registered with another credential, or its first login was made already."""
 
     code, title = "account_taken", "The account is registered already"
+
+
+class FactorRequired(Conflict):
+    """Without this factor the account would not have those that are required."""
+
+    code, title = "factor_required", "The factor is required"
+
+
+class PasskeysUnavailable(Conflict):
+    """WebAuthn knows servers by their names, and this one is reached by an address."""
+
+    code, title = "passkeys_unavailable", "Passkeys cannot be used with this server"
+
+
+class PasskeyTaken(Conflict):
+    """The credential was added already, to this account or to another."""
+
+    code, title = "passkey_taken", "The passkey is known already"
+
+
+class TooManyPasskeys(Conflict):
+    """The account has as many passkeys as it may have."""
+
+    code, title = "too_many_passkeys", "The account has too many passkeys"
+
+
+class PasskeyRefused(Unprocessable):
+    """What an authenticator answered is malformed or wrong; a login and a step-up do not say so."""
+
+    code, title = "passkey_refused", "The passkey was refused"
 
 
 class KdfTooWeak(Unprocessable):

@@ -98,8 +98,17 @@ class LoginRows:
     def put_challenge(self, challenge: str, name: str, expires_at: datetime) -> None:
         """Keep the digest of a new challenge."""
         self._connection.execute(
-            insert(challenges).values(challenge=_digest(challenge), name=name, expires_at=expires_at)
+            insert(challenges).values(
+                challenge=_digest(challenge), name=name, expires_at=expires_at, told=False
+            )
         )
+
+    def tell_challenge(self, challenge: str, name: str, now: datetime) -> bool:
+        """Note that passkeys are told for a challenge, which stays good; False if they were, or it is not."""
+        alive = (challenges.c.challenge == _digest(challenge)) & (challenges.c.expires_at > now)
+        untold = (challenges.c.name == name) & challenges.c.told.is_(False)
+        told = self._connection.execute(update(challenges).where(alive, untold).values(told=True))
+        return told.rowcount == 1
 
     def take_challenge(self, challenge: str, name: str, now: datetime) -> bool:
         """Use up a challenge; False when there is none of this name that is still alive."""

@@ -2,7 +2,7 @@
 
 from solekey_auth.api import AuthApi
 from solekey_auth.definition import DEFINITION
-from solekey_auth.limits import MAX_BODY_BYTES
+from solekey_auth.limits import MAX_BODY_BYTES, MAX_PASSKEY_BODY_BYTES
 from solekey_eventlog.access import Access
 from solekey_eventlog.bus import Record
 from solekey_eventlog.http import Request, Response
@@ -29,6 +29,48 @@ class AuthService:
     def post_session(self, request: Request) -> Response:
         """See AuthApi."""
         return self.api.post_session(request)
+
+    @http("POST", "/v1/auth/passkey-options", access=Access.PROOF, max_body_bytes=MAX_BODY_BYTES)
+    def post_passkey_question(self, request: Request) -> Response:
+        """See FactorApi."""
+        return self.api.post_passkey_question(request)
+
+    @http("GET", "/v1/auth/factors", access=Access.SESSION)
+    def get_factors(self, request: Request) -> Response:
+        """See FactorApi."""
+        return self.api.factors.get_factors(request)
+
+    @http("DELETE", "/v1/auth/factors/<factor>", access=Access.STEPPED_UP)
+    def delete_factor(self, request: Request, factor: str) -> Response:
+        """See FactorApi."""
+        return self.api.factors.delete_factor(request, factor)
+
+    @http(
+        "POST",
+        "/v1/auth/factors/passkeys/options",
+        access=Access.STEPPED_UP,
+        max_body_bytes=MAX_BODY_BYTES,
+    )
+    def post_passkey_options(self, request: Request) -> Response:
+        """See FactorApi."""
+        return self.api.factors.post_passkey_options(request)
+
+    @http(
+        "POST", "/v1/auth/factors/passkeys", access=Access.STEPPED_UP, max_body_bytes=MAX_PASSKEY_BODY_BYTES
+    )
+    def post_passkey(self, request: Request) -> Response:
+        """See FactorApi."""
+        return self.api.factors.post_passkey(request)
+
+    @http("POST", "/v1/auth/step-up/challenges", access=Access.SESSION, max_body_bytes=MAX_BODY_BYTES)
+    def post_step_up_challenge(self, request: Request) -> Response:
+        """See FactorApi."""
+        return self.api.factors.post_step_up_challenge(request)
+
+    @http("POST", "/v1/auth/step-up", access=Access.SESSION, max_body_bytes=MAX_BODY_BYTES)
+    def post_step_up(self, request: Request) -> Response:
+        """See FactorApi."""
+        return self.api.factors.post_step_up(request)
 
     @http("POST", "/v1/auth/sessions/refresh", access=Access.PROOF, max_body_bytes=MAX_BODY_BYTES)
     def post_refresh(self, request: Request) -> Response:

@@ -57,7 +57,7 @@ class Sessions:
         session = SessionId.from_raw(self._kernel.random(RAW_ID_BYTES))
         bodies = decide(
             state,
-            asked.OpenSession(session, login.device, login.factor, login.factor_id),
+            asked.OpenSession(session, login.device, login.proven.factor, login.proven.factor_id),
             uow.now,
             self._limits,
         )

@@ -1,12 +1,12 @@
 """The private tables of the auth service: credentials and what lives for minutes. None reaches an event.
 
-``credentials`` cannot be rebuilt from events and must be backed up; all other rows here may be lost: open
-challenges are asked again, refresh tokens end with their sessions, brakes are released.
+``credentials`` and ``passkeys`` cannot be rebuilt from events and must be backed up; all other rows here may
+be lost: open challenges are asked again, refresh tokens end with their sessions, brakes are released.
 """
 
-from sqlalchemy import Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table
+from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table
 
-from solekey_auth.limits import MAX_USERNAME_CHARS
+from solekey_auth.limits import MAX_PASSKEY_NAME_CHARS, MAX_USERNAME_CHARS
 from solekey_eventlog.tables import ACCOUNT_CHARS, DIGEST_CHARS, Moment, define_event_tables
 
 metadata = MetaData()
@@ -28,12 +28,26 @@ credentials = Table(
     Column("last_totp_step", Integer, nullable=False),
 )
 
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("factor_id", String(DIGEST_CHARS), primary_key=True),  # SHA-256 of the credential id
+    Column("account", String(ACCOUNT_CHARS), nullable=False, index=True),
+    Column("credential", LargeBinary, nullable=False),
+    Column("public_key", LargeBinary, nullable=False),  # COSE
+    Column("sign_count", BigInteger, nullable=False),  # 32 bits without a sign
+    Column("name", String(MAX_PASSKEY_NAME_CHARS), nullable=False),
+    Column("added_at", Moment, nullable=False),
+    Column("used_at", Moment),
+)
+
 challenges = Table(
     "challenges",
     metadata,
     Column("challenge", String(DIGEST_CHARS), primary_key=True),  # SHA-256 of the challenge
     Column("name", String(DIGEST_CHARS), nullable=False),  # keyed digest of the username
     Column("expires_at", Moment, nullable=False, index=True),
+    Column("told", Boolean, nullable=False),  # whether the passkeys were told for it
 )
 
 refresh_tokens = Table(

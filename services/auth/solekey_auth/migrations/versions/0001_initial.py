@@ -28,10 +28,22 @@ def upgrade() -> None:
         sa.Column("last_totp_step", sa.Integer, nullable=False),
     )
     op.create_table(
+        "passkeys",
+        sa.Column("factor_id", sa.String(64), primary_key=True),
+        sa.Column("account", sa.String(30), nullable=False, index=True),
+        sa.Column("credential", sa.LargeBinary, nullable=False),
+        sa.Column("public_key", sa.LargeBinary, nullable=False),
+        sa.Column("sign_count", sa.BigInteger, nullable=False),
+        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("added_at", sa.String(24), nullable=False),
+        sa.Column("used_at", sa.String(24)),
+    )
+    op.create_table(
         "challenges",
         sa.Column("challenge", sa.String(64), primary_key=True),
         sa.Column("name", sa.String(64), nullable=False),
         sa.Column("expires_at", sa.String(24), nullable=False, index=True),
+        sa.Column("told", sa.Boolean, nullable=False),
     )
     op.create_table(
         "refresh_tokens",

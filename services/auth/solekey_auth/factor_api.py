@@ -1,0 +1,108 @@
+"""The part of the HTTP API that is about second factors. Spec: authentication.md §6.4, §12, openapi."""
+
+from solekey_auth.accounts import Accounts
+from solekey_auth.bodies import MAX_TEXT_CHARS, parse_as, parse_body
+from solekey_auth.config import AuthConfig
+from solekey_auth.credential import parse_username
+from solekey_auth.factors import EnrolledFactor, Factors
+from solekey_auth.limits import MAX_PASSKEY_NAME_CHARS
+from solekey_auth.login import PasskeyQuestion
+from solekey_auth.passkey_ceremonies import Passkeys
+from solekey_auth.passkeys import encode_base64url, parse_base64url
+from solekey_auth.second_factor import parse_proof
+from solekey_auth.sources import Source
+from solekey_eventlog.errors import NotFound
+from solekey_eventlog.http import Request, Response, event_response, expect_string, json_response
+from solekey_protocol.encoding import Json
+from solekey_protocol.errors import MalformedError
+from solekey_protocol.ids import Digest, SignatureHex
+
+
+class FactorApi:
+    """Answers requests about second factors; nothing of a request is repeated in an answer."""
+
+    def __init__(self, config: AuthConfig, accounts: Accounts, factors: Factors, passkeys: Passkeys) -> None:
+        self._challenge_s = int(config.limits.challenge.total_seconds())
+        self._origin = config.origin
+        self._accounts = accounts
+        self._factors = factors
+        self._passkeys = passkeys
+
+    def post_passkey_question(self, request: Request, source: Source) -> Response:
+        """Tell whoever has the password which passkeys may be used.
+
+        Raises:
+            BadRequest, LoginRefused, TooManyAttempts.
+        """
+        document = parse_body(request, "username", "challenge", "signature")
+        said_username = expect_string(document, "username", max_chars=MAX_TEXT_CHARS)
+        question = PasskeyQuestion(
+            said_username=said_username,
+            challenge=parse_as(Digest, document, "challenge"),
+            signature=parse_as(SignatureHex, document, "signature"),
+            device=request.proven.device,
+            thumbprint=request.proven.thumbprint,
+            origin=self._origin,
+        )
+        told = self._accounts.tell_passkeys(parse_username(said_username), question, source)
+        return json_response(200, {"passkeys": [encode_base64url(each) for each in told]})
+
+    def get_factors(self, request: Request) -> Response:
+        """List the account's second factors."""
+        factors = self._factors.find_all(request.authenticated.account)
+        return json_response(200, {"factors": [_describe(factor) for factor in factors]})
+
+    def delete_factor(self, request: Request, factor: str) -> Response:
+        """Remove a second factor. Raises NotFound or FactorRequired."""
+        try:
+            factor_id = Digest(factor)
+        except MalformedError:
+            raise NotFound("the account has no such factor") from None
+        return event_response(self._factors.remove(request.authenticated.account, factor_id), status=200)
+
+    def post_passkey_options(self, request: Request) -> Response:
+        """Make the options of a new passkey. Raises BadRequest or PasskeysUnavailable."""
+        parse_body(request)
+        options = self._passkeys.make_options(request.authenticated)
+        return json_response(200, {"options": options, "expires_in_s": self._challenge_s})
+
+    def post_passkey(self, request: Request) -> Response:
+        """Add a passkey.
+
+        Raises:
+            BadRequest, PasskeysUnavailable, PasskeyRefused, PasskeyTaken, TooManyPasskeys.
+        """
+        document = parse_body(request, "name", "client_data", "attestation")
+        event = self._passkeys.add(
+            request.authenticated,
+            expect_string(document, "name", max_chars=MAX_PASSKEY_NAME_CHARS),
+            parse_base64url(document, "client_data"),
+            parse_base64url(document, "attestation"),
+        )
+        return event_response(event, status=201)
+
+    def post_step_up_challenge(self, request: Request) -> Response:
+        """Make a challenge for a step-up. Raises BadRequest."""
+        parse_body(request)
+        made = self._factors.challenge(request.authenticated)
+        members: dict[str, Json] = {
+            "challenge": made.challenge,
+            "expires_in_s": self._challenge_s,
+            "passkeys": [encode_base64url(each) for each in made.credentials],
+        }
+        return json_response(200, members)
+
+    def post_step_up(self, request: Request) -> Response:
+        """Prove a second factor again. Raises BadRequest, LoginRefused or TooManyAttempts."""
+        document = parse_body(request, "challenge", "factor")
+        challenge, proof = parse_as(Digest, document, "challenge"), parse_proof(document["factor"])
+        return event_response(self._factors.step_up(request.authenticated, challenge, proof), status=200)
+
+
+def _describe(factor: EnrolledFactor) -> dict[str, Json]:
+    members: dict[str, Json] = {
+        "factor": factor.factor.value,
+        "factor_id": factor.factor_id,
+        "enrolled_at": factor.enrolled_at,
+    }
+    return members if factor.name is None else {**members, "name": factor.name}

@@ -1,0 +1,41 @@
+"""Second factors as they stand in rows: read to check a proof, and used up by it.
+
+Spec: authentication.md §3.3, §12.3.
+"""
+
+from solekey_auth.config import AuthConfig
+from solekey_auth.credential import Credential
+from solekey_auth.passkey_rows import PasskeyRows
+from solekey_auth.passkeys import Assertion, RelyingParty, find_relying_party
+from solekey_auth.races import LostRaceError
+from solekey_auth.rows import CredentialRows
+from solekey_auth.second_factor import Checked, Proof, Proven, ProvenPasskey, ProvenTotp
+from solekey_auth.totp import derive_secret
+from solekey_eventlog.store import UnitOfWork
+from solekey_protocol.ids import AccountId, compute_digest
+
+
+class FactorBook:
+    """The second factors of all accounts."""
+
+    def __init__(self, config: AuthConfig) -> None:
+        self._operator_key = config.open_operator_key()
+        self.party: RelyingParty | None = find_relying_party(config.origin, config.totp_issuer)
+
+    def find_checked(self, uow: UnitOfWork, credential: Credential, proof: Proof) -> Checked:
+        """Find what a proof is checked against. A decoy's rows are looked for like anybody's."""
+        passkey = None
+        if isinstance(proof, Assertion):
+            found = PasskeyRows(uow.connection).find(compute_digest(proof.credential))
+            passkey = found if found is not None and found.account == credential.account else None
+        return Checked(credential, derive_secret(self._operator_key, credential), passkey, self.party)
+
+    def use(self, uow: UnitOfWork, account: AccountId, proven: Proven) -> None:
+        """Use up what was proven: it counts once. Raises LostRaceError when another transaction did."""
+        match proven:
+            case ProvenTotp(step=step):
+                used = CredentialRows(uow.connection).take_totp_step(account, step)
+            case ProvenPasskey(passkey=passkey, sign_count=sign_count):
+                used = PasskeyRows(uow.connection).raise_counter(passkey, sign_count, uow.now)
+        if not used:
+            raise LostRaceError

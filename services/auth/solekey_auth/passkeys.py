@@ -1,0 +1,332 @@
+"""Passkeys (WebAuthn Level 2): creation options, and the verification of what authenticators answer.
+
+Pure: bytes and values in, a decision out. fido2 parses and compares; what it leaves to its caller is checked
+here: types inside the client data, cross-origin use, algorithms, attestation formats, the sign counter.
+
+Spec: authentication.md §12.
+"""
+
+import base64
+import binascii
+import ipaddress
+import logging
+import re
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final, cast
+from urllib.parse import urlsplit
+
+from cryptography.exceptions import UnsupportedAlgorithm
+from fido2.attestation.base import InvalidAttestation, NoneAttestation
+from fido2.attestation.packed import PackedAttestation
+from fido2.server import Fido2Server
+from fido2.utils import websafe_encode
+from fido2.webauthn import (
+    Aaguid,
+    AttestationConveyancePreference,
+    AttestationObject,
+    AttestedCredentialData,
+    AuthenticationResponse,
+    AuthenticatorAssertionResponse,
+    AuthenticatorAttestationResponse,
+    AuthenticatorData,
+    CollectedClientData,
+    PublicKeyCredentialDescriptor,
+    PublicKeyCredentialParameters,
+    PublicKeyCredentialRpEntity,
+    PublicKeyCredentialType,
+    PublicKeyCredentialUserEntity,
+    RegistrationResponse,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from solekey_auth.cose_keys import ALGORITHMS, parse_public_key, verify_public_key
+from solekey_auth.limits import CHALLENGE_BYTES, MAX_CLIENT_DATA_BYTES, MAX_CREDENTIAL_ID_BYTES
+from solekey_auth.refusals import PasskeyRefused
+from solekey_eventlog.errors import BadRequest
+from solekey_protocol.encoding import Json, parse_lenient_json
+from solekey_protocol.errors import MalformedError
+from solekey_protocol.ids import AccountId, Digest, compute_digest
+
+CHALLENGE_LIFE_MS: Final = 120_000
+"""A hint for the authenticator; how long a challenge is good is decided by its row."""
+_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
+_ATTESTATIONS: Final = {"none": NoneAttestation, "packed": PackedAttestation}
+_FAULTS: Final = (  # what fido2 and cryptography raise on bytes that are not what they should be
+    ValueError,
+    KeyError,
+    TypeError,
+    IndexError,
+    AttributeError,
+    AssertionError,
+    NotImplementedError,
+    OverflowError,
+    RecursionError,
+    struct.error,
+    InvalidAttestation,
+    UnsupportedAlgorithm,
+)
+
+logging.getLogger("fido2.server").setLevel(logging.WARNING)  # at INFO it writes credential ids
+
+
+@dataclass(frozen=True, slots=True)
+class RelyingParty:
+    """For whom passkeys are: the origin as a whole, and its host."""
+
+    origin: str
+    rp_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passkey:
+    """A passkey of an account, as it is kept. ``public_key`` is a COSE key in CBOR."""
+
+    account: AccountId
+    credential: bytes = field(repr=False)
+    public_key: bytes = field(repr=False)
+    sign_count: int
+    name: str = field(repr=False)
+    added_at: datetime
+
+    @property
+    def factor_id(self) -> Digest:
+        """The factor's id in events: SHA-256 of the credential id."""
+        return compute_digest(self.credential)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedCredential:
+    """A new credential whose registration was right in every part."""
+
+    credential: bytes = field(repr=False)
+    public_key: bytes = field(repr=False)
+    sign_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """What an authenticator says to prove a passkey."""
+
+    credential: bytes = field(repr=False)
+    client_data: bytes = field(repr=False)
+    authenticator_data: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+
+
+def parse_base64url(document: Mapping[str, Json], member: str) -> bytes:
+    """Parse a member in base64url without padding. Raises BadRequest, which does not repeat it."""
+    text = document.get(member)
+    if not isinstance(text, str) or not _BASE64URL.fullmatch(text):
+        raise BadRequest(f"body.{member}: expected base64url without padding")
+    try:
+        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except binascii.Error:
+        raise BadRequest(f"body.{member}: expected base64url without padding") from None
+    return raw
+
+
+def encode_base64url(raw: bytes) -> str:
+    """Encode in base64url without padding."""
+    return websafe_encode(raw)
+
+
+def read_challenge(client_data: bytes) -> bytes:
+    """Read which challenge client data is for; whether it is one of ours is to be looked up.
+
+    Raises:
+        PasskeyRefused: no 32 bytes in base64url.
+    """
+    said = _parse_object(client_data)
+    try:
+        challenge = parse_base64url(said, "challenge")
+    except BadRequest:
+        challenge = b""
+    if len(challenge) != CHALLENGE_BYTES:
+        raise PasskeyRefused("the client data is for another challenge")
+    return challenge
+
+
+def find_relying_party(origin: str, name: str) -> RelyingParty | None:
+    """Find for whom the passkeys of a server are; None when its host is an address instead of a name."""
+    host = urlsplit(origin).hostname or ""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return RelyingParty(origin, host, name)
+    return None
+
+
+def make_creation_options(
+    party: RelyingParty, account: AccountId, username: str, challenge: bytes, known: Sequence[Passkey]
+) -> dict[str, Json]:
+    """Make the PublicKeyCredentialCreationOptionsJSON (WebAuthn Level 3 §5.1) for a new passkey."""
+    server = _open_server(party)
+    server.timeout = CHALLENGE_LIFE_MS  # type: ignore[assignment]  # declared by its default alone
+    options, _ = server.register_begin(
+        PublicKeyCredentialUserEntity(id=account.raw, name=username, display_name=username),
+        [
+            PublicKeyCredentialDescriptor(type=PublicKeyCredentialType.PUBLIC_KEY, id=each.credential)
+            for each in known
+        ],
+        resident_key_requirement=ResidentKeyRequirement.DISCOURAGED,
+        user_verification=UserVerificationRequirement.PREFERRED,
+        challenge=challenge,
+    )
+    return cast("dict[str, Json]", _to_json(options.public_key))
+
+
+def verify_registration(
+    party: RelyingParty, challenge: bytes, client_data: bytes, attestation: bytes
+) -> VerifiedCredential:
+    """Verify the answer of an authenticator that made a passkey.
+
+    Raises:
+        PasskeyRefused: some part is malformed, or not what it must be.
+    """
+    with _refusing():
+        said = _parse_client_data(client_data, challenge)
+        made = AttestationObject(attestation)
+        _verify_flags(made.auth_data)
+        credential = made.auth_data.credential_data
+        if credential is None:
+            raise PasskeyRefused("the attestation holds no credential")
+        if not 0 < len(credential.credential_id) <= MAX_CREDENTIAL_ID_BYTES:
+            raise PasskeyRefused(f"a credential id has 1 to {MAX_CREDENTIAL_ID_BYTES} bytes")
+        public_key = verify_public_key(credential.public_key)
+        _open_server(party).register_complete(
+            _derive_state(challenge),
+            RegistrationResponse(
+                raw_id=credential.credential_id,
+                response=AuthenticatorAttestationResponse(client_data=said, attestation_object=made),
+            ),
+        )
+        _verify_attestation(made, said.hash)
+    return VerifiedCredential(bytes(credential.credential_id), public_key, made.auth_data.counter)
+
+
+def verify_assertion(party: RelyingParty, challenge: bytes, passkey: Passkey, assertion: Assertion) -> int:
+    """Verify that a passkey's authenticator signed this challenge, and return its new sign counter.
+
+    Raises:
+        PasskeyRefused: some part is malformed or wrong, or the counter did not go on: a copy of the key.
+    """
+    with _refusing():
+        said = _parse_client_data(assertion.client_data, challenge)
+        data = AuthenticatorData(assertion.authenticator_data)
+        _verify_flags(data)
+        public_key = parse_public_key(passkey.public_key)
+        known = AttestedCredentialData.create(Aaguid.NONE, passkey.credential, public_key)
+        _open_server(party).authenticate_complete(
+            _derive_state(challenge),
+            [known],
+            AuthenticationResponse(
+                raw_id=assertion.credential,
+                response=AuthenticatorAssertionResponse(
+                    client_data=said, authenticator_data=data, signature=assertion.signature
+                ),
+            ),
+        )
+    if not is_counter_ahead(passkey.sign_count, data.counter):
+        raise PasskeyRefused("the sign counter did not go on: there may be a copy of this key")
+    return data.counter
+
+
+def is_counter_ahead(known: int, said: int) -> bool:
+    """Whether a sign counter goes on from the one that is known; an authenticator without one says 0."""
+    return said > known or (said == 0 and known == 0)
+
+
+def _open_server(party: RelyingParty) -> Fido2Server:
+    server = Fido2Server(
+        PublicKeyCredentialRpEntity(id=party.rp_id, name=party.name),
+        attestation=AttestationConveyancePreference.NONE,
+        verify_origin=lambda origin: origin == party.origin,
+    )
+    server.allowed_algorithms = [
+        PublicKeyCredentialParameters(type=PublicKeyCredentialType.PUBLIC_KEY, alg=algorithm)
+        for algorithm in ALGORITHMS
+    ]
+    return server
+
+
+def _derive_state(challenge: bytes) -> dict[str, str | None]:
+    """What Fido2Server would have us keep between the two halves of a ceremony."""
+    return {"challenge": websafe_encode(challenge), "user_verification": None}
+
+
+def _parse_object(raw: bytes) -> Mapping[str, Json]:
+    try:
+        said = parse_lenient_json(raw, max_bytes=MAX_CLIENT_DATA_BYTES)
+    except MalformedError:
+        raise PasskeyRefused("the client data is not JSON") from None
+    if not isinstance(said, Mapping):
+        raise PasskeyRefused("the client data is no JSON object")
+    return said
+
+
+def _parse_client_data(raw: bytes, challenge: bytes) -> CollectedClientData:
+    """Check the types before fido2 computes anything from the members.
+
+    It would take a number for the challenge and reserve as many bytes as it says.
+    """
+    said = _parse_object(raw)
+    if not all(isinstance(said.get(name), str) for name in ("type", "challenge", "origin")):
+        raise PasskeyRefused("the client data must say type, challenge and origin")
+    if said["challenge"] != websafe_encode(challenge):
+        raise PasskeyRefused("the client data is for another challenge")
+    if said.get("crossOrigin", False) is not False or "topOrigin" in said:
+        raise PasskeyRefused("the client data is for a page inside another page")
+    return CollectedClientData(raw)
+
+
+def _verify_flags(data: AuthenticatorData) -> None:
+    if data.is_backed_up() and not data.is_backup_eligible():
+        raise PasskeyRefused("the authenticator's flags contradict each other")
+
+
+def _verify_attestation(made: AttestationObject, client_data_hash: bytes) -> None:
+    """Verify that the statement is one of its format. Whose it is is not asked: nothing is trusted by it."""
+    if made.fmt not in _ATTESTATIONS:
+        raise PasskeyRefused("the attestation's format is neither none nor packed")
+    _ATTESTATIONS[made.fmt]().verify(made.att_stmt, made.auth_data, client_data_hash)
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    try:
+        yield
+    except _FAULTS as error:
+        raise PasskeyRefused(_describe(error)) from error
+
+
+def _describe(error: Exception) -> str:
+    """Say which check of fido2's failed; its words repeat nothing of the request where it made the check."""
+    said = str(error)
+    return said if said in _WORDS else "the authenticator's answer is malformed"
+
+
+_WORDS: Final = frozenset(
+    {
+        "Incorrect type in CollectedClientData.",
+        "Invalid origin in CollectedClientData.",
+        "Wrong RP ID hash in response.",
+        "User Present flag not set.",
+        "Invalid signature.",
+        "Unknown credential ID.",
+    }
+)
+
+
+def _to_json(value: object) -> Json:
+    """Turn fido2's data classes into plain members."""
+    if isinstance(value, Mapping):
+        return {str(name): _to_json(member) for name, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_to_json(member) for member in value]
+    return str(value) if isinstance(value, str) else cast("Json", value)

@@ -1,0 +1,110 @@
+"""Second factors as they are proven: the same for a login and a step-up.
+
+Pure. What a proof uses up (a step, a counter) is used up by the transaction that takes it.
+
+Spec: authentication.md §3.3, §12.3.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from solekey_auth.credential import Credential
+from solekey_auth.limits import MAX_BODY_BYTES
+from solekey_auth.passkeys import Assertion, Passkey, RelyingParty, parse_base64url, verify_assertion
+from solekey_auth.refusals import PasskeyRefused
+from solekey_auth.totp import TotpSecret, derive_totp_id, find_step, parse_code
+from solekey_eventlog.errors import BadRequest
+from solekey_eventlog.http import expect_string
+from solekey_protocol.encoding import Json
+from solekey_protocol.events.auth import Factor
+from solekey_protocol.ids import Digest
+
+_PASSKEY_MEMBERS = ("credential", "client_data", "authenticator_data", "signature")
+
+
+@dataclass(frozen=True, slots=True)
+class TotpProof:
+    """A code of the authenticator app."""
+
+    code: str = field(repr=False)
+
+
+Proof = TotpProof | Assertion
+"""What somebody says to prove a second factor."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenTotp:
+    """A code that is right. Its step is not used up yet."""
+
+    factor_id: Digest
+    step: int
+    factor: Factor = Factor.TOTP
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenPasskey:
+    """An assertion that is right. The passkey's counter is not raised yet."""
+
+    factor_id: Digest
+    passkey: Passkey
+    sign_count: int
+    factor: Factor = Factor.PASSKEY
+
+
+Proven = ProvenTotp | ProvenPasskey
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a proof is checked against: the factors of an account, or of a decoy for a name that nobody has.
+
+    Attributes:
+        credential: whose.
+        totp_secret: shared with the authenticator app.
+        passkey: the account's passkey that the proof names, if there is one.
+        party: for whom passkeys are; None where there are none.
+    """
+
+    credential: Credential
+    totp_secret: TotpSecret = field(repr=False)
+    passkey: Passkey | None = None
+    party: RelyingParty | None = None
+
+
+def parse_proof(document: Json) -> Proof:
+    """Parse the member ``factor``. Raises BadRequest, which does not repeat the input."""
+    if not isinstance(document, Mapping):
+        raise BadRequest("body.factor: expected an object")
+    match document.get("kind"):
+        case "totp":
+            _expect_exactly(document, "code")
+            return TotpProof(parse_code(expect_string(document, "code", max_chars=MAX_BODY_BYTES)))
+        case "passkey":
+            _expect_exactly(document, *_PASSKEY_MEMBERS)
+            return Assertion(*(parse_base64url(document, member) for member in _PASSKEY_MEMBERS))
+    raise BadRequest("body.factor.kind: expected totp or passkey")
+
+
+def find_proven(proof: Proof, challenge: str, against: Checked, now: datetime) -> Proven | None:
+    """Find which factor a proof proves: one whose step or counter goes on; None when it proves nothing."""
+    match proof:
+        case TotpProof(code):
+            step = find_step(against.totp_secret, code, now)
+            if step is None or step <= against.credential.last_totp_step:
+                return None
+            return ProvenTotp(derive_totp_id(against.credential), step)
+        case Assertion():
+            if against.passkey is None or against.party is None:
+                return None
+            try:
+                count = verify_assertion(against.party, bytes.fromhex(challenge), against.passkey, proof)
+            except PasskeyRefused:
+                return None
+            return ProvenPasskey(against.passkey.factor_id, against.passkey, count)
+
+
+def _expect_exactly(document: Mapping[str, Json], *members: str) -> None:
+    if document.keys() != {"kind", *members}:
+        raise BadRequest(f"body.factor: expected exactly the members kind, {', '.join(members)}")
