@@ -75,7 +75,7 @@ def parse_any_cbor(data: bytes, *, max_bytes: int) -> Any:
 
 
 _UNTIL_MISSED = 20 * LONG_EXAMPLES
-"""The first miss ends it. What hypothesis draws moves with the code; some checks are missed by 1 mutant in 100."""
+"""The first miss ends it. What is drawn moves with the code; some checks are missed by 1 mutant in 100."""
 
 TAKEN_OUT = [
     ("envelope in memory", stream_module, "AESGCM", WithoutTag),
