@@ -124,10 +124,10 @@ def wait_until_trusted(
             return decided
         waited_s = runtime.monotonic() - began
         left_s = pause_s if timeout_s is None else min(pause_s, timeout_s - waited_s)
+        code = session.devices.derive_code(session.devices.own_id)
+        watch(Waiting(code, waited_s, max(left_s, 0), reachable))
         if left_s <= 0:
             raise DevicePendingError(f"not approved within {waited_s:.0f} s")
-        code = session.devices.derive_code(session.devices.own_id)
-        watch(Waiting(code, waited_s, left_s, reachable))
         runtime.sleep(left_s)
     raise AssertionError("the pauses never end")
 

@@ -42,7 +42,7 @@ _device_name = click.option(
     "--device-name",
     envvar="SOLEKEY_DEVICE_NAME",
     show_envvar=True,
-    help="What this device is called in your list; the host name if not given.",
+    help="What this device is called; the server sees it. What kind of machine it is if not given.",
 )
 _device_key = click.option(
     "--device-key",
@@ -136,6 +136,7 @@ def signup(
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="A recovery kit: names the server and you, and says what history the server must show.",
 )
+@click.option("--wait", is_flag=True, help="Show this device's code and wait until it is approved.")
 @state_options
 @pass_cli
 def login(
@@ -147,8 +148,14 @@ def login(
     device_name: str | None,
     device_key: str | None,
     kit: Path | None,
+    *,
+    wait: bool,
 ) -> None:
-    """Log in on this device. On a new one, name the server and yourself; then run `solekey devices trust`."""
+    """Log in on this device. On a new one, name the server and yourself.
+
+    A new device is pending. Trust it with the user key (`solekey devices trust`), or have a trusted device
+    approve it by its code: log in with `--wait`, or run `solekey devices wait`.
+    """
     new = not (state.profile / "profile.json").exists()
     made = _read_kit(kit) if kit else None
     pinned = _make_server(server or (made.server if made else None), ca) if new else None
@@ -176,6 +183,10 @@ def login(
     session = _try_proofs(iter_proofs(state, runtime), attempt)
     with session:
         _emit_login(state, session)
+        if wait and session.devices.own_status == "pending":
+            from solekey.cli.device_waiting import wait_and_tell
+
+            wait_and_tell(state, session, None)
 
 
 @click.command()
@@ -288,6 +299,7 @@ def _emit_login(state: Cli, session: "Session") -> None:
     state.console.print(f"Logged in. This device is {document['standing'] or 'not enrolled'}.")
     if standing and standing.value == "pending":
         state.console.print("Trust it with your user key: solekey devices trust")
+        state.console.print("Or have a trusted device approve it: solekey devices wait")
 
 
 def _describe(session: "Session") -> dict[str, object]:

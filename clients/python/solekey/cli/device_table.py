@@ -23,23 +23,34 @@ _MAY: Final = {
 }
 _STYLES: Final = {"trusted": "green", "pending": "yellow", "revoked": "red"}
 _DAY_CHARS: Final = 10
+_KEY_CHARS: Final = 16  # of 43: 96 bits
+_WIDE_CHARS: Final = 47  # a whole thumbprint and its name
+_NUMBER_CHARS: Final = 3
+_SAID_CHARS: Final = 18  # revoked 2026-11-24
+_BETWEEN_CHARS: Final = 8  # borders and padding
+_MIN_COLUMNS, _WIDE_COLUMNS, _MAX_COLUMNS = 80, 110, 120
 _CAPTION: Final = (
-    "Names are what devices say of themselves. The last column is the server's word: nobody signs it. "
+    "Verified here: by this device, from signed records. Names are what devices say of themselves. "
+    "The last column is the server's word: nobody signs it. "
     "Do you know each device? If not: solekey devices revoke ID"
 )
 
 
-def make_table(devices: "Sequence[DeviceInfo]") -> "Table":
-    """Make the table; at least 80 columns wide."""
+def make_table(devices: "Sequence[DeviceInfo]", columns: int = 80) -> "Table":
+    """Make the table for a terminal of so many columns; 80 at least, 120 at most."""
     from rich import box
     from rich.table import Column, Table
 
+    columns = min(max(columns, _MIN_COLUMNS), _MAX_COLUMNS)
+    device = _WIDE_CHARS if columns >= _WIDE_COLUMNS else ID_CHARS
+    verified = columns - _NUMBER_CHARS - device - _SAID_CHARS - _BETWEEN_CHARS
     table = Table(
-        Column("", justify="right", no_wrap=True),
-        Column("device", min_width=ID_CHARS, overflow="fold"),
-        Column("verified by this device", overflow="fold", ratio=1),
-        Column("the server says", min_width=16, overflow="fold"),
+        Column("", justify="right", width=_NUMBER_CHARS),
+        Column("device", width=device, overflow="fold"),
+        Column("verified here", width=verified, overflow="fold"),
+        Column("the server says", width=_SAID_CHARS, overflow="fold"),
         box=box.HORIZONTALS,
+        padding=(0, 1, 0, 0),
         show_lines=True,
         caption=_CAPTION,
         caption_justify="left",
@@ -47,7 +58,12 @@ def make_table(devices: "Sequence[DeviceInfo]") -> "Table":
     )
     numbers = {info.id: number for number, info in enumerate(devices, 1)}
     for info in devices:
-        table.add_row(str(numbers[info.id]), _describe_device(info), _verified(info, numbers), _said(info))
+        table.add_row(
+            str(numbers[info.id]),
+            _describe_device(info, wide=device == _WIDE_CHARS),
+            _verified(info, numbers),
+            _said(info),
+        )
     return table
 
 
@@ -79,12 +95,15 @@ def describe_name(info: "DeviceInfo") -> str:
     return quote_foreign(info.name) if info.name is not None else "(no verified name)"
 
 
-def _describe_device(info: "DeviceInfo") -> "Text":
+def _describe_device(info: "DeviceInfo", *, wide: bool) -> "Text":
     from rich.text import Text
 
     text = Text(describe_name(info), style="bold")
     text.append(f"\n{info.id}", style="not bold")
-    text.append(f"\n{info.platform.value}, key {info.thumbprint}", style="not bold dim")
+    if wide:
+        text.append(f" {info.platform.value}\nkey {info.thumbprint}", style="not bold dim")
+    else:
+        text.append(f"\n{info.platform.value}, key {info.thumbprint[:_KEY_CHARS]}…", style="not bold dim")
     return text
 
 

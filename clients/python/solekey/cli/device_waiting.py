@@ -10,7 +10,6 @@ from solekey.cli.state import Cli
 
 if TYPE_CHECKING:
     from solekey.account.approval import Waiting
-    from solekey.account.device_list import DeviceInfo
     from solekey.account.session import Session
     from solekey.crypto.device_code import DeviceCode
 
@@ -30,8 +29,8 @@ def show_code(state: Cli, code: "DeviceCode", *, step: str | None = None) -> Non
     click.echo(f"Device code: {code.encode_text()}")
 
 
-def wait_for_approval(state: Cli, session: "Session", timeout_s: float | None) -> "DeviceInfo":
-    """Wait until this device is trusted; Ctrl-C stops, and the same command goes on.
+def wait_and_tell(state: Cli, session: "Session", timeout_s: float | None) -> None:
+    """Wait until this device is trusted, and say so; Ctrl-C stops, and the same command goes on.
 
     Raises:
         DevicePendingError, DeviceGoneError, EvidenceError: see `solekey.account.approval.wait_until_trusted`.
@@ -39,7 +38,11 @@ def wait_for_approval(state: Cli, session: "Session", timeout_s: float | None) -
     from solekey.account.approval import wait_until_trusted
 
     with _Display(state) as display:
-        return wait_until_trusted(session, timeout_s=timeout_s, watch=display.show)
+        info = wait_until_trusted(session, timeout_s=timeout_s, watch=display.show)
+    if state.as_json:
+        state.emit({"device": info.id, "status": info.status.value, "certified_by": info.certified_by})
+    else:
+        click.echo("This device is trusted.")
 
 
 class _Display:

@@ -36,7 +36,7 @@ def list_devices(state: Cli) -> None:
     if state.as_json:
         state.emit({"devices": [describe_json(info) for info in found]})
     else:
-        state.console.print(make_table(found), soft_wrap=False)
+        state.console.print(make_table(found, state.console.width), soft_wrap=False)
 
 
 @devices.command()
@@ -128,13 +128,9 @@ def wait(state: Cli, timeout: int | None) -> None:
     with state.open_session() as session:
         session.sync()
 
-        from solekey.cli.device_waiting import wait_for_approval
+        from solekey.cli.device_waiting import wait_and_tell
 
-        info = wait_for_approval(state, session, timeout)
-    if state.as_json:
-        state.emit({"device": info.id, "status": info.status.value, "certified_by": info.certified_by})
-    else:
-        click.echo("This device is trusted.")
+        wait_and_tell(state, session, timeout)
 
 
 @devices.command()

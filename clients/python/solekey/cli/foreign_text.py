@@ -12,9 +12,10 @@ MAX_CELLS: Final = 60
 _MAX_MARKS: Final = 2  # one after the other on a letter: enough for the scripts that use them
 _BLANK: Final = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
 """Printable by their category, and seen by nobody."""
-_VARIATION_SELECTORS: Final = frozenset(
-    "\ufe0e\ufe0f"
-)  # dropped: terminals do not agree how wide they make it
+_QUOTES: Final = frozenset('“”"\\')
+_DROPPED: Final = frozenset("\ufe0e\ufe0f\U0001f3fb\U0001f3fc\U0001f3fd\U0001f3fe\U0001f3ff")
+"""Change how the letter before them looks; terminals do not agree how wide they make it."""
+_FLAG_LETTERS: Final = frozenset(chr(point) for point in range(0x1F1E6, 0x1F200))  # the same
 _RIGHT_TO_LEFT: Final = frozenset({"R", "AL", "AN"})
 _ISOLATE, _END_ISOLATE = "\u2068", "\u2069"
 
@@ -26,11 +27,11 @@ def quote_foreign(text: str) -> str:
     """
     shown, marks = "", 0
     for character in text:
-        marks = marks + 1 if unicodedata.category(character).startswith("M") else 0
-        if character in _VARIATION_SELECTORS:
+        if character in _DROPPED:
             continue
-        safe = _is_plain(character) and marks <= _MAX_MARKS and (shown or not marks)
-        shown += character if safe else _escape(character)
+        marks = marks + 1 if unicodedata.category(character).startswith("M") else 0
+        plain = _is_plain(character) and marks <= _MAX_MARKS and bool(shown or not marks)
+        shown += character if plain else f"\\u{{{ord(character):x}}}"
     shown = f"“{_cut(shown)}”"
     if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in shown):
         return f"{_ISOLATE}{shown}{_END_ISOLATE}"
@@ -38,15 +39,7 @@ def quote_foreign(text: str) -> str:
 
 
 def _is_plain(character: str) -> bool:
-    return character.isprintable() and character not in _BLANK and character not in '“”"\\'
-
-
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode() if not character.isprintable() else _number(character)
-
-
-def _number(character: str) -> str:
-    return f"\\u{{{ord(character):x}}}"
+    return character.isprintable() and character not in _BLANK | _QUOTES | _FLAG_LETTERS
 
 
 def _cut(text: str) -> str:
