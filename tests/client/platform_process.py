@@ -18,6 +18,7 @@ class PlatformProcess:
     folder: Path
     process: subprocess.Popen[str] | None = None
     port: int = 0
+    origin: str = ""
     url: str = ""
     ca: Path = Path()
 
@@ -28,6 +29,7 @@ class PlatformProcess:
                 self.port = probe.getsockname()[1]
         command = [sys.executable, "-m", "solekey_standalone", "--data-dir", str(self.folder)]
         command += ["--listen", f"127.0.0.1:{self.port}", "--ready-json"]
+        command += ["--origin", self.origin] if self.origin else []
         with (self.folder.parent / "platform.log").open("a") as log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         assert self.process.stdout is not None
