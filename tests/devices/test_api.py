@@ -263,24 +263,15 @@ def test_malformed_bodies(founded):
         founded.post_statement(LAPTOP.request(b"raw"))
 
 
-def test_of_two_statements_at_the_same_moment_one_wins(both, head, rig):
-    """Whichever it is: the other gets 409, and the stream has exactly one more event."""
-    at = head()
-    signed = {
-        actor: actor.sign(devices.DeviceRevoked(TABLET.device, devices.RevocationReason.LOST), at)
-        for actor in (LAPTOP, PHONE)
-    }
-    post(both, TABLET, TABLET.sign(TABLET.enrolled(), at), name=TABLET.name)
-    at = head()
-    revoked = devices.DeviceRevoked(TABLET.device, devices.RevocationReason.LOST)
-    signed = {actor: actor.sign(revoked, at) for actor in (LAPTOP, PHONE)}
+def race(api, signed):
+    """Send two statements at the same moment; return what each was answered."""
     barrier = threading.Barrier(2)
     outcomes = []
 
     def run(actor):
         barrier.wait()
         try:
-            outcomes.append(post(both, actor, signed[actor]).status)
+            outcomes.append(post(api, actor, signed[actor]).status)
         except StalePosition as refusal:
             outcomes.append(refusal.status)
 
@@ -289,7 +280,42 @@ def test_of_two_statements_at_the_same_moment_one_wins(both, head, rig):
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(outcomes) == [201, 409]
+    return outcomes
+
+
+def test_of_two_statements_at_the_same_moment_one_wins(both, head, rig):
+    """Whichever it is: the other gets 409, and the stream has exactly one more event."""
+    post(both, TABLET, TABLET.sign(TABLET.enrolled(), head()), name=TABLET.name)
+    at = head()
+    revoked = devices.DeviceRevoked(TABLET.device, devices.RevocationReason.LOST)
+    signed = {actor: actor.sign(revoked, at) for actor in (LAPTOP, PHONE)}
+    assert sorted(race(both, signed)) == [201, 409]
+    assert head().seq == at.seq + 1
+
+
+def test_a_trusted_device_approves_another_with_the_user_key(both, head):
+    post(both, TABLET, TABLET.sign(TABLET.enrolled(), head()), name=TABLET.name)
+    with pytest.raises(SignatureError):  # a key that is not the account's
+        post(both, LAPTOP, LAPTOP.sign(TABLET.trusted(), head(), account=LAPTOP.key))
+    assert post(both, LAPTOP, LAPTOP.sign(TABLET.trusted(), head())).status == 201
+    with both.kernel.store.read() as uow:
+        state = both.kernel.streams.devices(uow, LAPTOP.account)
+    assert set(state.trusted) == {LAPTOP.device, PHONE.device, TABLET.device}
+
+
+def test_a_pending_device_approves_nobody(founded, head):
+    for actor in (PHONE, TABLET):
+        post(founded, actor, actor.sign(actor.enrolled(), head()), name=actor.name)
+    with pytest.raises(UntrustedDeviceError):
+        post(founded, PHONE, PHONE.sign(TABLET.trusted(), head()))
+    assert post(founded, LAPTOP, LAPTOP.sign(TABLET.trusted(), head())).status == 201  # positive control
+
+
+def test_of_two_approvals_at_the_same_moment_one_wins(both, head):
+    post(both, TABLET, TABLET.sign(TABLET.enrolled(), head()), name=TABLET.name)
+    at = head()
+    signed = {actor: actor.sign(TABLET.trusted(), at) for actor in (LAPTOP, PHONE)}
+    assert sorted(race(both, signed)) == [201, 409]
     assert head().seq == at.seq + 1
 
 
