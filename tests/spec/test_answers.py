@@ -12,6 +12,8 @@ from access.tickets import ORIGIN, make_proof
 from actors import Actor
 from auth.person import Desk, Person, read
 from kernels import Rig
+from passkeys.authenticator import Authenticator
+from passkeys.desk import KeyRing
 from spec.documents import api_file, operations, validator
 
 from solekey_devices.api import DevicesApi
@@ -115,6 +117,44 @@ def test_auth_brakes_and_asks_for_nonces_as_described(rig: Rig) -> None:
         refused = problem_response(caught.value)
         assert verify_answer("auth", place, refused).status == 401
         assert json.loads(refused.body)["code"] == "use_dpop_nonce"
+
+
+def test_second_factors_are_answered_as_described(rig: Rig) -> None:
+    desk, ana = Desk.open(rig), Person()
+    desk.register(ana)
+    opened = read(desk.log_in(ana))
+    keys = KeyRing(desk, ana)
+    keys.session = opened["session"]
+    of, caller = "/v1/auth/factors", desk.as_caller(ana, keys.session)
+    asked = desk.ask(keys.api.post_passkey_options, {}, caller=caller)
+    verify_answer("auth", f"POST {of}/passkeys/options", asked)
+    assert verify_answer("auth", f"POST {of}/passkeys", keys.add()).status == 201
+    keys.browser.said = {"origin": "https://evil.example"}
+    again = desk.ask(keys.api.post_passkey_options, {}, caller=caller)  # with one that is excluded
+    verify_answer("auth", f"POST {of}/passkeys/options", again)
+    keys.browser.authenticator = Authenticator()
+    assert verify_answer("auth", f"POST {of}/passkeys", keys.add()).status == 422
+    keys.browser.said = {}
+    listed = desk.ask(keys.api.get_factors, caller=caller)
+    verify_answer("auth", f"GET {of}", listed)
+    challenge = desk.challenge(ana.username)
+    verify_answer("auth", "POST /v1/auth/passkey-options", keys.fetch_passkeys(challenge))
+    assert (
+        verify_answer("auth", "POST /v1/auth/passkey-options", keys.fetch_passkeys(challenge)).status == 401
+    )
+    told = desk.ask(keys.api.post_step_up_challenge, {}, caller=caller)
+    verify_answer("auth", "POST /v1/auth/step-up/challenges", told)
+    desk.rig.clock.advance(30)
+    for status in (200, 401):  # a code is good once
+        stepped = keys.step_up(factor=keys.code())
+        assert verify_answer("auth", "POST /v1/auth/step-up", stepped).status == status
+    place = f"DELETE {of}/{{factor}}"
+    for status in (200, 404):
+        assert (
+            verify_answer("auth", place, keys.remove(read(listed)["factors"][0]["factor_id"])).status
+            == status
+        )
+    assert verify_answer("auth", place, keys.remove("passkey")).status == 409
 
 
 def test_devices_answers_as_described(rig: Rig) -> None:
