@@ -40,8 +40,7 @@ class FactorDesk:
 
     def accept(self, account: FakeAccount, members: dict[str, Any], challenge: str) -> said.Factor:
         """Judge the member ``factor`` of a login or a step-up."""
-        factor = members.get("factor") or {"kind": "totp", "code": members.get("code")}
-        match factor:
+        match members["factor"]:
             case {"kind": "totp", "code": code}:
                 self.attempts.append(code)
                 self._accept_code(code)

@@ -57,7 +57,7 @@ def test_a_new_set_of_codes_replaces_the_old_one(home):
     assert [info.factor for info in session.factors.list()] == [Factor.TOTP, Factor.RECOVERY_CODES]
 
 
-@pytest.mark.parametrize("codes", [None, [], "abc", [1], ["x" * 65], ["a"] * 101])
+@pytest.mark.parametrize("codes", [None, [], "abc", [1], ["x" * 65], ["a"] * 101, ["\x1b[2J"]])
 def test_what_is_no_list_of_codes_is_refused(home, codes):
     home.server.tamper = lambda *_: answer({"codes": codes})
     with pytest.raises(BadAnswerError):
@@ -143,6 +143,29 @@ def test_a_passkey_is_added_and_removed_by_its_name(home, run_cli, monkeypatch):
     assert "blue key" in out
     assert run_cli("laptop", "factors", "remove", "blue key")[0] == 0
     assert [info.factor for info in home.sessions["laptop"].factors.list()] == [Factor.TOTP]
+
+
+@pytest.mark.parametrize(
+    "totp",
+    [
+        {"secret": "\x1b]0;x\x07" * 8, "uri": "otpauth://totp/x"},
+        {"secret": TOTP_SECRET, "uri": "https://evil.test/"},
+        {"secret": TOTP_SECRET, "uri": "otpauth://totp/\x1b[2J"},
+        {"secret": TOTP_SECRET},
+    ],
+)
+def test_an_authenticators_secret_that_is_none_is_not_shown(home, run_cli, totp):
+    home.server.tamper = lambda *_: answer(totp)
+    code, out, said = run_cli("laptop", "factors", "add-totp", "--new-code", "auto")
+    assert (code, out, "bad_answer" in said) == (FAILED, "", True)
+
+
+def test_a_foreign_name_does_nothing_to_the_terminal(home, run_cli):
+    key = FakeSecurityKey()
+    home.sessions["laptop"].factors.add_passkey(key, "[red]x\x1b[2J")
+    _, out, _ = run_cli("laptop", "factors", "list")
+    assert "\x1b" not in out
+    assert "[red]x" in out
 
 
 def test_the_authenticators_picture_is_read_by_a_real_scanner(home, run_cli, program, tmp_path):

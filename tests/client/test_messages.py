@@ -83,6 +83,14 @@ def test_the_command_prints_message_code_and_advice(home, run_cli, code):
     assert document["next"]
 
 
+def test_what_a_server_says_does_nothing_to_the_terminal(home, run_cli):
+    home.server.tamper = lambda *_: problem(409, "x]\x1b[2J", {"detail": "\x1b[31mYou won\nError: none"})
+    _, _, said = run_cli("laptop", "sessions", "list")
+    assert "\x1b" not in said
+    assert said.count("\n") == 2
+    assert "[http_error]" in said
+
+
 @pytest.mark.parametrize("password", [PASSWORD, "wrong"], ids=["right password", "wrong password"])
 @pytest.mark.parametrize("username", [USERNAME, "nobody@example.org"])
 @pytest.mark.parametrize("right_code", [True, False], ids=["right code", "wrong code"])

@@ -27,9 +27,13 @@ from solekey.errors import InsecureServerError, WrongUserKeyError
 from solekey.errors.refusals import (
     DeviceNotTrustedError,
     DeviceRevokedError,
+    FactorRefusedError,
+    FactorRequiredError,
     LoginRefusedError,
     SessionEndedError,
 )
+from solekey_protocol.events import Stream
+from solekey_protocol.events.auth import Factor, SessionSteppedUp
 from solekey_protocol.limits import MAX_PART_BYTES, MIB
 from solekey_protocol.streams import DeviceStatus
 
@@ -141,6 +145,25 @@ def test_the_whole_story(ada: Person, tmp_path: Path):
             phone.sync()
         with pytest.raises(DeviceRevokedError):
             ada.log_in("phone")
+
+
+def test_a_second_factor_is_proven_again_and_sessions_are_ended(ada: Person):
+    with ada.log_in("phone") as phone, ada.open("laptop") as laptop:
+        with pytest.raises(FactorRefusedError) as refusal:
+            laptop.step_up("000000")
+        assert refusal.value.code == "login_refused"
+        laptop.step_up(ada.code())
+        laptop.sync()
+        said = laptop.streams.events(Stream.AUTH)[-1].body
+        assert said == SessionSteppedUp(laptop.connection.tokens.session, Factor.TOTP)
+        (totp,) = laptop.factors.list()
+        assert totp.factor is Factor.TOTP
+        with pytest.raises(FactorRequiredError):
+            laptop.factors.remove(totp.id)
+        assert [info.device_name for info in laptop.sessions.list()] == ["laptop", "phone"]
+        assert len(laptop.sessions.end_others()) == 1
+        with pytest.raises(SessionEndedError):
+            phone.sync()
 
 
 def test_two_devices_write_the_same_item_at_the_same_moment(ada: Person):

@@ -6,12 +6,13 @@ import pytest
 from fuzz.client_targets import TARGETS as CLIENT
 from fuzz.crypto_targets import TARGETS as CRYPTO
 from fuzz.device_targets import TARGETS as DEVICES
+from fuzz.factor_targets import TARGETS as FACTORS
 from fuzz.keeping_targets import TARGETS as KEEPING
 from fuzz.protocol_targets import TARGETS as PROTOCOL
 from fuzz.server_targets import TARGETS as SERVER
 from fuzz.target import LONG_EXAMPLES, QUICK_EXAMPLES, Target, fuzz, take
 
-TARGETS = (*CLIENT, *CRYPTO, *DEVICES, *KEEPING, *PROTOCOL, *SERVER)
+TARGETS = (*CLIENT, *CRYPTO, *DEVICES, *FACTORS, *KEEPING, *PROTOCOL, *SERVER)
 each = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 
 

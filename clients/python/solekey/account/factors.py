@@ -2,9 +2,10 @@
 
 What changes them asks for a fresh second factor (`Session.step_up`, `Connection.on_step_up`). Which factors
 there are is taken from the verified events; the server's word adds names and counts. Spec: authentication.md
-§7, §12.
+§6.5, §12.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -23,7 +24,7 @@ from solekey_protocol.events.auth import Factor, MfaEnrolled, MfaRemoved, Recove
 from solekey_protocol.ids import Digest, Timestamp
 
 _MAX_CODES = 100
-_MAX_CODE_CHARS = 64
+_CODE = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)  # it is printed: nothing that moves a cursor
 _MAX_NAME_CHARS = 64
 
 
@@ -86,8 +87,7 @@ class Factors:
 
     def add_totp(self) -> TotpSecret:
         """Make the secret of another authenticator app; `confirm_totp` puts it in the old one's place."""
-        answer = self._post("totp", {})
-        return TotpSecret(str(answer.get("secret")), str(answer.get("uri")))
+        return TotpSecret.parse(self._post("totp", {}))
 
     def confirm_totp(self, code: str) -> Digest:
         """Put the new authenticator in force, with a code of it. The old one works no more from then on.
@@ -121,8 +121,8 @@ class Factors:
         codes = self._post("recovery-codes", {}).get("codes")
         if not isinstance(codes, list | tuple) or not 0 < len(codes) <= _MAX_CODES:
             raise BadAnswerError("the recovery codes are not a list")
-        if not all(isinstance(code, str) and 0 < len(code) <= _MAX_CODE_CHARS for code in codes):
-            raise BadAnswerError("a recovery code is not text")
+        if not all(isinstance(code, str) and _CODE.fullmatch(code) for code in codes):
+            raise BadAnswerError("a recovery code is not letters and digits")
         return RecoveryCodes(tuple(str(code) for code in codes))
 
     def remove(self, factor_id: Digest) -> None:

@@ -45,12 +45,13 @@ def list_factors(state: Cli) -> None:
         state.emit({"factors": [_describe(info) for info in found]})
         return
     from rich.table import Column, Table
+    from rich.text import Text
 
     table = Table("factor", "name", "since", Column("id", no_wrap=True), "", box=None)
     for info in found:
         left = f"{info.codes_left} left" if info.codes_left is not None else ""
-        name = _NAMES[info.factor.value]
-        table.add_row(name, info.name or "", info.enrolled_at[:16], info.id[:_ID_CHARS], left)
+        kind, name = _NAMES[info.factor.value], Text(_quote(info.name) if info.name is not None else "")
+        table.add_row(kind, name, info.enrolled_at[:16], info.id[:_ID_CHARS], left)
     state.console.print(table)
     for info in found:
         if info.codes_left is not None and info.codes_left < _FEW_CODES:
@@ -146,7 +147,14 @@ def remove(state: Cli, factor: str) -> None:
     if state.as_json:
         state.emit({"removed": found.id, "factor": found.factor.value})
     else:
-        state.tell(f"Removed: {found.name or _NAMES[found.factor.value]}. It is refused from now on.")
+        what = _quote(found.name) if found.name is not None else _NAMES[found.factor.value]
+        state.tell(f"Removed: {what}. It is refused from now on.")
+
+
+def _quote(name: str) -> str:
+    from solekey.cli.foreign_text import quote_foreign
+
+    return quote_foreign(name)
 
 
 def _describe(info: "FactorInfo") -> dict[str, object]:

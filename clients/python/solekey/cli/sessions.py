@@ -33,14 +33,17 @@ def list_sessions(state: Cli) -> None:
         state.emit({"sessions": rows})
         return
     from rich.table import Column, Table
+    from rich.text import Text
+
+    from solekey.cli.foreign_text import quote_foreign
 
     ids = Column("id", no_wrap=True, min_width=ID_CHARS)
     table = Table("device", "logged in", "ends at", "second factor", ids, "", box=None)
     for info in found:
-        name = info.device_name or "(no verified name)"
+        name = quote_foreign(info.device_name) if info.device_name is not None else "(no verified name)"
         mark = "this session" if info.current else ""
         times = (info.opened_at[:16], info.expires_at[:16], info.proven_at[:16])
-        table.add_row(name, *times, info.id, mark)
+        table.add_row(Text(name), *times, info.id, mark)
     state.console.print(table)
 
 

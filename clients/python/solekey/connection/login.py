@@ -4,10 +4,11 @@ The password becomes a signing key; what the server sees are signatures over its
 come from the server pass the client's floor before the password is used. Spec: authentication.md §2-5.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import cast
+from typing import Self, cast
 
 from solekey.connection.dpop import JTI_BYTES, make_proof
 from solekey.connection.second_factor import FactorChallenge, Proof, open_proof
@@ -33,6 +34,8 @@ from solekey_protocol.ids import AccountId, DeviceId, SessionId
 REGISTER_CONTEXT = b"solekey/register/v1\x00"
 LOGIN_CONTEXT = b"solekey/login/v1\x00"
 _JSON = {"Content-Type": "application/json"}
+_SECRET = re.compile(r"[A-Z2-7]{16,128}", re.ASCII)
+_URI = re.compile(r"otpauth://totp/[!-~]{1,500}", re.ASCII)
 _EARLY = timedelta(seconds=15)  # tokens are renewed this long before they expire
 
 
@@ -42,6 +45,22 @@ class TotpSecret(Confidential):
 
     secret: str
     uri: str
+
+    @classmethod
+    def parse(cls, members: Json) -> Self:
+        """Parse ``{"secret", "uri"}``; both are shown to a person, so they are what they say.
+
+        Raises:
+            BadAnswerError
+        """
+        secret, uri = (
+            members.get(name) if isinstance(members, Mapping) else None for name in ("secret", "uri")
+        )
+        if not isinstance(secret, str) or not _SECRET.fullmatch(secret):
+            raise BadAnswerError("the authenticator's secret is not base32")
+        if not isinstance(uri, str) or not _URI.fullmatch(uri):
+            raise BadAnswerError("the authenticator's address is not otpauth://totp/…")
+        return cls(secret, uri)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -98,10 +117,9 @@ class LoginClient:
             }
             proof = login_key.sign(REGISTER_CONTEXT + encode_json(members))
         answer = self._post("/v1/auth/accounts", {**members, "proof": proof})
-        totp = answer.get("totp")
-        if not isinstance(totp, Mapping) or answer.get("account") != account:
+        if answer.get("account") != account:
             raise BadAnswerError("the registration's answer is not for this account")
-        return TotpSecret(str(totp.get("secret")), str(totp.get("uri")))
+        return TotpSecret.parse(answer.get("totp"))
 
     def fetch_challenge(self, username: str, known: KdfStrength | None) -> LoginChallenge:
         """Fetch a challenge for the login key, and how the password is stretched.
@@ -166,8 +184,7 @@ class LoginClient:
 
         asked = FactorChallenge(self._transport.server.origin, challenge, find_passkeys)
         factor = open_proof(proof).prove(asked)
-        proven: dict[str, Json] = {"code": factor["code"]} if factor["kind"] == "totp" else {"factor": factor}
-        answer = self._post("/v1/auth/sessions", {**request, **proven}, proof=True, repeatable=False)
+        answer = self._post("/v1/auth/sessions", {**request, "factor": factor}, proof=True, repeatable=False)
         return self._parse_session(answer)
 
     def _post(

@@ -29,11 +29,14 @@ Codes without a class say that the request itself was wrong: a bug, or releases 
 Spec: conventions.md §6.
 """
 
+import re
 from collections.abc import Mapping
 from typing import ClassVar
 
 from solekey.errors.base import SolekeyError
 from solekey_protocol.encoding import Json
+
+_CODE = re.compile(r"[a-z][a-z_]{1,78}", re.ASCII)
 
 
 class ServerRefusedError(SolekeyError):
@@ -48,8 +51,10 @@ class ServerRefusedError(SolekeyError):
     ADVICE: ClassVar[str] = "Update the client; if it fails the same way, report it with the error's code."
 
     def __init__(self, code: str, status: int, problem: Mapping[str, Json]) -> None:
-        detail = problem.get("detail") or problem.get("title") or f"HTTP {status}"
-        super().__init__(str(detail)[:500])
+        detail = str(problem.get("detail") or problem.get("title") or f"HTTP {status}")[:500]
+        super().__init__(
+            "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in detail)
+        )
         self.code = code  # type: ignore[misc]  # a class attribute elsewhere, the server's word here
         self.status = status
         self.problem = problem
@@ -57,7 +62,8 @@ class ServerRefusedError(SolekeyError):
     @classmethod
     def build(cls, status: int, problem: Mapping[str, Json]) -> "ServerRefusedError":
         """Build the class that the problem's code maps to."""
-        code = str(problem.get("code") or "http_error")[:80]
+        told = str(problem.get("code"))
+        code = told if _CODE.fullmatch(told) else "http_error"
         return _BY_CODE.get(code, cls)(code, status, problem)
 
 
