@@ -16,7 +16,8 @@ from solekey_auth.limits import MAX_PASSKEYS, AuthLimits
 from solekey_auth.passkey_rows import PasskeyRows
 from solekey_auth.races import LostRaceError
 from solekey_auth.refusals import FactorRequired, LoginRefused, TooManyPasskeys
-from solekey_auth.second_factor import ProvenPasskey
+from solekey_auth.rows import CredentialRows
+from solekey_auth.second_factor import ProvenPasskey, parse_proof
 from solekey_eventlog.errors import NotFound, SessionOver
 from solekey_protocol.events import auth as said
 from solekey_protocol.ids import compute_digest
@@ -86,6 +87,19 @@ def test_a_counter_that_somebody_raised_meanwhile_is_a_lost_race(ana):
             book.use(uow, account, ProvenPasskey(passkey.factor_id, passkey, 8))
         (again,) = PasskeyRows(uow.connection).find_all(account)
     assert again.sign_count == 7
+
+
+def test_a_passkey_is_looked_for_in_its_own_account(ana, ben):
+    ana.add()
+    kernel = ana.desk.api.kernel
+    proof = parse_proof(ana.browser.get(bytes(32), ana.fetch_step_up()[1]))
+    with kernel.store.begin() as uow:
+        find = FactorBook(kernel.config).find_checked
+        of_ana, of_ben = (
+            CredentialRows(uow.connection).find_by_account(keys.person.actor.account) for keys in (ana, ben)
+        )
+        assert find(uow, of_ana, proof).passkey is not None
+        assert find(uow, of_ben, proof).passkey is None
 
 
 def test_one_of_many_simultaneous_uses_of_an_assertion_wins(ana):

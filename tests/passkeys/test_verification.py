@@ -154,6 +154,16 @@ class TestRegistration:
         with pytest.raises(PasskeyRefused, match="must say"):
             verify_registration(PARTY, CREATE, *create(browser))
 
+    @pytest.mark.parametrize("member", ["authData", "fmt", "attStmt"])
+    def test_a_number_in_the_attestation_reserves_no_memory(self, browser, member):
+        """fido2 alone would make as many bytes for the authenticator data as the number says."""
+        client_data, attestation = create(browser)
+        made = cbor2.loads(attestation)
+        with pytest.raises(PasskeyRefused, match="types"):
+            verify_registration(PARTY, CREATE, client_data, cbor2.dumps(made | {member: 10_000_000_000}))
+        with pytest.raises(PasskeyRefused, match="members"):
+            verify_registration(PARTY, CREATE, client_data, cbor2.dumps(made | {"more": 1}))
+
     def test_rp_id_is_the_host(self, authenticator):
         with pytest.raises(PasskeyRefused, match="RP ID"):
             verify_registration(PARTY, CREATE, *create(Browser(authenticator, ORIGIN, "evil.example")))
@@ -188,10 +198,10 @@ class TestRegistration:
             verify_registration(PARTY, CREATE, client_data, cbor2.dumps(made))
         verify_registration(PARTY, CREATE, client_data, cbor2.dumps(made | {"attStmt": {}}))
 
-    @pytest.mark.parametrize("fmt", ["fido-u2f", "tpm", "android-key", "", 7])
+    @pytest.mark.parametrize("fmt", ["fido-u2f", "tpm", "android-key", ""])
     def test_other_formats_are_refused(self, browser, fmt):
         client_data, attestation = create(browser)
-        with pytest.raises(PasskeyRefused, match=r"format|malformed"):
+        with pytest.raises(PasskeyRefused, match="format"):
             verify_registration(
                 PARTY, CREATE, client_data, cbor2.dumps(cbor2.loads(attestation) | {"fmt": fmt})
             )

@@ -20,6 +20,7 @@ from typing import Final, cast
 from urllib.parse import urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
+from fido2 import cbor
 from fido2.attestation.base import InvalidAttestation, NoneAttestation
 from fido2.attestation.packed import PackedAttestation
 from fido2.server import Fido2Server
@@ -191,7 +192,7 @@ def verify_registration(
     """
     with _refusing():
         said = _parse_client_data(client_data, challenge)
-        made = AttestationObject(attestation)
+        made = _parse_attestation(attestation)
         _verify_flags(made.auth_data)
         credential = made.auth_data.credential_data
         if credential is None:
@@ -283,6 +284,17 @@ def _parse_client_data(raw: bytes, challenge: bytes) -> CollectedClientData:
     if said.get("crossOrigin", False) is not False or "topOrigin" in said:
         raise PasskeyRefused("the client data is for a page inside another page")
     return CollectedClientData(raw)
+
+
+def _parse_attestation(raw: bytes) -> AttestationObject:
+    """Check the types first: a number for the authenticator data would be taken as a size as well."""
+    said = cbor.decode(raw)
+    expected = {"fmt": str, "authData": bytes, "attStmt": Mapping}
+    if not isinstance(said, Mapping) or said.keys() != expected.keys():
+        raise PasskeyRefused("the attestation has other members than it must have")
+    if not all(isinstance(said[name], kind) for name, kind in expected.items()):
+        raise PasskeyRefused("the attestation's members are of other types than they must be")
+    return AttestationObject(raw)
 
 
 def _verify_flags(data: AuthenticatorData) -> None:
