@@ -21,13 +21,14 @@ class PlatformProcess:
     origin: str = ""
     url: str = ""
     ca: Path = Path()
+    program: tuple[str, ...] = ("-m", "solekey_standalone")
 
     def start(self) -> None:
         if not self.port:
             with socket.socket() as probe:
                 probe.bind(("127.0.0.1", 0))
                 self.port = probe.getsockname()[1]
-        command = [sys.executable, "-m", "solekey_standalone", "--data-dir", str(self.folder)]
+        command = [sys.executable, *self.program, "--data-dir", str(self.folder)]
         command += ["--listen", f"127.0.0.1:{self.port}", "--ready-json"]
         command += ["--origin", self.origin] if self.origin else []
         with (self.folder.parent / "platform.log").open("a") as log:

@@ -76,6 +76,7 @@ def test_the_first_question_of_a_new_device_comes_before_heavy_imports(tmp_path,
         (("rotate", "user-key"), "User key"),
         (("rotate", "data-key"), "User key"),
         (("rotate", "resume"), "User key"),
+        (("password", "change"), "Present password"),
     ],
 )
 def test_the_first_question_of_a_known_device_comes_before_heavy_imports(logged_in, command, question):

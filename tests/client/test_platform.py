@@ -31,6 +31,7 @@ from solekey.errors.refusals import (
     FactorRequiredError,
     LoginRefusedError,
     SessionEndedError,
+    StepUpRequiredError,
 )
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import Factor, SessionSteppedUp
@@ -41,6 +42,8 @@ pytestmark = pytest.mark.slow
 
 PASSWORD = "correct horse battery staple"
 STEP_S = 30
+STEP_UP_S = 30
+IMPATIENT = Path(__file__).with_name("impatient_platform.py")  # a program: it patches threads when imported
 _names = count(1)
 
 
@@ -164,6 +167,31 @@ def test_a_second_factor_is_proven_again_and_sessions_are_ended(ada: Person):
         assert len(laptop.sessions.end_others()) == 1
         with pytest.raises(SessionEndedError):
             phone.sync()
+
+
+def test_a_revocation_asks_for_a_fresh_second_factor(tmp_path: Path):
+    folder = tmp_path / "platform" / "data"
+    folder.mkdir(parents=True)
+    process = PlatformProcess(folder, program=(str(IMPATIENT),))
+    process.start()
+    try:
+        bob = Person(process, tmp_path)
+        with bob.sign_up() as laptop, bob.log_in("phone") as phone:
+            trust_device(phone, bob.key())
+            proven_at = laptop.streams.auth.sessions[laptop.connection.tokens.session].proven_at.datetime
+            time.sleep(max(proven_at.timestamp() + STEP_UP_S + 1 - time.time(), 0))
+            with laptop.unlock(bob.key()) as vault, pytest.raises(StepUpRequiredError) as refusal:
+                revoke_device(vault, phone.devices.own_id, UserKey.make(os.urandom))
+            assert refusal.value.problem["max_age_s"] == STEP_UP_S
+            asked = []
+            laptop.connection.on_step_up = lambda: asked.append(laptop.step_up(bob.code()))
+            with laptop.unlock(bob.key()) as vault:
+                revoke_device(vault, phone.devices.own_id, bob.new_key())
+            assert len(asked) == 1  # the rotations that follow a revocation ask for none
+            with pytest.raises((DeviceRevokedError, SessionEndedError)):
+                phone.sync()
+    finally:
+        process.stop()
 
 
 def test_two_devices_write_the_same_item_at_the_same_moment(ada: Person):
