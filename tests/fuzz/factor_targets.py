@@ -1,4 +1,4 @@
-"""What a server says about second factors, as the client takes it."""
+"""Second factors: what a server says of them, as the client takes it, and what a service is told."""
 
 import base64
 from typing import Any, Final, cast
@@ -12,7 +12,13 @@ from solekey.connection.login import TotpSecret
 from solekey.connection.passkeys import parse_assertion_options, parse_creation_options
 from solekey.crypto import KdfStrength
 from solekey.errors import BadAnswerError, KdfRefusedError, PasskeyMissingError
+from solekey_auth.bodies import parse_as, parse_body, parse_object
+from solekey_auth.passkeys import Assertion
+from solekey_auth.second_factor import TotpProof, parse_proof
+from solekey_eventlog.errors import BadRequest, UnsupportedMediaType
+from solekey_eventlog.http import Headers, Request
 from solekey_protocol.encoding import encode_json
+from solekey_protocol.ids import Digest
 
 _ORIGIN: Final = "https://solekey.test"
 
@@ -54,6 +60,34 @@ def _check_assertion(raw: bytes) -> None:
     assert len(request.credentials) == len(passkeys) > 0
 
 
+def _check_body(raw: bytes) -> None:
+    """A step-up, as the service takes its body apart."""
+    request = Request("POST", "/", headers=Headers([("Content-Type", "application/json")]), body=raw)
+    assert parse_object(request) == parse_body(request, "challenge", "factor")
+    document = parse_body(request, "challenge", "factor")
+    assert parse_as(Digest, document, "challenge") == document["challenge"]
+    factor = cast("Any", document["factor"])
+    match parse_proof(factor):
+        case TotpProof(code):
+            assert code == factor["code"]
+        case Assertion() as assertion:
+            assert _encode(assertion.credential) == factor["credential"].rstrip("=")
+
+
+_factors = st.builds(
+    lambda code: {"kind": "totp", "code": code}, st.from_regex(r"[0-9]{6}", fullmatch=True)
+) | st.builds(
+    lambda parts: {
+        "kind": "passkey",
+        **dict(zip(("credential", "client_data", "authenticator_data", "signature"), parts, strict=True)),
+    },
+    st.lists(st.binary(min_size=1, max_size=40).map(_encode), min_size=4, max_size=4),
+)
+_step_ups = st.builds(
+    lambda challenge, factor: encode_json({"challenge": challenge.hex(), "factor": factor}),
+    st.binary(min_size=32, max_size=32),
+    _factors,
+)
 _creation_options = st.builds(
     lambda challenge, user, known: encode_json(
         {
@@ -79,6 +113,20 @@ _assertion_options = st.builds(
 )
 
 TARGETS: Final = (
+    Target(
+        "step-up",
+        _step_ups,
+        _check_body,
+        (BadRequest, UnsupportedMediaType),
+        mutate=mutate_document,
+        covers=(
+            "solekey_auth.bodies.parse_object",
+            "solekey_auth.bodies.parse_body",
+            "solekey_auth.bodies.parse_as",
+            "solekey_auth.second_factor.parse_proof",
+            "solekey_auth.passkeys.parse_base64url",
+        ),
+    ),
     Target(
         "authenticator's secret",
         st.just(
