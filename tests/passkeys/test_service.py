@@ -59,6 +59,9 @@ def test_what_is_removed_opens_nothing_and_what_stays_does(ana):
     assert ana.remove("totp").status == 200
     ana.desk.rig.clock.advance(60)
     assert code_of(ana.log_in(factor=ana.code())) == "401 login_refused"
+    ana.desk.rig.clock.advance(30)
+    assert code_of(ana.step_up(factor=ana.code())) == "401 login_refused"
+    assert len(cred_of(ana)) == 1
     assert other.log_in().status == 201
     assert [row["factor_id"] for row in ana.fetch_factors()] == [two]
 

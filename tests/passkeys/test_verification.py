@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import cbor2
 import pytest
 from actors import derive_raw
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from passkeys.authenticator import AAGUID, Algorithm, Authenticator, Flag, KeyPair, sha256
 from passkeys.browser import Browser, decode, encode
@@ -36,6 +36,7 @@ PARTY = find_relying_party(ORIGIN, "Solekey")
 ACCOUNT = AccountId.from_raw(derive_raw("account of a passkey"))
 CREATE = derive_raw("challenge to create", 32)
 GET = derive_raw("challenge to get", 32)
+PATIENT = settings(deadline=2000)  # ms: a machine under load is slow, what reserves memory is slower
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
@@ -349,11 +350,13 @@ class TestMalformed:
 
     CLIENT_DATA = Browser(Authenticator(), ORIGIN, HOST).collect("webauthn.create", CREATE)
 
+    @PATIENT
     @given(st.binary(max_size=200))
     def test_attestations(self, raw):
         with pytest.raises(PasskeyRefused):
             verify_registration(PARTY, CREATE, self.CLIENT_DATA, raw)
 
+    @PATIENT
     @given(
         st.binary(max_size=200)
         | st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps)
@@ -376,6 +379,7 @@ class TestMalformed:
         max_leaves=6,
     )
 
+    @PATIENT
     @given(st.sampled_from(["fmt", "attStmt", "authData"]), VALUES)
     def test_members_of_attestations(self, member, value):
         _, attestation = create(Browser(Authenticator(), ORIGIN, HOST))
@@ -384,6 +388,7 @@ class TestMalformed:
             verify_registration(PARTY, CREATE, self.CLIENT_DATA, cbor2.dumps(made))
         assert len(str(refusal.value)) < 100
 
+    @PATIENT
     @given(st.dictionaries(st.sampled_from(["alg", "sig", "x5c", "ecdaaKeyId"]), VALUES))
     def test_statements(self, statement):
         client_data, attestation = create(Browser(Authenticator(), ORIGIN, HOST))
@@ -393,6 +398,7 @@ class TestMalformed:
 
     MADE = create(Browser(Authenticator(), ORIGIN, HOST))
 
+    @PATIENT
     @given(st.data())
     def test_mutants(self, data):
         """One byte of a right answer is another one: refused wherever a signature covers it."""
@@ -408,6 +414,7 @@ class TestMalformed:
         with pytest.raises(PasskeyRefused):
             verify_registration(PARTY, CREATE, self.CLIENT_DATA, head * 4000)
 
+    @PATIENT
     @given(st.binary(max_size=120), st.binary(max_size=80))
     def test_assertions(self, authenticator_data, signature):
         browser = Browser(Authenticator(), ORIGIN, HOST)
