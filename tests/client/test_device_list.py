@@ -13,7 +13,7 @@ from client.conftest import PASSWORD, USERNAME
 from client.fake_server import ORIGIN
 from solekey.account.approval import Waiting, approve_device
 from solekey.account.device_list import ServerSays
-from solekey.account.device_names import MAX_NAME_CHARS, choose_free_name, default_name
+from solekey.account.device_names import MAX_NAME_CHARS, choose_free_name, default_name, parse_name
 from solekey.cli.device_table import make_table
 from solekey.cli.device_waiting import describe_waiting
 from solekey.cli.foreign_text import MAX_CELLS, quote_foreign
@@ -78,6 +78,14 @@ def test_ordinary_names_are_shown_as_they_are(name):
 def test_what_differs_is_shown_differently():
     names = [*HOSTILE.values(), "laptop", "lap\u200btop", "\\u{3164}", "\u3164"]
     assert len({quote_foreign(name) for name in names}) == len(set(names))
+
+
+@pytest.mark.parametrize("name", ["a\u202eb", "a\nb", "\x1b[31m", "a\u200bb", "", "x" * 65])
+def test_a_name_that_no_honest_device_commits_to_is_none(name):
+    """The service refuses such names; a service that lets one through is not believed."""
+    salt = "00" * 16
+    assert parse_name({"name": name, "salt": salt}) is None
+    assert parse_name({"name": "phone", "salt": salt}).text == "phone"  # control
 
 
 def rows_of(text):
