@@ -74,7 +74,9 @@ def _render_class(name: str, kind: type) -> Iterator[str]:
 
 def _describe_class(name: str, kind: type) -> str:
     if issubclass(kind, Enum):
-        return "\n".join([f"class {name}:", *(f"    {member.name} = {json.dumps(member.value)}" for member in kind)])
+        return "\n".join(
+            [f"class {name}:", *(f"    {member.name} = {json.dumps(member.value)}" for member in kind)]
+        )
     if dataclasses.is_dataclass(kind):
         fields = {field.name for field in dataclasses.fields(kind) if not field.name.startswith("_")}
         body = _parse(kind).body
