@@ -5,6 +5,7 @@ Nothing here can decrypt: the services and the auditor use it to check a ciphert
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from solekey_protocol.errors import MalformedError, UnsupportedError
@@ -98,8 +99,7 @@ def compute_padme_size(size: int) -> int:
     if size < 2:
         return size
     exponent = size.bit_length() - 1
-    low_bits = max(exponent - exponent.bit_length(), 0)
-    mask = (1 << low_bits) - 1
+    mask = (1 << exponent - exponent.bit_length()) - 1
     return (size + mask) & ~mask
 
 
@@ -121,6 +121,7 @@ def compute_envelope_size(inner_size: int, chunk_size: int) -> int:
     return HEADER_BYTES + inner_size + chunks * TAG_BYTES
 
 
+@lru_cache(maxsize=1024)  # small envelopes have few sizes: 257 up to 1 MiB
 def parse_envelope_size(envelope_size: int, chunk_size: int) -> int:
     """Recover the inner plaintext's size from the envelope's size; refuse sizes that no sealer makes.
 

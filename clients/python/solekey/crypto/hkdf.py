@@ -26,7 +26,7 @@ class Label(bytes, Enum):
 
 def derive_bytes(secret: Buffer, *, salt: bytes, label: Label, size: int, context: bytes = b"") -> bytes:
     """Derive bytes: HKDF-SHA256(secret, salt, info = label ‖ 0x00 ‖ context). Spec: keys.md §2."""
-    return _compute_hkdf(secret, salt, label + b"\x00" + context, size)
+    return _compute_hkdf(secret, salt, b"\x00".join((label, context)), size)
 
 
 def derive_key_block(secret: Buffer, *, salt: bytes, label: Label, context: bytes) -> tuple[bytes, bytes]:
@@ -35,7 +35,7 @@ def derive_key_block(secret: Buffer, *, salt: bytes, label: Label, context: byte
     The commitment binds secret, salt, label and context: AES-GCM alone would let one ciphertext open
     under two keys. Wire format: 64 bytes = key (32) ‖ commitment (32). Spec: keys.md §2.
     """
-    block = _compute_hkdf(secret, salt, label + b"\x00" + context, KEY_BYTES + COMMITMENT_BYTES)
+    block = _compute_hkdf(secret, salt, b"\x00".join((label, context)), KEY_BYTES + COMMITMENT_BYTES)
     return block[:KEY_BYTES], block[KEY_BYTES:]
 
 
