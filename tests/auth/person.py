@@ -78,8 +78,8 @@ class Person:
         proof = self.login_key.sign(b"solekey/register/v1\x00" + rfc8785.dumps(signed))
         return {**signed, "proof": str(proof)}
 
-    def login(self, challenge: str, code: str, **signed_otherwise: Any) -> dict[str, Any]:
-        """A login; what is given by name is signed in the place of the truth."""
+    def login(self, challenge: str, code: Any, **signed_otherwise: Any) -> dict[str, Any]:
+        """A login with a code or a factor; what is given by name is signed in the place of the truth."""
         signed = {
             "challenge": challenge,
             "origin": ORIGIN,
@@ -91,7 +91,7 @@ class Person:
         return {
             "username": self.username,
             "challenge": challenge,
-            "code": code,
+            "factor": {"kind": "totp", "code": code} if isinstance(code, str) else code,
             "signature": str(signature),
         }
 
@@ -151,7 +151,7 @@ class Desk:
         person: Person,
         *,
         challenge: str | None = None,
-        code: str | None = None,
+        code: Any = None,
         steps: int = 0,
         device: Key | None = None,
         **signed_otherwise: Any,

@@ -3,6 +3,8 @@
 import hashlib
 import hmac
 import re
+import struct
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,10 +18,16 @@ from solekey_auth.config import AuthConfig
 from solekey_auth.credential import Credential, derive_decoy_kdf, parse_kdf, parse_username
 from solekey_auth.login import LOGIN_CONTEXT, LoginAttempt, encode_registration
 from solekey_auth.operator_key import OperatorKey, Purpose
+from solekey_auth.recovery_codes import (
+    RecoverySet,
+    derive_code_digest,
+    encode_codes,
+    parse_recovery_code,
+)
 from solekey_auth.refresh import RefreshToken
 from solekey_auth.second_factor import TotpProof
 from solekey_auth.signing_key import SigningSecret
-from solekey_auth.totp import derive_secret
+from solekey_auth.totp import derive_secret, derive_totp_id
 from solekey_eventlog.config import ServiceConfig
 from solekey_eventlog.errors import Refusal
 from solekey_protocol.encoding import parse_json
@@ -79,6 +87,21 @@ def test_what_the_operator_key_derives(written, credential):
     assert written["refresh token"] == token.reveal()
     assert written["stored digest"] == token.digest
     assert written["successor"] == token.derive_successor(OPERATOR_KEY).reveal()
+
+
+def test_a_recovery_code_and_another_authenticator(written, credential):
+    (code, *_), salt = encode_codes(bytes(range(0xB0, 0xB7)) * 10), bytes(range(0x90, 0xA0))
+    parts = (credential.account.raw, salt, code.replace("-", "").encode())
+    message = b"solekey/v1/auth/recovery-code\x00" + b"".join(struct.pack(">I", len(p)) + p for p in parts)
+    by_hand = hmac.new(bytes(range(32)), message, hashlib.sha256).hexdigest()
+    assert written["recovery code"] == code
+    assert written["its set"] == RecoverySet(salt, ()).factor_id == hashlib.sha256(salt).hexdigest()
+    said = parse_recovery_code(code)
+    assert written["its digest"] == by_hand
+    assert derive_code_digest(OPERATOR_KEY, credential.account, salt, said) == by_hand
+    new = replace(credential, totp_salt=bytes(range(0xA0, 0xB0)))
+    assert written["new totp secret"] == derive_secret(OPERATOR_KEY, new)
+    assert written["new totp factor"] == derive_totp_id(new)
 
 
 @pytest.mark.parametrize("generation", [0, 1])

@@ -63,7 +63,7 @@ def test_a_required_factor_stays(kept, enough, removed):
 
 def test_a_session_that_is_not_open_does_not_step_up():
     with pytest.raises(SessionOver):
-        judge({IDS[0]: TOTP}, asked.StepUp(ANA.session, TOTP))
+        judge({IDS[0]: TOTP}, asked.StepUp(ANA.session, TOTP, IDS[0]))
 
 
 def test_only_the_first_login_enrols():

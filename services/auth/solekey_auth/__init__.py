@@ -11,6 +11,7 @@ Map, pure
     login.py        what the login key signs, and the judgement of a login
     second_factor.py  what somebody proves beside the password
     totp.py         ... a code of an authenticator app
+    recovery_codes.py  ... a recovery code
     passkeys.py     ... a passkey: options, registrations, assertions (WebAuthn)
     cose_keys.py    public keys of passkeys
     brake.py        how often something may be tried, and how long one waits after that
@@ -29,8 +30,10 @@ Map, with rows and time
     budgets.py      whose budgets an attempt counts against, and their rows
     passkey_ceremonies.py  passkeys as they are added
     factors.py      second factors listed, removed, proven again
+    replacements.py recovery codes and authenticators, in the place of those before
     factor_book.py  second factors as they stand in rows
     passkey_rows.py the rows of passkeys
+    recovery_rows.py  the rows of recovery codes, and of authenticators to be confirmed
     races.py        transactions that another one was faster than
     tables.py       the tables of these rows
 

@@ -170,6 +170,7 @@ class Accounts:
             tried.count()
             return refusal
         except RevokedDevice as refusal:
+            self._sessions.note_use(uow, login)
             return refusal
         DeviceRows(uow.connection).note(live.account, live.device, uow.now)
         return live

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from solekey_auth.accounts import Accounts
-from solekey_auth.bodies import MAX_TEXT_CHARS, parse_as, parse_body, parse_object
+from solekey_auth.bodies import MAX_TEXT_CHARS, parse_as, parse_body
 from solekey_auth.commands import RegisterAccount
 from solekey_auth.config import AuthConfig
 from solekey_auth.credential import parse_kdf, parse_username
@@ -14,6 +14,7 @@ from solekey_auth.issuer import Issuer
 from solekey_auth.login import LoginAttempt, encode_registration
 from solekey_auth.passkey_ceremonies import Passkeys
 from solekey_auth.refresh import parse_refresh_token
+from solekey_auth.replacements import Replacements
 from solekey_auth.second_factor import parse_proof
 from solekey_auth.sessions import LiveSession, Sessions
 from solekey_auth.sources import Source, find_source
@@ -53,7 +54,10 @@ class AuthApi:
         book = FactorBook(config)
         self._accounts = Accounts(kernel, config, self._sessions, book)
         passkeys = Passkeys(kernel, config, book.party)
-        self.factors = FactorApi(config, self._accounts, Factors(kernel, config, book), passkeys)
+        replacements = Replacements(kernel, config)
+        self.factors = FactorApi(
+            config, self._accounts, Factors(kernel, config, book), passkeys, replacements
+        )
         self._issuer = Issuer(kernel, config)
         self.signing_keys = self._issuer.keys
         self.timers = Timers(kernel, config, self._sessions)
@@ -106,15 +110,12 @@ class AuthApi:
         Raises:
             BadRequest, LoginRefused, TooManyAttempts, RevokedDevice, TrustStale.
         """
-        document = parse_object(request)
-        by_code = "code" in document
-        proof_member = "code" if by_code else "factor"
-        parse_body(request, "username", "challenge", "signature", proof_member)
+        document = parse_body(request, "username", "challenge", "factor", "signature")
         said_username = expect_string(document, "username", max_chars=MAX_TEXT_CHARS)
         attempt = LoginAttempt(
             said_username=said_username,
             challenge=parse_as(Digest, document, "challenge"),
-            proof=parse_proof({"kind": "totp", "code": document["code"]} if by_code else document["factor"]),
+            proof=parse_proof(document["factor"]),
             signature=parse_as(SignatureHex, document, "signature"),
             device=request.proven.device,
             thumbprint=request.proven.thumbprint,

@@ -26,18 +26,39 @@ class ReportFailedLogins:
 
 @dataclass(frozen=True, slots=True)
 class OpenSession:
-    """Open a session for a device whose login was verified, with this second factor."""
+    """Open a session for a device whose login was verified, with this second factor.
+
+    Attributes:
+        codes_left: of the factor, if a recovery code of it was used up.
+    """
 
     session: SessionId
     device: DeviceId
     factor: Factor
     factor_id: Digest
+    codes_left: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UseRecoveryCode:
+    """Note that a recovery code was used up by a login that opened nothing."""
+
+    factor_id: Digest
+    codes_left: int
 
 
 @dataclass(frozen=True, slots=True)
 class AddPasskey:
     """Add a passkey that was verified, and that no account has."""
 
+    factor_id: Digest
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceFactor:
+    """Put a factor in force in the place of the account's other ones of its kind."""
+
+    factor: Factor
     factor_id: Digest
 
 
@@ -50,10 +71,12 @@ class RemoveFactor:
 
 @dataclass(frozen=True, slots=True)
 class StepUp:
-    """Note that the user of a session proved a second factor again."""
+    """Note that the user of a session proved a second factor again; ``codes_left`` as in OpenSession."""
 
     session: SessionId
     factor: Factor
+    factor_id: Digest
+    codes_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +112,9 @@ Command = (
     RegisterAccount
     | ReportFailedLogins
     | OpenSession
+    | UseRecoveryCode
     | AddPasskey
+    | ReplaceFactor
     | RemoveFactor
     | StepUp
     | RefreshSession

@@ -10,6 +10,7 @@ from solekey_auth.signing_key import SigningSecret
 from solekey_auth.sources import Network, parse_networks
 from solekey_eventlog.access.tokens import MAX_LIFETIME_S
 from solekey_eventlog.config import Secret, ServiceConfig
+from solekey_protocol.events.auth import Factor
 
 _BUDGETS = (
     "login_failures_device",
@@ -54,6 +55,8 @@ class AuthConfig(ServiceConfig):
     """Challenges that one source gets at once; afterwards one a second."""
     registrations_per_source: int = limits.REGISTRATIONS.free
     """Registrations that one source makes at once; afterwards one a minute."""
+    required_factors: str = "totp,passkey"
+    """Kinds of second factors, separated by commas: one that an account has of these is not removed."""
     signing_key_days: int = 30
     """How long a signing key signs before the next one takes over."""
 
@@ -75,6 +78,8 @@ class AuthConfig(ServiceConfig):
             )
         if not 2 <= self.signing_key_days <= 366:
             problems.append("signing_key_days: expected 2 to 366 days")
+        if self.find_required_factors() is None:
+            problems.append("required_factors: expected totp, passkey, or both, separated by a comma")
         return problems + self._find_problems_of_the_brake()
 
     @property
@@ -92,7 +97,15 @@ class AuthConfig(ServiceConfig):
             registrations=replace(limits.REGISTRATIONS, free=self.registrations_per_source),
             step_up=replace(limits.STEP_UP, free=self.step_up_failures),
             signing_key=timedelta(days=self.signing_key_days),
+            required_factors=self.find_required_factors() or frozenset(),
         )
+
+    def find_required_factors(self) -> frozenset[Factor] | None:
+        """Give the required factors their type; None if they are none."""
+        names = [name.strip() for name in self.required_factors.split(",")]
+        if len(set(names)) != len(names) or not set(names) <= {Factor.TOTP.value, Factor.PASSKEY.value}:
+            return None
+        return frozenset(Factor(name) for name in names)
 
     def find_proxies(self) -> tuple[Network, ...]:
         """Give the trusted proxies their type. Raises ValueError."""

@@ -10,6 +10,7 @@ Spec: authentication.md §6. Time is an argument; nothing here reads a clock, a 
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from solekey_auth import commands as asked
 from solekey_auth.credential import Credential
@@ -28,6 +29,9 @@ from solekey_protocol.events import auth as said
 from solekey_protocol.events.body import Body
 from solekey_protocol.ids import SYSTEM_ACCOUNT, DeviceId, Digest, SessionId, Timestamp
 from solekey_protocol.streams import AuthStream, DevicesStream, DeviceStatus
+
+_LASTING: Final = frozenset({said.Factor.TOTP, said.Factor.PASSKEY})
+"""Whatever the policy is, an account keeps one of these: recovery codes stand in for them and are used up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +54,7 @@ def decide(  # noqa: C901  # one line a command
         UsernameTaken, AccountTaken: RegisterAccount.
         RevokedDevice, LoginRefused: OpenSession.
         TooManyPasskeys: AddPasskey.
+        NotFound: AddPasskey, ReplaceFactor.
         NotFound, FactorRequired: RemoveFactor.
         SessionOver: StepUp.
         RefreshRefused, SessionOver: RefreshSession.
@@ -62,12 +67,16 @@ def decide(  # noqa: C901  # one line a command
             return [] if state.auth.closed else [said.LoginFailed(stage) for stage in stages]
         case asked.OpenSession():
             return _open(state, command, now, limits)
+        case asked.UseRecoveryCode():
+            return _use_code(command)
         case asked.AddPasskey(factor_id):
             return _add_passkey(state, factor_id)
+        case asked.ReplaceFactor(factor, factor_id):
+            return _replace_factor(state, factor, factor_id)
         case asked.RemoveFactor(factor_id):
-            return _remove_factor(state, factor_id)
-        case asked.StepUp(session, factor):
-            return _step_up(state, session, factor)
+            return _remove_factor(state, factor_id, limits)
+        case asked.StepUp():
+            return _step_up(state, command)
         case asked.RefreshSession(thumbprint):
             return _refresh(state, thumbprint, now, limits)
         case asked.EndSession(session, by):
@@ -116,8 +125,9 @@ def _open(state: AccountState, command: asked.OpenSession, now: datetime, limits
     expires_at = Timestamp.from_datetime(now + limits.session_absolute)
     opened = said.SessionOpened(command.session, command.device, command.factor, expires_at)
     if command.factor_id in state.auth.factors:
-        return [opened]
-    if state.auth.factors:  # the first login enrols; afterwards, a factor that is not there was removed
+        return [*_use_code(command), opened]
+    # The first login enrols an authenticator; afterwards, a factor that is not there was removed.
+    if state.auth.factors or command.factor is not said.Factor.TOTP:
         raise LoginRefused(said.LoginStage.SECOND_FACTOR)
     return [said.MfaEnrolled(command.factor, command.factor_id), opened]
 
@@ -131,20 +141,34 @@ def _add_passkey(state: AccountState, factor_id: Digest) -> list[Body]:
     return [said.MfaEnrolled(said.Factor.PASSKEY, factor_id)]
 
 
-def _remove_factor(state: AccountState, factor_id: Digest) -> list[Body]:
+def _replace_factor(state: AccountState, factor: said.Factor, factor_id: Digest) -> list[Body]:
+    if state.auth.closed:
+        raise NotFound("the account was closed")
+    before = [said.MfaRemoved(kind, other) for other, kind in state.auth.factors.items() if kind is factor]
+    return [*before, said.MfaEnrolled(factor, factor_id)]
+
+
+def _remove_factor(state: AccountState, factor_id: Digest, limits: AuthLimits) -> list[Body]:
     factor = state.auth.factors.get(factor_id)
     if factor is None:
         raise NotFound("the account has no such factor")
     left = {kind for other, kind in state.auth.factors.items() if other != factor_id}
-    if not left & {said.Factor.TOTP, said.Factor.PASSKEY}:
-        raise FactorRequired("add another passkey or authenticator app first")
+    for required in (_LASTING, limits.required_factors):
+        if factor in required and not left & required:
+            names = " or ".join(sorted(kind.value for kind in required))
+            raise FactorRequired(f"the account must keep one of this kind: {names}; add another one first")
     return [said.MfaRemoved(factor, factor_id)]
 
 
-def _step_up(state: AccountState, session: SessionId, factor: said.Factor) -> list[Body]:
-    if session not in state.auth.sessions:
+def _step_up(state: AccountState, command: asked.StepUp) -> list[Body]:
+    if command.session not in state.auth.sessions:
         raise SessionOver("log in again")
-    return [said.SessionSteppedUp(session, factor)]
+    return [*_use_code(command), said.SessionSteppedUp(command.session, command.factor)]
+
+
+def _use_code(command: asked.OpenSession | asked.StepUp | asked.UseRecoveryCode) -> list[Body]:
+    left = command.codes_left
+    return [] if left is None else [said.RecoveryCodeUsed(command.factor_id, left)]
 
 
 def _refresh(state: AccountState, thumbprint: str, now: datetime, limits: AuthLimits) -> list[Body]:

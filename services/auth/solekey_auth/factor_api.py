@@ -1,4 +1,7 @@
-"""The part of the HTTP API that is about second factors. Spec: authentication.md §6.4, §12, openapi."""
+"""The part of the HTTP API that is about second factors.
+
+Spec: authentication.md §6.4, §12, §13, §14, openapi.
+"""
 
 from solekey_auth.accounts import Accounts
 from solekey_auth.bodies import MAX_TEXT_CHARS, parse_as, parse_body
@@ -9,24 +12,36 @@ from solekey_auth.limits import MAX_PASSKEY_NAME_CHARS
 from solekey_auth.login import PasskeyQuestion
 from solekey_auth.passkey_ceremonies import Passkeys
 from solekey_auth.passkeys import encode_base64url, parse_base64url
+from solekey_auth.replacements import Replacements
 from solekey_auth.second_factor import parse_proof
 from solekey_auth.sources import Source
+from solekey_auth.totp import parse_code
 from solekey_eventlog.errors import NotFound
 from solekey_eventlog.http import Request, Response, event_response, expect_string, json_response
+from solekey_eventlog.http.response import encode_position
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
+from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import Digest, SignatureHex
 
 
 class FactorApi:
     """Answers requests about second factors; nothing of a request is repeated in an answer."""
 
-    def __init__(self, config: AuthConfig, accounts: Accounts, factors: Factors, passkeys: Passkeys) -> None:
+    def __init__(
+        self,
+        config: AuthConfig,
+        accounts: Accounts,
+        factors: Factors,
+        passkeys: Passkeys,
+        replacements: Replacements,
+    ) -> None:
         self._challenge_s = int(config.limits.challenge.total_seconds())
         self._origin = config.origin
         self._accounts = accounts
         self._factors = factors
         self._passkeys = passkeys
+        self._replacements = replacements
 
     def post_passkey_question(self, request: Request, source: Source) -> Response:
         """Tell whoever has the password which passkeys may be used.
@@ -59,6 +74,29 @@ class FactorApi:
         except MalformedError:
             raise NotFound("the account has no such factor") from None
         return event_response(self._factors.remove(request.authenticated.account, factor_id), status=200)
+
+    def post_recovery_codes(self, request: Request) -> Response:
+        """Make a set of recovery codes in the place of the one before. Raises BadRequest or NotFound."""
+        parse_body(request)
+        made = self._replacements.make_codes(request.authenticated.account)
+        members: dict[str, Json] = {"codes": list(made.codes), "factor_id": made.factor_id}
+        return json_response(201, members, encode_position(Stream.AUTH, made.auth_seq))
+
+    def post_totp(self, request: Request) -> Response:
+        """Make the secret of another authenticator, to be confirmed. Raises BadRequest or NotFound."""
+        parse_body(request)
+        made = self._replacements.make_totp(request.authenticated.account)
+        members: dict[str, Json] = {"secret": made.secret, "uri": made.uri, "factor_id": made.factor_id}
+        return json_response(201, members)
+
+    def post_totp_confirmation(self, request: Request) -> Response:
+        """Put an authenticator in force, in the place of the one before.
+
+        Raises:
+            BadRequest, NotFound, LoginRefused, TooManyAttempts.
+        """
+        code = parse_code(expect_string(parse_body(request, "code"), "code", max_chars=MAX_TEXT_CHARS))
+        return event_response(self._replacements.confirm_totp(request.authenticated, code), status=201)
 
     def post_passkey_options(self, request: Request) -> Response:
         """Make the options of a new passkey. Raises BadRequest or PasskeysUnavailable."""
@@ -105,4 +143,6 @@ def _describe(factor: EnrolledFactor) -> dict[str, Json]:
         "factor_id": factor.factor_id,
         "enrolled_at": factor.enrolled_at,
     }
+    if factor.codes_left is not None:
+        members["codes_left"] = factor.codes_left
     return members if factor.name is None else {**members, "name": factor.name}

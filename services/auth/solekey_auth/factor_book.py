@@ -1,6 +1,6 @@
 """Second factors as they stand in rows: read to check a proof, and used up by it.
 
-Spec: authentication.md §3.3, §12.3.
+Spec: authentication.md §3.3, §12.3, §13.2.
 """
 
 from solekey_auth.config import AuthConfig
@@ -8,8 +8,18 @@ from solekey_auth.credential import Credential
 from solekey_auth.passkey_rows import PasskeyRows
 from solekey_auth.passkeys import Assertion, RelyingParty, find_relying_party
 from solekey_auth.races import LostRaceError
+from solekey_auth.recovery_codes import NO_CODES, derive_code_digest
+from solekey_auth.recovery_rows import RecoveryRows
 from solekey_auth.rows import CredentialRows
-from solekey_auth.second_factor import Checked, Proof, Proven, ProvenPasskey, ProvenTotp
+from solekey_auth.second_factor import (
+    Checked,
+    Proof,
+    Proven,
+    ProvenPasskey,
+    ProvenRecoveryCode,
+    ProvenTotp,
+    RecoveryProof,
+)
 from solekey_auth.totp import derive_secret
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId, compute_digest
@@ -28,13 +38,21 @@ class FactorBook:
         if isinstance(proof, Assertion):
             found = PasskeyRows(uow.connection).find(compute_digest(proof.credential))
             passkey = found if found is not None and found.account == credential.account else None
-        return Checked(credential, derive_secret(self._operator_key, credential), passkey, self.party)
+        codes, said_code = NO_CODES, None
+        if isinstance(proof, RecoveryProof):
+            account = credential.account
+            codes = RecoveryRows(uow.connection).find(account)
+            said_code = derive_code_digest(self._operator_key, account, codes.salt, proof.code)
+        secret = derive_secret(self._operator_key, credential)
+        return Checked(credential, secret, passkey, self.party, codes, said_code)
 
     def use(self, uow: UnitOfWork, account: AccountId, proven: Proven) -> None:
         """Use up what was proven: it counts once. Raises LostRaceError when another transaction did."""
         match proven:
             case ProvenTotp(step=step):
                 used = CredentialRows(uow.connection).take_totp_step(account, step)
+            case ProvenRecoveryCode(digest=digest):
+                used = RecoveryRows(uow.connection).take(digest)
             case ProvenPasskey(passkey=passkey, sign_count=sign_count):
                 used = PasskeyRows(uow.connection).raise_counter(passkey, sign_count, uow.now)
         if not used:

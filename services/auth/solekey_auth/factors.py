@@ -1,6 +1,6 @@
 """Second factors of an account that is logged in: listed, removed, proven again; one transaction each.
 
-Spec: authentication.md §6.4, §12.
+Spec: authentication.md §6.4, §6.5.
 """
 
 from collections.abc import Sequence
@@ -17,9 +17,10 @@ from solekey_auth.limits import CHALLENGE_BYTES
 from solekey_auth.operator_key import Purpose
 from solekey_auth.passkey_rows import PasskeyRows
 from solekey_auth.races import run_transaction
+from solekey_auth.recovery_rows import RecoveryRows
 from solekey_auth.refusals import LoginRefused
 from solekey_auth.rows import CredentialRows, LoginRows
-from solekey_auth.second_factor import Proof, find_proven
+from solekey_auth.second_factor import Proof, find_codes_left, find_proven
 from solekey_auth.sessions import read_state
 from solekey_eventlog.http import Caller
 from solekey_eventlog.kernel import Kernel
@@ -33,12 +34,19 @@ _STEP_UP: Final = b"step-up"
 
 @dataclass(frozen=True, slots=True)
 class EnrolledFactor:
-    """A second factor of an account. A passkey has the name that its user gave it."""
+    """A second factor of an account.
+
+    Attributes:
+        factor, factor_id, enrolled_at: as in its event.
+        name: of a passkey, as its user gave it.
+        codes_left: of a set of recovery codes: how many are not used.
+    """
 
     factor: Factor
     factor_id: Digest
     enrolled_at: Timestamp
     name: str | None = field(default=None, repr=False)
+    codes_left: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +77,16 @@ class Factors:
                 if isinstance(event.body, MfaEnrolled)
             }
             passkeys = PasskeyRows(uow.connection).find_all(account)
+            left = RecoveryRows(uow.connection).count(account)
         names = {passkey.factor_id: passkey.name for passkey in passkeys}
         return [
-            EnrolledFactor(factor, factor_id, enrolled[factor_id], names.get(factor_id))
+            EnrolledFactor(
+                factor,
+                factor_id,
+                enrolled[factor_id],
+                names.get(factor_id),
+                left if factor is Factor.RECOVERY_CODES else None,
+            )
             for factor_id, factor in factors.items()
         ]
 
@@ -111,6 +126,8 @@ class Factors:
         bodies = decide(state, asked.RemoveFactor(factor_id), uow.now, self._limits)
         (event,) = uow.append(account, state.auth.head, *bodies)
         PasskeyRows(uow.connection).delete(account, factor_id)
+        if state.auth.factors[factor_id] is Factor.RECOVERY_CODES:
+            RecoveryRows(uow.connection).delete_all(account)
         return event
 
     def _step_up(self, caller: Caller, challenge: str, proof: Proof, uow: UnitOfWork) -> Event | LoginRefused:
@@ -127,9 +144,10 @@ class Factors:
             tried.count()
             return refusal
         self._book.use(uow, caller.account, proven)
-        command = asked.StepUp(caller.session, proven.factor)
-        (event,) = uow.append(caller.account, state.auth.head, *decide(state, command, uow.now, self._limits))
-        return event
+        left = find_codes_left(proven)
+        command = asked.StepUp(caller.session, proven.factor, proven.factor_id, left)
+        events = uow.append(caller.account, state.auth.head, *decide(state, command, uow.now, self._limits))
+        return events[-1]
 
     def _derive_name(self, caller: Caller) -> str:
         """Derive the name that a challenge is kept under: good for this session and for nothing else."""

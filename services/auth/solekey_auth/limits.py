@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+from solekey_protocol.events.auth import Factor
+
 MAX_BODY_BYTES = 4096
 """The largest request body that this service reads."""
 
@@ -32,6 +34,10 @@ TOTP_WINDOW_STEPS = 1
 
 TOTP_SECRET_BYTES = 20
 TOTP_SALT_BYTES = 16
+
+RECOVERY_CODES = 10
+"""Codes of one set."""
+RECOVERY_SALT_BYTES = 16
 
 SOURCE_SLOT_BITS = 20
 """Sources are kept apart in so many slots as these bits count: what bounds the rows about them."""
@@ -73,7 +79,7 @@ STEP_UP = Budget(5, 15 * _MINUTE, _MINUTE / 2, 15 * _MINUTE)
 
 @dataclass(frozen=True, slots=True)
 class AuthLimits:
-    """How long things live and how often they may fail. The defaults are the released ones."""
+    """What decisions are made with: how long things live, how often they may fail, what must stay."""
 
     session_idle: timedelta = timedelta(minutes=30)
     session_absolute: timedelta = timedelta(hours=12)
@@ -81,6 +87,7 @@ class AuthLimits:
     refresh_retry: timedelta = timedelta(seconds=10)
     challenge: timedelta = timedelta(seconds=120)
     unproven_registration: timedelta = timedelta(hours=1)
+    pending_totp: timedelta = timedelta(minutes=15)
     login_device: Budget = LOGIN_DEVICE
     login_stranger: Budget = LOGIN_STRANGER
     login_name: Budget = LOGIN_NAME
@@ -93,3 +100,5 @@ class AuthLimits:
     signing_key_lead: timedelta = timedelta(minutes=10)
     signing_key_overlap: timedelta = timedelta(days=1)
     clock_skew: timedelta = timedelta(seconds=60)
+    required_factors: frozenset[Factor] = frozenset({Factor.TOTP, Factor.PASSKEY})
+    """An account that has a factor of these kinds keeps one of them."""

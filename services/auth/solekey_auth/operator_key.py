@@ -21,6 +21,7 @@ class Purpose(StrEnum):
     USERNAME_DIGEST = "username-digest"
     CEREMONY = "ceremony"
     BUDGET = "budget"
+    RECOVERY_CODE = "recovery-code"
     SOURCE_SLOT = "source-slot"
     DPOP_NONCE = "dpop-nonce"
 

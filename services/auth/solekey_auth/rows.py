@@ -68,6 +68,14 @@ class CredentialRows:
         )
         return used.rowcount == 1
 
+    def replace_totp(self, account: AccountId, salt: bytes, step: int) -> None:
+        """Put another authenticator in force; the step of the code that confirmed it is used up."""
+        self._connection.execute(
+            update(credentials)
+            .where(credentials.c.account == account)
+            .values(totp_salt=salt, last_totp_step=step)
+        )
+
     def delete_unproven(self, registered_before: datetime) -> None:
         """Forget registrations that were never proven: their names are free."""
         old = credentials.c.registered_at <= registered_before

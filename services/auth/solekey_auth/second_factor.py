@@ -1,8 +1,8 @@
 """Second factors as they are proven: the same for a login and a step-up.
 
-Pure. What a proof uses up (a step, a counter) is used up by the transaction that takes it.
+Pure. What a proof uses up (a step, a counter, a recovery code) is used up by the transaction that takes it.
 
-Spec: authentication.md §3.3, §12.3.
+Spec: authentication.md §3.3, §12.3, §13.2.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from datetime import datetime
 from solekey_auth.credential import Credential
 from solekey_auth.limits import MAX_BODY_BYTES
 from solekey_auth.passkeys import Assertion, Passkey, RelyingParty, parse_base64url, verify_assertion
+from solekey_auth.recovery_codes import NO_CODES, RecoverySet, find_unused, parse_recovery_code
 from solekey_auth.refusals import PasskeyRefused
 from solekey_auth.totp import TotpSecret, derive_totp_id, find_step, parse_code
 from solekey_eventlog.errors import BadRequest
@@ -30,7 +31,14 @@ class TotpProof:
     code: str = field(repr=False)
 
 
-Proof = TotpProof | Assertion
+@dataclass(frozen=True, slots=True)
+class RecoveryProof:
+    """A recovery code, as parsed."""
+
+    code: str = field(repr=False)
+
+
+Proof = TotpProof | RecoveryProof | Assertion
 """What somebody says to prove a second factor."""
 
 
@@ -53,7 +61,28 @@ class ProvenPasskey:
     factor: Factor = Factor.PASSKEY
 
 
-Proven = ProvenTotp | ProvenPasskey
+@dataclass(frozen=True, slots=True)
+class ProvenRecoveryCode:
+    """A recovery code that is right. It is not used up yet.
+
+    Attributes:
+        factor_id: its set.
+        digest: what is kept of it.
+        left: how many of the set are left without it.
+    """
+
+    factor_id: Digest
+    digest: Digest = field(repr=False)
+    left: int
+    factor: Factor = Factor.RECOVERY_CODES
+
+
+Proven = ProvenTotp | ProvenPasskey | ProvenRecoveryCode
+
+
+def find_codes_left(proven: Proven) -> int | None:
+    """Find how many recovery codes are left by a proof that uses one up; None for other proofs."""
+    return proven.left if isinstance(proven, ProvenRecoveryCode) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +94,16 @@ class Checked:
         totp_secret: shared with the authenticator app.
         passkey: the account's passkey that the proof names, if there is one.
         party: for whom passkeys are; None where there are none.
+        codes: the account's unused recovery codes, if the proof is one.
+        said_code: what the proof's recovery code derives to, for this account and set.
     """
 
     credential: Credential
     totp_secret: TotpSecret = field(repr=False)
     passkey: Passkey | None = None
     party: RelyingParty | None = None
+    codes: RecoverySet = NO_CODES
+    said_code: Digest | None = field(default=None, repr=False)
 
 
 def parse_proof(document: Json) -> Proof:
@@ -81,10 +114,14 @@ def parse_proof(document: Json) -> Proof:
         case "totp":
             _expect_exactly(document, "code")
             return TotpProof(parse_code(expect_string(document, "code", max_chars=MAX_BODY_BYTES)))
+        case "recovery_code":
+            _expect_exactly(document, "code")
+            said = expect_string(document, "code", max_chars=MAX_BODY_BYTES)
+            return RecoveryProof(parse_recovery_code(said))
         case "passkey":
             _expect_exactly(document, *_PASSKEY_MEMBERS)
             return Assertion(*(parse_base64url(document, member) for member in _PASSKEY_MEMBERS))
-    raise BadRequest("body.factor.kind: expected totp or passkey")
+    raise BadRequest("body.factor.kind: expected totp, recovery_code or passkey")
 
 
 def find_proven(proof: Proof, challenge: str, against: Checked, now: datetime) -> Proven | None:
@@ -95,6 +132,11 @@ def find_proven(proof: Proof, challenge: str, against: Checked, now: datetime) -
             if step is None or step <= against.credential.last_totp_step:
                 return None
             return ProvenTotp(derive_totp_id(against.credential), step)
+        case RecoveryProof():
+            digest = None if against.said_code is None else find_unused(against.codes, against.said_code)
+            if digest is None:
+                return None
+            return ProvenRecoveryCode(against.codes.factor_id, digest, len(against.codes.unused) - 1)
         case Assertion():
             if against.passkey is None or against.party is None:
                 return None

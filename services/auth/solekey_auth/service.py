@@ -45,6 +45,21 @@ class AuthService:
         """See FactorApi."""
         return self.api.factors.delete_factor(request, factor)
 
+    @http("POST", "/v1/auth/factors/recovery-codes", access=Access.STEPPED_UP, max_body_bytes=MAX_BODY_BYTES)
+    def post_recovery_codes(self, request: Request) -> Response:
+        """See FactorApi."""
+        return self.api.factors.post_recovery_codes(request)
+
+    @http("POST", "/v1/auth/factors/totp", access=Access.STEPPED_UP, max_body_bytes=MAX_BODY_BYTES)
+    def post_totp(self, request: Request) -> Response:
+        """See FactorApi."""
+        return self.api.factors.post_totp(request)
+
+    @http("POST", "/v1/auth/factors/totp/confirm", access=Access.STEPPED_UP, max_body_bytes=MAX_BODY_BYTES)
+    def post_totp_confirmation(self, request: Request) -> Response:
+        """See FactorApi."""
+        return self.api.factors.post_totp_confirmation(request)
+
     @http(
         "POST",
         "/v1/auth/factors/passkeys/options",

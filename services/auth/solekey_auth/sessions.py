@@ -15,6 +15,7 @@ from solekey_auth.races import LostRaceError, run_transaction
 from solekey_auth.refresh import IssuedToken, RefreshToken
 from solekey_auth.refusals import RefreshRefused
 from solekey_auth.rows import TokenRows
+from solekey_auth.second_factor import find_codes_left
 from solekey_eventlog.errors import SessionOver
 from solekey_eventlog.http import Caller
 from solekey_eventlog.kernel import Kernel
@@ -57,7 +58,13 @@ class Sessions:
         session = SessionId.from_raw(self._kernel.random(RAW_ID_BYTES))
         bodies = decide(
             state,
-            asked.OpenSession(session, login.device, login.proven.factor, login.proven.factor_id),
+            asked.OpenSession(
+                session,
+                login.device,
+                login.proven.factor,
+                login.proven.factor_id,
+                find_codes_left(login.proven),
+            ),
             uow.now,
             self._limits,
         )
@@ -73,6 +80,12 @@ class Sessions:
         )
         self._issue(uow, live, generation=1)
         return live
+
+    def note_use(self, uow: UnitOfWork, login: VerifiedLogin) -> None:
+        """State that a recovery code is used up, inside the transaction of a login that opens no session."""
+        left = find_codes_left(login.proven)
+        if left is not None:
+            self._append(uow, login.account, asked.UseRecoveryCode(login.proven.factor_id, left))
 
     def refresh(self, presented: RefreshToken, thumbprint: str) -> LiveSession:
         """Use a refresh token; used again within the retry time, by the same key, it is answered again.

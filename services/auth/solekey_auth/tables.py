@@ -1,7 +1,8 @@
 """The private tables of the auth service: credentials and what lives for minutes. None reaches an event.
 
-``credentials`` and ``passkeys`` cannot be rebuilt from events and must be backed up; all other rows here may
-be lost: open challenges are asked again, refresh tokens end with their sessions, brakes are released.
+``credentials``, ``passkeys`` and ``recovery_codes`` cannot be rebuilt from events and must be backed up; all
+other rows here may be lost: open challenges are asked again, refresh tokens end with their sessions, brakes
+are released.
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table
@@ -39,6 +40,22 @@ passkeys = Table(
     Column("name", String(MAX_PASSKEY_NAME_CHARS), nullable=False),
     Column("added_at", Moment, nullable=False),
     Column("used_at", Moment),
+)
+
+recovery_codes = Table(  # a code that was used has no row
+    "recovery_codes",
+    metadata,
+    Column("digest", String(DIGEST_CHARS), primary_key=True),  # HMAC of the code under the operator's key
+    Column("account", String(ACCOUNT_CHARS), nullable=False, index=True),
+    Column("salt", LargeBinary, nullable=False),  # of the set
+)
+
+pending_totp = Table(  # authenticators that are not confirmed yet
+    "pending_totp",
+    metadata,
+    Column("account", String(ACCOUNT_CHARS), primary_key=True),
+    Column("salt", LargeBinary, nullable=False),
+    Column("expires_at", Moment, nullable=False, index=True),
 )
 
 challenges = Table(

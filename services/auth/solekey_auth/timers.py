@@ -11,6 +11,7 @@ from solekey_auth.budgets import purge_budgets
 from solekey_auth.config import AuthConfig
 from solekey_auth.domain import decide
 from solekey_auth.races import run_transaction
+from solekey_auth.recovery_rows import PendingTotpRows
 from solekey_auth.rows import CredentialRows, LoginRows, TokenRows
 from solekey_auth.sessions import Sessions, read_state
 from solekey_eventlog.kernel import Kernel
@@ -55,6 +56,7 @@ class Timers:
             LoginRows(uow.connection).purge(uow.now)
             purge_budgets(uow, self._limits)
             TokenRows(uow.connection).purge(uow.now)
+            PendingTotpRows(uow.connection).purge(uow.now)
             CredentialRows(uow.connection).delete_unproven(uow.now - self._limits.unproven_registration)
 
     def _report(self, uow: UnitOfWork, account: AccountId) -> None:

@@ -39,6 +39,18 @@ def upgrade() -> None:
         sa.Column("used_at", sa.String(24)),
     )
     op.create_table(
+        "recovery_codes",
+        sa.Column("digest", sa.String(64), primary_key=True),
+        sa.Column("account", sa.String(30), nullable=False, index=True),
+        sa.Column("salt", sa.LargeBinary, nullable=False),
+    )
+    op.create_table(
+        "pending_totp",
+        sa.Column("account", sa.String(30), primary_key=True),
+        sa.Column("salt", sa.LargeBinary, nullable=False),
+        sa.Column("expires_at", sa.String(24), nullable=False, index=True),
+    )
+    op.create_table(
         "challenges",
         sa.Column("challenge", sa.String(64), primary_key=True),
         sa.Column("name", sa.String(64), nullable=False),
