@@ -14,7 +14,7 @@ from solekey.crypto import KdfStrength
 from solekey.errors import BadAnswerError, KdfRefusedError, PasskeyMissingError
 from solekey_auth.bodies import parse_as, parse_body, parse_object
 from solekey_auth.passkeys import Assertion
-from solekey_auth.second_factor import TotpProof, parse_proof
+from solekey_auth.second_factor import RecoveryProof, TotpProof, parse_proof
 from solekey_eventlog.errors import BadRequest, UnsupportedMediaType
 from solekey_eventlog.http import Headers, Request
 from solekey_protocol.encoding import encode_json
@@ -70,13 +70,20 @@ def _check_body(raw: bytes) -> None:
     match parse_proof(factor):
         case TotpProof(code):
             assert code == factor["code"]
+        case RecoveryProof(code):
+            assert code == factor["code"].replace("-", "").lower()
+            assert len(code) == 10
+            assert not set(code) - set("abcdefghijklmnopqrstuvwxyz234567")
         case Assertion() as assertion:
             assert _encode(assertion.credential) == factor["credential"].rstrip("=")
 
 
-_factors = st.builds(
-    lambda code: {"kind": "totp", "code": code}, st.from_regex(r"[0-9]{6}", fullmatch=True)
-) | st.builds(
+_codes = st.builds(
+    lambda kind_and_code: dict(zip(("kind", "code"), kind_and_code, strict=True)),
+    st.tuples(st.just("totp"), st.from_regex(r"[0-9]{6}", fullmatch=True))
+    | st.tuples(st.just("recovery_code"), st.from_regex(r"[A-Za-z2-7]{5}-?[A-Za-z2-7]{5}", fullmatch=True)),
+)
+_factors = _codes | st.builds(
     lambda parts: {
         "kind": "passkey",
         **dict(zip(("credential", "client_data", "authenticator_data", "signature"), parts, strict=True)),
@@ -124,6 +131,7 @@ TARGETS: Final = (
             "solekey_auth.bodies.parse_body",
             "solekey_auth.bodies.parse_as",
             "solekey_auth.second_factor.parse_proof",
+            "solekey_auth.recovery_codes.parse_recovery_code",
             "solekey_auth.passkeys.parse_base64url",
         ),
     ),
