@@ -22,6 +22,7 @@ from solekey_auth.tables import metadata
 from solekey_eventlog.config import ConfigError, load_config
 from solekey_eventlog.migrations import find_differences
 from solekey_protocol.events import Stream
+from solekey_protocol.events.auth import Factor
 from solekey_protocol.ids import SYSTEM_ACCOUNT, SignatureHex
 
 ENVIRONMENT = {
@@ -73,6 +74,9 @@ def test_the_configuration_is_loaded_and_shows_no_secret():
     assert SIGNING_KEY not in repr(config)
     assert config.limits.session_idle.total_seconds() == 1800
     assert config.limits.session_absolute.total_seconds() == 12 * 3600
+    assert config.limits.required_factors == {Factor.TOTP, Factor.PASSKEY}
+    alone = load_config(AuthConfig, ENVIRONMENT | {"SOLEKEY_REQUIRED_FACTORS": " passkey "})
+    assert alone.limits.required_factors == {Factor.PASSKEY}
 
 
 @pytest.mark.parametrize(
@@ -91,6 +95,11 @@ def test_the_configuration_is_loaded_and_shows_no_secret():
         {"SIGNING_KEY_DAYS": "1"},
         {"TOTP_ISSUER": "a:b"},
         {"SESION_IDLE_S": "1800"},
+        {"REQUIRED_FACTORS": ""},
+        {"REQUIRED_FACTORS": "totp;passkey"},
+        {"REQUIRED_FACTORS": "totp,totp"},
+        {"REQUIRED_FACTORS": "totp,recovery_codes"},
+        {"REQUIRED_FACTORS": "TOTP"},
     ],
 )
 def test_a_configuration_that_cannot_work_stops_the_start(changes):
