@@ -1,15 +1,23 @@
 """Another authenticator: it waits for a code of it, then takes the place of the one before."""
 
+from dataclasses import replace
+from datetime import UTC, datetime
+
 import pytest
 from auth.person import Desk, Person, code_of, compute_code, read
 from auth.test_secrets import count, dump
 from passkeys.desk import KeyRing
 
+from solekey_auth import commands as asked
+from solekey_auth.domain import AccountState, decide
+from solekey_auth.limits import AuthLimits
 from solekey_auth.recovery_rows import PendingTotpRows
 from solekey_auth.rows import CredentialRows
+from solekey_eventlog.errors import NotFound
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import auth as said
 from solekey_protocol.ids import compute_digest
+from solekey_protocol.streams import AuthStream, DevicesStream
 
 TOTP = said.Factor.TOTP
 
@@ -236,3 +244,33 @@ def test_a_required_factor_may_be_replaced(strict):
     made = begin(strict)
     assert confirm(strict, made["secret"]).status == 201
     assert held(strict) == [made["factor_id"]]
+
+
+@pytest.mark.parametrize("kind", ["totp", "passkey"])
+def test_the_last_one_stays_whatever_the_policy_names(rig, kind):
+    other = {"totp": "passkey", "passkey": "totp"}[kind]
+    desk, person = Desk.open(rig, required_factors=other), Person()
+    assert desk.register(person).status == 201
+    ring = KeyRing(desk, person)
+    ring.open_session()
+    if kind == "totp":
+        assert code_of(ring.remove("totp")) == "409 factor_required"
+        assert ring.add().status == 201
+        assert ring.remove("totp").status == 200
+    else:
+        assert ring.add().status == 201
+        assert code_of(ring.remove("totp")) == "409 factor_required"
+        assert ring.remove("passkey").status == 200
+
+
+def test_an_account_that_was_closed_gets_no_factor():
+    command = asked.ReplaceFactor(TOTP, compute_digest(b"new"))
+    auth = AuthStream.start(Person().actor.account)
+    now, limits = datetime(2026, 11, 24, tzinfo=UTC), AuthLimits()
+    devices = DevicesStream.start(auth.chain.account)
+    assert decide(AccountState(auth=auth, devices=devices), command, now, limits) == [
+        said.MfaEnrolled(TOTP, compute_digest(b"new"))
+    ]
+    closed = AccountState(auth=replace(auth, closed=True), devices=devices)
+    with pytest.raises(NotFound):
+        decide(closed, command, now, limits)
