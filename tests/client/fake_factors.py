@@ -151,7 +151,7 @@ class FactorDesk:
         if account.codes:
             self.server.said(account, said.MfaRemoved(said.Factor.RECOVERY_CODES, self._codes_id()))
         self.sets += 1
-        account.codes = [f"set{self.sets}a-code{number}" for number in range(10)]
+        account.codes = [f"set{'abcd'[self.sets]}a-code{letter}" for letter in "abcdefghij"]
         event = self.server.said(account, said.MfaEnrolled(said.Factor.RECOVERY_CODES, self._codes_id()))
         return answer({"codes": list(account.codes), "factor_id": event.body.factor_id}, 201)
 

@@ -222,3 +222,39 @@ def test_a_login_with_a_recovery_code_and_with_a_passkey(stale, run_cli, monkeyp
     assert opened[-2:] == [Factor.RECOVERY_CODES, Factor.PASSKEY]
     code, _, said = run_cli("laptop", "login", "--password", PASSWORD, "--recovery-code", codes[3])
     assert code == REFUSED
+
+
+def test_what_was_mistyped_is_asked_for_again_and_sent_nowhere(stale, run_cli, at_terminal):
+    attempts = stale.server.desk.attempts
+    attempts.clear()
+    at_terminal("12345", "abcde-fgh21", lambda: f" {stale.server.code()[:3]} {stale.server.code()[3:]} ")
+    code, _, said = run_cli("laptop", "factors", "recovery-codes", "--json")
+    assert code == 0, said
+    assert said.count("ten letters and digits") == 2
+    assert attempts == [stale.server.code()]
+
+
+def test_a_recovery_code_may_be_typed_where_a_code_is_asked_for(stale, run_cli, at_terminal):
+    codes = stale.sessions["laptop"].factors.make_recovery_codes().codes
+    stale.server.now += timedelta(minutes=6)
+    at_terminal(f" {codes[0].upper()} ")
+    code, _, said = run_cli("laptop", "factors", "recovery-codes", "--json")
+    assert code == 0, said
+    assert step_ups(stale)[-1].factor is Factor.RECOVERY_CODES
+
+
+def test_who_types_neither_is_not_asked_for_ever(stale, run_cli, at_terminal):
+    at_terminal("no", "still no", "no code")
+    code, _, said = run_cli("laptop", "factors", "recovery-codes")
+    assert (code, "neither" in said) == (USAGE, True)
+    assert (step_ups(stale), stale.account.codes) == ([], [])
+
+
+@pytest.mark.parametrize("given", ["qwert", "abcde-fgh21", "123456"])
+def test_a_recovery_code_of_another_shape_is_the_users_mistake(stale, run_cli, given):
+    code, _, said = run_cli("laptop", "factors", "recovery-codes", "--recovery-code", given)
+    assert (code, "ten letters and digits" in said) == (USAGE, True)
+    assert given not in said
+    codes = stale.sessions["laptop"].factors.make_recovery_codes().codes
+    stale.server.now += timedelta(minutes=6)
+    assert run_cli("laptop", "factors", "recovery-codes", "--recovery-code", codes[0])[0] == 0

@@ -26,7 +26,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 STEP_S: Final = 30
 ATTEMPTS: Final = 3
 AUTO: Final = "auto"
-_CODE: Final = re.compile(r"[0-9\s]{6,12}", re.ASCII)
+_CODE: Final = re.compile(r"[0-9]{6}", re.ASCII)
+_RECOVERY_CODE: Final = re.compile(r"[a-z2-7]{5}-?[a-z2-7]{5}", re.ASCII | re.IGNORECASE)
+_SHAPE: Final = "A recovery code is ten letters and digits from 2 to 7, such as abcde-fgh23."
 _WHY_AGAIN: Final = "This asks for your second factor again, so that nobody does it at an unlocked screen."
 
 
@@ -62,6 +64,8 @@ def iter_proofs(state: Cli, runtime: "Runtime", *, used_at: datetime | None = No
 
     given = state.second_factor
     if given.recovery_code is not None:
+        if not _RECOVERY_CODE.fullmatch("".join(given.recovery_code.split())):
+            raise click.UsageError(f"--recovery-code: {_SHAPE}")
         yield RecoveryCode(given.recovery_code)
     elif given.passkey:
         yield Passkey(open_key())
@@ -141,8 +145,14 @@ def _ask_proof(runtime: "Runtime", used_at: datetime | None) -> "Proof":
     if used_at is not None and _step(used_at) >= _step(runtime.now()):
         wait_s = max(int((_step(used_at) + 1) * STEP_S - runtime.now().timestamp()) + 1, 1)
         question += f" (the next one, in {wait_s} s: each works once, and the present one is used)"
-    typed = ask(None, question, "--code", hidden=False).strip()
-    return typed if _CODE.fullmatch(typed) else RecoveryCode(typed)
+    for _ in range(ATTEMPTS):
+        typed = "".join(ask(None, question, "--code", hidden=False).split())
+        if _CODE.fullmatch(typed):
+            return typed
+        if _RECOVERY_CODE.fullmatch(typed):
+            return RecoveryCode(typed)
+        click.echo(f"A code is six digits. {_SHAPE}", err=True)
+    raise click.UsageError("what was typed is neither an authenticator's code nor a recovery code")
 
 
 def _step(moment: datetime) -> int:
