@@ -3,6 +3,7 @@
 from contextlib import nullcontext
 
 import pytest
+from fuzz.account_targets import TARGETS as ACCOUNTS
 from fuzz.client_targets import TARGETS as CLIENT
 from fuzz.crypto_targets import TARGETS as CRYPTO
 from fuzz.device_targets import TARGETS as DEVICES
@@ -12,7 +13,7 @@ from fuzz.protocol_targets import TARGETS as PROTOCOL
 from fuzz.server_targets import TARGETS as SERVER
 from fuzz.target import LONG_EXAMPLES, QUICK_EXAMPLES, Target, fuzz, take
 
-TARGETS = (*CLIENT, *CRYPTO, *DEVICES, *FACTORS, *KEEPING, *PROTOCOL, *SERVER)
+TARGETS = (*ACCOUNTS, *CLIENT, *CRYPTO, *DEVICES, *FACTORS, *KEEPING, *PROTOCOL, *SERVER)
 each = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 
 

@@ -9,6 +9,7 @@ Map, pure
     limits.py       named limits with units
     credential.py   usernames, KDF parameters, decoys for names that nobody has
     login.py        what the login key signs, and the judgement of a login
+    login_key.py    what it signs later: another login key, the account's end
     second_factor.py  what somebody proves beside the password
     totp.py         ... a code of an authenticator app
     recovery_codes.py  ... a recovery code
@@ -23,6 +24,7 @@ Map, pure
 
 Map, with rows and time
     accounts.py     registrations, challenges, logins
+    account_changes.py  another login key, and the account's end
     sessions.py     sessions from their opening to their end
     issuer.py       access tokens, and the turn of their signing keys
     timers.py       what happens at intervals
@@ -33,6 +35,7 @@ Map, with rows and time
     replacements.py recovery codes and authenticators, in the place of those before
     factor_book.py  second factors as they stand in rows
     passkey_rows.py the rows of passkeys
+    closed_names.py the rows of names that nobody gets again
     recovery_rows.py  the rows of recovery codes, and of authenticators to be confirmed
     races.py        transactions that another one was faster than
     tables.py       the tables of these rows
@@ -40,6 +43,7 @@ Map, with rows and time
 Map, the rim (the same in every service)
     api.py          the HTTP API without a framework
     factor_api.py   ... about second factors
+    account_api.py  ... about the login key and the account's end
     bodies.py       the bodies of requests
     reactions.py    what happens when others' events arrive
     config.py       configuration

@@ -5,12 +5,15 @@ from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from solekey_auth.account_changes import require_unchanged
 from solekey_auth.budgets import Brake, DeviceRows
+from solekey_auth.closed_names import ClosedNameRows
 from solekey_auth.commands import RegisterAccount
 from solekey_auth.config import AuthConfig
 from solekey_auth.credential import (
     Credential,
     KdfParameters,
+    KdfWork,
     Username,
     derive_decoy_kdf,
     derive_username_digest,
@@ -51,6 +54,7 @@ class Challenge:
 
     challenge: str = field(repr=False)
     kdf: KdfParameters
+    kdf_wanted: KdfWork | None
 
 
 class Accounts:
@@ -60,6 +64,7 @@ class Accounts:
         self._kernel = kernel
         self._issuer = config.totp_issuer
         self._limits = config.limits
+        self._kdf_wanted = config.find_kdf_wanted()
         self._operator_key = config.open_operator_key()
         self._sessions = sessions
         self._factors = factors
@@ -86,8 +91,8 @@ class Accounts:
             LoginRows(uow.connection).put_challenge(
                 challenge, self._digest(username), uow.now + self._limits.challenge
             )
-        decoy = derive_decoy_kdf(self._operator_key, username)
-        return Challenge(challenge, decoy if known is None else known.kdf)
+        decoy = derive_decoy_kdf(self._operator_key, username, self._kdf_wanted)
+        return Challenge(challenge, decoy if known is None else known.kdf, self._kdf_wanted)
 
     def log_in(self, username: Username, attempt: LoginAttempt, source: Source) -> LiveSession:
         """Judge a login and open a session. What was used up by it stays used up when it is refused.
@@ -118,11 +123,14 @@ class Accounts:
     def _register(self, command: RegisterAccount, uow: UnitOfWork) -> Registration:
         rows = CredentialRows(uow.connection)
         own, holder = rows.find_by_account(command.account), rows.find_by_username(command.username)
+        # After the holder: of an account that is closed meanwhile, one of the two rows is seen.
+        is_closed = ClosedNameRows(uow.connection).knows(self._digest(command.username))
         state = AccountState(
             auth=self._kernel.streams.auth(uow, command.account),
             devices=self._kernel.streams.devices(uow, command.account),
             credential=own,
             name_holder=holder,
+            name_is_closed=is_closed,
         )
         bodies = decide(state, command, uow.now, self._limits)
         if own is None or bodies:
@@ -164,7 +172,8 @@ class Accounts:
             )
             self._factors.use(uow, login.account, login.proven)
             self._kernel.streams.require_free(uow, login.account)
-            live = self._sessions.start(uow, read_state(self._kernel, uow, login.account), login)
+            state = require_unchanged(uow, credential, read_state(self._kernel, uow, login.account))
+            live = self._sessions.start(uow, state, login)
         except LoginRefused as refusal:
             rows.put_failure(None if known is None else known.account, refusal.stage, uow.now)
             tried.count()

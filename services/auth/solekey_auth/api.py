@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from solekey_auth.account_api import AccountApi
+from solekey_auth.account_changes import AccountChanges
 from solekey_auth.accounts import Accounts
 from solekey_auth.bodies import MAX_TEXT_CHARS, parse_as, parse_body
 from solekey_auth.commands import RegisterAccount
@@ -58,6 +60,7 @@ class AuthApi:
         self.factors = FactorApi(
             config, self._accounts, Factors(kernel, config, book), passkeys, replacements
         )
+        self.account = AccountApi(config, AccountChanges(kernel, config))
         self._issuer = Issuer(kernel, config)
         self.signing_keys = self._issuer.keys
         self.timers = Timers(kernel, config, self._sessions)
@@ -102,6 +105,8 @@ class AuthApi:
             "expires_in_s": self._challenge_s,
             "kdf": made.kdf.to_json(),
         }
+        if made.kdf_wanted is not None:
+            members["kdf_wanted"] = made.kdf_wanted.to_json()
         return json_response(200, members, self._give_nonce())
 
     def post_session(self, request: Request) -> Response:
@@ -127,6 +132,14 @@ class AuthApi:
     def post_passkey_question(self, request: Request) -> Response:
         """See FactorApi."""
         return self.factors.post_passkey_question(request, self._find_source(request))
+
+    def post_login_key(self, request: Request) -> Response:
+        """See AccountApi."""
+        return self.account.post_login_key(request, self._find_source(request))
+
+    def post_closing(self, request: Request) -> Response:
+        """See AccountApi."""
+        return self.account.post_closing(request, self._find_source(request))
 
     def post_refresh(self, request: Request) -> Response:
         """Use a refresh token.

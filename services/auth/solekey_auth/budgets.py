@@ -157,6 +157,10 @@ class DeviceRows:
             delete(known_devices).where(known_devices.c.account == account, known_devices.c.device == device)
         )
 
+    def forget_all(self, account: AccountId) -> None:
+        """Forget the devices of an account that was closed."""
+        self._connection.execute(delete(known_devices).where(known_devices.c.account == account))
+
 
 def purge_budgets(uow: UnitOfWork, limits: AuthLimits) -> None:
     """Delete the rows of budgets that are whole again, and of devices that were not seen for long."""

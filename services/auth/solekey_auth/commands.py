@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from solekey_auth.credential import KdfParameters, Username
-from solekey_protocol.events.auth import Factor, LoginStage
+from solekey_protocol.events.auth import Factor, LoginKeyChange, LoginStage
 from solekey_protocol.ids import AccountId, DeviceId, Digest, PublicKey, SessionId
 
 
@@ -80,6 +80,23 @@ class StepUp:
 
 
 @dataclass(frozen=True, slots=True)
+class ChangeLoginKey:
+    """Put another login key in the place of the present one, which agreed, in the session ``by``."""
+
+    by: SessionId
+    login_key: PublicKey
+    kdf: KdfParameters
+    reason: LoginKeyChange
+
+
+@dataclass(frozen=True, slots=True)
+class CloseAccount:
+    """Close the account for ever, in the session ``by``."""
+
+    by: SessionId
+
+
+@dataclass(frozen=True, slots=True)
 class RefreshSession:
     """Use a one-time refresh token, proving the device key with this thumbprint."""
 
@@ -117,6 +134,8 @@ Command = (
     | ReplaceFactor
     | RemoveFactor
     | StepUp
+    | ChangeLoginKey
+    | CloseAccount
     | RefreshSession
     | EndSession
     | EndDeviceSessions

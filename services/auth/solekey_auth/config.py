@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from solekey_auth import limits
+from solekey_auth.credential import KdfWork, parse_kdf_wanted
 from solekey_auth.limits import SECRET_BYTES, AuthLimits
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.signing_key import SigningSecret
@@ -57,6 +58,8 @@ class AuthConfig(ServiceConfig):
     """Registrations that one source makes at once; afterwards one a minute."""
     required_factors: str = "totp,passkey"
     """Kinds of second factors, separated by commas: one that an account has of these is not removed."""
+    kdf_wanted: str = ""
+    """How much work passwords are to be stretched with, such as ``memory_kib=131072,iterations=4``."""
     signing_key_days: int = 30
     """How long a signing key signs before the next one takes over."""
 
@@ -80,6 +83,10 @@ class AuthConfig(ServiceConfig):
             problems.append("signing_key_days: expected 2 to 366 days")
         if self.find_required_factors() is None:
             problems.append("required_factors: expected totp, passkey, or both, separated by a comma")
+        try:
+            self.find_kdf_wanted()
+        except ValueError as error:
+            problems.append(f"kdf_wanted: {error}")
         return problems + self._find_problems_of_the_brake()
 
     @property
@@ -106,6 +113,10 @@ class AuthConfig(ServiceConfig):
         if len(set(names)) != len(names) or not set(names) <= {Factor.TOTP.value, Factor.PASSKEY.value}:
             return None
         return frozenset(Factor(name) for name in names)
+
+    def find_kdf_wanted(self) -> KdfWork | None:
+        """Give what is asked of passwords its type; None: nothing. Raises ValueError."""
+        return parse_kdf_wanted(self.kdf_wanted)
 
     def find_proxies(self) -> tuple[Network, ...]:
         """Give the trusted proxies their type. Raises ValueError."""

@@ -23,9 +23,31 @@ Username = NewType("Username", str)
 KDF_ALGORITHM = "argon2id"
 _USERNAME = re.compile(rf"[a-z0-9._@+-]{{{MIN_USERNAME_CHARS},{MAX_USERNAME_CHARS}}}")
 _SALT = re.compile(rf"(?:[0-9a-f]{{2}}){{{MIN_SALT_BYTES},{MAX_SALT_BYTES}}}")
+_WANTED = re.compile(r"(?P<name>memory_kib|iterations|lanes)=(?P<number>[0-9]{1,7})", re.ASCII)
 _FLOOR = {"memory_kib": 64 * 1024, "iterations": 3, "lanes": 4}
 """RFC 9106 §4, second choice. Each number is compared by itself."""
 _CEILING = {"memory_kib": 1024 * 1024, "iterations": 16, "lanes": 16}
+
+
+@dataclass(frozen=True, slots=True)
+class KdfWork:
+    """How much work Argon2id does, without a salt. Each number is compared by itself."""
+
+    memory_kib: int
+    iterations: int
+    lanes: int
+
+    def to_json(self) -> dict[str, Json]:
+        """The numbers as JSON members."""
+        return {"iterations": self.iterations, "lanes": self.lanes, "memory_kib": self.memory_kib}
+
+    def is_weaker_than(self, other: "KdfWork") -> bool:
+        """Whether any of the numbers is less than the other's."""
+        return (
+            self.memory_kib < other.memory_kib
+            or self.iterations < other.iterations
+            or self.lanes < other.lanes
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +59,14 @@ class KdfParameters:
     lanes: int
     salt: bytes = field(repr=False)
 
+    @property
+    def work(self) -> KdfWork:
+        """What they cost."""
+        return KdfWork(self.memory_kib, self.iterations, self.lanes)
+
     def to_json(self) -> dict[str, Json]:
         """The parameters as JSON members."""
-        return {
-            "algorithm": KDF_ALGORITHM,
-            "iterations": self.iterations,
-            "lanes": self.lanes,
-            "memory_kib": self.memory_kib,
-            "salt": self.salt.hex(),
-        }
+        return {**self.work.to_json(), "algorithm": KDF_ALGORITHM, "salt": self.salt.hex()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +119,35 @@ def parse_kdf(document: Json) -> KdfParameters:
     return KdfParameters(**numbers, salt=bytes.fromhex(salt))
 
 
-def derive_decoy_kdf(operator_key: OperatorKey, username: Username) -> KdfParameters:
-    """Derive an unknown user's parameters: always the same, and as a new account's would be."""
+def parse_kdf_wanted(text: str) -> KdfWork | None:
+    """Parse what an operator asks of passwords: ``memory_kib=131072,iterations=4``; None for the empty text.
+
+    What is left out stays at the floor.
+
+    Raises:
+        ValueError: not of this form, or outside keys.md §6.2.
+    """
+    if not text.strip():
+        return None
+    numbers = dict(_FLOOR)
+    for member in text.split(","):
+        found = _WANTED.fullmatch(member.strip())
+        if found is None or text.count(found["name"]) > 1:
+            raise ValueError(f"expected each of {', '.join(_FLOOR)} once at most, as name=number")
+        name, number = found["name"], int(found["number"])
+        if not _FLOOR[name] <= number <= _CEILING[name]:
+            raise ValueError(f"{name}: expected {_FLOOR[name]} to {_CEILING[name]}")
+        numbers[name] = number
+    return KdfWork(**numbers)
+
+
+def derive_decoy_kdf(
+    operator_key: OperatorKey, username: Username, wanted: KdfWork | None = None
+) -> KdfParameters:
+    """Derive an unknown user's parameters: those of an account that has done what the server asks for."""
     salt = operator_key.derive(Purpose.DECOY_SALT, username.encode())[:MIN_SALT_BYTES]
-    return KdfParameters(**_FLOOR, salt=salt)
+    work = wanted or KdfWork(**_FLOOR)
+    return KdfParameters(work.memory_kib, work.iterations, work.lanes, salt)
 
 
 def derive_username_digest(operator_key: OperatorKey, username: Username) -> str:

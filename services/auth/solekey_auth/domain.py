@@ -19,12 +19,13 @@ from solekey_auth.refresh import IssuedToken
 from solekey_auth.refusals import (
     AccountTaken,
     FactorRequired,
+    KdfTooWeak,
     LoginRefused,
     RefreshRefused,
     TooManyPasskeys,
     UsernameTaken,
 )
-from solekey_eventlog.errors import NotFound, RevokedDevice, SessionOver
+from solekey_eventlog.errors import BadRequest, NotFound, RevokedDevice, SessionOver
 from solekey_protocol.events import auth as said
 from solekey_protocol.events.body import Body
 from solekey_protocol.ids import SYSTEM_ACCOUNT, DeviceId, Digest, SessionId, Timestamp
@@ -42,6 +43,7 @@ class AccountState:
     devices: DevicesStream
     credential: Credential | None = None
     name_holder: Credential | None = None
+    name_is_closed: bool = False
     token: IssuedToken | None = None
 
 
@@ -56,7 +58,8 @@ def decide(  # noqa: C901  # one line a command
         TooManyPasskeys: AddPasskey.
         NotFound: AddPasskey, ReplaceFactor.
         NotFound, FactorRequired: RemoveFactor.
-        SessionOver: StepUp.
+        SessionOver: StepUp, CloseAccount.
+        SessionOver, KdfTooWeak, BadRequest: ChangeLoginKey.
         RefreshRefused, SessionOver: RefreshSession.
         NotFound: EndSession.
     """
@@ -77,6 +80,10 @@ def decide(  # noqa: C901  # one line a command
             return _remove_factor(state, factor_id, limits)
         case asked.StepUp():
             return _step_up(state, command)
+        case asked.ChangeLoginKey():
+            return _change_login_key(state, command)
+        case asked.CloseAccount(by):
+            return _close(state, by)
         case asked.RefreshSession(thumbprint):
             return _refresh(state, thumbprint, now, limits)
         case asked.EndSession(session, by):
@@ -105,6 +112,8 @@ def _register(
     if command.account == SYSTEM_ACCOUNT:
         raise AccountTaken("this account id is the platform's own")
     holder, own = state.name_holder, state.credential
+    if state.name_is_closed:
+        raise UsernameTaken("choose another username")
     if holder is not None and holder.account != command.account and not is_expired(holder, now, limits):
         raise UsernameTaken("choose another username")
     if own is not None and not is_expired(own, now, limits):
@@ -164,6 +173,36 @@ def _step_up(state: AccountState, command: asked.StepUp) -> list[Body]:
     if command.session not in state.auth.sessions:
         raise SessionOver("log in again")
     return [*_use_code(command), said.SessionSteppedUp(command.session, command.factor)]
+
+
+def _change_login_key(state: AccountState, command: asked.ChangeLoginKey) -> list[Body]:
+    """A change of the password ends all sessions but the one that it is made in."""
+    present = state.credential
+    if present is None or command.by not in state.auth.sessions:
+        raise SessionOver("log in again")
+    if command.kdf.work.is_weaker_than(present.kdf.work):
+        raise KdfTooWeak("kdf: no number may be less than it is now")
+    if command.login_key == present.login_key:
+        raise BadRequest("body.login_key: expected another one than the present")
+    changed = said.LoginKeyChanged(state.auth.credential_version + 1, command.reason)
+    if command.reason is said.LoginKeyChange.KDF_UPGRADED:
+        if command.kdf.work == present.kdf.work:
+            raise KdfTooWeak("kdf: an upgrade does more work than now")
+        return [changed]
+    return [changed, *_end_all(state, said.SessionEnd.PASSWORD_CHANGED, spared=command.by)]
+
+
+def _close(state: AccountState, by: SessionId) -> list[Body]:
+    if by not in state.auth.sessions:
+        raise SessionOver("log in again")
+    closed = said.AccountClosed(state.auth.credential_version)
+    return [*_end_all(state, said.SessionEnd.ACCOUNT_CLOSED), closed]
+
+
+def _end_all(
+    state: AccountState, reason: said.SessionEnd, spared: SessionId | None = None
+) -> list[said.SessionEnded]:
+    return [said.SessionEnded(session, reason) for session in state.auth.sessions if session != spared]
 
 
 def _use_code(command: asked.OpenSession | asked.StepUp | asked.UseRecoveryCode) -> list[Body]:

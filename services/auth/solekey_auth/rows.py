@@ -76,6 +76,30 @@ class CredentialRows:
             .values(totp_salt=salt, last_totp_step=step)
         )
 
+    def replace_login_key(self, present: Credential, login_key: PublicKey, kdf: KdfParameters) -> bool:
+        """Put another login key in force; False when the present one is not in force any more."""
+        replaced = self._connection.execute(
+            update(credentials)
+            .where(credentials.c.account == present.account, credentials.c.login_key == present.login_key)
+            .values(
+                login_key=login_key,
+                kdf_memory_kib=kdf.memory_kib,
+                kdf_iterations=kdf.iterations,
+                kdf_lanes=kdf.lanes,
+                kdf_salt=kdf.salt,
+            )
+        )
+        return replaced.rowcount == 1
+
+    def delete_closed(self, present: Credential) -> bool:
+        """Forget the credential of an account that is closed; False when it is not in force any more."""
+        deleted = self._connection.execute(
+            delete(credentials).where(
+                credentials.c.account == present.account, credentials.c.login_key == present.login_key
+            )
+        )
+        return deleted.rowcount == 1
+
     def delete_unproven(self, registered_before: datetime) -> None:
         """Forget registrations that were never proven: their names are free."""
         old = credentials.c.registered_at <= registered_before

@@ -87,6 +87,16 @@ class AuthService:
         """See FactorApi."""
         return self.api.factors.post_step_up(request)
 
+    @http("POST", "/v1/auth/login-key", access=Access.STEPPED_UP, max_body_bytes=MAX_BODY_BYTES)
+    def post_login_key(self, request: Request) -> Response:
+        """See AccountApi."""
+        return self.api.post_login_key(request)
+
+    @http("POST", "/v1/auth/close", access=Access.STEPPED_UP, max_body_bytes=MAX_BODY_BYTES)
+    def post_closing(self, request: Request) -> Response:
+        """See AccountApi."""
+        return self.api.post_closing(request)
+
     @http("POST", "/v1/auth/sessions/refresh", access=Access.PROOF, max_body_bytes=MAX_BODY_BYTES)
     def post_refresh(self, request: Request) -> Response:
         """See AuthApi."""

@@ -1,8 +1,8 @@
 """The private tables of the auth service: credentials and what lives for minutes. None reaches an event.
 
-``credentials``, ``passkeys`` and ``recovery_codes`` cannot be rebuilt from events and must be backed up; all
-other rows here may be lost: open challenges are asked again, refresh tokens end with their sessions, brakes
-are released.
+``credentials``, ``passkeys``, ``recovery_codes`` and ``closed_names`` cannot be rebuilt from events and must
+be backed up; all other rows here may be lost: open challenges are asked again, refresh tokens end with their
+sessions, brakes are released.
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table
@@ -27,6 +27,13 @@ credentials = Table(
     Column("registered_at", Moment, nullable=False),
     Column("proven", Boolean, nullable=False),
     Column("last_totp_step", Integer, nullable=False),
+)
+
+closed_names = Table(  # user names that nobody gets again
+    "closed_names",
+    metadata,
+    Column("name", String(DIGEST_CHARS), primary_key=True),  # keyed digest of the username
+    Column("closed_at", Moment, nullable=False),
 )
 
 passkeys = Table(

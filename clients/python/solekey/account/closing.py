@@ -1,4 +1,4 @@
-"""Closing an account, for ever. Spec: authentication.md §7."""
+"""Closing an account, for ever. Spec: authentication.md §16."""
 
 from solekey.connection.connection import Connection
 from solekey.crypto import derive_login_key

@@ -36,7 +36,7 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthStream:
-    """The folded ``auth`` stream of one account. A session that ended is forgotten."""
+    """The folded ``auth`` stream of one account. Ended sessions are forgotten; ``closed`` is for ever."""
 
     chain: Chain
     credential_version: int = 0
@@ -59,6 +59,8 @@ class AuthStream:
     def evolve(self, event: Event) -> "AuthStream":
         """Follow the next event. Raises ChainError or TransitionError."""
         chain = self.chain.follow(event)
+        if self.closed:
+            raise TransitionError(f"{event.body.TYPE} follows the end of the account")
         return replace(self._transition(event), chain=chain)
 
     apply = evolve
@@ -74,7 +76,7 @@ class AuthStream:
             case said.SessionEnded(session):
                 return replace(self, sessions={k: v for k, v in self.sessions.items() if k != session})
             case said.AccountClosed():
-                return replace(self, sessions={}, closed=True)
+                return replace(self, sessions={}, factors={}, closed=True)
             case said.LoginFailed() | said.RefreshReuseDetected() | said.RecoveryCodeUsed():
                 return self
             case _:

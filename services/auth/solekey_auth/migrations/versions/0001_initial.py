@@ -28,6 +28,11 @@ def upgrade() -> None:
         sa.Column("last_totp_step", sa.Integer, nullable=False),
     )
     op.create_table(
+        "closed_names",
+        sa.Column("name", sa.String(64), primary_key=True),
+        sa.Column("closed_at", sa.String(24), nullable=False),
+    )
+    op.create_table(
         "passkeys",
         sa.Column("factor_id", sa.String(64), primary_key=True),
         sa.Column("account", sa.String(30), nullable=False, index=True),
