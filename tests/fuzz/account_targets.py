@@ -1,4 +1,4 @@
-"""Another login key, the end of an account, and what an operator asks of passwords, as the service reads it."""
+"""Another login key, the end of an account, and what an operator asks of passwords, as a service reads it."""
 
 from typing import Any, Final, cast
 
