@@ -88,6 +88,10 @@ class Rig:
         """Tell every kernel that the actor's user proved a second factor again."""
         self._tell(actor, auth.SessionSteppedUp(actor.session, auth.Factor.TOTP))
 
+    def close_account(self, actor: Actor) -> None:
+        """Tell every kernel that the actor's account was closed."""
+        self._tell(actor, auth.AccountClosed(1))
+
     def _tell(self, actor: Actor, fact: Body) -> None:
         after = self._auth_heads.get(actor.account, EMPTY_HEAD)
         now = Timestamp.from_datetime(self.clock.now())

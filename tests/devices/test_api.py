@@ -336,3 +336,17 @@ def test_the_same_statement_twice_at_the_same_moment_is_one_event(founded, head)
     assert sorted(response.status for response in responses) == [200, 201]
     assert responses[0].body == responses[1].body
     assert head().seq == 2
+
+
+def test_names_and_days_go_with_the_account(both, rig):
+    both.get_events(LAPTOP.request(method="GET"))
+    rows = [metadata.tables[name] for name in ("device_names", "device_sightings")]
+
+    def count():
+        with both.kernel.store.read() as uow:
+            return [len(uow.connection.execute(table.select()).all()) for table in rows]
+
+    rig.close_account(STRANGER)
+    assert count() == [2, 1]  # positive control: somebody else's end takes nothing
+    rig.close_account(LAPTOP)
+    assert count() == [0, 0]

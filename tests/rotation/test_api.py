@@ -220,3 +220,17 @@ def test_a_clock_that_jumps_back_announces_nothing(rig, account):
     say(rig, account, LAPTOP, said.PolicySet(90, 30))
     rig.clock.set_wall(rig.clock.now() - timedelta(days=30))
     assert account.announce_due() == 0
+
+
+def test_nothing_becomes_due_in_an_account_that_was_closed(rig, account):
+    rig.close_account(LAPTOP)
+    append(rig, PHONE, PHONE.enrolled())
+    append(rig, PHONE, PHONE.trusted())
+    append(rig, LAPTOP, devices.DeviceRevoked(PHONE.device, devices.RevocationReason.LOST))
+    rig.deliver(Stream.ROTATION)
+    for rebuild in (False, True):
+        if rebuild:
+            account.rebuild_key_ages()
+        rig.clock.advance(timedelta(days=400).total_seconds())
+        assert account.announce_due() == 0
+    assert due(rig) == []

@@ -11,7 +11,7 @@ from solekey_protocol.events import Stream
 from solekey_protocol.events.devices import AccountFounded, AccountKeyChanged, DeviceRevoked
 from solekey_protocol.events.vault import KeyWrapped
 from solekey_protocol.ids import AccountId
-from solekey_protocol.streams import RotationStream
+from solekey_protocol.streams import AuthStream, RotationStream
 from solekey_rotation.config import RotationConfig
 from solekey_rotation.domain import decide_due, decide_exposure
 from solekey_rotation.key_ages import KeyAges, Policy, derive_due
@@ -53,12 +53,18 @@ class Schedule:
 
         The revoking client starts them itself; this shows it to the others when that client stops half-way.
         """
+        if self._is_closed(uow, event.account):
+            return
         revoked = self._kernel.streams.devices(uow, event.account).devices
         if isinstance(event.body, DeviceRevoked) and revoked[event.body.device].trusted_at is not None:
             self.hold(uow, event.account)
             state = self._kernel.streams.rotation(uow, event.account)
             uow.append(event.account, state.head, *decide_exposure(state, event.time))
             self.renew(uow, event.account)
+
+    def note_closed(self, uow: UnitOfWork, event: Event) -> None:
+        """Look at an account no more that was closed (a reaction)."""
+        self.renew(uow, event.account)
 
     def rebuild(self, uow: UnitOfWork) -> None:
         """Make the key ages of all accounts from zero, from the foreign events that were applied."""
@@ -91,7 +97,8 @@ class Schedule:
             with self._kernel.store.begin() as uow:
                 ages = lock_key_ages(uow.connection, account)
                 state = self._kernel.streams.rotation(uow, account)
-                bodies = decide_due(state, ages, self._fallback, uow.now)
+                closed = self._is_closed(uow, account)
+                bodies = [] if closed else decide_due(state, ages, self._fallback, uow.now)
                 uow.append(account, state.head, *bodies)
                 self._write(uow, account, ages)
                 return len(bodies)
@@ -107,8 +114,13 @@ class Schedule:
         write_key_ages(uow.connection, account, ages, self._next(uow, account, ages))
 
     def _next(self, uow: UnitOfWork, account: AccountId, ages: KeyAges) -> datetime | None:
+        if self._is_closed(uow, account):
+            return None
         state = cast("RotationStream", self._kernel.streams.fold(uow, account, Stream.ROTATION))
         return min(derive_due(state, ages, self._fallback).values(), default=None)
+
+    def _is_closed(self, uow: UnitOfWork, account: AccountId) -> bool:
+        return cast("AuthStream", self._kernel.streams.fold(uow, account, Stream.AUTH)).closed
 
 
 def make_schedule(kernel: Kernel) -> Schedule:

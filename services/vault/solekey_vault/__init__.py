@@ -8,6 +8,7 @@ Map
     objects.py     ObjectStore: rows for small objects, a folder or bucket for large ones
     shelf.py       which objects an account has; visible once durable
     wraps.py       the bytes of wraps
+    closed_accounts.py  what closed accounts leave, until it is purged
     items.py       the read model of the items, and its rebuilding
     bookkeeping.py facts before a decision, rows after it
     ranges.py      byte ranges

@@ -25,11 +25,14 @@ from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.stream_views import read_events, read_health
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
+from solekey_protocol.events import Stream
 from solekey_protocol.ids import AccountId, Digest, Timestamp, compute_digest
 from solekey_protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_OBJECTS, MAX_PART_BYTES
 from solekey_protocol.statements import SignedStatement
+from solekey_protocol.streams import AuthStream
 from solekey_protocol.wrap import parse_wrap_header
 from solekey_vault.bookkeeping import gather_command, gather_surroundings, record_rows
+from solekey_vault.closed_accounts import forget_emptied, release_closed
 from solekey_vault.domain import decide
 from solekey_vault.items import rebuild_items
 from solekey_vault.objects import ObjectStore, storing
@@ -144,11 +147,14 @@ class VaultApi:
         return read_health(self.kernel)
 
     def purge_unclaimed(self) -> int:
-        """Delete what was sent long ago and nothing names, and blobs left loose. Returns how many uploads."""
+        """Delete what nothing names, closed accounts' things and loose blobs. Returns how many uploads."""
         now = self.kernel.clock.now()
         with self.kernel.store.begin() as uow:
+            release_closed(uow.connection, now)
             purged = purge_unclaimed_wraps(uow.connection, now - UNCLAIMED_KEPT)
         purged += self.shelf.purge_unclaimed(now - UNCLAIMED_KEPT)
+        with self.kernel.store.begin() as uow:
+            forget_emptied(uow.connection, now - UNCLAIMED_KEPT)
         self.shelf.sweep(now - LOOSE_KEPT)
         return purged
 
@@ -157,7 +163,8 @@ class VaultApi:
         events = self.kernel.definition.event_tables.events
         with self.kernel.store.begin() as uow:
             accounts = uow.connection.execute(select(events.c.account).distinct()).scalars().all()
-            streams = (uow.events(AccountId(account)) for account in accounts)
+            kept = [AccountId(account) for account in accounts if not self._is_closed(uow, account)]
+            streams = (uow.events(account) for account in kept)
             rebuild_items(uow.connection, chain.from_iterable(streams), partial(self._read_changes, uow))
 
     def _decide(self, uow: UnitOfWork, signed: SignedStatement, _: Mapping[str, Json]) -> Decision:
@@ -166,6 +173,10 @@ class VaultApi:
         surroundings = gather_surroundings(streams, uow, account)
         said = decide(streams.vault(uow, account), surroundings, command, Timestamp.from_datetime(uow.now))
         return Decision(said, partial(record_rows, self.shelf, command))
+
+    def _is_closed(self, uow: UnitOfWork, account: str) -> bool:
+        auth = self.kernel.streams.fold(uow, AccountId(account), Stream.AUTH)
+        return isinstance(auth, AuthStream) and auth.closed
 
     def _read_changes(self, uow: UnitOfWork, account: AccountId, digest: Digest) -> bytes:
         body = self.shelf.read(uow, account, digest)

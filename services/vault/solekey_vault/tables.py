@@ -58,6 +58,13 @@ object_rows = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+closed_accounts = Table(  # of which something may be left
+    "closed_accounts",
+    metadata,
+    Column("account", String(ACCOUNT_CHARS), primary_key=True),
+    Column("closed_at", Moment, nullable=False),
+)
+
 loose_blobs = Table(  # on the way in or out: no row of ``objects`` names them
     "loose_blobs",
     metadata,

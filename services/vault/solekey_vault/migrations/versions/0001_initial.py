@@ -44,6 +44,11 @@ def _create_stores() -> None:
         sa.Column("body", sa.LargeBinary, nullable=False),
     )
     op.create_table(
+        "closed_accounts",
+        sa.Column("account", sa.String(30), primary_key=True),
+        sa.Column("closed_at", sa.String(24), nullable=False),
+    )
+    op.create_table(
         "loose_blobs",
         sa.Column("name", sa.String(96), primary_key=True),
         sa.Column("since", sa.String(24), nullable=False),
