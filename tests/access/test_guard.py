@@ -240,6 +240,7 @@ def test_a_session_expires(gate: Gate) -> None:
     gate.refuse(gate.laptop, SessionOver, Access.SESSION)
 
 
+@pytest.mark.slow
 def test_a_session_that_is_not_known_yet_is_waited_for_and_not_called_over(gate: Gate) -> None:
     gate.open(gate.laptop)
     seq = gate.log_in(gate.phone)
@@ -301,6 +302,7 @@ def test_each_feed_counts(gate: Gate, silent: Stream) -> None:
     gate.refuse(gate.laptop, TrustStale, Access.SESSION)
 
 
+@pytest.mark.slow
 def test_what_the_client_has_seen_is_waited_for(gate: Gate) -> None:
     gate.open(gate.laptop)
     gate.refuse(gate.laptop, NotYetApplied, after="devices=2")

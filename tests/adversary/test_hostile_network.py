@@ -231,6 +231,7 @@ class Clock:
         return float(next(self.times))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("step_s", "is_slow"), [(20.0, True), (1.0, False)])
 def test_a_body_that_drips_is_given_up(tmp_path: Path, step_s: float, is_slow: bool) -> None:
     """A byte at a time keeps every single wait short; the speed over all counts. The clock is ours."""

@@ -78,6 +78,7 @@ def test_every_contract_holds_on_the_tree_as_it_is(copied_tree: Path) -> None:
     assert f"Contracts: {len(CONTRACTS)} kept, 0 broken." in said
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("contract", "module", "line"), PLANTS)
 def test_a_planted_import_breaks_its_contract(
     copied_tree: Path, contract: str, module: str, line: str

@@ -246,6 +246,7 @@ def platform(desk, ana):
     return Platform(desk, ana)
 
 
+@pytest.mark.slow
 def test_a_rotation_amid_requests_refuses_nobody(platform):
     before, signed_by = platform.signing_key_id(), set()
     for second in range(0, 1500, 20):  # the old tokens, the lead, the take-over, and after it
@@ -279,6 +280,7 @@ def test_positive_control_without_the_lead_it_must_have_heard(platform):
     platform.request_all()
 
 
+@pytest.mark.slow
 def test_keys_turn_by_themselves_for_a_year_and_each_token_is_accepted(desk, ana):
     platform, seen = Platform(desk, ana), set()
     for _ in range(13):

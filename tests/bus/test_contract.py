@@ -109,6 +109,7 @@ def share(consumers: Sequence, topic: str, partitions: int) -> Callable[[], bool
     return is_shared
 
 
+@pytest.mark.slow
 def test_two_members_share_the_partitions_and_one_takes_over_when_the_other_leaves(under_test) -> None:
     topic, bus = under_test.make_topic(partitions=4), under_test.open()
     first, second = under_test.join(bus, "g-share", topic), under_test.join(bus, "g-share", topic)
@@ -232,6 +233,7 @@ def test_publishing_while_the_bus_is_down_fails_in_time_and_works_when_it_is_bac
     assert [value for value in values if value != b"lost?"] == [b"before", b"after"]
 
 
+@pytest.mark.slow
 def test_a_consumer_outlives_an_outage(outage) -> None:
     topic, bus = outage.under_test.make_topic(partitions=1), outage.under_test.open(request_timeout_s=2.0)
     consumer = outage.under_test.join(bus, "g-outage", topic)

@@ -5,6 +5,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 PROGRAM = """
     import eventlet
     eventlet.monkey_patch()
@@ -39,6 +41,7 @@ PROGRAM = """
 """
 
 
+@pytest.mark.slow
 def test_writers_in_green_threads_take_turns(tmp_path: Path) -> None:
     tests = Path(__file__).parent.parent
     done = subprocess.run(

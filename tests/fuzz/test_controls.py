@@ -92,6 +92,7 @@ TAKEN_OUT = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "module", "check", "careless"),
     TAKEN_OUT,
@@ -128,6 +129,7 @@ def test_another_exception_is_a_finding(careless: type[Exception]) -> None:
         fuzz(target, LONG_EXAMPLES, shrink=False)
 
 
+@pytest.mark.slow
 def test_the_same_mutants_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SOLEKEY_FUZZ_EXAMPLES", raising=False)
     runs: list[list[bytes]] = [[], []]

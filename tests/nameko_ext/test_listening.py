@@ -2,6 +2,7 @@
 
 import time
 
+import pytest
 from actors import Actor
 from nameko_ext.demo_process import Demo, run_demo
 from nameko_ext.test_life import fail_login, wait_for
@@ -25,6 +26,7 @@ def attempts(demo: Demo) -> int:
     return demo.log.read_text().count("for this account") // 2  # nameko writes the message and the traceback
 
 
+@pytest.mark.slow
 def test_a_failing_record_holds_up_its_partition_alone_and_follows_in_order(fresh_demo: Demo) -> None:
     trouble = fresh_demo.folder / f"fail-{ADA.account}"
     trouble.touch()
@@ -41,6 +43,7 @@ def test_a_failing_record_holds_up_its_partition_alone_and_follows_in_order(fres
     wait_for(fresh_demo, f"/v1/vault/position/{NEIGHBOUR.account}", auth=1)
 
 
+@pytest.mark.slow
 def test_a_failing_record_is_tried_at_growing_intervals(fresh_demo: Demo) -> None:
     (fresh_demo.folder / f"fail-{ADA.account}").touch()
     fail_login(fresh_demo, ADA)
@@ -52,6 +55,7 @@ def test_a_failing_record_is_tried_at_growing_intervals(fresh_demo: Demo) -> Non
     assert attempts(fresh_demo) <= 6  # 0.25, 0.5, 1, 2 s …: at most two more
 
 
+@pytest.mark.slow
 def test_what_failed_is_not_committed(fresh_demo: Demo) -> None:
     trouble = fresh_demo.folder / f"fail-{ADA.account}"
     trouble.touch()

@@ -368,6 +368,7 @@ def test_devices_that_may_not_write(vault):
     assert vault.say(body, LAPTOP).status == 201
 
 
+@pytest.mark.slow
 def test_a_statement_that_saw_more_or_another_history_is_not_decided_on(vault):
     vault.upload(change_of(ITEM, 1))
     body = commit_of(change_of(ITEM, 1))

@@ -115,6 +115,7 @@ def decrypt_either(key, nonce, *chunk):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("noun", "careful", "careless"), CARELESS.values(), ids=CARELESS)
 def test_a_careless_decoder_disagrees(noun, careful, careless, monkeypatch):
     def change(name, source):

@@ -42,6 +42,7 @@ def test_each_noun_has_vectors():
     assert FILES.keys() == RUNNERS.keys()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noun", RUNNERS)
 def test_a_vector_with_another_expectation_fails(noun):
     """The positive control: the runner notices each of the three parts."""
@@ -203,6 +204,7 @@ def test_the_files_are_what_the_generator_makes():
     assert (done.returncode, done.stdout) == (0, ""), done.stdout + done.stderr
 
 
+@pytest.mark.slow
 def test_the_generator_finds_a_changed_a_missing_and_a_superfluous_file(tmp_path):
     for name in ("vector_makers", "vectors"):
         shutil.copytree(SPEC / name, tmp_path / name)
