@@ -13,6 +13,7 @@ from auth.person import OPERATOR_KEY, SIGNING_KEY, Desk, Person, code_of, comput
 
 import solekey_auth
 from solekey_auth.config import AuthConfig
+from solekey_auth.credential import KdfWork
 from solekey_auth.login import LoginAttempt
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.refresh import RefreshToken
@@ -77,6 +78,9 @@ def test_the_configuration_is_loaded_and_shows_no_secret():
     assert config.limits.required_factors == {Factor.TOTP, Factor.PASSKEY}
     alone = load_config(AuthConfig, ENVIRONMENT | {"SOLEKEY_REQUIRED_FACTORS": " passkey "})
     assert alone.limits.required_factors == {Factor.PASSKEY}
+    assert config.find_kdf_wanted() is None
+    more = load_config(AuthConfig, ENVIRONMENT | {"SOLEKEY_KDF_WANTED": "iterations=4, memory_kib=131072"})
+    assert more.find_kdf_wanted() == KdfWork(131072, 4, 4)
 
 
 @pytest.mark.parametrize(
@@ -100,6 +104,13 @@ def test_the_configuration_is_loaded_and_shows_no_secret():
         {"REQUIRED_FACTORS": "totp,totp"},
         {"REQUIRED_FACTORS": "totp,recovery_codes"},
         {"REQUIRED_FACTORS": "TOTP"},
+        {"KDF_WANTED": "131072"},
+        {"KDF_WANTED": "iterations=4,iterations=5"},
+        {"KDF_WANTED": "iterations=2"},
+        {"KDF_WANTED": "memory_kib=65535"},
+        {"KDF_WANTED": "memory_kib=1048577"},
+        {"KDF_WANTED": "lanes=4;iterations=4"},
+        {"KDF_WANTED": "salt=00"},
     ],
 )
 def test_a_configuration_that_cannot_work_stops_the_start(changes):

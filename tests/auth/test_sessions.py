@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 from actors import Actor, Key, derive_raw
-from auth.person import Person, code_of, read
+from auth.person import Desk, Person, code_of, read
 
 from solekey_auth.refresh import IssuedToken, RefreshToken
 from solekey_auth.rows import TokenRows
@@ -163,6 +163,25 @@ def test_a_session_ends_after_twelve_hours_however_often_it_is_refreshed(desk, a
     desk.rig.clock.advance(100)
     assert code_of(refresh(desk, ana, token)) == "401 session_ended"
     assert ends(desk, ana) == [said.SessionEnd.EXPIRED]
+
+
+def test_the_operator_sets_both_times(rig):
+    desk, ana = Desk.open(rig, session_idle_s=600, session_absolute_s=1500), Person()
+    desk.register(ana)
+    token = read(desk.log_in(ana))["refresh_token"]
+    for passed, left in ((599, 300), (599, 300), (301, 1)):  # idle for less than 600 s, 1499 s in all
+        desk.rig.clock.advance(passed)
+        answer = read(refresh(desk, ana, token))
+        token = answer["refresh_token"]
+        assert answer["expires_in_s"] == left
+    (row,) = read(desk.ask(desk.api.get_sessions, caller=desk.as_caller(ana, answer["session"])))["sessions"]
+    assert row["expires_at"] == "2026-11-23T12:25:00.000Z"
+    desk.rig.clock.advance(1)
+    assert code_of(refresh(desk, ana, token)) == "401 session_ended"
+    idle = read(desk.log_in(ana))["refresh_token"]
+    desk.rig.clock.advance(600)
+    assert code_of(refresh(desk, ana, idle)) == "401 session_ended"
+    assert ends(desk, ana) == [said.SessionEnd.EXPIRED] * 2
 
 
 def test_tokens_of_a_session_that_is_over_for_good_are_forgotten(desk, ana, opened):
