@@ -17,6 +17,7 @@ from solekey_auth import refusals
 from solekey_auth.config import AuthConfig
 from solekey_auth.credential import Credential, derive_decoy_kdf, parse_kdf, parse_username
 from solekey_auth.login import LOGIN_CONTEXT, LoginAttempt, encode_registration
+from solekey_auth.login_key import Closing, NewLoginKey, verify_closing, verify_new_login_key
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.recovery_codes import (
     RecoverySet,
@@ -31,7 +32,8 @@ from solekey_auth.totp import derive_secret, derive_totp_id
 from solekey_eventlog.config import ServiceConfig
 from solekey_eventlog.errors import Refusal
 from solekey_protocol.encoding import parse_json
-from solekey_protocol.ids import AccountId, PublicKey, SignatureHex, derive_device_id
+from solekey_protocol.events.auth import LoginKeyChange
+from solekey_protocol.ids import AccountId, Digest, PublicKey, SignatureHex, derive_device_id
 from solekey_protocol.statements import verify_signature
 
 PAGE = (Path(__file__).parents[2] / "spec/authentication.md").read_text()
@@ -73,6 +75,36 @@ def test_the_signed_messages(written, credential):
     )
     assert attempt.signed_bytes() == LOGIN_CONTEXT + rfc8785.dumps(said)
     assert verify_signature(credential.login_key, attempt.signed_bytes(), attempt.signature)
+
+
+def test_another_login_key_and_the_end(written, credential):
+    said = parse_json(written["another login key"].encode(), max_bytes=4096)
+    new = Ed25519PrivateKey.from_private_bytes(bytes(range(0xE0, 0x100)))
+    assert said["login_key"] == new.public_key().public_bytes_raw().hex()
+    asked = NewLoginKey(
+        Digest(said["challenge"]),
+        parse_kdf(said["kdf"]),
+        PublicKey(said["login_key"]),
+        LoginKeyChange(said["reason"]),
+        SignatureHex(written["its signature"]),
+        SignatureHex(written["its proof"]),
+        said["origin"],
+    )
+    assert asked.signed_bytes() == b"solekey/login-key/v1\x00" + rfc8785.dumps(said)
+    assert verify_new_login_key(asked, credential, challenge_is_live=True) is asked
+    assert asked.kdf.salt == bytes(range(0xD0, 0xE0))
+    said = parse_json(written["closing"].encode(), max_bytes=4096)
+    signature = SignatureHex(written["closing signature"])
+    end = Closing(credential.account, Digest(said["challenge"]), signature, said["origin"])
+    assert end.signed_bytes() == b"solekey/close/v1\x00" + rfc8785.dumps(said)
+    assert verify_closing(end, credential, challenge_is_live=True) is end
+    for refused in (
+        lambda: verify_new_login_key(asked, credential, challenge_is_live=False),
+        lambda: verify_closing(end, credential, challenge_is_live=False),
+        lambda: verify_closing(replace(end, signature=asked.signature), credential, challenge_is_live=True),
+    ):
+        with pytest.raises(refusals.LoginRefused):
+            refused()
 
 
 def test_what_the_operator_key_derives(written, credential):
