@@ -61,6 +61,8 @@ def test_nobody_logs_in_again_and_all_sessions_end(desk, ana, seat):
     }
     assert [code_of(each.refresh()) for each in (seat, phone)] == ["401 session_ended"] * 2
     assert code_of(desk.log_in(ana)) == REFUSED
+    desk.rig.clock.advance(1800)
+    assert desk.api.timers.expire_sessions() == 0
 
 
 def test_what_a_login_needs_is_deleted(desk, keys, seat):

@@ -6,6 +6,7 @@ from auth.account_requests import MORE_WORK, NEW_KDF, NEW_KEY, Seat, knowing, ru
 from auth.person import KDF, Desk, Person, code_of, read
 from auth.test_secrets import count, dump
 
+from solekey_auth import account_changes as changes_module
 from solekey_auth import accounts as accounts_module
 from solekey_auth.rows import CredentialRows
 from solekey_protocol.event import parse_event
@@ -69,6 +70,10 @@ def test_all_other_sessions_end_and_this_one_goes_on(desk, ana, seat):
     assert [each.refresh().status for each in (seat, bens)] == [200, 200]
     told = read(seat.send(desk.api.get_sessions, None))["sessions"]
     assert [row["session"] for row in told] == [seat.session]
+    desk.rig.clock.advance(1800)
+    assert (
+        desk.api.timers.expire_sessions() == 2
+    )  # Ana's own and Ben's: the timer has no work with the others
 
 
 def test_a_session_that_is_opened_with_the_new_password_stays_and_a_second_change_ends_it(desk, ana, seat):
@@ -317,6 +322,25 @@ def test_a_login_that_was_judged_with_the_old_key_is_judged_again(desk, ana, sea
     assert [answer.status for answer in answers] == [200]
     assert code_of(refused) == REFUSED
     assert len([fact for fact in desk.said(ana) if isinstance(fact, said.SessionOpened)]) == 1
+
+
+@on_postgres
+def test_a_change_that_was_judged_with_a_key_that_is_replaced_is_judged_again(desk, ana, seat, monkeypatch):
+    phone = seat.on("phone")
+    first = sign_login_key(ana, seat.challenge(), reason="kdf_upgraded", kdf=MORE_WORK)
+    second = sign_login_key(ana, seat.challenge(), Key("a third login key"), kdf=MORE_WORK)
+    real, answers = changes_module.read_state, []
+
+    def read_late(*of):
+        if not answers:
+            answers.append(None)
+            answers.append(phone.change(first))
+        return real(*of)
+
+    monkeypatch.setattr(changes_module, "read_state", read_late)
+    assert code_of(seat.change(second)) == REFUSED
+    assert answers[1].status == 200
+    assert key_in_force(seat) == NEW_KEY.public
 
 
 @on_postgres
