@@ -89,6 +89,10 @@ class FactorDesk:
         reason = said.LoginKeyChange(members["reason"])
         proof, signature = members.pop("proof"), members.pop("signature")
         message = b"solekey/login-key/v1\x00" + encode_json({**members, "origin": self.server.origin})
+        if (account.login_key, account.kdf) == (members["login_key"], members["kdf"]):
+            self._verify(account.login_key, message, proof)
+            events = account.events[Stream.AUTH]
+            return self.server.event([e for e in events if isinstance(e.body, said.LoginKeyChanged)][-1], 200)
         self._verify(account.login_key, message, signature)
         self._verify(PublicKey(members["login_key"]), message, proof)
         account.login_key, account.kdf = PublicKey(members["login_key"]), members["kdf"]

@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 
+import httpx
 import pytest
 
 from client.conftest import PASSWORD, USERNAME
@@ -44,6 +45,22 @@ def test_a_changed_password_ends_the_other_sessions(home):
         log_in_with(home, PASSWORD)
     log_in_with(home, NEW).close()
     assert changes(home) == [LoginKeyChange.PASSWORD_CHANGED]
+
+
+def test_a_lost_answer_changes_the_password_once(home):
+    lost = []
+
+    def lose_once(request, response):
+        if request.url.path.endswith("/login-key") and not lost:
+            lost.append(response.status_code)
+            raise httpx.ReadError("lost")
+        return response
+
+    home.server.tamper = lose_once
+    home.sessions["laptop"].change_password(PASSWORD, NEW)
+    home.server.be_honest()
+    assert (lost, changes(home)) == ([200], [LoginKeyChange.PASSWORD_CHANGED])
+    log_in_with(home, NEW).close()
 
 
 def test_a_changed_password_has_a_salt_of_its_own_and_opens_the_same_data(home):

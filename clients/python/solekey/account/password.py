@@ -57,7 +57,8 @@ def _replace(connection: Connection, password: str, new_password: str, reason: L
         derive_login_key(new_password, parameters) as new,
     ):
         members = _sign(connection, challenge, parameters, reason, old, new)
-    answer = connection.call(Stream.AUTH, "POST", "login-key", content=encode_json(members), repeatable=False)
+    # Repeated when the answer is lost: the server answers the same again.
+    answer = connection.call(Stream.AUTH, "POST", "login-key", content=encode_json(members))
     try:
         event = parse_event(answer.body)
     except ProtocolError as error:
