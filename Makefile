@@ -66,6 +66,10 @@ clean:  ## Remove .venv, build/ and every cache
 bench-crypto: $(VENV)/.installed-dev  ## Speed of sealing and opening beside age, cp and openssl (build/bench/crypto.json)
 	$(BIN)/python -m bench.crypto
 
+.PHONY: bench-revocation
+bench-revocation: $(VENV)/.installed-dev  ## From a revocation to its refusal: 4 services on Kafka (build/bench/revocation.json)
+	PYTHONPATH=tests $(BIN)/python -m bench.revocation
+
 ##@ More
 
 .PHONY: help

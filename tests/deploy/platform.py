@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from deploy.broker import Broker, run_broker
@@ -25,6 +26,8 @@ _READY_TIMEOUT_S = 60
 _STOP_TIMEOUT_S = 20
 _LOOK_S = 0.02
 _PATH = "/usr/bin:/bin"
+
+Settings = Mapping[str, dict[str, str]]
 
 
 class Service:
@@ -129,17 +132,25 @@ class Platform:
 
 
 @contextmanager
-def run_platform(folder: Path, postgres: URL) -> Iterator[Platform]:
-    """Run broker, database, the four services and the proxy.
+def run_services(
+    folder: Path, postgres: URL, port: int, settings: Settings = MappingProxyType({})
+) -> Iterator[tuple[Broker, Mapping[str, URL], Mapping[str, Service]]]:
+    """Run broker, database and the four services, for clients that know them as ``https://localhost:<port>``.
+
+    Args:
+        folder: for logs and data.
+        postgres: a superuser's URL.
+        port: the proxy's.
+        settings: variables by service, beside those of the compose file.
 
     Raises:
-        EngineUnavailableError: there is no Kafka or no nginx.
+        EngineUnavailableError: there is no Kafka.
     """
-    find_nginx()
-    proxy_port, *ports = find_free_ports(1 + len(SERVICES))
-    addresses = {name: f"127.0.0.1:{port}" for name, port in zip(SERVICES, ports, strict=True)}
+    addresses = {
+        name: f"127.0.0.1:{free}" for name, free in zip(SERVICES, find_free_ports(len(SERVICES)), strict=True)
+    }
     with ExitStack() as stack:
-        broker = stack.enter_context(run_broker(folder, f"https://localhost:{proxy_port}"))
+        broker = stack.enter_context(run_broker(folder, f"https://localhost:{port}"))
         databases = stack.enter_context(make_database(postgres, broker.environ))
         compose = load_compose(broker.environ)["services"]
         services = {}
@@ -147,14 +158,28 @@ def run_platform(folder: Path, postgres: URL) -> Iterator[Platform]:
             environment = _map_environment(
                 compose[name]["environment"], folder, broker, databases[name], addresses[name]
             )
-            services[name] = Service(folder, name, compose[name], environment)
+            services[name] = Service(folder, name, compose[name], environment | settings.get(name, {}))
             stack.callback(services[name].kill)
             services[name].start()
         for service in services.values():
             service.wait_until_healthy()
-        proxy = stack.enter_context(run_proxy(folder, addresses, proxy_port))
-        yield Platform(broker, databases, services, proxy)
+        yield broker, databases, services
         assert {name: service.stop() for name, service in services.items()} == dict.fromkeys(SERVICES, 0)
+
+
+@contextmanager
+def run_platform(folder: Path, postgres: URL) -> Iterator[Platform]:
+    """Run broker, database, the four services and the proxy.
+
+    Raises:
+        EngineUnavailableError: there is no Kafka or no nginx.
+    """
+    find_nginx()
+    (port,) = find_free_ports(1)
+    with run_services(folder, postgres, port) as (broker, databases, services):
+        addresses = {name: service.address for name, service in services.items()}
+        with run_proxy(folder, addresses, port) as proxy:
+            yield Platform(broker, databases, services, proxy)
 
 
 def _map_environment(
