@@ -1,5 +1,6 @@
 """The guard on a real store: who is admitted, who is refused, and when nobody is because it cannot know."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -318,3 +319,42 @@ def test_a_parked_account_is_refused_and_others_are_not(gate: Gate) -> None:
     gate.vault.projector.apply(Record("solekey.devices.v1", 0, 10**6, gate.laptop.account, b"not an event"))
     gate.refuse(gate.laptop, AccountParked, Access.SESSION)
     gate.admit(bob, Access.SESSION)
+
+
+def withdraw_device(gate: Gate) -> None:
+    gate.say(gate.laptop, devices.DeviceRevoked(gate.phone.device, devices.RevocationReason.LOST))
+    gate.sync()
+
+
+def withdraw_session(gate: Gate) -> None:
+    gate.tell(gate.phone.account, auth.SessionEnded(gate.phone.session, auth.SessionEnd.ENDED_BY_USER))
+    gate.sync()
+
+
+def let_everybody_fall_silent(gate: Gate) -> None:
+    gate.rig.clock.advance(5.1)
+
+
+@pytest.mark.parametrize(
+    ("happens", "expected"),
+    [
+        (withdraw_device, RevokedDevice),
+        (withdraw_session, SessionOver),
+        (let_everybody_fall_silent, TrustStale),
+    ],
+)
+@pytest.mark.parametrize("access", [Access.SESSION, Access.TRUSTED])
+def test_what_held_at_the_head_of_a_request_must_hold_when_its_body_has_come(
+    gate: Gate, access: Access, happens: Callable[[Gate], None], expected: type[Refusal]
+) -> None:
+    gate.open(gate.laptop, gate.phone)
+    admitted = gate.guard.admit(gate.request(gate.phone), access)
+    assert gate.guard.confirm(admitted, access) is admitted
+    happens(gate)
+    with pytest.raises(expected):
+        gate.guard.confirm(admitted, access)
+
+
+def test_a_request_without_a_session_has_nothing_to_confirm(gate: Gate) -> None:
+    request = Request("POST", PATH)
+    assert gate.guard.confirm(request, Access.PUBLIC) is request

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from solekey_eventlog.bus import BusConfig
 
 _READY_TIMEOUT_S = 60
 _STOP_TIMEOUT_S = 20
+_LOOK_S = 0.005
 _TOOLS = {"kafka-storage.sh": "kafka.tools.StorageTool", "kafka-server-start.sh": "kafka.Kafka"}
 
 
@@ -62,9 +64,12 @@ class Broker:
             self._process.wait()
 
     def freeze(self) -> None:
-        """Let it hang: its connections stay open, and nothing comes of them."""
+        """Let it hang: its connections stay open, and nothing comes of them. Returns when it does."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        stat = Path(f"/proc/{self._process.pid}/stat")
+        while stat.read_text().rpartition(")")[2].split()[0] != "T":
+            time.sleep(_LOOK_S)
 
     def thaw(self) -> None:
         """Let it go on after ``freeze``."""

@@ -1,7 +1,7 @@
 """An account over HTTP: a laptop, and phones that it revokes. Signs without Solekey's code.
 
 A ``Site`` says where the services are. A ``Device`` keeps one open connection to each service, and a session;
-what it is refused is an ``Answer`` like any other.
+what it is refused is an ``Answer`` like any other. ``bench/revocation.py`` uses both.
 """
 
 import json
@@ -24,7 +24,7 @@ from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
 
 SERVICES = (Stream.AUTH, Stream.DEVICES, Stream.VAULT, Stream.ROTATION)
 _CODE_PERIOD_S = 30
-_CODE_MARGIN_S = 10
+_CODE_MARGIN_S = 3
 _TIMEOUT_S = 30
 _PATIENCE_S = 30
 _PAUSE_S = 0.05
@@ -98,30 +98,34 @@ class Device:
         self, service: Stream, method: str, path: str, body: Any = None, *, token: str | None = None
     ) -> Answer:
         """Send a request with a fresh proof on the open connection; again when it asks for a nonce."""
-        again = (path, body)
-        path = f"/v1/{service}/{path}"
-        is_raw = isinstance(body, bytes)
-        content = body if is_raw else b"" if body is None else json.dumps(body).encode()
+        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        media = "application/octet-stream" if isinstance(body, bytes) else "application/json"
+        fields = self.prove(service, method, path, token=token)
+        if content:
+            fields["Content-Type"] = media
+        line = self.lines.setdefault(service, self.site.connect(service))
+        line.request(method, f"/v1/{service}/{path}", content, fields)
+        response = line.getresponse()
+        self.nonce = response.headers.get("DPoP-Nonce", self.nonce)
+        answer = Answer(response.status, response.read(), time.monotonic())
+        if answer.told == "401 use_dpop_nonce":
+            return self.send(service, method, path, body, token=token)
+        return answer
+
+    def prove(self, service: Stream, method: str, path: str, *, token: str | None) -> dict[str, str]:
+        """Make the header fields that say who is asking, with a fresh proof."""
         proof = make_proof(
             self.actor.key,
             method,
-            self.site.origin + path,
+            f"{self.site.origin}/v1/{service}/{path}",
             datetime.now(UTC),
             token=token,
             proof_id=secrets.token_hex(16),
             nonce=self.nonce if token is None else None,
         )
-        headers = {"DPoP": proof}
-        if content:
-            headers["Content-Type"] = "application/octet-stream" if is_raw else "application/json"
-        if token is not None:
-            headers |= {"Authorization": f"DPoP {token}", "Solekey-After": self.after}
-        line = self.lines.setdefault(service, self.site.connect(service))
-        line.request(method, path, content, headers)
-        response = line.getresponse()
-        self.nonce = response.headers.get("DPoP-Nonce", self.nonce)
-        answer = Answer(response.status, response.read(), time.monotonic())
-        return self.send(service, method, *again) if answer.told == "401 use_dpop_nonce" else answer
+        if token is None:
+            return {"DPoP": proof}
+        return {"DPoP": proof, "Authorization": f"DPoP {token}", "Solekey-After": self.after}
 
     def adopt(self, answer: Answer) -> None:
         """Take over the session of a login or a refresh."""

@@ -10,6 +10,7 @@
     TRUSTED  ... -> device trusted now
 
 A service that cannot know whether trust was withdrawn refuses (promise P4); it never decides on old state.
+A request with a body is looked at twice: before the body is read, and when it has come (``confirm``).
 """
 
 import hmac
@@ -77,6 +78,23 @@ class Guard:
         caller = self._check_session(claims, proof, access)
         return replace(request, caller=caller, proof=proof)
 
+    def confirm(self, request: Request, access: Access) -> Request:
+        """Return an admitted request whose body has come: what held at its head must hold still.
+
+        A body may take minutes; a device that is revoked meanwhile must not have it taken.
+
+        Raises:
+            SessionOver, RevokedDevice, DeviceNotTrusted, StepUpRequired: it holds no longer.
+            NotYetApplied, TrustStale, AccountParked: this service cannot know whether it does.
+        """
+        caller = request.caller
+        if caller is not None:
+            self._kernel.freshness.await_positions(caller.account, {})
+            self._require_fresh()
+            with self._kernel.store.read() as uow:
+                self._verify_caller(uow, caller, access)
+        return request
+
     def _verify_proof(self, request: Request, token: str | None) -> DpopProof:
         return verify_dpop_proof(
             request.headers.values_of("DPoP"),
@@ -108,40 +126,48 @@ class Guard:
         seen = parse_solekey_after(request)
         seen = {**seen, Stream.AUTH: max(seen.get(Stream.AUTH, 0), claims.auth_seq)}
         self._kernel.freshness.await_positions(claims.account, seen)
+        self._require_fresh()
+
+    def _require_fresh(self) -> None:
         for stream in (Stream.AUTH, Stream.DEVICES):
             self._kernel.freshness.require(stream)
 
     def _check_session(self, claims: AccessClaims, proof: DpopProof, access: Access) -> Caller:
+        caller = Caller(claims.account, claims.device, claims.session, proof.device_key)
         refusal: Refusal | None = None
         with self._kernel.store.begin() as uow:
             self._consume(uow, proof)
             try:
-                auth = self._verify_session(uow, claims)
-                self._verify_device(uow, claims, access)
-                if access is Access.STEPPED_UP:
-                    verify_stepped_up(auth, claims.session, uow.now, self._kernel.config.step_up_s)
+                self._verify_caller(uow, caller, access, claims.auth_seq)
             except Refusal as error:
                 refusal = error  # the proof stays used, whatever became of its request
         if refusal is not None:
             raise refusal
-        return Caller(claims.account, claims.device, claims.session, proof.device_key)
+        return caller
 
-    def _verify_session(self, uow: UnitOfWork, claims: AccessClaims) -> AuthStream:
-        auth = self._kernel.streams.auth(uow, claims.account)
-        session = auth.sessions.get(claims.session)
+    def _verify_caller(self, uow: UnitOfWork, caller: Caller, access: Access, auth_seq: int = 0) -> Caller:
+        auth = self._verify_session(uow, caller, auth_seq)
+        self._verify_device(uow, caller, access)
+        if access is Access.STEPPED_UP:
+            verify_stepped_up(auth, caller.session, uow.now, self._kernel.config.step_up_s)
+        return caller
+
+    def _verify_session(self, uow: UnitOfWork, caller: Caller, auth_seq: int) -> AuthStream:
+        auth = self._kernel.streams.auth(uow, caller.account)
+        session = auth.sessions.get(caller.session)
         if session is None:
-            if auth.head.seq < claims.auth_seq:
+            if auth.head.seq < auth_seq:
                 raise NotYetApplied("the session is not known here yet")
             raise SessionOver("the session has ended; log in again")
-        if session.device != claims.device:
+        if session.device != caller.device:
             raise TokenInvalid("access token: the session is another device's")
         if session.expires_at.datetime <= uow.now:
             raise SessionOver("the session has expired; log in again")
         return auth
 
-    def _verify_device(self, uow: UnitOfWork, claims: AccessClaims, access: Access) -> None:
+    def _verify_device(self, uow: UnitOfWork, caller: Caller, access: Access) -> None:
         """Refuse a revoked device always. An unknown one may ask, so that it can enrol; it is not trusted."""
-        device = self._kernel.streams.devices(uow, claims.account).devices.get(claims.device)
+        device = self._kernel.streams.devices(uow, caller.account).devices.get(caller.device)
         if device is not None and device.status is DeviceStatus.REVOKED:
             raise RevokedDevice("this device was revoked by its account")
         if access is Access.TRUSTED and (device is None or device.status is not DeviceStatus.TRUSTED):

@@ -41,10 +41,14 @@ class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no t
         _find_server(self.container).routes.remove(self)
 
     def handle(self, request: Request, values: Mapping[str, str], body: BodyReader) -> Response:
-        """Answer a request. The caller is admitted before its body is read."""
+        """Answer a request. The caller is admitted before its body is read, and confirmed afterwards."""
         body.verify_declared(self.max_body_bytes)
-        admitted = find_wiring(self.container).guard.admit(request, self.access)
-        return self._run(replace(admitted, body=body.read(self.max_body_bytes)), values)
+        guard = find_wiring(self.container).guard
+        admitted = guard.admit(request, self.access)
+        complete = replace(admitted, body=body.read(self.max_body_bytes))
+        if complete.body:
+            guard.confirm(complete, self.access)
+        return self._run(complete, values)
 
     def _run(self, request: Request, values: Mapping[str, str]) -> Response:
         finished = GreenEvent()
