@@ -124,10 +124,10 @@ class Factors:
         self._kernel.streams.require_free(uow, account)
         state = read_state(self._kernel, uow, account)
         bodies = decide(state, asked.RemoveFactor(factor_id), uow.now, self._limits)
-        (event,) = uow.append(account, state.auth.head, *bodies)
-        PasskeyRows(uow.connection).delete(account, factor_id)
+        PasskeyRows(uow.connection).delete(account, factor_id)  # first, as a login does
         if state.auth.factors[factor_id] is Factor.RECOVERY_CODES:
             RecoveryRows(uow.connection).delete_all(account)
+        (event,) = uow.append(account, state.auth.head, *bodies)
         return event
 
     def _step_up(self, caller: Caller, challenge: str, proof: Proof, uow: UnitOfWork) -> Event | LoginRefused:

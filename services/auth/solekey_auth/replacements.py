@@ -122,10 +122,9 @@ class Replacements:
         if step is None:
             tried.count()
             return LoginRefused(LoginStage.SECOND_FACTOR)
-        event = self._replace(uow, caller.account, Factor.TOTP, derive_totp_id(new))
-        CredentialRows(uow.connection).replace_totp(caller.account, salt, step)
+        CredentialRows(uow.connection).replace_totp(caller.account, salt, step)  # first, as a login does
         pending.delete(caller.account)
-        return event
+        return self._replace(uow, caller.account, Factor.TOTP, derive_totp_id(new))
 
     def _replace(self, uow: UnitOfWork, account: AccountId, factor: Factor, factor_id: Digest) -> Event:
         self._kernel.streams.require_free(uow, account)
