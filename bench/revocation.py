@@ -210,8 +210,9 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("build/bench/revocation.json"))
     parser.add_argument("--revocations", type=int, default=240)
     options = parser.parse_args()
+    rows = [make_row(f"others' load of {os.cpu_count()} processors, before", os.getloadavg()[0], "processes")]
     with tempfile.TemporaryDirectory() as folder:
-        rows = make_rows(measure_revocations(Path(folder), options.revocations))
+        rows += make_rows(measure_revocations(Path(folder), options.revocations))
     write_rows(options.output, rows)
     print_rows(
         f"From the acknowledged revocation to the first refusal ({options.revocations} revocations)", rows
