@@ -1,6 +1,7 @@
 """Signing keys: announced, taken over, withdrawn; and what each service says to their tokens meanwhile."""
 
 import hashlib
+import os
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
@@ -368,6 +369,8 @@ def operate(tmp_path, monkeypatch, capsys):
         "OPERATOR_KEY": "0b" * 32,
         "SIGNING_KEY": "5e" * 32,
     }
+    for name in [name for name in os.environ if name.startswith("SOLEKEY_")]:
+        monkeypatch.delenv(name)  # what this run of the tests was told is no setting of a service
     for name, value in environment.items():
         monkeypatch.setenv(f"SOLEKEY_{name}", value)
 

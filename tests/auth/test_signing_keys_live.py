@@ -35,7 +35,8 @@ def operate(platform, *arguments):
         "SOLEKEY_SIGNING_KEY_FILE": f"{folder}/operator/signing_key",
     }
     command = [sys.executable, "-m", "solekey_auth", *arguments]
-    done = subprocess.run(command, env=os.environ | settings, capture_output=True, text=True, check=True)
+    others = {name: value for name, value in os.environ.items() if not name.startswith("SOLEKEY_")}
+    done = subprocess.run(command, env=others | settings, capture_output=True, text=True, check=True)
     return [line.split() for line in done.stdout.splitlines()]
 
 
