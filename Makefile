@@ -7,7 +7,9 @@ SHELL := bash
 PYTHON ?=
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-deps
+# A lock is complete, so nothing is resolved; nothing is built from source, which would fetch build tools of the day.
+LOCKED := $(PIP) --require-hashes --only-binary :all:
 PYTEST_ARGS ?=
 
 LIBRARIES := libs/protocol libs/eventlog
@@ -82,8 +84,10 @@ help:  ## List the targets
 $(BIN)/python:
 	@requirements/make_venv.sh $(VENV) $(PYTHON)
 
-$(VENV)/.installed-%: requirements/%.txt $(MANIFESTS) | $(BIN)/python
+$(VENV)/.installed-%: requirements/%.txt requirements/installer.txt $(MANIFESTS) | $(BIN)/python
 	@echo "Installing requirements/$*.txt and our own packages into $(VENV) (once; a minute or two) …"
-	@$(PIP) --require-hashes -r requirements/$*.txt
-	@$(PIP) --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
+	@$(LOCKED) -r requirements/installer.txt
+	@$(LOCKED) -r requirements/$*.txt
+	@$(PIP) --no-build-isolation $(PACKAGES:%=-e ./%)
+	@$(BIN)/python -m pip --disable-pip-version-check check >/dev/null
 	@touch $@ $(if $(filter dev,$*),$(VENV)/.installed-demo)

@@ -11,6 +11,7 @@ lock() { # OUTPUT INPUT...
 }
 
 flags=("$@")
+lock requirements/installer.txt --allow-unsafe requirements/installer.in
 lock requirements/dev.txt requirements/dev.in
 flags=(--constraints requirements/dev.txt --upgrade) # the constraint decides the version
 lock requirements/demo.txt requirements/demo.in
