@@ -9,6 +9,7 @@ import json
 import sys
 from dataclasses import fields, replace
 from pathlib import Path
+from types import UnionType
 from typing import Annotated, Any, get_args, get_origin, get_type_hints
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -66,13 +67,16 @@ SAMPLES: dict[type, Any] = {
 }
 
 
+_KEY_OWNERS = {"device_key": Signer.DEVICE, "commit_key": Signer.COMMIT}
+
+
 def sample(hint: Any, name: str) -> Any:
     """An example value of a field."""
-    kind = get_args(hint)[0] if get_origin(hint) is Annotated else hint
+    kind = get_args(hint)[0] if get_origin(hint) in {Annotated, UnionType} else hint
     if get_origin(kind) is tuple:
         return (sample(get_args(kind)[0], name),)
     if kind is PublicKey:
-        return public_key(Signer.DEVICE if name == "device_key" else Signer.ACCOUNT)
+        return public_key(_KEY_OWNERS.get(name, Signer.ACCOUNT))
     if kind in SAMPLES:
         return SAMPLES[kind]
     if hasattr(kind, "__dataclass_fields__"):

@@ -12,6 +12,7 @@
     ├── SignatureError          signature_invalid     a signature does not verify
     ├── UntrustedDeviceError    untrusted_device      the signer is unknown, pending or revoked
     └── TransitionError         transition_refused    a signed, chained event that breaks a stream's rules
+        └── LineageError        (the rule's code)     what the other streams do not bear out (lineage.md §3)
 
 Spec: conventions.md §6.
 """
@@ -20,7 +21,7 @@ Spec: conventions.md §6.
 class ProtocolError(Exception):
     """Base of everything that the verifier refuses."""
 
-    code = "protocol_error"
+    code: str = "protocol_error"
 
 
 class MalformedError(ProtocolError):
@@ -75,3 +76,17 @@ class TransitionError(ProtocolError):
     """A signed, chained event that breaks a rule of its stream."""
 
     code = "transition_refused"
+
+
+class LineageError(TransitionError):
+    """A statement that the other streams, at the heads it claims, do not bear out. Spec: lineage.md §3.
+
+    Attributes:
+        code: the rule that is broken, such as ``rotation_incomplete``.
+        wraps: the wraps that are the reason, as (secret, epoch, wrap version).
+    """
+
+    def __init__(self, code: str, detail: str, *, wraps: tuple[tuple[str, int, int], ...] = ()) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.wraps = wraps

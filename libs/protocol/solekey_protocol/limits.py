@@ -15,6 +15,8 @@ MAX_SEQ = 2**31 - 1
 MAX_SAFE_INTEGER = 2**53 - 1
 """RFC 8785: what every JSON implementation keeps exactly."""
 
+MAX_LEFT_EPOCHS = 64
+"""Older epochs that a re-key may leave items under."""
 MAX_DEVICES = 64
 """Trusted and pending devices of one account at the same time."""
 

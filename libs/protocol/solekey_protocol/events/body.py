@@ -12,6 +12,7 @@ class Signer(StrEnum):
     DEVICE = "device"
     ACCOUNT = "account"
     NEXT_ACCOUNT = "next_account"
+    COMMIT = "commit"
 
 
 class Stream(StrEnum):

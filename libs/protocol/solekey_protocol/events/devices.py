@@ -56,10 +56,10 @@ class DeviceTrusted(Body):
     certificate: DeviceCertificate
 
 
-@event(Stream.DEVICES, "device_revoked.v1", Signer.DEVICE)
+@event(Stream.DEVICES, "device_revoked.v1", Signer.DEVICE, Signer.ACCOUNT)
 @dataclass(frozen=True, slots=True)
 class DeviceRevoked(Body):
-    """A trusted device took trust from a device, for ever."""
+    """A trusted device, with the user key, took trust from a device, for ever."""
 
     device: DeviceId
     reason: RevocationReason
@@ -75,3 +75,12 @@ class AccountKeyChanged(Body):
     key_id: KeyId
     rotation: RotationId
     certificates: Annotated[tuple[DeviceCertificate, ...], DeviceBounds]
+
+
+@event(Stream.DEVICES, "key_change_abandoned.v1", Signer.DEVICE, Signer.ACCOUNT)
+@dataclass(frozen=True, slots=True)
+class KeyChangeAbandoned(Body):
+    """The user key change ``rotation`` never takes over; the key id that it led to is never used again."""
+
+    rotation: RotationId
+    key_id: KeyId

@@ -1,13 +1,15 @@
 """The types that an event's body is made of, and their closed JSON Schemas. Spec: events.md §3.
 
 A body is a frozen dataclass whose fields are identifiers (each with a pattern), bounded integers, enums,
-other such dataclasses, and bounded tuples of them. Nothing else exists, so no field can hold free text.
+other such dataclasses, bounded tuples of them, and null where a
+field may be empty. Nothing else exists, so no field can hold free text.
 """
 
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from enum import StrEnum
 from functools import cache
+from types import NoneType, UnionType
 from typing import Annotated, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
 from solekey_protocol.encoding import Json
@@ -96,7 +98,7 @@ def _encode(value: Any) -> Json:
         return encode_body(value)
     if isinstance(value, tuple):
         return [_encode(member) for member in value]
-    return str(value) if isinstance(value, str) else cast("int | bool", value)
+    return str(value) if isinstance(value, str) else cast("int | bool | None", value)
 
 
 def _split(hint: Any) -> tuple[Any, Bounds | None]:
@@ -106,7 +108,16 @@ def _split(hint: Any) -> tuple[Any, Bounds | None]:
     return hint, None
 
 
+def _find_optional(hint: Any) -> Any:
+    """The type that a field has where it is not null; None for a field that never is."""
+    if get_origin(hint) is UnionType and NoneType in get_args(hint):
+        return next(kind for kind in get_args(hint) if kind is not NoneType)
+    return None
+
+
 def _decode(hint: Any, value: Json, where: str) -> Any:
+    if (inner := _find_optional(hint)) is not None:
+        return None if value is None else _decode(inner, value, where)
     kind, bounds = _split(hint)
     if get_origin(kind) is tuple:
         if not isinstance(value, list) or bounds is None:
@@ -134,6 +145,8 @@ def _check_bounds(value: int, bounds: Bounds, where: str) -> None:
 
 
 def _schema(hint: Any) -> dict[str, Any]:
+    if (inner := _find_optional(hint)) is not None:
+        return {"anyOf": [_schema(inner), {"type": "null"}]}
     kind, bounds = _split(hint)
     if get_origin(kind) is tuple and bounds:
         items = _schema(get_args(kind)[0])

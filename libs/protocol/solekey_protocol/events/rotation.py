@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated
 
 from solekey_protocol.events.body import Body, Signer, Stream, event
-from solekey_protocol.events.fields import Count, Days, Epoch, RotationKind
+from solekey_protocol.events.fields import Bounds, Count, Days, Epoch, RotationKind
 from solekey_protocol.ids import Digest, KeyId, RotationId, Timestamp
+from solekey_protocol.limits import MAX_LEFT_EPOCHS
 
 
 class RotationReason(StrEnum):
@@ -24,7 +26,7 @@ class AbortReason(StrEnum):
     SUPERSEDED = "superseded"
 
 
-@event(Stream.ROTATION, "policy_set.v1", Signer.DEVICE)
+@event(Stream.ROTATION, "policy_set.v1", Signer.DEVICE, Signer.ACCOUNT)
 @dataclass(frozen=True, slots=True)
 class PolicySet(Body):
     """How old the keys may become before a rotation is due."""
@@ -42,7 +44,7 @@ class RotationDue(Body):
     since: Timestamp
 
 
-@event(Stream.ROTATION, "rotation_started.v1", Signer.DEVICE)
+@event(Stream.ROTATION, "rotation_started.v1", Signer.DEVICE, Signer.ACCOUNT)
 @dataclass(frozen=True, slots=True)
 class RotationStarted(Body):
     """Staged. A user key change keeps the epoch; a data re-key keeps the key id."""
@@ -56,7 +58,7 @@ class RotationStarted(Body):
     to_epoch: Epoch
 
 
-@event(Stream.ROTATION, "rotation_verified.v1", Signer.DEVICE)
+@event(Stream.ROTATION, "rotation_verified.v1", Signer.DEVICE, Signer.ACCOUNT)
 @dataclass(frozen=True, slots=True)
 class RotationVerified(Body):
     """The new wraps were read back, unwrapped and compared; ``wraps`` digests their sorted digests."""
@@ -66,15 +68,19 @@ class RotationVerified(Body):
     wraps: Digest
 
 
-@event(Stream.ROTATION, "rotation_committed.v1", Signer.DEVICE)
+@event(Stream.ROTATION, "rotation_committed.v1", Signer.DEVICE, Signer.ACCOUNT)
 @dataclass(frozen=True, slots=True)
 class RotationCommitted(Body):
-    """The new key is the key; there is no way back."""
+    """The new key is the key; there is no way back.
+
+    ``left_epochs`` are the older epochs under which live items were left, because they do not open.
+    """
 
     rotation: RotationId
+    left_epochs: Annotated[tuple[Epoch, ...], Bounds(0, MAX_LEFT_EPOCHS)]
 
 
-@event(Stream.ROTATION, "rotation_completed.v1", Signer.DEVICE)
+@event(Stream.ROTATION, "rotation_completed.v1", Signer.DEVICE, Signer.ACCOUNT)
 @dataclass(frozen=True, slots=True)
 class RotationCompleted(Body):
     """What the old key opened is retired."""
@@ -82,7 +88,7 @@ class RotationCompleted(Body):
     rotation: RotationId
 
 
-@event(Stream.ROTATION, "rotation_aborted.v1", Signer.DEVICE)
+@event(Stream.ROTATION, "rotation_aborted.v1", Signer.DEVICE, Signer.ACCOUNT)
 @dataclass(frozen=True, slots=True)
 class RotationAborted(Body):
     """Given up before it was committed; the old key stays the key."""

@@ -8,18 +8,20 @@ verifies the signatures first. Both return a new state or raise; a state is neve
 """
 
 from solekey_protocol.streams.auth import AuthStream
-from solekey_protocol.streams.devices import Device, DevicesStream, DeviceStatus
-from solekey_protocol.streams.rotation import Rotation, RotationStream
-from solekey_protocol.streams.vault import LiveWrap, VaultStream, derive_wraps_digest
+from solekey_protocol.streams.devices import Device, DevicesStream, DeviceStatus, Outcome
+from solekey_protocol.streams.rotation import Phase, Rotation, RotationStream
+from solekey_protocol.streams.vault import VaultStream, WrapRecord, derive_wraps_digest
 
 __all__ = [
     "AuthStream",
     "Device",
     "DeviceStatus",
     "DevicesStream",
-    "LiveWrap",
+    "Outcome",
+    "Phase",
     "Rotation",
     "RotationStream",
     "VaultStream",
+    "WrapRecord",
     "derive_wraps_digest",
 ]

@@ -36,12 +36,13 @@ class Session:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthStream:
-    """The folded ``auth`` stream of one account. Ended sessions are forgotten; ``closed`` is for ever."""
+    """The folded ``auth`` stream of one account. An id is opened once; ``closed`` is for ever."""
 
     chain: Chain
     credential_version: int = 0
     factors: Mapping[Digest, said.Factor] = field(default_factory=dict)
     sessions: Mapping[SessionId, Session] = field(default_factory=dict)
+    opened: frozenset[SessionId] = frozenset()
     closed: bool = False
     signing_keys: Mapping[KeyId, said.SigningKeyPublished] = field(default_factory=dict)
     withdrawn_keys: frozenset[KeyId] = frozenset()
@@ -99,10 +100,14 @@ class AuthStream:
                 raise TransitionError(f"{body.TYPE} does not belong to the auth stream")
 
     def _open(self, body: said.SessionOpened, at: Timestamp) -> "AuthStream":
-        if body.session in self.sessions:
-            raise TransitionError(f"{body.session} is open already")
+        if body.session in self.opened:
+            raise TransitionError(f"{body.session} was opened before")
         opened = Session(body.session, body.device, at, body.expires_at, proven_at=at)
-        return replace(self, sessions={**self.sessions, body.session: opened})
+        return replace(
+            self,
+            sessions={**self.sessions, body.session: opened},
+            opened=self.opened | {body.session},
+        )
 
     def _refresh(self, session: SessionId, generation: int) -> "AuthStream":
         current = self.sessions.get(session)

@@ -5,8 +5,13 @@
     (nothing) --AccountFounded[device, account]--> founding device TRUSTED
     unknown   --DeviceEnrolled[itself]-----------> PENDING
     PENDING   --DeviceTrusted[itself or a trusted device, account]--> TRUSTED
-    PENDING, TRUSTED --DeviceRevoked[a trusted device]--> REVOKED, for ever
+    PENDING, TRUSTED --DeviceRevoked[a trusted device, account]--> REVOKED, for ever
     AccountKeyChanged[a trusted device, account, next account]: certifies exactly the TRUSTED devices again
+
+A user key change is decided here, once (spec: rotation.md §3):
+
+    (undecided) --AccountKeyChanged--> TAKEN
+    (undecided) --KeyChangeAbandoned[a trusted device, account]--> ABANDONED
 
 In brackets: whose signatures the event carries. A device is TRUSTED only by a signature of the user key's
 holder; a server that adds a ghost has no such signature.
@@ -21,7 +26,15 @@ from solekey_protocol.errors import ForkError, GapError, TransitionError, Untrus
 from solekey_protocol.event import Event
 from solekey_protocol.events import devices as said
 from solekey_protocol.events.body import Signer, Stream
-from solekey_protocol.ids import AccountId, DeviceId, Digest, KeyId, PublicKey, derive_device_id
+from solekey_protocol.ids import (
+    AccountId,
+    DeviceId,
+    Digest,
+    KeyId,
+    PublicKey,
+    RotationId,
+    derive_device_id,
+)
 from solekey_protocol.limits import MAX_DEVICES
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement, Statement
 from solekey_protocol.streams.chain import Chain
@@ -35,6 +48,32 @@ class DeviceStatus(StrEnum):
     REVOKED = "revoked"
 
 
+class Outcome(StrEnum):
+    """What became of a user key change."""
+
+    TAKEN = "taken"
+    ABANDONED = "abandoned"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyDecision:
+    """The decision about one user key change, and the position at which it was made."""
+
+    rotation: RotationId
+    outcome: Outcome
+    key_id: KeyId
+    at: int
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKey:
+    """A user key of the account: its public signing key, its id, and the position since which it counts."""
+
+    account_key: PublicKey
+    key_id: KeyId
+    since: int
+
+
 @dataclass(frozen=True, slots=True)
 class Device:
     """A device and the positions in the ``devices`` stream that changed its standing."""
@@ -44,6 +83,8 @@ class Device:
     enrolled_at: int
     trusted_at: int | None = None
     revoked_at: int | None = None
+    revocation_heads: Mapping[Stream, Head] = field(default_factory=dict)
+    """What the author of the revocation had seen of the other streams."""
 
     def was_trusted_at(self, seq: int) -> bool:
         """Whether the device was trusted once the stream had reached ``seq``."""
@@ -56,8 +97,8 @@ class DevicesStream:
     """The folded ``devices`` stream of one account."""
 
     chain: Chain
-    account_key: PublicKey | None = None
-    key_id: KeyId | None = None
+    keys: tuple[AccountKey, ...] = ()
+    decisions: Mapping[RotationId, KeyDecision] = field(default_factory=dict)
     devices: Mapping[DeviceId, Device] = field(default_factory=dict)
     digests: tuple[Digest, ...] = ()
 
@@ -70,6 +111,38 @@ class DevicesStream:
     def head(self) -> Head:
         """The last event followed."""
         return self.chain.head
+
+    @property
+    def account_key(self) -> PublicKey | None:
+        """The account signing key in force; None before the account is founded."""
+        return self.keys[-1].account_key if self.keys else None
+
+    @property
+    def key_id(self) -> KeyId | None:
+        """The id of the user key in force; None before the account is founded."""
+        return self.keys[-1].key_id if self.keys else None
+
+    def key_at(self, seq: int) -> AccountKey | None:
+        """The user key in force once the stream had reached ``seq``."""
+        return next((key for key in reversed(self.keys) if key.since <= seq), None)
+
+    def was_replaced_at(self, key_id: KeyId, seq: int) -> bool:
+        """Whether a user key had been in force, and no longer was, once the stream had reached ``seq``."""
+        current = self.key_at(seq)
+        before = {key.key_id for key in self.keys if current is not None and key.since < current.since}
+        return key_id in before
+
+    def was_abandoned_at(self, key_id: KeyId, seq: int) -> bool:
+        """Whether the change to a user key had been abandoned once the stream had reached ``seq``."""
+        return any(
+            decision.outcome is Outcome.ABANDONED and decision.key_id == key_id and decision.at <= seq
+            for decision in self.decisions.values()
+        )
+
+    def decision_at(self, rotation: RotationId, seq: int) -> Outcome | None:
+        """What had become of a user key change once the stream had reached ``seq``; None: undecided."""
+        decision = self.decisions.get(rotation)
+        return decision.outcome if decision is not None and decision.at <= seq else None
 
     @property
     def trusted(self) -> dict[DeviceId, Device]:
@@ -103,6 +176,8 @@ class DevicesStream:
         elif isinstance(body, said.AccountKeyChanged):
             signed.verify(Signer.ACCOUNT, body.previous_account_key)
             signed.verify(Signer.NEXT_ACCOUNT, body.account_key)
+        elif Signer.ACCOUNT in body.SIGNERS:
+            self._verify_account(signed, self.head.seq)
         self._transition(statement)
         return statement
 
@@ -124,7 +199,27 @@ class DevicesStream:
         device = self.devices.get(statement.device)
         if device is None or not device.was_trusted_at(claimed.seq):
             raise UntrustedDeviceError(f"{statement.device} was not trusted at devices seq {claimed.seq}")
-        return signed.verify(Signer.DEVICE, device.certificate.device_key)
+        signed.verify(Signer.DEVICE, device.certificate.device_key)
+        if Signer.ACCOUNT in statement.body.SIGNERS:
+            self._verify_account(signed, claimed.seq)
+        return statement
+
+    def is_behind_revocation(self, signed: SignedStatement) -> bool:
+        """Whether a statement of another stream comes after what the revocation of its device had seen.
+
+        Such a statement counts only once somebody who knew of the revocation went on after it.
+        """
+        statement = signed.statement
+        device = self.devices.get(statement.device)
+        if device is None or device.revoked_at is None:
+            return False
+        return statement.seq > device.revocation_heads.get(statement.stream, EMPTY_HEAD).seq
+
+    def _verify_account(self, signed: SignedStatement, seq: int) -> None:
+        key = self.key_at(seq)
+        if key is None:
+            raise UntrustedDeviceError("the account was not founded at the devices head that is claimed")
+        signed.verify(Signer.ACCOUNT, key.account_key)
 
     def evolve(self, event: Event) -> "DevicesStream":
         """Follow the next event without verifying signatures.
@@ -163,6 +258,8 @@ class DevicesStream:
                 return self._revoke(body, statement)
             case said.AccountKeyChanged() as body:
                 return self._change_key(body, statement)
+            case said.KeyChangeAbandoned() as body:
+                return self._abandon(body, statement)
             case body:
                 raise TransitionError(f"{body.TYPE} does not belong to the devices stream")
 
@@ -173,8 +270,7 @@ class DevicesStream:
         founder = Device(body.certificate, DeviceStatus.TRUSTED, enrolled_at=1, trusted_at=1)
         return replace(
             self,
-            account_key=body.account_key,
-            key_id=body.key_id,
+            keys=(AccountKey(body.account_key, body.key_id, since=1),),
             devices={body.certificate.device: founder},
         )
 
@@ -201,24 +297,55 @@ class DevicesStream:
     def _revoke(self, body: said.DeviceRevoked, statement: Statement) -> "DevicesStream":
         if statement.device not in self.trusted:
             raise UntrustedDeviceError(f"{statement.device} is not trusted")
+        if statement.device == body.device:
+            raise TransitionError("a device does not revoke itself: nobody would speak in the other streams")
         device = self.devices.get(body.device)
         if device is None or device.status is DeviceStatus.REVOKED:
             raise TransitionError(f"{body.device} is unknown or revoked already")
-        return self._with(replace(device, status=DeviceStatus.REVOKED, revoked_at=statement.seq))
+        return self._with(
+            replace(
+                device,
+                status=DeviceStatus.REVOKED,
+                revoked_at=statement.seq,
+                revocation_heads=dict(statement.heads),
+            )
+        )
 
     def _change_key(self, body: said.AccountKeyChanged, statement: Statement) -> "DevicesStream":
         if statement.device not in self.trusted:
             raise UntrustedDeviceError(f"{statement.device} is not trusted")
         if body.previous_account_key != self.account_key:
             raise TransitionError("the previous account key is not the account's")
-        if body.account_key == self.account_key or body.key_id == self.key_id:
-            raise TransitionError("the new user key is the old one")
+        if any(body.account_key == key.account_key or body.key_id == key.key_id for key in self.keys):
+            raise TransitionError("the new user key is, or was, the account's already")
+        if self.was_abandoned_at(body.key_id, self.head.seq):
+            raise TransitionError("the change to this user key was abandoned")
+        self._require_undecided(body.rotation)
         certified = {certificate.device: certificate for certificate in body.certificates}
         if certified != {i: d.certificate for i, d in self.trusted.items()} or len(certified) != len(
             body.certificates
         ):
             raise TransitionError("the new key must certify exactly the trusted devices")
-        return replace(self, account_key=body.account_key, key_id=body.key_id)
+        key = AccountKey(body.account_key, body.key_id, statement.seq)
+        return self._decided(body.rotation, Outcome.TAKEN, body.key_id, keys=(*self.keys, key))
+
+    def _abandon(self, body: said.KeyChangeAbandoned, statement: Statement) -> "DevicesStream":
+        if statement.device not in self.trusted:
+            raise UntrustedDeviceError(f"{statement.device} is not trusted")
+        if any(body.key_id == key.key_id for key in self.keys):
+            raise TransitionError("a user key that was in force cannot be abandoned")
+        self._require_undecided(body.rotation)
+        return self._decided(body.rotation, Outcome.ABANDONED, body.key_id, keys=self.keys)
+
+    def _require_undecided(self, rotation: RotationId) -> None:
+        if decision := self.decisions.get(rotation):
+            raise TransitionError(f"{rotation} was decided already: {decision.outcome}")
+
+    def _decided(
+        self, rotation: RotationId, outcome: Outcome, key_id: KeyId, *, keys: tuple[AccountKey, ...]
+    ) -> "DevicesStream":
+        decision = KeyDecision(rotation, outcome, key_id, self.head.seq + 1)
+        return replace(self, keys=keys, decisions={**self.decisions, rotation: decision})
 
     def _with(self, device: Device) -> "DevicesStream":
         return replace(self, devices={**self.devices, device.certificate.device: device})

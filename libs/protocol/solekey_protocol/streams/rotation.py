@@ -19,9 +19,10 @@ from solekey_protocol.events import rotation as said
 from solekey_protocol.events.body import Body, Stream
 from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.ids import AccountId, RotationId
-from solekey_protocol.statements import Head
+from solekey_protocol.statements import EMPTY_HEAD, Head
 from solekey_protocol.streams.chain import Chain
 from solekey_protocol.streams.devices import DevicesStream
+from solekey_protocol.streams.vault import WrapRecord
 
 
 class Phase(StrEnum):
@@ -34,10 +35,61 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """The open rotation."""
+    """A rotation, and the positions in the ``rotation`` stream at which its steps were said.
+
+    ``verified_vault`` is the position of the ``vault`` stream at which the new wraps were read back.
+    """
 
     started: said.RotationStarted
-    phase: Phase
+    started_at: int
+    verified: said.RotationVerified | None = None
+    verified_at: int | None = None
+    verified_vault: int = 0
+    committed: said.RotationCommitted | None = None
+    committed_at: int | None = None
+    completed_at: int | None = None
+    aborted_at: int | None = None
+
+    @property
+    def phase(self) -> Phase:
+        """How far it is, or was when it ended."""
+        if self.committed_at is not None:
+            return Phase.COMMITTED
+        return Phase.STAGED if self.verified_at is None else Phase.VERIFIED
+
+    @property
+    def left_epochs(self) -> tuple[int, ...]:
+        """Older epochs that a committed re-key has left live items under: their ciphertext did not open."""
+        return self.committed.left_epochs if self.committed is not None else ()
+
+    @property
+    def ended_at(self) -> int | None:
+        """Where it was completed or aborted; None while it is open."""
+        return self.completed_at or self.aborted_at
+
+    def phase_at(self, seq: int) -> Phase | None:
+        """How far it was once the stream had reached ``seq``; None where it was not open."""
+        if seq < self.started_at or (self.ended_at is not None and self.ended_at <= seq):
+            return None
+        if self.committed_at is not None and self.committed_at <= seq:
+            return Phase.COMMITTED
+        return Phase.VERIFIED if self.is_verified_at(seq) else Phase.STAGED
+
+    def is_verified_at(self, seq: int) -> bool:
+        """Whether its wraps had been read back once the stream had reached ``seq``."""
+        return self.verified_at is not None and self.verified_at <= seq
+
+    def is_committed_at(self, seq: int) -> bool:
+        """Whether it was committed, perhaps completed, once the stream had reached ``seq``."""
+        return self.committed_at is not None and self.committed_at <= seq
+
+    def proves(self, wrap: WrapRecord) -> bool:
+        """Whether this rotation has read a wrap back, opened and compared it."""
+        started, wrapped = self.started, wrap.wrapped
+        made_here = wrapped.key_id == started.to_key_id and (
+            started.kind is RotationKind.USER_KEY or wrapped.epoch == started.to_epoch
+        )
+        return self.verified is not None and made_here and wrap.is_live_at(self.verified_vault)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,9 +98,8 @@ class RotationStream:
 
     chain: Chain
     policy: said.PolicySet | None = None
-    open: Rotation | None = None
+    rotations: tuple[Rotation, ...] = ()
     due: frozenset[RotationKind] = frozenset()
-    completed: tuple[RotationId, ...] = ()
 
     @classmethod
     def start(cls, account: AccountId) -> Self:
@@ -59,6 +110,25 @@ class RotationStream:
     def head(self) -> Head:
         """The last event followed."""
         return self.chain.head
+
+    @property
+    def open(self) -> Rotation | None:
+        """The open rotation."""
+        last = self.rotations[-1] if self.rotations else None
+        return last if last is not None and last.ended_at is None else None
+
+    @property
+    def completed(self) -> tuple[RotationId, ...]:
+        """The rotations that were completed."""
+        return tuple(r.started.rotation for r in self.rotations if r.completed_at is not None)
+
+    def open_at(self, seq: int) -> Rotation | None:
+        """The rotation that was open once the stream had reached ``seq``."""
+        return next((r for r in reversed(self.rotations) if r.phase_at(seq) is not None), None)
+
+    def find(self, rotation: RotationId) -> Rotation | None:
+        """Find a rotation, open or ended."""
+        return next((r for r in self.rotations if r.started.rotation == rotation), None)
 
     def apply(self, event: Event, devices: DevicesStream) -> "RotationStream":
         """Verify that a trusted device said the next event (or that it is the service's fact), and follow it.
@@ -74,10 +144,11 @@ class RotationStream:
     def evolve(self, event: Event) -> "RotationStream":
         """Follow the next event without verifying signatures. Raises ChainError or TransitionError."""
         chain = self.chain.follow(event)
-        return replace(self.transition(event.body), chain=chain)
+        seen = event.signed.statement.heads.get(Stream.VAULT, EMPTY_HEAD).seq if event.signed else 0
+        return replace(self.transition(event.body, seen), chain=chain)
 
-    def transition(self, body: Body) -> "RotationStream":
-        """What the stream is once ``body`` is said. Raises TransitionError when it may not be."""
+    def transition(self, body: Body, seen_vault: int = 0) -> "RotationStream":
+        """What the stream is once ``body`` is said by who saw so much of the vault. Raises TransitionError."""
         match body:
             case said.PolicySet():
                 return replace(self, policy=body)
@@ -86,37 +157,43 @@ class RotationStream:
             case said.RotationStarted():
                 return self._begin(body)
             case said.RotationVerified(rotation):
-                return self._advance(rotation, Phase.STAGED, Phase.VERIFIED)
+                verified = replace(
+                    self._require(rotation, Phase.STAGED),
+                    verified=body,
+                    verified_at=self.head.seq + 1,
+                    verified_vault=seen_vault,
+                )
+                return self._with(verified)
             case said.RotationCommitted(rotation):
-                return self._advance(rotation, Phase.VERIFIED, Phase.COMMITTED)
+                verified = self._require(rotation, Phase.VERIFIED)
+                return self._with(replace(verified, committed=body, committed_at=self.head.seq + 1))
             case said.RotationCompleted(rotation):
                 done = self._require(rotation, Phase.COMMITTED)
-                return replace(
-                    self,
-                    open=None,
-                    due=self.due - {done.started.kind},
-                    completed=(*self.completed, rotation),
-                )
+                ended = self._with(replace(done, completed_at=self.head.seq + 1))
+                return replace(ended, due=self.due - {done.started.kind})
             case said.RotationAborted(rotation):
-                self._require(rotation, Phase.STAGED, Phase.VERIFIED)
-                return replace(self, open=None)
+                given_up = self._require(rotation, Phase.STAGED, Phase.VERIFIED)
+                return self._with(replace(given_up, aborted_at=self.head.seq + 1))
             case _:
                 raise TransitionError(f"{body.TYPE} does not belong to the rotation stream")
 
     def _begin(self, body: said.RotationStarted) -> "RotationStream":
         if self.open is not None:
             raise TransitionError(f"{self.open.started.rotation} is open already")
-        if body.rotation in self.completed:
+        if self.find(body.rotation) is not None:
             raise TransitionError(f"{body.rotation} was used before")
         same_key, same_epoch = body.from_key_id == body.to_key_id, body.from_epoch == body.to_epoch
         if body.kind is RotationKind.USER_KEY and (same_key or not same_epoch):
             raise TransitionError("a user key change has another key id and the same epoch")
         if body.kind is RotationKind.DATA_KEY and (not same_key or body.to_epoch != body.from_epoch + 1):
             raise TransitionError("a data re-key has the same key id and the next epoch")
-        return replace(self, open=Rotation(body, Phase.STAGED))
+        used = {key for r in self.rotations for key in (r.started.from_key_id, r.started.to_key_id)}
+        if body.kind is RotationKind.USER_KEY and body.to_key_id in used:
+            raise TransitionError("a user key that a rotation has led to before is never used again")
+        return replace(self, rotations=(*self.rotations, Rotation(body, started_at=self.head.seq + 1)))
 
-    def _advance(self, rotation: RotationId, before: Phase, after: Phase) -> "RotationStream":
-        return replace(self, open=replace(self._require(rotation, before), phase=after))
+    def _with(self, rotation: Rotation) -> "RotationStream":
+        return replace(self, rotations=(*self.rotations[:-1], rotation))
 
     def _require(self, rotation: RotationId, *phases: Phase) -> Rotation:
         if self.open is None or self.open.started.rotation != rotation or self.open.phase not in phases:

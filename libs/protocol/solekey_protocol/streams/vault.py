@@ -4,7 +4,7 @@
 
     epoch      0 --KeyWrapped(epoch 1)--> 1 --KeyWrapped(epoch 2)--> 2 ...   never back, never skipping
     a wrap     (absent) --KeyWrapped(version n + 1)--> LIVE --WrapRetired--> RETIRED
-    commits    1, 2, 3 ... each under the newest epoch
+    commits    1, 2, 3 ... each under the newest epoch, signed by that epoch's commit key
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,9 +14,9 @@ from typing import Self
 from solekey_protocol.errors import TransitionError
 from solekey_protocol.event import Event
 from solekey_protocol.events import vault as said
-from solekey_protocol.events.body import Body, Stream
-from solekey_protocol.ids import AccountId, Digest, KeyId, Timestamp, compute_digest
-from solekey_protocol.statements import Head
+from solekey_protocol.events.body import Body, Signer, Stream
+from solekey_protocol.ids import AccountId, Digest, KeyId, PublicKey, RotationId, Timestamp, compute_digest
+from solekey_protocol.statements import Head, SignedStatement
 from solekey_protocol.streams.chain import Chain
 from solekey_protocol.streams.devices import DevicesStream
 from solekey_protocol.wrap import SecretKind
@@ -26,14 +26,28 @@ WrapPlace = tuple[SecretKind, int, int]
 
 
 @dataclass(frozen=True, slots=True)
-class LiveWrap:
-    """A wrap that is stored and not retired."""
+class WrapRecord:
+    """A wrap, and the positions in the ``vault`` stream at which it was stored and retired."""
 
     wrapped: said.KeyWrapped
     at: Timestamp
+    since: int
+    retired_at: int | None = None
+
+    def is_live_at(self, seq: int) -> bool:
+        """Whether it was stored and not retired once the stream had reached ``seq``."""
+        return self.since <= seq and (self.retired_at is None or seq < self.retired_at)
 
 
-def derive_wraps_digest(wraps: Iterable[LiveWrap]) -> Digest:
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A commit that states all live items, and its position in the stream."""
+
+    commit: int
+    at: int
+
+
+def derive_wraps_digest(wraps: Iterable[WrapRecord]) -> Digest:
     """Derive ``rotation_verified.wraps``: SHA-256 of the raw digests, ascending. Spec: rotation.md §3."""
     return compute_digest(b"".join(sorted(bytes.fromhex(wrap.wrapped.wrap) for wrap in wraps)))
 
@@ -44,10 +58,15 @@ class VaultStream:
 
     chain: Chain
     epoch: int = 0
-    wraps: Mapping[WrapPlace, LiveWrap] = field(default_factory=dict)
+    wraps: Mapping[WrapPlace, WrapRecord] = field(default_factory=dict)
+    """Every wrap that ever was, retired ones too."""
+    commit_keys: Mapping[int, PublicKey] = field(default_factory=dict)
+    """By the epoch whose commits they verify."""
+    epoch_rotations: Mapping[int, RotationId | None] = field(default_factory=dict)
+    """The rotation whose wrap began an epoch; None for the account's first."""
     versions: Mapping[tuple[SecretKind, int], int] = field(default_factory=dict)
     last_commit: int = 0
-    last_snapshot: int = 0
+    snapshots: tuple[Snapshot, ...] = ()
     purged_through: int = 0
 
     @classmethod
@@ -60,13 +79,28 @@ class VaultStream:
         """The last event followed."""
         return self.chain.head
 
-    def live_wraps(self, key_id: KeyId | None = None) -> list[LiveWrap]:
-        """The live wraps, all or of one user key, by secret, epoch and version."""
+    @property
+    def last_snapshot(self) -> int:
+        """The number of the newest snapshot commit; 0 before the first."""
+        return self.snapshots[-1].commit if self.snapshots else 0
+
+    def live_wraps(self, key_id: KeyId | None = None, *, seq: int | None = None) -> list[WrapRecord]:
+        """The live wraps, all or of one user key, by secret, epoch and version; now, or as of a position."""
+        at = self.head.seq if seq is None else seq
         ordered = [self.wraps[place] for place in sorted(self.wraps)]
-        return [wrap for wrap in ordered if key_id in (None, wrap.wrapped.key_id)]
+        live = [wrap for wrap in ordered if wrap.is_live_at(at)]
+        return [wrap for wrap in live if key_id in (None, wrap.wrapped.key_id)]
+
+    def epoch_at(self, seq: int) -> int:
+        """The newest epoch once the stream had reached ``seq``; 0 before the first."""
+        return max((wrap.wrapped.epoch for wrap in self.wraps.values() if wrap.since <= seq), default=0)
+
+    def epoch_since(self, epoch: int) -> int | None:
+        """The position at which an epoch began; None for one that has not."""
+        return min((wrap.since for wrap in self.wraps.values() if wrap.wrapped.epoch == epoch), default=None)
 
     def apply(self, event: Event, devices: DevicesStream) -> "VaultStream":
-        """Verify that a trusted device said the next event, and follow it.
+        """Verify that the next event is signed by all that its type asks for, and follow it.
 
         Raises:
             SignatureError, UntrustedDeviceError, GapError, ForkError: see DevicesStream.verify_statement.
@@ -75,7 +109,21 @@ class VaultStream:
         if event.signed is None:
             raise TransitionError(f"{event.body.TYPE}: no signed statement")
         devices.verify_statement(event.signed)
+        self.verify_commit_key(event.signed)
         return self.evolve(event)
+
+    def verify_commit_key(self, signed: SignedStatement) -> SignedStatement:
+        """Verify that who commits can open the data key of the epoch; other statements pass.
+
+        Raises:
+            TransitionError: the epoch has not begun. SignatureError: not signed by its commit key.
+        """
+        body = signed.statement.body
+        if isinstance(body, said.ItemsCommitted):
+            if body.epoch not in self.commit_keys:
+                raise TransitionError(f"epoch {body.epoch} has not begun")
+            signed.verify(Signer.COMMIT, self.commit_keys[body.epoch])
+        return signed
 
     def evolve(self, event: Event) -> "VaultStream":
         """Follow the next event without verifying signatures. Raises ChainError or TransitionError."""
@@ -105,30 +153,42 @@ class VaultStream:
         expected = self.versions.get(secret, 0) + 1
         if body.wrap_version != expected:
             raise TransitionError(f"wrap version {body.wrap_version}: expected {expected}")
+        if self.commit_keys.get(body.epoch, body.commit_key) != body.commit_key:
+            raise TransitionError(f"epoch {body.epoch} has another commit key")
         return replace(
             self,
             epoch=max(self.epoch, body.epoch),
-            wraps={**self.wraps, (*secret, body.wrap_version): LiveWrap(body, at)},
+            wraps={
+                **self.wraps,
+                (*secret, body.wrap_version): WrapRecord(body, at, since=self.head.seq + 1),
+            },
+            commit_keys={**self.commit_keys, body.epoch: body.commit_key},
+            epoch_rotations={body.epoch: body.rotation, **self.epoch_rotations},
             versions={**self.versions, secret: body.wrap_version},
         )
 
     def _retire(self, body: said.WrapRetired) -> "VaultStream":
         place = (body.secret, body.epoch, body.wrap_version)
-        live = self.wraps.get(place)
-        if live is None or live.wrapped.wrap != body.wrap:
+        wrap = self.wraps.get(place)
+        if wrap is None or wrap.retired_at is not None or wrap.wrapped.wrap != body.wrap:
             raise TransitionError(f"wrap {body.epoch}/{body.wrap_version} is not live")
-        rest = {key: wrap for key, wrap in self.wraps.items() if key != place}
-        if body.epoch == self.epoch and not any(key[:2] == place[:2] for key in rest):
+        wraps = {**self.wraps, place: replace(wrap, retired_at=self.head.seq + 1)}
+        left = {key[:2] for key, other in wraps.items() if other.retired_at is None}
+        if body.epoch == self.epoch and place[:2] not in left:
             raise TransitionError("the newest data key's only wrap cannot be retired")
-        return replace(self, wraps=rest)
+        return replace(self, wraps=wraps)
 
     def _commit(self, body: said.ItemsCommitted) -> "VaultStream":
         if body.commit != self.last_commit + 1:
             raise TransitionError(f"commit {body.commit}: expected {self.last_commit + 1}")
         if body.epoch != self.epoch:
             raise TransitionError(f"commit under epoch {body.epoch}; the newest is {self.epoch}")
-        snapshot = body.commit if body.kind is said.CommitKind.SNAPSHOT else self.last_snapshot
-        return replace(self, last_commit=body.commit, last_snapshot=snapshot)
+        snapshots = self.snapshots
+        if body.kind is said.CommitKind.SNAPSHOT:
+            snapshots = (*snapshots, Snapshot(body.commit, self.head.seq + 1))
+        return replace(self, last_commit=body.commit, snapshots=snapshots)
 
     def _is_live(self, secret: SecretKind, epoch: int) -> bool:
-        return any(place[:2] == (secret, epoch) for place in self.wraps)
+        return any(
+            place[:2] == (secret, epoch) and wrap.retired_at is None for place, wrap in self.wraps.items()
+        )
