@@ -20,7 +20,12 @@
     ├── Conflict                409  conflict
     │   ├── StalePosition       409  stale_position       extras: head {seq, digest}
     │   ├── StaleHeads          409  stale_heads
-    │   └── TransitionRefused   409  transition_refused
+    │   ├── TransitionRefused   409  transition_refused
+    │   ├── KeyNotCurrent       409  key_not_current
+    │   ├── WrapInUse           409  wrap_in_use
+    │   ├── WrapsDiffer         409  wraps_differ
+    │   ├── RotationIncomplete  409  rotation_incomplete  extras: wraps [{secret, epoch, wrap_version}]
+    │   └── RotationIrrevocable 409  rotation_irrevocable
     ├── TooLarge                413  too_large
     ├── UnsupportedMediaType    415  unsupported_media_type
     ├── Unprocessable           422  unprocessable
@@ -181,6 +186,36 @@ class TransitionRefused(Conflict):
     code, title = "transition_refused", "The stream's rules do not allow this"
 
 
+class KeyNotCurrent(Conflict):
+    """A key that is neither the account's nor the one that an open rotation leads to."""
+
+    code, title = "key_not_current", "The key is neither current nor being rotated to"
+
+
+class WrapInUse(Conflict):
+    """The wrap is the last by which the account's user key opens a data key that is needed (promise P3)."""
+
+    code, title = "wrap_in_use", "The wrap is still needed"
+
+
+class WrapsDiffer(Conflict):
+    """What was read back is not what is live."""
+
+    code, title = "wraps_differ", "Other wraps were read back than are live"
+
+
+class RotationIncomplete(Conflict):
+    """The account's other streams do not show what the step says."""
+
+    code, title = "rotation_incomplete", "The rotation is not that far"
+
+
+class RotationIrrevocable(Conflict):
+    """The new key is in force: the rotation can only go on."""
+
+    code, title = "rotation_irrevocable", "The rotation cannot be aborted any more"
+
+
 class TooLarge(Refusal):
     """The body exceeds the limit of its entry point."""
 
@@ -249,7 +284,13 @@ _BY_PROTOCOL_CODE: Mapping[str, type[Refusal]] = {
     protocol.ChainError.code: StaleHeads,
     protocol.ForkError.code: StaleHeads,
     protocol.TransitionError.code: TransitionRefused,
+    **{
+        refusal.code: refusal
+        for refusal in (KeyNotCurrent, WrapInUse, WrapsDiffer, RotationIncomplete, RotationIrrevocable)
+    },
 }
+MAX_TOLD = 100
+"""Wraps that a refusal lists."""
 
 
 def derive_refusal(error: protocol.ProtocolError) -> Refusal:
@@ -260,4 +301,10 @@ def derive_refusal(error: protocol.ProtocolError) -> Refusal:
     """
     if error.code == protocol.GapError.code:
         return NotYetApplied(str(error))
-    return _BY_PROTOCOL_CODE.get(error.code, Unprocessable)(str(error))
+    extras: dict[str, Json] = {}
+    if isinstance(error, protocol.LineageError) and error.wraps:
+        extras["wraps"] = [
+            {"secret": secret, "epoch": epoch, "wrap_version": version}
+            for secret, epoch, version in error.wraps[:MAX_TOLD]
+        ]
+    return _BY_PROTOCOL_CODE.get(error.code, Unprocessable)(str(error), extras=extras)

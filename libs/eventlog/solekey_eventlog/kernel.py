@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from sqlalchemy import Engine, MetaData
 
@@ -23,6 +24,10 @@ from solekey_protocol.events import Body, Stream
 
 Random = Callable[[int], bytes]
 """Gives so many unpredictable bytes."""
+
+
+TRUST_STREAMS: Final = (Stream.AUTH, Stream.DEVICES)
+"""The streams by which trust is withdrawn: a service that has not heard them lately refuses (promise P4)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +80,11 @@ class Kernel:
         self.bus.check([topic for topic in self.config.topics() if topic.name in used])
 
     def health(self) -> tuple[bool, dict[str, Json]]:
-        """Tell whether every feed is fresh, and the body of the health answer (200, else 503)."""
+        """Tell whether the feeds that trust depends on are fresh, and the health answer's body (200, else 503)."""
         fresh = self.freshness.describe()
         limit_ms = self.config.freshness_s * 1000
-        well = all(isinstance(age_ms, int) and age_ms <= limit_ms for age_ms in fresh.values())
+        trust = {stream.value for stream in TRUST_STREAMS} & fresh.keys()
+        well = all(isinstance(age_ms := fresh[stream], int) and age_ms <= limit_ms for stream in trust)
         return well, {
             "status": "ok" if well else "stale",
             "stream": self.definition.stream.value,

@@ -4,7 +4,8 @@
 
     parse -> is the caller its author? -> [one transaction: said before? -> does it continue the head?
     -> has this service seen what its author saw? -> is it signed by a device that is trusted now?
-    -> does it ask for a fresh second factor? -> decide -> append -> record]
+    -> does it ask for a fresh second factor? -> do the streams that its author saw bear it out? -> decide
+    -> append -> record]
     -> answer with the event's exact bytes
 
 A statement that was taken before is answered with its event again: its hash is the idempotency key.
@@ -40,6 +41,7 @@ from solekey_protocol.errors import ForkError, ProtocolError, UntrustedDeviceErr
 from solekey_protocol.event import Event
 from solekey_protocol.events import Body, Stream
 from solekey_protocol.ids import AccountId, SessionId
+from solekey_protocol.lineage import Account, verify_lineage
 from solekey_protocol.statements import Head, SignedStatement, Statement, parse_signed_statement
 from solekey_protocol.streams import DevicesStream, DeviceStatus
 
@@ -148,6 +150,7 @@ class StatementFlow:
         On PostgreSQL another statement may be committed between two reads: what looks wrong is only late.
         """
         try:
+            self._verify_lineage(uow, signed)
             return self._decide(uow, signed, document)
         except (Refusal, ProtocolError) as refusal:
             now = uow.head(signed.statement.account)
@@ -166,6 +169,19 @@ class StatementFlow:
             if seen.seq == known.seq and seen.digest != known.digest:
                 raise ForkError(f"the statement saw another {stream} history at seq {seen.seq}")
         return statement
+
+    def _verify_lineage(self, uow: UnitOfWork, signed: SignedStatement) -> None:
+        """Verify what ties the statement to the other streams. Raises LineageError."""
+        streams, account = self._kernel.streams, signed.statement.account
+        if {Stream.DEVICES, Stream.VAULT, Stream.ROTATION} <= {self._stream, *streams.subscribed}:
+            verify_lineage(
+                signed,
+                Account(
+                    streams.devices(uow, account),
+                    streams.vault(uow, account),
+                    streams.rotation(uow, account),
+                ),
+            )
 
 
 def _verify_author(caller: Caller, statement: Statement) -> Statement:

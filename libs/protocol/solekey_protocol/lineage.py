@@ -2,8 +2,8 @@
 
 A statement is judged by what its author had seen: every rule is evaluated at the heads that the statement
 claims, so that a service before it takes a statement, a client before it believes an event, and an auditor
-who replays the log come to the same answer. Nothing depends on how far somebody happens to have followed. What is
-irrevocable is decided by one event in one stream, which every later step cites by its heads:
+who replays the log come to the same answer. Nothing depends on how far somebody happens to have followed.
+What is irrevocable is decided by one event in one stream, which every later step cites by its heads:
 
 ::
 

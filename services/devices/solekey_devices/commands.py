@@ -89,7 +89,14 @@ class ChangeAccountKey:
     signed: SignedStatement
 
 
-Command = FoundAccount | EnrolDevice | TrustDevice | RevokeDevice | ChangeAccountKey
+@dataclass(frozen=True, slots=True)
+class AbandonKeyChange:
+    """Decide that a user key change never takes over."""
+
+    signed: SignedStatement
+
+
+Command = FoundAccount | EnrolDevice | TrustDevice | RevokeDevice | ChangeAccountKey | AbandonKeyChange
 
 
 def parse_command(signed: SignedStatement, name: Json) -> Command:
@@ -112,5 +119,7 @@ def parse_command(signed: SignedStatement, name: Json) -> Command:
             return RevokeDevice(signed)
         case said.AccountKeyChanged():
             return ChangeAccountKey(signed)
+        case said.KeyChangeAbandoned():
+            return AbandonKeyChange(signed)
         case body:
             raise SchemaError(f"{body.TYPE} does not belong to the devices stream")

@@ -11,7 +11,7 @@ from solekey_protocol.events import Stream
 DEFINITION: Final = ServiceDefinition(
     stream=Stream.DEVICES,
     config=DevicesConfig,
-    subscribes=(Stream.AUTH,),
+    subscribes=(Stream.AUTH, Stream.VAULT, Stream.ROTATION),
     metadata=metadata,
     event_tables=event_tables,
     reactions=derive_reactions,

@@ -8,9 +8,8 @@ from solekey_eventlog.statement_flow import Decision, StatementFlow
 from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.stream_views import read_events, read_health
 from solekey_protocol.encoding import Json
-from solekey_protocol.events.rotation import RotationStarted
+from solekey_protocol.events.rotation import PolicySet, RotationStarted
 from solekey_protocol.statements import SignedStatement
-from solekey_rotation.commands import Surroundings, parse_command
 from solekey_rotation.domain import decide
 from solekey_rotation.schedule import make_schedule
 
@@ -49,15 +48,15 @@ class RotationApi:
             self._schedule.rebuild(uow)
 
     def _decide(self, uow: UnitOfWork, signed: SignedStatement, _: Mapping[str, Json]) -> Decision:
-        account, streams = signed.statement.account, self.kernel.streams
+        account = signed.statement.account
         self._schedule.hold(uow, account)
-        around = Surroundings(streams.devices(uow, account).key_id, streams.vault(uow, account))
-        said = decide(streams.rotation(uow, account), around, parse_command(signed))
-        return Decision(said, self._schedule.renew)
+        return Decision(decide(self.kernel.streams.rotation(uow, account), signed), self._schedule.renew)
 
     def _asks_step_up(self, uow: UnitOfWork, signed: SignedStatement) -> bool:
-        """To start a rotation that nobody has announced as due asks for a fresh second factor."""
+        """Another policy, and a rotation that nobody has announced as due, ask for a fresh second factor."""
         body = signed.statement.body
+        if isinstance(body, PolicySet):
+            return True
         if not isinstance(body, RotationStarted):
             return False
         return body.kind not in self.kernel.streams.rotation(uow, signed.statement.account).due

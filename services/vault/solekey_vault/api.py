@@ -31,7 +31,7 @@ from solekey_protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_OBJECTS, MAX_PART
 from solekey_protocol.statements import SignedStatement
 from solekey_protocol.streams import AuthStream
 from solekey_protocol.wrap import parse_wrap_header
-from solekey_vault.bookkeeping import gather_command, gather_surroundings, record_rows
+from solekey_vault.bookkeeping import gather_command, record_rows
 from solekey_vault.closed_accounts import forget_emptied, release_closed
 from solekey_vault.domain import decide
 from solekey_vault.items import rebuild_items
@@ -170,8 +170,8 @@ class VaultApi:
     def _decide(self, uow: UnitOfWork, signed: SignedStatement, _: Mapping[str, Json]) -> Decision:
         account, streams = signed.statement.account, self.kernel.streams
         command = gather_command(self.shelf, uow, signed)
-        surroundings = gather_surroundings(streams, uow, account)
-        said = decide(streams.vault(uow, account), surroundings, command, Timestamp.from_datetime(uow.now))
+        key_id = streams.devices(uow, account).key_id
+        said = decide(streams.vault(uow, account), key_id, command, Timestamp.from_datetime(uow.now))
         return Decision(said, partial(record_rows, self.shelf, command))
 
     def _is_closed(self, uow: UnitOfWork, account: str) -> bool:

@@ -1,13 +1,12 @@
 """A statement and the vault's rows: the facts before its decision, the rows after it. Spec: vault.md §5-7."""
 
 from solekey_eventlog.store import UnitOfWork
-from solekey_eventlog.streams import Streams
 from solekey_protocol.change_list import Change, parse_change_list
 from solekey_protocol.errors import MalformedError, SchemaError
 from solekey_protocol.events import vault as said
 from solekey_protocol.ids import AccountId, Digest, ItemId
 from solekey_protocol.statements import SignedStatement
-from solekey_vault.commands import Command, CommitItems, PurgeObjects, RetireWrap, Surroundings, WrapKey
+from solekey_vault.commands import Command, CommitItems, PurgeObjects, RetireWrap, WrapKey
 from solekey_vault.items import (
     read_current,
     read_live,
@@ -18,11 +17,6 @@ from solekey_vault.items import (
 from solekey_vault.refusals import CommitMismatch
 from solekey_vault.shelf import Shelf
 from solekey_vault.wraps import claim_wrap, delete_wrap, read_wraps
-
-
-def gather_surroundings(streams: Streams, uow: UnitOfWork, account: AccountId) -> Surroundings:
-    """Gather what the account's other streams say."""
-    return Surroundings(streams.devices(uow, account).key_id, streams.rotation(uow, account).open)
 
 
 def gather_command(shelf: Shelf, uow: UnitOfWork, signed: SignedStatement) -> Command:

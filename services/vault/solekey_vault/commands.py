@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 from solekey_protocol.change_list import Change
 from solekey_protocol.events import vault as said
-from solekey_protocol.ids import Digest, ItemId, KeyId
+from solekey_protocol.ids import Digest, ItemId
 from solekey_protocol.statements import SignedStatement
-from solekey_protocol.streams.rotation import Rotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +56,3 @@ class PurgeObjects:
 
 
 Command = WrapKey | RetireWrap | CommitItems | PurgeObjects
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What the account's other streams say."""
-
-    key_id: KeyId | None
-    """The account's user key (devices)."""
-    rotation: Rotation | None
-    """The open rotation."""

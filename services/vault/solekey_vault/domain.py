@@ -7,25 +7,22 @@ added here is what takes the stored bytes, the current items or another stream t
 from collections.abc import Sequence
 from typing import Final
 
+from solekey_eventlog.errors import WrapInUse
 from solekey_protocol.change_list import Change
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
-from solekey_protocol.events.fields import RotationKind
-from solekey_protocol.events.vault import CommitKind, ItemsCommitted, KeyWrapped, WrapRetired, WrapSuite
-from solekey_protocol.ids import Digest, Timestamp
+from solekey_protocol.events.vault import CommitKind, ItemsCommitted, WrapRetired, WrapSuite
+from solekey_protocol.ids import Digest, KeyId, Timestamp
 from solekey_protocol.limits import MAX_CHANGES
 from solekey_protocol.statements import SignedStatement
 from solekey_protocol.streams import VaultStream
-from solekey_protocol.streams.rotation import Phase
 from solekey_protocol.wrap import WRAP_SUITE_AES_256_GCM, parse_wrap_header
-from solekey_vault.commands import Command, CommitItems, PurgeObjects, RetireWrap, Surroundings, WrapKey
+from solekey_vault.commands import Command, CommitItems, PurgeObjects, RetireWrap, WrapKey
 from solekey_vault.refusals import (
     CommitMismatch,
-    KeyNotCurrent,
     PartsMissing,
     StaleKeyEpoch,
     VersionConflict,
-    WrapInUse,
     WrapMismatch,
     WrapMissing,
 )
@@ -36,22 +33,26 @@ _SUITES: Final = {WrapSuite.HKDF_SHA256_AES256GCM: WRAP_SUITE_AES_256_GCM}
 
 
 def decide(
-    state: VaultStream, surroundings: Surroundings, command: Command, now: Timestamp
+    state: VaultStream, key_id: KeyId | None, command: Command, now: Timestamp
 ) -> list[SignedStatement]:
     """Decide what a command adds to the stream: its statement, once everything about it holds.
 
+    What ties it to the other streams is verified before (``solekey_protocol.lineage``). ``key_id`` is the
+    account's user key.
+
     Raises:
         TransitionError: a rule of the stream (VaultStream.transition).
-        WrapMissing, WrapMismatch, KeyNotCurrent: WrapKey.
+        SignatureError: not signed by the epoch's commit key.
+        WrapMissing, WrapMismatch: WrapKey.
         WrapInUse: RetireWrap.
         StaleKeyEpoch, PartsMissing, CommitMismatch, VersionConflict: CommitItems.
     """
+    state.verify_commit_key(command.signed)
     match command:
         case WrapKey():
             _verify_wrap(command)
-            _verify_key(state, surroundings, command.body)
         case RetireWrap():
-            _verify_unneeded(state, surroundings, command)
+            _verify_unneeded(state, key_id, command)
         case CommitItems():
             _verify_commit(state, command)
         case PurgeObjects():
@@ -76,39 +77,18 @@ def _verify_wrap(command: WrapKey) -> bytes:
     return command.wrap
 
 
-def _verify_key(state: VaultStream, surroundings: Surroundings, body: KeyWrapped) -> KeyWrapped:
-    """Verify that the account's user key opens the wrap, now or once the open rotation is committed."""
-    rotation = surroundings.rotation
-    keys = {surroundings.key_id}
-    if rotation is not None:
-        keys.add(rotation.started.to_key_id)
-    if body.key_id not in keys:
-        raise KeyNotCurrent(f"user key {body.key_id} is neither the account's nor being rotated to")
-    if 0 < state.epoch < body.epoch:
-        planned = rotation is not None and (
-            rotation.started.kind is RotationKind.DATA_KEY
-            and rotation.started.to_epoch == body.epoch
-            and rotation.phase is Phase.STAGED
-        )
-        if not planned:
-            raise KeyNotCurrent(f"no staged data key rotation leads to epoch {body.epoch}")
-        if body.key_id != surroundings.key_id:
-            raise KeyNotCurrent("a new data key is wrapped under the account's current user key")
-    return body
-
-
-def _verify_unneeded(state: VaultStream, surroundings: Surroundings, command: RetireWrap) -> WrapRetired:
+def _verify_unneeded(state: VaultStream, key_id: KeyId | None, command: RetireWrap) -> WrapRetired:
     """Verify that the current user key goes on opening every data key that is needed (promise P3)."""
     body = command.body
     if body.epoch != state.epoch and body.epoch not in command.sealed_epochs:
         return body
     others = [
         wrap.wrapped
-        for wrap in state.live_wraps(surroundings.key_id)
+        for wrap in state.live_wraps(key_id)
         if (wrap.wrapped.secret, wrap.wrapped.epoch) == (body.secret, body.epoch)
         and wrap.wrapped.wrap_version != body.wrap_version
     ]
-    if not others or surroundings.key_id is None:
+    if not others or key_id is None:
         raise WrapInUse(f"epoch {body.epoch} is in use, and no other wrap is under the account's user key")
     return body
 

@@ -5,9 +5,7 @@
     Conflict                    409
     ├── StaleKeyEpoch           stale_key_epoch     extras: epoch
     ├── VersionConflict         version_conflict    extras: conflicts [{item, version, removed}]
-    ├── WrapInUse               wrap_in_use
     ├── WrapMissing             wrap_missing
-    ├── KeyNotCurrent           key_not_current
     └── PartsMissing            parts_missing       extras: missing [digest]
     Unprocessable               422
     ├── DigestMismatch          digest_mismatch
@@ -32,22 +30,10 @@ class VersionConflict(Conflict):
     code, title = "version_conflict", "An item has changed meanwhile"
 
 
-class WrapInUse(Conflict):
-    """The wrap is the last by which the account's user key opens a data key that is needed (promise P3)."""
-
-    code, title = "wrap_in_use", "The wrap is still needed"
-
-
 class WrapMissing(Conflict):
     """The bytes that a statement names were not uploaded."""
 
     code, title = "wrap_missing", "The wrap was not uploaded"
-
-
-class KeyNotCurrent(Conflict):
-    """A wrap under a user key, or of an epoch, that neither the account has nor an open rotation leads to."""
-
-    code, title = "key_not_current", "The key is neither current nor being rotated to"
 
 
 class PartsMissing(Conflict):

@@ -36,7 +36,7 @@ from solekey_eventlog.errors import (
 )
 from solekey_eventlog.http.caller import Caller, DpopProof
 from solekey_eventlog.http.request import Request, parse_solekey_after
-from solekey_eventlog.kernel import Kernel
+from solekey_eventlog.kernel import TRUST_STREAMS, Kernel
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT, SessionId, compute_digest
@@ -129,7 +129,7 @@ class Guard:
         self._require_fresh()
 
     def _require_fresh(self) -> None:
-        for stream in (Stream.AUTH, Stream.DEVICES):
+        for stream in TRUST_STREAMS:
             self._kernel.freshness.require(stream)
 
     def _check_session(self, claims: AccessClaims, proof: DpopProof, access: Access) -> Caller:

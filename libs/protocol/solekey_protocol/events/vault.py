@@ -27,13 +27,13 @@ class CommitKind(StrEnum):
     SNAPSHOT = "snapshot"
 
 
-@event(Stream.VAULT, "key_wrapped.v1", Signer.DEVICE, Signer.ACCOUNT)
+@event(Stream.VAULT, "key_wrapped.v1", Signer.DEVICE, Signer.ACCOUNT, Signer.COMMIT)
 @dataclass(frozen=True, slots=True)
 class KeyWrapped(Body):
     """A wrap of a secret under the user key ``key_id`` is stored; ``wrap`` is the digest of its bytes.
 
-    ``commit_key`` verifies the commits of the epoch. ``rotation`` is the rotation that the wrap belongs
-    to, null for an account's first wrap and for one that repairs.
+    ``commit_key`` verifies the commits of the epoch; its signature shows that the author has the data key.
+    ``rotation`` is the rotation that the wrap belongs to, null for an account's first wrap and for a repair.
     """
 
     secret: SecretKind

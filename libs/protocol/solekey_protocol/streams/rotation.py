@@ -148,7 +148,7 @@ class RotationStream:
         return replace(self.transition(event.body, seen), chain=chain)
 
     def transition(self, body: Body, seen_vault: int = 0) -> "RotationStream":
-        """What the stream is once ``body`` is said by who saw so much of the vault. Raises TransitionError."""
+        """What the stream is once ``body`` is said by who saw that much of vault. Raises TransitionError."""
         match body:
             case said.PolicySet():
                 return replace(self, policy=body)

@@ -113,7 +113,7 @@ class VaultStream:
         return self.evolve(event)
 
     def verify_commit_key(self, signed: SignedStatement) -> SignedStatement:
-        """Verify that who commits can open the data key of the epoch; other statements pass.
+        """Verify that who commits, or wraps, has the data key of the epoch; other statements pass.
 
         Raises:
             TransitionError: the epoch has not begun. SignatureError: not signed by its commit key.
@@ -123,6 +123,8 @@ class VaultStream:
             if body.epoch not in self.commit_keys:
                 raise TransitionError(f"epoch {body.epoch} has not begun")
             signed.verify(Signer.COMMIT, self.commit_keys[body.epoch])
+        elif isinstance(body, said.KeyWrapped):
+            signed.verify(Signer.COMMIT, body.commit_key)
         return signed
 
     def evolve(self, event: Event) -> "VaultStream":
