@@ -80,7 +80,7 @@ class Kernel:
         self.bus.check([topic for topic in self.config.topics() if topic.name in used])
 
     def health(self) -> tuple[bool, dict[str, Json]]:
-        """Tell whether the feeds that trust depends on are fresh, and the health answer's body (200, else 503)."""
+        """Tell whether the feeds that trust depends on are fresh, and the health answer (200, else 503)."""
         fresh = self.freshness.describe()
         limit_ms = self.config.freshness_s * 1000
         trust = {stream.value for stream in TRUST_STREAMS} & fresh.keys()
