@@ -67,6 +67,11 @@ def verify_lineage(signed: SignedStatement, account: Account) -> Statement:
     return statement
 
 
+def is_tied(body: Body) -> bool:
+    """Whether a body of this type needs something of the other streams."""
+    return type(body) in _RULES
+
+
 def find_new_wraps(started: rotation_events.RotationStarted, live: Sequence[WrapRecord]) -> list[WrapRecord]:
     """Find, among live wraps, those that a rotation has made: what must be read back."""
     made = [wrap for wrap in live if wrap.wrapped.key_id == started.to_key_id]
@@ -193,7 +198,7 @@ def _verify_retirement(statement: Statement, account: Account) -> None:
     seen_rotation = _seen(statement, Stream.ROTATION)
     if account.devices.was_abandoned_at(key_id, seen_devices):
         return
-    if _was_rekeyed_away(account.rotation, body.epoch, seen_rotation):
+    if _was_rekeyed_away(account, body.epoch, seen_rotation):
         return
     if not account.devices.was_replaced_at(key_id, seen_devices):
         raise LineageError("wrap_in_use", "its user key was neither replaced nor abandoned")
@@ -211,17 +216,23 @@ def _verify_retirement(statement: Statement, account: Account) -> None:
         raise LineageError("wrap_in_use", "no wrap under the account's user key was shown to open")
 
 
-def _was_rekeyed_away(rotations: RotationStream, epoch: int, seq: int) -> bool:
-    """Whether the newest committed re-key led past an epoch and left no item under it."""
+def _was_rekeyed_away(account: Account, epoch: int, seq: int) -> bool:
+    """Whether the newest committed re-key led past an epoch, and nothing is left under it.
+
+    What a re-key could not open it names as left; a later snapshot may state that it is settled.
+    """
     newest = next(
         (
             rotation
-            for rotation in reversed(rotations.rotations)
+            for rotation in reversed(account.rotation.rotations)
             if rotation.started.kind is RotationKind.DATA_KEY and rotation.is_committed_at(seq)
         ),
         None,
     )
-    return newest is not None and epoch < newest.started.to_epoch and epoch not in newest.left_epochs
+    if newest is None or epoch >= newest.started.to_epoch:
+        return False
+    settled = any(snapshot.at > newest.committed_vault for snapshot in account.vault.snapshots)
+    return epoch not in newest.left_epochs or settled
 
 
 # -- rotation -----------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import select
 
@@ -26,20 +26,22 @@ from solekey_eventlog.stream_views import read_events, read_health
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
+from solekey_protocol.events.vault import ObjectsPurged
 from solekey_protocol.ids import AccountId, Digest, Timestamp, compute_digest
 from solekey_protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_OBJECTS, MAX_PART_BYTES
 from solekey_protocol.statements import SignedStatement
-from solekey_protocol.streams import AuthStream
+from solekey_protocol.streams import AuthStream, WrapRecord
 from solekey_protocol.wrap import parse_wrap_header
 from solekey_vault.bookkeeping import gather_command, record_rows
 from solekey_vault.closed_accounts import forget_emptied, release_closed
+from solekey_vault.config import VaultConfig
 from solekey_vault.domain import decide
 from solekey_vault.items import rebuild_items
 from solekey_vault.objects import ObjectStore, storing
 from solekey_vault.ranges import parse_range
 from solekey_vault.refusals import DigestMismatch, WrapMismatch
 from solekey_vault.shelf import Shelf, run_here
-from solekey_vault.wraps import purge_unclaimed_wraps, put_wrap, read_wraps
+from solekey_vault.wraps import delete_dropped_wraps, purge_unclaimed_wraps, put_wrap, read_wraps
 
 UNCLAIMED_KEPT: Final = timedelta(hours=24)
 """What nothing names is deleted after this long."""
@@ -51,12 +53,16 @@ class VaultApi:
     """Answers requests for one account at a time: the caller's."""
 
     def __init__(
-        self, kernel: Kernel, blobs: ObjectStore, offload: Callable[[Callable[[], Any]], Any] = run_here
+        self,
+        kernel: Kernel,
+        blobs: ObjectStore,
+        offload: Callable[[Callable[[], Any]], Any] = run_here,
     ) -> None:
         self.kernel = kernel
+        self._config = cast("VaultConfig", kernel.config)  # DEFINITION names its class
         self.shelf = Shelf(kernel.store, blobs, kernel.random, offload)
         self._offload = offload
-        self._statements = StatementFlow(kernel, self._decide)
+        self._statements = StatementFlow(kernel, self._decide, asks_step_up=self._asks_step_up)
 
     def put_wrap(self, request: Request, digest: str) -> Response:
         """Keep the bytes of a wrap until a statement names them.
@@ -75,11 +81,11 @@ class VaultApi:
 
     def get_wraps(self, request: Request) -> Response:
         """Send every live wrap, by secret, epoch and version; a pending device needs them to unlock."""
-        account = request.authenticated.account
-        with self.kernel.store.read() as uow:
-            live = [wrap.wrapped.wrap for wrap in self.kernel.streams.vault(uow, account).live_wraps()]
-            bodies = read_wraps(uow.connection, account, live)
-        return cbor_response(200, {"wraps": [bodies[digest] for digest in live]})
+        return self._send_wraps(request, lambda wrap: wrap.retired_at is None)
+
+    def get_retired_wraps(self, request: Request) -> Response:
+        """Send the retired wraps whose grace time is not over, by secret, epoch and version."""
+        return self._send_wraps(request, lambda wrap: wrap.retired_at is not None)
 
     def put_object(self, request: Request, digest: str) -> Response:
         """Keep one object. Raises DigestMismatch, StorageFull."""
@@ -149,9 +155,12 @@ class VaultApi:
     def purge_unclaimed(self) -> int:
         """Delete what nothing names, closed accounts' things and loose blobs. Returns how many uploads."""
         now = self.kernel.clock.now()
+        grace = timedelta(days=self._config.grace_days)
         with self.kernel.store.begin() as uow:
             release_closed(uow.connection, now)
             purged = purge_unclaimed_wraps(uow.connection, now - UNCLAIMED_KEPT)
+            purged += delete_dropped_wraps(uow.connection, now - grace)
+        purged += self.shelf.delete_dropped(now - grace)
         purged += self.shelf.purge_unclaimed(now - UNCLAIMED_KEPT)
         with self.kernel.store.begin() as uow:
             forget_emptied(uow.connection, now - UNCLAIMED_KEPT)
@@ -173,6 +182,21 @@ class VaultApi:
         key_id = streams.devices(uow, account).key_id
         said = decide(streams.vault(uow, account), key_id, command, Timestamp.from_datetime(uow.now))
         return Decision(said, partial(record_rows, self.shelf, command))
+
+    def _asks_step_up(self, uow: UnitOfWork, signed: SignedStatement) -> bool:
+        """To purge outside of a rotation, whose start has asked, asks for a fresh second factor."""
+        rotation = self.kernel.streams.rotation(uow, signed.statement.account)
+        return isinstance(signed.statement.body, ObjectsPurged) and rotation.open is None
+
+    def _send_wraps(self, request: Request, wanted: Callable[[WrapRecord], bool]) -> Response:
+        account = request.authenticated.account
+        with self.kernel.store.read() as uow:
+            vault = self.kernel.streams.vault(uow, account)
+            digests = [
+                vault.wraps[place].wrapped.wrap for place in sorted(vault.wraps) if wanted(vault.wraps[place])
+            ]
+            bodies = read_wraps(uow.connection, account, digests)
+        return cbor_response(200, {"wraps": [bodies[digest] for digest in digests if digest in bodies]})
 
     def _is_closed(self, uow: UnitOfWork, account: str) -> bool:
         auth = self.kernel.streams.fold(uow, AccountId(account), Stream.AUTH)

@@ -16,7 +16,7 @@ from solekey_vault.items import (
 )
 from solekey_vault.refusals import CommitMismatch
 from solekey_vault.shelf import Shelf
-from solekey_vault.wraps import claim_wrap, delete_wrap, read_wraps
+from solekey_vault.wraps import claim_wrap, drop_wrap, read_wraps
 
 
 def gather_command(shelf: Shelf, uow: UnitOfWork, signed: SignedStatement) -> Command:
@@ -47,7 +47,7 @@ def record_rows(shelf: Shelf, command: Command, uow: UnitOfWork, account: Accoun
         case WrapKey(_, body):
             claim_wrap(uow.connection, account, body.wrap)
         case RetireWrap(_, body):
-            delete_wrap(uow.connection, account, body.wrap)
+            drop_wrap(uow.connection, account, body.wrap, uow.now)
         case CommitItems(_, body, changes):
             shelf.claim(uow, account, [body.changes, *command.part_sizes])
             record_commit(uow.connection, account, body, changes or ())

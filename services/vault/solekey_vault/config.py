@@ -14,6 +14,9 @@ class VaultConfig(ServiceConfig):
     """file:///absolute/folder, s3://bucket/prefix, gs://bucket/prefix or az://container/prefix; the clouds'
     own environment variables (AWS_…, GOOGLE_…, AZURE_…) hold their credentials."""
 
+    grace_days: int = 30
+    """How long retired wraps and purged ciphertext are kept, so that their user can bring them back."""
+
     def find_problems(self) -> list[str]:
         """See ServiceConfig.find_problems."""
         problems = ServiceConfig.find_problems(self)  # super() does not know a slotted dataclass's copy

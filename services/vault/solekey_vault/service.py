@@ -51,6 +51,11 @@ class VaultService:
         """See VaultApi."""
         return self.api.get_wraps(request)
 
+    @http("GET", "/v1/vault/wraps/retired", access=Access.TRUSTED)
+    def get_retired_wraps(self, request: Request) -> Response:
+        """See VaultApi."""
+        return self.api.get_retired_wraps(request)
+
     @http("PUT", "/v1/vault/objects/<digest>", access=Access.TRUSTED, max_body_bytes=MAX_PART_BYTES)
     def put_object(self, request: Request, digest: str) -> Response:
         """See VaultApi."""

@@ -137,16 +137,27 @@ class Shelf:
             uow.connection.execute(
                 update(objects)
                 .where(objects.c.account == account, objects.c.digest.in_(page))
-                .values(claimed=True)
+                .values(claimed=True, dropped_at=None)
             )
 
     def drop(self, uow: UnitOfWork, account: AccountId, digests: Sequence[Digest]) -> int:
-        """Delete objects with the transaction; blobs follow with ``sweep``. Returns how many there were."""
+        """Note that no commit names objects any more. They are deleted after the grace time, and can be read and
+        claimed again until then. Returns how many there were.
+        """
         dropped = 0
         for page in pages(digests):
-            query = delete(objects).where(objects.c.account == account, objects.c.digest.in_(page))
-            dropped += self._delete(uow, query)
+            result = uow.connection.execute(
+                update(objects)
+                .where(objects.c.account == account, objects.c.digest.in_(page))
+                .values(dropped_at=uow.now)
+            )
+            dropped += result.rowcount
         return dropped
+
+    def delete_dropped(self, before: datetime) -> int:
+        """Delete objects that were dropped before a moment; blobs follow with ``sweep``. Returns how many."""
+        with self._store.begin() as uow:
+            return self._delete(uow, delete(objects).where(objects.c.dropped_at < before))
 
     def purge_unclaimed(self, before: datetime) -> int:
         """Delete objects that were sent before a moment and that no commit names. Returns how many."""

@@ -35,6 +35,7 @@ wraps = Table(
     Column("body", LargeBinary, nullable=False),
     Column("claimed", Boolean, nullable=False),  # an event names it
     Column("stored_at", Moment, nullable=False),
+    Column("dropped_at", Moment),  # retired then; deleted after the grace time
     PrimaryKeyConstraint("account", "digest", name="wraps_pk"),
 )
 
@@ -48,6 +49,7 @@ objects = Table(
     Column("large", Boolean, nullable=False),  # a blob, not a row
     Column("claimed", Boolean, nullable=False),  # a commit names it
     Column("stored_at", Moment, nullable=False),
+    Column("dropped_at", Moment),  # purged then; deleted after the grace time
     PrimaryKeyConstraint("account", "digest", name="objects_pk"),
 )
 

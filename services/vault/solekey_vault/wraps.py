@@ -1,4 +1,4 @@
-"""The bytes of wraps: sent first, then claimed by an event, deleted when retired. Spec: vault.md §6."""
+"""The bytes of wraps: sent first, claimed by an event, kept for a grace time once retired. Spec: vault.md §6."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -37,12 +37,18 @@ def read_wraps(
 def claim_wrap(connection: Connection, account: AccountId, digest: Digest) -> None:
     """Note that an event names a wrap."""
     of_wrap = (wraps.c.account == account, wraps.c.digest == digest)
-    connection.execute(update(wraps).where(*of_wrap).values(claimed=True))
+    connection.execute(update(wraps).where(*of_wrap).values(claimed=True, dropped_at=None))
 
 
-def delete_wrap(connection: Connection, account: AccountId, digest: Digest) -> None:
-    """Delete a retired wrap."""
-    connection.execute(delete(wraps).where(wraps.c.account == account, wraps.c.digest == digest))
+def drop_wrap(connection: Connection, account: AccountId, digest: Digest, now: datetime) -> None:
+    """Note that a wrap was retired: it is deleted after the grace time."""
+    of_wrap = (wraps.c.account == account, wraps.c.digest == digest)
+    connection.execute(update(wraps).where(*of_wrap).values(dropped_at=now))
+
+
+def delete_dropped_wraps(connection: Connection, before: datetime) -> int:
+    """Delete wraps that were retired before a moment. Returns how many."""
+    return connection.execute(delete(wraps).where(wraps.c.dropped_at < before)).rowcount
 
 
 def purge_unclaimed_wraps(connection: Connection, before: datetime) -> int:

@@ -83,7 +83,9 @@ class Devices:
             return AccountFounded(user_key.signing_key.public_key, user_key.key_id, certificate)
 
         self.author.say(
-            decide, co_signers={Signer.ACCOUNT: user_key.signing_key}, besides={"name": name.encode()}
+            decide,
+            signers=lambda _: {Signer.ACCOUNT: user_key.signing_key},
+            besides={"name": name.encode()},
         )
 
     def enrol(self) -> None:
@@ -123,7 +125,7 @@ class Devices:
                 raise WrongUserKeyError("the user key was replaced meanwhile")
             return DeviceTrusted(state.account_key, found.certificate)
 
-        self.author.say(decide, co_signers={Signer.ACCOUNT: user_key.signing_key})
+        self.author.say(decide, signers=lambda _: {Signer.ACCOUNT: user_key.signing_key})
 
     def _make_name(self) -> DeviceName:
         salt = self.connection.runtime.random(SALT_BYTES)

@@ -94,15 +94,21 @@ class Session:
         close_account(self.connection, password)
 
     @contextmanager
-    def unlock(self, user_key: UserKey) -> Iterator[Vault]:
+    def unlock(self, user_key: UserKey, *, confirming: bool = False) -> Iterator[Vault]:
         """Unlock the vault for a block; its end wipes all keys, the given user key too (best effort).
+
+        Args:
+            user_key: the account's user key; it is wiped.
+            confirming: go on although a revoked device has said something since, in order to finish its
+                revocation, which confirms what was said.
 
         Raises:
             WrongUserKeyError: a valid phrase, but not this account's, or one that was replaced.
             TamperedWrapError: the phrase is right, the server's wrapped key is not.
             EvidenceError: the server shows less, other, or forged records.
+            UnconfirmedEventError: a revoked device has said something since, and nobody has confirmed it.
         """
-        with user_key:
+        with user_key, self.streams.confirming(confirming):
             self.streams.sync()
             unlocked_key = UnlockedUserKey(user_key, self.account)
             with Keyring(unlocked_key, self.connection, self.streams) as keyring:

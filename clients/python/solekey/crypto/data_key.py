@@ -2,7 +2,10 @@
 
 from typing import Self
 
+from solekey.crypto.hkdf import KEY_BYTES, Label, derive_bytes
 from solekey.crypto.secrets import RandomSource, SecretBytes
+from solekey.crypto.signing import CommitKey
+from solekey_protocol.ids import AccountId
 from solekey_protocol.limits import MAX_EPOCH
 
 
@@ -25,6 +28,17 @@ class DataKey(SecretBytes):
     def make(cls, epoch: int, random: RandomSource) -> Self:
         """Make the data key of a new epoch."""
         return cls(epoch, random(cls.SIZE))
+
+    def derive_commit_key(self, account: AccountId) -> CommitKey:
+        """Derive the key that signs this epoch's commits; context: epoch (4, big-endian). Spec: keys.md §5.4."""
+        secret = derive_bytes(
+            self.expose(),
+            salt=account.raw,
+            label=Label.COMMIT_KEY,
+            size=KEY_BYTES,
+            context=self.epoch.to_bytes(4, "big"),
+        )
+        return CommitKey(secret)
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, DataKey) and self.epoch != other.epoch:

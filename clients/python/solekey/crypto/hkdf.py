@@ -21,6 +21,7 @@ class Label(bytes, Enum):
     WRAP = b"solekey/v1/wrap"
     ITEM = b"solekey/v1/item"
     LOGIN_KEY = b"solekey/v1/login-key"
+    COMMIT_KEY = b"solekey/v1/commit-key"
     KEY_FILE = b"solekey/v1/key-file"
 
 

@@ -32,3 +32,9 @@ class AccountSigningKey(SigningKey):
     """Certifies the account's devices and its own successor; derived from the user key."""
 
     __slots__ = ()
+
+
+class CommitKey(SigningKey):
+    """Signs the commits of one epoch; derived from its data key: who cannot open that, cannot write."""
+
+    __slots__ = ()

@@ -137,6 +137,7 @@ from solekey.errors.devices import (
     DeviceError,
     DeviceGoneError,
     DevicePendingError,
+    UnconfirmedEventError,
 )
 from solekey.errors.passkeys import (
     PasskeyError,
@@ -337,6 +338,7 @@ __all__ = [
     "TransferBusyError",
     "TransferError",
     "TransportError",
+    "UnconfirmedEventError",
     "UnknownWordError",
     "UnreachableError",
     "UnsupportedFormatError",

@@ -1,6 +1,9 @@
 """Devices: codes, approval and waiting. Spec: devices.md §6, §7."""
 
+from collections.abc import Sequence
+
 from solekey.errors.base import SolekeyError
+from solekey_protocol.event import Event
 
 
 class DeviceError(SolekeyError):
@@ -49,3 +52,28 @@ class DeviceGoneError(DeviceError):
 
     code = "device_gone"
     ADVICE = "Look at `solekey devices list`; was it a mistake, log in anew with an empty profile folder."
+
+
+class UnconfirmedEventError(DeviceError):
+    """A revoked device said something after its revocation was signed, and no trusted device has confirmed it.
+
+    It may have been on its way at that moment, or the server kept a statement back. Nothing is believed of it
+    until a trusted device goes on after it.
+
+    Attributes:
+        events: what it said.
+    """
+
+    code = "revoked_author"
+    ADVICE = (
+        "Finish the revocation: run `solekey devices revoke DEVICE` again on a trusted device. It shows what the "
+        "device changed, and what was removed can be brought back with `solekey restore`."
+    )
+
+    def __init__(self, events: Sequence[Event]) -> None:
+        self.events = tuple(events)
+        told = ", ".join(
+            f"{event.stream} {event.seq} ({event.body.TYPE.split('.')[2]})" for event in self.events[:5]
+        )
+        author = self.events[0].signed.statement.device if self.events[0].signed else "a revoked device"
+        super().__init__(f"{author} was revoked, and said something since that nobody has confirmed: {told}")

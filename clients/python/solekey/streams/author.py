@@ -23,6 +23,14 @@ MAX_ROUNDS: Final = 12
 Decide = Callable[[], Body | None]
 """Looks at the streams and returns what is to be said, or None when there is nothing (left) to say."""
 
+FindSigners = Callable[[Body], Mapping[Signer, SigningKey]]
+"""Finds the keys that sign a body besides the device's; may find more than its type asks for."""
+
+
+def find_no_signers(body: Body) -> Mapping[Signer, SigningKey]:  # noqa: ARG001  # the shape of FindSigners
+    """Find none: for what the device alone signs."""
+    return {}
+
 
 class Author:
     """This device's voice."""
@@ -35,14 +43,14 @@ class Author:
         self,
         decide: Decide,
         *,
-        co_signers: Mapping[Signer, SigningKey] | None = None,
+        signers: FindSigners = find_no_signers,
         besides: Mapping[str, Json] | None = None,
     ) -> Event | None:
         """Decide, sign, submit; again after a sync when the server has moved on.
 
         Args:
             decide: what to say, from the streams' present state.
-            co_signers: the keys that must sign besides the device's.
+            signers: finds the keys that must sign besides the device's.
             besides: members that travel beside the statement, such as a device's name.
 
         Returns:
@@ -56,7 +64,7 @@ class Author:
             body = decide()
             if body is None:
                 return None
-            signed = self._sign(body, co_signers or {})
+            signed = self._sign(body, signers(body))
             try:
                 return self._submit(signed, besides or {})
             except StaleError as refusal:
@@ -65,7 +73,7 @@ class Author:
                 self._streams.sync()
         raise AssertionError("the last round returns or raises")
 
-    def _sign(self, body: Body, co_signers: Mapping[Signer, SigningKey]) -> SignedStatement:
+    def _sign(self, body: Body, keys: Mapping[Signer, SigningKey]) -> SignedStatement:
         head = self._streams.head(body.STREAM)
         statement = Statement(
             account=self._connection.profile.account,
@@ -76,7 +84,7 @@ class Author:
             body=body,
         )
         message = statement.signing_bytes()
-        signatures = {signer: key.sign(message) for signer, key in co_signers.items()}
+        signatures = {signer: keys[signer].sign(message) for signer in body.SIGNERS - {Signer.DEVICE}}
         signatures[Signer.DEVICE] = self._connection.profile.device_key.sign(message)
         return SignedStatement(statement, signatures)
 

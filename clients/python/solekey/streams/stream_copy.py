@@ -1,7 +1,7 @@
 """One stream's verified copy on disk: the records' exact bytes, one a line, and what they fold to."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, Generic, TypeVar
+from typing import ClassVar, Final, Generic, TypeVar, cast
 
 from solekey.errors import ProfileError
 from solekey.profile.private_folder import PrivateFolder
@@ -11,7 +11,8 @@ from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.fields import decode_body
 from solekey_protocol.limits import MIB
-from solekey_protocol.statements import EMPTY_HEAD, Head
+from solekey_protocol.lineage import is_tied
+from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
 from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, VaultStream
 
 S = TypeVar("S", AuthStream, DevicesStream, VaultStream, RotationStream)
@@ -29,6 +30,8 @@ class StreamCopy(Generic[S]):
     state: S
     events: list[Event] = field(default_factory=list)
     pin: Head = EMPTY_HEAD
+    unjudged: list[tuple[SignedStatement, S]] = field(default_factory=list)
+    """Statements that other streams must bear out, each with what this stream was before it (lineage.md)."""
     _size_bytes: int = 0
 
     def __post_init__(self) -> None:
@@ -51,8 +54,7 @@ class StreamCopy(Generic[S]):
         try:
             for raw in whole.split(b"\n") if whole else []:
                 event = parse_event(raw)
-                self.state = self.state.evolve(event)
-                self.events.append(event)
+                self._advance(event, cast("S", self.state.evolve(event)))
         except ProtocolError as error:
             raise ProfileError(f"{self._file} is damaged: {error}") from error
         self._size_bytes += len(data) - len(cut)
@@ -63,10 +65,9 @@ class StreamCopy(Generic[S]):
     def follow(self, event: Event, devices: DevicesStream) -> None:
         """Verify the next event and follow it in memory. Raises ProtocolError."""
         if isinstance(self.state, AuthStream | DevicesStream):
-            self.state = self.state.apply(event)
+            self._advance(event, cast("S", self.state.apply(event)))
         else:
-            self.state = self.state.apply(event, devices)
-        self.events.append(event)
+            self._advance(event, cast("S", self.state.apply(event, devices)))
 
     def keep(self, events: list[Event]) -> None:
         """Append events that were followed to the file."""
@@ -74,6 +75,12 @@ class StreamCopy(Generic[S]):
             data = b"".join(event.raw + b"\n" for event in events)
             self.folder.append(self._file, data)
             self._size_bytes += len(data)
+
+    def _advance(self, event: Event, state: S) -> None:
+        if event.signed is not None and is_tied(event.body):
+            self.unjudged.append((event.signed, self.state))
+        self.state = state
+        self.events.append(event)
 
     @property
     def _file(self) -> str:

@@ -7,23 +7,35 @@
             the overlap is missing   -> RollbackError
             a new record             -> chain, signatures and transition are verified, then it is kept
     seen    what other devices signed to have seen must be here too, else RollbackError or HistoryForkError
+    judged  what other streams must bear out is compared with them, at the heads that its author saw
+    revoked what a revoked device said behind the back of its revocation counts only once a trusted device,
+            which knew of it, went on from there
     pin     heads.json: never go back behind it, also when the copies are deleted
 
 Spec: events.md §5, threat-model.md §4.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, Final
 
 from solekey.connection.connection import Connection
 from solekey.connection.transport import MAX_EVENTS_ANSWER_BYTES
-from solekey.errors import BadAnswerError, ForgedEventError, HistoryForkError, RollbackError
+from solekey.errors import (
+    BadAnswerError,
+    ForgedEventError,
+    HistoryForkError,
+    RollbackError,
+    UnconfirmedEventError,
+)
 from solekey.streams.stream_copy import StreamCopy
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import ForkError, ProtocolError
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.fields import encode_body
+from solekey_protocol.lineage import Account, verify_lineage
 from solekey_protocol.statements import EMPTY_HEAD, Head
 from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, VaultStream
 
@@ -46,6 +58,7 @@ class Streams:
         self._auth = StreamCopy(folder, AuthStream.start(account))
         self._vault = StreamCopy(folder, VaultStream.start(account))
         self._rotation = StreamCopy(folder, RotationStream.start(account))
+        self._confirming = False
         self._note_positions()
 
     @property
@@ -87,12 +100,38 @@ class Streams:
 
         Raises:
             EvidenceError: the server shows less, other, or forged records.
+            UnconfirmedEventError: a revoked device has said something since; see ``find_unconfirmed``.
         """
         wanted = [stream for stream in _ORDER if not only or stream in only]
         for stream in wanted:
             self.sync_one(stream)
-        for stream in wanted:
-            self._verify_seen(stream)
+        before: list[Head] = []
+        while before != (now := [self.head(stream) for stream in _ORDER]):
+            before = now
+            for stream in _ORDER:
+                self._verify_seen(stream)
+        self._judge()
+
+    @contextmanager
+    def confirming(self, confirming: bool = True) -> Iterator[None]:  # reads well where it stands
+        """Go on although a revoked device has said something since: for who looks at it and confirms it."""
+        before, self._confirming = self._confirming, confirming or self._confirming
+        try:
+            yield
+        finally:
+            self._confirming = before
+
+    def find_unconfirmed(self) -> list[Event]:
+        """Find what revoked devices said after their revocation's author had looked, and nobody confirmed."""
+        return [
+            event
+            for stream in (Stream.VAULT, Stream.ROTATION)
+            for device in self.devices.devices.values()
+            if device.revoked_at is not None
+            and self._copy(stream).state.chain.seen.get(Stream.DEVICES, EMPTY_HEAD).seq < device.revoked_at
+            for event in self.events(stream)[device.revocation_heads.get(stream, EMPTY_HEAD).seq :]
+            if event.signed is not None and event.signed.statement.device == device.certificate.device
+        ]
 
     def sync_one(self, stream: Stream) -> None:
         """Bring one copy up to date. Raises EvidenceError."""
@@ -197,6 +236,27 @@ class Streams:
             for event in new:
                 self._apply(copy, event)
             copy.keep(new)
+
+    def _judge(self) -> None:
+        """Verify what ties the streams together, for all that was followed and not judged yet.
+
+        Raises:
+            ForgedEventError: a statement that the other streams do not bear out.
+            UnconfirmedEventError: see ``find_unconfirmed``.
+        """
+        newest = Account(self.devices, self.vault, self.rotation)
+        for copy in (self._devices, self._vault, self._rotation):
+            for signed, before in copy.unjudged:
+                statement = signed.statement
+                try:
+                    verify_lineage(signed, replace(newest, **{copy.stream.value: before}))
+                except ProtocolError as error:
+                    place = f"{statement.stream} seq {statement.seq}"
+                    raise ForgedEventError(f"{place}: {error} [{error.code}]") from error
+            copy.unjudged.clear()
+        unconfirmed = self.find_unconfirmed()
+        if unconfirmed and not self._confirming:
+            raise UnconfirmedEventError(unconfirmed)
 
     def _verify_seen(self, stream: Stream) -> None:
         """Verify that what this stream's authors saw of the others is what we have."""

@@ -3,18 +3,27 @@
 Spec: keys.md §5.
 """
 
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
 from solekey.connection.connection import Connection
-from solekey.crypto import AccountSigningKey, DataKey, UserKey, WrapContext, WrappingKey, open_wrap
+from solekey.crypto import (
+    AccountSigningKey,
+    DataKey,
+    SigningKey,
+    UserKey,
+    WrapContext,
+    WrappingKey,
+    open_wrap,
+)
 from solekey.errors import ForgedEventError, TamperedWrapError, VaultError, WrongUserKeyError
 from solekey.streams.streams import Streams
 from solekey.vault.objects import parse_byte_list
-from solekey_protocol.events import Stream
-from solekey_protocol.events.vault import KeyWrapped
+from solekey_protocol.events import Body, Signer, Stream
+from solekey_protocol.events.vault import ItemsCommitted, KeyWrapped
 from solekey_protocol.ids import AccountId, Digest, KeyId, compute_digest
-from solekey_protocol.streams import LiveWrap
+from solekey_protocol.streams import WrapRecord
 from solekey_protocol.wrap import SecretKind
 
 
@@ -90,6 +99,14 @@ class Keyring:
         except KeyError as error:
             raise VaultError(f"there is no key for epoch {epoch}") from error
 
+    def find_signers(self, body: Body) -> Mapping[Signer, SigningKey]:
+        """Find the keys of this account that sign a body: the account key, and the commit key of its epoch."""
+        signers: dict[Signer, SigningKey] = {Signer.ACCOUNT: self.user_key.signing_key}
+        if Signer.COMMIT in body.SIGNERS and isinstance(body, ItemsCommitted | KeyWrapped):
+            data_key = self.data_key(body.epoch)
+            signers[Signer.COMMIT] = data_key.derive_commit_key(self._connection.profile.account)
+        return signers
+
     def load(self) -> None:
         """Open every live wrap of this user key.
 
@@ -103,7 +120,7 @@ class Keyring:
             if live.wrapped.epoch not in self._keys:
                 self._keys[live.wrapped.epoch] = self.open_wrap(live, stored)
 
-    def open_wrap(self, live: LiveWrap, stored: dict[Digest, bytes]) -> DataKey:
+    def open_wrap(self, live: WrapRecord, stored: dict[Digest, bytes]) -> DataKey:
         """Open one live wrap of the user key in use. Raises TamperedWrapError."""
         return open_live_wrap(live.wrapped, stored, self.user_key, self._connection.profile.account)
 
@@ -130,4 +147,8 @@ def open_live_wrap(
     place = WrapContext(
         account, wrapped.epoch, wrapped.wrap_version, wrapped.key_id, SecretKind(wrapped.secret)
     )
-    return open_wrap(user_key.wrapping_key, wrap, place)
+    data_key = open_wrap(user_key.wrapping_key, wrap, place)
+    if data_key.derive_commit_key(account).public_key != wrapped.commit_key:
+        data_key.wipe()
+        raise TamperedWrapError("commit key")  # another data key than the one that commits are signed under
+    return data_key

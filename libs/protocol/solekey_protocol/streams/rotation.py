@@ -37,7 +37,7 @@ class Phase(StrEnum):
 class Rotation:
     """A rotation, and the positions in the ``rotation`` stream at which its steps were said.
 
-    ``verified_vault`` is the position of the ``vault`` stream at which the new wraps were read back.
+    ``verified_vault`` and ``committed_vault`` are how much of the ``vault`` stream their authors had seen.
     """
 
     started: said.RotationStarted
@@ -47,6 +47,7 @@ class Rotation:
     verified_vault: int = 0
     committed: said.RotationCommitted | None = None
     committed_at: int | None = None
+    committed_vault: int = 0
     completed_at: int | None = None
     aborted_at: int | None = None
 
@@ -166,7 +167,10 @@ class RotationStream:
                 return self._with(verified)
             case said.RotationCommitted(rotation):
                 verified = self._require(rotation, Phase.VERIFIED)
-                return self._with(replace(verified, committed=body, committed_at=self.head.seq + 1))
+                committed = replace(
+                    verified, committed=body, committed_at=self.head.seq + 1, committed_vault=seen_vault
+                )
+                return self._with(committed)
             case said.RotationCompleted(rotation):
                 done = self._require(rotation, Phase.COMMITTED)
                 ended = self._with(replace(done, completed_at=self.head.seq + 1))

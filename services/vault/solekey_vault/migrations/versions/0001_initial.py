@@ -25,6 +25,7 @@ def _create_stores() -> None:
         sa.Column("body", sa.LargeBinary, nullable=False),
         sa.Column("claimed", sa.Boolean, nullable=False),
         sa.Column("stored_at", sa.String(24), nullable=False),
+        sa.Column("dropped_at", sa.String(24)),
         sa.PrimaryKeyConstraint("account", "digest", name="wraps_pk"),
     )
     op.create_table(
@@ -36,6 +37,7 @@ def _create_stores() -> None:
         sa.Column("large", sa.Boolean, nullable=False),
         sa.Column("claimed", sa.Boolean, nullable=False),
         sa.Column("stored_at", sa.String(24), nullable=False),
+        sa.Column("dropped_at", sa.String(24)),
         sa.PrimaryKeyConstraint("account", "digest", name="objects_pk"),
     )
     op.create_table(
