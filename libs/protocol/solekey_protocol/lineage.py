@@ -16,7 +16,7 @@ Pure: no clock, no I/O, no key. The folds must have followed at least to the cla
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from solekey_protocol.errors import GapError, LineageError
@@ -45,6 +45,16 @@ class Account:
     devices: DevicesStream
     vault: VaultStream
     rotation: RotationStream
+
+    def before(self, stream: DevicesStream | VaultStream | RotationStream) -> "Account":
+        """This account with one stream as it was before the statement in question."""
+        match stream:
+            case DevicesStream():
+                return replace(self, devices=stream)
+            case VaultStream():
+                return replace(self, vault=stream)
+            case RotationStream():
+                return replace(self, rotation=stream)
 
 
 def verify_lineage(signed: SignedStatement, account: Account) -> Statement:

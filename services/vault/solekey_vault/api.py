@@ -192,9 +192,8 @@ class VaultApi:
         account = request.authenticated.account
         with self.kernel.store.read() as uow:
             vault = self.kernel.streams.vault(uow, account)
-            digests = [
-                vault.wraps[place].wrapped.wrap for place in sorted(vault.wraps) if wanted(vault.wraps[place])
-            ]
+            ordered = [vault.wraps[place] for place in sorted(vault.wraps)]
+            digests = [wrap.wrapped.wrap for wrap in ordered if wanted(wrap)]
             bodies = read_wraps(uow.connection, account, digests)
         return cbor_response(200, {"wraps": [bodies[digest] for digest in digests if digest in bodies]})
 

@@ -141,8 +141,9 @@ class Shelf:
             )
 
     def drop(self, uow: UnitOfWork, account: AccountId, digests: Sequence[Digest]) -> int:
-        """Note that no commit names objects any more. They are deleted after the grace time, and can be read and
-        claimed again until then. Returns how many there were.
+        """Note that no commit names objects any more; returns how many there were.
+
+        They are deleted after the grace time; until then they can be read, and claimed again.
         """
         dropped = 0
         for page in pages(digests):

@@ -1,4 +1,4 @@
-"""The bytes of wraps: sent first, claimed by an event, kept for a grace time once retired. Spec: vault.md §6."""
+"""The bytes of wraps: sent, claimed by an event, kept for a grace time once retired. Spec: vault.md §6."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -55,7 +55,7 @@ class DeviceGoneError(DeviceError):
 
 
 class UnconfirmedEventError(DeviceError):
-    """A revoked device said something after its revocation was signed, and no trusted device has confirmed it.
+    """A revoked device said something after its revocation was signed, and nobody has confirmed it.
 
     It may have been on its way at that moment, or the server kept a statement back. Nothing is believed of it
     until a trusted device goes on after it.
@@ -66,8 +66,8 @@ class UnconfirmedEventError(DeviceError):
 
     code = "revoked_author"
     ADVICE = (
-        "Finish the revocation: run `solekey devices revoke DEVICE` again on a trusted device. It shows what the "
-        "device changed, and what was removed can be brought back with `solekey restore`."
+        "Finish the revocation: run `solekey devices revoke DEVICE` again on a trusted device. What the device "
+        "removed can be brought back with `solekey restore`."
     )
 
     def __init__(self, events: Sequence[Event]) -> None:

@@ -17,6 +17,8 @@ from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, 
 
 S = TypeVar("S", AuthStream, DevicesStream, VaultStream, RotationStream)
 
+AnyStream = AuthStream | DevicesStream | VaultStream | RotationStream
+
 _FOLDER: Final = "streams"
 
 
@@ -54,7 +56,7 @@ class StreamCopy(Generic[S]):
         try:
             for raw in whole.split(b"\n") if whole else []:
                 event = parse_event(raw)
-                self._advance(event, cast("S", self.state.evolve(event)))
+                self._advance(event, self.state.evolve(event))
         except ProtocolError as error:
             raise ProfileError(f"{self._file} is damaged: {error}") from error
         self._size_bytes += len(data) - len(cut)
@@ -65,9 +67,9 @@ class StreamCopy(Generic[S]):
     def follow(self, event: Event, devices: DevicesStream) -> None:
         """Verify the next event and follow it in memory. Raises ProtocolError."""
         if isinstance(self.state, AuthStream | DevicesStream):
-            self._advance(event, cast("S", self.state.apply(event)))
+            self._advance(event, self.state.apply(event))
         else:
-            self._advance(event, cast("S", self.state.apply(event, devices)))
+            self._advance(event, self.state.apply(event, devices))
 
     def keep(self, events: list[Event]) -> None:
         """Append events that were followed to the file."""
@@ -76,10 +78,10 @@ class StreamCopy(Generic[S]):
             self.folder.append(self._file, data)
             self._size_bytes += len(data)
 
-    def _advance(self, event: Event, state: S) -> None:
+    def _advance(self, event: Event, state: AnyStream) -> None:
         if event.signed is not None and is_tied(event.body):
             self.unjudged.append((event.signed, self.state))
-        self.state = state
+        self.state = cast("S", state)
         self.events.append(event)
 
     @property

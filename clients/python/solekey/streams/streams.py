@@ -17,7 +17,6 @@ Spec: events.md §5, threat-model.md §4.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, Final
 
 from solekey.connection.connection import Connection
@@ -249,7 +248,7 @@ class Streams:
             for signed, before in copy.unjudged:
                 statement = signed.statement
                 try:
-                    verify_lineage(signed, replace(newest, **{copy.stream.value: before}))
+                    verify_lineage(signed, newest.before(before))
                 except ProtocolError as error:
                     place = f"{statement.stream} seq {statement.seq}"
                     raise ForgedEventError(f"{place}: {error} [{error.code}]") from error

@@ -100,7 +100,7 @@ class Keyring:
             raise VaultError(f"there is no key for epoch {epoch}") from error
 
     def find_signers(self, body: Body) -> Mapping[Signer, SigningKey]:
-        """Find the keys of this account that sign a body: the account key, and the commit key of its epoch."""
+        """Find the keys that sign a body: the account key, and the commit key of its epoch."""
         signers: dict[Signer, SigningKey] = {Signer.ACCOUNT: self.user_key.signing_key}
         if Signer.COMMIT in body.SIGNERS and isinstance(body, ItemsCommitted | KeyWrapped):
             data_key = self.data_key(body.epoch)
@@ -150,5 +150,5 @@ def open_live_wrap(
     data_key = open_wrap(user_key.wrapping_key, wrap, place)
     if data_key.derive_commit_key(account).public_key != wrapped.commit_key:
         data_key.wipe()
-        raise TamperedWrapError("commit key")  # another data key than the one that commits are signed under
+        raise TamperedWrapError("commit_key")  # another data key than the one that commits are signed under
     return data_key
