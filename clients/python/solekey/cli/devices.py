@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 
 from solekey.cli.answers import ask_user_key, new_user_key_options, user_key_option
-from solekey.cli.items import unlocked
+from solekey.cli.items import end_partial, unlocked
 from solekey.cli.new_user_key import KitChoice, kit_options
 from solekey.cli.recovery import read_key_and_kit
-from solekey.cli.rotate import choose_new_user_key
+from solekey.cli.rotate import choose_new_user_key, describe_leftovers, tell_leftovers
 from solekey.cli.second_factor import factor_options
 from solekey.cli.state import Cli, pass_cli, state_options
 from solekey.cli.stored_key import describe_outcome, stored_key_follows
@@ -181,11 +181,14 @@ def revoke(
                 "exposed_items": revocation.exposed_items,
                 "epoch": revocation.epoch,
                 "words": revocation.describe(),
+                **describe_leftovers(revocation.left),
                 **describe_outcome(stored),
             }
         )
     else:
         state.console.print(revocation.describe())
+        tell_leftovers(revocation.left)
+    end_partial(revocation.left)
 
 
 def _ask_code() -> str:

@@ -46,12 +46,14 @@ def report_error(state: Cli, error: Exception) -> int:
             f"keep them there: solekey user-key store '{state.user_key_source}' --replace"
         )
     if state.as_json:
-        document = {"error": {"code": code, "message": str(error), "next": advice}}
+        about = error.about if isinstance(error, errors.SolekeyError) else {}
+        document = {"error": {"code": code, "message": str(error), "next": advice, **about}}
         click.echo(json.dumps(document, ensure_ascii=False), err=True)
         return exit_code
     click.echo(click.style("Error: ", fg="red", bold=True) + f"{error} [{code}]", err=True)
-    if advice:
-        click.echo(advice, err=True)
+    for line in (*getattr(error, "__notes__", ()), advice):
+        if line:
+            click.echo(line, err=True)
     if os.environ.get("SOLEKEY_DEBUG"):
         raise error
     return exit_code

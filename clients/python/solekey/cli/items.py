@@ -5,7 +5,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
@@ -18,11 +18,14 @@ from solekey.cli.state import ID_CHARS, Cli, pass_cli, state_options
 if TYPE_CHECKING:
     from solekey.progress import Progress
     from solekey.vault.directory import ItemInfo
+    from solekey.vault.unreadable import UnreadableItem
     from solekey.vault.vault import Item, Stored, Vault
 
 ByteRange = tuple[int | None, int | None]
 """First and last byte, as in HTTP: the last None to the end; the first None for so many bytes of the end."""
 
+SOME_UNREADABLE: Final = 10
+"""The exit code of what was done, but for items that cannot be read."""
 _RANGE: Final = re.compile(r"(\d{1,16})?-(\d{1,16})?", re.ASCII)
 _IN_MEMORY_BYTES: Final = 8 * 1024 * 1024
 """Up to this size an item is opened wholly before its first byte is printed: one part of ciphertext."""
@@ -134,7 +137,9 @@ def list_items(state: Cli, user_key: str | None) -> None:
     with unlocked(state, user_key) as vault:
         items = vault.list()
     if state.as_json:
-        state.emit({"items": [describe_item(info) for info in items]})
+        unreadable = [item.to_document() for item in items.unreadable]
+        state.emit({"items": [describe_item(info) for info in items], "unreadable": unreadable})
+        end_partial(items.unreadable)
         return
     from rich.table import Column, Table
 
@@ -144,6 +149,8 @@ def list_items(state: Cli, user_key: str | None) -> None:
         modified = info.modified.strftime("%Y-%m-%d %H:%M")
         table.add_row(info.name, info.type, str(info.version), f"{info.sealed_size:,}", modified, info.id)
     state.console.print(table)
+    tell_unreadable(items.unreadable)
+    end_partial(items.unreadable)
 
 
 @click.command()
@@ -154,11 +161,11 @@ def list_items(state: Cli, user_key: str | None) -> None:
 def remove(state: Cli, name: str, user_key: str | None) -> None:
     """Remove an item by NAME or id."""
     with unlocked(state, user_key) as vault:
-        info = vault.remove(name)
+        removed = vault.remove(name)
     if state.as_json:
-        state.emit({"removed": describe_item(info)})
+        state.emit({"removed": {"id": removed.id, "name": removed.name, "version": removed.version}})
     else:
-        state.tell(f"Removed {info.name}.")
+        state.tell(f"Removed {removed.name or removed.id}.")
 
 
 @contextmanager
@@ -181,6 +188,24 @@ def describe_item(info: "ItemInfo") -> dict[str, object]:
         "sealed_bytes": info.sealed_size,
         "modified": info.modified.isoformat(),
     }
+
+
+def tell_unreadable(unreadable: "Sequence[UnreadableItem]") -> None:
+    """Tell a person, one by one, which items cannot be read, and what to do about it."""
+    if not unreadable:
+        return
+    click.echo(f"{len(unreadable)} items cannot be read; the others are not affected:", err=True)
+    for item in unreadable:
+        click.echo(f"  {item.describe()}", err=True)
+    click.echo(
+        "Ask the operator to restore the objects, or remove an item by its id: solekey remove itm_…", err=True
+    )
+
+
+def end_partial(unreadable: "Sequence[UnreadableItem]") -> None:
+    """End with an exit code of its own when the command has done its work for all items but these."""
+    if unreadable:
+        click.get_current_context().exit(SOME_UNREADABLE)
 
 
 def _emit_stored(state: Cli, stored: "Stored") -> None:

@@ -1,12 +1,13 @@
 """``solekey rotate user-key``, ``data-key``, ``resume``, ``abort``, ``status`` and ``policy``."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from solekey.cli.answers import new_user_key_options, secret_option, user_key_option
-from solekey.cli.items import unlocked
+from solekey.cli.items import end_partial, unlocked
 from solekey.cli.new_user_key import KitChoice, keep_kit, kit_options, prepare_user_key
 from solekey.cli.second_factor import factor_options
 from solekey.cli.state import Cli, pass_cli, state_options
@@ -14,6 +15,7 @@ from solekey.cli.stored_key import describe_outcome, stored_key_follows
 
 if TYPE_CHECKING:
     from solekey.crypto import UserKey
+    from solekey.vault.unreadable import UnreadableItem
     from solekey.vault.vault import Vault
 
 _DEFAULT_DAYS = 365
@@ -63,17 +65,25 @@ def rotate_user_key(
 @state_options
 @pass_cli
 def rotate_data_key(state: Cli, user_key: str | None) -> None:
-    """Make a new data key and re-encrypt every item under it."""
+    """Make a new data key and re-encrypt every item under it.
+
+    An item that cannot be read stays under the old data key, which then stays, too, and is named (exit code
+    10). Once it was restored or removed, `solekey rotate resume` finishes the work.
+    """
     with unlocked(state, user_key) as vault:
+        from solekey.rotation.leftovers import find_leftovers
         from solekey.rotation.rotation import rekey_data
 
         with state.progress("re-encrypt", in_bytes=False) as progress:
             rotation = rekey_data(vault, progress=progress)
         epoch = vault.unlocked.streams.vault.epoch
+        left = find_leftovers(vault.unlocked)
     if state.as_json:
-        state.emit({"rotation": rotation, "epoch": epoch})
+        state.emit({"rotation": rotation, "epoch": epoch, **describe_leftovers(left)})
     else:
-        state.tell(f"Everything is under epoch {epoch} now.")
+        state.tell(f"Everything{' that can be read' if left else ''} is under epoch {epoch} now.")
+        tell_leftovers(left)
+    end_partial(left)
 
 
 @rotate.command()
@@ -84,18 +94,22 @@ def rotate_data_key(state: Cli, user_key: str | None) -> None:
 @state_options
 @pass_cli
 def resume(state: Cli, user_key: str | None, new_user_key: str | None) -> None:
-    """Go on with the open rotation, whichever device has started it."""
+    """Go on with the open rotation, whichever device has started it; then with items that were left."""
     with unlocked(state, user_key) as vault, state.progress("rotate", in_bytes=False) as progress:
         from solekey.crypto import UserKey
+        from solekey.rotation.leftovers import find_leftovers
         from solekey.rotation.rotation import resume_rotation
 
         key = UserKey.from_phrase(new_user_key) if new_user_key else None
         with stored_key_follows(state, vault, key) as stored:
             rotation = resume_rotation(vault, key, progress=progress)
+        left = find_leftovers(vault.unlocked)
     if state.as_json:
-        state.emit({"rotation": rotation, **describe_outcome(stored)})
+        state.emit({"rotation": rotation, **describe_leftovers(left), **describe_outcome(stored)})
     else:
         state.tell("Done." if rotation else "No rotation is open.")
+        tell_leftovers(left)
+    end_partial(left)
 
 
 @rotate.command()
@@ -159,6 +173,21 @@ def rotation_policy(state: Cli, user_key_days: int, data_key_days: int, user_key
         state.emit(document)
     else:
         state.tell(f"User key: {user_key_days} days. Data key: {data_key_days} days.")
+
+
+def describe_leftovers(left: "Sequence[UnreadableItem]") -> dict[str, object]:
+    """Describe for scripts what could not be re-encrypted."""
+    return {"unreadable": [item.to_document() for item in left]}
+
+
+def tell_leftovers(left: "Sequence[UnreadableItem]") -> None:
+    """Tell a person what could not be re-encrypted, and how to finish."""
+    if not left:
+        return
+    click.echo(f"{len(left)} items cannot be read and stay under the old data key, which stays for them:")
+    for item in left:
+        click.echo(f"  {item.describe()}")
+    click.echo("Once they are restored, or removed by their ids, finish with: solekey rotate resume")
 
 
 def choose_new_user_key(state: Cli, vault: "Vault", given: str | None, choice: KitChoice) -> "UserKey":

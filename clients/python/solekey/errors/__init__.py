@@ -36,7 +36,8 @@
     │   ├── HistoryForkError         fork_detected         shows another history; evidence is on disk
     │   ├── ForgedEventError         event_forged          a record that breaks the rules of its stream
     │   └── SwappedObjectError       object_swapped        other bytes than a signed commit names
-    │       └── LostObjectError      object_lost           ... or none at all
+    │       ├── LostObjectError      object_lost           ... or none at all
+    │       └── ChangeListError      change_list_unreadable  a commit's list: concerns every item
     ├── AccountError                                   the account's factors and sessions
     │   ├── FactorMissingError       factor_missing        no such second factor
     │   ├── SessionMissingError      session_missing       no such open session
@@ -47,6 +48,7 @@
     │   ├── ItemChangedError         item_changed          another device was faster
     │   ├── VersionGoneError         item_version_gone     what was being read is replaced and deleted
     │   ├── ContentionError          commit_contention     other devices were always faster
+    │   ├── EpochKeyMissingError     epoch_key_missing     no wrap opens the epoch of an item
     │   └── ForeignDeviceError       device_unknown        no such device in this account
     ├── DeviceError                  device_refused        a device of this account
     │   ├── DeviceCodeError          device_code_malformed
@@ -209,6 +211,7 @@ from solekey.errors.secrets import (
 )
 from solekey.errors.server import (
     BadAnswerError,
+    ChangeListError,
     EvidenceError,
     ForgedEventError,
     HistoryForkError,
@@ -229,6 +232,7 @@ from solekey.errors.transfers import (
 )
 from solekey.errors.vault import (
     ContentionError,
+    EpochKeyMissingError,
     ForeignDeviceError,
     ItemChangedError,
     ItemMissingError,
@@ -244,6 +248,7 @@ __all__ = [
     "AccountError",
     "ApproverNotTrustedError",
     "BadAnswerError",
+    "ChangeListError",
     "ContentSizeError",
     "ContentionError",
     "DeviceCodeError",
@@ -254,6 +259,7 @@ __all__ = [
     "DevicePendingError",
     "DiskFullError",
     "EmptyPasswordError",
+    "EpochKeyMissingError",
     "EvidenceError",
     "ExtraMissingError",
     "FactorMissingError",

@@ -7,7 +7,7 @@ from solekey.errors.base import SolekeyError
 OpenStage = Literal["header", "commitment", "chunk", "padding", "metadata"]
 """Where an envelope failed to open, in the order of the checks; for tests and vectors, not for users."""
 
-WrapStage = Literal["header", "place", "commitment", "tag"]
+WrapStage = Literal["header", "place", "commitment", "tag", "commit_key"]
 """Where a wrap failed to open, in the order of the checks; for tests and vectors, not for users."""
 
 

@@ -66,7 +66,7 @@ class UnconfirmedEventError(DeviceError):
 
     code = "revoked_author"
     ADVICE = (
-        "Finish the revocation: run `solekey devices revoke DEVICE` again on a trusted device. What the device "
+        "Finish the revocation: run `solekey devices revoke DEVICE` again on a trusted device. What it "
         "removed can be brought back with `solekey restore`."
     )
 

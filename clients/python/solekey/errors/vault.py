@@ -44,6 +44,13 @@ class ContentionError(VaultError):
     ADVICE = "Try again when the other devices are less busy; nothing was lost."
 
 
+class EpochKeyMissingError(VaultError):
+    """No live wrap opens the data key of an epoch that an item is sealed under."""
+
+    code = "epoch_key_missing"
+    ADVICE = "The item cannot be opened without that key: run an audit to see who retired its wrap."
+
+
 class ForeignDeviceError(VaultError):
     """There is no such device in this account."""
 

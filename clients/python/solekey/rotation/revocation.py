@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from solekey.crypto import UserKey
 from solekey.errors import ForeignDeviceError
 from solekey.progress import Progress, ignore_progress
+from solekey.rotation.leftovers import find_leftovers
 from solekey.rotation.rotation import abort_rotation, change_user_key, rekey_data, resume_rotation
 from solekey.vault.unlocked import UnlockedAccount
+from solekey.vault.unreadable import UnreadableItem
 from solekey.vault.vault import Vault
+from solekey_protocol.event import Event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.devices import DeviceRevoked, RevocationReason
 from solekey_protocol.events.fields import RotationKind
@@ -15,7 +18,7 @@ from solekey_protocol.events.rotation import AbortReason, RotationReason, Rotati
 from solekey_protocol.events.vault import KeyWrapped
 from solekey_protocol.ids import DeviceId
 from solekey_protocol.statements import EMPTY_HEAD
-from solekey_protocol.streams import DeviceStatus
+from solekey_protocol.streams import DeviceStatus, Phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,8 @@ class Revocation:
         known_epochs: the epochs whose data keys it may have kept: they open what was sealed before.
         exposed_items: how many live items it could read until then, and may have copied.
         epoch: the epoch that everything is sealed under now; its key was never on that device.
+        left: items that do not open and could not be re-encrypted: they stay under an epoch before it.
+        confirmed: what the device said while it was being revoked, and what now counts.
     """
 
     device: DeviceId
@@ -35,13 +40,18 @@ class Revocation:
     known_epochs: tuple[int, ...]
     exposed_items: int
     epoch: int
+    left: tuple[UnreadableItem, ...] = ()
+    confirmed: tuple[Event, ...] = ()
 
     def describe(self) -> str:
         """Say plainly what the device can and cannot do now."""
         if not self.was_trusted:
             return "The device was never trusted: it had no key. All its access is refused."
+        stored = "anything that is stored now"
+        if self.left:
+            stored = f"what is stored now, except {len(self.left)} items that could not be re-encrypted"
         return (
-            "The device is refused everywhere, and no key that it had opens anything that is stored now. "
+            f"The device is refused everywhere, and no key that it had opens {stored}. "
             f"What it had read before, it may have kept: up to {self.exposed_items} items as they were then."
         )
 
@@ -72,7 +82,9 @@ def revoke_device(
         status = unlocked.streams.devices.devices[device].status
         return None if status is DeviceStatus.REVOKED else DeviceRevoked(device, reason)
 
-    unlocked.author.say(decide)
+    unlocked.say(decide)
+    unlocked.streams.sync()
+    confirmed = tuple(unlocked.streams.find_unconfirmed())
     revoked = unlocked.streams.devices.devices[device]
     _finish_open(vault, new_user_key, progress)
     if not _rotated_since(unlocked, RotationKind.USER_KEY, revoked.revoked_at or 0):
@@ -86,6 +98,8 @@ def revoke_device(
         _find_known_epochs(unlocked, revoked.revoked_at or 0) if was_trusted else (),
         exposed if was_trusted else 0,
         unlocked.streams.vault.epoch,
+        find_leftovers(unlocked),
+        confirmed,
     )
 
 
@@ -105,7 +119,9 @@ def _finish_open(vault: Vault, new_user_key: UserKey, progress: Progress) -> Non
     started = rotation.started
     in_force = unlocked.streams.devices.key_id == started.to_key_id
     ours = new_user_key.derive_key_id(unlocked.account) == started.to_key_id
-    if in_force or started.kind is RotationKind.DATA_KEY:
+    if started.kind is RotationKind.DATA_KEY and rotation.phase is not Phase.COMMITTED:
+        abort_rotation(vault, AbortReason.SUPERSEDED)  # the device may know its data key
+    elif in_force or started.kind is RotationKind.DATA_KEY:
         resume_rotation(vault, progress=progress)
     elif ours:
         copy = UserKey(new_user_key.expose())

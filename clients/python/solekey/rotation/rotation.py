@@ -6,10 +6,12 @@ it stands and does the next step (`rotation_plan`). Spec: rotation.md §3.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Final
 
-from solekey.crypto import DataKey, UserKey
+from solekey.crypto import DataKey, SigningKey, UserKey
 from solekey.errors import NewUserKeyNeededError, ReadBackError, RotationError
 from solekey.progress import Progress, ignore_progress
+from solekey.rotation.leftovers import retire_wraps, settle_leftovers
 from solekey.rotation.rekey import find_old_items, rekey_items
 from solekey.rotation.rotation_plan import (
     Situation,
@@ -23,8 +25,9 @@ from solekey.vault.keyring import UnlockedUserKey
 from solekey.vault.unlocked import UnlockedAccount
 from solekey.vault.vault import Vault
 from solekey.vault.wrapping import read_back, store_wrap
+from solekey_protocol.change_list import Change
 from solekey_protocol.events import Body, Signer, Stream
-from solekey_protocol.events.devices import AccountKeyChanged
+from solekey_protocol.events.devices import AccountKeyChanged, KeyChangeAbandoned
 from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.events.rotation import (
     AbortReason,
@@ -36,9 +39,12 @@ from solekey_protocol.events.rotation import (
     RotationStarted,
     RotationVerified,
 )
-from solekey_protocol.events.vault import KeyWrapped, ObjectsPurged, WrapRetired
+from solekey_protocol.events.vault import KeyWrapped, ObjectsPurged
 from solekey_protocol.ids import RAW_ID_BYTES, RotationId
-from solekey_protocol.streams import LiveWrap, Rotation, derive_wraps_digest
+from solekey_protocol.streams import Outcome, Rotation, WrapRecord, derive_wraps_digest
+
+_MAX_STARTS: Final = 4
+"""Data re-keys that are begun in turn: an epoch that another one has begun is not taken over."""
 
 
 def change_user_key(
@@ -58,7 +64,12 @@ def change_user_key(
     """
     next_key = UnlockedUserKey(new_user_key, vault.unlocked.account)
     run = _Run(vault.unlocked, next_key, progress)
-    return run.start(RotationKind.USER_KEY, reason)
+    rotation = run.start(RotationKind.USER_KEY, reason)
+    if not run.was_completed(rotation):
+        raise RotationError(
+            "another device gave this change up: the old user key stays in force"
+        )
+    return rotation
 
 
 def rekey_data(
@@ -69,10 +80,18 @@ def rekey_data(
 ) -> RotationId:
     """Make a new data key and re-encrypt every item under it, then retire the old one and its ciphertext.
 
+    An item that does not open stays under its old epoch, whose key then stays, too; `find_leftovers` lists
+    them. Once they were restored or removed, `resume_rotation` finishes the work.
+
     Raises:
         RotationError: another rotation is open; resume it first.
     """
-    return _Run(vault.unlocked, None, progress).start(RotationKind.DATA_KEY, reason)
+    run = _Run(vault.unlocked, None, progress)
+    for _ in range(_MAX_STARTS):
+        rotation = run.start(RotationKind.DATA_KEY, reason)
+        if run.was_completed(rotation):
+            return rotation
+    raise RotationError("other devices have given every attempt up; try again")
 
 
 def resume_rotation(
@@ -80,20 +99,25 @@ def resume_rotation(
 ) -> RotationId | None:
     """Go on with the open rotation, whoever started it, to its end. None: there is none.
 
+    Then what an earlier re-key could not open is tried again, and old keys that nothing needs are retired.
+
     Raises:
         NewUserKeyNeededError: a user key change that is not yet made needs the new phrase.
     """
     vault.unlocked.streams.sync()
     rotation = vault.unlocked.streams.rotation.open
-    if rotation is None:
-        return None
-    next_key = UnlockedUserKey(new_user_key, vault.unlocked.account) if new_user_key else None
-    _Run(vault.unlocked, next_key, progress).finish()
-    return rotation.started.rotation
+    if rotation is not None:
+        next_key = UnlockedUserKey(new_user_key, vault.unlocked.account) if new_user_key else None
+        _Run(vault.unlocked, next_key, progress).finish()
+    settle_leftovers(vault.unlocked, progress)
+    return rotation.started.rotation if rotation else None
 
 
 def abort_rotation(vault: Vault, reason: AbortReason = AbortReason.USER_REQUEST) -> RotationId | None:
     """Give up the open rotation; the key in force stays. None: there is none.
+
+    A user key change is given up in the devices stream, where it would also take over: exactly one of the two
+    happens, whatever is on its way from another device.
 
     Raises:
         RotationError: the new key is in force already; resume it instead.
@@ -104,20 +128,34 @@ def abort_rotation(vault: Vault, reason: AbortReason = AbortReason.USER_REQUEST)
     if rotation is None:
         return None
     started = rotation.started
-    if unlocked.streams.devices.key_id != started.from_key_id:
-        raise RotationError("the new user key is in force already: there is no way back")
     if started.kind is RotationKind.USER_KEY:
-        _retire(unlocked, lambda: unlocked.streams.vault.live_wraps(started.to_key_id))
-    unlocked.author.say(
+        _abandon(unlocked, started)
+        _Run(unlocked, None, ignore_progress, abort_reason=reason).finish()
+        return started.rotation
+    unlocked.say(
         lambda: RotationAborted(started.rotation, reason) if _is_open(unlocked, started.rotation) else None
     )
     return started.rotation
 
 
+def _abandon(unlocked: UnlockedAccount, started: RotationStarted) -> None:
+    """Decide that a user key change never takes over. Raises RotationError: it has."""
+
+    def decide() -> KeyChangeAbandoned | None:
+        decision = unlocked.streams.devices.decisions.get(started.rotation)
+        if decision is None:
+            return KeyChangeAbandoned(started.rotation, started.to_key_id)
+        if decision.outcome is Outcome.TAKEN:
+            raise RotationError("the new user key is in force already: there is no way back")
+        return None
+
+    unlocked.say(decide)
+
+
 def set_policy(vault: Vault, *, user_key_max_age_days: int, data_key_max_age_days: int) -> PolicySet:
     """Say how old the keys may become before a rotation is due."""
     policy = PolicySet(user_key_max_age_days, data_key_max_age_days)
-    vault.unlocked.author.say(lambda: policy if vault.unlocked.streams.rotation.policy != policy else None)
+    vault.unlocked.say(lambda: policy if vault.unlocked.streams.rotation.policy != policy else None)
     return policy
 
 
@@ -128,6 +166,8 @@ class _Run:
     unlocked: UnlockedAccount
     next_key: UnlockedUserKey | None
     progress: Progress
+    left: frozenset[Change] = frozenset()
+    abort_reason: AbortReason = AbortReason.SUPERSEDED
 
     def start(self, kind: RotationKind, reason: RotationReason) -> RotationId:
         self.unlocked.streams.sync()
@@ -145,9 +185,13 @@ class _Run:
             to_epoch = epoch if kind is RotationKind.USER_KEY else epoch + 1
             return RotationStarted(rotation, kind, reason, key_id, to_key_id, epoch, to_epoch)
 
-        self.unlocked.author.say(decide)
+        self.unlocked.say(decide)
         self.finish()
         return rotation
+
+    def was_completed(self, rotation: RotationId) -> bool:
+        """Whether a rotation came to its end; another device may have given it up."""
+        return rotation in self.unlocked.streams.rotation.completed
 
     def finish(self) -> None:
         """Do step after step until the rotation is completed."""
@@ -160,8 +204,10 @@ class _Run:
         if rotation is None:
             return None
         self.unlocked.index.catch_up()
-        old = find_old_items(self.unlocked, rotation.started.to_epoch)
-        return Situation(rotation, streams.devices, streams.vault, streams.events(Stream.VAULT), len(old))
+        old = set(find_old_items(self.unlocked, rotation.started.to_epoch)) - self.left
+        sealed = frozenset(change.epoch for change in self.unlocked.index.items.values())
+        events = streams.events(Stream.VAULT)
+        return Situation(rotation, streams.devices, streams.vault, events, len(old), sealed)
 
     def _do(self, step: Step, situation: Situation) -> None:
         started = situation.started
@@ -174,11 +220,13 @@ class _Run:
                 self._read_back(situation)
                 self._change_key()
             case Step.REKEY:
-                rekey_items(self.unlocked, started.to_epoch, self.progress)
+                self.left = rekey_items(self.unlocked, started.to_epoch, self.progress)
             case Step.SNAPSHOT:
                 self.unlocked.committer.commit_snapshot()
             case Step.RETIRE:
-                _retire(self.unlocked, self._find_retirable)
+                retire_wraps(self.unlocked, self._find_retirable)
+            case Step.ABORT:
+                self._say(step, lambda now: RotationAborted(now.started.rotation, self.abort_reason))
             case Step.VERIFY | Step.COMMIT | Step.PURGE | Step.COMPLETE:
                 if step is Step.VERIFY:
                     self._read_back(situation)
@@ -188,7 +236,7 @@ class _Run:
         self,
         step: Step,
         build: Callable[[Situation], Body],
-        co_signers: dict[Signer, UnlockedUserKey] | None = None,
+        more_signers: Mapping[Signer, SigningKey] | None = None,
     ) -> None:
         """Say a step's body while the step is still what comes next."""
 
@@ -196,8 +244,13 @@ class _Run:
             now = self._look()
             return build(now) if now is not None and plan_next(now) is step else None
 
-        keys = {signer: key.signing_key for signer, key in (co_signers or {}).items()}
-        self.unlocked.author.say(decide, co_signers=keys)
+        def find_signers(body: Body) -> Mapping[Signer, SigningKey]:
+            given = more_signers or {}
+            if {Signer.DEVICE, *given} >= body.SIGNERS:
+                return given
+            return {**self.unlocked.keyring.find_signers(body), **given}
+
+        self.unlocked.author.say(decide, signers=find_signers)
 
     def _target_key(self, rotation: Rotation) -> UnlockedUserKey:
         """The user key that the rotation goes to."""
@@ -210,7 +263,8 @@ class _Run:
         def build(now: Situation) -> KeyWrapped:
             data_key = self.unlocked.keyring.data_key(find_unwrapped(now)[0])
             target = self._target_key(now.rotation)
-            return store_wrap(self.unlocked.connection, self.unlocked.streams, target, data_key)
+            rotation = now.started.rotation
+            return store_wrap(self.unlocked.connection, self.unlocked.streams, target, data_key, rotation)
 
         self._say(Step.WRAP, build)
 
@@ -218,9 +272,13 @@ class _Run:
         unlocked = self.unlocked
         user_key = unlocked.keyring.user_key
         with DataKey.make(epoch, unlocked.connection.runtime.random) as data_key:
-            self._say(
-                Step.WRAP, lambda _: store_wrap(unlocked.connection, unlocked.streams, user_key, data_key)
-            )
+
+            def build(now: Situation) -> KeyWrapped:
+                rotation = now.started.rotation
+                return store_wrap(unlocked.connection, unlocked.streams, user_key, data_key, rotation)
+
+            commit_key = data_key.derive_commit_key(unlocked.account)
+            self._say(Step.WRAP, build, {Signer.ACCOUNT: user_key.signing_key, Signer.COMMIT: commit_key})
 
     def _read_back(self, situation: Situation) -> None:
         """Read back, open and compare every wrap that the rotation has made. Raises ReadBackError."""
@@ -247,12 +305,15 @@ class _Run:
 
         if self.next_key is None:
             raise NewUserKeyNeededError("the new user key is needed to sign the change")
-        signers = {Signer.ACCOUNT: self.unlocked.keyring.user_key, Signer.NEXT_ACCOUNT: self.next_key}
+        signers: dict[Signer, SigningKey] = {
+            Signer.ACCOUNT: self.unlocked.keyring.user_key.signing_key,
+            Signer.NEXT_ACCOUNT: self.next_key.signing_key,
+        }
         self._say(Step.CHANGE_KEY, build, signers)
         if self.unlocked.streams.devices.key_id == self.next_key.key_id:
             self.unlocked.keyring.replace_user_key(self.next_key)
 
-    def _find_retirable(self) -> list[LiveWrap]:
+    def _find_retirable(self) -> list[WrapRecord]:
         now = self._look()
         return find_retirable(now) if now is not None and plan_next(now) is Step.RETIRE else []
 
@@ -264,25 +325,11 @@ def _build_verified(now: Situation) -> RotationVerified:
 
 _SAID: Mapping[Step, Callable[[Situation], Body]] = {
     Step.VERIFY: _build_verified,
-    Step.COMMIT: lambda now: RotationCommitted(now.started.rotation),
+    Step.COMMIT: lambda now: RotationCommitted(now.started.rotation, now.left_epochs),
     Step.PURGE: lambda now: ObjectsPurged(now.vault.last_snapshot),
     Step.COMPLETE: lambda now: RotationCompleted(now.started.rotation),
 }
 """The steps that are nothing but a statement."""
-
-
-def _retire(unlocked: UnlockedAccount, find: Callable[[], list[LiveWrap]]) -> None:
-    """Retire what ``find`` finds, one after the other, until it finds nothing more."""
-
-    def decide() -> WrapRetired | None:
-        found = find()
-        if not found:
-            return None
-        wrapped = found[0].wrapped
-        return WrapRetired(wrapped.secret, wrapped.epoch, wrapped.wrap_version, wrapped.wrap)
-
-    while unlocked.author.say(decide) is not None:
-        pass
 
 
 def _is_open(unlocked: UnlockedAccount, rotation: RotationId) -> bool:

@@ -93,7 +93,7 @@ class Committer:
             own[self.objects.put(encoded)] = encoded
             return self._build(kind, epoch, changes, encoded)
 
-        event = self.author.say(decide)
+        event = self.author.say(decide, signers=self.keyring.find_signers)
         self.index.catch_up(own)
         epoch = event.body.epoch if event and isinstance(event.body, ItemsCommitted) else 0
         return [self._conclude(entry, epoch) for entry in pending]
@@ -109,7 +109,7 @@ class Committer:
             own[self.objects.put(encoded)] = encoded
             return self._build(CommitKind.SNAPSHOT, self.streams.vault.epoch, changes, encoded)
 
-        self.author.say(decide)
+        self.author.say(decide, signers=self.keyring.find_signers)
         self.index.catch_up(own)
 
     def _build(
@@ -149,7 +149,7 @@ class Committer:
         entry.draft, entry.sealed = draft.copy_for_conflict(item, name), {}
 
     def _is_taken(self, name: str) -> bool:
-        return bool(self.directory.find_all(name))
+        return self.directory.is_taken(name)
 
     def _seal(self, pending: Sequence[_Pending], epoch: int, progress: Progress) -> None:
         unsealed = [entry for entry in pending if entry.draft is not None and epoch not in entry.sealed]

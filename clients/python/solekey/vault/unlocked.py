@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from typing import Self
 
 from solekey.connection.connection import Connection
-from solekey.streams.author import Author
+from solekey.streams.author import Author, Decide
 from solekey.streams.streams import Streams
 from solekey.vault.commits import Committer
 from solekey.vault.directory import Directory
 from solekey.vault.item_index import ItemIndex
 from solekey.vault.keyring import Keyring
 from solekey.vault.objects import ObjectStore
+from solekey.vault.unreadable import UnreadableItems
 from solekey.vault.uploader import Uploader
+from solekey_protocol.event import Event
 from solekey_protocol.ids import AccountId
 
 
@@ -26,6 +28,7 @@ class UnlockedAccount:
     objects: ObjectStore
     index: ItemIndex
     directory: Directory
+    unreadable: UnreadableItems
     committer: Committer
 
     @classmethod
@@ -34,7 +37,8 @@ class UnlockedAccount:
         profile, random = connection.profile, connection.runtime.random
         objects = ObjectStore(connection)
         index = ItemIndex(streams, objects, profile.folder)
-        directory = Directory(profile.account, index, objects, keyring)
+        unreadable = UnreadableItems(streams, index)
+        directory = Directory(profile.account, index, objects, keyring, unreadable)
         uploader = Uploader(objects, profile.folder, profile.account, random)
         committer = Committer(
             author,
@@ -47,7 +51,11 @@ class UnlockedAccount:
             random,
             profile.details.device_name,
         )
-        return cls(connection, streams, author, keyring, objects, index, directory, committer)
+        return cls(connection, streams, author, keyring, objects, index, directory, unreadable, committer)
+
+    def say(self, decide: Decide) -> Event | None:
+        """Say something for this device, signed by the account's keys where its type asks for them."""
+        return self.author.say(decide, signers=self.keyring.find_signers)
 
     @property
     def account(self) -> AccountId:
