@@ -217,13 +217,19 @@ def _verify_retirement(statement: Statement, account: Account) -> None:
         other
         for other in account.vault.live_wraps(current.key_id if current else None)
         if (other.wrapped.secret, other.wrapped.epoch) == (body.secret, body.epoch)
-        and any(
-            rotation.is_verified_at(seen_rotation) and rotation.proves(other)
-            for rotation in account.rotation.rotations
-        )
+        and _was_shown_to_open(other, account.rotation, seen_rotation)
     ]
     if not successors:
         raise LineageError("wrap_in_use", "no wrap under the account's user key was shown to open")
+
+
+def _was_shown_to_open(wrap: WrapRecord, rotation: RotationStream, seq: int) -> bool:
+    """Whether a wrap was read back, opened and compared: by a verified rotation, or as a repair.
+
+    A repair names no rotation; who signs it has both keys, and reads it back before the old wrap goes.
+    """
+    repairs = wrap.wrapped.rotation is None and wrap.wrapped.wrap_version > 1
+    return repairs or any(each.is_verified_at(seq) and each.proves(wrap) for each in rotation.rotations)
 
 
 def _was_rekeyed_away(account: Account, epoch: int, seq: int) -> bool:

@@ -14,11 +14,11 @@ from solekey_protocol.event import Event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.devices import DeviceRevoked, RevocationReason
 from solekey_protocol.events.fields import RotationKind
-from solekey_protocol.events.rotation import AbortReason, RotationReason, RotationStarted
+from solekey_protocol.events.rotation import AbortReason, RotationReason
 from solekey_protocol.events.vault import KeyWrapped
 from solekey_protocol.ids import DeviceId
 from solekey_protocol.statements import EMPTY_HEAD
-from solekey_protocol.streams import DeviceStatus, Phase
+from solekey_protocol.streams import DeviceStatus, Phase, Rotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def revoke_device(
     unlocked.streams.sync()
     confirmed = tuple(unlocked.streams.find_unconfirmed())
     revoked = unlocked.streams.devices.devices[device]
-    _finish_open(vault, new_user_key, progress)
+    _finish_open(vault, new_user_key, revoked.revoked_at or 0, progress)
     if not _rotated_since(unlocked, RotationKind.USER_KEY, revoked.revoked_at or 0):
         change_user_key(vault, new_user_key, reason=RotationReason.REVOCATION, progress=progress)
     if not _rotated_since(unlocked, RotationKind.DATA_KEY, revoked.revoked_at or 0):
@@ -110,8 +110,12 @@ def _verify_target(unlocked: UnlockedAccount, device: DeviceId) -> None:
         raise ForeignDeviceError(f"{device} is no device of this account")
 
 
-def _finish_open(vault: Vault, new_user_key: UserKey, progress: Progress) -> None:
-    """Finish the rotation that is open; give up a user key change to a key that nobody here knows."""
+def _finish_open(vault: Vault, new_user_key: UserKey, revoked_at: int, progress: Progress) -> None:
+    """Finish the rotation that is open, or give it up.
+
+    Given up are a user key change to a key that nobody here knows, and a re-key whose data key the revoked
+    device may know, since whoever began it did not know of the revocation.
+    """
     unlocked = vault.unlocked
     rotation = unlocked.streams.rotation.open
     if rotation is None:
@@ -119,8 +123,9 @@ def _finish_open(vault: Vault, new_user_key: UserKey, progress: Progress) -> Non
     started = rotation.started
     in_force = unlocked.streams.devices.key_id == started.to_key_id
     ours = new_user_key.derive_key_id(unlocked.account) == started.to_key_id
-    if started.kind is RotationKind.DATA_KEY and rotation.phase is not Phase.COMMITTED:
-        abort_rotation(vault, AbortReason.SUPERSEDED)  # the device may know its data key
+    known = _was_begun_knowing(unlocked, rotation, revoked_at)
+    if started.kind is RotationKind.DATA_KEY and rotation.phase is not Phase.COMMITTED and not known:
+        abort_rotation(vault, AbortReason.SUPERSEDED)
     elif in_force or started.kind is RotationKind.DATA_KEY:
         resume_rotation(vault, progress=progress)
     elif ours:
@@ -140,10 +145,15 @@ def _find_known_epochs(unlocked: UnlockedAccount, revoked_at: int) -> tuple[int,
 
 def _rotated_since(unlocked: UnlockedAccount, kind: RotationKind, revoked_at: int) -> bool:
     """Whether a rotation of this kind was begun by somebody who knew of the revocation, and is completed."""
-    for event in unlocked.streams.events(Stream.ROTATION):
-        body = event.body
-        if isinstance(body, RotationStarted) and body.kind is kind and event.signed is not None:
-            seen = event.signed.statement.heads.get(Stream.DEVICES, EMPTY_HEAD)
-            if seen.seq >= revoked_at and body.rotation in unlocked.streams.rotation.completed:
-                return True
-    return False
+    return any(
+        rotation.started.kind is kind
+        and rotation.completed_at is not None
+        and _was_begun_knowing(unlocked, rotation, revoked_at)
+        for rotation in unlocked.streams.rotation.rotations
+    )
+
+
+def _was_begun_knowing(unlocked: UnlockedAccount, rotation: Rotation, revoked_at: int) -> bool:
+    """Whether who began a rotation knew of the revocation."""
+    signed = unlocked.streams.events(Stream.ROTATION)[rotation.started_at - 1].signed
+    return signed is not None and signed.statement.heads.get(Stream.DEVICES, EMPTY_HEAD).seq >= revoked_at

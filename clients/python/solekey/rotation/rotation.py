@@ -66,9 +66,7 @@ def change_user_key(
     run = _Run(vault.unlocked, next_key, progress)
     rotation = run.start(RotationKind.USER_KEY, reason)
     if not run.was_completed(rotation):
-        raise RotationError(
-            "another device gave this change up: the old user key stays in force"
-        )
+        raise RotationError("another device gave this change up: the old user key stays in force")
     return rotation
 
 

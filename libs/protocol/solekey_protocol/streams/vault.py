@@ -149,8 +149,8 @@ class VaultStream:
                 raise TransitionError(f"{body.TYPE} does not belong to the vault stream")
 
     def _wrap(self, body: said.KeyWrapped, at: Timestamp) -> "VaultStream":
-        if body.epoch not in (self.epoch, self.epoch + 1) and not self._is_live(body.secret, body.epoch):
-            raise TransitionError(f"epoch {body.epoch} is neither live nor the next after {self.epoch}")
+        if body.epoch not in self.commit_keys and body.epoch != self.epoch + 1:
+            raise TransitionError(f"epoch {body.epoch} is neither known nor the next after {self.epoch}")
         secret = (body.secret, body.epoch)
         expected = self.versions.get(secret, 0) + 1
         if body.wrap_version != expected:
@@ -189,8 +189,3 @@ class VaultStream:
         if body.kind is said.CommitKind.SNAPSHOT:
             snapshots = (*snapshots, Snapshot(body.commit, self.head.seq + 1))
         return replace(self, last_commit=body.commit, snapshots=snapshots)
-
-    def _is_live(self, secret: SecretKind, epoch: int) -> bool:
-        return any(
-            place[:2] == (secret, epoch) and wrap.retired_at is None for place, wrap in self.wraps.items()
-        )
