@@ -77,3 +77,10 @@ class ReadBackError(RotationError):
 
     code = "wrap_read_back"
     ADVICE = "The old key is still in force and nothing is lost: try again; if it fails again, run an audit."
+
+
+class RepairFailedError(VaultError):
+    """The words that were given open nothing that is missing."""
+
+    code = "repair_failed"
+    ADVICE = "Try the words of every earlier recovery kit; retired keys are kept for the grace time only."

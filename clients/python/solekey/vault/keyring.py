@@ -103,6 +103,10 @@ class Keyring:
         except KeyError as error:
             raise EpochKeyMissingError(f"there is no key for epoch {epoch}") from error
 
+    def opens(self, epoch: int) -> bool:
+        """Whether the data key of an epoch could be opened."""
+        return epoch in self._keys
+
     def find_signers(self, body: Body) -> Mapping[Signer, SigningKey]:
         """Find the keys that sign a body: the account key, and the commit key of its epoch."""
         signers: dict[Signer, SigningKey] = {Signer.ACCOUNT: self.user_key.signing_key}
@@ -137,9 +141,12 @@ class Keyring:
         return open_live_wrap(live.wrapped, stored, self.user_key, self._connection.profile.account)
 
 
-def fetch_wraps(connection: Connection) -> dict[Digest, bytes]:
-    """Fetch the live wraps, by the digest of their bytes: what the server calls them counts for nothing."""
-    answer = connection.call(Stream.VAULT, "GET", "wraps")
+def fetch_wraps(connection: Connection, *, retired: bool = False) -> dict[Digest, bytes]:
+    """Fetch the live wraps, or the retired ones whose grace time is not over, by the digest of their bytes.
+
+    What the server calls them counts for nothing.
+    """
+    answer = connection.call(Stream.VAULT, "GET", "wraps/retired" if retired else "wraps")
     found = [wrap for wrap in parse_byte_list(answer.body, "wraps") if isinstance(wrap, bytes)]
     return {compute_digest(wrap): wrap for wrap in found}
 
