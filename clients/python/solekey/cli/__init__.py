@@ -33,6 +33,7 @@ _HOMES: Final = {
     "factors": "solekey.cli.factors",
     "password": "solekey.cli.password",
     "rotate": "solekey.cli.rotate",
+    "repair": "solekey.cli.repair",
     "user-key": "solekey.cli.user_key",
     "recovery": "solekey.cli.recovery",
     "events": "solekey.cli.events",

@@ -159,7 +159,7 @@ def revoke(
     user key's recovery kit is saved, and its words are entered again from it, before anything happens. Run
     it again after an interruption, with the new words (`--new-user-key`).
     """
-    with unlocked(state, user_key) as vault:
+    with unlocked(state, user_key, confirming=True) as vault:
         from solekey.rotation.revocation import revoke_device
         from solekey_protocol.events.devices import RevocationReason
 

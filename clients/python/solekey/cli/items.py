@@ -172,9 +172,12 @@ def remove(state: Cli, name: str, user_key: str | None) -> None:
 def unlocked(state: Cli, user_key: str | None, *, confirming: bool = False) -> "Iterator[Vault]":
     """Open the session and unlock the vault."""
     state.verify_logged_in()
-    with ask_user_key(user_key) as key, state.open_session() as session:
-        with session.unlock(key, confirming=confirming) as vault:
-            yield vault
+    with (
+        ask_user_key(user_key) as key,
+        state.open_session() as session,
+        session.unlock(key, confirming=confirming) as vault,
+    ):
+        yield vault
 
 
 def describe_item(info: "ItemInfo") -> dict[str, object]:

@@ -95,7 +95,10 @@ def rotate_data_key(state: Cli, user_key: str | None) -> None:
 @pass_cli
 def resume(state: Cli, user_key: str | None, new_user_key: str | None) -> None:
     """Go on with the open rotation, whichever device has started it; then with items that were left."""
-    with unlocked(state, user_key) as vault, state.progress("rotate", in_bytes=False) as progress:
+    with (
+        unlocked(state, user_key, confirming=True) as vault,
+        state.progress("rotate", in_bytes=False) as progress,
+    ):
         from solekey.crypto import UserKey
         from solekey.rotation.leftovers import find_leftovers
         from solekey.rotation.rotation import resume_rotation

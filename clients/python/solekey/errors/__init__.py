@@ -55,7 +55,8 @@
     │   ├── DeviceCodeMismatchError  device_code_mismatch  no device that waits has this code
     │   ├── DevicePendingError       device_pending        not approved while it was waited for
     │   ├── ApproverNotTrustedError  approver_not_trusted
-    │   └── DeviceGoneError          device_gone           another device revoked it meanwhile
+    │   ├── DeviceGoneError          device_gone           another device revoked it meanwhile
+    │   └── UnconfirmedEventError    revoked_author        a revoked device spoke, and nobody has confirmed it
     ├── TransferError                transfer_failed       a file on its way up or down
     │   ├── SourceError              source_unusable       a folder, not readable, not a file
     │   ├── TargetError              target_unusable       a folder, not writable, not a file

@@ -1,4 +1,4 @@
-"""Finds the way back to data keys that no wrap under the account's user key opens any more. Spec: rotation.md §7.
+"""Finds the way back to data keys that no wrap under the account's user key opens. Spec: rotation.md §7.
 
 No release should leave an account like that; one before the decision about a user key was made in one stream
 could. Whoever has the older words, whose wraps are live or were retired less than the grace time ago, opens
