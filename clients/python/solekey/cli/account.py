@@ -14,6 +14,7 @@ from solekey.cli.answers import (
     user_key_option,
 )
 from solekey.cli.new_user_key import KitChoice, keep_kit, kit_options, prepare_user_key
+from solekey.cli.printing import print_pairs, say
 from solekey.cli.second_factor import AUTO, code_options, factor_options, iter_proofs
 from solekey.cli.state import Cli, pass_cli, state_options
 from solekey.cli.totp import show_totp, totp_qr_option
@@ -120,7 +121,7 @@ def signup(
     if state.as_json:
         state.emit(document)
     else:
-        state.console.print(f"[green]Ready.[/] Account {document['account']}, profile {state.profile}")
+        say("Ready. Account {}, profile {}", document["account"], state.profile)
 
 
 @click.command()
@@ -199,7 +200,7 @@ def logout(state: Cli) -> None:
     if state.as_json:
         state.emit({"logged_out": True})
     else:
-        state.console.print("Logged out.")
+        say("Logged out.")
 
 
 @click.command()
@@ -213,12 +214,7 @@ def status(state: Cli) -> None:
     if state.as_json:
         state.emit(document)
         return
-    from rich.table import Table
-
-    table = Table(show_header=False, box=None)
-    for name, value in document.items():
-        table.add_row(name.replace("_", " "), str(value))
-    state.console.print(table)
+    print_pairs(document)
 
 
 def _make_server(server: str | None, ca: Path | None) -> "Server":
@@ -280,7 +276,9 @@ def _choose_user_key(state: Cli, session: "Session", given: str | None, choice: 
     if given is not None or founded or state.user_key_from == "prompt:":
         return keep_kit(state, session, ask_user_key(given), choice)
     if state.user_key_from is not None:
-        state.tell(f"A new account gets a new user key; then: solekey user-key store '{state.user_key_from}'")
+        state.tell(
+            "A new account gets a new user key; then: solekey user-key store '{}'", state.user_key_from
+        )
     return prepare_user_key(state, session, choice)
 
 
@@ -296,10 +294,10 @@ def _emit_login(state: Cli, session: "Session") -> None:
     if state.as_json:
         state.emit(document)
         return
-    state.console.print(f"Logged in. This device is {document['standing'] or 'not enrolled'}.")
+    say("Logged in. This device is {}.", document["standing"] or "not enrolled")
     if standing and standing.value == "pending":
-        state.console.print("Trust it with your user key: solekey devices trust")
-        state.console.print("Or have a trusted device approve it: solekey devices wait")
+        say("Trust it with your user key: solekey devices trust")
+        say("Or have a trusted device approve it: solekey devices wait")
 
 
 def _describe(session: "Session") -> dict[str, object]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
+from solekey.cli.printing import prompt, usage_error
 from solekey.cli.state import Cli
 from solekey.cli.stored_key import read_stored_key
 
@@ -75,15 +76,15 @@ def ask(value: str | None, what: str, flag: str, *, hidden: bool = True) -> str:
         return value
     if not sys.stdin.isatty():
         env = "SOLEKEY_" + flag.removeprefix("--").replace("-", "_").upper()
-        raise click.UsageError(f"{what} is needed: give {flag} (a value, - or @file) or set {env}")
-    return str(click.prompt(what, hide_input=hidden, err=True))
+        raise usage_error("{} is needed: give {} (-, or @file) or set {}", what, flag, env)
+    return prompt("{}", what, hide=hidden)
 
 
 def ask_new_password(value: str | None) -> str:
     """Ask for a new password, twice."""
     if value is not None or not sys.stdin.isatty():
         return ask(value, "Password", "--password")
-    return str(click.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
+    return prompt("New password", hide=True, twice=True)
 
 
 def ask_user_key(value: str | None, *, remembered: bool = True) -> "UserKey":
@@ -131,7 +132,7 @@ def ask_person(question: str) -> str:
     if not sys.stdin.isatty():
         raise NobodyToAskError(f"{question}: nobody is here to answer, and {env} is not set")
     twice = kind is QuestionKind.NEW_PASSPHRASE
-    return str(click.prompt(question, hide_input=True, confirmation_prompt=twice, err=True))
+    return prompt("{}", question, hide=True, twice=twice)
 
 
 def _remember_spec(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
@@ -148,11 +149,11 @@ def read_secret(context: click.Context, parameter: click.Parameter, value: str |
     if value == "-":
         line = sys.stdin.buffer.readline().decode()
         if not line:
-            raise click.UsageError(f"{parameter.opts[0]} -: there is no line on standard input")
+            raise usage_error("{} -: there is no line on standard input", parameter.opts[0])
         return line.rstrip("\r\n")
     if value.startswith("@"):
         try:
             return Path(value[1:]).read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
-            raise click.UsageError(f"{parameter.opts[0]} {value}: {error.strerror}") from error
+            raise usage_error("{} {}: {}", parameter.opts[0], value, error.strerror) from error
     return value

@@ -8,6 +8,7 @@ import click
 from solekey.cli.answers import ask_user_key, new_user_key_options, user_key_option
 from solekey.cli.items import unlocked
 from solekey.cli.new_user_key import KitChoice, kit_options
+from solekey.cli.printing import make_console, print_table, prompt, say
 from solekey.cli.recovery import read_key_and_kit
 from solekey.cli.rotate import choose_new_user_key
 from solekey.cli.second_factor import factor_options
@@ -36,7 +37,7 @@ def list_devices(state: Cli) -> None:
     if state.as_json:
         state.emit({"devices": [describe_json(info) for info in found]})
     else:
-        state.console.print(make_table(found, state.console.width), soft_wrap=False)
+        print_table(make_table(found, make_console().width))
 
 
 @devices.command()
@@ -112,7 +113,7 @@ def approve(state: Cli, code_: str | None, user_key: str | None) -> None:
     if state.as_json:
         state.emit(describe_json(info))
     else:
-        click.echo(f"Approved: {describe_name(info)}, {info.id}.")
+        say("Approved: {}, {}.", describe_name(info), info.id)
 
 
 @devices.command()
@@ -185,10 +186,10 @@ def revoke(
             }
         )
     else:
-        state.console.print(revocation.describe())
+        say("{}", revocation.describe())
 
 
 def _ask_code() -> str:
     if not sys.stdin.isatty():
         raise click.UsageError("give CODE: the 30 digits that the new device shows")
-    return str(click.prompt("Code that the new device shows", err=True))
+    return prompt("Code that the new device shows")

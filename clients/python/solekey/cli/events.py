@@ -37,4 +37,4 @@ def export_events(state: Cli, output: Path | None) -> None:
     if state.as_json:
         state.emit({"records": len(records), "output": str(output)})
     else:
-        state.tell(f"{len(records)} records → {output}")
+        state.tell("{} records → {}", len(records), output)

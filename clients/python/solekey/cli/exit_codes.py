@@ -1,12 +1,10 @@
 """What a failure ends in: words for a person, a document for a script, and an exit code for both."""
 
-import json
 import os
 from typing import Final
 
-import click
-
 from solekey import errors
+from solekey.cli.printing import emit_json, warn, warn_of
 from solekey.cli.state import Cli
 from solekey.errors import refusals
 from solekey_protocol.errors import ProtocolError
@@ -46,12 +44,11 @@ def report_error(state: Cli, error: Exception) -> int:
             f"keep them there: solekey user-key store '{state.user_key_source}' --replace"
         )
     if state.as_json:
-        document = {"error": {"code": code, "message": str(error), "next": advice}}
-        click.echo(json.dumps(document, ensure_ascii=False), err=True)
+        emit_json({"error": {"code": code, "message": str(error), "next": advice}}, err=True)
         return exit_code
-    click.echo(click.style("Error: ", fg="red", bold=True) + f"{error} [{code}]", err=True)
+    warn_of("Error: ", "{} [{}]", error, code)
     if advice:
-        click.echo(advice, err=True)
+        warn("{}", advice)
     if os.environ.get("SOLEKEY_DEBUG"):
         raise error
     return exit_code

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 import click
 
 from solekey.cli.answers import ask_user_key, user_key_option
-from solekey.cli.state import ID_CHARS, Cli, pass_cli, state_options
+from solekey.cli.foreign_text import quote_foreign
+from solekey.cli.printing import say, usage_error
+from solekey.cli.state import Cli, pass_cli, state_options
 
 if TYPE_CHECKING:
     from solekey.progress import Progress
@@ -136,14 +138,9 @@ def list_items(state: Cli, user_key: str | None) -> None:
     if state.as_json:
         state.emit({"items": [describe_item(info) for info in items]})
         return
-    from rich.table import Column, Table
+    from solekey.cli.item_table import print_items
 
-    ids = Column("id", no_wrap=True, min_width=ID_CHARS)
-    table = Table("name", "type", "version", "sealed bytes", "modified", ids, box=None)
-    for info in items:
-        modified = info.modified.strftime("%Y-%m-%d %H:%M")
-        table.add_row(info.name, info.type, str(info.version), f"{info.sealed_size:,}", modified, info.id)
-    state.console.print(table)
+    print_items(items)
 
 
 @click.command()
@@ -158,7 +155,7 @@ def remove(state: Cli, name: str, user_key: str | None) -> None:
     if state.as_json:
         state.emit({"removed": describe_item(info)})
     else:
-        state.tell(f"Removed {info.name}.")
+        state.tell("Removed {}.", info.name)
 
 
 @contextmanager
@@ -194,21 +191,19 @@ def _emit_stored(state: Cli, stored: "Stored") -> None:
             }
         )
     elif stored.conflict:
-        state.tell(f"Another device was faster; both are kept, this one as {stored.name!r}.")
+        state.tell("Another device was faster; both are kept, this one as {}.", quote_foreign(stored.name))
     else:
-        state.tell(f"Stored {stored.name!r}, version {stored.version}.")
+        state.tell("Stored {}, version {}.", quote_foreign(stored.name), stored.version)
 
 
 def _verify_source(path: Path) -> None:
     """Refuse what cannot be stored before anything is asked for."""
     if path.is_dir():
-        raise click.UsageError(f"{path} is a folder; pack it: tar c {path} | solekey put - --name NAME")
+        raise usage_error("{} is a folder; pack it: tar c {} | solekey put - --name NAME", path, path)
     if path.exists() and not path.is_file():
-        raise click.UsageError(
-            f"{path} is not a regular file; pipe it in: solekey put - --name NAME < {path}"
-        )
+        raise usage_error("{} is not a regular file; pipe it in: solekey put - --name NAME < {}", path, path)
     if not os.access(path, os.R_OK):
-        raise click.UsageError(f"{path} {'may not be read' if path.exists() else 'is not there'}")
+        raise usage_error("{} {}", path, "may not be read" if path.exists() else "is not there")
 
 
 def _print_item(state: Cli, vault: "Vault", name: str) -> None:
@@ -229,7 +224,7 @@ def _print_item(state: Cli, vault: "Vault", name: str) -> None:
 def _print_content(item: "Item") -> None:
     sys.stdout.buffer.write(item.content)
     if sys.stdout.isatty() and not item.content.endswith(b"\n"):
-        click.echo()
+        say("")
     sys.stdout.buffer.flush()
 
 
@@ -263,7 +258,7 @@ def _place_range(byte_range: ByteRange, size: int) -> tuple[int, int]:
     start = max(size - (last or 0), 0) if first is None else first
     stop = size if first is None or last is None else min(last + 1, size)
     if start >= stop:
-        raise click.UsageError(f"the range lies outside the item, which has {size} bytes")
+        raise usage_error("the range lies outside the item, which has {} bytes", size)
     return start, stop - start
 
 
@@ -279,7 +274,7 @@ def _emit_written(state: Cli, info: "ItemInfo", output: Path) -> None:
     if state.as_json:
         state.emit({**describe_item(info), "output": str(output)})
     else:
-        state.tell(f"{info.name} → {output}")
+        state.tell("{} → {}", info.name, output)
 
 
 def _describe_content(content: bytes) -> dict[str, object]:

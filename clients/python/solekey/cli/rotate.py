@@ -8,6 +8,7 @@ import click
 from solekey.cli.answers import new_user_key_options, secret_option, user_key_option
 from solekey.cli.items import unlocked
 from solekey.cli.new_user_key import KitChoice, keep_kit, kit_options, prepare_user_key
+from solekey.cli.printing import print_pairs
 from solekey.cli.second_factor import factor_options
 from solekey.cli.state import Cli, pass_cli, state_options
 from solekey.cli.stored_key import describe_outcome, stored_key_follows
@@ -73,7 +74,7 @@ def rotate_data_key(state: Cli, user_key: str | None) -> None:
     if state.as_json:
         state.emit({"rotation": rotation, "epoch": epoch})
     else:
-        state.tell(f"Everything is under epoch {epoch} now.")
+        state.tell("Everything is under epoch {} now.", epoch)
 
 
 @rotate.command()
@@ -135,8 +136,7 @@ def rotation_status(state: Cli) -> None:
     if state.as_json:
         state.emit(document)
         return
-    for name, value in document.items():
-        state.console.print(f"{name.replace('_', ' ')}: {value}")
+    print_pairs(document)
 
 
 @rotate.command("policy")
@@ -158,7 +158,7 @@ def rotation_policy(state: Cli, user_key_days: int, data_key_days: int, user_key
     if state.as_json:
         state.emit(document)
     else:
-        state.tell(f"User key: {user_key_days} days. Data key: {data_key_days} days.")
+        state.tell("User key: {} days. Data key: {} days.", user_key_days, data_key_days)
 
 
 def choose_new_user_key(state: Cli, vault: "Vault", given: str | None, choice: KitChoice) -> "UserKey":

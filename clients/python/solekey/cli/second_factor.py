@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from solekey.cli.answers import ask, read_secret
+from solekey.cli.printing import usage_error, warn
 from solekey.cli.state import Cli
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def iter_proofs(state: Cli, runtime: "Runtime", *, used_at: datetime | None = No
     given = state.second_factor
     if given.recovery_code is not None:
         if not _RECOVERY_CODE.fullmatch("".join(given.recovery_code.split())):
-            raise click.UsageError(f"--recovery-code: {_SHAPE}")
+            raise usage_error("--recovery-code: {}", _SHAPE)
         yield RecoveryCode(given.recovery_code)
     elif given.passkey:
         yield Passkey(open_key())
@@ -92,7 +93,7 @@ def ask_for_step_up(state: Cli, session: "Session") -> None:
     refusal: LoginRefusedError | None = None
     for attempt in range(ATTEMPTS if asking and sys.stdin.isatty() else 1):
         if attempt:
-            click.echo("That was not accepted. A code works once: wait for the next one.", err=True)
+            warn("That was not accepted. A code works once: wait for the next one.")
         used_at = find_last_code(session)
         for proof in iter_proofs(state, session.connection.runtime, used_at=used_at):
             try:
@@ -109,7 +110,7 @@ def open_key() -> "PasskeyDevice":
     from solekey.cli.answers import ask_person
     from solekey.connection.security_keys import open_security_key
 
-    return open_security_key(ask=ask_person, tell=lambda text: click.echo(text, err=True))
+    return open_security_key(ask=ask_person, tell=lambda text: warn("{}", text))
 
 
 def find_last_code(session: "Session") -> datetime | None:
@@ -151,7 +152,7 @@ def _ask_proof(runtime: "Runtime", used_at: datetime | None) -> "Proof":
             return typed
         if _RECOVERY_CODE.fullmatch(typed):
             return RecoveryCode(typed)
-        click.echo(f"A code is six digits. {_SHAPE}", err=True)
+        warn("A code is six digits. {}", _SHAPE)
     raise click.UsageError("what was typed is neither an authenticator's code nor a recovery code")
 
 

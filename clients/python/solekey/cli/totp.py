@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from solekey.cli.printing import say
 from solekey.cli.state import Cli
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def show_totp(state: Cli, totp: "TotpSecret", picture: Path | None) -> None:
     """Show the secret once. A picture that exists already is replaced only if it is the same one."""
     if picture is not None:
         _write_picture(totp, picture)
-        state.tell(f"Saved {picture}. Scan it, then delete the file.")
+        state.tell("Saved {}. Scan it, then delete the file.", picture)
     if state.as_json:
         state.emit({"step": "totp", "secret": totp.secret, "uri": totp.uri})
         return
@@ -40,7 +41,8 @@ def show_totp(state: Cli, totp: "TotpSecret", picture: Path | None) -> None:
         import segno
 
         segno.make(totp.uri).terminal(compact=True)
-    click.echo(f"Add this to your authenticator app: {totp.secret}\n{totp.uri}")
+    say("Add this to your authenticator app: {}", totp.secret)
+    say("{}", totp.uri)
 
 
 def _write_picture(totp: "TotpSecret", path: Path) -> None:
