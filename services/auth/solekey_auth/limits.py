@@ -71,6 +71,8 @@ LOGIN_SOURCE = Budget(50, _MINUTE, _MINUTE, 15 * _MINUTE)
 """Failed logins from one source, under all names together."""
 CHALLENGES = Budget(300, _MINUTE / 60, _MINUTE / 60, _MINUTE / 60)
 """Challenges that one source asks for: afterwards one a second."""
+CHALLENGES_DEVICE = Budget(60, _MINUTE / 60, _MINUTE / 60, _MINUTE / 60)
+"""Challenges that one device asks for of an account that knows it: afterwards one a second."""
 REGISTRATIONS = Budget(60, _MINUTE, _MINUTE, _MINUTE)
 """Registrations from one source: afterwards one a minute."""
 STEP_UP = Budget(5, 15 * _MINUTE, _MINUTE / 2, 15 * _MINUTE)
@@ -93,6 +95,7 @@ class AuthLimits:
     login_name: Budget = LOGIN_NAME
     login_source: Budget = LOGIN_SOURCE
     challenges: Budget = CHALLENGES
+    challenges_device: Budget = CHALLENGES_DEVICE
     registrations: Budget = REGISTRATIONS
     step_up: Budget = STEP_UP
     known_device: timedelta = timedelta(days=90)
