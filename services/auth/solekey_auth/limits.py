@@ -24,6 +24,10 @@ MAX_PASSKEY_NAME_CHARS = 64
 MAX_CREDENTIAL_ID_BYTES = 1023
 """WebAuthn Level 2 §4."""
 MAX_CLIENT_DATA_BYTES = 2048
+MAX_AUTHENTICATOR_DATA_BYTES = 2048
+"""The longest credential id, a public key, and some extensions."""
+MAX_ATTESTATION_VALUES = 64
+"""CBOR values of an attestation object, keys counted too; one with a chain of certificates has about 15."""
 MAX_PASSKEY_BODY_BYTES = 16 * 1024
 """The largest request body that adds a passkey: some authenticators send a certificate with it."""
 

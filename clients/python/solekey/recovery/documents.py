@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from solekey.crypto import UserKey
 from solekey.crypto.phrase import PHRASE_WORDS, list_words
@@ -27,6 +27,8 @@ from solekey.recovery.shares import SHARE_LIST, SHARE_WORDS, Share, parse_share
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 MAX_PAGES: Final = 4
+MAX_CONTENT_BYTES: Final = 256 * 1024
+"""What a page draws, decompressed; a kit's page has a tenth of it."""
 _PDF_MAGIC: Final = b"%PDF-"
 
 
@@ -127,11 +129,20 @@ def _extract_text(path: Path, data: bytes) -> str:
         with _without_log():
             pages = PdfReader(io.BytesIO(data)).pages
             count = len(pages)
-            text = "\n".join(page.extract_text() for page in pages[:MAX_PAGES])
+            text = "\n".join(_extract_page(page) for page in pages[:MAX_PAGES])
     except Exception as error:  # pypdf refuses damaged files in many ways, by classes that change
         raise KitUnreadableError(f"{path} is a damaged PDF: {type(error).__name__}") from error
     if count > MAX_PAGES:
         raise KitUnreadableError(f"{path} has {count} pages, a kit has one")
+    return text
+
+
+def _extract_page(page: Any) -> str:
+    """Extract a page's text; one that draws too much is refused before its drawing is looked at."""
+    contents = page.get_contents()
+    if contents is not None and len(contents.get_data()) > MAX_CONTENT_BYTES:
+        raise ValueError(f"a page has more than {MAX_CONTENT_BYTES} bytes of content")
+    text: str = page.extract_text()
     return text
 
 
