@@ -32,7 +32,7 @@ from solekey.errors import (
     ProfileError,
 )
 from solekey.errors.providers import ProviderError
-from solekey.profile.private_folder import PrivateFolder
+from solekey.files.private_folder import PrivateFolder
 from solekey.profile.profile import Profile, Tokens
 from solekey.runtime import Runtime
 from solekey.streams.stream_copy import StreamCopy

@@ -14,7 +14,7 @@ from providers.places import Person
 
 import solekey
 from solekey import errors
-from solekey.profile.private_folder import PrivateFolder
+from solekey.files.private_folder import PrivateFolder
 from solekey.providers import QuestionKind, close_tokens
 from solekey.providers.device_keys import DeviceKeyStore
 from solekey_protocol.ids import PublicKey, derive_device_id

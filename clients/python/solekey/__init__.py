@@ -42,7 +42,8 @@ A user key that is handed over is wiped at the end of the block. Every error is 
 verified and pinned (`streams`), ciphertext is checked against signed commits (`vault`).
 
 A map: ``connection`` HTTP, logins, proofs · ``profile`` what is on disk · ``streams`` verified events ·
-``account`` sign-up, sessions, devices · ``providers`` where keys are kept · ``vault`` items and their keys ·
+``files`` how files are written · ``account`` sign-up, sessions, devices · ``providers`` where keys are kept ·
+``vault`` items and their keys ·
 ``rotation`` new keys · ``crypto`` cryptography · ``audit`` auditors · ``cli`` the command ``solekey`` ·
 ``errors`` all that may be refused.
 """

@@ -7,6 +7,7 @@ from solekey import errors
 from solekey.cli.printing import emit_json, warn, warn_of
 from solekey.cli.state import Cli
 from solekey.errors import refusals
+from solekey.files.disk_room import is_full_disk
 from solekey_protocol.errors import ProtocolError
 
 EXIT_CODES: Final[tuple[tuple[int, tuple[type[Exception], ...]], ...]] = (
@@ -36,6 +37,8 @@ def report_error(state: Cli, error: Exception) -> int:
     if not fitting:
         raise error
     exit_code = fitting[0]
+    if isinstance(error, OSError) and is_full_disk(error):
+        error = errors.DiskFullError(str(error))
     code = getattr(error, "code", "failed")
     advice = error.diagnostics() if isinstance(error, errors.SolekeyError) else ""
     if isinstance(error, errors.WrongUserKeyError) and state.user_key_source:

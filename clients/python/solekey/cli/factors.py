@@ -119,11 +119,7 @@ def recovery_codes(state: Cli, output: Path | None) -> None:
         if output is None:
             _print_codes(state, session.factors.make_recovery_codes())
             return
-        from solekey.cli.secret_files import new_secret_file
-
-        with new_secret_file(output) as file:
-            made = session.factors.make_recovery_codes()
-            file.write("".join(f"{code}\n" for code in made.codes).encode())
+        made = _save_codes(state, session, output)
     if state.as_json:
         state.emit({"codes": len(made.codes), "output": str(output)})
     else:
@@ -176,6 +172,23 @@ def _confirm(session: "Session", totp: "TotpSecret", new_code: str | None) -> st
             if new_code is not None or not sys.stdin.isatty():
                 raise
             warn("That was not accepted: enter the six digits that the new one shows now.")
+
+
+def _save_codes(state: Cli, session: "Session", output: Path) -> "RecoveryCodes":
+    """Save a new set. The file is open before the codes exist; they are printed if it cannot be finished."""
+    from solekey.errors import OutputExistsError, TransferError
+    from solekey.files.whole_file import WholeFile
+
+    with WholeFile.make(output, new=True) as whole:
+        made = session.factors.make_recovery_codes()
+        try:
+            whole.file.write("".join(f"{code}\n" for code in made.codes).encode())
+            whole.publish()
+        except (OutputExistsError, TransferError):
+            warn("The new codes could not be saved in {}; they are these:", output)
+            _print_codes(state, made)
+            raise
+    return made
 
 
 def _print_codes(state: Cli, made: "RecoveryCodes") -> None:

@@ -230,8 +230,8 @@ def _print_content(item: "Item") -> None:
 
 def _get_range(state: Cli, vault: "Vault", name: str, byte_range: ByteRange, output: Path | None) -> None:
     """Get a range to standard output, a file or a JSON document."""
+    from solekey.files.whole_file import WholeFile
     from solekey.vault.item_file import ItemFile
-    from solekey.vault.target_file import TargetFile
 
     with vault.open(name) as file:
         info = cast("ItemFile", file.raw).info
@@ -239,7 +239,7 @@ def _get_range(state: Cli, vault: "Vault", name: str, byte_range: ByteRange, out
         file.seek(start)
         with state.progress(f"get {name}", in_bytes=True, printing=output is None) as progress:
             if output is not None:
-                with TargetFile.make(output) as target:
+                with WholeFile.make(output) as target:
                     _copy(file, target.file, size, progress)
                     target.publish()
             elif state.as_json:

@@ -50,11 +50,10 @@ def _write_picture(totp: "TotpSecret", path: Path) -> None:
 
     import segno
 
-    from solekey.cli.secret_files import new_secret_file
+    from solekey.files.whole_file import write_whole
 
     picture = io.BytesIO()
     segno.make(totp.uri, error="m").save(picture, kind="png", scale=_SCALE, border=4)
     if path.exists() and path.read_bytes() == picture.getvalue():
         return  # a sign-up that was interrupted after this
-    with new_secret_file(path) as file:
-        file.write(picture.getvalue())
+    write_whole(path, picture.getvalue(), new=True)

@@ -30,7 +30,7 @@ from solekey.errors import (
     ProfileExistsError,
     ProfileMissingError,
 )
-from solekey.profile.private_folder import PrivateFolder
+from solekey.files.private_folder import PrivateFolder
 from solekey.providers.device_keys import IN_PROFILE, KEY_FILE, DeviceKeyStore
 from solekey.providers.question import Ask, refuse_to_ask
 from solekey_protocol.encoding import Json, encode_json, parse_json

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from solekey.crypto import DeviceKey, RandomSource, SoftwareDeviceKey
 from solekey.errors import ProfileError
 from solekey.errors.providers import DeviceKeyMissingError, KeyringEntryError, SpecError
-from solekey.profile.private_folder import PrivateFolder
+from solekey.files.private_folder import PrivateFolder
 from solekey.providers.extras import require_keyring, require_pkcs11
 from solekey.providers.pkcs11_uri import parse_pkcs11_uri
 from solekey.providers.question import Ask
