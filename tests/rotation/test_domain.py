@@ -98,6 +98,11 @@ ACCEPTED = {
         around(OLD, wrap(2, 1, OLD), retire(1, 1)),
         COMPLETED,
     ),
+    "a re-key is completed, and an old wrap stays for an item that does not open": (
+        [REKEY, VERIFIED, COMMITTED],
+        around(OLD, wrap(2, 1, OLD)),
+        COMPLETED,
+    ),
     "two wraps are verified": (
         [started()],
         around(OLD, wrap(1, 2, NEW), wrap(1, 3, NEW)),
@@ -139,12 +144,6 @@ REFUSED = {
     "completed, and an old wrap is live": (
         [started(), VERIFIED, COMMITTED],
         around(NEW, wrap(1, 2, NEW)),
-        COMPLETED,
-        RotationIncomplete,
-    ),
-    "a re-key is completed, and an old wrap is live": (
-        [REKEY, VERIFIED, COMMITTED],
-        around(OLD, wrap(2, 1, OLD)),
         COMPLETED,
         RotationIncomplete,
     ),

@@ -74,8 +74,9 @@ if TYPE_CHECKING:
         set_policy,
     )
     from solekey.runtime import Runtime
-    from solekey.vault.directory import ItemInfo
-    from solekey.vault.vault import Item, Stored, Vault
+    from solekey.vault.directory import ItemInfo, Listing
+    from solekey.vault.unreadable import UnreadableItem
+    from solekey.vault.vault import Item, Removed, Stored, Vault
 
 __all__ = [
     "DeviceInfo",
@@ -83,11 +84,13 @@ __all__ = [
     "Item",
     "ItemInfo",
     "ItemMetadata",
+    "Listing",
     "Passkey",
     "Profile",
     "Progress",
     "RecoveryCode",
     "RecoveryCodes",
+    "Removed",
     "Revocation",
     "Runtime",
     "Server",
@@ -97,6 +100,7 @@ __all__ = [
     "SolekeyError",
     "Stored",
     "TotpSecret",
+    "UnreadableItem",
     "UserKey",
     "UserKeyProvider",
     "Vault",
@@ -117,11 +121,13 @@ _HOMES = {
     "Item": "solekey.vault.vault",
     "ItemInfo": "solekey.vault.directory",
     "ItemMetadata": "solekey.crypto",
+    "Listing": "solekey.vault.directory",
     "Passkey": "solekey.connection.second_factor",
     "Profile": "solekey.profile.profile",
     "Progress": "solekey.progress",
     "RecoveryCode": "solekey.connection.second_factor",
     "RecoveryCodes": "solekey.account.factors",
+    "Removed": "solekey.vault.vault",
     "Revocation": "solekey.rotation.revocation",
     "Runtime": "solekey.runtime",
     "Server": "solekey.connection.transport",
@@ -131,6 +137,7 @@ _HOMES = {
     "SolekeyError": "solekey.errors",
     "Stored": "solekey.vault.vault",
     "TotpSecret": "solekey.connection.login",
+    "UnreadableItem": "solekey.vault.unreadable",
     "UserKey": "solekey.crypto",
     "UserKeyProvider": "solekey.providers.provider",
     "Vault": "solekey.vault.vault",

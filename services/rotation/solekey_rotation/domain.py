@@ -75,10 +75,13 @@ def find_new_wraps(started: said.RotationStarted, vault: VaultStream) -> list[Li
 
 
 def find_old_wraps(started: said.RotationStarted, vault: VaultStream) -> list[LiveWrap]:
-    """Find the live wraps that a rotation has made superfluous: what must be retired."""
-    if started.kind is RotationKind.USER_KEY:
-        return [wrap for wrap in vault.live_wraps() if wrap.wrapped.key_id != started.to_key_id]
-    return [wrap for wrap in vault.live_wraps() if wrap.wrapped.epoch < started.to_epoch]
+    """Find the live wraps that a rotation must retire.
+
+    A re-key may leave wraps of older epochs: items that do not open stay sealed under them (rotation.md §3).
+    """
+    if started.kind is RotationKind.DATA_KEY:
+        return []
+    return [wrap for wrap in vault.live_wraps() if wrap.wrapped.key_id != started.to_key_id]
 
 
 def decide_due(state: RotationStream, ages: KeyAges, policy: Policy, now: datetime) -> list[said.RotationDue]:

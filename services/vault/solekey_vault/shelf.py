@@ -101,12 +101,12 @@ class Shelf:
         with self._store.read() as uow:
             place = self._get(uow, account, digest)
             if not place.large:
-                rows = RowStore(uow.connection).read([place.name], start=start, end=end)
-                return rows[place.name]
-        blobs = self._offload_large(place, lambda: self._blobs.read([place.name], start=start, end=end))
-        if place.name not in blobs:
-            raise NotFound("there is no such object")
-        return blobs[place.name]
+                found = RowStore(uow.connection).read([place.name], start=start, end=end)
+        if place.large:
+            found = self._offload(lambda: self._blobs.read([place.name], start=start, end=end))
+        if place.name not in found:
+            raise NotFound("the object is lost: there is its row, and none of its bytes")
+        return found[place.name]
 
     def fetch(
         self, account: AccountId, digests: Sequence[Digest], *, each: int, total: int

@@ -7,6 +7,7 @@ import click
 
 from solekey.cli.answers import ask_user_key, new_user_key_options, user_key_option
 from solekey.cli.items import unlocked
+from solekey.cli.left_out import describe_leftovers, end_partial, tell_leftovers
 from solekey.cli.new_user_key import KitChoice, kit_options
 from solekey.cli.printing import make_console, print_table, prompt, say
 from solekey.cli.recovery import read_key_and_kit
@@ -182,11 +183,14 @@ def revoke(
                 "exposed_items": revocation.exposed_items,
                 "epoch": revocation.epoch,
                 "words": revocation.describe(),
+                **describe_leftovers(revocation.left),
                 **describe_outcome(stored),
             }
         )
     else:
         say("{}", revocation.describe())
+        tell_leftovers(revocation.left)
+    end_partial(revocation.left)
 
 
 def _ask_code() -> str:

@@ -4,6 +4,7 @@ import os
 from typing import Final
 
 from solekey import errors
+from solekey.cli.left_out import SOME_UNREADABLE
 from solekey.cli.printing import emit_json, warn, warn_of
 from solekey.cli.state import Cli
 from solekey.errors import refusals
@@ -19,6 +20,7 @@ EXIT_CODES: Final[tuple[tuple[int, tuple[type[Exception], ...]], ...]] = (
     (5, (errors.ShareError, errors.KitMismatchError, errors.WordsDifferError)),
     (6, (errors.EvidenceError, errors.TamperedWrapError, errors.OpenError, errors.KdfRefusedError)),
     (6, (errors.InsecureServerError, errors.RedirectRefusedError, errors.ReadBackError)),
+    (SOME_UNREADABLE, (errors.ItemNameUncertainError,)),
     (7, (errors.ItemMissingError, errors.ItemNameError, errors.ForeignDeviceError)),
     (7, (errors.DeviceCodeMismatchError, errors.DeviceGoneError)),
     (8, (errors.DevicePendingError,)),
@@ -47,11 +49,13 @@ def report_error(state: Cli, error: Exception) -> int:
             f"keep them there: solekey user-key store '{state.user_key_source}' --replace"
         )
     if state.as_json:
-        emit_json({"error": {"code": code, "message": str(error), "next": advice}}, err=True)
+        about = error.about if isinstance(error, errors.SolekeyError) else {}
+        emit_json({"error": {"code": code, "message": str(error), "next": advice, **about}}, err=True)
         return exit_code
     warn_of("Error: ", "{} [{}]", error, code)
-    if advice:
-        warn("{}", advice)
+    for line in (*getattr(error, "__notes__", ()), advice):
+        if line:
+            warn("{}", line)
     if os.environ.get("SOLEKEY_DEBUG"):
         raise error
     return exit_code

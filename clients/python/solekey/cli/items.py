@@ -14,6 +14,7 @@ import click
 
 from solekey.cli.answers import ask_user_key, user_key_option
 from solekey.cli.foreign_text import quote_foreign
+from solekey.cli.left_out import end_partial, tell_unreadable
 from solekey.cli.printing import say, usage_error
 from solekey.cli.state import Cli, pass_cli, state_options
 
@@ -136,11 +137,15 @@ def list_items(state: Cli, user_key: str | None) -> None:
     with unlocked(state, user_key) as vault:
         items = vault.list()
     if state.as_json:
-        state.emit({"items": [describe_item(info) for info in items]})
+        unreadable = [item.to_document() for item in items.unreadable]
+        state.emit({"items": [describe_item(info) for info in items], "unreadable": unreadable})
+        end_partial(items.unreadable)
         return
     from solekey.cli.item_table import print_items
 
     print_items(items)
+    tell_unreadable(items.unreadable)
+    end_partial(items.unreadable)
 
 
 @click.command()
@@ -151,11 +156,11 @@ def list_items(state: Cli, user_key: str | None) -> None:
 def remove(state: Cli, name: str, user_key: str | None) -> None:
     """Remove an item by NAME or id."""
     with unlocked(state, user_key) as vault:
-        info = vault.remove(name)
+        removed = vault.remove(name)
     if state.as_json:
-        state.emit({"removed": describe_item(info)})
+        state.emit({"removed": {"id": removed.id, "name": removed.name, "version": removed.version}})
     else:
-        state.tell("Removed {}.", info.name)
+        state.tell("Removed {}.", removed.name or removed.id)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import click
 
 from solekey.cli.answers import new_user_key_options, secret_option, user_key_option
 from solekey.cli.items import unlocked
+from solekey.cli.left_out import describe_leftovers, end_partial, tell_leftovers
 from solekey.cli.new_user_key import KitChoice, keep_kit, kit_options, prepare_user_key
 from solekey.cli.printing import print_pairs
 from solekey.cli.second_factor import factor_options
@@ -64,17 +65,25 @@ def rotate_user_key(
 @state_options
 @pass_cli
 def rotate_data_key(state: Cli, user_key: str | None) -> None:
-    """Make a new data key and re-encrypt every item under it."""
+    """Make a new data key and re-encrypt every item under it.
+
+    An item that cannot be read stays under the old data key, which then stays, too, and is named (exit code
+    10). Once it was restored or removed, `solekey rotate resume` finishes the work.
+    """
     with unlocked(state, user_key) as vault:
+        from solekey.rotation.leftovers import find_leftovers
         from solekey.rotation.rotation import rekey_data
 
         with state.progress("re-encrypt", in_bytes=False) as progress:
             rotation = rekey_data(vault, progress=progress)
         epoch = vault.unlocked.streams.vault.epoch
+        left = find_leftovers(vault.unlocked)
     if state.as_json:
-        state.emit({"rotation": rotation, "epoch": epoch})
+        state.emit({"rotation": rotation, "epoch": epoch, **describe_leftovers(left)})
     else:
-        state.tell("Everything is under epoch {} now.", epoch)
+        state.tell("Everything{} is under epoch {} now.", " that can be read" if left else "", epoch)
+        tell_leftovers(left)
+    end_partial(left)
 
 
 @rotate.command()
@@ -85,18 +94,22 @@ def rotate_data_key(state: Cli, user_key: str | None) -> None:
 @state_options
 @pass_cli
 def resume(state: Cli, user_key: str | None, new_user_key: str | None) -> None:
-    """Go on with the open rotation, whichever device has started it."""
+    """Go on with the open rotation, whichever device has started it; then with items that were left."""
     with unlocked(state, user_key) as vault, state.progress("rotate", in_bytes=False) as progress:
         from solekey.crypto import UserKey
+        from solekey.rotation.leftovers import find_leftovers
         from solekey.rotation.rotation import resume_rotation
 
         key = UserKey.from_phrase(new_user_key) if new_user_key else None
         with stored_key_follows(state, vault, key) as stored:
             rotation = resume_rotation(vault, key, progress=progress)
+        left = find_leftovers(vault.unlocked)
     if state.as_json:
-        state.emit({"rotation": rotation, **describe_outcome(stored)})
+        state.emit({"rotation": rotation, **describe_leftovers(left), **describe_outcome(stored)})
     else:
         state.tell("Done." if rotation else "No rotation is open.")
+        tell_leftovers(left)
+    end_partial(left)
 
 
 @rotate.command()

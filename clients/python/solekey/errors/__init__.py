@@ -36,17 +36,20 @@
     │   ├── HistoryForkError         fork_detected         shows another history; evidence is on disk
     │   ├── ForgedEventError         event_forged          a record that breaks the rules of its stream
     │   └── SwappedObjectError       object_swapped        other bytes than a signed commit names
-    │       └── LostObjectError      object_lost           ... or none at all
+    │       ├── LostObjectError      object_lost           ... or none at all
+    │       └── ChangeListError      change_list_unreadable  a commit's list: concerns every item
     ├── AccountError                                   the account's factors and sessions
     │   ├── FactorMissingError       factor_missing        no such second factor
     │   ├── SessionMissingError      session_missing       no such open session
     │   └── OutputExistsError        output_exists         a file is where secrets were to be written
     ├── VaultError
     │   ├── ItemMissingError         item_missing
+    │   │   └── ItemNameUncertainError item_name_uncertain  ... among those that can be read
     │   ├── ItemNameError            item_name_ambiguous   several items have this name
     │   ├── ItemChangedError         item_changed          another device was faster
     │   ├── VersionGoneError         item_version_gone     what was being read is replaced and deleted
     │   ├── ContentionError          commit_contention     other devices were always faster
+    │   ├── EpochKeyMissingError     epoch_key_missing     no wrap opens the epoch of an item
     │   └── ForeignDeviceError       device_unknown        no such device in this account
     ├── DeviceError                  device_refused        a device of this account
     │   ├── DeviceCodeError          device_code_malformed
@@ -208,6 +211,7 @@ from solekey.errors.secrets import (
 )
 from solekey.errors.server import (
     BadAnswerError,
+    ChangeListError,
     EvidenceError,
     ForgedEventError,
     HistoryForkError,
@@ -228,10 +232,12 @@ from solekey.errors.transfers import (
 )
 from solekey.errors.vault import (
     ContentionError,
+    EpochKeyMissingError,
     ForeignDeviceError,
     ItemChangedError,
     ItemMissingError,
     ItemNameError,
+    ItemNameUncertainError,
     NewUserKeyNeededError,
     ReadBackError,
     RotationError,
@@ -243,6 +249,7 @@ __all__ = [
     "AccountError",
     "ApproverNotTrustedError",
     "BadAnswerError",
+    "ChangeListError",
     "ContentSizeError",
     "ContentionError",
     "DeviceCodeError",
@@ -253,6 +260,7 @@ __all__ = [
     "DevicePendingError",
     "DiskFullError",
     "EmptyPasswordError",
+    "EpochKeyMissingError",
     "EvidenceError",
     "ExtraMissingError",
     "FactorMissingError",
@@ -266,6 +274,7 @@ __all__ = [
     "ItemChangedError",
     "ItemMissingError",
     "ItemNameError",
+    "ItemNameUncertainError",
     "KdfDowngradeError",
     "KdfExcessiveError",
     "KdfRefusedError",

@@ -68,6 +68,19 @@ class SwappedObjectError(EvidenceError):
     code = "object_swapped"
 
 
+class ChangeListError(SwappedObjectError):
+    """The change list of a commit is damaged, replaced or lost: what lives after it cannot be known.
+
+    Unlike one damaged item this concerns all of them, on devices that have not followed this commit yet.
+    """
+
+    code = "change_list_unreadable"
+    ADVICE = (
+        "A device that has followed this commit before still reads everything: back its items up there. "
+        "The operator can restore the object from a backup; nothing else repairs it."
+    )
+
+
 class LostObjectError(SwappedObjectError):
     """The server says that it does not have an object that a signed commit names."""
 

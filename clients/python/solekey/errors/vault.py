@@ -16,6 +16,13 @@ class ItemMissingError(VaultError):
     code = "item_missing"
 
 
+class ItemNameUncertainError(ItemMissingError):
+    """No item that can be read has this name, and some cannot be read: one of them may be it."""
+
+    code = "item_name_uncertain"
+    ADVICE = "Run `solekey list`: it names what cannot be read. Such an item can be named by its id (itm_…)."
+
+
 class ItemNameError(VaultError):
     """Several items have this name."""
 
@@ -42,6 +49,13 @@ class ContentionError(VaultError):
 
     code = "commit_contention"
     ADVICE = "Try again when the other devices are less busy; nothing was lost."
+
+
+class EpochKeyMissingError(VaultError):
+    """No live wrap opens the data key of an epoch that an item is sealed under."""
+
+    code = "epoch_key_missing"
+    ADVICE = "The item cannot be opened without that key: run an audit to see who retired its wrap."
 
 
 class ForeignDeviceError(VaultError):

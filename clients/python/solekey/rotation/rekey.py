@@ -1,16 +1,24 @@
-"""Re-encrypts items under a new epoch: small ones many at a time, large ones streamed through a spool."""
+"""Re-encrypts items under a new epoch: small ones many at a time, large ones streamed through a spool.
+
+An item that does not open stays as it is, under its old epoch, whose wrap must then stay, too: it may open
+again once the server has its object back. Spec: rotation.md §3.
+"""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
 
 from solekey.crypto import ContentSource, EnvelopeReader, ItemContext, open_bytes
+from solekey.errors import SolekeyError
 from solekey.progress import Progress
 from solekey.vault.drafts import Put, StreamContent
+from solekey.vault.objects import verify_object
 from solekey.vault.sealed_sources import PartSource, read_pieces
 from solekey.vault.spool import Spool, derive_fingerprint
 from solekey.vault.unlocked import UnlockedAccount
+from solekey.vault.unreadable import UNREADABLE
 from solekey_protocol.change_list import Change
+from solekey_protocol.events import Stream
 from solekey_protocol.events.vault import CommitKind
 from solekey_protocol.limits import MIB
 
@@ -19,37 +27,69 @@ BATCH_BYTES: Final = 4 * MIB
 _STREAM_FROM_BYTES: Final = MIB
 
 
+class _UnreadableContentError(Exception):
+    """What is being sealed anew does not open. Tells it from whatever else may fail in a commit."""
+
+    def __init__(self, change: Change, error: SolekeyError) -> None:
+        super().__init__(change.item)
+        self.change = change
+        self.error = error
+
+
 def find_old_items(unlocked: UnlockedAccount, epoch: int) -> list[Change]:
     """Find the live items that are sealed under an epoch before this one, the smallest first."""
     old = [change for change in unlocked.index.items.values() if change.epoch < epoch]
     return sorted(old, key=lambda change: (change.size, change.item))
 
 
-def rekey_items(unlocked: UnlockedAccount, epoch: int, progress: Progress) -> None:
+def rekey_items(unlocked: UnlockedAccount, epoch: int, progress: Progress) -> frozenset[Change]:
     """Re-encrypt every item under ``epoch``, batch by batch; what another device has done is left alone.
+
+    Returns:
+        Those that do not open. They stay live under their epoch; ``unlocked.unreadable`` says why.
 
     Raises:
         TransferBusyError: another program of this profile re-encrypts the same items.
-        OpenError, SwappedObjectError: an item's ciphertext is not what was committed. Nothing was changed
-            about it, and the old key stays until it is.
     """
     total = len(unlocked.index.items)
-    while old := find_old_items(unlocked, epoch):
+    left: set[Change] = set()
+    while old := [change for change in find_old_items(unlocked, epoch) if change not in left]:
         progress(total - len(old), total)
         batch = _take_batch(old)
-        drafts = list(_draft_batch(unlocked, batch))
-        with ExitStack() as held:
-            spools = [
-                Spool(unlocked.connection.profile.folder, draft.content.fingerprint)
-                for draft in drafts
-                if isinstance(draft.content, StreamContent)
-            ]
-            for spool in spools:
-                held.enter_context(spool.hold())
-            unlocked.committer.commit(drafts, kind=CommitKind.REKEY)
-            for spool in spools:
-                spool.delete()
+        failed = _rekey_batch(unlocked, batch)
+        if failed:
+            unlocked.streams.sync(Stream.DEVICES, Stream.VAULT)
+            unlocked.index.catch_up()  # a version that another device has superseded may be purged
+        for change, error in failed.items():
+            if unlocked.index.items.get(change.item) == change:
+                unlocked.unreadable.note(change, error)
+                left.add(change)
     progress(total, total)
+    return frozenset(left)
+
+
+def _rekey_batch(unlocked: UnlockedAccount, batch: list[Change]) -> dict[Change, SolekeyError]:
+    """Re-encrypt a batch in one commit; returns what does not open (large ones show it in the commit)."""
+    failed: dict[Change, SolekeyError] = {}
+    drafts = list(_draft_batch(unlocked, batch, failed))
+    with ExitStack() as held:
+        spools = [
+            Spool(unlocked.connection.profile.folder, draft.content.fingerprint)
+            for draft in drafts
+            if isinstance(draft.content, StreamContent)
+        ]
+        for spool in spools:
+            held.enter_context(spool.hold())
+        while drafts:
+            try:
+                unlocked.committer.commit(drafts, kind=CommitKind.REKEY)
+                break
+            except _UnreadableContentError as error:
+                failed[error.change] = error.error
+                drafts = [draft for draft in drafts if draft.item != error.change.item]
+        for spool in spools:
+            spool.delete()
+    return failed
 
 
 def _take_batch(old: list[Change]) -> list[Change]:
@@ -63,24 +103,40 @@ def _take_batch(old: list[Change]) -> list[Change]:
     return batch
 
 
-def _draft_batch(unlocked: UnlockedAccount, batch: list[Change]) -> Iterator[Put]:
+def _draft_batch(
+    unlocked: UnlockedAccount, batch: list[Change], failed: dict[Change, SolekeyError]
+) -> Iterator[Put]:
     """Draft the next versions with the same content and metadata; small items are fetched together."""
     small = [change for change in batch if _is_small(change)]
-    envelopes = unlocked.objects.fetch_many([change.parts[0].digest for change in small])
+    envelopes = unlocked.objects.fetch_each([change.parts[0].digest for change in small])
     for change, envelope in zip(small, envelopes, strict=True):
-        item = open_bytes(
-            envelope,
-            data_key=unlocked.keyring.data_key(change.epoch),
-            context=ItemContext(unlocked.account, change.item, change.version),
-        )
-        yield Put(change.item, change.version, item.metadata, item.content)
+        with _noting(change, failed):
+            yield _draft_small(unlocked, change, envelope)
     for change in batch:
         if not _is_small(change):
-            yield _draft_large(unlocked, change)
+            with _noting(change, failed):
+                yield _draft_large(unlocked, change)
+
+
+@contextmanager
+def _noting(change: Change, failed: dict[Change, SolekeyError]) -> Iterator[None]:
+    try:
+        yield
+    except UNREADABLE as error:
+        failed[change] = error
 
 
 def _is_small(change: Change) -> bool:
     return change.size < _STREAM_FROM_BYTES and len(change.parts) == 1
+
+
+def _draft_small(unlocked: UnlockedAccount, change: Change, envelope: bytes | None) -> Put:
+    item = open_bytes(
+        verify_object(change.parts[0].digest, envelope),
+        data_key=unlocked.keyring.data_key(change.epoch),
+        context=ItemContext(unlocked.account, change.item, change.version),
+    )
+    return Put(change.item, change.version, item.metadata, item.content)
 
 
 def _draft_large(unlocked: UnlockedAccount, change: Change) -> Put:
@@ -101,4 +157,11 @@ def _make_reader(unlocked: UnlockedAccount, change: Change) -> EnvelopeReader:
 
 @contextmanager
 def _open_source(unlocked: UnlockedAccount, change: Change) -> Iterator[ContentSource]:
-    yield read_pieces(_make_reader(unlocked, change).iter_content())
+    yield read_pieces(_iter_content(unlocked, change))
+
+
+def _iter_content(unlocked: UnlockedAccount, change: Change) -> Iterator[bytes]:
+    try:
+        yield from _make_reader(unlocked, change).iter_content()
+    except UNREADABLE as error:
+        raise _UnreadableContentError(change, error) from error

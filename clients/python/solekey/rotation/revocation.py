@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from solekey.crypto import UserKey
 from solekey.errors import ForeignDeviceError
 from solekey.progress import Progress, ignore_progress
+from solekey.rotation.leftovers import find_leftovers
 from solekey.rotation.rotation import abort_rotation, change_user_key, rekey_data, resume_rotation
 from solekey.vault.unlocked import UnlockedAccount
+from solekey.vault.unreadable import UnreadableItem
 from solekey.vault.vault import Vault
 from solekey_protocol.events import Stream
 from solekey_protocol.events.devices import DeviceRevoked, RevocationReason
@@ -28,6 +30,7 @@ class Revocation:
         known_epochs: the epochs whose data keys it may have kept: they open what was sealed before.
         exposed_items: how many live items it could read until then, and may have copied.
         epoch: the epoch that everything is sealed under now; its key was never on that device.
+        left: items that do not open and could not be re-encrypted: they stay under an epoch before it.
     """
 
     device: DeviceId
@@ -35,13 +38,17 @@ class Revocation:
     known_epochs: tuple[int, ...]
     exposed_items: int
     epoch: int
+    left: tuple[UnreadableItem, ...] = ()
 
     def describe(self) -> str:
         """Say plainly what the device can and cannot do now."""
         if not self.was_trusted:
             return "The device was never trusted: it had no key. All its access is refused."
+        stored = "anything that is stored now"
+        if self.left:
+            stored = f"what is stored now, except {len(self.left)} items that could not be re-encrypted"
         return (
-            "The device is refused everywhere, and no key that it had opens anything that is stored now. "
+            f"The device is refused everywhere, and no key that it had opens {stored}. "
             f"What it had read before, it may have kept: up to {self.exposed_items} items as they were then."
         )
 
@@ -86,6 +93,7 @@ def revoke_device(
         _find_known_epochs(unlocked, revoked.revoked_at or 0) if was_trusted else (),
         exposed if was_trusted else 0,
         unlocked.streams.vault.epoch,
+        find_leftovers(unlocked),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from solekey.crypto import DataKey, UserKey
 from solekey.errors import NewUserKeyNeededError, ReadBackError, RotationError
 from solekey.progress import Progress, ignore_progress
+from solekey.rotation.leftovers import retire_wraps, settle_leftovers
 from solekey.rotation.rekey import find_old_items, rekey_items
 from solekey.rotation.rotation_plan import (
     Situation,
@@ -23,6 +24,7 @@ from solekey.vault.keyring import UnlockedUserKey
 from solekey.vault.unlocked import UnlockedAccount
 from solekey.vault.vault import Vault
 from solekey.vault.wrapping import read_back, store_wrap
+from solekey_protocol.change_list import Change
 from solekey_protocol.events import Body, Signer, Stream
 from solekey_protocol.events.devices import AccountKeyChanged
 from solekey_protocol.events.fields import RotationKind
@@ -36,7 +38,7 @@ from solekey_protocol.events.rotation import (
     RotationStarted,
     RotationVerified,
 )
-from solekey_protocol.events.vault import KeyWrapped, ObjectsPurged, WrapRetired
+from solekey_protocol.events.vault import KeyWrapped, ObjectsPurged
 from solekey_protocol.ids import RAW_ID_BYTES, RotationId
 from solekey_protocol.streams import LiveWrap, Rotation, derive_wraps_digest
 
@@ -69,6 +71,9 @@ def rekey_data(
 ) -> RotationId:
     """Make a new data key and re-encrypt every item under it, then retire the old one and its ciphertext.
 
+    An item that does not open stays under its old epoch, whose key then stays, too; `find_leftovers` lists
+    them. Once they were restored or removed, `resume_rotation` finishes the work.
+
     Raises:
         RotationError: another rotation is open; resume it first.
     """
@@ -80,16 +85,18 @@ def resume_rotation(
 ) -> RotationId | None:
     """Go on with the open rotation, whoever started it, to its end. None: there is none.
 
+    Then what an earlier re-key could not open is tried again, and old keys that nothing needs are retired.
+
     Raises:
         NewUserKeyNeededError: a user key change that is not yet made needs the new phrase.
     """
     vault.unlocked.streams.sync()
     rotation = vault.unlocked.streams.rotation.open
-    if rotation is None:
-        return None
-    next_key = UnlockedUserKey(new_user_key, vault.unlocked.account) if new_user_key else None
-    _Run(vault.unlocked, next_key, progress).finish()
-    return rotation.started.rotation
+    if rotation is not None:
+        next_key = UnlockedUserKey(new_user_key, vault.unlocked.account) if new_user_key else None
+        _Run(vault.unlocked, next_key, progress).finish()
+    settle_leftovers(vault.unlocked, progress)
+    return rotation.started.rotation if rotation else None
 
 
 def abort_rotation(vault: Vault, reason: AbortReason = AbortReason.USER_REQUEST) -> RotationId | None:
@@ -107,7 +114,7 @@ def abort_rotation(vault: Vault, reason: AbortReason = AbortReason.USER_REQUEST)
     if unlocked.streams.devices.key_id != started.from_key_id:
         raise RotationError("the new user key is in force already: there is no way back")
     if started.kind is RotationKind.USER_KEY:
-        _retire(unlocked, lambda: unlocked.streams.vault.live_wraps(started.to_key_id))
+        retire_wraps(unlocked, lambda: unlocked.streams.vault.live_wraps(started.to_key_id))
     unlocked.author.say(
         lambda: RotationAborted(started.rotation, reason) if _is_open(unlocked, started.rotation) else None
     )
@@ -128,6 +135,7 @@ class _Run:
     unlocked: UnlockedAccount
     next_key: UnlockedUserKey | None
     progress: Progress
+    left: frozenset[Change] = frozenset()
 
     def start(self, kind: RotationKind, reason: RotationReason) -> RotationId:
         self.unlocked.streams.sync()
@@ -160,8 +168,10 @@ class _Run:
         if rotation is None:
             return None
         self.unlocked.index.catch_up()
-        old = find_old_items(self.unlocked, rotation.started.to_epoch)
-        return Situation(rotation, streams.devices, streams.vault, streams.events(Stream.VAULT), len(old))
+        old = set(find_old_items(self.unlocked, rotation.started.to_epoch)) - self.left
+        sealed = frozenset(change.epoch for change in self.unlocked.index.items.values())
+        events = streams.events(Stream.VAULT)
+        return Situation(rotation, streams.devices, streams.vault, events, len(old), sealed)
 
     def _do(self, step: Step, situation: Situation) -> None:
         started = situation.started
@@ -174,11 +184,11 @@ class _Run:
                 self._read_back(situation)
                 self._change_key()
             case Step.REKEY:
-                rekey_items(self.unlocked, started.to_epoch, self.progress)
+                self.left = rekey_items(self.unlocked, started.to_epoch, self.progress)
             case Step.SNAPSHOT:
                 self.unlocked.committer.commit_snapshot()
             case Step.RETIRE:
-                _retire(self.unlocked, self._find_retirable)
+                retire_wraps(self.unlocked, self._find_retirable)
             case Step.VERIFY | Step.COMMIT | Step.PURGE | Step.COMPLETE:
                 if step is Step.VERIFY:
                     self._read_back(situation)
@@ -269,20 +279,6 @@ _SAID: Mapping[Step, Callable[[Situation], Body]] = {
     Step.COMPLETE: lambda now: RotationCompleted(now.started.rotation),
 }
 """The steps that are nothing but a statement."""
-
-
-def _retire(unlocked: UnlockedAccount, find: Callable[[], list[LiveWrap]]) -> None:
-    """Retire what ``find`` finds, one after the other, until it finds nothing more."""
-
-    def decide() -> WrapRetired | None:
-        found = find()
-        if not found:
-            return None
-        wrapped = found[0].wrapped
-        return WrapRetired(wrapped.secret, wrapped.epoch, wrapped.wrap_version, wrapped.wrap)
-
-    while unlocked.author.say(decide) is not None:
-        pass
 
 
 def _is_open(unlocked: UnlockedAccount, rotation: RotationId) -> bool:

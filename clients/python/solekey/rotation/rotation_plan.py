@@ -7,7 +7,10 @@
                COMMITTED  a live wrap under the old key -> RETIRE, else COMPLETE
     data key   STAGED     no wrap of the new epoch -> WRAP, else VERIFY
                VERIFIED   an item under an old epoch -> REKEY; no snapshot since -> SNAPSHOT, else COMMIT
-               COMMITTED  a live wrap of an old epoch -> RETIRE; not purged -> PURGE, else COMPLETE
+               COMMITTED  a live wrap of an old epoch that no live item needs -> RETIRE; not purged -> PURGE,
+                          else COMPLETE
+
+An item that does not open stays under its old epoch, and so does that epoch's wrap.
 
 Pure. Spec: rotation.md §3.
 """
@@ -40,13 +43,19 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """Everything that the next step depends on. ``old_items``: live items under an older epoch."""
+    """Everything that the next step depends on.
+
+    Attributes:
+        old_items: live items under an older epoch that are to be re-encrypted.
+        sealed_epochs: the epochs that live items are sealed under: their wraps stay.
+    """
 
     rotation: Rotation
     devices: DevicesStream
     vault: VaultStream
     vault_events: Sequence[Event]
     old_items: int
+    sealed_epochs: frozenset[int]
 
     @property
     def started(self) -> RotationStarted:
@@ -78,11 +87,20 @@ def find_new_wraps(situation: Situation) -> list[LiveWrap]:
 
 
 def find_retirable(situation: Situation) -> list[LiveWrap]:
-    """Find the live wraps that the rotation has made superfluous."""
+    """Find the live wraps that the rotation has made superfluous: not those that a live item needs."""
     started = situation.started
     if started.kind is RotationKind.USER_KEY:
         return [w for w in situation.vault.live_wraps() if w.wrapped.key_id != started.to_key_id]
-    return [wrap for wrap in situation.vault.live_wraps() if wrap.wrapped.epoch < started.to_epoch]
+    return find_unneeded(situation.vault, started.to_epoch, situation.sealed_epochs)
+
+
+def find_unneeded(vault: VaultStream, epoch: int, sealed_epochs: frozenset[int]) -> list[LiveWrap]:
+    """Find the live wraps of epochs before this one that no live item is sealed under."""
+    return [
+        wrap
+        for wrap in vault.live_wraps()
+        if wrap.wrapped.epoch < epoch and wrap.wrapped.epoch not in sealed_epochs
+    ]
 
 
 def _plan_user_key(situation: Situation) -> Step:

@@ -149,7 +149,7 @@ class Committer:
         entry.draft, entry.sealed = draft.copy_for_conflict(item, name), {}
 
     def _is_taken(self, name: str) -> bool:
-        return bool(self.directory.find_all(name))
+        return self.directory.is_taken(name)
 
     def _seal(self, pending: Sequence[_Pending], epoch: int, progress: Progress) -> None:
         unsealed = [entry for entry in pending if entry.draft is not None and epoch not in entry.sealed]

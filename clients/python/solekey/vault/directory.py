@@ -1,16 +1,17 @@
 """What the items are called: opened from the envelopes' first chunks, kept in memory only while unlocked."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Final, cast
 
 from solekey.crypto import Confidential, EnvelopeReader, ItemContext, ItemMetadata
-from solekey.errors import ItemMissingError, ItemNameError
+from solekey.errors import ItemMissingError, ItemNameError, ItemNameUncertainError, LostObjectError
 from solekey.vault.item_index import ItemIndex
 from solekey.vault.keyring import Keyring
 from solekey.vault.objects import ObjectStore
 from solekey.vault.sealed_sources import RangedSource, doubting_format
+from solekey.vault.unreadable import UNREADABLE, UnreadableItem, UnreadableItems
 from solekey_protocol.change_list import Change
 from solekey_protocol.envelope import HEADER_BYTES, TAG_BYTES
 from solekey_protocol.ids import AccountId, ItemId
@@ -18,6 +19,8 @@ from solekey_protocol.limits import KIB
 
 _PREFIX_BYTES: Final = HEADER_BYTES + 64 * KIB + TAG_BYTES
 """Header and first chunk of everything under 16 MiB; larger chunks are fetched by range."""
+_MAX_TOLD: Final = 5
+"""Unreadable items that a message names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,59 +52,122 @@ class ItemInfo(Confidential):
         return f"ItemInfo({self.id}, version={self.version}, <redacted>)"
 
 
+class Listing(list[ItemInfo]):
+    """The items that open, by name, and beside them those that do not."""
+
+    def __init__(self, items: Iterable[ItemInfo], unreadable: tuple[UnreadableItem, ...]) -> None:
+        super().__init__(items)
+        self.unreadable = unreadable
+
+
 class Directory:
     """Finds items by name or id."""
 
-    def __init__(self, account: AccountId, index: ItemIndex, objects: ObjectStore, keyring: Keyring) -> None:
+    def __init__(
+        self,
+        account: AccountId,
+        index: ItemIndex,
+        objects: ObjectStore,
+        keyring: Keyring,
+        unreadable: UnreadableItems,
+    ) -> None:
         self._account = account
         self._index = index
         self._objects = objects
         self._keyring = keyring
+        self._unreadable = unreadable
         self._known: dict[tuple[ItemId, int], ItemMetadata] = {}
 
-    def list(self) -> list[ItemInfo]:
-        """List the live items by name. Fetches the first chunk of those not listed before."""
-        changes = self._index.items.values()
-        self._open([change for change in changes if (change.item, change.version) not in self._known])
-        found = [self._describe(change) for change in changes]
+    def list(self) -> Listing:
+        """List the live items. Fetches the first chunk of those not listed before."""
+        changes = list(self._index.items.values())
+        self._open(changes)
         live = {(change.item, change.version) for change in changes}
         self._known = {place: metadata for place, metadata in self._known.items() if place in live}
-        return sorted(found, key=lambda info: (info.name, info.id))
+        found = [self._describe(change) for change in changes if self._is_known(change)]
+        closed = [change for change in changes if not self._is_known(change)]
+        return Listing(sorted(found, key=lambda info: (info.name, info.id)), self._unreadable.select(closed))
 
     def find(self, name_or_id: str) -> ItemInfo:
-        """Find one item.
+        """Find one item. By its id only this item is opened.
 
         Raises:
-            ItemMissingError: none. ItemNameError: several of this name.
+            ItemMissingError, ItemNameUncertainError: none that can be read.
+            ItemNameError: several of this name.
+            OpenError, SwappedObjectError: the item of this id cannot be read.
         """
-        found = self.find_all(name_or_id)
+        change = self.find_id(name_or_id)
+        if change is not None:
+            return self._open_one(change)
+        listing = self.list()
+        found = [info for info in listing if info.name == name_or_id]
         if not found:
-            raise ItemMissingError(f"there is no item {name_or_id!r}")
+            raise _deny(name_or_id, listing.unreadable)
         if len(found) > 1:
             ids = ", ".join(info.id for info in found)
             raise ItemNameError(f"{len(found)} items are called {name_or_id!r}: {ids}")
         return found[0]
 
-    def find_all(self, name_or_id: str) -> Sequence[ItemInfo]:
-        """Find the items of this id or name."""
-        return [info for info in self.list() if name_or_id in (info.id, info.name)]
+    def find_id(self, name_or_id: str) -> Change | None:
+        """Find the live item whose id this is; nothing is opened."""
+        return self._index.items.get(cast("ItemId", name_or_id))
+
+    def is_taken(self, name: str) -> bool:
+        """Tell whether an item that can be read has this name."""
+        return any(info.name == name for info in self.list())
 
     def remember(self, item: ItemId, version: int, metadata: ItemMetadata) -> None:
         """Keep what is known of a version that this device has made or opened itself."""
         self._known[item, version] = metadata
 
+    def get_name(self, change: Change) -> str | None:
+        """Get the name of a version, if it was opened before."""
+        metadata = self._known.get((change.item, change.version))
+        return metadata.name if metadata else None
+
+    def _is_known(self, change: Change) -> bool:
+        return (change.item, change.version) in self._known
+
     def _describe(self, change: Change) -> ItemInfo:
         metadata = self._known[change.item, change.version]
         return ItemInfo(change.item, change.version, change.epoch, change.size, metadata)
 
+    def _open_one(self, change: Change) -> ItemInfo:
+        if not self._is_known(change):
+            (prefix,) = self._objects.fetch_prefixes([change.parts[0].digest], _PREFIX_BYTES)
+            with self._unreadable.naming(change):
+                self._remember_metadata(change, prefix)
+        return self._describe(change)
+
     def _open(self, changes: Sequence[Change]) -> None:
-        digests = [change.parts[0].digest for change in changes]
-        prefixes: Iterator[bytes] = self._objects.fetch_prefixes(digests, _PREFIX_BYTES)
-        for change, prefix in zip(changes, prefixes, strict=True):
-            with doubting_format(self._objects, change):
-                reader = EnvelopeReader(
-                    RangedSource(self._objects, change, prefix),
-                    data_key=self._keyring.data_key(change.epoch),
-                    context=ItemContext(self._account, change.item, change.version),
-                )
-                self._known[change.item, change.version] = reader.open_metadata()
+        """Open what is not known yet; what does not open is noted and harms no other."""
+        new = [change for change in changes if not self._is_known(change)]
+        prefixes = self._objects.fetch_prefixes([change.parts[0].digest for change in new], _PREFIX_BYTES)
+        for change, prefix in zip(new, prefixes, strict=True):
+            try:
+                self._remember_metadata(change, prefix)
+            except UNREADABLE as error:
+                self._unreadable.note(change, error)
+
+    def _remember_metadata(self, change: Change, prefix: bytes | None) -> None:
+        if prefix is None:
+            raise LostObjectError(f"the server has lost the object {change.parts[0].digest}")
+        with doubting_format(self._objects, change):
+            reader = EnvelopeReader(
+                RangedSource(self._objects, change, prefix),
+                data_key=self._keyring.data_key(change.epoch),
+                context=ItemContext(self._account, change.item, change.version),
+            )
+            self._known[change.item, change.version] = reader.open_metadata()
+        self._unreadable.forget(change)
+
+
+def _deny(name: str, unreadable: Sequence[UnreadableItem]) -> ItemMissingError:
+    """Say that there is no such item, as far as the items can be read."""
+    if not unreadable:
+        return ItemMissingError(f"there is no item {name!r}")
+    ids = ", ".join(item.id for item in unreadable[:_MAX_TOLD])
+    more = f" and {len(unreadable) - _MAX_TOLD} more" if len(unreadable) > _MAX_TOLD else ""
+    return ItemNameUncertainError(
+        f"no item that can be read is called {name!r}; it may be one of the unreadable ones: {ids}{more}"
+    )

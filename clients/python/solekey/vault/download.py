@@ -32,7 +32,7 @@ def download(version: ItemVersion, folder: PrivateFolder, path: Path, progress: 
                 target.file.write(piece)
             target.publish()
             return
-        with DownloadSpool.held(folder, version.change) as spool, version.telling_loss():
+        with DownloadSpool.held(folder, version.change) as spool, version.telling_failure():
             begin_phase(progress, Phase.FETCH)
             spool.fetch(version.unlocked.objects, progress)
             begin_phase(progress, Phase.OPEN)

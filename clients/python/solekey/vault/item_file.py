@@ -30,7 +30,7 @@ class ItemRanges:
     def __init__(self, version: ItemVersion) -> None:
         self._version = version
         self._source = RangedSource(version.unlocked.objects, version.change)
-        with version.telling_loss(), doubting_format(version.unlocked.objects, version.change):
+        with version.telling_failure(), doubting_format(version.unlocked.objects, version.change):
             self._source.fetch_ahead(0, _guess_first_bytes(self._source.size))
             self._reader = version.open_reader(self._source)
             header = parse_envelope_header(self._source.read_at(0, HEADER_BYTES))
@@ -51,7 +51,7 @@ class ItemRanges:
         if start >= stop:
             return b""
         self._source.until = self._find_end(stop)
-        with self._version.telling_loss():
+        with self._version.telling_failure():
             return self._reader.open_range(start, stop - start)
 
     def _find_end(self, stop: int) -> int:

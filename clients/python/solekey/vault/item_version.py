@@ -48,21 +48,22 @@ class ItemVersion(Confidential):
             VersionGoneError: purged meanwhile.
         """
         begin_phase(progress, Phase.FETCH)
-        with self.telling_loss():
+        with self.telling_failure():
             yield from iter_content(
                 self.open_reader(PartSource(self.unlocked.objects, self.change)), progress
             )
 
     @contextmanager
-    def telling_loss(self) -> Iterator[None]:
-        """Tell a version that was purged from an object that the server has lost or withholds.
+    def telling_failure(self) -> Iterator[None]:
+        """Tell a version that was purged from one that is lost or damaged; name item, commit and author.
 
         Raises:
             VersionGoneError: another device has put a newer version, or removed the item.
             LostObjectError: the version is live, and the server must have it.
         """
         try:
-            yield
+            with self.unlocked.unreadable.naming(self.change):
+                yield
         except LostObjectError as error:
             self.unlocked.streams.sync(Stream.DEVICES, Stream.VAULT)
             self.unlocked.index.catch_up()

@@ -8,7 +8,7 @@ from typing import Self
 
 from solekey.connection.connection import Connection
 from solekey.crypto import AccountSigningKey, DataKey, UserKey, WrapContext, WrappingKey, open_wrap
-from solekey.errors import ForgedEventError, TamperedWrapError, VaultError, WrongUserKeyError
+from solekey.errors import EpochKeyMissingError, ForgedEventError, TamperedWrapError, WrongUserKeyError
 from solekey.streams.streams import Streams
 from solekey.vault.objects import parse_byte_list
 from solekey_protocol.events import Stream
@@ -56,6 +56,7 @@ class Keyring:
         self._connection = connection
         self._streams = streams
         self._keys: dict[int, DataKey] = {}
+        self._damaged: dict[int, TamperedWrapError] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -81,27 +82,38 @@ class Keyring:
         """The data key of an epoch; loads the wraps again for one that is new here.
 
         Raises:
-            VaultError: there is no live wrap of this epoch.
+            EpochKeyMissingError: there is no live wrap of this epoch.
+            TamperedWrapError: the wrap of this old epoch does not open.
         """
         if epoch not in self._keys:
             self.load()
+        if epoch in self._damaged:
+            raise self._damaged[epoch]
         try:
             return self._keys[epoch]
         except KeyError as error:
-            raise VaultError(f"there is no key for epoch {epoch}") from error
+            raise EpochKeyMissingError(f"there is no key for epoch {epoch}") from error
 
     def load(self) -> None:
-        """Open every live wrap of this user key.
+        """Open every live wrap of this user key. A damaged one of an old epoch harms that epoch's items only.
 
         Raises:
             WrongUserKeyError: see `UnlockedUserKey.verify_current`.
-            TamperedWrapError: the server's bytes are not the ones that were signed, or do not open.
+            TamperedWrapError: the newest epoch's wrap is not what was signed, or does not open.
         """
         self.user_key.verify_current(self._streams)
         stored = fetch_wraps(self._connection)
         for live in self._streams.vault.live_wraps(self.user_key.key_id):
-            if live.wrapped.epoch not in self._keys:
-                self._keys[live.wrapped.epoch] = self.open_wrap(live, stored)
+            epoch = live.wrapped.epoch
+            if epoch in self._keys:
+                continue
+            try:
+                self._keys[epoch] = self.open_wrap(live, stored)
+                self._damaged.pop(epoch, None)
+            except TamperedWrapError as error:
+                if epoch == self._streams.vault.epoch:
+                    raise
+                self._damaged[epoch] = error
 
     def open_wrap(self, live: LiveWrap, stored: dict[Digest, bytes]) -> DataKey:
         """Open one live wrap of the user key in use. Raises TamperedWrapError."""

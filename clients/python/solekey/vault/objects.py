@@ -69,7 +69,7 @@ class ObjectStore:
         """
         with _naming_loss(digest):
             data = self._call("GET", f"objects/{digest}")
-        return _verify(digest, data)
+        return verify_object(digest, data)
 
     def fetch_range(self, digest: Digest, offset: int, length: int) -> bytes:
         """Fetch a piece of an object; nothing but the envelope's own seal vouches for it.
@@ -86,17 +86,20 @@ class ObjectStore:
     def fetch_many(self, digests: Sequence[Digest]) -> Iterator[bytes]:
         """Fetch objects in order, as few requests as possible. Raises SwappedObjectError."""
         for digest, data in zip(digests, self._fetch_all(digests, None), strict=True):
-            yield _verify(digest, data)
+            yield verify_object(digest, data)
 
-    def fetch_prefixes(self, digests: Sequence[Digest], max_bytes_each: int) -> Iterator[bytes]:
-        """Fetch the beginnings of objects in order; the envelope's own seal must vouch for them.
+    def fetch_each(self, digests: Sequence[Digest]) -> Iterator[bytes | None]:
+        """Fetch objects in order, None for one that is not there; the caller does `verify_object`."""
+        return self._fetch_all(digests, None)
 
-        Raises:
-            LostObjectError: the vault does not have one.
+    def fetch_prefixes(self, digests: Sequence[Digest], max_bytes_each: int) -> Iterator[bytes | None]:
+        """Fetch the beginnings of objects in order, None for one that is not there.
+
+        The envelope's own seal must vouch for them.
         """
         return self._fetch_all(digests, max_bytes_each)
 
-    def _fetch_all(self, digests: Sequence[Digest], max_bytes_each: int | None) -> Iterator[bytes]:
+    def _fetch_all(self, digests: Sequence[Digest], max_bytes_each: int | None) -> Iterator[bytes | None]:
         limit: dict[str, Json] = {} if max_bytes_each is None else {"max_bytes_each": max_bytes_each}
         done = 0
         while done < len(digests):
@@ -107,10 +110,7 @@ class ObjectStore:
             objects = _parse_objects(answer.body)
             if not 1 <= len(objects) <= len(asked):
                 raise BadAnswerError("objects/fetch: expected a prefix of what was asked for")
-            for digest, data in zip(asked, objects, strict=False):
-                if data is None:
-                    raise LostObjectError(f"the server has lost the object {digest}")
-                yield data
+            yield from objects
             done += len(objects)
 
     def _put_batch(self, batch: Sequence[bytes]) -> None:
@@ -153,7 +153,15 @@ def _naming_loss(digest: Digest) -> Iterator[None]:
         raise LostObjectError(f"the server has lost the object {digest}") from error
 
 
-def _verify(digest: Digest, data: bytes) -> bytes:
+def verify_object(digest: Digest, data: bytes | None) -> bytes:
+    """Verify that an object is what its digest names.
+
+    Raises:
+        SwappedObjectError: the vault has other bytes under this digest.
+        LostObjectError: it has none.
+    """
+    if data is None:
+        raise LostObjectError(f"the server has lost the object {digest}")
     if compute_digest(data) != digest:
         raise SwappedObjectError(f"the server has other bytes under {digest}")
     return data

@@ -11,6 +11,7 @@ from solekey.vault.directory import Directory
 from solekey.vault.item_index import ItemIndex
 from solekey.vault.keyring import Keyring
 from solekey.vault.objects import ObjectStore
+from solekey.vault.unreadable import UnreadableItems
 from solekey.vault.uploader import Uploader
 from solekey_protocol.ids import AccountId
 
@@ -26,6 +27,7 @@ class UnlockedAccount:
     objects: ObjectStore
     index: ItemIndex
     directory: Directory
+    unreadable: UnreadableItems
     committer: Committer
 
     @classmethod
@@ -34,7 +36,8 @@ class UnlockedAccount:
         profile, random = connection.profile, connection.runtime.random
         objects = ObjectStore(connection)
         index = ItemIndex(streams, objects, profile.folder)
-        directory = Directory(profile.account, index, objects, keyring)
+        unreadable = UnreadableItems(streams, index)
+        directory = Directory(profile.account, index, objects, keyring, unreadable)
         uploader = Uploader(objects, profile.folder, profile.account, random)
         committer = Committer(
             author,
@@ -47,7 +50,7 @@ class UnlockedAccount:
             random,
             profile.details.device_name,
         )
-        return cls(connection, streams, author, keyring, objects, index, directory, committer)
+        return cls(connection, streams, author, keyring, objects, index, directory, unreadable, committer)
 
     @property
     def account(self) -> AccountId:

@@ -14,10 +14,10 @@ from typing import Final
 
 from solekey.account.devices import Devices
 from solekey.crypto import Confidential, ContentSource, ItemMetadata
-from solekey.errors import ItemChangedError
+from solekey.errors import ItemChangedError, LostObjectError
 from solekey.progress import Progress, ignore_progress
 from solekey.vault.commits import MAX_DRAFTS, Outcome
-from solekey.vault.directory import ItemInfo
+from solekey.vault.directory import ItemInfo, Listing
 from solekey.vault.download import download
 from solekey.vault.download_spool import clean_downloads
 from solekey.vault.drafts import Put, Remove, StreamContent
@@ -59,6 +59,18 @@ class Stored(Confidential):
         return f"Stored({self.id}, version={self.version}, conflict={self.conflict}, <redacted>)"
 
 
+@dataclass(frozen=True, slots=True)
+class Removed(Confidential):
+    """What was removed. ``version`` is the last one; ``name`` None: it was not opened for that."""
+
+    id: ItemId
+    version: int
+    name: str | None
+
+    def __repr__(self) -> str:
+        return f"Removed({self.id}, version={self.version}, <redacted>)"
+
+
 class Vault:
     """An unlocked vault; it ends with the block of `Session.unlock`. Not for use by several threads."""
 
@@ -77,13 +89,25 @@ class Vault:
         self.unlocked.streams.sync(Stream.DEVICES, Stream.VAULT)
         self.unlocked.index.catch_up()
 
-    def list(self) -> list[ItemInfo]:
-        """List the items by name; fetches only the beginnings of their ciphertexts."""
+    def list(self) -> Listing:
+        """List the items by name; fetches only the beginnings of their ciphertexts.
+
+        Items that do not open are not in it; the listing's ``unreadable`` names them, one by one.
+        """
         self.refresh()
-        return self.unlocked.directory.list()
+        listing = self.unlocked.directory.list()
+        if any(isinstance(item.error, LostObjectError) for item in listing.unreadable):
+            self.refresh()  # another device may have replaced the item meanwhile, and purged this version
+            listing = self.unlocked.directory.list()
+        return listing
 
     def find(self, name_or_id: str) -> ItemInfo:
-        """Find one item, as the list shows it. Raises ItemMissingError, ItemNameError."""
+        """Find one item, as the list shows it. By id, only this item is opened.
+
+        Raises:
+            ItemMissingError, ItemNameError: none or several of this name.
+            OpenError, SwappedObjectError: the item of this id cannot be read.
+        """
         self.refresh()
         return self.unlocked.directory.find(name_or_id)
 
@@ -254,19 +278,24 @@ class Vault:
             finally:
                 spool.delete()
 
-    def remove(self, name_or_id: str) -> ItemInfo:
-        """Remove an item.
+    def remove(self, name_or_id: str) -> Removed:
+        """Remove an item. By id, nothing is opened: what cannot be read can be removed.
 
         Raises:
             ItemMissingError, ItemNameError: none or several of this name.
             ItemChangedError: another device changed it after this vault had seen it.
         """
-        info = self.find(name_or_id)
-        draft = Remove(info.id, self._seen.get(info.id, info.version))
+        self.refresh()
+        directory = self.unlocked.directory
+        change = directory.find_id(name_or_id)
+        if change is None:
+            change = self.unlocked.index.items[directory.find(name_or_id).id]
+        removed = Removed(change.item, change.version, directory.get_name(change))
+        draft = Remove(removed.id, self._seen.get(removed.id, removed.version))
         outcome = self.unlocked.committer.commit([draft])[0]
         if outcome.change is None:
-            raise ItemChangedError(f"{info.id} was changed by another device")
-        return info
+            raise ItemChangedError(f"{removed.id} was changed by another device")
+        return removed
 
     def _find_version(self, name_or_id: str) -> ItemVersion:
         info = self.find(name_or_id)
@@ -294,10 +323,11 @@ class Vault:
     ) -> Put:
         runtime = self.unlocked.connection.runtime
         now_ms = runtime.now_ms()
-        if not self.unlocked.directory.find_all(name):
+        directory = self.unlocked.directory
+        if directory.find_id(name) is None and not directory.is_taken(name):
             item = ItemId.from_raw(runtime.random(RAW_ID_BYTES))
             return Put(item, 0, ItemMetadata(name, kind, now_ms, now_ms, tags, attributes), content)
-        info = self.unlocked.directory.find(name)
+        info = directory.find(name)
         created_ms = info.metadata.created_ms
         metadata = ItemMetadata(info.name, kind, created_ms, now_ms, tags, attributes)
         return Put(info.id, self._seen.get(info.id, info.version), metadata, content)
