@@ -53,7 +53,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from solekey.account.device_list import DeviceInfo
-    from solekey.account.enrolment import SignUp, log_in, trust_device
+    from solekey.account.enrolment import log_in, trust_device
     from solekey.account.factors import FactorInfo, RecoveryCodes
     from solekey.account.session import Session
     from solekey.account.sessions import SessionInfo
@@ -133,7 +133,7 @@ _HOMES = {
     "Server": "solekey.connection.transport",
     "Session": "solekey.account.session",
     "SessionInfo": "solekey.account.sessions",
-    "SignUp": "solekey.account.enrolment",
+    "SignUp": "solekey.account.sign_up",
     "SolekeyError": "solekey.errors",
     "Stored": "solekey.vault.vault",
     "TotpSecret": "solekey.connection.login",

@@ -4,7 +4,8 @@
 ``answers`` prompts, flags, environment, stdin · ``exit_codes`` ·
 ``hardening`` no core dumps ·
 ``new_user_key`` its kit and its words, before it is in force ·
-``account`` ``items`` ``devices`` ``sessions`` ``factors`` ``password`` ``rotate`` ``events`` ``user_key``
+``signup`` ``login`` ``status`` ``items`` ``devices`` ``sessions`` ``factors`` ``password`` ``rotate``
+``events`` ``user_key``
 ``recovery`` ``closing`` one module a group of commands ·
 ``second_factor`` codes, recovery codes, security keys.
 
@@ -23,10 +24,10 @@ from solekey.cli.state import Cli, state_options
 
 _INTERRUPTED: Final = "Interrupted; what was acknowledged is kept. Run the command again to go on."
 _HOMES: Final = {
-    "signup": "solekey.cli.account",
-    "login": "solekey.cli.account",
-    "logout": "solekey.cli.account",
-    "status": "solekey.cli.account",
+    "signup": "solekey.cli.signup",
+    "login": "solekey.cli.login",
+    "logout": "solekey.cli.status",
+    "status": "solekey.cli.status",
     "put": "solekey.cli.items",
     "get": "solekey.cli.items",
     "list": "solekey.cli.items",

@@ -44,6 +44,11 @@ class FactorChoice:
     code: str | None = None
     totp_secret: str | None = None
 
+    @property
+    def is_given(self) -> bool:
+        """Whether the person has given any."""
+        return bool(self.recovery_code or self.passkey or self.code or self.totp_secret)
+
     def __repr__(self) -> str:
         return "FactorChoice(<redacted>)"
 

@@ -25,6 +25,7 @@
     ├── ProfileError                 profile_unusable      the profile folder
     │   ├── ProfileMissingError      profile_missing
     │   ├── ProfileExistsError       profile_exists
+    │   ├── ForeignAccountError      account_differs       the server has another one under this name
     │   └── NotLoggedInError         not_logged_in
     ├── TransportError                                     no usable answer from the server
     │   ├── InsecureServerError      insecure_server       not https, or a certificate that is not pinned
@@ -149,7 +150,13 @@ from solekey.errors.passkeys import (
     PasskeyTimeoutError,
     PasskeyUnavailableError,
 )
-from solekey.errors.profile import NotLoggedInError, ProfileError, ProfileExistsError, ProfileMissingError
+from solekey.errors.profile import (
+    ForeignAccountError,
+    NotLoggedInError,
+    ProfileError,
+    ProfileExistsError,
+    ProfileMissingError,
+)
 from solekey.errors.providers import (
     DeviceKeyMissingError,
     ExtraMissingError,
@@ -264,6 +271,7 @@ __all__ = [
     "EvidenceError",
     "ExtraMissingError",
     "FactorMissingError",
+    "ForeignAccountError",
     "ForeignDeviceError",
     "ForeignShareError",
     "ForeignUserKeyError",
