@@ -46,6 +46,7 @@ error, and silent with `--json` and `--quiet`.
 | 7 | no such item, device, session or factor, or several |
 | 8 | try again later: the server is away or busy |
 | 9 | the server refused, for another reason |
+| 10 | done, but for the items that are named as unreadable; or a name may be one of theirs |
 | 130 | interrupted; run the command again to go on |
 
 `solekey audit verify` ends with 6 when the log was tampered with.
@@ -54,7 +55,7 @@ error, and silent with `--json` and `--quiet`.
 
 def render() -> str:
     """Render the page."""
-    assert {code for code, _ in EXIT_CODES} == {1, 3, 4, 5, 6, 7, 8, 9}  # noqa: S101  # the table above
+    assert {code for code, _ in EXIT_CODES} == {1, 3, 4, 5, 6, 7, 8, 9, 10}  # noqa: S101  # the table above
     settings = {**solekey.context_settings, "terminal_width": WIDTH, "max_content_width": WIDTH}
     root = click.Context(solekey, info_name="solekey", **settings)
     pages = [f"## `{path}`\n\n```text\n{text}\n```\n" for path, text in _iter_help(root)]

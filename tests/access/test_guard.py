@@ -119,6 +119,18 @@ def test_a_trusted_device_is_admitted(gate: Gate) -> None:
     assert caller == gate.laptop.caller
 
 
+def test_a_proof_that_need_not_come_is_checked_when_it_does(gate: Gate) -> None:
+    key, now = Key("a device that nobody knows"), gate.rig.clock.now()
+    assert gate.guard.admit(Request("POST", PATH), Access.PROOF_IF_GIVEN).proof is None
+    proof = make_proof(key, "POST", ORIGIN + PATH, now)
+    request = Request("POST", PATH, headers=Headers([("DPoP", proof)]))
+    assert gate.guard.admit(request, Access.PROOF_IF_GIVEN).proven.device_key == key.public
+    elsewhere = make_proof(key, "POST", ORIGIN + PATH + "/other", now)
+    for wrong in (proof, elsewhere, "nonsense"):  # used before; for another URL; no proof at all
+        with pytest.raises(DpopInvalid):
+            gate.guard.admit(Request("POST", PATH, headers=Headers([("DPoP", wrong)])), Access.PROOF_IF_GIVEN)
+
+
 def test_a_proof_alone_admits_to_log_in_once(gate: Gate) -> None:
     key, now = Key("a device that nobody knows"), gate.rig.clock.now()
     proof = make_proof(key, "POST", ORIGIN + PATH, now)

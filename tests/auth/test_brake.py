@@ -28,6 +28,7 @@ from solekey_auth.refusals import TooManyAttempts
 from solekey_auth.sources import Source, find_source, parse_networks
 from solekey_auth.tables import metadata
 from solekey_devices.definition import DEFINITION as DEVICES
+from solekey_eventlog.clock import ManualClock
 from solekey_eventlog.errors import Refusal
 from solekey_eventlog.http import Headers, Request, problem_response
 from solekey_eventlog.kernel import build_kernel
@@ -108,14 +109,26 @@ def test_a_budget_recovers_one_attempt_at_a_time():
     assert recover(spent, BUDGET, NOW + timedelta(minutes=30)).used == 0
 
 
-def test_a_clock_that_jumps_back_does_not_lengthen_the_wait():
+def test_a_budget_with_attempts_left_knows_no_wait_whichever_clock_is_ahead():
+    spent = spend(Spent(0, NOW, NOW), BUDGET, NOW + timedelta(milliseconds=40))
+    verify_attempts_left(spent, BUDGET, NOW)
+    assert spend(spent, BUDGET, NOW).used == 2
+    last = spend(spend(spent, BUDGET, NOW), BUDGET, NOW)
+    with pytest.raises(TooManyAttempts):  # positive control: none is left
+        verify_attempts_left(last, BUDGET, NOW)
+
+
+def test_a_wait_that_was_written_while_the_clock_was_ahead_is_over():
     spent = Spent(0, NOW, NOW)
     for _ in range(9):
         spent = spend(spent, BUDGET, NOW)
-    earlier = NOW - timedelta(days=1)
     with pytest.raises(TooManyAttempts) as refused:
-        verify_attempts_left(spent, BUDGET, earlier)
+        verify_attempts_left(spent, BUDGET, NOW)
     assert refused.value.retry_after_s == 300
+    earlier = NOW - timedelta(days=1)
+    verify_attempts_left(spent, BUDGET, earlier)
+    again = spend(spent, BUDGET, earlier)  # one attempt, then the wait that is due, by the right clock
+    assert again.free_at == earlier + timedelta(minutes=5)
     assert recover(spent, BUDGET, earlier).counted_at == earlier
 
 
@@ -325,6 +338,62 @@ def test_challenges_are_counted_by_source(rig):
     assert ask(there) == "200 None"
     desk.rig.clock.advance(1)
     assert [ask(here), ask(here)] == ["200 None", BRAKED]
+
+
+def test_a_stranger_at_the_same_address_does_not_use_up_the_challenges_of_a_known_device(rig):
+    desk = Desk.open(rig, challenges_per_source=3, challenges_per_device=2)
+    ana = Person()
+    assert desk.register(ana).status == 201
+    assert desk.log_in(ana).status == 201
+
+    def ask(key):
+        proof = None if key is None else desk.prove(key)
+        return code_of(desk.ask(desk.api.post_challenge, {"username": ana.username}, proof=proof))
+
+    assert [ask(None) for _ in range(3)] == ["200 None", "200 None", BRAKED]  # one went to the login above
+    assert ask(Key("the stranger's own device")) == BRAKED
+    assert [ask(ana.device_key) for _ in range(3)] == ["200 None", "200 None", BRAKED]
+    desk.rig.clock.advance(1)
+    assert ask(ana.device_key) == "200 None"
+
+
+class TickingClock(ManualClock):
+    """Time passes with every look: no two transactions begin at the same moment."""
+
+    def __init__(self):
+        super().__init__()
+        self._turn = threading.Lock()
+
+    def now(self):
+        with self._turn:
+            self.advance(0.001)
+            return super().now()
+
+
+def crowd(rig, people, **settings):
+    """The answers to challenges that so many ask for at once, from one address."""
+    rig.clock = TickingClock()
+    desk = replace(Desk.open(rig, **settings), peer="203.0.113.7")
+    start = threading.Barrier(people)
+
+    def ask(number):
+        start.wait()
+        document = {"username": f"person{number}@example.org"}
+        return [code_of(desk.ask(desk.api.post_challenge, document)) for _ in range(5)]
+
+    with ThreadPoolExecutor(people) as pool:
+        return [answer for answers in pool.map(ask, range(people)) for answer in answers]
+
+
+def test_many_people_at_one_address_are_not_refused_while_attempts_are_left(rig):
+    assert crowd(rig, 32, challenges_per_source=161) == ["200 None"] * 160
+
+
+def test_many_people_at_one_address_get_as_many_as_there_are(rig):
+    answers = crowd(rig, 32, challenges_per_source=100)
+    recovered = 1  # the clock ticks for less than 2 s
+    assert 100 <= answers.count("200 None") <= 100 + recovered
+    assert set(answers) == {"200 None", BRAKED}
 
 
 def test_registrations_are_counted_by_source_also_those_that_are_refused(rig):

@@ -36,7 +36,7 @@ def test_a_file_goes_up_and_comes_down(command, tmp_path):
     assert command("put", str(film), "--name", "film", "--tag", "a") == (
         0,
         b"",
-        "Stored 'film', version 1.\n",
+        "Stored “film”, version 1.\n",
     )
     back = tmp_path / "back.bin"
     code, out, err = command("get", "film", "-o", str(back))

@@ -10,11 +10,11 @@ import pytest
 
 from client.transfers import list_files
 from solekey.errors import DiskFullError, TransferBusyError
-from solekey.vault import transfer_lock
-from solekey.vault.disk_room import naming_full_disk
+from solekey.files import locks
+from solekey.files.disk_room import naming_full_disk
+from solekey.files.whole_file import WholeFile
 from solekey.vault.parallel import map_ahead
-from solekey.vault.target_file import TargetFile
-from solekey.vault.transfer_lock import hold_transfer
+from solekey.vault.transfers import hold_transfer
 
 
 def test_the_lock_is_for_one_holder_also_while_its_file_comes_and_goes(tmp_path):
@@ -45,16 +45,16 @@ def test_the_lock_is_for_one_holder_also_while_its_file_comes_and_goes(tmp_path)
 
 def test_a_lock_whose_file_was_replaced_before_it_was_locked_is_taken_anew(tmp_path, monkeypatch):
     """Its holder ends between our opening and our locking, and somebody else makes the file again."""
-    path, real, calls = tmp_path / "x.lock", transfer_lock.try_lock, []
+    path, real, calls = tmp_path / "x.lock", locks.lock_descriptor, []
 
-    def lock_late(descriptor: int) -> bool:
+    def lock_late(descriptor: int, *, wait: bool) -> bool:
         if not calls:
             path.unlink()
             path.touch()
         calls.append(descriptor)
-        return real(descriptor)
+        return real(descriptor, wait=wait)
 
-    monkeypatch.setattr(transfer_lock, "try_lock", lock_late)
+    monkeypatch.setattr(locks, "lock_descriptor", lock_late)
     with hold_transfer(path), pytest.raises(TransferBusyError), hold_transfer(path):
         pass
 
@@ -64,9 +64,9 @@ def test_a_disk_that_fills_up_while_writing_is_named(tmp_path):
     program = (
         "import resource, sys\n"
         "from pathlib import Path\n"
-        "from solekey.vault.target_file import TargetFile\n"
+        "from solekey.files.whole_file import WholeFile\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))\n"
-        "with TargetFile.make(Path(sys.argv[1])) as target:\n"
+        "with WholeFile.make(Path(sys.argv[1])) as target:\n"
         "    target.file.write(bytes(200_000))\n"
         "    target.publish()\n"
     )
@@ -117,7 +117,7 @@ def test_two_parts_are_on_their_way_and_errors_come_in_their_place():
 
 def test_an_interrupted_write_leaves_nothing(tmp_path):
     def write_half() -> None:
-        with TargetFile.make(tmp_path / "x") as target:
+        with WholeFile.make(tmp_path / "x") as target:
             target.file.write(b"half")
             raise KeyboardInterrupt
 

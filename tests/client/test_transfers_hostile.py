@@ -214,7 +214,7 @@ def test_the_first_layer_is_the_digest_of_each_part(home, film, content, monkeyp
     serve(home, find_digests(vault, "film"), swap_chunks(envelopes))
     with pytest.raises(SwappedObjectError):
         vault.get("film")
-    monkeypatch.setattr(objects_module, "_verify", lambda _, data: data)
+    monkeypatch.setattr(objects_module, "verify_object", lambda _, data: data)
     with pytest.raises(OpenError) as refusal:
         vault.get("film")
     assert refusal.value.stage == "chunk"
@@ -277,25 +277,26 @@ def test_the_command_ends_in_6_and_prints_nothing_unauthentic(
     home, film, content, tmp_path, monkeypatch, command, alteration, in_memory
 ):
     vault, envelopes = film
+    item = vault.find("film").id
     digests, target = find_digests(vault, "film"), tmp_path / "film.bin"
     if not in_memory:
         monkeypatch.setattr(items_module, "_IN_MEMORY_BYTES", 1000)
-    assert command("get", "film") == (0, content, "")
+    assert command("get", item) == (0, content, "")
     target.write_bytes(OLD)
     serve(home, digests, ALTERATIONS[alteration](envelopes))
-    code, out, err = command("get", "film")
+    code, out, err = command("get", item)
     assert code == MISBEHAVED
     assert len(out) < len(content)
     assert content.startswith(out)
     assert in_memory <= (out == b"")
     assert "Error:" in err
-    code, out, err = command("get", "film", "-o", str(target))
+    code, out, err = command("get", item, "-o", str(target))
     assert (code, out) == (MISBEHAVED, b"")
     assert target.read_bytes() == OLD
-    code, out, err = command("get", "film", "--json")
+    code, out, err = command("get", item, "--json")
     assert (code, out) == (MISBEHAVED, b"")
     assert json.loads(err)["error"]["code"] in {"object_swapped", "open_failed"}
-    code, out, err = command("get", "film", "--range", "0-")
+    code, out, err = command("get", item, "--range", "0-")
     if alteration == "appended":
         assert (code, out) == (0, content)
     else:

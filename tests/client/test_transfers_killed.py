@@ -127,7 +127,7 @@ def test_the_command_goes_on_after_a_kill(ada: Person, film: Path, tmp_path: Pat
     shown = run_on_a_terminal([*command, "put", str(film), "--name", "film"], environment)
     assert "put film: sending" in shown
     assert re.search(r"\d+\.\d/\d+\.\d MB", shown)
-    assert "Stored 'film', version 1." in shown
+    assert "Stored “film”, version 1." in shown
     kill_at(ada, "get", tmp_path / "back", "FETCH", 0.5)
     shown = run_on_a_terminal([*command, "get", "film", "-o", str(tmp_path / "back")], environment)
     assert "get film: fetching" in shown
@@ -140,7 +140,7 @@ def test_the_command_goes_on_after_a_kill(ada: Person, film: Path, tmp_path: Pat
             capture_output=True,
             check=True,
         )
-    assert (piped.stdout, piped.stderr) == (b"", b"Stored 'pipe', version 1.\n")
+    assert (piped.stdout, piped.stderr) == (b"", "Stored “pipe”, version 1.\n".encode())
     got = subprocess.run([*command, "get", "pipe"], env=environment, capture_output=True, check=True)
     assert got.stdout == film.read_bytes()
     assert got.stderr == b""

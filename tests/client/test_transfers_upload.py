@@ -208,7 +208,7 @@ def test_what_nobody_will_resume_is_deleted(home, film, uploads, tmp_path):
     interrupt(home, film, 2)
     folder = home.sessions["laptop"].connection.profile.folder
     [sealed] = uploads.glob("*.sealed")
-    (uploads / "0123456789abcdef0123456789abcdef.new").write_bytes(b"half an envelope")
+    (uploads / ".solekey-0123456789abcdef-0123456789abcdef.part").write_bytes(b"half an envelope")
     now_s = sealed.stat().st_mtime
     clean_uploads(folder, now_s=now_s + KEPT_S - 60)
     assert sorted(path.suffix for path in uploads.iterdir()) == [".json", ".sealed"]
@@ -222,7 +222,7 @@ def test_what_nobody_will_resume_is_deleted(home, film, uploads, tmp_path):
 def test_a_full_disk_is_named_before_anything_is_sealed(home, film, uploads, monkeypatch):
     real = shutil.disk_usage
     monkeypatch.setattr(
-        "solekey.vault.disk_room.shutil.disk_usage", lambda path: real(path)._replace(free=1000)
+        "solekey.files.disk_room.shutil.disk_usage", lambda path: real(path)._replace(free=1000)
     )
     with pytest.raises(DiskFullError):
         restart(home).put_file(film)

@@ -9,7 +9,7 @@ import pytest
 from client.conftest import World
 from solekey import UserKey, rekey_data, resume_rotation, revoke_device
 from solekey.crypto import DataKey, ItemContext, ItemMetadata, seal_bytes
-from solekey.errors import ChangeListError, ItemMissingError, OpenError, SwappedObjectError
+from solekey.errors import ChangeListError, ItemNameUncertainError, OpenError, SwappedObjectError
 from solekey.rotation.leftovers import find_leftovers
 from solekey_protocol.change_list import Change, Part, encode_change_list
 from solekey_protocol.events import Stream
@@ -141,7 +141,7 @@ def test_removing_by_id_opens_nothing(full):
 
 def test_a_name_is_not_said_to_be_missing_while_it_may_be_the_unreadable_one(full):
     bad = damage(full, flip)
-    with pytest.raises(ItemMissingError, match=f"may be one of the unreadable ones: {bad.item}"):
+    with pytest.raises(ItemNameUncertainError, match=f"may be one of the unreadable ones: {bad.item}"):
         full.unlock("phone").get("bad")
 
 

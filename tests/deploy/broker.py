@@ -14,7 +14,8 @@ from pathlib import Path
 
 from deploy.compose import DEPLOY, load_compose, make_installation
 from engines.kafka.jars import find_java, resolve_jars
-from engines.kafka.local import find_free_ports, wait_for_broker
+from engines.kafka.local import wait_for_broker
+from engines.ports import find_free_ports
 
 from solekey_eventlog.bus import BusConfig
 

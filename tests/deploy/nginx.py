@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from deploy.compose import DEPLOY, make_installation
 from engines import EngineUnavailableError
-from engines.kafka.local import find_free_ports
+from engines.ports import find_free_ports
 
 TEMPLATE = DEPLOY / "proxy" / "solekey.conf.template"
 MTLS_TEMPLATE = DEPLOY / "proxy" / "mtls.conf.template"

@@ -16,7 +16,7 @@ from deploy.broker import Broker, run_broker
 from deploy.compose import DEPLOY, SERVICES, load_compose
 from deploy.database import make_database
 from deploy.nginx import Proxy, find_nginx, run_proxy
-from engines.kafka.local import find_free_ports
+from engines.ports import find_free_ports
 from engines.postgres import connect
 from engines.waiting import wait_until
 from psycopg import sql

@@ -20,7 +20,7 @@ import yaml
 from deploy.compose import DEPLOY, ROOT, SERVICES, load_compose, make_installation
 from deploy.nginx import Proxy, run_proxy
 from engines import required
-from engines.kafka.local import find_free_ports
+from engines.ports import find_free_ports
 from engines.waiting import wait_until
 
 from solekey_eventlog.bus import derive_topics, open_bus

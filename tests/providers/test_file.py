@@ -152,7 +152,7 @@ def test_a_failed_write_leaves_the_old_file(provider, path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(errors.KeyFileError, match="No space left"):
+    with pytest.raises(errors.DiskFullError, match="No space left"):
         provider.store(make_key(1), replace=True)
     assert path.read_bytes() == before
     assert [found.name for found in path.parent.iterdir()] == [path.name]

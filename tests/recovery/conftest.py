@@ -58,9 +58,9 @@ def program() -> Callable[[str], str]:
 def run_cli(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):  # noqa: F811
     """Run a command in this process, against the fake server: (exit code, stdout, stderr)."""
     from solekey import cli, runtime
-    from solekey.account import enrolment, session
+    from solekey.account import enrolment, moving, session, sign_up
 
-    for module in (enrolment, session, runtime):
+    for module in (enrolment, moving, session, sign_up, runtime):
         monkeypatch.setattr(module, "Runtime", lambda **_: world.runtime)
     for name in [name for name in os.environ if name.startswith("SOLEKEY_")]:
         monkeypatch.delenv(name)

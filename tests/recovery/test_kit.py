@@ -14,7 +14,8 @@ from pypdf import PdfReader, PdfWriter
 from recovery.conftest import ACCOUNT, KEY_BYTES
 
 from solekey.crypto import UserKey
-from solekey.errors import KitExistsError, KitMismatchError, KitUnreadableError
+from solekey.errors import DiskFullError, KitExistsError, KitMismatchError, KitUnreadableError
+from solekey.files import whole_file
 from solekey.recovery import Paper, RecoveryKit, SavedKit, read_kit, write_kit
 from solekey.recovery.kit_page import draw_kit
 from solekey.recovery.record import MAX_RECORD_CHARS, encode_kit_record, parse_kit_record
@@ -111,6 +112,7 @@ def test_a_file_that_exists_is_kept(kit, user_key, tmp_path):
 @pytest.mark.parametrize("links", [True, False], ids=["links", "no links, like a USB stick"])
 def test_a_file_that_appears_meanwhile_is_kept(kit, user_key, tmp_path, monkeypatch, links):
     path, real = tmp_path / "kit.pdf", Path.hardlink_to
+    monkeypatch.setattr(whole_file, "_OWN_FILES", Path("/nowhere"))
 
     def appear(self, target):
         path.write_text("precious")
@@ -125,11 +127,15 @@ def test_a_file_that_appears_meanwhile_is_kept(kit, user_key, tmp_path, monkeypa
     assert [each.name for each in tmp_path.iterdir()] == ["kit.pdf"]
 
 
-def test_a_file_system_without_links_will_do(kit, user_key, tmp_path, monkeypatch):
-    def refuse(*_):
+@pytest.mark.parametrize("unnamed", [True, False])
+def test_a_file_system_without_links_will_do(kit, user_key, tmp_path, monkeypatch, unnamed):
+    if not unnamed:
+        monkeypatch.setattr(whole_file, "_OWN_FILES", Path("/nowhere"))
+
+    def refuse(*_, **__):
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    monkeypatch.setattr(os, "link", refuse)
     path = write_kit(kit, user_key, tmp_path / "kit.pdf")
     assert read_kit(path).kit == kit
     assert [each.name for each in tmp_path.iterdir()] == ["kit.pdf"]
@@ -140,7 +146,7 @@ def test_a_full_disk_leaves_nothing(kit, user_key, tmp_path, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", refuse)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(DiskFullError):
         write_kit(kit, user_key, tmp_path / "kit.pdf")
     assert list(tmp_path.iterdir()) == []
 

@@ -7,7 +7,7 @@ import pytest
 from deploy.broker import Broker
 from deploy.platform import run_services
 from engines import required
-from engines.kafka.local import find_free_ports
+from engines.ports import find_free_ports
 from revocation.household import SERVICES, Site
 from sqlalchemy.engine import URL
 

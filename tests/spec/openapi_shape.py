@@ -6,7 +6,7 @@ from spec.documents import METHODS
 
 _TEXT = {"type": "string", "minLength": 1}
 _COMPONENT = "^[a-zA-Z0-9._-]+$"
-ACCESS = ("public", "proof", "session", "stepped_up", "trusted")
+ACCESS = ("public", "proof_if_given", "proof", "session", "stepped_up", "trusted")
 
 
 def _closed(properties: dict[str, Any], *required: str) -> dict[str, Any]:
@@ -36,12 +36,13 @@ def _or_reference(name: str) -> dict[str, Any]:
     return {"if": {"required": ["$ref"]}, "then": _def("reference"), "else": _def(name)}
 
 
+_NO_SCOPES = {"type": "array", "maxItems": 0}
 _OPERATION = _closed(
     {
         "operationId": {"type": "string", "pattern": "^[a-z_]+$"},
         "summary": {"type": "string", "pattern": r"\.$"},
         "description": _TEXT,
-        "security": {"type": "array", "items": _map({"type": "array", "maxItems": 0})},
+        "security": {"type": "array", "items": {"anyOf": [_map(_NO_SCOPES), {"const": {}}]}},
         "parameters": {"type": "array", "items": _or_reference("parameter"), "minItems": 1},
         "requestBody": _or_reference("request_body"),
         "responses": _map(_or_reference("response"), "^[1-5][0-9][0-9]$"),

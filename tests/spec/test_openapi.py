@@ -45,6 +45,7 @@ DOCUMENTS = (COMMON, *map(api_file, SERVICES))
 SECURITY: Mapping[str, list[dict[str, list[str]]]] = {
     "public": [],
     "proof": [{"dpop_proof": []}],
+    "proof_if_given": [{}, {"dpop_proof": []}],
     "session": [{"access_token": [], "dpop_proof": []}],
     "stepped_up": [{"access_token": [], "dpop_proof": []}],
     "trusted": [{"access_token": [], "dpop_proof": []}],
@@ -55,6 +56,7 @@ _SESSION_CODES = {
 }
 GUARD_CODES: Mapping[str, set[str]] = {
     "public": set(),
+    "proof_if_given": {"dpop_invalid"},
     "proof": {"dpop_invalid"},
     "session": _SESSION_CODES,
     "stepped_up": _SESSION_CODES | {"step_up_required"},

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
-from engines.kafka.local import find_free_ports
+from engines.ports import find_free_ports
 from engines.waiting import wait_until
 from tls.inspection import _measure_early_data, find_problems, inspect
 

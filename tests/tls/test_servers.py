@@ -7,7 +7,7 @@ from client.platform_process import PlatformProcess
 from deploy.compose import SERVICES
 from deploy.nginx import run_proxy
 from engines import required
-from engines.kafka.local import find_free_ports
+from engines.ports import find_free_ports
 from tls.inspection import GOOD_SUITES, Report, find_problems, inspect
 
 pytestmark = pytest.mark.slow

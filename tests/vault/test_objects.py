@@ -4,6 +4,7 @@ import resource
 import sqlite3
 from contextlib import contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from actors import Actor
@@ -251,3 +252,19 @@ def test_sqlite_says_full_as_expected():
     with pytest.raises(sqlite3.OperationalError, match="disk is full"):
         db.execute("CREATE TABLE t (x)")
     db.close()
+
+
+def test_an_upload_leaves_the_databases_their_room(rig, tmp_path, monkeypatch):
+    """One upload after the other fills the disk up to the reserve, and no further."""
+    room = {"free": 3_000_000}
+    monkeypatch.setattr("solekey_vault.objects.shutil.disk_usage", lambda _: SimpleNamespace(**room))
+    blobs = open_blob_store(f"file://{tmp_path}/objects", reserve_bytes=2_000_000)
+    place = Place(rig, tmp_path / "objects", blobs)
+    place.put(LARGE)
+    room["free"] = 2_000_000 + len(LARGE)
+    place.put(LARGE[:-1] + b"x")
+    room["free"] = 2_000_000 + len(LARGE) - 1
+    with pytest.raises(StorageFull):
+        place.put(LARGE[:-1] + b"y")
+    room["free"] = 3_000_000
+    assert place.put(LARGE[:-1] + b"y") == 1  # there is room again

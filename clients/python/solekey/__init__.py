@@ -42,7 +42,8 @@ A user key that is handed over is wiped at the end of the block. Every error is 
 verified and pinned (`streams`), ciphertext is checked against signed commits (`vault`).
 
 A map: ``connection`` HTTP, logins, proofs · ``profile`` what is on disk · ``streams`` verified events ·
-``account`` sign-up, sessions, devices · ``providers`` where keys are kept · ``vault`` items and their keys ·
+``files`` how files are written · ``account`` sign-up, sessions, devices · ``providers`` where keys are kept ·
+``vault`` items and their keys ·
 ``rotation`` new keys · ``crypto`` cryptography · ``audit`` auditors · ``cli`` the command ``solekey`` ·
 ``errors`` all that may be refused.
 """
@@ -52,7 +53,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from solekey.account.device_list import DeviceInfo
-    from solekey.account.enrolment import SignUp, log_in, trust_device
+    from solekey.account.enrolment import log_in, trust_device
     from solekey.account.factors import FactorInfo, RecoveryCodes
     from solekey.account.session import Session
     from solekey.account.sessions import SessionInfo
@@ -132,7 +133,7 @@ _HOMES = {
     "Server": "solekey.connection.transport",
     "Session": "solekey.account.session",
     "SessionInfo": "solekey.account.sessions",
-    "SignUp": "solekey.account.enrolment",
+    "SignUp": "solekey.account.sign_up",
     "SolekeyError": "solekey.errors",
     "Stored": "solekey.vault.vault",
     "TotpSecret": "solekey.connection.login",

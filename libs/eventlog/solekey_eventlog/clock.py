@@ -4,6 +4,22 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
+CLOCK_SKEW = timedelta(seconds=60)
+"""How far two clocks of one platform may differ; one that was set back by more had been wrong."""
+
+
+def was_written_ahead(moment: datetime, now: datetime, window: timedelta = timedelta(0)) -> bool:
+    """Tell whether a stored moment was written while the clock was ahead: it lies further off than it can.
+
+    Such a moment must not refuse anything for as long as the clock had been ahead. Spec: conventions.md §12.
+
+    Args:
+        moment: what was stored.
+        now: what the clock says.
+        window: how far in the future the moment may lie if all clocks are right.
+    """
+    return moment > now + window + CLOCK_SKEW
+
 
 class Clock(Protocol):
     """Tells the time."""

@@ -37,6 +37,7 @@ from nameko.runners import ServiceRunner
 from solekey_eventlog.bus import BusConfigurationError
 from solekey_eventlog.config import ConfigError, ServiceConfig, load_config
 from solekey_eventlog.kernel import Kernel
+from solekey_eventlog.log_lines import SafeFormatter
 from solekey_eventlog.nameko_ext.http_entrypoint import SERVER_KEY
 from solekey_eventlog.nameko_ext.server import HttpServer
 from solekey_eventlog.nameko_ext.wiring import CONFIGS_KEY, find_wiring
@@ -114,7 +115,9 @@ def run(
 
 def set_up_logging(level: str) -> None:
     """Log to stderr: one line an event, no values of requests."""
-    logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", force=True)
+    handler = logging.StreamHandler()
+    handler.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     # While the broker is away kafka-python logs many lines a second; our adapter and publisher say it once.

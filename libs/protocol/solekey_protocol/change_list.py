@@ -12,7 +12,13 @@ from itertools import pairwise
 from solekey_protocol.encoding import Cbor, encode_cbor, parse_cbor
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import Digest, ItemId
-from solekey_protocol.limits import MAX_EPOCH, MAX_PART_BYTES, MAX_SAFE_INTEGER, MAX_SEQ
+from solekey_protocol.limits import (
+    MAX_CHANGE_LIST_VALUES,
+    MAX_EPOCH,
+    MAX_PART_BYTES,
+    MAX_SAFE_INTEGER,
+    MAX_SEQ,
+)
 
 FORMAT_VERSION = 1
 _DIGEST_BYTES = 32
@@ -73,7 +79,7 @@ def parse_change_list(data: bytes) -> list[Change]:
     Raises:
         MalformedError: not deterministic CBOR of this shape, unsorted, an item twice, or sizes that differ.
     """
-    document = parse_cbor(data, max_bytes=MAX_PART_BYTES)
+    document = parse_cbor(data, max_bytes=MAX_PART_BYTES, max_values=MAX_CHANGE_LIST_VALUES)
     match document:
         case [version, [*rows]] if version == FORMAT_VERSION and not isinstance(version, bool):
             changes = [_parse_change(row) for row in rows]

@@ -38,8 +38,11 @@ MAX_CHANGES = 10_000
 MAX_DEPTH = 12
 """Nesting of a JSON or CBOR document; the outermost value is level 1, and every value counts."""
 
-MAX_CBOR_INTEGER = 2**64 - 1
-"""Largest integer of CBOR without tags; the smallest is -2^64."""
+MAX_CBOR_VALUES = 2 * MAX_BATCH_OBJECTS
+"""Values in a CBOR document, arrays, maps and keys counted too; a change list has a bound of its own."""
+
+MAX_CHANGE_LIST_VALUES = MAX_PART_BYTES // 3
+"""Values in a change list: no change or part of one takes less than three bytes a value."""
 
 MAX_EPOCH = 2**31 - 1
 """Data key epochs of one account."""

@@ -35,7 +35,7 @@ from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.events.auth import LoginStage
 from solekey_protocol.events.body import Stream
-from solekey_protocol.ids import RAW_ID_BYTES, AccountId, PublicKey
+from solekey_protocol.ids import RAW_ID_BYTES, AccountId, DeviceId, PublicKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +82,12 @@ class Accounts:
             self._brake.count_registration(uow, source)  # stays counted when it is refused
         return run_transaction(self._kernel.store, partial(self._register, command))
 
-    def challenge(self, username: Username, source: Source) -> Challenge:
+    def challenge(self, username: Username, device: DeviceId | None, source: Source) -> Challenge:
         """Make a challenge for a name, whether anybody has it or not. Raises TooManyAttempts."""
         challenge = self._kernel.random(CHALLENGE_BYTES).hex()
         with self._kernel.store.begin() as uow:
-            self._brake.count_challenge(uow, source)
             known = self._find(uow, username)
+            self._brake.count_challenge(uow, (known or self._decoy).account, device, source)
             LoginRows(uow.connection).put_challenge(
                 challenge, self._digest(username), uow.now + self._limits.challenge
             )

@@ -99,7 +99,8 @@ class AuthApi:
         """Make a challenge for a username. Raises BadRequest or TooManyAttempts."""
         document = parse_body(request, "username")
         username = parse_username(expect_string(document, "username", max_chars=MAX_TEXT_CHARS))
-        made = self._accounts.challenge(username, self._find_source(request))
+        device = None if request.proof is None else request.proof.device
+        made = self._accounts.challenge(username, device, self._find_source(request))
         members: dict[str, Json] = {
             "challenge": made.challenge,
             "expires_in_s": self._challenge_s,

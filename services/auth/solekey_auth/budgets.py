@@ -2,10 +2,11 @@
 
 Spec: authentication.md §9.2.
 
-A login from a device that the account knows counts against that device's own budget alone, which nobody else
-can use up. Any other login counts against three: of its source under this name, of all strangers under this
-name, and of its source under all names. Names, devices and sources stand in the rows as keyed digests, and a
-source only as one of 2^20 slots: so many rows there are at most, and none tells an address.
+A login from a device that the account knows, and its request for a challenge, count against that device's own
+budgets alone, which nobody else can use up. Any other login counts against three: of its source under this
+name, of all strangers under this name, and of its source under all names. Names, devices and sources stand in
+the rows as keyed digests, and a source only as one of 2^20 slots: so many rows there are at most, and none
+tells an address.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -39,6 +40,7 @@ class Kind(StrEnum):
     LOGIN_NAME = "login-name"
     LOGIN_SOURCE = "login-source"
     CHALLENGE = "challenge"
+    CHALLENGE_DEVICE = "challenge-device"
     REGISTRATION = "registration"
     STEP_UP = "step-up"
 
@@ -111,9 +113,20 @@ class Brake:
         """
         return _begin(uow, [self._meter(Kind.STEP_UP, self._limits.step_up, account.raw, device.raw)])
 
-    def count_challenge(self, uow: UnitOfWork, source: Source) -> None:
-        """Count a request for a challenge. Raises TooManyAttempts."""
-        _begin(uow, [self._meter(Kind.CHALLENGE, self._limits.challenges, self.derive_slot(source))]).count()
+    def count_challenge(
+        self, uow: UnitOfWork, account: AccountId, device: DeviceId | None, source: Source
+    ) -> None:
+        """Count a request for a challenge: of a device that proved its key, if the account knows it.
+
+        Raises:
+            TooManyAttempts: from this device, or from this source.
+        """
+        limits = self._limits
+        if device is not None and DeviceRows(uow.connection).knows(account, device):
+            meter = self._meter(Kind.CHALLENGE_DEVICE, limits.challenges_device, account.raw, device.raw)
+        else:
+            meter = self._meter(Kind.CHALLENGE, limits.challenges, self.derive_slot(source))
+        _begin(uow, [meter]).count()
 
     def count_registration(self, uow: UnitOfWork, source: Source) -> None:
         """Count a registration, whatever becomes of it. Raises TooManyAttempts."""

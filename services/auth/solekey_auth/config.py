@@ -20,6 +20,7 @@ _BUDGETS = (
     "login_failures_source",
     "step_up_failures",
     "challenges_per_source",
+    "challenges_per_device",
     "registrations_per_source",
 )
 _MAX_FREE_ATTEMPTS = 100_000
@@ -53,7 +54,9 @@ class AuthConfig(ServiceConfig):
     step_up_failures: int = limits.STEP_UP.free
     """Wrong second factors in the sessions of one device, before it waits."""
     challenges_per_source: int = limits.CHALLENGES.free
-    """Challenges that one source gets at once; afterwards one a second."""
+    """Challenges that one source gets at once, for devices that are not known; afterwards one a second."""
+    challenges_per_device: int = limits.CHALLENGES_DEVICE.free
+    """Challenges that a device gets at once of an account that knows it; afterwards one a second."""
     registrations_per_source: int = limits.REGISTRATIONS.free
     """Registrations that one source makes at once; afterwards one a minute."""
     required_factors: str = "totp,passkey"
@@ -101,6 +104,7 @@ class AuthConfig(ServiceConfig):
             login_name=replace(limits.LOGIN_NAME, free=self.login_failures_name),
             login_source=replace(limits.LOGIN_SOURCE, free=self.login_failures_source),
             challenges=replace(limits.CHALLENGES, free=self.challenges_per_source),
+            challenges_device=replace(limits.CHALLENGES_DEVICE, free=self.challenges_per_device),
             registrations=replace(limits.REGISTRATIONS, free=self.registrations_per_source),
             step_up=replace(limits.STEP_UP, free=self.step_up_failures),
             signing_key=timedelta(days=self.signing_key_days),

@@ -24,6 +24,10 @@ MAX_PASSKEY_NAME_CHARS = 64
 MAX_CREDENTIAL_ID_BYTES = 1023
 """WebAuthn Level 2 §4."""
 MAX_CLIENT_DATA_BYTES = 2048
+MAX_AUTHENTICATOR_DATA_BYTES = 2048
+"""The longest credential id, a public key, and some extensions."""
+MAX_ATTESTATION_VALUES = 64
+"""CBOR values of an attestation object, keys counted too; one with a chain of certificates has about 15."""
 MAX_PASSKEY_BODY_BYTES = 16 * 1024
 """The largest request body that adds a passkey: some authenticators send a certificate with it."""
 
@@ -71,6 +75,8 @@ LOGIN_SOURCE = Budget(50, _MINUTE, _MINUTE, 15 * _MINUTE)
 """Failed logins from one source, under all names together."""
 CHALLENGES = Budget(300, _MINUTE / 60, _MINUTE / 60, _MINUTE / 60)
 """Challenges that one source asks for: afterwards one a second."""
+CHALLENGES_DEVICE = Budget(60, _MINUTE / 60, _MINUTE / 60, _MINUTE / 60)
+"""Challenges that one device asks for of an account that knows it: afterwards one a second."""
 REGISTRATIONS = Budget(60, _MINUTE, _MINUTE, _MINUTE)
 """Registrations from one source: afterwards one a minute."""
 STEP_UP = Budget(5, 15 * _MINUTE, _MINUTE / 2, 15 * _MINUTE)
@@ -93,6 +99,7 @@ class AuthLimits:
     login_name: Budget = LOGIN_NAME
     login_source: Budget = LOGIN_SOURCE
     challenges: Budget = CHALLENGES
+    challenges_device: Budget = CHALLENGES_DEVICE
     registrations: Budget = REGISTRATIONS
     step_up: Budget = STEP_UP
     known_device: timedelta = timedelta(days=90)

@@ -46,9 +46,16 @@ from fido2.webauthn import (
 )
 
 from solekey_auth.cose_keys import ALGORITHMS, parse_public_key, verify_public_key
-from solekey_auth.limits import CHALLENGE_BYTES, MAX_CLIENT_DATA_BYTES, MAX_CREDENTIAL_ID_BYTES
+from solekey_auth.limits import (
+    CHALLENGE_BYTES,
+    MAX_ATTESTATION_VALUES,
+    MAX_AUTHENTICATOR_DATA_BYTES,
+    MAX_CLIENT_DATA_BYTES,
+    MAX_CREDENTIAL_ID_BYTES,
+)
 from solekey_auth.refusals import PasskeyRefused
 from solekey_eventlog.errors import BadRequest
+from solekey_protocol.cbor import verify_cbor_cost
 from solekey_protocol.encoding import Json, parse_lenient_json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import AccountId, Digest, compute_digest
@@ -219,7 +226,7 @@ def verify_assertion(party: RelyingParty, challenge: bytes, passkey: Passkey, as
     """
     with _refusing():
         said = _parse_client_data(assertion.client_data, challenge)
-        data = AuthenticatorData(assertion.authenticator_data)
+        data = AuthenticatorData(_verify_data_size(assertion.authenticator_data))
         _verify_flags(data)
         public_key = parse_public_key(passkey.public_key)
         known = AttestedCredentialData.create(Aaguid.NONE, passkey.credential, public_key)
@@ -287,14 +294,27 @@ def _parse_client_data(raw: bytes, challenge: bytes) -> CollectedClientData:
 
 
 def _parse_attestation(raw: bytes) -> AttestationObject:
-    """Check the types first: a number for the authenticator data would be taken as a size as well."""
-    said = cbor.decode(raw)
+    """Check the types first: a number for the authenticator data would be taken as a size as well.
+
+    fido2 copies what is left of the document for every value, so few values and short ones are let through.
+    """
+    try:
+        said = cbor.decode(verify_cbor_cost(raw, max_values=MAX_ATTESTATION_VALUES))
+    except MalformedError:
+        raise PasskeyRefused("the attestation is not CBOR, or has more values than one ever has") from None
     expected = {"fmt": str, "authData": bytes, "attStmt": Mapping}
     if not isinstance(said, Mapping) or said.keys() != expected.keys():
         raise PasskeyRefused("the attestation has other members than it must have")
     if not all(isinstance(said[name], kind) for name, kind in expected.items()):
         raise PasskeyRefused("the attestation's members are of other types than they must be")
+    _verify_data_size(said["authData"])
     return AttestationObject(raw)
+
+
+def _verify_data_size(authenticator_data: bytes) -> bytes:
+    if len(authenticator_data) > MAX_AUTHENTICATOR_DATA_BYTES:
+        raise PasskeyRefused(f"authenticator data has at most {MAX_AUTHENTICATOR_DATA_BYTES} bytes")
+    return authenticator_data
 
 
 def _verify_flags(data: AuthenticatorData) -> None:

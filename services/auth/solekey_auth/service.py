@@ -20,7 +20,7 @@ class AuthService:
         """See AuthApi."""
         return self.api.post_account(request)
 
-    @http("POST", "/v1/auth/challenges", access=Access.PUBLIC, max_body_bytes=MAX_BODY_BYTES)
+    @http("POST", "/v1/auth/challenges", access=Access.PROOF_IF_GIVEN, max_body_bytes=MAX_BODY_BYTES)
     def post_challenge(self, request: Request) -> Response:
         """See AuthApi."""
         return self.api.post_challenge(request)

@@ -93,7 +93,11 @@ def _await_health(kernels: Sequence[Kernel]) -> None:
 
 def _say_ready(origin: str, certificates: Certificates, as_json: bool) -> None:
     ca = str(certificates.authority)
-    how = f"ready: {origin}\nconnect: solekey signup --server {origin} --ca {ca}\nstop: Ctrl-C"
+    fingerprint = certificates.read_fingerprint()
+    how = (
+        f"ready: {origin}\nauthority: SHA-256 {fingerprint}\n"
+        f"connect: solekey signup --server {origin} --ca {ca}\nstop: Ctrl-C"
+    )
     text = json.dumps({"ready": True, "url": origin, "ca": ca}) if as_json else how
     sys.stdout.write(text + "\n")
     sys.stdout.flush()

@@ -48,6 +48,12 @@ class Certificates:
     server: Path
     server_key: Path
 
+    def read_fingerprint(self) -> str:
+        """Read the authority's fingerprint, which users compare: SHA-256 in pairs of hexadecimal digits."""
+        certificate = x509.load_pem_x509_certificate(self.authority.read_bytes())
+        digest = certificate.fingerprint(hashes.SHA256()).hex().upper()
+        return ":".join(digest[at : at + 2] for at in range(0, len(digest), 2))
+
 
 def load_or_make_certificates(
     folder: Path, host: str, now: datetime | None = None, lifetime: timedelta = SERVER_LIFETIME

@@ -6,6 +6,7 @@ does not exist. Which account an object belongs to, and whether anybody may see 
 
 import os
 import re
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -88,11 +89,13 @@ class RowStore:
 class BlobStore:
     """Files of a folder, or objects of a bucket. Blocks its thread while it works."""
 
-    def __init__(self, store: AnyStore) -> None:
+    def __init__(self, store: AnyStore, *, reserve_bytes: int = 0) -> None:
         self._store = store
+        self._reserve_bytes = reserve_bytes
 
     def write(self, bodies: Mapping[str, bytes]) -> None:
         """See ObjectStore.write."""
+        self._verify_reserve(sum(map(len, bodies.values())))
         for name, body in bodies.items():
             try:
                 obstore.put(self._store, name, body)
@@ -127,6 +130,13 @@ class BlobStore:
             except (BaseError, OSError) as error:
                 raise Unavailable("the object store does not answer") from error
 
+    def _verify_reserve(self, size: int) -> None:
+        """Leave a folder's disk the room that the databases on it need; a bucket has none to share."""
+        if isinstance(self._store, LocalStore) and self._store.prefix is not None:
+            free_bytes = shutil.disk_usage(self._store.prefix).free
+            if free_bytes - size < self._reserve_bytes:
+                raise StorageFull("the object store has no room but its reserve")
+
     def _read_range(self, name: str, start: int, end: int | None) -> bytes:
         size = obstore.head(self._store, name)["size"]
         end = size if end is None else min(end, size)
@@ -149,11 +159,11 @@ class BlobStore:
             path = path.parent
 
 
-def open_blob_store(url: str) -> BlobStore:
-    """Open the store that a URL names; see VaultConfig.object_store_url. A folder is made when absent."""
+def open_blob_store(url: str, *, reserve_bytes: int = 0) -> BlobStore:
+    """Open the store that a URL names; see VaultConfig. A folder is made when absent."""
     parts = urlsplit(url)
     if parts.scheme == "file":
-        return BlobStore(LocalStore(Path(unquote(parts.path)), mkdir=True))
+        return BlobStore(LocalStore(Path(unquote(parts.path)), mkdir=True), reserve_bytes=reserve_bytes)
     return BlobStore(from_url(url))
 
 

@@ -32,7 +32,8 @@ PURGE_INTERVAL_S = 600
 def make_api(kernel: Kernel) -> VaultApi:
     """Make the Api; hashing and object store calls run in native threads, so that other requests go on."""
     config = cast("VaultConfig", kernel.config)  # DEFINITION names its class
-    return VaultApi(kernel, open_blob_store(config.object_store_url), offload=tpool.execute)
+    blobs = open_blob_store(config.object_store_url, reserve_bytes=config.object_store_reserve_bytes)
+    return VaultApi(kernel, blobs, offload=tpool.execute)
 
 
 class VaultService:

@@ -1,4 +1,4 @@
-"""Apache Kafka 4: SOLEKEY_TEST_KAFKA (bootstrap servers), else Docker, else the official jars on Java 17."""
+"""Apache Kafka 4: SOLEKEY_TEST_KAFKA else a container, else the official jars on Java 17."""
 
 import os
 import secrets
@@ -10,9 +10,9 @@ from typing import Protocol
 
 import pytest
 
-from engines import required
+from engines import first_of, required
 from engines.kafka.certificates import make_certificates
-from engines.kafka.container import ContainerBroker, docker_answers
+from engines.kafka.container import ContainerBroker
 from engines.kafka.local import LocalBroker, SecureListener
 
 
@@ -35,15 +35,27 @@ class StoppableKafka(Protocol):
 
 @contextmanager
 def run_broker(folder: Path) -> Iterator[StoppableKafka]:
-    """Run a broker: a container where Docker answers, else the jars. Raises EngineUnavailableError."""
-    if docker_answers():
-        container = ContainerBroker()
-        try:
-            container.start()
-            yield container
-        finally:
-            container.close()
-        return
+    """Run a broker: a container where a Docker engine has the image, else the jars.
+
+    Raises:
+        EngineUnavailableError: neither can be had.
+    """
+    with first_of(_run_container, lambda: _run_jars(folder)) as broker:
+        yield broker
+
+
+@contextmanager
+def _run_container() -> Iterator[StoppableKafka]:
+    broker = ContainerBroker()
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.close()
+
+
+@contextmanager
+def _run_jars(folder: Path) -> Iterator[StoppableKafka]:
     broker = LocalBroker(folder)
     broker.start()
     try:

@@ -1,53 +1,21 @@
-"""A broker from the official image, where a Docker engine answers."""
-
-import os
-import socket
+"""A broker from the official image, where a Docker engine has it."""
 
 from engines import EngineUnavailableError
-from engines.kafka.local import find_free_ports, wait_for_broker
+from engines.container import Container
+from engines.kafka.local import wait_for_broker
+from engines.ports import find_free_ports
 
 _IMAGE = "apache/kafka:4.1.0"
 _READY_TIMEOUT_S = 120
-
-
-def docker_answers() -> bool:
-    """Tell whether a Docker engine is there to be used."""
-    host = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
-    if host.startswith("unix://") and not _accepts(host.removeprefix("unix://")):
-        return False  # asked here, because the docker package leaves its socket open when it fails
-    try:
-        import docker
-        from docker.errors import DockerException
-    except ImportError:
-        return False
-    try:
-        client = docker.from_env()
-    except DockerException:
-        return False
-    client.close()
-    return True
-
-
-def _accepts(path: str) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except OSError:
-            return False
-    return True
 
 
 class ContainerBroker:
     """One broker in a container, on a fixed host port so that it survives stop and start."""
 
     def __init__(self) -> None:
-        from testcontainers.core.container import DockerContainer
-
+        """Make none yet. Raises EngineUnavailableError: no engine answers, or it does not have the image."""
         (self._port,) = find_free_ports(1)
-        self._container = DockerContainer(_IMAGE).with_bind_ports(9092, self._port)
-        for name, value in self._derive_environment().items():
-            self._container.with_env(name, value)
-        self._made = False
+        self._container = Container(_IMAGE, (9092, self._port), self._derive_environment())
 
     @property
     def servers(self) -> str:
@@ -55,27 +23,20 @@ class ContainerBroker:
         return f"127.0.0.1:{self._port}"
 
     def start(self) -> None:
-        """Start it and return when it answers. Raises EngineUnavailableError when the image cannot be had."""
-        from docker.errors import APIError
-
-        if self._made:
-            self._container.get_wrapped_container().start()
-        else:
-            try:
-                self._container.start()
-            except APIError as error:
-                raise EngineUnavailableError(f"no Kafka: {_IMAGE} does not start: {error}") from error
-            self._made = True
-        wait_for_broker(self.servers, _READY_TIMEOUT_S)
+        """Start it and return when it answers. Raises EngineUnavailableError."""
+        self._container.start()
+        try:
+            wait_for_broker(self.servers, _READY_TIMEOUT_S)
+        except Exception as error:  # whatever it is, there is a next choice
+            raise EngineUnavailableError(f"Kafka in a container does not answer: {error}") from error
 
     def stop(self) -> None:
         """Stop it and keep its data."""
-        self._container.get_wrapped_container().stop()
+        self._container.stop()
 
     def close(self) -> None:
         """Remove it."""
-        if self._made:
-            self._container.stop()
+        self._container.close()
 
     def _derive_environment(self) -> dict[str, str]:
         return {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engines.kafka.jars import find_java, resolve_jars
+from engines.ports import find_free_ports
 
 _READY_TIMEOUT_S = 60
 _STOP_TIMEOUT_S = 20
@@ -169,15 +170,3 @@ def wait_for_broker(servers: str, timeout_s: float) -> None:
         admin.describe_cluster()
     finally:
         admin.close()
-
-
-def find_free_ports(count: int) -> list[int]:
-    """Find ports that are free now, all different."""
-    held = [socket.socket() for _ in range(count)]
-    try:
-        for one in held:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in held]
-    finally:
-        for one in held:
-            one.close()

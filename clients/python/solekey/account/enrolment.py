@@ -1,138 +1,30 @@
-"""Signing up and logging in; each step may be repeated after a crash at any point.
+"""Logging in and trusting this device; each step may be repeated after a crash at any point.
 
-::
-
-    register            account id, login key; the answer holds the second factor's secret
-    prove_second_factor the first login
-    make_user_key       then, while nothing is in force: `solekey.recovery.make_kit`, `write_kit`, and
-                        `confirm_words` with what the user enters from the kit
-    found               the user key certifies this device; data key epoch 1 is wrapped, stored, read back,
-                        opened and compared
-
-What was done is known from the profile and the verified streams; nothing else is remembered. Spec:
-authentication.md §2, devices.md §3, keys.md §5.
+A profile is written when its account is known, with the first login: a mistake before that leaves nothing
+behind. Spec: authentication.md §3, devices.md §3.
 """
 
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Self, cast
 
 from solekey.account.device_names import default_name
 from solekey.account.password import upgrade_kdf
 from solekey.account.session import Session
 from solekey.connection.connection import Connection
-from solekey.connection.login import LoggedIn, TotpSecret
+from solekey.connection.login import LoggedIn
 from solekey.connection.second_factor import Proof
 from solekey.connection.transport import Server
-from solekey.crypto import KdfParameters, UntrustedKdfParameters, UserKey, accept_kdf_parameters
-from solekey.crypto.new_password import verify_new_password
-from solekey.errors import BadAnswerError, UnreachableError
+from solekey.crypto import UserKey
+from solekey.errors import ForeignAccountError, UnreachableError
 from solekey.errors.refusals import ServerRefusedError
 from solekey.profile.profile import Profile
 from solekey.recovery.kit import RecoveryKit
 from solekey.recovery.proof import verify_pins
 from solekey.runtime import Runtime
-from solekey.vault.keyring import UnlockedUserKey
-from solekey.vault.wrapping import wrap_first_data_key
-from solekey_protocol.encoding import Json
-from solekey_protocol.ids import RAW_ID_BYTES, AccountId
-
-
-class SignUp:
-    """A sign-up on its way. Make it again with the same folder to resume."""
-
-    def __init__(
-        self,
-        folder: Path,
-        server: Server,
-        *,
-        username: str,
-        device_name: str | None = None,
-        device_key: str | None = None,
-        runtime: Runtime | None = None,
-    ) -> None:
-        self._runtime = runtime or Runtime()
-        name = device_name or default_name()
-        self.profile = Profile.create(
-            folder,
-            server,
-            username=username,
-            device_name=name,
-            random=self._runtime.random,
-            device_key=device_key,
-            ask=self._runtime.ask,
-        )
-        self._connection = Connection(self.profile, self._runtime)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._connection.close()
-
-    @property
-    def logged_in(self) -> bool:
-        """Whether the second factor was proven on this device before."""
-        return self.profile.folder.read("session.json") is not None
-
-    def register(self, password: str) -> TotpSecret:
-        """Register the account, or fetch the second factor's secret again while it is not proven.
-
-        Raises:
-            TakenError: somebody has this user name, or the second factor is proven already: log in.
-            WeakPasswordError: see `verify_new_password`.
-        """
-        details = self.profile.details
-        verify_new_password(password, details.username)
-        if details.account is None or details.kdf is None:
-            account = AccountId.from_raw(self._runtime.random(RAW_ID_BYTES))
-            parameters = KdfParameters.make(self._runtime.random)
-            self.profile.update(account=account, kdf=parameters.encode())
-        kdf = cast("Json", self.profile.details.kdf)
-        parameters = accept_kdf_parameters(UntrustedKdfParameters.parse(kdf))
-        return self._connection.logins.register(self.profile.account, details.username, password, parameters)
-
-    def prove_second_factor(self, password: str, code: Proof) -> Session:
-        """Log in for the first time, with a code of the authenticator. Raises LoginRefusedError."""
-        username, known = self.profile.details.username, self.profile.kdf_known
-        _adopt(self._connection, self._connection.logins.log_in(username, password, code, known))
-        return self.open_session()
-
-    def open_session(self) -> Session:
-        """Open the session of an earlier attempt. Raises NotLoggedInError."""
-        session = Session.open(self.profile, self._runtime)
-        session.sync()
-        return session
-
-    def make_user_key(self) -> UserKey:
-        """Make the user key. Show ``to_phrase()`` once, have it written down, then call `found`."""
-        return UserKey.make(self._runtime.random)
-
-    def found(self, session: Session, user_key: UserKey) -> None:
-        """Found the account under the user key and make its first data key; takes the user key over.
-
-        Raises:
-            WrongUserKeyError: the account was founded under another one, in an earlier attempt.
-        """
-        with user_key:
-            unlocked = UnlockedUserKey(user_key, session.account)
-            try:
-                session.devices.found_account(unlocked)
-                wrap_first_data_key(session.connection, session.streams, session.author, unlocked)
-            finally:
-                unlocked.wipe()
-        self.profile.update(kdf=None)
 
 
 def log_in(
-    folder: Path,
+    folder: Path | Profile,
     server: Server | None,
     *,
     username: str | None,
@@ -146,7 +38,7 @@ def log_in(
     """Log in on this device, new or known. A new device is enrolled and waits for `trust_device`.
 
     Args:
-        folder: the profile's folder.
+        folder: the profile's folder; or a new profile, such as of an attempt that was refused.
         server: where a new device logs in; None for a known one.
         username: who; None for a known device.
         password: the password.
@@ -162,25 +54,16 @@ def log_in(
         DeviceRevokedError: this device was revoked, for ever.
     """
     runtime = runtime or Runtime()
-    if server is None or username is None:
-        profile = Profile.open(folder, runtime.ask)
-        profile.verify_device_key_place(device_key)
-    else:
-        name = device_name or default_name()
-        profile = Profile.create(
-            folder,
-            server,
-            username=username,
-            device_name=name,
-            random=runtime.random,
-            device_key=device_key,
-            ask=runtime.ask,
-        )
+    profile = (
+        folder
+        if isinstance(folder, Profile)
+        else _open_profile(folder, server, username, device_name, device_key, runtime)
+    )
     connection = Connection(profile, runtime)
     try:
         username, known = profile.details.username, profile.kdf_known
         logged_in = connection.logins.log_in(username, password, code, known)
-        _adopt(connection, logged_in)
+        adopt(connection, logged_in)
         _upgrade(connection, password, logged_in)
         session = Session(connection)
         session.sync()
@@ -192,6 +75,30 @@ def log_in(
         connection.close()
         raise
     return session
+
+
+def _open_profile(
+    folder: Path,
+    server: Server | None,
+    username: str | None,
+    device_name: str | None,
+    device_key: str | None,
+    runtime: Runtime,
+) -> Profile:
+    """Open a known device's profile, or make a new device's, in memory."""
+    if server is None or username is None:
+        profile = Profile.open(folder, runtime.ask)
+        profile.verify_device_key_place(device_key)
+        return profile
+    return Profile.create(
+        folder,
+        server,
+        username=username,
+        device_name=device_name or default_name(),
+        random=runtime.random,
+        device_key=device_key,
+        ask=runtime.ask,
+    )
 
 
 def trust_device(session: Session, user_key: UserKey, *, kit: RecoveryKit | None = None) -> None:
@@ -212,12 +119,17 @@ def trust_device(session: Session, user_key: UserKey, *, kit: RecoveryKit | None
             session.devices.trust(session.devices.own_id, vault.unlocked.keyring.user_key)
 
 
-def _adopt(connection: Connection, logged_in: LoggedIn) -> None:
+def adopt(connection: Connection, logged_in: LoggedIn, *, keep: bool = True) -> None:
+    """Take over a new session; a new profile is put on disk first, unless it is to be verified before.
+
+    Raises:
+        ForeignAccountError: it is another account's.
+    """
     known = connection.profile.details.account
     if known is not None and known != logged_in.account:
-        raise BadAnswerError("the server opened a session of another account")
-    if known is None:
-        connection.profile.update(account=logged_in.account)
+        raise ForeignAccountError("the server opened a session of another account than this profile's")
+    if keep:
+        connection.profile.keep(logged_in.account)
     connection.adopt(logged_in.tokens)
     if logged_in.challenge is not None:
         connection.profile.note_kdf(logged_in.challenge.kdf.strength)

@@ -1,12 +1,13 @@
 """``solekey audit``: export a log, verify it. Needs no account, no key and no running service."""
 
-import json
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from solekey.cli.printing import emit_json, say
 
 if TYPE_CHECKING:
     from solekey.audit.report import Report
@@ -34,9 +35,9 @@ def export(source: str, target: Path, as_json: bool) -> None:
 
     count = export_log(source, target)
     if as_json:
-        click.echo(json.dumps({"events": count, "file": str(target)}))
+        emit_json({"events": count, "file": str(target)})
     else:
-        click.echo(f"{count} events written to {target}")
+        say("{} events written to {}", count, target)
 
 
 @audit.command()
@@ -53,7 +54,7 @@ def verify(source: str, pins: Path | None, as_json: bool) -> None:
 
     report = verify_log(_progress(source, as_json), read_pins(pins) if pins else None)
     if as_json:
-        click.echo(json.dumps(report.summary(), indent=2))
+        emit_json(report.summary())
     else:
         _print(report)
     if not report.clean:
@@ -88,14 +89,20 @@ def _progress(source: str, quiet: bool) -> Iterable[bytes]:
 
 
 def _print(report: "Report") -> None:
-    click.echo(f"{report.records} events, {report.repeated} repeated, {len(report.accounts)} accounts")
+    say("{} events, {} repeated, {} accounts", report.records, report.repeated, len(report.accounts))
     for account in report.accounts.values():
         live = [f"epoch {w.wrapped.epoch} v{w.wrapped.wrap_version}" for w in account.vault.live_wraps()]
-        click.echo(
-            f"  {account.account} ({'pinned' if account.pinned else 'NOT pinned'}): "
-            f"{len(account.devices.trusted)} trusted devices, live wraps: {', '.join(live) or 'none'}, "
-            f"{account.vault.last_commit} commits"
+        say(
+            "  {} ({}): {} trusted devices, live wraps: {}, {} commits",
+            account.account,
+            "pinned" if account.pinned else "NOT pinned",
+            len(account.devices.trusted),
+            ", ".join(live) or "none",
+            account.vault.last_commit,
         )
     for finding in report.findings:
-        click.secho(f"  {finding}", fg="red")
-    click.echo("verdict: clean" if report.clean else f"verdict: TAMPERED ({len(report.findings)} findings)")
+        say("  {}", finding)
+    if report.clean:
+        say("verdict: clean")
+    else:
+        say("verdict: TAMPERED ({} findings)", len(report.findings))

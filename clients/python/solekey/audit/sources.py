@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from solekey.errors import SolekeyError
+from solekey.files.whole_file import WholeFile
 from solekey_protocol.events.body import Stream
 from solekey_protocol.limits import MAX_EVENT_BYTES
 
@@ -51,15 +52,12 @@ def read_log(source: str) -> Iterator[bytes]:
 
 def export_log(source: str, target: Path) -> int:
     """Write a log to a file that ``read_log`` reads, atomically; return the number of records."""
-    partial = target.with_name(target.name + ".partial")
     count = 0
-    with partial.open("wb") as out:
+    with WholeFile.make(target) as whole:
         for raw in read_log(source):
-            out.write(raw + b"\n")
+            whole.file.write(raw + b"\n")
             count += 1
-        out.flush()
-        os.fsync(out.fileno())
-    partial.replace(target)
+        whole.publish()
     return count
 
 

@@ -1,9 +1,11 @@
 """The command ``solekey``: the client library for people and scripts.
 
-``state`` what all commands share · ``answers`` prompts, flags, environment, stdin · ``exit_codes`` ·
+``state`` what all commands share · ``printing`` every word that is written ·
+``answers`` prompts, flags, environment, stdin · ``exit_codes`` ·
 ``hardening`` no core dumps ·
 ``new_user_key`` its kit and its words, before it is in force ·
-``account`` ``items`` ``devices`` ``sessions`` ``factors`` ``password`` ``rotate`` ``events`` ``user_key``
+``signup`` ``login`` ``status`` ``items`` ``devices`` ``sessions`` ``factors`` ``password`` ``rotate``
+``events`` ``user_key``
 ``recovery`` ``closing`` one module a group of commands ·
 ``second_factor`` codes, recovery codes, security keys.
 
@@ -17,13 +19,15 @@ from typing import Final, NoReturn, cast
 import click
 
 from solekey.cli.hardening import forbid_core_dumps
+from solekey.cli.printing import show_usage_error, warn
 from solekey.cli.state import Cli, state_options
 
+_INTERRUPTED: Final = "Interrupted; what was acknowledged is kept. Run the command again to go on."
 _HOMES: Final = {
-    "signup": "solekey.cli.account",
-    "login": "solekey.cli.account",
-    "logout": "solekey.cli.account",
-    "status": "solekey.cli.account",
+    "signup": "solekey.cli.signup",
+    "login": "solekey.cli.login",
+    "logout": "solekey.cli.status",
+    "status": "solekey.cli.status",
     "put": "solekey.cli.items",
     "get": "solekey.cli.items",
     "list": "solekey.cli.items",
@@ -83,13 +87,13 @@ def run(arguments: list[str] | None = None) -> int:
     try:
         code = solekey.main(args=arguments, prog_name="solekey", standalone_mode=False, obj=state)
     except click.exceptions.Abort:
-        click.echo("Interrupted; what was acknowledged is kept. Run the command again to go on.", err=True)
+        warn(_INTERRUPTED)
         return 130
     except click.ClickException as error:
-        error.show()
+        show_usage_error(error)
         return error.exit_code
     except KeyboardInterrupt:
-        click.echo("Interrupted; what was acknowledged is kept. Run the command again to go on.", err=True)
+        warn(_INTERRUPTED)
         return 130
     except BrokenPipeError:
         return 1

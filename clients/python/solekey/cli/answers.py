@@ -1,7 +1,9 @@
 """Where a command's secrets come from: a flag, the environment, a file, a line of stdin, or a prompt."""
 
 import os
+import re
 import sys
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 from click.core import ParameterSource
 
+from solekey.cli.printing import prompt, prompt_with_default, usage_error, warn
 from solekey.cli.state import Cli
 from solekey.cli.stored_key import read_stored_key
 
@@ -20,6 +23,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 PASSPHRASE_ENV: Final = "SOLEKEY_PASSPHRASE"  # noqa: S105  # a variable's name
 PIN_ENV: Final = "SOLEKEY_PIN"
 PROMPT: Final = "prompt:"
+_USERNAME: Final = re.compile(r"[a-z0-9._@+-]{3,64}", re.ASCII)
+_USERNAME_SHAPE: Final = "A user name has 3 to 64 of the characters a-z 0-9 . _ @ + -"
 
 
 def secret_option(flag: str, env: str, help_: str) -> Callable[[F], F]:
@@ -75,15 +80,43 @@ def ask(value: str | None, what: str, flag: str, *, hidden: bool = True) -> str:
         return value
     if not sys.stdin.isatty():
         env = "SOLEKEY_" + flag.removeprefix("--").replace("-", "_").upper()
-        raise click.UsageError(f"{what} is needed: give {flag} (a value, - or @file) or set {env}")
-    return str(click.prompt(what, hide_input=hidden, err=True))
+        raise usage_error("{} is needed: give {} (-, or @file) or set {}", what, flag, env)
+    return prompt("{}", what, hide=hidden)
 
 
-def ask_new_password(value: str | None) -> str:
-    """Ask for a new password, twice."""
+def ask_username(value: str | None, default: str = "") -> str:
+    """Take the user name that was given, or ask for it until it can be one."""
+    typed = value
+    while True:
+        if typed is None and default and sys.stdin.isatty():
+            typed = prompt_with_default("User name", default=default)
+        name = ask(typed, "User name", "--username", hidden=False).strip()
+        if _USERNAME.fullmatch(unicodedata.normalize("NFKC", name).casefold()):
+            return name
+        if value is not None or not sys.stdin.isatty():
+            raise click.UsageError(_USERNAME_SHAPE)
+        warn(_USERNAME_SHAPE)
+        typed = None
+
+
+def ask_new_password(value: str | None, username: str) -> str:
+    """Take the new password that was given, or ask for one until it is good, and then once more."""
     if value is not None or not sys.stdin.isatty():
         return ask(value, "Password", "--password")
-    return str(click.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
+
+    from solekey.crypto.new_password import verify_new_password
+    from solekey.errors import SecretError
+
+    while True:
+        chosen = prompt("New password", hide=True)
+        try:
+            verify_new_password(chosen, username)
+        except SecretError as error:
+            warn("{}. {}", str(error)[:1].upper() + str(error)[1:], error.diagnostics())
+            continue
+        if prompt("New password again", hide=True) == chosen:
+            return chosen
+        warn("The two are not the same. Enter the new password anew.")
 
 
 def ask_user_key(value: str | None, *, remembered: bool = True) -> "UserKey":
@@ -131,7 +164,7 @@ def ask_person(question: str) -> str:
     if not sys.stdin.isatty():
         raise NobodyToAskError(f"{question}: nobody is here to answer, and {env} is not set")
     twice = kind is QuestionKind.NEW_PASSPHRASE
-    return str(click.prompt(question, hide_input=True, confirmation_prompt=twice, err=True))
+    return prompt("{}", question, hide=True, twice=twice)
 
 
 def _remember_spec(context: click.Context, parameter: click.Parameter, value: str | None) -> None:
@@ -148,11 +181,11 @@ def read_secret(context: click.Context, parameter: click.Parameter, value: str |
     if value == "-":
         line = sys.stdin.buffer.readline().decode()
         if not line:
-            raise click.UsageError(f"{parameter.opts[0]} -: there is no line on standard input")
+            raise usage_error("{} -: there is no line on standard input", parameter.opts[0])
         return line.rstrip("\r\n")
     if value.startswith("@"):
         try:
             return Path(value[1:]).read_text(encoding="utf-8").rstrip("\r\n")
         except OSError as error:
-            raise click.UsageError(f"{parameter.opts[0]} {value}: {error.strerror}") from error
+            raise usage_error("{} {}: {}", parameter.opts[0], value, error.strerror) from error
     return value

@@ -5,13 +5,14 @@ import sys
 import click
 
 from solekey.cli.answers import ask, password_option
+from solekey.cli.printing import prompt, warn
 from solekey.cli.second_factor import factor_options
 from solekey.cli.state import Cli, pass_cli, state_options
 
 _LOST = """\
-Closing {username} at {server} cannot be taken back. Lost are:
-  - all {commits} stored changes and every item in them, for you too: the 24 words open nothing any more
-  - all {devices} trusted devices: they are logged out, and nobody can log in again
+Closing {} at {} cannot be taken back. Lost are:
+  - all {} stored changes and every item in them, for you too: the 24 words open nothing any more
+  - all {} trusted devices: they are logged out, and nobody can log in again
   - the user name, which nobody gets again while the operator keeps the account's record
 Get what you want to keep first: solekey list, solekey get."""
 
@@ -40,16 +41,9 @@ def close(state: Cli, confirm: str | None, password: str | None) -> None:
         session.sync()
         details = session.connection.profile.details
         if confirm is None:
-            click.echo(
-                _LOST.format(
-                    username=details.username,
-                    server=details.origin,
-                    commits=session.streams.vault.last_commit,
-                    devices=len(session.streams.devices.trusted),
-                ),
-                err=True,
-            )
-            confirm = str(click.prompt(f"Type {details.username} to close it", err=True))
+            commits, devices = session.streams.vault.last_commit, len(session.streams.devices.trusted)
+            warn(_LOST, details.username, details.origin, commits, devices)
+            confirm = prompt("Type {} to close it", details.username)
         if confirm.strip() != details.username:
             raise click.UsageError("that is not this account's user name: nothing was closed")
         session.close_account(ask(password, "Password", "--password"))
@@ -57,4 +51,6 @@ def close(state: Cli, confirm: str | None, password: str | None) -> None:
     if state.as_json:
         state.emit({"closed": closed})
     else:
-        state.tell(f"{details.username} is closed. This profile is of no more use: delete {state.profile}.")
+        state.tell(
+            "{} is closed. This profile is of no more use: delete {}.", details.username, state.profile
+        )

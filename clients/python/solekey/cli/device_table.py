@@ -6,7 +6,7 @@ Rows have numbers, by which other rows name them: a name is what a device says o
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from solekey.cli.foreign_text import quote_foreign
+from solekey.cli.foreign_text import Shown, quote_foreign
 from solekey.cli.state import ID_CHARS
 
 if TYPE_CHECKING:
@@ -90,9 +90,9 @@ def describe_json(info: "DeviceInfo") -> dict[str, object]:
     }
 
 
-def describe_name(info: "DeviceInfo") -> str:
+def describe_name(info: "DeviceInfo") -> Shown:
     """Describe what a device calls itself, safe to show."""
-    return quote_foreign(info.name) if info.name is not None else "(no verified name)"
+    return quote_foreign(info.name) if info.name is not None else Shown("(no verified name)")
 
 
 def _describe_device(info: "DeviceInfo", *, wide: bool) -> "Text":

@@ -1,11 +1,11 @@
 """A device that waits for approval: its code as digits and as a QR code, and how long it has waited."""
 
 import sys
+from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final
 
-import click
-
+from solekey.cli.printing import changing_line, say
 from solekey.cli.state import Cli
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ def show_code(state: Cli, code: "DeviceCode", *, step: str | None = None) -> Non
         import segno
 
         segno.make(code.encode_qr(), error="l").terminal(compact=True)
-    click.echo(f"Device code: {code.encode_text()}")
+    say("Device code: {}", code.encode_text())
 
 
 def wait_and_tell(state: Cli, session: "Session", timeout_s: float | None) -> None:
@@ -42,7 +42,7 @@ def wait_and_tell(state: Cli, session: "Session", timeout_s: float | None) -> No
     if state.as_json:
         state.emit({"device": info.id, "status": info.status.value, "certified_by": info.certified_by})
     else:
-        click.echo("This device is trusted.")
+        say("This device is trusted.")
 
 
 class _Display:
@@ -81,17 +81,13 @@ class _Line:
     """One line that is drawn again and again, from the first poll on."""
 
     def __init__(self, stack: ExitStack) -> None:
-        from rich.console import Console
-
         self._stack = stack
-        self._status = Console(stderr=True, highlight=False).status("", spinner="line")
-        self._shown = False
+        self._draw: Callable[[str], None] | None = None
 
     def update(self, text: str) -> None:
-        self._status.update(text)
-        if not self._shown:
-            self._stack.enter_context(self._status)
-            self._shown = True
+        if self._draw is None:
+            self._draw = self._stack.enter_context(changing_line())
+        self._draw(text)
 
 
 def describe_waiting(waiting: "Waiting") -> str:

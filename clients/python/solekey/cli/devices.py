@@ -6,10 +6,12 @@ from pathlib import Path
 import click
 
 from solekey.cli.answers import ask_user_key, new_user_key_options, user_key_option
-from solekey.cli.items import end_partial, unlocked
+from solekey.cli.items import unlocked
+from solekey.cli.left_out import describe_leftovers, end_partial, tell_leftovers
 from solekey.cli.new_user_key import KitChoice, kit_options
+from solekey.cli.printing import make_console, print_table, prompt, say
 from solekey.cli.recovery import read_key_and_kit
-from solekey.cli.rotate import choose_new_user_key, describe_leftovers, tell_leftovers
+from solekey.cli.rotate import choose_new_user_key
 from solekey.cli.second_factor import factor_options
 from solekey.cli.state import Cli, pass_cli, state_options
 from solekey.cli.stored_key import describe_outcome, stored_key_follows
@@ -36,7 +38,7 @@ def list_devices(state: Cli) -> None:
     if state.as_json:
         state.emit({"devices": [describe_json(info) for info in found]})
     else:
-        state.console.print(make_table(found, state.console.width), soft_wrap=False)
+        print_table(make_table(found, make_console().width))
 
 
 @devices.command()
@@ -112,7 +114,7 @@ def approve(state: Cli, code_: str | None, user_key: str | None) -> None:
     if state.as_json:
         state.emit(describe_json(info))
     else:
-        click.echo(f"Approved: {describe_name(info)}, {info.id}.")
+        say("Approved: {}, {}.", describe_name(info), info.id)
 
 
 @devices.command()
@@ -186,7 +188,7 @@ def revoke(
             }
         )
     else:
-        state.console.print(revocation.describe())
+        say("{}", revocation.describe())
         tell_leftovers(revocation.left)
     end_partial(revocation.left)
 
@@ -194,4 +196,4 @@ def revoke(
 def _ask_code() -> str:
     if not sys.stdin.isatty():
         raise click.UsageError("give CODE: the 30 digits that the new device shows")
-    return str(click.prompt("Code that the new device shows", err=True))
+    return prompt("Code that the new device shows")

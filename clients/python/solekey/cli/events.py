@@ -33,8 +33,10 @@ def export_events(state: Cli, output: Path | None) -> None:
     if output is None:
         sys.stdout.buffer.write(data)
         return
-    output.write_bytes(data)
+    from solekey.files.whole_file import write_whole
+
+    write_whole(output, data)
     if state.as_json:
         state.emit({"records": len(records), "output": str(output)})
     else:
-        state.tell(f"{len(records)} records → {output}")
+        state.tell("{} records → {}", len(records), output)

@@ -1,14 +1,14 @@
 """What a failure ends in: words for a person, a document for a script, and an exit code for both."""
 
-import json
 import os
 from typing import Final
 
-import click
-
 from solekey import errors
+from solekey.cli.left_out import SOME_UNREADABLE
+from solekey.cli.printing import emit_json, warn, warn_of
 from solekey.cli.state import Cli
 from solekey.errors import refusals
+from solekey.files.disk_room import is_full_disk
 from solekey_protocol.errors import ProtocolError
 
 EXIT_CODES: Final[tuple[tuple[int, tuple[type[Exception], ...]], ...]] = (
@@ -20,6 +20,7 @@ EXIT_CODES: Final[tuple[tuple[int, tuple[type[Exception], ...]], ...]] = (
     (5, (errors.ShareError, errors.KitMismatchError, errors.WordsDifferError)),
     (6, (errors.EvidenceError, errors.TamperedWrapError, errors.OpenError, errors.KdfRefusedError)),
     (6, (errors.InsecureServerError, errors.RedirectRefusedError, errors.ReadBackError)),
+    (SOME_UNREADABLE, (errors.ItemNameUncertainError,)),
     (7, (errors.ItemMissingError, errors.ItemNameError, errors.ForeignDeviceError)),
     (7, (errors.DeviceCodeMismatchError, errors.DeviceGoneError)),
     (8, (errors.DevicePendingError,)),
@@ -38,6 +39,8 @@ def report_error(state: Cli, error: Exception) -> int:
     if not fitting:
         raise error
     exit_code = fitting[0]
+    if isinstance(error, OSError) and is_full_disk(error):
+        error = errors.DiskFullError(str(error))
     code = getattr(error, "code", "failed")
     advice = error.diagnostics() if isinstance(error, errors.SolekeyError) else ""
     if isinstance(error, errors.WrongUserKeyError) and state.user_key_source:
@@ -47,13 +50,12 @@ def report_error(state: Cli, error: Exception) -> int:
         )
     if state.as_json:
         about = error.about if isinstance(error, errors.SolekeyError) else {}
-        document = {"error": {"code": code, "message": str(error), "next": advice, **about}}
-        click.echo(json.dumps(document, ensure_ascii=False), err=True)
+        emit_json({"error": {"code": code, "message": str(error), "next": advice, **about}}, err=True)
         return exit_code
-    click.echo(click.style("Error: ", fg="red", bold=True) + f"{error} [{code}]", err=True)
+    warn_of("Error: ", "{} [{}]", error, code)
     for line in (*getattr(error, "__notes__", ()), advice):
         if line:
-            click.echo(line, err=True)
+            warn("{}", line)
     if os.environ.get("SOLEKEY_DEBUG"):
         raise error
     return exit_code

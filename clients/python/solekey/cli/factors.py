@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from solekey.cli.answers import ask
+from solekey.cli.foreign_text import quote_foreign
+from solekey.cli.printing import add_row, make_table, print_table, say, warn
 from solekey.cli.second_factor import factor_options, open_key
 from solekey.cli.state import Cli, pass_cli, state_options
 from solekey.cli.totp import show_totp, totp_qr_option
@@ -44,15 +46,12 @@ def list_factors(state: Cli) -> None:
     if state.as_json:
         state.emit({"factors": [_describe(info) for info in found]})
         return
-    from rich.table import Column, Table
-    from rich.text import Text
-
-    table = Table("factor", "name", "since", Column("id", no_wrap=True), "", box=None)
+    table = make_table("factor", "name", "since", "id", "")
     for info in found:
         left = f"{info.codes_left} left" if info.codes_left is not None else ""
-        kind, name = _NAMES[info.factor.value], Text(_quote(info.name) if info.name is not None else "")
-        table.add_row(kind, name, info.enrolled_at[:16], info.id[:_ID_CHARS], left)
-    state.console.print(table)
+        kind, name = _NAMES[info.factor.value], quote_foreign(info.name) if info.name is not None else ""
+        add_row(table, kind, name, info.enrolled_at[:16], info.id[:_ID_CHARS], left)
+    print_table(table)
     for info in found:
         if info.codes_left is not None and info.codes_left < _FEW_CODES:
             state.tell("Few recovery codes are left. Make new ones: solekey factors recovery-codes")
@@ -98,7 +97,7 @@ def add_passkey(state: Cli, name: str, *, resident: bool) -> None:
     if state.as_json:
         state.emit({"factor": "passkey", "factor_id": factor_id, "name": name})
     else:
-        state.tell(f"{name!r} is added. Use it: solekey login --passkey")
+        state.tell("{} is added. Use it: solekey login --passkey", quote_foreign(name))
 
 
 @factors.command("recovery-codes")
@@ -120,15 +119,11 @@ def recovery_codes(state: Cli, output: Path | None) -> None:
         if output is None:
             _print_codes(state, session.factors.make_recovery_codes())
             return
-        from solekey.cli.secret_files import new_secret_file
-
-        with new_secret_file(output) as file:
-            made = session.factors.make_recovery_codes()
-            file.write("".join(f"{code}\n" for code in made.codes).encode())
+        made = _save_codes(state, session, output)
     if state.as_json:
         state.emit({"codes": len(made.codes), "output": str(output)})
     else:
-        state.tell(f"{len(made.codes)} codes are in {output}. {_ADVICE}")
+        state.tell("{} codes are in {}. " + _ADVICE, len(made.codes), output)
 
 
 @factors.command()
@@ -147,14 +142,8 @@ def remove(state: Cli, factor: str) -> None:
     if state.as_json:
         state.emit({"removed": found.id, "factor": found.factor.value})
     else:
-        what = _quote(found.name) if found.name is not None else _NAMES[found.factor.value]
-        state.tell(f"Removed: {what}. It is refused from now on.")
-
-
-def _quote(name: str) -> str:
-    from solekey.cli.foreign_text import quote_foreign
-
-    return quote_foreign(name)
+        what = quote_foreign(found.name) if found.name is not None else _NAMES[found.factor.value]
+        state.tell("Removed: {}. It is refused from now on.", what)
 
 
 def _describe(info: "FactorInfo") -> dict[str, object]:
@@ -182,12 +171,30 @@ def _confirm(session: "Session", totp: "TotpSecret", new_code: str | None) -> st
         except LoginRefusedError:
             if new_code is not None or not sys.stdin.isatty():
                 raise
-            click.echo("That was not accepted: enter the six digits that the new one shows now.", err=True)
+            warn("That was not accepted: enter the six digits that the new one shows now.")
+
+
+def _save_codes(state: Cli, session: "Session", output: Path) -> "RecoveryCodes":
+    """Save a new set. The file is open before the codes exist; they are printed if it cannot be finished."""
+    from solekey.errors import OutputExistsError, TransferError
+    from solekey.files.whole_file import WholeFile
+
+    with WholeFile.make(output, new=True) as whole:
+        made = session.factors.make_recovery_codes()
+        try:
+            whole.file.write("".join(f"{code}\n" for code in made.codes).encode())
+            whole.publish()
+        except (OutputExistsError, TransferError):
+            warn("The new codes could not be saved in {}; they are these:", output)
+            _print_codes(state, made)
+            raise
+    return made
 
 
 def _print_codes(state: Cli, made: "RecoveryCodes") -> None:
     if state.as_json:
         state.emit({"codes": list(made.codes)})
         return
-    click.echo("\n".join(made.codes))
-    state.tell(f"\n{_ADVICE}They are shown once.")
+    for code in made.codes:
+        say("{}", code)
+    state.tell("\n" + _ADVICE + "They are shown once.")

@@ -5,7 +5,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
@@ -13,19 +13,19 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 import click
 
 from solekey.cli.answers import ask_user_key, user_key_option
-from solekey.cli.state import ID_CHARS, Cli, pass_cli, state_options
+from solekey.cli.foreign_text import quote_foreign
+from solekey.cli.left_out import end_partial, tell_unreadable
+from solekey.cli.printing import say, usage_error
+from solekey.cli.state import Cli, pass_cli, state_options
 
 if TYPE_CHECKING:
     from solekey.progress import Progress
     from solekey.vault.directory import ItemInfo
-    from solekey.vault.unreadable import UnreadableItem
     from solekey.vault.vault import Item, Stored, Vault
 
 ByteRange = tuple[int | None, int | None]
 """First and last byte, as in HTTP: the last None to the end; the first None for so many bytes of the end."""
 
-SOME_UNREADABLE: Final = 10
-"""The exit code of what was done, but for items that cannot be read."""
 _RANGE: Final = re.compile(r"(\d{1,16})?-(\d{1,16})?", re.ASCII)
 _IN_MEMORY_BYTES: Final = 8 * 1024 * 1024
 """Up to this size an item is opened wholly before its first byte is printed: one part of ciphertext."""
@@ -141,14 +141,9 @@ def list_items(state: Cli, user_key: str | None) -> None:
         state.emit({"items": [describe_item(info) for info in items], "unreadable": unreadable})
         end_partial(items.unreadable)
         return
-    from rich.table import Column, Table
+    from solekey.cli.item_table import print_items
 
-    ids = Column("id", no_wrap=True, min_width=ID_CHARS)
-    table = Table("name", "type", "version", "sealed bytes", "modified", ids, box=None)
-    for info in items:
-        modified = info.modified.strftime("%Y-%m-%d %H:%M")
-        table.add_row(info.name, info.type, str(info.version), f"{info.sealed_size:,}", modified, info.id)
-    state.console.print(table)
+    print_items(items)
     tell_unreadable(items.unreadable)
     end_partial(items.unreadable)
 
@@ -165,7 +160,7 @@ def remove(state: Cli, name: str, user_key: str | None) -> None:
     if state.as_json:
         state.emit({"removed": {"id": removed.id, "name": removed.name, "version": removed.version}})
     else:
-        state.tell(f"Removed {removed.name or removed.id}.")
+        state.tell("Removed {}.", removed.name or removed.id)
 
 
 @contextmanager
@@ -194,24 +189,6 @@ def describe_item(info: "ItemInfo") -> dict[str, object]:
     }
 
 
-def tell_unreadable(unreadable: "Sequence[UnreadableItem]") -> None:
-    """Tell a person, one by one, which items cannot be read, and what to do about it."""
-    if not unreadable:
-        return
-    click.echo(f"{len(unreadable)} items cannot be read; the others are not affected:", err=True)
-    for item in unreadable:
-        click.echo(f"  {item.describe()}", err=True)
-    click.echo(
-        "Ask the operator to restore the objects, or remove an item by its id: solekey remove itm_…", err=True
-    )
-
-
-def end_partial(unreadable: "Sequence[UnreadableItem]") -> None:
-    """End with an exit code of its own when the command has done its work for all items but these."""
-    if unreadable:
-        click.get_current_context().exit(SOME_UNREADABLE)
-
-
 def _emit_stored(state: Cli, stored: "Stored") -> None:
     if state.as_json:
         state.emit(
@@ -223,21 +200,19 @@ def _emit_stored(state: Cli, stored: "Stored") -> None:
             }
         )
     elif stored.conflict:
-        state.tell(f"Another device was faster; both are kept, this one as {stored.name!r}.")
+        state.tell("Another device was faster; both are kept, this one as {}.", quote_foreign(stored.name))
     else:
-        state.tell(f"Stored {stored.name!r}, version {stored.version}.")
+        state.tell("Stored {}, version {}.", quote_foreign(stored.name), stored.version)
 
 
 def _verify_source(path: Path) -> None:
     """Refuse what cannot be stored before anything is asked for."""
     if path.is_dir():
-        raise click.UsageError(f"{path} is a folder; pack it: tar c {path} | solekey put - --name NAME")
+        raise usage_error("{} is a folder; pack it: tar c {} | solekey put - --name NAME", path, path)
     if path.exists() and not path.is_file():
-        raise click.UsageError(
-            f"{path} is not a regular file; pipe it in: solekey put - --name NAME < {path}"
-        )
+        raise usage_error("{} is not a regular file; pipe it in: solekey put - --name NAME < {}", path, path)
     if not os.access(path, os.R_OK):
-        raise click.UsageError(f"{path} {'may not be read' if path.exists() else 'is not there'}")
+        raise usage_error("{} {}", path, "may not be read" if path.exists() else "is not there")
 
 
 def _print_item(state: Cli, vault: "Vault", name: str) -> None:
@@ -258,14 +233,14 @@ def _print_item(state: Cli, vault: "Vault", name: str) -> None:
 def _print_content(item: "Item") -> None:
     sys.stdout.buffer.write(item.content)
     if sys.stdout.isatty() and not item.content.endswith(b"\n"):
-        click.echo()
+        say("")
     sys.stdout.buffer.flush()
 
 
 def _get_range(state: Cli, vault: "Vault", name: str, byte_range: ByteRange, output: Path | None) -> None:
     """Get a range to standard output, a file or a JSON document."""
+    from solekey.files.whole_file import WholeFile
     from solekey.vault.item_file import ItemFile
-    from solekey.vault.target_file import TargetFile
 
     with vault.open(name) as file:
         info = cast("ItemFile", file.raw).info
@@ -273,7 +248,7 @@ def _get_range(state: Cli, vault: "Vault", name: str, byte_range: ByteRange, out
         file.seek(start)
         with state.progress(f"get {name}", in_bytes=True, printing=output is None) as progress:
             if output is not None:
-                with TargetFile.make(output) as target:
+                with WholeFile.make(output) as target:
                     _copy(file, target.file, size, progress)
                     target.publish()
             elif state.as_json:
@@ -292,7 +267,7 @@ def _place_range(byte_range: ByteRange, size: int) -> tuple[int, int]:
     start = max(size - (last or 0), 0) if first is None else first
     stop = size if first is None or last is None else min(last + 1, size)
     if start >= stop:
-        raise click.UsageError(f"the range lies outside the item, which has {size} bytes")
+        raise usage_error("the range lies outside the item, which has {} bytes", size)
     return start, stop - start
 
 
@@ -308,7 +283,7 @@ def _emit_written(state: Cli, info: "ItemInfo", output: Path) -> None:
     if state.as_json:
         state.emit({**describe_item(info), "output": str(output)})
     else:
-        state.tell(f"{info.name} → {output}")
+        state.tell("{} → {}", info.name, output)
 
 
 def _describe_content(content: bytes) -> dict[str, object]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from solekey.cli.printing import prompt, prompt_with_default, say, warn
 from solekey.cli.state import Cli
 
 if TYPE_CHECKING:
@@ -117,12 +118,12 @@ def _save(state: Cli, account: "OpenAccount", user_key: "UserKey", choice: KitCh
         return None
     default = f"solekey-kit-{user_key.derive_key_id(account.connection.profile.account)[:8]}.pdf"
     while True:
-        answer = click.prompt("Save the recovery kit (PDF) as", default=default, err=True)
+        answer = prompt_with_default("Save the recovery kit (PDF) as", default=default)
         path = Path(answer).expanduser()
         try:
             _write(state, account, user_key, choice, path)
         except (KitExistsError, OSError) as error:
-            click.echo(f"That does not work: {error}", err=True)
+            warn("That does not work: {}", error)
         else:
             return path
 
@@ -132,7 +133,7 @@ def _write(state: Cli, account: "OpenAccount", user_key: "UserKey", choice: KitC
     from solekey.recovery.kit import make_kit
 
     write_kit(make_kit(account, user_key), user_key, path, paper=choice.paper)
-    state.tell(f"Saved {path}. Print it and put it in a safe place; then delete the file.")
+    state.tell("Saved {}. Print it and put it in a safe place; then delete the file.", path)
 
 
 def _show_words(state: Cli, phrase: str, path: Path | None) -> None:
@@ -141,11 +142,11 @@ def _show_words(state: Cli, phrase: str, path: Path | None) -> None:
         return
     words = phrase.split()
     where = "They are in the recovery kit; nobody else has them" if path else "Nobody else has them"
-    click.echo(f"\nYour user key is these 24 words. {where}. They are shown once:\n")
+    say("\nYour user key is these 24 words. {}. They are shown once:\n", where)
     for row in range(6):
         places = [column * 6 + row for column in range(4)]
-        click.echo("   ".join(f"{place + 1:2} {words[place]:10}" for place in places))
-    click.echo()
+        say("{}", "   ".join(f"{place + 1:2} {words[place]:10}" for place in places))
+    say("")
 
 
 def _have_entered_again(user_key: "UserKey", path: Path | None) -> "UserKey":
@@ -153,26 +154,24 @@ def _have_entered_again(user_key: "UserKey", path: Path | None) -> "UserKey":
     from solekey.errors import PhraseError, WordsDifferError
     from solekey.recovery.reentry import Reentry
 
-    click.prompt(
-        f"Print {path} now, or put it where you will find it. Then press Enter: the words leave the screen",
+    prompt_with_default(
+        "Print {} now, or put it where you will find it. Then press Enter: the words leave the screen",
+        path,
         default="",
-        show_default=False,
-        err=True,
     )
     click.clear()
-    click.echo(
+    warn(
         "Enter the words from the recovery kit, in one line or several, or scan its QR code.\n"
-        "Nothing is in force before they are right; Ctrl-C gives up.",
-        err=True,
+        "Nothing is in force before they are right; Ctrl-C gives up."
     )
     with user_key:
         reentry = Reentry(user_key)
         while True:
-            piece = click.prompt(f"Words from {reentry.entered + 1} to 24", err=True)
+            piece = prompt("Words from {} to 24", reentry.entered + 1)
             try:
                 confirmed = reentry.enter(piece)
             except (PhraseError, WordsDifferError) as error:
-                click.echo(f"{str(error).capitalize()}. {error.diagnostics()}", err=True)
+                warn("{}. {}", str(error).capitalize(), error.diagnostics())
             else:
                 if confirmed is not None:
                     return confirmed

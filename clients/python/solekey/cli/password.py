@@ -5,6 +5,7 @@ import sys
 import click
 
 from solekey.cli.answers import ask, password_option, secret_option
+from solekey.cli.printing import prompt
 from solekey.cli.second_factor import factor_options
 from solekey.cli.state import Cli, pass_cli, state_options
 
@@ -40,4 +41,4 @@ def change(state: Cli, password: str | None, new_password: str | None) -> None:
 def _ask_new(value: str | None) -> str:
     if value is not None or not sys.stdin.isatty():
         return ask(value, "New password", "--new-password")
-    return str(click.prompt("New password", hide_input=True, confirmation_prompt=True, err=True))
+    return prompt("New password", hide=True, twice=True)

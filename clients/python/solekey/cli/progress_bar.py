@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -17,6 +15,8 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
+from solekey.cli.foreign_text import show_foreign
+from solekey.cli.printing import make_console
 from solekey.progress import Phase
 
 _NAME_CHARS = 40
@@ -29,7 +29,7 @@ class ProgressBar:
 
     def __init__(self, bar: Progress, what: str) -> None:
         self._bar = bar
-        self._what = escape(what if len(what) <= _NAME_CHARS else what[: _NAME_CHARS - 1] + "…")
+        self._what = show_foreign(what if len(what) <= _NAME_CHARS else what[: _NAME_CHARS - 1] + "…")
         self._task: TaskID = bar.add_task(self._what, total=None)
 
     def begin(self, phase: Phase) -> None:
@@ -48,11 +48,11 @@ def show_bar(
     """Show a bar while the block runs."""
     columns = (DownloadColumn(), TransferSpeedColumn()) if in_bytes else (MofNCompleteColumn(),)
     with Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         *columns,
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=make_console(err=True),
         transient=True,
         get_time=clock,
         speed_estimate_period=_RATE_WINDOW_S,

@@ -9,6 +9,7 @@ import click
 
 from solekey.cli.answers import ask_person, ask_user_key, user_key_option
 from solekey.cli.new_user_key import KitChoice, letter_option
+from solekey.cli.printing import prompt, say, usage_error, warn
 from solekey.cli.state import Cli, pass_cli, state_options
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from solekey.recovery.shares import Share
 
 MAX_SHARES = 16
+_SHARE = "Share {} of {}; any {} open it. Set {}, account {}, key {}"
 _file = click.Path(path_type=Path, dir_okay=False)
 _existing_file = click.Path(path_type=Path, dir_okay=False, exists=True)
 
@@ -70,10 +72,10 @@ def test(state: Cli, kit_file: Path | None, user_key: str | None) -> None:
             }
         )
         return
-    state.console.print(f"Good: these words open the data key of epoch {proof.epoch}.")
+    say("Good: these words open the data key of epoch {}.", proof.epoch)
     if proof.outdated:
-        state.console.print(
-            "[yellow]The kit is older than the last rotation.[/] It opens everything; a new one protects "
+        say(
+            "The kit is older than the last rotation. It opens everything; a new one protects "
             "new devices better: solekey recovery kit -o KIT.pdf"
         )
     elif proof.outdated is None:
@@ -98,9 +100,11 @@ def split(
 ) -> None:
     """Split the user key into shares (SLIP-39): any THRESHOLD of them give it back, fewer say nothing."""
     if not 2 <= threshold <= shares <= MAX_SHARES:
-        raise click.UsageError(
-            f"{threshold} of {shares} shares is not possible: choose 2 to {MAX_SHARES} shares, and a "
-            "threshold from 2 up to their number"
+        raise usage_error(
+            "{} of {} shares is not possible: choose 2 to {} shares, and a threshold from 2 up to that",
+            threshold,
+            shares,
+            MAX_SHARES,
         )
     state.verify_logged_in()
     key = ask_user_key(user_key)
@@ -162,7 +166,7 @@ def combine(
     elif state.as_json:
         state.emit({"user_key": key.to_phrase(), "key_id": records[0].key_id if records else None})
     else:
-        click.echo(key.to_phrase())
+        say("{}", key.to_phrase())
 
 
 def read_key_and_kit(
@@ -192,7 +196,7 @@ def _keep(state: Cli, key: "UserKey", place: str, records: "list[ShareRecord]") 
     if state.as_json:
         state.emit({"stored": place, "account": account, "key_id": key_id})
     else:
-        state.tell(f"Kept at {place}; name it with --user-key-from.")
+        state.tell("Kept at {}; name it with --user-key-from.", place)
 
 
 def _write_kit(state: Cli, key: "UserKey", choice: KitChoice, path: Path) -> None:
@@ -214,7 +218,7 @@ def _write_kit(state: Cli, key: "UserKey", choice: KitChoice, path: Path) -> Non
             {"kit": str(path), "account": made.account, "key_id": made.key_id, "created": made.created}
         )
     else:
-        state.console.print(f"Saved {path}. Print it and put it in a safe place; then delete the file.")
+        say("Saved {}. Print it and put it in a safe place; then delete the file.", path)
 
 
 def _emit_shares(
@@ -242,12 +246,10 @@ def _emit_shares(
         return
     for (_, record), row in zip(made, rows, strict=True):
         if folder is not None:
-            click.echo(row["file"])
+            say("{}", row["file"])
             continue
-        click.echo(
-            f"Share {record.index} of {record.shares}; any {record.threshold} open it. "
-            f"Set {record.set}, account {record.account}, key {record.key_id}\n{row['words']}\n"
-        )
+        say(_SHARE, record.index, record.shares, record.threshold, record.set, record.account, record.key_id)
+        say("{}\n", row["words"])
     state.tell("Keep them in different places. Together they are the key.")
 
 
@@ -281,14 +283,14 @@ def _ask_shares() -> "list[Share]":
     shares: list[Share] = []
     while not shares or len(shares) < shares[0].threshold:
         progress = f" of {shares[0].threshold}" if shares else ""
-        words = click.prompt(f"Share {len(shares) + 1}{progress} (33 words)", err=True)
+        words = prompt("Share {}{} (33 words)", len(shares) + 1, progress)
         try:
             share = verify_same_set(parse_share(words), shares)
         except ShareError as error:
-            click.echo(f"{str(error).capitalize()}. {error.diagnostics()}", err=True)
+            warn("{}. {}", str(error).capitalize(), error.diagnostics())
             continue
         if share in shares:
-            click.echo("This share was entered already: enter another one of the set.", err=True)
+            warn("This share was entered already: enter another one of the set.")
         else:
             shares.append(share)
     return shares

@@ -1,21 +1,21 @@
 """``solekey rotate user-key``, ``data-key``, ``resume``, ``abort``, ``status`` and ``policy``."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from solekey.cli.answers import new_user_key_options, secret_option, user_key_option
-from solekey.cli.items import end_partial, unlocked
+from solekey.cli.items import unlocked
+from solekey.cli.left_out import describe_leftovers, end_partial, tell_leftovers
 from solekey.cli.new_user_key import KitChoice, keep_kit, kit_options, prepare_user_key
+from solekey.cli.printing import print_pairs
 from solekey.cli.second_factor import factor_options
 from solekey.cli.state import Cli, pass_cli, state_options
 from solekey.cli.stored_key import describe_outcome, stored_key_follows
 
 if TYPE_CHECKING:
     from solekey.crypto import UserKey
-    from solekey.vault.unreadable import UnreadableItem
     from solekey.vault.vault import Vault
 
 _DEFAULT_DAYS = 365
@@ -81,7 +81,7 @@ def rotate_data_key(state: Cli, user_key: str | None) -> None:
     if state.as_json:
         state.emit({"rotation": rotation, "epoch": epoch, **describe_leftovers(left)})
     else:
-        state.tell(f"Everything{' that can be read' if left else ''} is under epoch {epoch} now.")
+        state.tell("Everything{} is under epoch {} now.", " that can be read" if left else "", epoch)
         tell_leftovers(left)
     end_partial(left)
 
@@ -152,8 +152,7 @@ def rotation_status(state: Cli) -> None:
     if state.as_json:
         state.emit(document)
         return
-    for name, value in document.items():
-        state.console.print(f"{name.replace('_', ' ')}: {value}")
+    print_pairs(document)
 
 
 @rotate.command("policy")
@@ -175,22 +174,7 @@ def rotation_policy(state: Cli, user_key_days: int, data_key_days: int, user_key
     if state.as_json:
         state.emit(document)
     else:
-        state.tell(f"User key: {user_key_days} days. Data key: {data_key_days} days.")
-
-
-def describe_leftovers(left: "Sequence[UnreadableItem]") -> dict[str, object]:
-    """Describe for scripts what could not be re-encrypted."""
-    return {"unreadable": [item.to_document() for item in left]}
-
-
-def tell_leftovers(left: "Sequence[UnreadableItem]") -> None:
-    """Tell a person what could not be re-encrypted, and how to finish."""
-    if not left:
-        return
-    click.echo(f"{len(left)} items cannot be read and stay under the old data key, which stays for them:")
-    for item in left:
-        click.echo(f"  {item.describe()}")
-    click.echo("Once they are restored, or removed by their ids, finish with: solekey rotate resume")
+        state.tell("User key: {} days. Data key: {} days.", user_key_days, data_key_days)
 
 
 def choose_new_user_key(state: Cli, vault: "Vault", given: str | None, choice: KitChoice) -> "UserKey":

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import click
 
 from solekey.cli.answers import ask, read_secret
+from solekey.cli.printing import usage_error, warn
 from solekey.cli.state import Cli
 
 if TYPE_CHECKING:
@@ -52,27 +53,63 @@ def factor_options(command: F) -> F:
     return code_options(_secret("--recovery-code", "SOLEKEY_RECOVERY_CODE", help_)(command))
 
 
-def iter_proofs(state: Cli, runtime: "Runtime", *, used_at: datetime | None = None) -> "Iterator[Proof]":
+def try_proofs(
+    state: Cli, runtime: "Runtime", attempt: "Callable[[Proof], Session]", *, ask_again: bool = False
+) -> "Session":
+    """Log in with what was given, or is asked for; a wrong password ends it at once.
+
+    Args:
+        state: the invocation.
+        runtime: clock and sleep.
+        attempt: one login.
+        ask_again: whether a typed code that was refused is asked for again, since all else is right.
+
+    Raises:
+        LoginRefusedError: nothing that there is to try was accepted.
+    """
+    from solekey.connection.second_factor import CheckedCode
+    from solekey.errors.refusals import LoginRefusedError
+
+    can_ask = ask_again and sys.stdin.isatty() and not state.second_factor.is_given
+    refusal: LoginRefusedError | None = None
+    for number in range(ATTEMPTS if can_ask else 1):
+        if number:
+            warn("That was not accepted. A code works once: enter the six digits that are shown now.")
+        for proof in iter_proofs(state, runtime, logging_in=True):
+            try:
+                return attempt(proof)
+            except LoginRefusedError as error:
+                refusal = error
+                if not (isinstance(proof, CheckedCode) and proof.password_is_right):
+                    break
+    raise refusal or click.UsageError("no second factor was given")
+
+
+def iter_proofs(
+    state: Cli, runtime: "Runtime", *, used_at: datetime | None = None, logging_in: bool = False
+) -> "Iterator[Proof]":
     """Proofs to try, one after the other while they are refused; the first is the best.
 
     Args:
         state: the invocation, with what was given.
         runtime: clock and sleep.
         used_at: when a code of this account was accepted last, as far as this device knows.
+        logging_in: whether a password is proven as well, so that it is to be checked before a code is tried.
     """
-    from solekey.connection.second_factor import Passkey, RecoveryCode
+    from solekey.connection.second_factor import CheckedCode, Passkey, RecoveryCode
 
     given = state.second_factor
     if given.recovery_code is not None:
         if not _RECOVERY_CODE.fullmatch("".join(given.recovery_code.split())):
-            raise click.UsageError(f"--recovery-code: {_SHAPE}")
+            raise usage_error("--recovery-code: {}", _SHAPE)
         yield RecoveryCode(given.recovery_code)
     elif given.passkey:
         yield Passkey(open_key())
     elif given.code is not None:
-        yield given.code
+        yield _parse_code(given.code)
     elif given.totp_secret is not None:
-        yield from _make_codes(given.totp_secret, runtime, used_at)
+        codes = _make_codes(state, given.totp_secret, runtime, used_at)
+        yield from (CheckedCode(code) for code in codes) if logging_in else codes
     else:
         yield _ask_proof(runtime, used_at)
 
@@ -86,13 +123,13 @@ def ask_for_step_up(state: Cli, session: "Session") -> None:
     from solekey.errors.refusals import LoginRefusedError
 
     given = state.second_factor
-    asking = not (given.recovery_code or given.passkey or given.code or given.totp_secret)
+    asking = not given.is_given
     if asking:
         state.tell(_WHY_AGAIN)
     refusal: LoginRefusedError | None = None
     for attempt in range(ATTEMPTS if asking and sys.stdin.isatty() else 1):
         if attempt:
-            click.echo("That was not accepted. A code works once: wait for the next one.", err=True)
+            warn("That was not accepted. A code works once: wait for the next one.")
         used_at = find_last_code(session)
         for proof in iter_proofs(state, session.connection.runtime, used_at=used_at):
             try:
@@ -109,7 +146,7 @@ def open_key() -> "PasskeyDevice":
     from solekey.cli.answers import ask_person
     from solekey.connection.security_keys import open_security_key
 
-    return open_security_key(ask=ask_person, tell=lambda text: click.echo(text, err=True))
+    return open_security_key(ask=ask_person, tell=lambda text: warn("{}", text))
 
 
 def find_last_code(session: "Session") -> datetime | None:
@@ -124,17 +161,32 @@ def find_last_code(session: "Session") -> datetime | None:
     return None
 
 
-def _make_codes(secret: str, runtime: "Runtime", used_at: datetime | None) -> Iterator[str]:
+def _parse_code(given: str) -> str:
+    code = "".join(given.split())
+    if not _CODE.fullmatch(code):
+        raise click.UsageError("--code: a code is six digits, as the authenticator app shows them")
+    return code
+
+
+def _make_codes(state: Cli, secret: str, runtime: "Runtime", used_at: datetime | None) -> Iterator[str]:
     """Codes of three steps, each as soon as servers take it: one step early. A used step is passed over."""
     import pyotp
 
     generator = pyotp.TOTP("".join(secret.split()))
+    try:
+        generator.generate_otp(0)
+    except ValueError as error:  # base32 that is none
+        raise click.UsageError(
+            "--totp-secret: an authenticator's secret is letters and digits from 2 to 7"
+        ) from error
     step = _step(runtime.now())
     if used_at is not None:
         step = min(max(step, _step(used_at) + 1), step + 2)  # never wait for a clock that is far ahead
     for each in range(step, step + 3):
-        opens = (each - 1) * STEP_S + 0.5
-        runtime.sleep(max(opens - runtime.now().timestamp(), 0))
+        wait_s = max((each - 1) * STEP_S + 0.5 - runtime.now().timestamp(), 0)
+        if wait_s >= 1:
+            state.tell("Waiting {} s for the authenticator's next code: each works once.", round(wait_s))
+        runtime.sleep(wait_s)
         yield generator.generate_otp(each)
 
 
@@ -151,7 +203,7 @@ def _ask_proof(runtime: "Runtime", used_at: datetime | None) -> "Proof":
             return typed
         if _RECOVERY_CODE.fullmatch(typed):
             return RecoveryCode(typed)
-        click.echo(f"A code is six digits. {_SHAPE}", err=True)
+        warn("A code is six digits. {}", _SHAPE)
     raise click.UsageError("what was typed is neither an authenticator's code nor a recovery code")
 
 

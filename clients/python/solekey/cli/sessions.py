@@ -2,7 +2,9 @@
 
 import click
 
-from solekey.cli.state import ID_CHARS, Cli, pass_cli, state_options
+from solekey.cli.foreign_text import quote_foreign
+from solekey.cli.printing import add_row, make_table, print_table
+from solekey.cli.state import Cli, pass_cli, state_options
 
 
 @click.group()
@@ -32,19 +34,13 @@ def list_sessions(state: Cli) -> None:
     if state.as_json:
         state.emit({"sessions": rows})
         return
-    from rich.table import Column, Table
-    from rich.text import Text
-
-    from solekey.cli.foreign_text import quote_foreign
-
-    ids = Column("id", no_wrap=True, min_width=ID_CHARS)
-    table = Table("device", "logged in", "ends at", "second factor", ids, "", box=None)
+    table = make_table("device", "logged in", "ends at", "second factor", "id", "", whole=("id",))
     for info in found:
         name = quote_foreign(info.device_name) if info.device_name is not None else "(no verified name)"
         mark = "this session" if info.current else ""
         times = (info.opened_at[:16], info.expires_at[:16], info.proven_at[:16])
-        table.add_row(Text(name), *times, info.id, mark)
-    state.console.print(table)
+        add_row(table, name, *times, info.id, mark)
+    print_table(table)
 
 
 @sessions.command()
@@ -70,4 +66,4 @@ def end(state: Cli, session_: str | None, *, others: bool) -> None:
     if state.as_json:
         state.emit({"ended": list(ended)})
     else:
-        state.tell(f"Ended: {len(ended)} session{'' if len(ended) == 1 else 's'}.")
+        state.tell("Ended: {} session{}.", len(ended), "" if len(ended) == 1 else "s")

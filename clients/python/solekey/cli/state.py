@@ -1,6 +1,5 @@
 """What all commands share: the profile, the kind of output, and how progress is shown."""
 
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -11,15 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-if TYPE_CHECKING:
-    from rich.console import Console
+from solekey.cli.printing import emit_json, warn
 
+if TYPE_CHECKING:
     from solekey.account.session import Session
     from solekey.progress import Progress
     from solekey.runtime import Runtime
-
-PIPE_COLUMNS = 200
-"""How wide tables are where no terminal says it: ids and names stay whole."""
 
 ID_CHARS = 30
 
@@ -48,6 +44,11 @@ class FactorChoice:
     code: str | None = None
     totp_secret: str | None = None
 
+    @property
+    def is_given(self) -> bool:
+        """Whether the person has given any."""
+        return bool(self.recovery_code or self.passkey or self.code or self.totp_secret)
+
     def __repr__(self) -> str:
         return "FactorChoice(<redacted>)"
 
@@ -70,23 +71,14 @@ class Cli:
     user_key_source: str | None = None
     second_factor: FactorChoice = field(default_factory=FactorChoice)
 
-    @property
-    def console(self) -> "Console":
-        """Where a person reads the result."""
-        from rich.console import Console
-
-        width = None if sys.stdout.isatty() else PIPE_COLUMNS
-        return Console(highlight=False, soft_wrap=True, width=width)
-
-    def tell(self, text: str) -> None:
-        """Tell a person what is going on, on stderr; scripts and quiet people are not told."""
+    def tell(self, template: str, *values: object) -> None:
+        """Tell a person what is going on, on stderr, where somebody listens. See `printing.warn`."""
         if not (self.as_json or self.quiet):
-            click.echo(text, err=True)
+            warn(template, *values)
 
     def emit(self, document: Mapping[str, object]) -> None:
         """Print one JSON document on one line, at once."""
-        click.echo(json.dumps(document, ensure_ascii=False))
-        sys.stdout.flush()
+        emit_json(document)
 
     def verify_logged_in(self) -> None:
         """Verify that there is a session to open, before a person is asked for anything.

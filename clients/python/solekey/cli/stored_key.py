@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from solekey.cli.printing import warn
 from solekey.cli.state import Cli
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import AccountId
@@ -89,11 +90,13 @@ def _update(state: Cli, spec: str, account: AccountId, user_key: "UserKey") -> b
         open_provider(spec, account=account, ask=ask_person).store(user_key, replace=True)
     except (ProviderError, OSError, click.Abort) as error:
         reason = str(error) or "given up"
-        click.echo(
-            f"The user key kept at {spec} is outdated and opens nothing any more: it was not replaced there "
-            f"({reason}). Keep the new one: solekey user-key store '{spec}' --replace",
-            err=True,
+        warn(
+            "The user key kept at {} is outdated and opens nothing any more: it was not replaced there "
+            "({}). Keep the new one: solekey user-key store '{}' --replace",
+            spec,
+            reason,
+            spec,
         )
         return False
-    state.tell(f"The new user key is kept at {spec} now.")
+    state.tell("The new user key is kept at {} now.", spec)
     return True

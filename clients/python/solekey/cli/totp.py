@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from solekey.cli.printing import say
 from solekey.cli.state import Cli
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def show_totp(state: Cli, totp: "TotpSecret", picture: Path | None) -> None:
     """Show the secret once. A picture that exists already is replaced only if it is the same one."""
     if picture is not None:
         _write_picture(totp, picture)
-        state.tell(f"Saved {picture}. Scan it, then delete the file.")
+        state.tell("Saved {}. Scan it, then delete the file.", picture)
     if state.as_json:
         state.emit({"step": "totp", "secret": totp.secret, "uri": totp.uri})
         return
@@ -40,7 +41,8 @@ def show_totp(state: Cli, totp: "TotpSecret", picture: Path | None) -> None:
         import segno
 
         segno.make(totp.uri).terminal(compact=True)
-    click.echo(f"Add this to your authenticator app: {totp.secret}\n{totp.uri}")
+    say("Add this to your authenticator app: {}", totp.secret)
+    say("{}", totp.uri)
 
 
 def _write_picture(totp: "TotpSecret", path: Path) -> None:
@@ -48,11 +50,10 @@ def _write_picture(totp: "TotpSecret", path: Path) -> None:
 
     import segno
 
-    from solekey.cli.secret_files import new_secret_file
+    from solekey.files.whole_file import write_whole
 
     picture = io.BytesIO()
     segno.make(totp.uri, error="m").save(picture, kind="png", scale=_SCALE, border=4)
     if path.exists() and path.read_bytes() == picture.getvalue():
         return  # a sign-up that was interrupted after this
-    with new_secret_file(path) as file:
-        file.write(picture.getvalue())
+    write_whole(path, picture.getvalue(), new=True)

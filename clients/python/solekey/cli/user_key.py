@@ -7,6 +7,7 @@ import click
 
 from solekey.cli.answers import ask_person, ask_user_key, user_key_option
 from solekey.cli.items import unlocked
+from solekey.cli.printing import confirm, say
 from solekey.cli.state import Cli, pass_cli, state_options
 
 
@@ -27,7 +28,7 @@ def make(state: Cli) -> None:
     if state.as_json:
         state.emit({"user_key": phrase})
     else:
-        click.echo(phrase)
+        say("{}", phrase)
 
 
 @user_key.command()
@@ -45,7 +46,7 @@ def check(state: Cli, user_key: str | None) -> None:
         what = (
             f"The key kept at {state.user_key_source} opens" if state.user_key_source else "These words open"
         )
-        state.tell(f"{what} the data key of epoch {epoch}.")
+        state.tell("{} the data key of epoch {}.", what, epoch)
 
 
 @user_key.command()
@@ -83,7 +84,7 @@ def store(state: Cli, spec: str, user_key: str | None, *, replace: bool) -> None
     if state.as_json:
         state.emit({"stored": place, "key_id": key_id})
     else:
-        state.tell(f"Kept at {place}; later commands take the user key from there.")
+        state.tell("Kept at {}; later commands take the user key from there.", place)
 
 
 @user_key.command()
@@ -108,7 +109,7 @@ def forget(state: Cli, *, only_here: bool, accept_risk: bool) -> None:
     if state.as_json:
         state.emit({"forgotten": place, "deleted": not only_here})
     else:
-        state.tell(f"{place} is forgotten{'' if only_here else ', and the key there deleted'}.")
+        state.tell("{} is forgotten{}.", place, "" if only_here else ", and the key there deleted")
 
 
 class _AskOnce:
@@ -134,8 +135,6 @@ def _confirm(place: str, *, accept_risk: bool) -> None:
         return
     if not sys.stdin.isatty():
         raise click.UsageError("nobody is here to say that the words are safe elsewhere: --accept-risk")
-    click.confirm(
-        f"Delete the user key kept at {place}? Without the 24 words (recovery kit), nothing opens your data",
-        abort=True,
-        err=True,
+    confirm(
+        "Delete the user key kept at {}? Without the 24 words (recovery kit), nothing opens your data", place
     )

@@ -132,7 +132,7 @@ class LoginClient:
             KdfDowngradeError: less than the client's floor, or than it was before.
             KdfExcessiveError: more than this client does, or the server asks for more than that.
         """
-        answer = self._post("/v1/auth/challenges", {"username": username})
+        answer = self._post("/v1/auth/challenges", {"username": username}, proof=True)
         kdf = accept_kdf_parameters(UntrustedKdfParameters.parse(answer.get("kdf")), known)
         asked = answer.get("kdf_wanted")
         wanted = KdfStrength.parse(asked) if asked is not None else None

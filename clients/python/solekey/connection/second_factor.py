@@ -52,6 +52,27 @@ class TotpCode(Confidential):
         return {"kind": "totp", "code": "".join(self.code.split())}
 
 
+@dataclass(slots=True, repr=False)
+class CheckedCode(Confidential):
+    """A code of the authenticator app, for a login: the password is checked before the code is used up.
+
+    Who is refused with it knows whether another code may help.
+
+    Attributes:
+        code: the code.
+        password_is_right: whether the server has accepted the password.
+    """
+
+    code: str
+    password_is_right: bool = False
+
+    def prove(self, challenge: FactorChallenge) -> Mapping[str, Json]:
+        """See SecondFactor. Raises LoginRefusedError: the password is wrong."""
+        challenge.find_passkeys()  # only who has the password is answered
+        self.password_is_right = True
+        return TotpCode(self.code).prove(challenge)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class RecoveryCode(Confidential):
     """One of the account's recovery codes. It is used up, and opens nothing: it stands for a code only."""

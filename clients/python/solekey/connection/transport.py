@@ -23,6 +23,8 @@ from solekey_protocol.errors import MalformedError
 from solekey_protocol.limits import KIB, MAX_BATCH_BYTES, MIB
 
 MAX_ANSWER_BYTES: Final = MAX_BATCH_BYTES + MIB
+MAX_ANSWER_VALUES: Final = 64 * 1024
+"""Values in a JSON answer: a hostile server must not have the client build millions of them."""
 MAX_EVENTS_ANSWER_BYTES: Final = 64 * MIB
 MAX_ATTEMPTS: Final = 6
 MAX_WAIT_S: Final = 5.0
@@ -81,7 +83,7 @@ class Answer(Confidential):
     def json(self) -> Mapping[str, Json]:
         """The body as a JSON object. Raises BadAnswerError."""
         try:
-            document = parse_lenient_json(self.body, max_bytes=MAX_ANSWER_BYTES)
+            document = parse_lenient_json(self.body, max_bytes=MAX_ANSWER_BYTES, max_values=MAX_ANSWER_VALUES)
         except MalformedError as error:
             raise BadAnswerError(f"the server's answer is not JSON: {error}") from error
         if not isinstance(document, dict):
@@ -235,7 +237,7 @@ def _read(response: httpx.Response, max_bytes: int, monotonic: Callable[[], floa
 
 def _build_refusal(response: httpx.Response, body: bytes) -> ServerRefusedError:
     try:
-        document = parse_lenient_json(body, max_bytes=MAX_ANSWER_BYTES)
+        document = parse_lenient_json(body, max_bytes=MAX_ANSWER_BYTES, max_values=MAX_ANSWER_VALUES)
     except MalformedError:
         document = None
     problem: dict[str, Json] = dict(document) if isinstance(document, dict) else {}

@@ -1,6 +1,5 @@
 """What an item is called, and when it was made: plaintext inside the envelope only. Spec: envelope.md §5."""
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,6 +10,8 @@ from typing import Final, cast
 
 from solekey.crypto.secrets import Confidential
 from solekey.errors import MetadataError
+from solekey_protocol.encoding import parse_lenient_json
+from solekey_protocol.errors import MalformedError
 from solekey_protocol.limits import MAX_METADATA_BYTES, MAX_SAFE_INTEGER
 
 MAX_NAME_CHARACTERS: Final = 1024
@@ -111,8 +112,8 @@ def parse_metadata(data: bytes) -> ItemMetadata:
         plain = _parse_plain(text) if len(data) <= MAX_METADATA_BYTES else None
         if plain is not None:  # a fifth of the time of what follows
             return plain
-        value = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        value = parse_lenient_json(data, max_bytes=MAX_METADATA_BYTES)
+    except (ValueError, MalformedError) as error:
         raise MetadataError("metadata is not JSON") from error
     if not isinstance(value, dict) or value.keys() != _MEMBERS or not isinstance(value["tags"], list):
         raise MetadataError("metadata has missing or unknown members")

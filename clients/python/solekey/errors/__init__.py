@@ -25,6 +25,7 @@
     ├── ProfileError                 profile_unusable      the profile folder
     │   ├── ProfileMissingError      profile_missing
     │   ├── ProfileExistsError       profile_exists
+    │   ├── ForeignAccountError      account_differs       the server has another one under this name
     │   └── NotLoggedInError         not_logged_in
     ├── TransportError                                     no usable answer from the server
     │   ├── InsecureServerError      insecure_server       not https, or a certificate that is not pinned
@@ -44,6 +45,7 @@
     │   └── OutputExistsError        output_exists         a file is where secrets were to be written
     ├── VaultError
     │   ├── ItemMissingError         item_missing
+    │   │   └── ItemNameUncertainError item_name_uncertain  ... among those that can be read
     │   ├── ItemNameError            item_name_ambiguous   several items have this name
     │   ├── ItemChangedError         item_changed          another device was faster
     │   ├── VersionGoneError         item_version_gone     what was being read is replaced and deleted
@@ -150,7 +152,13 @@ from solekey.errors.passkeys import (
     PasskeyTimeoutError,
     PasskeyUnavailableError,
 )
-from solekey.errors.profile import NotLoggedInError, ProfileError, ProfileExistsError, ProfileMissingError
+from solekey.errors.profile import (
+    ForeignAccountError,
+    NotLoggedInError,
+    ProfileError,
+    ProfileExistsError,
+    ProfileMissingError,
+)
 from solekey.errors.providers import (
     DeviceKeyMissingError,
     ExtraMissingError,
@@ -238,6 +246,7 @@ from solekey.errors.vault import (
     ItemChangedError,
     ItemMissingError,
     ItemNameError,
+    ItemNameUncertainError,
     NewUserKeyNeededError,
     ReadBackError,
     RepairFailedError,
@@ -265,6 +274,7 @@ __all__ = [
     "EvidenceError",
     "ExtraMissingError",
     "FactorMissingError",
+    "ForeignAccountError",
     "ForeignDeviceError",
     "ForeignShareError",
     "ForeignUserKeyError",
@@ -275,6 +285,7 @@ __all__ = [
     "ItemChangedError",
     "ItemMissingError",
     "ItemNameError",
+    "ItemNameUncertainError",
     "KdfDowngradeError",
     "KdfExcessiveError",
     "KdfRefusedError",

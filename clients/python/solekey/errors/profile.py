@@ -29,3 +29,13 @@ class NotLoggedInError(ProfileError):
 
     code = "not_logged_in"
     ADVICE = "Log in: `solekey login`."
+
+
+class ForeignAccountError(ProfileError):
+    """The server has another account under this profile's user name. Nothing was changed."""
+
+    code = "account_differs"
+    ADVICE = (
+        "This is not the server that has your account, or somebody has taken the name there. Check the "
+        "address (--server); for another account use a profile of its own (--profile NAME)."
+    )

@@ -30,7 +30,7 @@ class DiskFullError(TransferError):
     """No room on a disk. What stood at the target is untouched, what was transferred is kept."""
 
     code = "disk_full"
-    ADVICE = "Make room, or choose another disk, and run the same command again: it goes on where it was."
+    ADVICE = "Make room, or choose another disk, and run the same command again: a transfer goes on."
 
 
 class TransferBusyError(TransferError):

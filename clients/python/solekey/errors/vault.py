@@ -16,6 +16,13 @@ class ItemMissingError(VaultError):
     code = "item_missing"
 
 
+class ItemNameUncertainError(ItemMissingError):
+    """No item that can be read has this name, and some cannot be read: one of them may be it."""
+
+    code = "item_name_uncertain"
+    ADVICE = "Run `solekey list`: it names what cannot be read. Such an item can be named by its id (itm_…)."
+
+
 class ItemNameError(VaultError):
     """Several items have this name."""
 

@@ -1,1 +1,1 @@
-"""What one device of one account keeps on disk: `profile`, in a `private_folder`. Spec: keys.md §7."""
+"""What one device of one account keeps on disk: `profile`, in a `files.private_folder`. Spec: keys.md §7."""

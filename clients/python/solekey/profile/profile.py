@@ -3,6 +3,7 @@
 ::
 
     profile.json      server, user name, account, device name, where the device key and the user key are kept
+    signup.json       a sign-up on its way, see `solekey.profile.draft`; gone when the account is founded
     server-ca.pem     the pinned authority, if the server has its own
     device.key        the device key's 32-byte seed, hex; not there if a keyring or a token keeps it
     session.json      access tokens and the one-time refresh token, bound to the device key
@@ -12,7 +13,10 @@
     uploads/          sealed files on their way up
     downloads/        sealed files on their way down
 
-Spec: keys.md §7.
+Nothing but a sign-up's draft is kept before the account is known, that is before the first login succeeded: a
+mistake in the server, the user name, the password or the code leaves nothing behind.
+
+Spec: keys.md §7, authentication.md §3.4.
 """
 
 from collections.abc import Mapping
@@ -30,7 +34,7 @@ from solekey.errors import (
     ProfileExistsError,
     ProfileMissingError,
 )
-from solekey.profile.private_folder import PrivateFolder
+from solekey.files.private_folder import PrivateFolder
 from solekey.providers.device_keys import IN_PROFILE, KEY_FILE, DeviceKeyStore
 from solekey.providers.question import Ask, refuse_to_ask
 from solekey_protocol.encoding import Json, encode_json, parse_json
@@ -49,7 +53,6 @@ class ProfileDetails:
 
     Attributes:
         origin, username, account, device_name: the server, who, and what the device is called.
-        kdf: stays until sign-up is through, to make the same login key again.
         kdf_known: how much work the password was stretched with at the last login; never less from then on.
         device_key_from: the spec of what keeps the device key.
         device_public_key: whose key it is, where that cannot be read from the profile folder.
@@ -60,7 +63,6 @@ class ProfileDetails:
     username: str
     account: AccountId | None
     device_name: str
-    kdf: Mapping[str, Json] | None = None
     kdf_known: Mapping[str, Json] | None = None
     device_key_from: str = IN_PROFILE
     device_public_key: PublicKey | None = None
@@ -79,12 +81,24 @@ class Tokens(Confidential):
 
 
 class Profile:
-    """A profile folder. Make one with `create`, open one with `open`."""
+    """A profile folder. Make one with `create`, open one with `open`.
 
-    def __init__(self, folder: PrivateFolder, details: ProfileDetails, device_key: DeviceKey) -> None:
+    Attributes:
+        kept: whether it is on disk; a new one is held in memory until `keep`.
+    """
+
+    def __init__(
+        self,
+        folder: PrivateFolder,
+        details: ProfileDetails,
+        device_key: DeviceKey,
+        new_for: Server | None = None,
+    ) -> None:
         self.folder = folder
         self._details = details
         self.device_key = device_key
+        self._new_for = new_for
+        self._unkept_tokens: Tokens | None = None
 
     @classmethod
     def create(
@@ -98,7 +112,7 @@ class Profile:
         device_key: str | None = None,
         ask: Ask = refuse_to_ask,
     ) -> Self:
-        """Create the profile of a new device; open it when this user's is there already, to resume.
+        """Make the profile of a new device, in memory; open it when this user's is there already, to resume.
 
         Args:
             path: the folder.
@@ -110,38 +124,30 @@ class Profile:
             ask: asks a person for the PIN of a token.
 
         Raises:
-            ProfileExistsError: the folder is another user's or another server's profile, or its device key
-                is kept elsewhere.
-            ProfileError: the folder cannot be made, or is open to others.
+            ProfileExistsError: the folder is the profile of another user, or of another server, or its device
+                key is kept elsewhere.
+            ProfileError: the folder is open to others.
             ProviderError: what should keep the device key does not.
         """
         folder = PrivateFolder(path)
-        folder.make()
         if folder.read(_DETAILS) is not None:
             existing = cls.open(path, ask)
-            same = (existing.details.origin, existing.details.username) == (server.origin, username)
-            if not same:
-                raise ProfileExistsError(f"{path} is the profile of {existing.details.username}")
+            existing.verify_is(server, username)
             existing.verify_device_key_place(device_key)
             return existing
+        if path.exists():
+            folder.verify_private()
         spec = device_key or IN_PROFILE
         key = DeviceKeyStore(spec, folder, ask).make(random)
-        if server.ca_file is not None:
-            folder.write(_CA, server.ca_file.read_bytes())
-        profile = cls(
-            folder,
-            ProfileDetails(
-                origin=server.origin,
-                username=username,
-                account=None,
-                device_name=device_name,
-                device_key_from=spec,
-                device_public_key=key.public_key if spec != IN_PROFILE else None,
-            ),
-            key,
+        details = ProfileDetails(
+            origin=server.origin,
+            username=username,
+            account=None,
+            device_name=device_name,
+            device_key_from=spec,
+            device_public_key=key.public_key if spec != IN_PROFILE else None,
         )
-        profile.save(profile.details)
-        return profile
+        return cls(folder, details, key, new_for=server)
 
     @classmethod
     def open(cls, path: Path, ask: Ask = refuse_to_ask) -> Self:
@@ -171,6 +177,51 @@ class Profile:
         return cls(folder, details, store.open(details.device_public_key))
 
     @property
+    def kept(self) -> bool:
+        """Whether it is on disk."""
+        return self._new_for is None
+
+    def at(self, server: Server) -> Self:
+        """Build this profile as it would be at another server; nothing is written before `keep`."""
+        details = replace(self._details, origin=server.origin)
+        return type(self)(self.folder, details, self.device_key, new_for=server)
+
+    def keep(self, account: AccountId) -> None:
+        """Put a new profile on disk, now that its account is known. `profile.json` is written last.
+
+        Raises:
+            ProfileError: the folder cannot be made, or is open to others.
+            ProviderError: what should keep the device key does not.
+        """
+        if self._new_for is None:
+            return
+        self.folder.make()
+        authority = self._new_for.ca_file
+        if authority is not None:
+            self.folder.write(_CA, authority.read_bytes())
+        else:
+            self.folder.delete(_CA)
+        DeviceKeyStore(self._details.device_key_from, self.folder, refuse_to_ask).keep(self.device_key)
+        self._new_for = None
+        self.update(account=account)
+        if self._unkept_tokens is not None:
+            self.save_tokens(self._unkept_tokens)
+
+    def verify_is(self, server: Server, username: str) -> None:
+        """Verify that this is that user's profile at that server, certified as it is pinned.
+
+        Raises:
+            ProfileExistsError
+        """
+        if (self._details.origin, self._details.username) != (server.origin, username):
+            raise ProfileExistsError(
+                f"{self.folder.path} is the profile of {self._details.username} at {self._details.origin}"
+            )
+        given = server.ca_file.read_bytes() if server.ca_file is not None else None
+        if given is not None and given != self.folder.read(_CA):
+            raise ProfileExistsError(f"{self.folder.path} has pinned another authority than {server.ca_file}")
+
+    @property
     def details(self) -> ProfileDetails:
         """What `profile.json` says."""
         return self._details
@@ -185,6 +236,8 @@ class Profile:
     @property
     def server(self) -> Server:
         """The pinned server."""
+        if self._new_for is not None:
+            return self._new_for
         ca_file = self.folder.path / _CA
         return Server(self._details.origin, ca_file if ca_file.exists() else None)
 
@@ -209,10 +262,12 @@ class Profile:
             raise ProfileExistsError(f"{self.folder.path} keeps its device key in {kept}, and it stays there")
 
     def save(self, details: ProfileDetails) -> None:
-        """Save `profile.json`."""
+        """Save `profile.json`; of a profile that is not kept yet, remember it."""
+        self._details = details
+        if self._new_for is not None:
+            return
         document: dict[str, Json] = {"version": FORMAT_VERSION, **asdict(details)}
         self.folder.write(_DETAILS, encode_json(document))
-        self._details = details
 
     def update(self, **changes: object) -> None:
         """Save `profile.json` with some members changed."""
@@ -220,6 +275,8 @@ class Profile:
 
     def load_tokens(self) -> Tokens:
         """Load the session. Raises NotLoggedInError."""
+        if self._new_for is not None and self._unkept_tokens is not None:
+            return self._unkept_tokens
         document = self.folder.read(_TOKENS)
         if document is None:
             raise NotLoggedInError("there is no session on this device")
@@ -229,7 +286,10 @@ class Profile:
             raise NotLoggedInError("the stored session is damaged") from error
 
     def save_tokens(self, tokens: Tokens) -> None:
-        """Save the session."""
+        """Save the session; of a profile that is not kept yet, remember it."""
+        if self._new_for is not None:
+            self._unkept_tokens = tokens
+            return
         document: dict[str, Json] = {
             "session": tokens.session,
             "access": {stream.value: token for stream, token in tokens.access.items()},
@@ -261,7 +321,7 @@ def _parse_details(members: dict[str, Json]) -> ProfileDetails:
         **members,  # type: ignore[arg-type]  # held to its types below
     )
     texts = (details.origin, details.username, details.device_name, details.device_key_from)
-    optional = isinstance(details.kdf, Mapping | None) and isinstance(details.user_key_from, str | None)
+    optional = isinstance(details.user_key_from, str | None)
     optional = optional and isinstance(details.kdf_known, Mapping | None)
     if not all(isinstance(text, str) for text in texts) or not optional:
         raise MalformedError("a member is of another type")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from solekey.crypto import DeviceKey, RandomSource, SoftwareDeviceKey
 from solekey.errors import ProfileError
 from solekey.errors.providers import DeviceKeyMissingError, KeyringEntryError, SpecError
-from solekey.profile.private_folder import PrivateFolder
+from solekey.files.private_folder import PrivateFolder
 from solekey.providers.extras import require_keyring, require_pkcs11
 from solekey.providers.pkcs11_uri import parse_pkcs11_uri
 from solekey.providers.question import Ask
@@ -35,20 +35,27 @@ class DeviceKeyStore:
     ask: Ask
 
     def make(self, random: RandomSource) -> DeviceKey:
-        """Make a new device's key and keep it there."""
+        """Make a new device's key: on the token, which alone can; else in memory, until `keep`."""
         parsed = parse_device_spec(self.spec)
         if parsed.scheme == PKCS11:
             require_pkcs11()
             from solekey.providers.token_device_key import TokenDeviceKey
 
             return TokenDeviceKey.make(parse_pkcs11_uri(self.spec), self.ask, random)
-        key = SoftwareDeviceKey.make(random)
+        if parsed.scheme == KEYRING:
+            _open_entries(parsed)  # says now if there is none, not after the login
+        return SoftwareDeviceKey.make(random)
+
+    def keep(self, key: DeviceKey) -> None:
+        """Keep a key that was made; one on a token is there already."""
+        if not isinstance(key, SoftwareDeviceKey):
+            return
+        parsed = parse_device_spec(self.spec)
         seed = key.to_private_bytes().hex()
         if parsed.scheme == KEYRING:
             _open_entries(parsed).write(key.device_id, f"{_TAG} {seed}")
         else:
             self.folder.write(KEY_FILE, seed.encode())
-        return key
 
     def open(self, public_key: PublicKey | None) -> DeviceKey:
         """Open the key of a known device; a token is logged in to when it signs.

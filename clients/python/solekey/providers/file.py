@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Final
 
 from solekey.crypto import RandomSource, UserKey
+from solekey.errors import OutputExistsError, TargetError
 from solekey.errors.providers import (
     ForeignUserKeyError,
     KeyFileError,
     ProviderEmptyError,
     ProviderOccupiedError,
 )
-from solekey.profile.private_folder import open_private
+from solekey.files.whole_file import write_whole
 from solekey.providers.key_file import (
     KEY_FILE_BYTES,
     KeyFileHeader,
@@ -99,45 +100,14 @@ class FileProvider:
 
     def _write(self, data: bytes, *, new: bool) -> None:
         """Write the whole file at once: after a crash there is the old one or the new one, never a half."""
-        temporary = self.path.with_name(f".{self.path.name}.{self.random(8).hex()}")
         try:
-            try:
-                with open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as file:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
-                if new:
-                    self._put_in_empty_place(temporary)
-                else:
-                    temporary.replace(self.path)
-            finally:
-                temporary.unlink(missing_ok=True)
-            _sync_folder(self.path.parent)
-        except OSError as error:
-            raise self._explain(error) from error
-
-    def _put_in_empty_place(self, temporary: Path) -> None:
-        """Give the file its name unless somebody was faster; file systems without links take a rename."""
-        try:
-            self.path.hardlink_to(temporary)
-        except FileExistsError as error:
-            raise ProviderOccupiedError(f"{self.path} came into being meanwhile") from error
-        except OSError:
-            temporary.replace(self.path)
+            write_whole(self.path, data, new=new)
+        except OutputExistsError as error:
+            raise ProviderOccupiedError(str(error)) from error
+        except TargetError as error:
+            raise KeyFileError(str(error)) from error
 
     def _explain(self, error: OSError) -> KeyFileError:
         if self.path.is_symlink():
             return KeyFileError(f"{self.path} is a symbolic link: name the file itself")
         return KeyFileError(f"{self.path}: {error.strerror or error}")
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the new name durable: a stick is pulled out soon after."""
-    if os.name != "posix":
-        return
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

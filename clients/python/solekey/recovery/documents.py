@@ -4,16 +4,15 @@ A PDF is read through its text (pypdf), which survives copying, printing to PDF 
 with what a phone has read from the codes will do as well. Spec: recovery.md §2.
 """
 
-import os
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from solekey.crypto import UserKey
 from solekey.crypto.phrase import PHRASE_WORDS, list_words
-from solekey.errors import KitExistsError, KitUnreadableError, PhraseError
-from solekey.profile.private_folder import open_private
+from solekey.errors import KitExistsError, KitUnreadableError, OutputExistsError, PhraseError
+from solekey.files.whole_file import write_whole
 from solekey.recovery.kit import RecoveryKit, SavedKit
 from solekey.recovery.paper import Paper
 from solekey.recovery.record import (
@@ -27,6 +26,8 @@ from solekey.recovery.shares import SHARE_LIST, SHARE_WORDS, Share, parse_share
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 MAX_PAGES: Final = 4
+MAX_CONTENT_BYTES: Final = 256 * 1024
+"""What a page draws, decompressed; a kit's page has a tenth of it."""
 _PDF_MAGIC: Final = b"%PDF-"
 
 
@@ -91,16 +92,10 @@ def write_new(path: Path, data: bytes) -> Path:
     Raises:
         KitExistsError: there is a file of that name.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        with open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        _move_new(temporary, path)
-    finally:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
+        write_whole(path, data, new=True)
+    except OutputExistsError as error:
+        raise KitExistsError(str(error)) from error
     return path
 
 
@@ -127,11 +122,20 @@ def _extract_text(path: Path, data: bytes) -> str:
         with _without_log():
             pages = PdfReader(io.BytesIO(data)).pages
             count = len(pages)
-            text = "\n".join(page.extract_text() for page in pages[:MAX_PAGES])
+            text = "\n".join(_extract_page(page) for page in pages[:MAX_PAGES])
     except Exception as error:  # pypdf refuses damaged files in many ways, by classes that change
         raise KitUnreadableError(f"{path} is a damaged PDF: {type(error).__name__}") from error
     if count > MAX_PAGES:
         raise KitUnreadableError(f"{path} has {count} pages, a kit has one")
+    return text
+
+
+def _extract_page(page: Any) -> str:
+    """Extract a page's text; one that draws too much is refused before its drawing is looked at."""
+    contents = page.get_contents()
+    if contents is not None and len(contents.get_data()) > MAX_CONTENT_BYTES:
+        raise ValueError(f"a page has more than {MAX_CONTENT_BYTES} bytes of content")
+    text: str = page.extract_text()
     return text
 
 
@@ -153,15 +157,3 @@ def _find_line(text: str, count: int) -> str | None:
     """Find the one line of so many words, as a scanner gives it back."""
     found = [line for line in text.splitlines() if len(line.split()) == count]
     return found[0] if len(found) == 1 else None
-
-
-def _move_new(temporary: Path, path: Path) -> None:
-    """Give a file its name, unless the name is taken; some file systems have no links."""
-    try:
-        path.hardlink_to(temporary)
-    except FileExistsError as error:
-        raise KitExistsError(f"{path} exists") from error
-    except OSError:
-        if path.exists():
-            raise KitExistsError(f"{path} exists") from None
-        temporary.rename(path)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final, Generic, TypeVar, cast
 
 from solekey.errors import ProfileError
-from solekey.profile.private_folder import PrivateFolder
+from solekey.files.private_folder import PrivateFolder
 from solekey_protocol.encoding import parse_json
 from solekey_protocol.errors import ProtocolError
 from solekey_protocol.event import Event, parse_event

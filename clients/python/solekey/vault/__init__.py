@@ -5,9 +5,9 @@
 `unlocked` all of it put together.
 
 Up: `source_file` `intake` what is sealed, `spool` where it waits, `uploader` how it is sent. Down:
-`item_version` what is read, `download` `download_spool` `target_file` into a file, `item_file` any range,
+`item_version` what is read, `download` `download_spool` into a file, `item_file` any range,
 `sealed_sources` where its ciphertext is found. Both: `objects` the vault's side, `parallel` two at a time,
-`transfer_lock` one program at a time, `disk_room` full disks.
+`transfers` one program at a time.
 
 Spec: vault.md, keys.md §5.
 """

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final, cast
 
 from solekey.crypto import Confidential, EnvelopeReader, ItemContext, ItemMetadata
-from solekey.errors import ItemMissingError, ItemNameError, LostObjectError
+from solekey.errors import ItemMissingError, ItemNameError, ItemNameUncertainError, LostObjectError
 from solekey.vault.item_index import ItemIndex
 from solekey.vault.keyring import Keyring
 from solekey.vault.objects import ObjectStore
@@ -92,7 +92,8 @@ class Directory:
         """Find one item. By its id only this item is opened.
 
         Raises:
-            ItemMissingError: none, as far as the items can be read. ItemNameError: several of this name.
+            ItemMissingError, ItemNameUncertainError: none that can be read.
+            ItemNameError: several of this name.
             OpenError, SwappedObjectError: the item of this id cannot be read.
         """
         change = self.find_id(name_or_id)
@@ -101,7 +102,7 @@ class Directory:
         listing = self.list()
         found = [info for info in listing if info.name == name_or_id]
         if not found:
-            raise ItemMissingError(f"there is no item {name_or_id!r}{_doubt(listing.unreadable)}")
+            raise _deny(name_or_id, listing.unreadable)
         if len(found) > 1:
             ids = ", ".join(info.id for info in found)
             raise ItemNameError(f"{len(found)} items are called {name_or_id!r}: {ids}")
@@ -161,10 +162,12 @@ class Directory:
         self._unreadable.forget(change)
 
 
-def _doubt(unreadable: Sequence[UnreadableItem]) -> str:
-    """Say that a name cannot be ruled out while some items cannot be read."""
+def _deny(name: str, unreadable: Sequence[UnreadableItem]) -> ItemMissingError:
+    """Say that there is no such item, as far as the items can be read."""
     if not unreadable:
-        return ""
+        return ItemMissingError(f"there is no item {name!r}")
     ids = ", ".join(item.id for item in unreadable[:_MAX_TOLD])
     more = f" and {len(unreadable) - _MAX_TOLD} more" if len(unreadable) > _MAX_TOLD else ""
-    return f" among those that can be read; it may be one of the unreadable ones: {ids}{more}"
+    return ItemNameUncertainError(
+        f"no item that can be read is called {name!r}; it may be one of the unreadable ones: {ids}{more}"
+    )

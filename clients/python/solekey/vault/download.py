@@ -8,13 +8,13 @@ left, and only what is missing is fetched again (docs/decisions/0020). Spec: vau
 from pathlib import Path
 
 from solekey.crypto import EnvelopeReader
-from solekey.profile.private_folder import PrivateFolder
+from solekey.files.disk_room import verify_room
+from solekey.files.private_folder import PrivateFolder
+from solekey.files.whole_file import WholeFile
 from solekey.progress import Phase, Progress, begin_phase
-from solekey.vault.disk_room import verify_room
 from solekey.vault.download_spool import DownloadSpool
 from solekey.vault.item_version import ItemVersion, iter_content
 from solekey.vault.sealed_sources import FileSource
-from solekey.vault.target_file import TargetFile
 
 
 def download(version: ItemVersion, folder: PrivateFolder, path: Path, progress: Progress) -> None:
@@ -26,7 +26,7 @@ def download(version: ItemVersion, folder: PrivateFolder, path: Path, progress: 
         TransferBusyError: another program fetches the same version.
         VersionGoneError: another device has replaced it, and it is purged.
     """
-    with TargetFile.make(path) as target:
+    with WholeFile.make(path) as target:
         if len(version.change.parts) == 1:
             for piece in version.iter_parts(progress):
                 target.file.write(piece)
@@ -41,7 +41,7 @@ def download(version: ItemVersion, folder: PrivateFolder, path: Path, progress: 
             spool.delete()
 
 
-def _decrypt(reader: EnvelopeReader, target: TargetFile, progress: Progress) -> None:
+def _decrypt(reader: EnvelopeReader, target: WholeFile, progress: Progress) -> None:
     verify_room(target.path.parent, reader.open_content_size())
     for piece in iter_content(reader, progress):
         target.file.write(piece)

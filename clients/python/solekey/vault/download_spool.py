@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from solekey.errors import TransferBusyError
-from solekey.profile.private_folder import PrivateFolder, open_private
+from solekey.files.disk_room import naming_full_disk, verify_room
+from solekey.files.private_folder import PrivateFolder, open_private
 from solekey.progress import Progress
-from solekey.vault.disk_room import naming_full_disk, verify_room
 from solekey.vault.objects import ObjectStore
 from solekey.vault.parallel import map_ahead
 from solekey.vault.sealed_sources import find_starts
 from solekey.vault.spool import KEPT_S
-from solekey.vault.transfer_lock import hold_transfer
+from solekey.vault.transfers import hold_transfer
 from solekey_protocol.change_list import Change
 from solekey_protocol.ids import ItemId, compute_digest
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Final
 
 from solekey.errors import ChangeListError, ForgedEventError, SwappedObjectError
-from solekey.profile.private_folder import PrivateFolder
+from solekey.files.private_folder import PrivateFolder
 from solekey.streams.streams import Streams
 from solekey.vault.objects import ObjectStore, verify_object
 from solekey_protocol.change_list import Change, encode_change_list, parse_change_list

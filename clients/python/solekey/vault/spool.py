@@ -6,7 +6,6 @@ digests and a fingerprint of the source are on disk::
 
     uploads/<fingerprint>.sealed   the envelope
     uploads/<fingerprint>.json     the change that it makes; written when the envelope is whole
-    uploads/<fingerprint>.new      an envelope that is being sealed
     uploads/<fingerprint>.lock     held by the process that works on it
 
 Spec: vault.md §10.
@@ -21,10 +20,10 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from solekey.errors import ProfileError, TransferBusyError
-from solekey.profile.private_folder import PrivateFolder, open_private
-from solekey.vault.disk_room import naming_full_disk
+from solekey.files.private_folder import PrivateFolder
+from solekey.files.whole_file import WholeFile, delete_abandoned
 from solekey.vault.sealed_sources import find_starts
-from solekey.vault.transfer_lock import hold_transfer
+from solekey.vault.transfers import hold_transfer
 from solekey_protocol.change_list import Change, Part
 from solekey_protocol.encoding import Json, encode_json, parse_json
 from solekey_protocol.errors import MalformedError
@@ -69,20 +68,12 @@ class Spool:
         Raises:
             DiskFullError: there is no room.
         """
-        new = self._file("new")
-        new.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            with (
-                naming_full_disk(new.parent),
-                open_private(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as file,
-            ):
-                parts = _write_parts(envelope, file)
-        except BaseException:
-            new.unlink(missing_ok=True)
-            raise
+        self.sealed.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with WholeFile.make(self.sealed) as whole:
+            parts = _write_parts(envelope, whole.file)
+            self.folder.delete(f"{_FOLDER}/{self.fingerprint}.json")
+            whole.publish()
         change = Change(item, version, epoch, parts)
-        self.folder.delete(f"{_FOLDER}/{self.fingerprint}.json")
-        new.replace(self.sealed)
         self.folder.write(f"{_FOLDER}/{self.fingerprint}.json", encode_json(_encode_plan(change)))
         return change
 
@@ -108,7 +99,7 @@ class Spool:
 
     def delete(self) -> None:
         """Delete what was sealed."""
-        for kind in ("json", "sealed", "new"):  # the plan first: without it nothing is resumed
+        for kind in ("json", "sealed"):  # the plan first: without it nothing is resumed
             self._file(kind).unlink(missing_ok=True)
 
     @property
@@ -142,6 +133,7 @@ def clean_uploads(folder: PrivateFolder, *, now_s: float, replaced_by: str = "")
         replaced_by: the fingerprint of a source as it is now.
     """
     uploads = folder.path / _FOLDER
+    delete_abandoned(uploads)
     for fingerprint in {path.name.partition(".")[0] for path in uploads.glob("*.*") if path.name[0] != "."}:
         spool = Spool(folder, fingerprint)
         outdated = fingerprint != replaced_by and fingerprint[:_SOURCE_CHARS] == replaced_by[:_SOURCE_CHARS]

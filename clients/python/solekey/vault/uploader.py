@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from solekey.crypto import ContentSource, DataKey, ItemContext, RandomSource, seal_bytes, seal_envelope
-from solekey.profile.private_folder import PrivateFolder
+from solekey.files.disk_room import verify_room
+from solekey.files.private_folder import PrivateFolder
 from solekey.progress import Phase, Progress, begin_phase
-from solekey.vault.disk_room import verify_room
 from solekey.vault.drafts import Put, StreamContent
 from solekey.vault.objects import SMALL_OBJECT_BYTES, ObjectStore
 from solekey.vault.parallel import map_ahead

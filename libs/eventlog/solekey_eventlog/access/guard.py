@@ -3,6 +3,7 @@
 ::
 
     PUBLIC   nothing
+    PROOF_IF_GIVEN  nothing; or DPoP proof without a nonce, not used before
     PROOF    DPoP proof with the server's nonce (where the service gives some), not used before
     SESSION  proof -> token -> Solekey-After -> freshness of auth and devices -> [one transaction: proof not
              used before -> account not parked -> session open -> device not revoked]
@@ -66,13 +67,15 @@ class Guard:
         """
         if access is Access.PUBLIC:
             return request
-        if access is Access.PROOF:
-            proof = self._verify_proof(request, None)
+        if access is Access.PROOF_IF_GIVEN and not request.headers.values_of("DPoP"):
+            return request
+        if access in {Access.PROOF, Access.PROOF_IF_GIVEN}:
+            proof = self._verify_proof(request, None, self._nonces if access is Access.PROOF else None)
             with self._kernel.store.begin() as uow:
                 self._consume(uow, proof)
             return replace(request, proof=proof)
         token = _read_token(request)
-        proof = self._verify_proof(request, token)
+        proof = self._verify_proof(request, token, None)  # a token's hash is as fresh as a nonce
         claims = self._verify_token(token, proof)
         self._wait(request, claims)
         caller = self._check_session(claims, proof, access)
@@ -95,14 +98,14 @@ class Guard:
                 self._verify_caller(uow, caller, access)
         return request
 
-    def _verify_proof(self, request: Request, token: str | None) -> DpopProof:
+    def _verify_proof(self, request: Request, token: str | None, nonces: Nonces | None) -> DpopProof:
         return verify_dpop_proof(
             request.headers.values_of("DPoP"),
             method=request.method,
             url=self._kernel.config.origin + request.path,
             now=self._kernel.clock.now(),
             token=token,
-            nonces=self._nonces if token is None else None,  # a token's hash is as fresh as a nonce
+            nonces=nonces,
         )
 
     def _verify_token(self, token: str, proof: DpopProof) -> AccessClaims:

@@ -8,6 +8,8 @@ class Access(StrEnum):
 
     PUBLIC = "public"
     """Nothing."""
+    PROOF_IF_GIVEN = "proof_if_given"
+    """Nothing; a DPoP proof that comes along must be right, and sets ``request.proof``. It needs no nonce."""
     PROOF = "proof"
     """A DPoP proof, without a token: log in and refresh. ``request.proof`` is set."""
     SESSION = "session"

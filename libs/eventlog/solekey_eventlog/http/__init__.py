@@ -19,6 +19,7 @@ from solekey_eventlog.http.request import (
     expect_string,
     parse_cbor_body,
     parse_json_body,
+    parse_query,
     parse_query_integer,
     parse_solekey_after,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "json_response",
     "parse_cbor_body",
     "parse_json_body",
+    "parse_query",
     "parse_query_integer",
     "parse_solekey_after",
     "problem_response",

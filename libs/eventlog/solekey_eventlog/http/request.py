@@ -2,16 +2,20 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import parse_qsl
 
 from solekey_eventlog.errors import BadRequest, UnsupportedMediaType
 from solekey_eventlog.http.caller import Caller, DpopProof
 from solekey_eventlog.http.headers import Headers
 from solekey_protocol.encoding import Cbor, Json, parse_cbor, parse_lenient_json
 from solekey_protocol.events.body import Stream
-from solekey_protocol.limits import MAX_SEQ
+from solekey_protocol.limits import MAX_BATCH_OBJECTS, MAX_SEQ
 
 AFTER_HEADER = "Solekey-After"
 _MAX_AFTER_CHARS = 200
+_MAX_QUERY_FIELDS = 16
+MAX_BODY_VALUES = 2 * MAX_BATCH_OBJECTS
+"""Values in a JSON body: a list of as many digests as an endpoint takes, and what stands around it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,18 @@ class Request:
         return self.proof
 
 
+def parse_query(text: str) -> dict[str, str]:
+    """Parse a query string; no name stands twice. Raises BadRequest."""
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS, errors="strict")
+    except ValueError as error:
+        raise BadRequest("query: malformed") from error
+    query = dict(pairs)
+    if len(query) != len(pairs):
+        raise BadRequest("query: a name stands twice")
+    return query
+
+
 def parse_json_body(request: Request) -> Mapping[str, Json]:
     """Parse a JSON object in any spelling (canonical form is asked only of what is signed).
 
@@ -54,7 +70,7 @@ def parse_json_body(request: Request) -> Mapping[str, Json]:
         MalformedError, BadRequest: not JSON, duplicate keys, floats, too deep, or not an object.
     """
     _expect_content_type(request, "application/json")
-    document = parse_lenient_json(request.body, max_bytes=len(request.body))
+    document = parse_lenient_json(request.body, max_bytes=len(request.body), max_values=MAX_BODY_VALUES)
     if not isinstance(document, Mapping):
         raise BadRequest("body: expected a JSON object")
     return document

@@ -5,17 +5,15 @@ import time
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl
 
 from solekey_eventlog.errors import BadRequest
-from solekey_eventlog.http import Headers, Request, Response, problem_response
+from solekey_eventlog.http import Headers, Request, Response, parse_query, problem_response
 from solekey_eventlog.nameko_ext.body import RequestTimeout, open_body
 from solekey_eventlog.nameko_ext.connection import CONNECTION_KEY
 from solekey_eventlog.nameko_ext.routes import MethodNotAllowed, Routes
 
 _log = logging.getLogger(__name__)
 
-_MAX_QUERY_FIELDS = 16
 _HEADERS_OF_ALL = (
     ("Strict-Transport-Security", "max-age=31536000"),
     ("Cache-Control", "no-store"),
@@ -71,21 +69,10 @@ def _parse_head(environ: dict[str, Any], fields: list[tuple[str, str]]) -> Reque
     return Request(
         method=environ["REQUEST_METHOD"],
         path=environ["RAW_PATH_INFO"],
-        query=_parse_query(environ.get("QUERY_STRING", "")),
+        query=parse_query(environ.get("QUERY_STRING", "")),
         headers=Headers(fields),
         peer=environ.get("REMOTE_ADDR"),
     )
-
-
-def _parse_query(text: str) -> dict[str, str]:
-    try:
-        pairs = parse_qsl(text, keep_blank_values=True, max_num_fields=_MAX_QUERY_FIELDS, errors="strict")
-    except ValueError as error:
-        raise BadRequest("query: malformed") from error
-    query = dict(pairs)
-    if len(query) != len(pairs):
-        raise BadRequest("query: a name stands twice")
-    return query
 
 
 def _encode_headers(response: Response) -> list[tuple[str, str]]:

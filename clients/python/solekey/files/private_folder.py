@@ -1,7 +1,6 @@
 """A folder that only its owner may enter: 0700, files 0600, whole-file writes, one writer at a time."""
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -9,6 +8,9 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from solekey.errors import ProfileError
+from solekey.files.disk_room import naming_full_disk
+from solekey.files.locks import hold_lock
+from solekey.files.whole_file import write_whole
 
 _FOLDER_MODE = 0o700
 _FILE_MODE = 0o600
@@ -45,21 +47,28 @@ class PrivateFolder:
         """Write a whole file: after a crash it is the old one or the new one, never a half."""
         target = self.path / name
         target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}")
-        with open_private(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(target)
+        write_whole(target, data)
 
     def append(self, name: str, data: bytes) -> None:
-        """Append to a file durably; a crash may leave a cut end, which the reader drops."""
+        """Append to a file durably; a crash may leave a cut end, which the reader drops.
+
+        Raises:
+            DiskFullError: there is no room; the file is as it was.
+        """
         target = self.path / name
         target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-        with open_private(target, os.O_WRONLY | os.O_CREAT | os.O_APPEND) as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
+        descriptor = os.open(target, flags, _FILE_MODE)
+        before = os.fstat(descriptor).st_size
+        try:
+            with naming_full_disk(target.parent):
+                _write_all(descriptor, data)
+                os.fsync(descriptor)
+        except BaseException:
+            os.ftruncate(descriptor, before)
+            raise
+        finally:
+            os.close(descriptor)
 
     def delete(self, name: str) -> None:
         """Delete a file, if it is there."""
@@ -69,16 +78,14 @@ class PrivateFolder:
     @contextmanager
     def lock(self, name: str) -> Iterator[None]:
         """Keep every other process (and thread) out of what `name` guards; not re-entrant."""
-        with open_private(self.path / f"{name}.lock", os.O_RDWR | os.O_CREAT) as file:
-            if sys.platform == "win32":
-                import msvcrt
-
-                msvcrt.locking(file.fileno(), msvcrt.LK_LOCK, 1)
-            else:
-                import fcntl
-
-                fcntl.flock(file, fcntl.LOCK_EX)
+        with hold_lock(self.path / f"{name}.lock", wait=True):
             yield
+
+
+def _write_all(descriptor: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[os.write(descriptor, rest) :]
 
 
 @contextmanager

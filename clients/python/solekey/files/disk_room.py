@@ -12,6 +12,11 @@ from solekey.errors import DiskFullError
 _FULL: Final = frozenset({errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
+def is_full_disk(error: OSError) -> bool:
+    """Whether an error tells of a full disk, a quota or a file size limit."""
+    return error.errno in _FULL
+
+
 def verify_room(folder: Path, needed_bytes: int) -> None:
     """Verify that a folder's disk has room now. Raises DiskFullError."""
     free_bytes = shutil.disk_usage(folder).free
@@ -25,6 +30,6 @@ def naming_full_disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        if is_full_disk(error):
             raise DiskFullError(f"{folder}: {error.strerror}") from error
         raise

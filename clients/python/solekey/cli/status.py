@@ -1,0 +1,69 @@
+"""``solekey status`` and ``logout``."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from solekey.cli.printing import print_pairs, say
+from solekey.cli.state import Cli, pass_cli, state_options
+
+if TYPE_CHECKING:
+    from solekey.account.session import Session
+
+
+@click.command()
+@state_options
+@pass_cli
+def logout(state: Cli) -> None:
+    """End this device's session. The device stays trusted."""
+    with state.open_session() as session:
+        session.log_out()
+    if state.as_json:
+        state.emit({"logged_out": True})
+    else:
+        say("Logged out.")
+
+
+@click.command()
+@state_options
+@pass_cli
+def status(state: Cli) -> None:
+    """Show the account, this device, the keys and the open rotation, all as verified."""
+    with state.open_session() as session:
+        session.sync()
+        document = _describe(session)
+    if state.as_json:
+        state.emit(document)
+    else:
+        print_pairs(document)
+
+
+def find_first_account_key(session: "Session") -> str | None:
+    """Find what an auditor pins (audit.md §2), in this device's verified copy of the devices stream."""
+    from solekey_protocol.events.body import Stream
+    from solekey_protocol.events.devices import AccountFounded
+
+    founded = [event.body for event in session.streams.events(Stream.DEVICES)[:1]]
+    return next((body.account_key for body in founded if isinstance(body, AccountFounded)), None)
+
+
+def _describe(session: "Session") -> dict[str, object]:
+    streams, details = session.streams, session.connection.profile.details
+    rotation = streams.rotation.open
+    standing = session.devices.own_status
+    return {
+        "server": details.origin,
+        "username": details.username,
+        "account": session.account,
+        "device": session.devices.own_id,
+        "device_name": details.device_name,
+        "first_account_key": find_first_account_key(session),
+        "standing": standing.value if standing else None,
+        "trusted_devices": len(streams.devices.trusted),
+        "sessions": len(streams.auth.sessions),
+        "key_id": streams.devices.key_id,
+        "epoch": streams.vault.epoch,
+        "commits": streams.vault.last_commit,
+        "open_rotation": f"{rotation.started.kind} {rotation.phase}" if rotation else None,
+        "rotations_due": sorted(kind.value for kind in streams.rotation.due),
+    }

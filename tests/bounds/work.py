@@ -1,0 +1,42 @@
+"""How the work of a call grows with its input, measured so that a loaded machine does not matter."""
+
+import gc
+import time
+from collections.abc import Callable
+from typing import Final
+
+GROWTH: Final = 4
+"""How much larger the larger input is."""
+LINEAR: Final = 8.0
+"""Work that grows less than so many times is linear; quadratic work grows 16 times."""
+_RUNS: Final = 3
+_LEAST_S: Final = 0.0005  # below it a clock's own steps would show
+
+
+def measure_growth(work: Callable[[bytes], object], make: Callable[[int], bytes], size: int) -> float:
+    """Measure how many times more processor time the input of ``size`` takes than one of a quarter of it.
+
+    The time is this thread's own, the two are measured in turn, and the least of several runs counts.
+    """
+    small, large = make(size // GROWTH), make(size)
+    gc.disable()  # its turns fall where they like
+    try:
+        repeats = _find_repeats(work, small)
+        times = [(_time(work, small, repeats), _time(work, large, repeats)) for _ in range(_RUNS)]
+    finally:
+        gc.enable()
+    return min(large_s for _, large_s in times) / min(small_s for small_s, _ in times)
+
+
+def _find_repeats(work: Callable[[bytes], object], data: bytes) -> int:
+    repeats = 1
+    while _time(work, data, repeats) < _LEAST_S:
+        repeats *= 2
+    return repeats
+
+
+def _time(work: Callable[[bytes], object], data: bytes, repeats: int) -> float:
+    began_s = time.thread_time()
+    for _ in range(repeats):
+        work(data)
+    return time.thread_time() - began_s
