@@ -14,6 +14,7 @@ import pytest
 from client.fake_server import ORIGIN, FakeServer
 from client.platform_process import PlatformProcess
 from solekey import Runtime, Server, Session, SignUp, UserKey, Vault, log_in, trust_device
+from solekey_protocol.events import Body, Signer
 
 PASSWORD = "correct horse battery staple"
 USERNAME = "ada@example.org"
@@ -78,6 +79,11 @@ class World:
 
     def unlock(self, name: str) -> Vault:
         return self.stack.enter_context(self.sessions[name].unlock(self.key()))
+
+    def say(self, session: Session, body: Body) -> None:
+        """Have a device say something with the user key at hand, as no code of the client would."""
+        key = self.key().derive_account_signing_key(session.account)
+        session.author.say(lambda: body, signers=lambda _: {Signer.ACCOUNT: key})
 
     @property
     def account(self):

@@ -229,7 +229,7 @@ def test_a_server_that_is_away_is_waited_for(home):
 def test_a_device_that_is_revoked_instead_stops_waiting(home):
     phone, laptop = home.log_in("phone"), home.sessions["laptop"]
     revoked = DeviceRevoked(phone.devices.own_id, RevocationReason.STOLEN)
-    Pauses(phone, {1: lambda: laptop.author.say(lambda: revoked)})
+    Pauses(phone, {1: lambda: home.say(laptop, revoked)})
     with pytest.raises((DeviceRevokedError, DeviceGoneError)):
         wait_until_trusted(phone)
 
@@ -274,7 +274,7 @@ def test_a_device_that_is_revoked_while_it_is_approved_is_not_approved(home):
     tablet = home.add_device("tablet")
     phone, laptop = home.log_in("phone"), home.sessions["laptop"]
     revoked = DeviceRevoked(phone.devices.own_id, RevocationReason.LOST)
-    meanwhile(home, "/devices/statements", lambda: tablet.author.say(lambda: revoked))
+    meanwhile(home, "/devices/statements", lambda: home.say(tablet, revoked))
     with pytest.raises(DeviceGoneError) as refusal:
         approve_device(laptop, home.key(), code_of(phone))
     assert "devices list" in refusal.value.diagnostics()
@@ -286,9 +286,9 @@ def test_of_two_devices_that_revoke_each_other_one_wins(home):
     laptop.sync()
     ours = DeviceRevoked(tablet.devices.own_id, RevocationReason.LOST)
     theirs = DeviceRevoked(laptop.devices.own_id, RevocationReason.LOST)
-    meanwhile(home, "/devices/statements", lambda: tablet.author.say(lambda: theirs))
+    meanwhile(home, "/devices/statements", lambda: home.say(tablet, theirs))
     with pytest.raises(DeviceRevokedError) as refusal:
-        laptop.author.say(lambda: ours)
+        home.say(laptop, ours)
     assert "revoked this one" in refusal.value.diagnostics()
     tablet.sync()
     assert set(tablet.streams.devices.trusted) == {tablet.devices.own_id}

@@ -209,7 +209,7 @@ def revoked(home):
     laptop = home.sessions["laptop"]
     laptop.sync()
     revocation = DeviceRevoked(tablet.devices.own_id, RevocationReason.STOLEN)
-    laptop.author.say(lambda: revocation)
+    home.say(laptop, revocation)
     old = [event.signed for event in home.account.events[Stream.DEVICES][1:3]]
     assert [type(signed.statement.body) for signed in old] == [DeviceEnrolled, DeviceTrusted]
     return old
@@ -250,7 +250,7 @@ def test_a_withheld_revocation_is_found_by_what_others_have_signed(home):
     laptop = home.sessions["laptop"]
     laptop.sync()
     revocation = DeviceRevoked(tablet.devices.own_id, RevocationReason.STOLEN)
-    laptop.author.say(lambda: revocation)
+    home.say(laptop, revocation)
     with laptop.unlock(home.key()) as vault:
         vault.put("a", "1")
     events = home.account.events[Stream.DEVICES]

@@ -98,7 +98,7 @@ def described(home):
     phone, tablet, laptop = home.log_in("phone"), home.add_device("tablet"), home.sessions["laptop"]
     approve_device(laptop, home.key(), phone.devices.derive_code(phone.devices.own_id))
     revoked = DeviceRevoked(tablet.devices.own_id, RevocationReason.STOLEN)
-    laptop.author.say(lambda: revoked)
+    home.say(laptop, revoked)
     home.log_in("watch")
     return laptop.devices.list()
 

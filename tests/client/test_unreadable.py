@@ -312,11 +312,12 @@ def live(vault):
 
 
 def commit_raw(world, name, change, data):
-    """Commit what a stolen device's key can sign, whatever the client's own code would refuse."""
+    """Commit what an unlocked device can sign, whatever the client's own code would refuse."""
     session = world.reopen(name)
     session.sync()
     encoded = encode_change_list([change])
     world.account.objects.update({compute_digest(each): each for each in (data, encoded)})
     commit = session.streams.vault.last_commit + 1
     body = ItemsCommitted(commit, CommitKind.DELTA, 1, compute_digest(encoded), 1, change.size)
-    session.author.say(lambda: body)
+    with session.unlock(world.key()) as vault:
+        vault.unlocked.say(lambda: body)

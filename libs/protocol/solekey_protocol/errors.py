@@ -86,6 +86,8 @@ class LineageError(TransitionError):
         wraps: the wraps that are the reason, as (secret, epoch, wrap version).
     """
 
+    code = "lineage_refused"
+
     def __init__(self, code: str, detail: str, *, wraps: tuple[tuple[str, int, int], ...] = ()) -> None:
         super().__init__(detail)
         self.code = code

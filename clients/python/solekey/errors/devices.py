@@ -1,9 +1,12 @@
 """Devices: codes, approval and waiting. Spec: devices.md §6, §7."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from solekey.errors.base import SolekeyError
-from solekey_protocol.event import Event
+
+if TYPE_CHECKING:  # importing it takes long, and a command asks its first question before
+    from solekey_protocol.event import Event
 
 
 class DeviceError(SolekeyError):
@@ -70,7 +73,7 @@ class UnconfirmedEventError(DeviceError):
         "removed can be brought back with `solekey restore`."
     )
 
-    def __init__(self, events: Sequence[Event]) -> None:
+    def __init__(self, events: "Sequence[Event]") -> None:
         self.events = tuple(events)
         told = ", ".join(
             f"{event.stream} {event.seq} ({event.body.TYPE.split('.')[2]})" for event in self.events[:5]

@@ -21,6 +21,7 @@ from solekey.rotation.rotation_plan import (
     find_unwrapped,
     plan_next,
 )
+from solekey.streams.streams import Streams
 from solekey.vault.keyring import UnlockedUserKey
 from solekey.vault.unlocked import UnlockedAccount
 from solekey.vault.vault import Vault
@@ -40,7 +41,7 @@ from solekey_protocol.events.rotation import (
     RotationVerified,
 )
 from solekey_protocol.events.vault import KeyWrapped, ObjectsPurged
-from solekey_protocol.ids import RAW_ID_BYTES, RotationId
+from solekey_protocol.ids import RAW_ID_BYTES, KeyId, RotationId
 from solekey_protocol.streams import Outcome, Rotation, WrapRecord, derive_wraps_digest
 
 _MAX_STARTS: Final = 4
@@ -180,6 +181,10 @@ class _Run:
             to_key_id = self.next_key.key_id if self.next_key else key_id
             if kind is RotationKind.USER_KEY and to_key_id == key_id:
                 raise RotationError("the new user key is the present one: make another")
+            if kind is RotationKind.USER_KEY and _was_used(streams, to_key_id):
+                raise RotationError(
+                    "this user key was the account's before, or was given up: make another"
+                )
             to_epoch = epoch if kind is RotationKind.USER_KEY else epoch + 1
             return RotationStarted(rotation, kind, reason, key_id, to_key_id, epoch, to_epoch)
 
@@ -328,6 +333,12 @@ _SAID: Mapping[Step, Callable[[Situation], Body]] = {
     Step.COMPLETE: lambda now: RotationCompleted(now.started.rotation),
 }
 """The steps that are nothing but a statement."""
+
+
+def _was_used(streams: Streams, key_id: KeyId) -> bool:
+    """Whether a user key was in force before, or a change to it was begun: no key ever comes back."""
+    led_to = {rotation.started.to_key_id for rotation in streams.rotation.rotations}
+    return key_id in led_to | {key.key_id for key in streams.devices.keys}
 
 
 def _is_open(unlocked: UnlockedAccount, rotation: RotationId) -> bool:
