@@ -20,6 +20,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from solekey_protocol.errors import GapError, LineageError
+from solekey_protocol.event import Event
 from solekey_protocol.events import devices as device_events
 from solekey_protocol.events import rotation as rotation_events
 from solekey_protocol.events import vault as vault_events
@@ -75,6 +76,27 @@ def verify_lineage(signed: SignedStatement, account: Account) -> Statement:
     if rule is not None:
         rule(statement, account)
     return statement
+
+
+def find_unconfirmed(devices: DevicesStream, seen_devices: int, events: Sequence[Event]) -> list[Event]:
+    """Find what revoked devices said in a stream behind their revocation, and nobody has confirmed since.
+
+    Spec: lineage.md §4.
+
+    Args:
+        devices: the account's devices stream.
+        seen_devices: how much of it the last author of the stream in question had seen.
+        events: that stream's events, from its first.
+    """
+    return [
+        event
+        for device in devices.devices.values()
+        if device.revoked_at is not None and seen_devices < device.revoked_at
+        for event in events
+        if event.signed is not None
+        and event.signed.statement.device == device.certificate.device
+        and devices.is_behind_revocation(event.signed)
+    ]
 
 
 def is_tied(body: Body) -> bool:

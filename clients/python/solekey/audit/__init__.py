@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from solekey.audit.leaks import Leak, find_leaks
     from solekey.audit.report import AccountReport, Finding, Report
     from solekey.audit.sources import LogError, export_log, read_log
-    from solekey.audit.verify import verify_log
+    from solekey.audit.verify import Pin, verify_log
 
 __all__ = [
     "AccountReport",
     "Finding",
     "Leak",
     "LogError",
+    "Pin",
     "Report",
     "export_log",
     "find_leaks",
@@ -34,6 +35,7 @@ _HOMES = {
     "Finding": "report",
     "Leak": "leaks",
     "LogError": "sources",
+    "Pin": "verify",
     "Report": "report",
     "export_log": "sources",
     "find_leaks": "leaks",

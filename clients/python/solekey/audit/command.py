@@ -11,7 +11,8 @@ from solekey.cli.printing import emit_json, say
 
 if TYPE_CHECKING:
     from solekey.audit.report import Report
-    from solekey_protocol.ids import AccountId, PublicKey
+    from solekey.audit.verify import Pin
+    from solekey_protocol.ids import AccountId
 
 MAX_PINS_BYTES = 16 * 1024 * 1024
 TAMPERED_EXIT = 6  # as for every server that misbehaved
@@ -45,7 +46,7 @@ def export(source: str, target: Path, as_json: bool) -> None:
 @click.option(
     "--pins",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="JSON file {account: first account key}, learnt from users.",
+    help="JSON file {account: {first_key, heads}}, learnt from users: `solekey status --json` has theirs.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 def verify(source: str, pins: Path | None, as_json: bool) -> None:
@@ -61,22 +62,43 @@ def verify(source: str, pins: Path | None, as_json: bool) -> None:
         sys.exit(TAMPERED_EXIT)
 
 
-def read_pins(path: Path) -> "dict[AccountId, PublicKey]":
-    """Read pinned first account keys from a JSON object.
+def read_pins(path: Path) -> "dict[AccountId, Pin]":
+    """Read what users have pinned: ``{account: {"first_key"?, "heads"?: {stream: {"seq", "digest"}}}}``.
+
+    A first account key alone may stand in the place of the object.
 
     Raises:
-        LogError: not a JSON object of account ids and public keys.
+        LogError: not a JSON object of this shape.
     """
     from solekey.audit.sources import LogError
     from solekey_protocol.encoding import parse_lenient_json
     from solekey_protocol.errors import MalformedError
-    from solekey_protocol.ids import AccountId, PublicKey
+    from solekey_protocol.ids import AccountId
 
     try:
         document: Any = parse_lenient_json(path.read_bytes(), max_bytes=MAX_PINS_BYTES)
-        return {AccountId(account): PublicKey(key) for account, key in document.items()}
-    except (OSError, AttributeError, TypeError, MalformedError) as error:
-        raise LogError(f"{path}: not a JSON object of account ids and first account keys: {error}") from error
+        return {AccountId(account): _parse_pin(pin) for account, pin in document.items()}
+    except (OSError, AttributeError, KeyError, TypeError, ValueError, MalformedError) as error:
+        raise LogError(f"{path}: no file of pins: {error}") from error
+
+
+def _parse_pin(document: Any) -> "Pin":
+    from solekey.audit.verify import Pin
+    from solekey_protocol.events import Stream
+    from solekey_protocol.events.fields import decode_body
+    from solekey_protocol.ids import PublicKey
+    from solekey_protocol.statements import Head
+
+    if isinstance(document, str):
+        return Pin(PublicKey(document))
+    if unknown := document.keys() - {"first_key", "heads"}:
+        raise KeyError(f"unknown member {min(unknown)!r}")
+    first_key = document.get("first_key")
+    heads = {
+        Stream(name): decode_body(Head, head, where=f"heads.{name}")
+        for name, head in document.get("heads", {}).items()
+    }
+    return Pin(PublicKey(first_key) if first_key is not None else None, heads)
 
 
 def _progress(source: str, quiet: bool) -> Iterable[bytes]:

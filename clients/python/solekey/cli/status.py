@@ -32,8 +32,9 @@ def status(state: Cli) -> None:
     with state.open_session() as session:
         session.sync()
         document = _describe(session)
+        pins = describe_pins(session)
     if state.as_json:
-        state.emit(document)
+        state.emit({**document, "pins": pins})
     else:
         print_pairs(document)
 
@@ -45,6 +46,15 @@ def find_first_account_key(session: "Session") -> str | None:
 
     founded = [event.body for event in session.streams.events(Stream.DEVICES)[:1]]
     return next((body.account_key for body in founded if isinstance(body, AccountFounded)), None)
+
+
+def describe_pins(session: "Session") -> dict[str, object]:
+    """Describe what an auditor pins of this account (audit.md §2): its first key, and the heads verified here."""
+    from solekey_protocol.events import Stream
+    from solekey_protocol.events.fields import encode_body
+
+    heads = {stream.value: encode_body(session.streams.head(stream)) for stream in Stream}
+    return {session.account: {"first_key": find_first_account_key(session), "heads": heads}}
 
 
 def _describe(session: "Session") -> dict[str, object]:

@@ -182,9 +182,7 @@ class _Run:
             if kind is RotationKind.USER_KEY and to_key_id == key_id:
                 raise RotationError("the new user key is the present one: make another")
             if kind is RotationKind.USER_KEY and _was_used(streams, to_key_id):
-                raise RotationError(
-                    "this user key was the account's before, or was given up: make another"
-                )
+                raise RotationError("this user key was the account's before, or was given up: make another")
             to_epoch = epoch if kind is RotationKind.USER_KEY else epoch + 1
             return RotationStarted(rotation, kind, reason, key_id, to_key_id, epoch, to_epoch)
 

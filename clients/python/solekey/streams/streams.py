@@ -34,7 +34,7 @@ from solekey_protocol.errors import ForkError, ProtocolError
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.fields import encode_body
-from solekey_protocol.lineage import Account, verify_lineage
+from solekey_protocol.lineage import Account, find_unconfirmed, verify_lineage
 from solekey_protocol.statements import EMPTY_HEAD, Head
 from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, VaultStream
 
@@ -122,15 +122,12 @@ class Streams:
 
     def find_unconfirmed(self) -> list[Event]:
         """Find what revoked devices said after their revocation's author had looked, and nobody confirmed."""
-        return [
-            event
-            for stream in (Stream.VAULT, Stream.ROTATION)
-            for device in self.devices.devices.values()
-            if device.revoked_at is not None
-            and self._copy(stream).state.chain.seen.get(Stream.DEVICES, EMPTY_HEAD).seq < device.revoked_at
-            for event in self.events(stream)[device.revocation_heads.get(stream, EMPTY_HEAD).seq :]
-            if event.signed is not None and event.signed.statement.device == device.certificate.device
-        ]
+        found: list[Event] = []
+        for stream in (Stream.VAULT, Stream.ROTATION):
+            seen = self._copy(stream).state.chain.seen.get(Stream.DEVICES, EMPTY_HEAD)
+            if any((device.revoked_at or 0) > seen.seq for device in self.devices.devices.values()):
+                found += find_unconfirmed(self.devices, seen.seq, self.events(stream))
+        return found
 
     def sync_one(self, stream: Stream) -> None:
         """Bring one copy up to date. Raises EvidenceError."""
