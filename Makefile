@@ -12,6 +12,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-dep
 LOCKED := $(PIP) --require-hashes --only-binary :all:
 PYTEST_ARGS ?=
 WITH_DOCKER := tests/support/docker/run.sh
+FIND_COMMAND = The command solekey is in $(BIN). In each terminal: export PATH=\"$(CURDIR)/$(BIN):\$$PATH\"
 
 LIBRARIES := libs/protocol libs/eventlog
 SERVICES := services/auth services/devices services/vault services/rotation services/standalone
@@ -26,12 +27,15 @@ demo: $(VENV)/.installed-demo  ## Run the whole story on an embedded platform, a
 
 .PHONY: up
 up: $(VENV)/.installed-demo  ## Run the embedded platform in the foreground; data kept in build/up
+	@echo "$(FIND_COMMAND)"
+	@echo "Starting the platform …"
 	$(BIN)/python -m solekey_standalone --data-dir build/up
 
 ##@ Work on it
 
 .PHONY: install
 install: $(VENV)/.installed-dev  ## Make .venv with everything that developing needs (PYTHON=… picks the interpreter)
+	@echo "$(FIND_COMMAND)"
 
 .PHONY: check
 check: lint  ## Lint, types, import contracts and the quick tests: under two minutes
