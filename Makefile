@@ -11,6 +11,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-dep
 # A lock is complete, so nothing is resolved; nothing is built from source, which would fetch build tools of the day.
 LOCKED := $(PIP) --require-hashes --only-binary :all:
 PYTEST_ARGS ?=
+WITH_DOCKER := tests/support/docker/run.sh
+FIND_COMMAND = The command solekey is in $(BIN). In each terminal: export PATH=\"$(CURDIR)/$(BIN):\$$PATH\"
 
 LIBRARIES := libs/protocol libs/eventlog
 SERVICES := services/auth services/devices services/vault services/rotation services/standalone
@@ -25,21 +27,28 @@ demo: $(VENV)/.installed-demo  ## Run the whole story on an embedded platform, a
 
 .PHONY: up
 up: $(VENV)/.installed-demo  ## Run the embedded platform in the foreground; data kept in build/up
+	@echo "$(FIND_COMMAND)"
+	@echo "Starting the platform …"
 	$(BIN)/python -m solekey_standalone --data-dir build/up
 
 ##@ Work on it
 
 .PHONY: install
 install: $(VENV)/.installed-dev  ## Make .venv with everything that developing needs (PYTHON=… picks the interpreter)
+	@echo "$(FIND_COMMAND)"
 
 .PHONY: check
 check: lint  ## Lint, types, import contracts and the quick tests: under two minutes
 	$(BIN)/python -m pytest -q -n 2 -m "not slow and not kafka and not postgres" $(PYTEST_ARGS)
 
 .PHONY: test
-test: lint  ## Everything: `check`, then all tests with real PostgreSQL and Kafka, with coverage
-	$(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report= --durations=15 $(PYTEST_ARGS)
+test: lint  ## Everything: `check`, then all tests with real PostgreSQL, Kafka and Docker, with coverage
+	$(WITH_DOCKER) $(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report= --durations=15 $(PYTEST_ARGS)
 	$(BIN)/python -m coverage report --skip-covered
+
+.PHONY: test-docker
+test-docker: $(VENV)/.installed-dev  ## The deployment in Docker alone: image, Compose, a user's life, restarts, mTLS
+	$(WITH_DOCKER) $(BIN)/python -m pytest -q -m docker $(PYTEST_ARGS)
 
 .PHONY: lint
 lint: $(VENV)/.installed-dev  ## Ruff, formatting, mypy --strict and the import contracts

@@ -80,12 +80,17 @@ def make_certificate(
 
 
 def fill_environment(example: str, origin: str) -> str:
-    """Fill the empty values of ``.env.example``: each is a secret but the origin and the cluster's name."""
+    """Fill the empty values of ``.env.example``: each is a secret but the origin and the cluster's name.
+
+    The proxy's port is the one that the origin names.
+    """
     lines = []
     for line in example.splitlines():
         name, equals, value = line.partition("=")
         if equals and not value and not line.startswith("#"):
             value = _fill(name, origin)
+        elif name == "SOLEKEY_HTTPS_PORT":
+            value = str(urlsplit(origin).port or value)
         lines.append(f"{name}{equals}{value}")
     return "\n".join(lines) + "\n"
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-pytest_plugins = ["engines.postgres", "engines.kafka", "engines.softhsm"]
+pytest_plugins = ["engines.postgres", "engines.kafka", "engines.softhsm", "engines.docker"]
 
 _EXCEPTIONS = (
     # kafka-python reads its message schemas so on Python 3.11 and 3.12.

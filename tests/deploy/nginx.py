@@ -103,6 +103,7 @@ def run_proxy(
         "PROXY_LISTEN": f"127.0.0.1:{port}",
         "PROXY_CERT": str(secrets / "proxy-cert.pem"),
         "PROXY_KEY": str(secrets / "proxy-key.pem"),
+        "PROXY_RESOLVER": "127.0.0.1",  # never asked: the upstreams are addresses
         "PROXY_SCHEME": "https" if mtls else "http",
         **{f"PROXY_{name.upper()}": address for name, address in upstreams.items()},
     }

@@ -80,8 +80,10 @@ class Service:
         return told
 
     def _map_healthcheck(self, test: list[str]) -> list[str]:
-        kind, program, script, url = test
+        """Ask for readiness every time: here it is not about containers that wait for each other."""
+        kind, program, script, once, url = test
         assert (kind, program, script) == ("CMD", "python", "/opt/solekey/healthcheck.py")
+        assert once == "--once-ready=/tmp/ready"
         assert url.startswith("http://127.0.0.1:8080/")
         return [sys.executable, str(DEPLOY / "healthcheck.py"), url.replace("127.0.0.1:8080", self.address)]
 

@@ -5,11 +5,11 @@ PostgreSQL that deploy/ prepares, behind nginx with the proxy's template. Each t
 """
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from deploy.life import MIB, NOTE, live, make_file
 from deploy.person import Person, run_solekey
 from deploy.platform import Platform, run_platform
 from engines import required
@@ -28,11 +28,9 @@ pytestmark = [
     pytest.mark.timeout(400),  # counts the start of the platform for the first test
 ]
 
-MIB = 1024 * 1024
-NOTE = "The spare key is under the third flower pot."
 UPLOADED = r"PUT /v1/vault/objects/\w+ 204"
 UNLOCKED = r"GET /v1/vault/wraps 200"
-FAILED, WRONG_KEY, TAMPERED, TRY_AGAIN, REFUSED = 1, 5, 6, 8, 9  # exit codes, as `solekey --help` says
+TAMPERED, TRY_AGAIN = 6, 8  # exit codes, as `solekey --help` says
 
 SignUp = Callable[[str], Person]
 
@@ -63,51 +61,7 @@ def sign_up(platform: Platform, people: list[Person], tmp_path: Path) -> SignUp:
 
 
 def test_a_user_s_life_from_sign_up_to_a_lost_phone(sign_up: SignUp, tmp_path: Path) -> None:
-    ada = sign_up("ada")
-    film = make_file(tmp_path / "film", 10 * MIB)
-    ada.do("laptop", "put", "--name", "spare key", "--text", NOTE)
-    ada.do("laptop", "put", film)
-    assert ada.do("laptop", "get", "spare key")["text"] == NOTE
-    assert {item["name"] for item in ada.do("laptop", "list")["items"]} == {"spare key", "film"}
-
-    add_phone(ada)
-    change_user_key(ada)
-    assert ada.do("laptop", "rotate", "data-key")["epoch"] == 2
-    lose_phone(ada)
-
-    ada.do("laptop", "get", "film", "--output", tmp_path / "copy")
-    assert (tmp_path / "copy").read_bytes() == film.read_bytes()
-    assert ada.do("laptop", "get", "spare key")["text"] == NOTE
-    assert ada.do("laptop", "status")["trusted_devices"] == 1
-
-
-def add_phone(ada: Person) -> None:
-    """A second device: pending and trusted with nothing, then trusted."""
-    assert ada.log_in("phone").documents()[-1]["standing"] == "pending"
-    too_early = ada.try_("phone", "put", "--name", "too early", "--text", "x")
-    assert too_early.exit_code not in (0, FAILED), too_early
-    assert ada.do("phone", "devices", "trust")["status"] == "trusted"
-    assert ada.do("phone", "get", "spare key")["text"] == NOTE
-
-
-def change_user_key(ada: Person) -> None:
-    """New words; the old ones open nothing any more."""
-    phrase = ada.new_phrase()
-    ada.do("laptop", "rotate", "user-key", "--new-user-key", phrase, "--accept-risk")
-    assert ada.try_("laptop", "get", "spare key").exit_code == WRONG_KEY
-    ada.phrase = phrase
-    assert ada.do("phone", "get", "spare key")["text"] == NOTE
-
-
-def lose_phone(ada: Person) -> None:
-    """The phone is revoked; it is refused with the session that it has and with a new login."""
-    phrase = ada.new_phrase()
-    told = ada.do("laptop", "devices", "revoke", "phone", "--new-user-key", phrase, "--accept-risk")
-    assert told["was_trusted"]
-    ada.phrase = phrase
-    assert ada.try_("phone", "get", "spare key").exit_code != 0
-    refused = ada.log_in("phone")
-    assert (refused.exit_code, refused.error_code()) == (REFUSED, "device_revoked")
+    live(sign_up("ada"), tmp_path)
 
 
 def test_a_service_killed_during_an_upload(platform: Platform, sign_up: SignUp, tmp_path: Path) -> None:
@@ -213,9 +167,3 @@ def test_the_business_holds_no_secret(platform: Platform, sign_up: SignUp) -> No
     held = {leak.place for leak in find_leaks({"account": zoe.account.encode()}, places)}
     assert "vault.events" in held  # what they may hold is found
     assert any("solekey.vault.v1" in place for place in held)
-
-
-def make_file(path: Path, size: int) -> Path:
-    """Make a file that nothing compresses."""
-    path.write_bytes(os.urandom(size))
-    return path

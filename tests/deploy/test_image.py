@@ -1,44 +1,28 @@
-"""The server image holds the server packages and hashed requirements, and never the client."""
+"""How the server image is made; tests/deploy/test_docker.py builds it and looks inside."""
 
 import re
 
-from deploy.compose import DEPLOY, ROOT, SERVICES
+from deploy.compose import DEPLOY, ROOT, find_variables, load_compose
 
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text()
-IGNORE = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
+OPTIONS = "--no-deps --require-hashes --only-binary :all:"
 
 
-def test_the_build_context_is_an_allow_list_without_the_client() -> None:
-    rules = [line for line in IGNORE if line and not line.startswith("#")]
-    assert rules[0] == "*"
-    allowed = {line[1:] for line in rules if line.startswith("!")}
-    assert allowed == {
-        "libs",
-        "services",
-        "spec/events",
-        "requirements/installer.txt",
-        "requirements/services.txt",
-        "deploy/kafka/prepare_kafka.py",
-        "deploy/healthcheck.py",
-    }
+def test_it_installs_with_the_locked_installer_as_the_makefile_does() -> None:
+    assert f"pip install {OPTIONS}" in DOCKERFILE
+    assert "for lock in installer services" in DOCKERFILE
+    makefile = (ROOT / "Makefile").read_text()
+    assert all(option in makefile for option in OPTIONS.split(" --"))
 
 
-def test_every_copied_path_exists_and_is_in_the_context() -> None:
-    copies = re.findall(r"^COPY (?!--from)(.+) \S+$", DOCKERFILE, re.MULTILINE)
-    sources = " ".join(copies).split()
-    assert sources
-    for source in sources:
-        assert (ROOT / source).exists()
-        assert any(f"!{source}" == line or source.startswith(f"{line[1:]}/") for line in IGNORE), source
+def test_the_process_is_nobody_special() -> None:
+    assert re.search(r"^USER 10001$", DOCKERFILE.rpartition("FROM ")[2], re.MULTILINE)
 
 
-def test_it_installs_the_libraries_and_the_services_and_nothing_else_of_ours() -> None:
-    installed = set(re.findall(r"\./([\w/]+)", DOCKERFILE))
-    assert installed == {"libs/protocol", "libs/eventlog", *(f"services/{service}" for service in SERVICES)}
-
-
-def test_requirements_are_hashed_and_the_process_is_nobody_special() -> None:
-    assert "pip install --no-deps --require-hashes --only-binary :all:" in DOCKERFILE
-    assert re.search(r"^USER 10001$", DOCKERFILE, re.MULTILINE)
-    last_stage = DOCKERFILE.rpartition("FROM ")[2]
-    assert "COPY --from=build /opt/solekey" in last_stage
+def test_one_service_builds_it_for_all() -> None:
+    environ = {variable.name: "1" for variable in find_variables()}
+    services = load_compose(environ)["services"]
+    using = {name for name, settings in services.items() if settings["image"] == "solekey-server"}
+    assert [name for name in using if "build" in services[name]] == ["kafka-init"]
+    for name in using - {"kafka-init"}:
+        assert "kafka-init" in services[name]["depends_on"]  # so that whatever is started builds it

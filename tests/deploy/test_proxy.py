@@ -67,6 +67,14 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 
 
 @pytest.fixture
+def own_proxy(tmp_path: Path) -> Iterator[Proxy]:
+    """A proxy whose limits a test may use up."""
+    with ExitStack() as stack:
+        upstreams = {name: stack.enter_context(run_echo(name)) for name in SERVICES}
+        yield stack.enter_context(required(run_proxy(tmp_path, upstreams)))
+
+
+@pytest.fixture
 def client(proxy: Proxy) -> Iterator[httpx.Client]:
     with httpx.Client(base_url=proxy.origin, verify=proxy.make_context(), trust_env=False) as client:
         yield client
@@ -142,6 +150,44 @@ def test_a_service_s_own_refusal_passes_unchanged(client: httpx.Client) -> None:
 def test_a_body_of_16_mib_passes_and_one_byte_more_does_not(client: httpx.Client) -> None:
     assert client.put("/v1/vault/objects", content=bytes(16 * MIB)).json()["bytes"] == 16 * MIB
     check_problem(client.put("/v1/vault/objects", content=bytes(16 * MIB + 1)), 413, "too_large")
+
+
+def test_bodies_of_the_other_services_are_small(client: httpx.Client) -> None:
+    assert client.post("/v1/auth/sessions", content=bytes(16 * 1024)).json()["bytes"] == 16 * 1024
+    check_problem(client.post("/v1/auth/sessions", content=bytes(16 * 1024 + 1)), 413, "too_large")
+    assert client.post("/v1/devices/statements", content=bytes(64 * 1024)).json()["bytes"] == 64 * 1024
+    check_problem(client.post("/v1/rotation/statements", content=bytes(64 * 1024 + 1)), 413, "too_large")
+
+
+def test_a_source_that_asks_too_often_is_told_so(own_proxy: Proxy) -> None:
+    """Whatever it says its address is; what another location may be asked is counted apart."""
+    with httpx.Client(base_url=own_proxy.origin, verify=own_proxy.make_context()) as client:
+        answers = []
+        for number in range(2000):
+            names = ("X-Forwarded-For", "X-Real-IP", "Forwarded")
+            spoofed = dict.fromkeys(names, f"192.0.2.{number % 250}")
+            answers.append(client.post("/v1/auth/challenges", headers=spoofed))
+            if answers[-1].status_code == 429:
+                break
+        check_problem(answers[-1], 429, "rate_limited")
+        assert answers[-1].headers["Retry-After"] == "1"
+        assert len(answers) > 60, "a burst is let through"
+        assert client.get("/v1/vault/events").status_code == 200
+
+
+def test_a_source_that_holds_too_many_connections_is_told_so(own_proxy: Proxy) -> None:
+    """Half a body each: nginx counts a connection once it has read a request's head."""
+    head = b"POST /v1/devices/statements HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n"
+    with ExitStack() as stack:
+        for _ in range(100):
+            plain = stack.enter_context(socket.create_connection(("127.0.0.1", own_proxy.port), timeout=10))
+            context = own_proxy.make_context()
+            connection = stack.enter_context(context.wrap_socket(plain, server_hostname="localhost"))
+            connection.sendall(head)
+        with httpx.Client(base_url=own_proxy.origin, verify=own_proxy.make_context()) as client:
+            check_problem(client.get("/v1/vault/events"), 429, "rate_limited")
+    with httpx.Client(base_url=own_proxy.origin, verify=own_proxy.make_context()) as client:
+        assert client.get("/v1/vault/events").status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/", "/v1/authx", "/v2/auth/x", "/v1/auth/../../etc/passwd"])

@@ -22,6 +22,13 @@ def test_two_installations_share_no_secret(tmp_path: Path) -> None:
     assert all(len(first[name]) == 64 for name in secret - {"KAFKA_CLUSTER_ID"})
 
 
+@pytest.mark.parametrize(
+    ("origin", "port"), [("https://keys.example.org", "443"), ("https://localhost:8443", "8443")]
+)
+def test_the_proxy_listens_on_the_origin_s_port(tmp_path: Path, origin: str, port: str) -> None:
+    assert make_installation(tmp_path, origin)["SOLEKEY_HTTPS_PORT"] == port
+
+
 def test_only_the_owner_can_read_them(tmp_path: Path) -> None:
     make_installation(tmp_path)
     assert (tmp_path / ".env").stat().st_mode & 0o777 == 0o600

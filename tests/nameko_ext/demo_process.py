@@ -65,8 +65,8 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 @contextlib.contextmanager
-def run_demo(folder: Path, bus_url: str | None = None, **databases: str) -> Iterator[Demo]:
-    """Run the demo services until the block ends; on SQLite in the folder, or on databases given by name."""
+def run_demo(folder: Path, bus_url: str | None = None, **settings: str) -> Iterator[Demo]:
+    """Run the demo services until the block ends; on SQLite in the folder, or as set by name."""
     default = f"embedded://{folder / 'bus.db'}"
     if bus_url is None:
         with open_bus(default) as bus:
@@ -79,7 +79,7 @@ def run_demo(folder: Path, bus_url: str | None = None, **databases: str) -> Iter
             stderr=stderr,
             text=True,
             cwd=TESTS,
-            env={**os.environ, **{f"DEMO_{name.upper()}": url for name, url in databases.items()}},
+            env={**os.environ, **{f"DEMO_{name.upper()}": value for name, value in settings.items()}},
         )
     assert process.stdout is not None
     watchdog = threading.Timer(START_S, process.kill)

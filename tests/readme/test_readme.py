@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import socket
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -57,8 +58,8 @@ def platform(tmp_path):
 def test_the_session_prints_what_the_readme_says(platform, tmp_path):
     steps = read_session()
     script = "".join(f"{command}\necho '{MARK}'\n" for command, _ in steps).replace(ADDRESS, platform)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("SOLEKEY_")}
-    environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+    (tmp_path / ".venv").symlink_to(Path(sys.prefix))  # as `make up` leaves the folder
+    environment = {"PATH": os.defpath, "HOME": str(tmp_path / "home")}  # a fresh shell
     run = subprocess.run(
         ["bash"], input=script, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=120
     )
@@ -67,6 +68,19 @@ def test_the_session_prints_what_the_readme_says(platform, tmp_path):
     for (command, expected), output in zip(steps, outputs, strict=False):
         pattern = ".*".join(re.escape(line).replace("…", ".*") for line in expected)
         assert re.search(pattern, output, re.DOTALL), f"{command}\n{output}\n{run.stderr}"
+    made = {path.name for path in tmp_path.iterdir()} - {".venv", "home", "server.log"}
+    assert made == {"build"}  # which is never committed
+    assert stat.S_IMODE((tmp_path / "build/ada.words").stat().st_mode) == 0o600
+
+
+def test_what_the_session_makes_is_not_committed():
+    assert "build/" in (REPOSITORY / ".gitignore").read_text().splitlines()
+
+
+@pytest.mark.parametrize("target", ["up", "install"])
+def test_make_says_where_the_command_is(target):
+    run = subprocess.run(["make", "-n", target], cwd=REPOSITORY, capture_output=True, text=True)
+    assert f'export PATH=\\"{REPOSITORY}/.venv/bin:' in run.stdout, run.stdout
 
 
 def test_the_session_is_one_success_and_one_caught_tampering():

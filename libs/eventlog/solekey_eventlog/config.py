@@ -94,6 +94,10 @@ class ServiceConfig:
     """How long ago a second factor may have been proven, at most, for what asks for a fresh one."""
     max_workers: int = 64
     """Requests and records worked on at the same time."""
+    max_connections: int = 1000
+    """Connections at the same time; for one more, that whose client has been waited for the longest ends."""
+    max_connections_per_source: int = 200
+    """Connections from one address at the same time; 0: no such limit, for a service behind a proxy."""
     log_level: LogLevel = LogLevel.INFO
 
     def __post_init__(self) -> None:
@@ -119,6 +123,10 @@ class ServiceConfig:
             problems.append("step_up_s: expected 30 to 3600 seconds")
         if self.max_workers < 1:
             problems.append("max_workers: expected at least 1")
+        if not 10 <= self.max_connections <= 100_000:
+            problems.append("max_connections: expected 10 to 100000")
+        if self.max_connections_per_source < 0:
+            problems.append("max_connections_per_source: expected 0 (no limit) or more")
         return problems
 
     def derive_nonce_key(self) -> bytes | None:

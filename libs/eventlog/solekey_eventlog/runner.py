@@ -39,7 +39,7 @@ from solekey_eventlog.config import ConfigError, ServiceConfig, load_config
 from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.log_lines import SafeFormatter
 from solekey_eventlog.nameko_ext.http_entrypoint import SERVER_KEY
-from solekey_eventlog.nameko_ext.server import HttpServer
+from solekey_eventlog.nameko_ext.server import HttpServer, Room
 from solekey_eventlog.nameko_ext.wiring import CONFIGS_KEY, find_wiring
 from solekey_eventlog.tls import ServerTls
 
@@ -141,7 +141,7 @@ def _open_server(config: ServiceConfig) -> HttpServer:
     if config.tls_cert is not None and config.tls_key is not None:
         tls = ServerTls(config.tls_cert, config.tls_key, config.tls_client_ca)
     host, port = config.address
-    return HttpServer(host, port, tls)
+    return HttpServer(host, port, tls, Room(config.max_connections, config.max_connections_per_source))
 
 
 def _make_runner(

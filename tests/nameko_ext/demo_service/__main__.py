@@ -23,6 +23,8 @@ if __name__ == "__main__":
             listen="127.0.0.1:0",
             tls_cert=cert,
             tls_key=key,
+            max_connections=int(os.environ.get("DEMO_MAX_CONNECTIONS", "1000")),
+            max_connections_per_source=int(os.environ.get("DEMO_MAX_CONNECTIONS_PER_SOURCE", "200")),
         )
         for name in ("auth", "vault")
     ]

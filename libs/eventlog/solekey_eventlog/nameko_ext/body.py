@@ -4,12 +4,14 @@ RFC 9112 §6 and §7.1. A length that is contradicted, signed, spelled twice or 
 coding is refused, so that a proxy and this server can never disagree about where a request ends.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 import eventlet
 
 from solekey_eventlog.errors import BadRequest, Refusal, TooLarge
+from solekey_eventlog.nameko_ext.connection import CONNECTION_KEY
 
 _MAX_CHUNK_LINE_BYTES = 128
 _MAX_LENGTH_DIGITS = 15
@@ -35,6 +37,8 @@ class BodyReader:
     announce: Any = field(repr=False)
     """eventlet's input: sends ``100 Continue`` and keeps count for the next request on the connection."""
     must_close: bool = False
+    on_complete: Callable[[], None] = field(default=lambda: None, repr=False)
+    """Told when the whole body has come."""
 
     def verify_declared(self, limit: int) -> int:
         """Return the declared length. Raises TooLarge when it exceeds the limit; nothing was read then."""
@@ -57,6 +61,7 @@ class BodyReader:
             with eventlet.Timeout(deadline_s, RequestTimeout("the body did not arrive in time")):
                 data = self._read_chunks(limit) if self.chunked else self._read_declared()
             complete = not self.chunked
+            self.on_complete()
         except OSError as error:
             raise BadRequest("the body ended early") from error
         finally:
@@ -110,7 +115,10 @@ def open_body(environ: dict[str, Any], fields: list[tuple[str, str]]) -> BodyRea
     if not (declared.isascii() and declared.isdigit() and len(declared) <= _MAX_LENGTH_DIGITS):
         raise BadRequest("Content-Length: expected a number")
     source = environ["eventlet.input"]
-    return BodyReader(source.rfile, int(declared), bool(codings), source)
+    reader = BodyReader(source.rfile, int(declared), bool(codings), source)
+    if CONNECTION_KEY in environ:
+        reader.on_complete = environ[CONNECTION_KEY].end_wait
+    return reader
 
 
 def _too_large(limit: int) -> TooLarge:

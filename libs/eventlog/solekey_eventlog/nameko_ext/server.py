@@ -7,7 +7,11 @@ accepting before the first one stops.
 
 import logging
 import socket
-from typing import Any
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import eventlet
 from eventlet import wsgi
@@ -19,7 +23,6 @@ from solekey_eventlog.tls import ServerTls
 
 _log = logging.getLogger(__name__)
 
-_MAX_CONNECTIONS = 1000
 _BACKLOG = 256
 _SOCKET_TIMEOUT_S = 30.0
 _IDLE_TIMEOUT_S = 75.0
@@ -28,16 +31,29 @@ _ACCEPT_PAUSE_S = 0.1
 _LOOK_FOR_CERTIFICATE_S = 1.0
 
 
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How many connections there may be; ``connections_per_source`` 0: as many from one source as in all."""
+
+    connections: int
+    connections_per_source: int
+
+
+DEFAULT_ROOM: Final = Room(1000, 0)
+
+
 class HttpServer:
     """Accepts connections for the routes of every container in the process."""
 
-    def __init__(self, host: str, port: int, tls: ServerTls | None) -> None:
+    def __init__(self, host: str, port: int, tls: ServerTls | None, room: Room = DEFAULT_ROOM) -> None:
         self.routes = Routes()
         self._address = (host, port)
         self._tls = tls
-        self._pool = eventlet.GreenPool(_MAX_CONNECTIONS)
+        self._room = room
+        self._pool = eventlet.GreenPool(room.connections)
         self._states: dict[int, list[Any]] = {}
-        """Each connection as eventlet keeps it: address, socket (plain or TLS), and what it is doing."""
+        """Each connection as eventlet keeps it: address, socket (plain or TLS), what it is doing; and since
+        when its client is waited for, or None while this server works for it."""
         self._socket: socket.socket | None = None
         self._threads: list[eventlet.greenthread.GreenThread] = []
 
@@ -98,11 +114,44 @@ class HttpServer:
                 _log.warning("accept: %s", error)
                 eventlet.sleep(_ACCEPT_PAUSE_S)
                 continue
-            self._pool.spawn_n(self._serve, server, client, address)
+            if self._make_room(str(address[0])):
+                # The state stands before the thread runs: connections that come at once are counted.
+                state: list[Any] = [address, client, wsgi.STATE_IDLE, time.monotonic()]
+                self._states[id(state)] = state
+                self._pool.spawn_n(self._serve, server, state)
+            else:
+                client.close()
 
-    def _serve(self, server: wsgi.Server, client: socket.socket, address: tuple[str, int]) -> None:
-        state: list[Any] = [address, client, wsgi.STATE_IDLE]
-        self._states[id(state)] = state
+    def _make_room(self, source: str) -> bool:
+        """End the connection that has been waited for the longest, if there is no room for another.
+
+        A source with too many loses one of its own; otherwise the source with the most does. So sockets that
+        trickle keep nobody out: whoever sends a whole request is not waited for any more. False: every
+        connection of this source is being worked for.
+        """
+        states = list(self._states.values())
+        own = [state for state in states if str(state[0][0]) == source]
+        if 0 < self._room.connections_per_source <= len(own):
+            return self._end_longest(own)
+        if len(states) < self._room.connections:
+            return True
+        (busiest, _), *_ = Counter(str(state[0][0]) for state in states).most_common(1)
+        return self._end_longest([state for state in states if str(state[0][0]) == busiest]) or (
+            self._end_longest(states)
+        )
+
+    def _end_longest(self, states: Sequence[list[Any]]) -> bool:
+        waiting = [state for state in states if state[3] is not None]
+        if not waiting:
+            return False
+        longest = min(waiting, key=lambda state: float(state[3]))
+        self._states.pop(id(longest), None)
+        longest[2] = wsgi.STATE_CLOSE
+        shut_down(longest[1], socket.SHUT_RDWR)
+        return True
+
+    def _serve(self, server: wsgi.Server, state: list[Any]) -> None:
+        address, client = state[:2]
         try:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
             client.settimeout(_SOCKET_TIMEOUT_S)

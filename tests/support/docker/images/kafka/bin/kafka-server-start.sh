@@ -1,0 +1,4 @@
+#!/bin/bash
+# shellcheck disable=SC2086 # options are words
+exec java ${KAFKA_HEAP_OPTS:--Xms1g -Xmx1g} -Dorg.apache.logging.log4j.level=INFO \
+    -cp '/opt/kafka/libs/*' kafka.Kafka "$@"
