@@ -255,7 +255,12 @@ class FakeServer(httpx.BaseTransport):
                 return httpx.Response(204)
             case "GET", ["wraps"]:
                 live = account.states[Stream.VAULT].live_wraps()
-                return cbor({"wraps": [account.wraps[wrap.wrapped.wrap] for wrap in live]})
+                bodies = [account.wraps.get(wrap.wrapped.wrap) for wrap in live]
+                return cbor({"wraps": [body for body in bodies if body is not None]})
+            case "GET", ["wraps", "retired"]:
+                every = account.states[Stream.VAULT].wraps.values()
+                retired = [wrap.wrapped.wrap for wrap in every if wrap.retired_at is not None]
+                return cbor({"wraps": [account.wraps[digest] for digest in retired]})
             case "GET", ["objects", digest]:
                 return self._object(account, digest, request.headers.get("Range"))
             case "POST", ["objects"]:

@@ -94,13 +94,16 @@ class Session:
         close_account(self.connection, password)
 
     @contextmanager
-    def unlock(self, user_key: UserKey, *, confirming: bool = False) -> Iterator[Vault]:
+    def unlock(
+        self, user_key: UserKey, *, confirming: bool = False, repairing: bool = False
+    ) -> Iterator[Vault]:
         """Unlock the vault for a block; its end wipes all keys, the given user key too (best effort).
 
         Args:
             user_key: the account's user key; it is wiped.
             confirming: go on although a revoked device has said something since, in order to finish its
                 revocation, which confirms what was said.
+            repairing: go on although the newest data key does not open; see `solekey.rotation.repair`.
 
         Raises:
             WrongUserKeyError: a valid phrase, but not this account's, or one that was replaced.
@@ -112,7 +115,7 @@ class Session:
             self.streams.sync()
             unlocked_key = UnlockedUserKey(user_key, self.account)
             with Keyring(unlocked_key, self.connection, self.streams) as keyring:
-                keyring.load()
+                keyring.load(repairing=repairing)
                 vault = Vault(UnlockedAccount.build(self.connection, self.streams, self.author, keyring))
                 if self.streams.devices.trusted.get(self.devices.own_id):
                     vault.unlocked.index.catch_up()

@@ -32,6 +32,7 @@ _HOMES: Final = {
     "get": "solekey.cli.items",
     "list": "solekey.cli.items",
     "remove": "solekey.cli.items",
+    "restore": "solekey.cli.restore",
     "devices": "solekey.cli.devices",
     "sessions": "solekey.cli.sessions",
     "factors": "solekey.cli.factors",

@@ -164,13 +164,15 @@ def remove(state: Cli, name: str, user_key: str | None) -> None:
 
 
 @contextmanager
-def unlocked(state: Cli, user_key: str | None, *, confirming: bool = False) -> "Iterator[Vault]":
+def unlocked(
+    state: Cli, user_key: str | None, *, confirming: bool = False, repairing: bool = False
+) -> "Iterator[Vault]":
     """Open the session and unlock the vault."""
     state.verify_logged_in()
     with (
         ask_user_key(user_key) as key,
         state.open_session() as session,
-        session.unlock(key, confirming=confirming) as vault,
+        session.unlock(key, confirming=confirming, repairing=repairing) as vault,
     ):
         yield vault
 

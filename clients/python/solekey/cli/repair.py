@@ -19,7 +19,7 @@ def repair(state: Cli, user_key: str | None, old_user_key: str | None) -> None:
 
     Needs the words in force and those of an earlier recovery kit. Nothing is deleted.
     """
-    with unlocked(state, user_key, confirming=True) as vault:
+    with unlocked(state, user_key, repairing=True) as vault:
         from solekey.rotation.repair import find_missing_epochs, repair_wraps
 
         missing = find_missing_epochs(vault.unlocked)

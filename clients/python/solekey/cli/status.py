@@ -49,7 +49,7 @@ def find_first_account_key(session: "Session") -> str | None:
 
 
 def describe_pins(session: "Session") -> dict[str, object]:
-    """Describe what an auditor pins of this account (audit.md §2): its first key, and the heads verified here."""
+    """Describe what an auditor pins of this account (audit.md §2): first key and verified heads."""
     from solekey_protocol.events import Stream
     from solekey_protocol.events.fields import encode_body
 

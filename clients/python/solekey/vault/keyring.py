@@ -65,6 +65,7 @@ class Keyring:
         self._connection = connection
         self._streams = streams
         self._keys: dict[int, DataKey] = {}
+        self._retired: dict[int, DataKey] = {}
         self._damaged: dict[int, TamperedWrapError] = {}
 
     def __enter__(self) -> Self:
@@ -77,9 +78,9 @@ class Keyring:
 
     def wipe(self) -> None:
         """Wipe all keys (best effort)."""
-        for data_key in self._keys.values():
+        for data_key in (*self._keys.values(), *self._retired.values()):
             data_key.wipe()
-        self._keys = {}
+        self._keys, self._retired = {}, {}
         self.user_key.wipe()
 
     def replace_user_key(self, user_key: UnlockedUserKey) -> None:
@@ -103,6 +104,22 @@ class Keyring:
         except KeyError as error:
             raise EpochKeyMissingError(f"there is no key for epoch {epoch}") from error
 
+    def any_data_key(self, epoch: int) -> DataKey:
+        """The data key of an epoch, also of one whose wrap was retired within the grace time.
+
+        Raises:
+            EpochKeyMissingError: no wrap of it under this user key is left.
+            TamperedWrapError: the wrap does not open.
+        """
+        if epoch not in self._keys and epoch not in self._retired:
+            stored = fetch_wraps(self._connection, retired=True)
+            for record in self._streams.vault.wraps.values():
+                wrapped = record.wrapped
+                ours = (wrapped.epoch, wrapped.key_id) == (epoch, self.user_key.key_id)
+                if ours and wrapped.wrap in stored:
+                    self._retired[epoch] = self.open_wrap(record, stored)
+        return self._retired[epoch] if epoch in self._retired else self.data_key(epoch)
+
     def opens(self, epoch: int) -> bool:
         """Whether the data key of an epoch could be opened."""
         return epoch in self._keys
@@ -115,8 +132,11 @@ class Keyring:
             signers[Signer.COMMIT] = data_key.derive_commit_key(self._connection.profile.account)
         return signers
 
-    def load(self) -> None:
-        """Open every live wrap of this user key. A damaged one of an old epoch harms that epoch's items only.
+    def load(self, *, repairing: bool = False) -> None:
+        """Open every live wrap of this user key. A damaged one harms its own epoch's items only.
+
+        Args:
+            repairing: go on without the newest epoch's key.
 
         Raises:
             WrongUserKeyError: see `UnlockedUserKey.verify_current`.
@@ -132,9 +152,10 @@ class Keyring:
                 self._keys[epoch] = self.open_wrap(live, stored)
                 self._damaged.pop(epoch, None)
             except TamperedWrapError as error:
-                if epoch == self._streams.vault.epoch:
-                    raise
                 self._damaged[epoch] = error
+        newest = self._damaged.get(self._streams.vault.epoch)
+        if newest is not None and not repairing:
+            raise newest
 
     def open_wrap(self, live: WrapRecord, stored: dict[Digest, bytes]) -> DataKey:
         """Open one live wrap of the user key in use. Raises TamperedWrapError."""

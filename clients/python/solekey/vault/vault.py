@@ -250,6 +250,7 @@ class Vault:
         *,
         type: str | None = None,  # noqa: A002  # the field's name
         tags: Sequence[str] = (),
+        attributes: Mapping[str, str] | None = None,
         progress: Progress = ignore_progress,
     ) -> Stored:
         """Put what a source gives until it ends, of any size, in constant memory. It cannot be resumed.
@@ -259,6 +260,7 @@ class Vault:
             source: the `read` of a binary file such as standard input.
             type: what the content is.
             tags: the item's tags.
+            attributes: the item's attributes.
             progress: is told how far it has come; the total is 0 until the source has ended.
 
         Raises:
@@ -266,7 +268,7 @@ class Vault:
         """
         kind = type or "application/octet-stream"
         head = read_head(source, SPOOL_FROM_BYTES)
-        draft = self._draft(name, head, kind, tuple(tags), {})
+        draft = self._draft(name, head, kind, tuple(tags), attributes or {})
         if len(head) < SPOOL_FROM_BYTES:
             return self._commit([draft], progress=progress)[0]
         spool = make_intake(self.unlocked)
