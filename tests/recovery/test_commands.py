@@ -18,6 +18,10 @@ from solekey_protocol.events import Stream
 WRONG_KEY, USAGE, MISBEHAVED, FAILED = 5, 2, 6, 1
 
 
+def pipe(text: str) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(text.encode()))
+
+
 @pytest.fixture
 def files(home, tmp_path, monkeypatch):
     """The home world, with its words in a file; commands run in an empty folder."""
@@ -202,7 +206,7 @@ def test_split_refuses_another_key(run_cli, files):
 
 def test_combine_reads_standard_input(run_cli, home, files, monkeypatch):
     rows = json.loads(split(run_cli, "--json"))["shares"]
-    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{rows[0]['words']}\n\n{rows[2]['words']}\n"))
+    monkeypatch.setattr(sys, "stdin", pipe(f"{rows[0]['words']}\n\n{rows[2]['words']}\n"))
     code, out, _ = run_cli("nobody", "recovery", "combine", "--json")
     assert (code, json.loads(out)["user_key"]) == (0, home.phrase)
 
@@ -217,7 +221,7 @@ def test_combine_reads_standard_input(run_cli, home, files, monkeypatch):
 )
 def test_combine_names_what_was_mistyped(run_cli, files, monkeypatch, change, error):
     words = json.loads(split(run_cli, "--json"))["shares"][0]["words"].split()
-    monkeypatch.setattr(sys, "stdin", io.StringIO(" ".join(change(words))))
+    monkeypatch.setattr(sys, "stdin", pipe(" ".join(change(words))))
     code, out, said = run_cli("nobody", "recovery", "combine", "--json")
     refusal = json.loads(said)["error"]
     assert (code, out, refusal["code"]) == (WRONG_KEY, "", error)

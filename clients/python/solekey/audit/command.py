@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from solekey.cli.printing import emit_json, say
+from solekey.cli.printing import emit_json, say, warn
 
 if TYPE_CHECKING:
     from solekey.audit.report import Report
+    from solekey.audit.sources import LogError
     from solekey.audit.verify import Pin
     from solekey_protocol.ids import AccountId
 
 MAX_PINS_BYTES = 16 * 1024 * 1024
 TAMPERED_EXIT = 6  # as for every server that misbehaved
+CANNOT_TELL_EXIT = 2
 
 
 @click.group()
@@ -50,10 +52,20 @@ def export(source: str, target: Path, as_json: bool) -> None:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
 def verify(source: str, pins: Path | None, as_json: bool) -> None:
-    """Verify the log of SOURCE; exit 0 when it is clean, 6 when somebody cheated."""
+    """Verify the log of SOURCE.
+
+    Exit 0 when it is clean, 6 when somebody cheated, 2 when it cannot be told: no event, or not readable.
+    """
+    from solekey.audit.sources import LogError
     from solekey.audit.verify import verify_log
 
-    report = verify_log(_progress(source, as_json), read_pins(pins) if pins else None)
+    pinned = read_pins(pins) if pins else None
+    try:
+        report = verify_log(_progress(source, as_json), pinned)
+        _verify_not_empty(report, source)
+    except LogError as error:
+        _print_no_verdict(error, as_json=as_json)
+        sys.exit(CANNOT_TELL_EXIT)
     if as_json:
         emit_json(report.summary())
     else:
@@ -71,14 +83,17 @@ def read_pins(path: Path) -> "dict[AccountId, Pin]":
         LogError: not a JSON object of this shape.
     """
     from solekey.audit.sources import LogError
+    from solekey.errors import NotTextError
+    from solekey.files.text import decode_text
     from solekey_protocol.encoding import parse_lenient_json
     from solekey_protocol.errors import MalformedError
     from solekey_protocol.ids import AccountId
 
     try:
-        document: Any = parse_lenient_json(path.read_bytes(), max_bytes=MAX_PINS_BYTES)
+        pins = decode_text(path.read_bytes(), str(path)).encode()
+        document: Any = parse_lenient_json(pins, max_bytes=MAX_PINS_BYTES)
         return {AccountId(account): _parse_pin(pin) for account, pin in document.items()}
-    except (OSError, AttributeError, KeyError, TypeError, ValueError, MalformedError) as error:
+    except (OSError, AttributeError, KeyError, TypeError, ValueError, MalformedError, NotTextError) as error:
         raise LogError(f"{path}: no file of pins: {error}") from error
 
 
@@ -108,6 +123,24 @@ def _progress(source: str, quiet: bool) -> Iterable[bytes]:
 
     records = read_log(source)
     return records if quiet or not sys.stderr.isatty() else track(records, "reading the log", transient=True)
+
+
+def _verify_not_empty(report: "Report", source: str) -> None:
+    from solekey.audit.sources import LogError
+
+    if not report.records:
+        raise LogError(f"{source} holds no event: no verdict can rest on that")
+
+
+def _print_no_verdict(error: "LogError", *, as_json: bool) -> None:
+    if as_json:
+        emit_json(
+            {"verdict": "cannot_tell", "code": error.code, "reason": str(error), "next": error.diagnostics()}
+        )
+        return
+    warn("{} [{}]", error, error.code)
+    warn("{}", error.diagnostics())
+    say("verdict: cannot tell")
 
 
 def _print(report: "Report") -> None:

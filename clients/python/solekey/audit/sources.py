@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from solekey.errors import SolekeyError
+from solekey.files.text import find_mark
 from solekey.files.whole_file import WholeFile
 from solekey_protocol.events.body import Stream
 from solekey_protocol.limits import MAX_EVENT_BYTES
@@ -31,6 +32,16 @@ class LogError(SolekeyError):
     def diagnostics(self) -> str:
         """Tell the user what to do next."""
         return "Name an exported log (events.jsonl), embedded:///path/bus.db, or kafka://host:port."
+
+
+class LogConvertedError(LogError):
+    """A log that an editor or a transfer has changed throughout. Nobody has cheated by that."""
+
+    code = "log_converted"
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return "Export the log again, and copy it as a binary file; an editor must not save it."
 
 
 def read_log(source: str) -> Iterator[bytes]:
@@ -65,6 +76,7 @@ def _read_file(path: Path) -> Iterator[bytes]:
     try:
         with path.open("rb") as lines:
             for number, line in enumerate(lines, start=1):
+                _verify_unconverted(path, number, line)
                 if not line.endswith(b"\n"):
                     raise LogError(f"{path}: line {number} is cut off; export the log again")
                 if len(line) > MAX_EVENT_BYTES + 1:
@@ -72,6 +84,19 @@ def _read_file(path: Path) -> Iterator[bytes]:
                 yield line[:-1]
     except OSError as error:
         raise LogError(f"{path}: {error.strerror}") from error
+
+
+def _verify_unconverted(path: Path, number: int, line: bytes) -> None:
+    """Verify that no editor has saved the file: canonical JSON has no mark, no CR, and no empty line."""
+    what = None
+    if number == 1 and (mark := find_mark(line)):
+        what = f"begins with the byte order mark of {mark.removesuffix('-sig').upper()}"
+    elif line.endswith(b"\r\n") or line.count(b"\r"):
+        what = f"has other line ends than LF (line {number})"
+    elif not line.strip():
+        what = f"has an empty line ({number})"
+    if what is not None:
+        raise LogConvertedError(f"{path} {what}: it was converted; that is no sign of tampering")
 
 
 def _read_embedded(path: Path) -> Iterator[bytes]:

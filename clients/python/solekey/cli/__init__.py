@@ -20,6 +20,7 @@ import click
 
 from solekey.cli.hardening import forbid_core_dumps
 from solekey.cli.printing import show_usage_error, warn
+from solekey.cli.standard_streams import finish_streams, prepare_streams
 from solekey.cli.state import Cli, state_options
 
 _INTERRUPTED: Final = "Interrupted; what was acknowledged is kept. Run the command again to go on."
@@ -108,4 +109,5 @@ def run(arguments: list[str] | None = None) -> int:
 def main() -> NoReturn:
     """Run as a program."""
     forbid_core_dumps()
-    sys.exit(run())
+    prepare_streams()
+    sys.exit(finish_streams(run()))

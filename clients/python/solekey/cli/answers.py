@@ -14,6 +14,7 @@ from click.core import ParameterSource
 from solekey.cli.printing import prompt, prompt_with_default, usage_error, warn
 from solekey.cli.state import Cli
 from solekey.cli.stored_key import read_stored_key
+from solekey.cli.text_input import read_secret_file, read_secret_line
 
 if TYPE_CHECKING:
     from solekey.crypto import UserKey
@@ -25,6 +26,7 @@ PIN_ENV: Final = "SOLEKEY_PIN"
 PROMPT: Final = "prompt:"
 _USERNAME: Final = re.compile(r"[a-z0-9._@+-]{3,64}", re.ASCII)
 _USERNAME_SHAPE: Final = "A user name has 3 to 64 of the characters a-z 0-9 . _ @ + -"
+_PHRASES: Final = frozenset({"user_key", "new_user_key"})
 
 
 def secret_option(flag: str, env: str, help_: str) -> Callable[[F], F]:
@@ -141,9 +143,15 @@ def ask_user_key(value: str | None, *, remembered: bool = True) -> "UserKey":
         return open_provider(str(spec), account=stored.account, ask=ask_person).load()
     phrase = ask(value, "User key (24 words)", "--user-key")
 
-    from solekey.crypto import UserKey
+    return parse_typed_phrase(phrase)
 
-    return UserKey.from_phrase(phrase)
+
+def parse_typed_phrase(phrase: str) -> "UserKey":
+    """Parse the 24 words as people type and paste them. Raises PhraseError."""
+    from solekey.crypto import UserKey
+    from solekey.crypto.typed_words import list_typed_words
+
+    return UserKey.from_phrase(" ".join(list_typed_words(phrase)))
 
 
 def ask_person(question: str) -> str:
@@ -178,14 +186,9 @@ def read_secret(context: click.Context, parameter: click.Parameter, value: str |
         return value
     if context.get_parameter_source(parameter.name) is not ParameterSource.COMMANDLINE:
         return value
+    words = parameter.name in _PHRASES
     if value == "-":
-        line = sys.stdin.buffer.readline().decode()
-        if not line:
-            raise usage_error("{} -: there is no line on standard input", parameter.opts[0])
-        return line.rstrip("\r\n")
+        return read_secret_line(parameter.opts[0], words=words)
     if value.startswith("@"):
-        try:
-            return Path(value[1:]).read_text(encoding="utf-8").rstrip("\r\n")
-        except OSError as error:
-            raise usage_error("{} {}: {}", parameter.opts[0], value, error.strerror) from error
+        return read_secret_file(parameter.opts[0], Path(value[1:]), words=words)
     return value

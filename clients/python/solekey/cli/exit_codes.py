@@ -1,5 +1,6 @@
 """What a failure ends in: words for a person, a document for a script, and an exit code for both."""
 
+import errno
 import os
 from typing import Final
 
@@ -35,12 +36,16 @@ EXIT_CODES: Final[tuple[tuple[int, tuple[type[Exception], ...]], ...]] = (
 
 def report_error(state: Cli, error: Exception) -> int:
     """Report an error on stderr and return the exit code. Raises what is no error of ours: a bug."""
+    if isinstance(error, OSError) and is_full_disk(error):
+        error = errors.DiskFullError(str(error))
+    elif isinstance(error, OSError) and error.errno == errno.EBADF:
+        error = errors.ClosedStreamError("standard input or output is closed")
+    elif isinstance(error, UnicodeError):  # whose message would quote the text
+        error = errors.NotTextError("what was given is not UTF-8 text")
     fitting = [exit_code for exit_code, kinds in EXIT_CODES if isinstance(error, kinds)]
     if not fitting:
         raise error
     exit_code = fitting[0]
-    if isinstance(error, OSError) and is_full_disk(error):
-        error = errors.DiskFullError(str(error))
     code = getattr(error, "code", "failed")
     advice = error.diagnostics() if isinstance(error, errors.SolekeyError) else ""
     if isinstance(error, errors.WrongUserKeyError) and state.user_key_source:

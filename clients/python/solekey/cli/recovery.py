@@ -263,16 +263,17 @@ def _write_share(folder: Path, share: "Share", record: "ShareRecord", *, letter:
 
 def _collect_shares(files: tuple[Path, ...]) -> "tuple[list[Share], list[ShareRecord]]":
     if files:
-        from solekey.recovery.documents import read_share
+        from solekey.recovery.documents import read_shares
 
-        found = [read_share(path) for path in files]
+        found = [each for path in files for each in read_shares(path)]
         return [share for share, _ in found], [record for _, record in found if record]
     if sys.stdin.isatty():
         return _ask_shares(), []
 
-    from solekey.recovery.shares import parse_share
+    from solekey.cli.text_input import read_standard_input
+    from solekey.recovery.shares import parse_shares
 
-    return [parse_share(line) for line in sys.stdin if line.strip()], []
+    return parse_shares(read_standard_input()), []
 
 
 def _ask_shares() -> "list[Share]":

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from solekey.cli.answers import new_user_key_options, secret_option, user_key_option
+from solekey.cli.answers import new_user_key_options, parse_typed_phrase, secret_option, user_key_option
 from solekey.cli.items import unlocked
 from solekey.cli.left_out import describe_leftovers, end_partial, tell_leftovers
 from solekey.cli.new_user_key import KitChoice, keep_kit, kit_options, prepare_user_key
@@ -99,11 +99,10 @@ def resume(state: Cli, user_key: str | None, new_user_key: str | None) -> None:
         unlocked(state, user_key, confirming=True) as vault,
         state.progress("rotate", in_bytes=False) as progress,
     ):
-        from solekey.crypto import UserKey
         from solekey.rotation.leftovers import find_leftovers
         from solekey.rotation.rotation import resume_rotation
 
-        key = UserKey.from_phrase(new_user_key) if new_user_key else None
+        key = parse_typed_phrase(new_user_key) if new_user_key else None
         with stored_key_follows(state, vault, key) as stored:
             rotation = resume_rotation(vault, key, progress=progress)
         left = find_leftovers(vault.unlocked)
@@ -179,8 +178,6 @@ def rotation_policy(state: Cli, user_key_days: int, data_key_days: int, user_key
 
 def choose_new_user_key(state: Cli, vault: "Vault", given: str | None, choice: KitChoice) -> "UserKey":
     """Take the words that were given, or make a user key and have its kit saved before it is in force."""
-    from solekey.crypto import UserKey
-
     if given is not None:
-        return keep_kit(state, vault.unlocked, UserKey.from_phrase(given), choice)
+        return keep_kit(state, vault.unlocked, parse_typed_phrase(given), choice)
     return prepare_user_key(state, vault.unlocked, choice)

@@ -15,6 +15,7 @@ import click
 from solekey.cli.answers import ask, read_secret
 from solekey.cli.printing import usage_error, warn
 from solekey.cli.state import Cli
+from solekey.cli.totp_secret import parse_totp_secret
 
 if TYPE_CHECKING:
     from solekey.account.session import Session
@@ -228,4 +229,6 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
         return
     if parameter.name != "passkey":
         value = read_secret(context, parameter, value)
+    if parameter.name == "totp_secret":
+        value = parse_totp_secret(value)
     setattr(context.ensure_object(Cli).second_factor, parameter.name, value)

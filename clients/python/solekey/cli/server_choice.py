@@ -154,9 +154,11 @@ def _ask_yes_no(question: str) -> bool:
 
 def _keep_for_now(pem: bytes) -> Path:
     """Keep a certificate in a file until the command ends; the profile takes its own copy."""
+    from solekey.files.whole_file import write_whole
+
     folder = click.get_current_context().with_resource(TemporaryDirectory(prefix="solekey-"))
     path = Path(folder) / "ca.pem"
-    path.write_bytes(pem)
+    write_whole(path, pem)
     return path
 
 

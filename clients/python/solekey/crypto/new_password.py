@@ -8,20 +8,24 @@ import re
 import unicodedata
 from typing import Final
 
-from solekey.errors import WeakPasswordError
+from solekey.errors import PasswordUntypeableError, WeakPasswordError
 
 MIN_PASSWORD_CHARS: Final = 8
 CONTEXT_WORDS: Final = ("solekey", "password", "passphrase", "passwort", "kennwort", "motdepasse")
 """Words that do not count, beside the user name and its parts."""
 _MIN_PART_CHARS: Final = 3
+_UNTYPED: Final = frozenset({"Cc", "Cf", "Cn", "Co", "Zl", "Zp"})
+_JOINERS: Final = frozenset("\u200c\u200d")  # typed on keyboards of Persian and of Indian languages
 
 
 def verify_new_password(password: str, username: str) -> str:
     """Verify that a new password is long enough without what everybody would try, and return it.
 
     Raises:
+        PasswordUntypeableError: line ends, control or invisible characters, or blanks alone.
         WeakPasswordError: fewer than 8 characters are left.
     """
+    _verify_typeable(password)
     rest = _fold(password)
     for word in sorted((*CONTEXT_WORDS, *_list_parts(username)), key=len, reverse=True):
         rest = rest.replace(word, "")
@@ -31,6 +35,17 @@ def verify_new_password(password: str, username: str) -> str:
             "not counting the user name and words such as 'password'"
         )
     return password
+
+
+def _verify_typeable(password: str) -> None:
+    if password and not password.strip():
+        raise PasswordUntypeableError("the password is made of blanks alone")
+    for position, character in enumerate(password, start=1):
+        if unicodedata.category(character) in _UNTYPED and character not in _JOINERS:
+            raise PasswordUntypeableError(
+                f"character {position} of the password is U+{ord(character):04X}, "
+                f"{unicodedata.name(character, 'a control character').lower()}: it cannot be typed everywhere"
+            )
 
 
 def _list_parts(username: str) -> list[str]:

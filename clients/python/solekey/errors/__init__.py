@@ -7,6 +7,7 @@
     │   ├── WipedSecretError         secret_wiped          used after its `with` block ended
     │   ├── EmptyPasswordError       password_empty
     │   ├── PasswordTextError        password_not_text     no Unicode text
+    │   ├── PasswordUntypeableError  password_untypeable   a new one that can be typed nowhere
     │   ├── WeakPasswordError        password_weak         a new one that is too short
     │   ├── PhraseError                                    a recovery phrase that is not one
     │   │   ├── PhraseLengthError    phrase_wrong_length   not 24 words
@@ -64,6 +65,8 @@
     │   ├── TargetError              target_unusable       a folder, not writable, not a file
     │   ├── DiskFullError            disk_full
     │   └── TransferBusyError        transfer_running      another program transfers the same file
+    ├── NotTextError                 text_undecodable      bytes that are no UTF-8 text
+    ├── ClosedStreamError            stream_closed         no standard input or output
     ├── RecoveryError                recovery_failed       kits and shares
     │   ├── KitExistsError           kit_exists            a file is there already
     │   ├── KitUnreadableError       kit_unreadable        not a kit, or damaged
@@ -114,6 +117,7 @@
     │   ├── NewUserKeyNeededError    new_user_key_needed   an open change goes to another user key
     │   └── ReadBackError            wrap_read_back        what was stored is not what was sent
     ├── LogError                     log_unreadable        an event log to audit; `solekey.audit.sources`
+    │   └── LogConvertedError        log_converted         saved by an editor
     └── ServerRefusedError           (the server's code)   see `solekey.errors.refusals`
 
 Spec: conventions.md §6.
@@ -209,6 +213,7 @@ from solekey.errors.secrets import (
     KdfExcessiveError,
     KdfRefusedError,
     PasswordTextError,
+    PasswordUntypeableError,
     PhraseChecksumError,
     PhraseError,
     PhraseLengthError,
@@ -233,7 +238,9 @@ from solekey.errors.server import (
     UnreachableError,
 )
 from solekey.errors.transfers import (
+    ClosedStreamError,
     DiskFullError,
+    NotTextError,
     SourceError,
     TargetError,
     TransferBusyError,
@@ -260,6 +267,7 @@ __all__ = [
     "ApproverNotTrustedError",
     "BadAnswerError",
     "ChangeListError",
+    "ClosedStreamError",
     "ContentSizeError",
     "ContentionError",
     "DeviceCodeError",
@@ -301,6 +309,7 @@ __all__ = [
     "NewUserKeyNeededError",
     "NobodyToAskError",
     "NotLoggedInError",
+    "NotTextError",
     "OpenError",
     "OpenStage",
     "OsKeyringError",
@@ -313,6 +322,7 @@ __all__ = [
     "PasskeyUnavailableError",
     "PassphraseRefusedError",
     "PasswordTextError",
+    "PasswordUntypeableError",
     "PhraseChecksumError",
     "PhraseError",
     "PhraseLengthError",

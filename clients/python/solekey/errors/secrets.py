@@ -37,6 +37,13 @@ class PasswordTextError(SecretError):
     ADVICE = "Set your terminal to UTF-8 and enter the password again."
 
 
+class PasswordUntypeableError(SecretError):
+    """A new password with characters that no keyboard types, or that nobody sees."""
+
+    code = "password_untypeable"
+    ADVICE = "Choose a password of letters, digits, punctuation and spaces, which you can type anywhere."
+
+
 class PhraseError(SecretError):
     """Words that are not a recovery phrase."""
 

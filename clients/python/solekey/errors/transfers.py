@@ -38,3 +38,17 @@ class TransferBusyError(TransferError):
 
     code = "transfer_running"
     ADVICE = "Wait until the other program is through, or end it, then run the same command again."
+
+
+class NotTextError(SolekeyError):
+    """What should be text is of another encoding than UTF-8, or no text at all."""
+
+    code = "text_undecodable"
+    ADVICE = "Save it as UTF-8 (UTF-16 with a byte order mark will do), or set the terminal to UTF-8."
+
+
+class ClosedStreamError(SolekeyError):
+    """Standard input or output was closed by whoever started the command."""
+
+    code = "stream_closed"
+    ADVICE = "Run it with standard input and output open; </dev/null or >/dev/null will do."

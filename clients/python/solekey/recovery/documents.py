@@ -11,7 +11,9 @@ from typing import Any, Final
 
 from solekey.crypto import UserKey
 from solekey.crypto.phrase import PHRASE_WORDS, list_words
-from solekey.errors import KitExistsError, KitUnreadableError, OutputExistsError, PhraseError
+from solekey.crypto.typed_words import list_typed_words
+from solekey.errors import KitExistsError, KitUnreadableError, NotTextError, OutputExistsError, PhraseError
+from solekey.files.text import decode_text
 from solekey.files.whole_file import write_whole
 from solekey.recovery.kit import RecoveryKit, SavedKit
 from solekey.recovery.paper import Paper
@@ -22,7 +24,7 @@ from solekey.recovery.record import (
     parse_kit_record,
     parse_share_record,
 )
-from solekey.recovery.shares import SHARE_LIST, SHARE_WORDS, Share, parse_share
+from solekey.recovery.shares import SHARE_LIST, SHARE_WORDS, Share, parse_share, parse_shares
 
 MAX_FILE_BYTES: Final = 1024 * 1024
 MAX_PAGES: Final = 4
@@ -56,7 +58,7 @@ def read_kit(path: Path) -> SavedKit:
     if words is None:
         return SavedKit(kit, None)
     try:
-        return SavedKit(kit, kit.verify_words(UserKey.from_phrase(words)))
+        return SavedKit(kit, kit.verify_words(UserKey.from_phrase(" ".join(list_typed_words(words)))))
     except PhraseError as error:
         raise KitUnreadableError(f"the words in {path} are damaged: {error}") from error
 
@@ -86,6 +88,16 @@ def read_share(path: Path) -> tuple[Share, ShareRecord | None]:
     return share, record
 
 
+def read_shares(path: Path) -> list[tuple[Share, ShareRecord | None]]:
+    """Read the share of a PDF, or all shares of a text file. Raises as `read_share`."""
+    text = read_text(path)
+    if SHARE_MARK in "".join(text.split()):
+        return [read_share(path)]
+    if not (shares := parse_shares(text)):
+        raise KitUnreadableError(f"{path} holds no share")
+    return [(share, None) for share in shares]
+
+
 def write_new(path: Path, data: bytes) -> Path:
     """Write a whole new private file: it is there completely or not at all, and replaces nothing.
 
@@ -107,9 +119,9 @@ def read_text(path: Path) -> str:
         raise KitUnreadableError(f"{path} is larger than {MAX_FILE_BYTES} bytes")
     if not data.startswith(_PDF_MAGIC):
         try:
-            return data.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise KitUnreadableError(f"{path} is neither a PDF nor text") from error
+            return decode_text(data, str(path))
+        except NotTextError as error:
+            raise KitUnreadableError(f"{path} is neither a PDF nor UTF-8 text") from error
     return _extract_text(path, data)
 
 
@@ -155,5 +167,5 @@ def _without_log() -> Iterator[None]:
 
 def _find_line(text: str, count: int) -> str | None:
     """Find the one line of so many words, as a scanner gives it back."""
-    found = [line for line in text.splitlines() if len(line.split()) == count]
+    found = [line for line in text.splitlines() if len(list_typed_words(line)) == count]
     return found[0] if len(found) == 1 else None

@@ -4,6 +4,7 @@ Spec: recovery.md §4.
 """
 
 from solekey.crypto import Confidential, UserKey
+from solekey.crypto.typed_words import list_typed_words
 from solekey.errors import PhraseChecksumError, PhraseLengthError, UnknownWordError, WordsDifferError
 
 
@@ -25,7 +26,7 @@ class Reentry(Confidential):
         Raises:
             UnknownWordError, PhraseLengthError, WordsDifferError: the right words before the mistake stay.
         """
-        words = [*self._expected[: self._entered], *piece.lower().split()]
+        words = [*self._expected[: self._entered], *list_typed_words(piece)]
         wrong = [
             place
             for place, word in enumerate(words, start=1)

@@ -8,7 +8,10 @@ Spec: recovery.md §5.
 """
 
 import difflib
+import json
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +21,7 @@ from shamir_mnemonic.shamir import ShareGroup
 from shamir_mnemonic.wordlist import WORD_INDEX_MAP, WORDLIST
 
 from solekey.crypto import Confidential, RandomSource, UserKey
+from solekey.crypto.typed_words import list_typed_words
 from solekey.errors import (
     ForeignShareError,
     ShareChecksumError,
@@ -38,6 +42,7 @@ MAX_ITERATION_EXPONENT: Final = 5
 
 _ITERATION_EXPONENT: Final = 1
 _SET_BITS: Final = 15
+_HEADING: Final = re.compile(r"\ufeff?Share \d+ of \d+;", re.ASCII)
 _MAX_SUGGESTIONS: Final = 3
 _MAX_SHOWN_LETTERS: Final = 40
 
@@ -80,14 +85,14 @@ def split_user_key(user_key: UserKey, *, threshold: int, shares: int, random: Ra
 
 
 def parse_share(text: str) -> Share:
-    """Parse the 33 words of a share, in any letter case and spacing.
+    """Parse the 33 words of a share, in any letter case and spacing, numbered or not.
 
     Raises:
         ShareWordError: a word that is not in the list: which, where, and what may be meant.
         ShareLengthError, ShareChecksumError
         ShareUnsupportedError: of several groups, or with a passphrase that costs too much.
     """
-    words = text.lower().split()
+    words = list_typed_words(text)
     for position, word in enumerate(words, start=1):
         if word not in WORD_INDEX_MAP:
             shown = word[:_MAX_SHOWN_LETTERS]
@@ -103,6 +108,26 @@ def parse_share(text: str) -> Share:
     if raw.iteration_exponent > MAX_ITERATION_EXPONENT:
         raise ShareUnsupportedError(f"an iteration exponent of {raw.iteration_exponent}")
     return _wrap(raw)
+
+
+def parse_shares(text: str) -> list[Share]:
+    """Parse what holds any number of shares: as `solekey recovery split` prints them, or their words alone.
+
+    Raises:
+        As `parse_share`.
+    """
+    with suppress(ValueError, TypeError, KeyError, RecursionError):
+        return [parse_share(each["words"]) for each in json.loads(text)["shares"]]
+    shares: list[Share] = []
+    words: list[str] = []
+    for line in text.splitlines():
+        if _HEADING.match(line):
+            continue
+        words += list_typed_words(line)
+        if len(words) >= SHARE_WORDS or (words and not line.strip()):
+            shares.append(parse_share(" ".join(words)))
+            words = []
+    return [*shares, parse_share(" ".join(words))] if words else shares
 
 
 def verify_same_set(share: Share, others: Sequence[Share]) -> Share:

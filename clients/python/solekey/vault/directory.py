@@ -9,6 +9,7 @@ from solekey.crypto import Confidential, EnvelopeReader, ItemContext, ItemMetada
 from solekey.errors import ItemMissingError, ItemNameError, ItemNameUncertainError, LostObjectError
 from solekey.vault.item_index import ItemIndex
 from solekey.vault.keyring import Keyring
+from solekey.vault.names import fold_name
 from solekey.vault.objects import ObjectStore
 from solekey.vault.sealed_sources import RangedSource, doubting_format
 from solekey.vault.unreadable import UNREADABLE, UnreadableItem, UnreadableItems
@@ -100,7 +101,8 @@ class Directory:
         if change is not None:
             return self._open_one(change)
         listing = self.list()
-        found = [info for info in listing if info.name == name_or_id]
+        folded = fold_name(name_or_id)
+        found = [info for info in listing if fold_name(info.name) == folded]
         if not found:
             raise _deny(name_or_id, listing.unreadable)
         if len(found) > 1:
@@ -114,7 +116,8 @@ class Directory:
 
     def is_taken(self, name: str) -> bool:
         """Tell whether an item that can be read has this name."""
-        return any(info.name == name for info in self.list())
+        folded = fold_name(name)
+        return any(fold_name(info.name) == folded for info in self.list())
 
     def remember(self, item: ItemId, version: int, metadata: ItemMetadata) -> None:
         """Keep what is known of a version that this device has made or opened itself."""

@@ -14,7 +14,7 @@ from typing import Final
 
 from solekey.account.devices import Devices
 from solekey.crypto import Confidential, ContentSource, ItemMetadata
-from solekey.errors import ItemChangedError, LostObjectError
+from solekey.errors import ItemChangedError, LostObjectError, MetadataError
 from solekey.progress import Progress, ignore_progress
 from solekey.vault.commits import MAX_DRAFTS, Outcome
 from solekey.vault.directory import ItemInfo, Listing
@@ -24,6 +24,7 @@ from solekey.vault.drafts import Put, Remove, StreamContent
 from solekey.vault.intake import make_intake, put_back, read_head, take_in
 from solekey.vault.item_file import BUFFER_BYTES, ItemFile, ItemRanges
 from solekey.vault.item_version import ItemVersion
+from solekey.vault.names import fold_name
 from solekey.vault.source_file import SourceFile
 from solekey.vault.spool import Spool, clean_uploads, derive_fingerprint
 from solekey.vault.unlocked import UnlockedAccount
@@ -192,7 +193,13 @@ class Vault:
         return self._commit([self._draft(name, data, kind, tuple(tags), attributes or {})])[0]
 
     def put_many(self, contents: Mapping[str, bytes]) -> tuple[Stored, ...]:
-        """Put many small items at once: few requests, one commit for each few thousand."""
+        """Put many small items at once: few requests, one commit for each few thousand.
+
+        Raises:
+            MetadataError: a name outside the limits, or two that are the same in NFC.
+        """
+        if len({fold_name(name) for name in contents}) != len(contents):
+            raise MetadataError("two of the names are the same, spelt with other code points")
         drafts = [
             self._draft(name, content, "application/octet-stream", (), {})
             for name, content in contents.items()

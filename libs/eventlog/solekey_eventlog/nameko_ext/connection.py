@@ -32,6 +32,7 @@ class Connection(wsgi.HttpProtocol):  # type: ignore[misc]  # eventlet publishes
     """Reads the requests of one client."""
 
     linger = False
+    rfile: Any  # the socket's reader; while header lines are parsed, their bytes
     _header_deadline_s: float | None = None
 
     def handle_one_request(self) -> None:
