@@ -58,6 +58,11 @@ class UserKey:
         object.__setattr__(self, "signing", Key(f"account key {self.label}"))
 
 
+def derive_commit_key(epoch: int) -> Key:
+    """The commit key of an epoch, which whoever has its data key can sign with."""
+    return Key(f"commit key of epoch {epoch}")
+
+
 def derive_name_commitment(name: str, salt: str) -> Digest:
     """Spec: devices.md §4."""
     return Digest(
@@ -92,6 +97,7 @@ class Actor:
         account: Key | None = None,
         next_account: Key | None = None,
         device: Key | None = None,
+        commit: Key | None = None,
     ) -> SignedStatement:
         """Sign a statement that follows ``after``; another key may be given for each signer."""
         statement = Statement(self.account, after.seq + 1, after.digest, heads or {}, self.device, body)
@@ -99,6 +105,7 @@ class Actor:
             Signer.DEVICE: device or self.key,
             Signer.ACCOUNT: account or self.user_key.signing,
             Signer.NEXT_ACCOUNT: next_account or self.user_key.signing,
+            Signer.COMMIT: commit or derive_commit_key(getattr(body, "epoch", 1)),
         }
         message = statement.signing_bytes()
         return SignedStatement(statement, {signer: keys[signer].sign(message) for signer in body.SIGNERS})

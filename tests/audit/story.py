@@ -7,6 +7,7 @@ from protocol.keyring import (
     NEXT_USER,
     PHONE,
     USER,
+    commit_key,
     digest,
     founded,
     record,
@@ -48,9 +49,12 @@ class Story:
         return event
 
 
-def wrapped(epoch, version, key_id):
+def wrapped(epoch, version, key_id, rotation_id=None):
     suite = vault.WrapSuite.HKDF_SHA256_AES256GCM
-    return vault.KeyWrapped(SecretKind.DATA_KEY, epoch, version, key_id, suite, digest(f"{epoch}/{version}"))
+    wrap = digest(f"{epoch}/{version}")
+    return vault.KeyWrapped(
+        SecretKind.DATA_KEY, epoch, version, key_id, suite, wrap, commit_key(epoch).public, rotation_id
+    )
 
 
 def tell() -> list[Event]:
@@ -79,14 +83,14 @@ def tell() -> list[Event]:
             1,
         )
     )
-    story.say(wrapped(1, 2, NEXT_KEY_ID))
-    story.say(rotation.RotationVerified(ROTATION, 1, digest("wraps")))
+    story.say(wrapped(1, 2, NEXT_KEY_ID, ROTATION))
+    story.say(rotation.RotationVerified(ROTATION, 1, compute_digest(bytes.fromhex(digest("1/2")))))
     changed = devices.AccountKeyChanged(
         USER.public, NEXT_USER.public, NEXT_KEY_ID, ROTATION, (LAPTOP.certificate,)
     )
     story.say(changed, account=USER, next_account=NEXT_USER)
-    story.say(rotation.RotationCommitted(ROTATION))
-    story.say(vault.WrapRetired(SecretKind.DATA_KEY, 1, 1, digest("1/1")))
-    story.say(rotation.RotationCompleted(ROTATION))
+    story.say(rotation.RotationCommitted(ROTATION, ()), account=NEXT_USER)
+    story.say(vault.WrapRetired(SecretKind.DATA_KEY, 1, 1, digest("1/1")), account=NEXT_USER)
+    story.say(rotation.RotationCompleted(ROTATION), account=NEXT_USER)
     story.say(vault.ItemsCommitted(3, vault.CommitKind.SNAPSHOT, 1, digest("changes 3"), 4, 5120))
     return story.events

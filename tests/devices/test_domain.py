@@ -83,7 +83,14 @@ def test_the_streams_own_rules_hold():
     forged = PHONE.sign(PHONE.enrolled(), FOUNDED.head, device=LAPTOP.key)
     with pytest.raises(SignatureError):
         decide(FOUNDED, parse_command(forged, PHONE.name))
-    revocation = LAPTOP.sign(
-        devices.DeviceRevoked(LAPTOP.device, devices.RevocationReason.LOST), FOUNDED.head
-    )
-    assert decide(FOUNDED, parse_command(revocation, None)) == [revocation]
+    pending = follow(FOUNDED, PHONE.sign(PHONE.enrolled(), FOUNDED.head))
+    lost = devices.RevocationReason.LOST
+    itself = LAPTOP.sign(devices.DeviceRevoked(LAPTOP.device, lost), pending.head)
+    with pytest.raises(TransitionError):
+        decide(pending, parse_command(itself, None))
+    revoked = devices.DeviceRevoked(PHONE.device, lost)
+    locked = LAPTOP.sign(revoked, pending.head, account=LAPTOP.key)
+    with pytest.raises(SignatureError):
+        decide(pending, parse_command(locked, None))
+    revocation = LAPTOP.sign(revoked, pending.head)
+    assert decide(pending, parse_command(revocation, None)) == [revocation]

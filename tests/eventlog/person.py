@@ -49,6 +49,9 @@ class Person:
     def head(self, stream: Stream) -> Head:
         return self.events[stream][-1].head if self.events[stream] else EMPTY_HEAD
 
+    def commit_key(self, epoch: int) -> Key:
+        return Key(f"commit key of epoch {epoch}")
+
     def sign(
         self, body: Body, *, device: Key | None = None, heads: Mapping[Stream, Head] | None = None
     ) -> SignedStatement:
@@ -60,7 +63,8 @@ class Person:
         statement = Statement(
             self.account, after.seq + 1, after.digest, heads, device.certificate.device, body
         )
-        keys = {"device": device, "account": self.user_key}
+        commit_key = self.commit_key(getattr(body, "epoch", 1))
+        keys = {"device": device, "account": self.user_key, "commit": commit_key}
         message = statement.signing_bytes()
         return SignedStatement(statement, {s: keys[s.value].sign(message) for s in body.SIGNERS})
 
@@ -96,6 +100,8 @@ class Person:
             self.key_id,
             vault.WrapSuite.HKDF_SHA256_AES256GCM,
             compute_digest(f"wrap {version}".encode()),
+            self.commit_key(1).public,
+            None,
         )
 
     def policy(self, days: int = 90) -> rotation.PolicySet:

@@ -40,6 +40,11 @@ class Key:
         return SignatureHex(self._key.sign(message).hex())
 
 
+def commit_key(epoch: int) -> Key:
+    """The commit key of an epoch."""
+    return Key(f"commit key of epoch {epoch}")
+
+
 LAPTOP, PHONE, GHOST = Key("laptop"), Key("phone"), Key("ghost")
 USER, NEXT_USER, MALLORY = Key("user key"), Key("next user key"), Key("mallory")
 KEY_ID, NEXT_KEY_ID = KeyId("01" * 16), KeyId("02" * 16)
@@ -53,9 +58,10 @@ def say(
     heads: Mapping[Stream, Head] | None = None,
     **signers: Key,
 ) -> SignedStatement:
-    """Sign a statement that follows ``after`` with the keys of its signers."""
+    """Sign a statement that follows ``after``; who is not given signs with the right key."""
     statement = Statement(ACCOUNT, after.seq + 1, after.digest, heads or {}, device.device, body)
-    keys = {"device": device, **signers}
+    true = {"device": device, "account": USER, "commit": commit_key(getattr(body, "epoch", 1))}
+    keys = {**true, **signers}
     message = statement.signing_bytes()
     signatures = {signer: keys[signer.value].sign(message) for signer in body.SIGNERS}
     return SignedStatement(statement, signatures)

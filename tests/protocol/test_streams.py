@@ -13,6 +13,7 @@ from protocol.keyring import (
     NEXT_USER,
     PHONE,
     USER,
+    commit_key,
     digest,
     founded,
     record,
@@ -198,6 +199,8 @@ def wrapped(epoch=1, version=1, key_id=KEY_ID):
         key_id,
         vault.WrapSuite.HKDF_SHA256_AES256GCM,
         digest(f"wrap {epoch}/{version}"),
+        commit_key(epoch).public,
+        None,
     )
 
 
@@ -301,7 +304,7 @@ def started(kind=RotationKind.USER_KEY, to_key=NEXT_KEY_ID, to_epoch=1, rotation
 
 FACTOR_ID = digest("totp salt")
 VERIFIED = rotation.RotationVerified(ROTATION, 1, digest("wraps"))
-COMMITTED = rotation.RotationCommitted(ROTATION)
+COMMITTED = rotation.RotationCommitted(ROTATION, ())
 COMPLETED = rotation.RotationCompleted(ROTATION)
 ABORTED = rotation.RotationAborted(ROTATION, rotation.AbortReason.USER_REQUEST)
 OTHER = RotationId.from_raw(b"another rotation")

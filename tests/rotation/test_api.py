@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from actors import Actor, UserKey, derive_rotation_id
+from actors import Actor, UserKey, derive_commit_key, derive_rotation_id
 from sqlalchemy import select
 
 from solekey_devices.definition import DEFINITION as DEVICES
@@ -35,10 +35,11 @@ def api(rig, tmp_path):
     return api
 
 
-def wrap(epoch=1, version=1, key_id=LAPTOP.user_key.key_id):
+def wrap(epoch=1, version=1, key_id=LAPTOP.user_key.key_id, rotation=None):
     suite = vault.WrapSuite.HKDF_SHA256_AES256GCM
     digest = compute_digest(f"{epoch}/{version}".encode())
-    return vault.KeyWrapped(SecretKind.DATA_KEY, epoch, version, key_id, suite, digest)
+    commit_key = derive_commit_key(epoch).public
+    return vault.KeyWrapped(SecretKind.DATA_KEY, epoch, version, key_id, suite, digest, commit_key, rotation)
 
 
 def derive_digest(*wraps):
@@ -53,10 +54,10 @@ def append(rig, actor, body, **signers):
     return rig.append(actor.sign(body, rig.head(body.STREAM, actor.account), heads, **signers))
 
 
-def say(rig, api, actor, body):
+def say(rig, api, actor, body, **signers):
     heads = rig.heads(actor.account, Stream.DEVICES, Stream.VAULT)
     signed = actor.sign(
-        body, rig.head(Stream.ROTATION, actor.account), {s: h for s, h in heads.items() if h.seq}
+        body, rig.head(Stream.ROTATION, actor.account), {s: h for s, h in heads.items() if h.seq}, **signers
     )
     return api.post_statement(actor.request(signed.to_json()))
 
@@ -69,13 +70,13 @@ def account(rig, api):
     return api
 
 
-def started(rotation=ROTATION):
+def started(rotation=ROTATION, new=NEW):
     return said.RotationStarted(
         rotation,
         RotationKind.USER_KEY,
         said.RotationReason.REQUESTED,
         LAPTOP.user_key.key_id,
-        NEW.key_id,
+        new.key_id,
         1,
         1,
     )
@@ -91,26 +92,30 @@ def test_to_start_a_rotation_asks_for_a_fresh_second_factor_unless_it_is_due(rig
         say(rig, account, LAPTOP, started())
     rig.step_up(LAPTOP)
     assert say(rig, account, LAPTOP, started()).status == 201
+    append(rig, LAPTOP, devices.KeyChangeAbandoned(ROTATION, NEW.key_id))
+    rig.deliver(Stream.ROTATION)
     aborted = said.RotationAborted(ROTATION, said.AbortReason.USER_REQUEST)
     assert say(rig, account, LAPTOP, aborted).status == 201
     rig.clock.advance(366 * 86400)
     assert account.announce_due() == 2
-    assert say(rig, account, LAPTOP, started(derive_rotation_id("due"))).status == 201
+    due_one = started(derive_rotation_id("due"), UserKey("ana's third user key"))
+    assert say(rig, account, LAPTOP, due_one).status == 201
 
 
 def test_a_saga_from_start_to_end(rig, account):
     assert say(rig, account, LAPTOP, started()).status == 201
-    append(rig, LAPTOP, wrap(1, 2, NEW.key_id))
+    append(rig, LAPTOP, wrap(1, 2, NEW.key_id, ROTATION))
     rig.deliver(Stream.ROTATION)
     assert (
         say(rig, account, LAPTOP, said.RotationVerified(ROTATION, 1, derive_digest(wrap(1, 2)))).status == 201
     )
     append(rig, LAPTOP, LAPTOP.key_changed(NEW, ROTATION), next_account=NEW.signing)
     rig.deliver(Stream.ROTATION)
-    assert say(rig, account, LAPTOP, said.RotationCommitted(ROTATION)).status == 201
-    append(rig, LAPTOP, vault.WrapRetired(SecretKind.DATA_KEY, 1, 1, wrap().wrap))
+    new = {"account": NEW.signing}
+    assert say(rig, account, LAPTOP, said.RotationCommitted(ROTATION, ()), **new).status == 201
+    append(rig, LAPTOP, vault.WrapRetired(SecretKind.DATA_KEY, 1, 1, wrap().wrap), **new)
     rig.deliver(Stream.ROTATION)
-    assert say(rig, account, LAPTOP, said.RotationCompleted(ROTATION)).status == 201
+    assert say(rig, account, LAPTOP, said.RotationCompleted(ROTATION), **new).status == 201
 
 
 def test_the_same_statement_is_written_once(rig, account):
@@ -197,7 +202,7 @@ def test_the_key_ages_rebuild_from_zero(rig, account):
     rig.clock.advance(timedelta(days=3).total_seconds())
     append(rig, LAPTOP, LAPTOP.key_changed(NEW, ROTATION), next_account=NEW.signing)
     rig.deliver(Stream.ROTATION)
-    say(rig, account, LAPTOP, said.PolicySet(90, 30))
+    say(rig, account, LAPTOP, said.PolicySet(90, 30), account=NEW.signing)
 
     def dump():
         with account.kernel.store.read() as uow:

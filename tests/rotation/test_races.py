@@ -2,7 +2,7 @@
 
 import threading
 
-from actors import Actor
+from actors import Actor, derive_commit_key
 
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_protocol.events import Stream
@@ -26,7 +26,8 @@ def test_a_wrap_arrives_while_the_account_is_looked_at(rig, tmp_path):
     schedule = make_schedule(kernel)
     founded = rig.append(LAPTOP.sign(LAPTOP.founded()))
     suite = WrapSuite.HKDF_SHA256_AES256GCM
-    body = KeyWrapped(SecretKind.DATA_KEY, 1, 1, LAPTOP.user_key.key_id, suite, compute_digest(b"w"))
+    key_id, commit_key = LAPTOP.user_key.key_id, derive_commit_key(1).public
+    body = KeyWrapped(SecretKind.DATA_KEY, 1, 1, key_id, suite, compute_digest(b"w"), commit_key, None)
     wrapped = rig.append(LAPTOP.sign(body, heads=rig.heads(LAPTOP.account, Stream.DEVICES)))
     failures = []
 

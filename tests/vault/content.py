@@ -1,8 +1,10 @@
 """Wraps, changes and commits for vault tests. Nothing is encrypted: the vault could not tell."""
 
+from actors import derive_commit_key
+
 from solekey_protocol.change_list import Change, Part, encode_change_list
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted, KeyWrapped, WrapSuite
-from solekey_protocol.ids import Digest, ItemId, KeyId, compute_digest
+from solekey_protocol.ids import Digest, ItemId, KeyId, RotationId, compute_digest
 from solekey_protocol.wrap import (
     WRAP_BYTES,
     WRAP_SUITE_AES_256_GCM,
@@ -21,7 +23,7 @@ def seal_wrap_like(epoch: int, version: int, key_id: KeyId) -> bytes:
     return prefix.ljust(WRAP_BYTES, b"\xa5")
 
 
-def wrapped_as(wrap: bytes) -> KeyWrapped:
+def wrapped_as(wrap: bytes, rotation: RotationId | None = None) -> KeyWrapped:
     """The statement's body that describes a wrap."""
     header = parse_wrap_header(wrap)
     return KeyWrapped(
@@ -31,6 +33,8 @@ def wrapped_as(wrap: bytes) -> KeyWrapped:
         header.key_id,
         WrapSuite.HKDF_SHA256_AES256GCM,
         compute_digest(wrap),
+        derive_commit_key(header.epoch).public,
+        rotation,
     )
 
 

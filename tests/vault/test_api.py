@@ -17,6 +17,7 @@ from solekey_eventlog.errors import (
     NotYetApplied,
     RevokedDevice,
     StalePosition,
+    derive_refusal,
 )
 from solekey_eventlog.http import Headers
 from solekey_eventlog.migrations import find_differences
@@ -37,11 +38,9 @@ from solekey_vault.objects import open_blob_store
 from solekey_vault.refusals import (
     CommitMismatch,
     DigestMismatch,
-    KeyNotCurrent,
     PartsMissing,
     StaleKeyEpoch,
     VersionConflict,
-    WrapInUse,
     WrapMismatch,
     WrapMissing,
 )
@@ -84,10 +83,10 @@ class Vault:
         for body in bodies:
             self.api.put_object(actor.request(body, method="PUT"), compute_digest(body))
 
-    def add_wrap(self, epoch=1, version=1, key=OLD_KEY):
+    def add_wrap(self, epoch=1, version=1, key=OLD_KEY, rotation=None):
         wrap = seal_wrap_like(epoch, version, key.key_id)
         self.put_wrap(wrap)
-        return self.say(wrapped_as(wrap))
+        return self.say(wrapped_as(wrap, rotation))
 
     def upload(self, *changes):
         self.put(*(content_of(c.item, c.version, c.size) for c in changes if not c.removed))
