@@ -260,9 +260,9 @@ VAULT_REFUSED = {
     "an epoch is skipped": ([wrapped()], wrapped(3)),
     "a wrap version is skipped": ([wrapped()], wrapped(1, 3)),
     "a wrap version is repeated": ([wrapped()], wrapped(1, 1)),
-    "an epoch without a live wrap gets one": (
-        [wrapped(), wrapped(2), retired(1, 1)],
-        wrapped(1, 2),
+    "an epoch gets another commit key": (
+        [wrapped()],
+        replace(wrapped(1, 2), commit_key=commit_key(2).public),
     ),
     "a wrap is retired twice": ([wrapped(), wrapped(1, 2), retired(1, 1)], retired(1, 1)),
     "the newest epoch's only wrap is retired": ([wrapped()], retired(1, 1)),
@@ -292,6 +292,9 @@ def test_the_lineage_of_a_user_key_change_and_a_rekey():
         wrapped(), committed(1), wrapped(2), committed(2, 2, vault.CommitKind.SNAPSHOT), retired(1, 1)
     )
     assert (rekeyed.epoch, rekeyed.last_commit, rekeyed.last_snapshot) == (2, 2, 2)
+    assert (rekeyed.last_snapshot_at, rekeyed.first_snapshots) == (1, {2: 1})  # places: see test_lineage
+    again = rekeyed.transition(wrapped(1, 2), Timestamp("2026-11-23T12:00:00.000Z"))
+    assert [w.wrapped.wrap_version for w in again.live_wraps()] == [2, 1]  # what is kept may be wrapped anew
     purged = rekeyed.transition(vault.ObjectsPurged(2), Timestamp("2026-11-23T12:00:00.000Z"))
     assert purged.purged_through == 2
 
@@ -320,6 +323,22 @@ ROTATION_REFUSED = {
     "a user key change moves the epoch": ([], started(to_epoch=2)),
     "a re-key keeps the epoch": ([], started(RotationKind.DATA_KEY, KEY_ID, 1)),
     "a re-key changes the user key": ([], started(RotationKind.DATA_KEY, KeyId("03" * 16), 2)),
+    "a rotation leads to a user key that one led to before": (
+        [started(), ABORTED],
+        started(rotation_id=OTHER),
+    ),
+    "a user key change leaves an epoch": (
+        [started(), VERIFIED],
+        rotation.RotationCommitted(ROTATION, (1,)),
+    ),
+    "a re-key leaves its own epoch": (
+        [started(RotationKind.DATA_KEY, KEY_ID, 2), VERIFIED],
+        rotation.RotationCommitted(ROTATION, (2,)),
+    ),
+    "a re-key leaves an epoch twice": (
+        [started(RotationKind.DATA_KEY, KEY_ID, 2), VERIFIED],
+        rotation.RotationCommitted(ROTATION, (1, 1)),
+    ),
     "a vault event": ([], committed(1)),
 }
 

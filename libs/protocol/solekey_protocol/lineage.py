@@ -269,7 +269,7 @@ def _was_rekeyed_away(account: Account, epoch: int, seq: int) -> bool:
     )
     if newest is None or epoch >= newest.started.to_epoch:
         return False
-    settled = any(snapshot.at > newest.committed_vault for snapshot in account.vault.snapshots)
+    settled = account.vault.last_snapshot_at > newest.committed_vault
     return epoch not in newest.left_epochs or settled
 
 
@@ -318,9 +318,8 @@ def _verify_commitment(statement: Statement, account: Account) -> None:
         _require_decision(statement, account, rotation, Outcome.TAKEN)
         return
     _verify_began_by(rotation, account.vault)
-    seen = _seen(statement, Stream.VAULT)
-    began = account.vault.epoch_since(rotation.started.to_epoch)
-    if began is None or not any(began < snapshot.at <= seen for snapshot in account.vault.snapshots):
+    snapshot_at = account.vault.first_snapshots.get(rotation.started.to_epoch)
+    if snapshot_at is None or snapshot_at > _seen(statement, Stream.VAULT):
         raise LineageError("rotation_incomplete", "no snapshot follows the new epoch")
 
 

@@ -211,7 +211,7 @@ class DevicesStream:
         """
         statement = signed.statement
         device = self.devices.get(statement.device)
-        if device is None or device.revoked_at is None:
+        if device is None or device.revoked_at is None or statement.stream is Stream.DEVICES:
             return False
         return statement.seq > device.revocation_heads.get(statement.stream, EMPTY_HEAD).seq
 

@@ -167,6 +167,7 @@ class RotationStream:
                 return self._with(verified)
             case said.RotationCommitted(rotation):
                 verified = self._require(rotation, Phase.VERIFIED)
+                _check_left(verified.started, body.left_epochs)
                 committed = replace(
                     verified, committed=body, committed_at=self.head.seq + 1, committed_vault=seen_vault
                 )
@@ -203,3 +204,11 @@ class RotationStream:
         if self.open is None or self.open.started.rotation != rotation or self.open.phase not in phases:
             raise TransitionError(f"{rotation} is not open and {' or '.join(phases)}")
         return self.open
+
+
+def _check_left(started: said.RotationStarted, left: tuple[int, ...]) -> None:
+    """Refuse left epochs of a user key change, one that is not older, and any order but the ascending."""
+    if started.kind is RotationKind.USER_KEY and left:
+        raise TransitionError("a user key change leaves no epoch")
+    if any(epoch >= started.to_epoch for epoch in left) or list(left) != sorted(set(left)):
+        raise TransitionError("the epochs that a re-key leaves are older ones, ascending, each once")

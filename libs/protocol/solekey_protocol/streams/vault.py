@@ -39,14 +39,6 @@ class WrapRecord:
         return self.since <= seq and (self.retired_at is None or seq < self.retired_at)
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A commit that states all live items, and its position in the stream."""
-
-    commit: int
-    at: int
-
-
 def derive_wraps_digest(wraps: Iterable[WrapRecord]) -> Digest:
     """Derive ``rotation_verified.wraps``: SHA-256 of the raw digests, ascending. Spec: rotation.md §3."""
     return compute_digest(b"".join(sorted(bytes.fromhex(wrap.wrapped.wrap) for wrap in wraps)))
@@ -66,7 +58,12 @@ class VaultStream:
     """The rotation whose wrap began an epoch; None for the account's first."""
     versions: Mapping[tuple[SecretKind, int], int] = field(default_factory=dict)
     last_commit: int = 0
-    snapshots: tuple[Snapshot, ...] = ()
+    last_snapshot: int = 0
+    """The number of the newest snapshot commit; 0 before the first."""
+    last_snapshot_at: int = 0
+    """The position of the newest snapshot."""
+    first_snapshots: Mapping[int, int] = field(default_factory=dict)
+    """By epoch: the position of the first snapshot under it."""
     purged_through: int = 0
 
     @classmethod
@@ -79,25 +76,19 @@ class VaultStream:
         """The last event followed."""
         return self.chain.head
 
-    @property
-    def last_snapshot(self) -> int:
-        """The number of the newest snapshot commit; 0 before the first."""
-        return self.snapshots[-1].commit if self.snapshots else 0
-
     def live_wraps(self, key_id: KeyId | None = None, *, seq: int | None = None) -> list[WrapRecord]:
         """The live wraps, all or of one user key, by secret, epoch and version; now, or as of a position."""
-        at = self.head.seq if seq is None else seq
-        ordered = [self.wraps[place] for place in sorted(self.wraps)]
-        live = [wrap for wrap in ordered if wrap.is_live_at(at)]
-        return [wrap for wrap in live if key_id in (None, wrap.wrapped.key_id)]
+        live = [
+            (place, wrap)
+            for place, wrap in self.wraps.items()
+            if (wrap.retired_at is None if seq is None else wrap.is_live_at(seq))
+            and key_id in (None, wrap.wrapped.key_id)
+        ]
+        return [wrap for _, wrap in sorted(live, key=lambda found: found[0])]
 
     def epoch_at(self, seq: int) -> int:
         """The newest epoch once the stream had reached ``seq``; 0 before the first."""
         return max((wrap.wrapped.epoch for wrap in self.wraps.values() if wrap.since <= seq), default=0)
-
-    def epoch_since(self, epoch: int) -> int | None:
-        """The position at which an epoch began; None for one that has not."""
-        return min((wrap.since for wrap in self.wraps.values() if wrap.wrapped.epoch == epoch), default=None)
 
     def apply(self, event: Event, devices: DevicesStream) -> "VaultStream":
         """Verify that the next event is signed by all that its type asks for, and follow it.
@@ -185,7 +176,13 @@ class VaultStream:
             raise TransitionError(f"commit {body.commit}: expected {self.last_commit + 1}")
         if body.epoch != self.epoch:
             raise TransitionError(f"commit under epoch {body.epoch}; the newest is {self.epoch}")
-        snapshots = self.snapshots
-        if body.kind is said.CommitKind.SNAPSHOT:
-            snapshots = (*snapshots, Snapshot(body.commit, self.head.seq + 1))
-        return replace(self, last_commit=body.commit, snapshots=snapshots)
+        if body.kind is not said.CommitKind.SNAPSHOT:
+            return replace(self, last_commit=body.commit)
+        at = self.head.seq + 1
+        return replace(
+            self,
+            last_commit=body.commit,
+            last_snapshot=body.commit,
+            last_snapshot_at=at,
+            first_snapshots={body.epoch: at, **self.first_snapshots},
+        )
