@@ -10,7 +10,6 @@ GRID = {
     "__init__.py",
     "__main__.py",  # python -m solekey_<service>
     "api.py",  # requests in, answers out; knows no framework
-    "commands.py",  # what may be asked of the domain
     "config.py",
     "definition.py",  # what the service publishes, subscribes to and stores
     "domain.py",  # decide and evolve

@@ -199,10 +199,11 @@ def test_a_device_that_was_revoked_is_a_stranger_again(desk, ana, opened, botnet
     assert desk.log_in(ana).status == 201  # positive control: known until then
     desk.rig.clock.advance(30)
     desk.rig.build(DEVICES)
-    laptop = ana.actor
-    desk.rig.append(laptop.sign(laptop.founded()))
+    laptop, phone = ana.actor, Actor("ana", "phone", ana.actor.user_key)
     lost = devices.DeviceRevoked(laptop.device, devices.RevocationReason.LOST)
-    desk.rig.append(laptop.sign(lost, desk.rig.head(Stream.DEVICES, laptop.account)))
+    desk.rig.append(laptop.sign(laptop.founded()))
+    for body in (phone.enrolled(), phone.trusted(), lost):
+        desk.rig.append(phone.sign(body, desk.rig.head(Stream.DEVICES, laptop.account)))
     desk.rig.deliver(Stream.AUTH)
     assert code_of(desk.log_in(ana)) == BRAKED
 

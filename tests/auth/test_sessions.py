@@ -318,9 +318,8 @@ def test_a_refresh_is_refused_while_the_devices_feed_is_silent(desk, ana, opened
 
 def test_a_parked_account_neither_logs_in_nor_refreshes_but_its_sessions_end(desk, ana, opened, revoked):
     event = revoked()
-    desk.rig.append(
-        Actor("ana", "phone").sign(devices.DeviceRevoked(Actor("ana", "phone").device, LOST), event.head)
-    )
+    tablet = Actor("ana", "tablet")
+    desk.rig.append(tablet.sign(tablet.enrolled(), event.head))
     desk.rig.kernels[Stream.DEVICES].publisher.publish_pending()
     records = list(desk.rig.bus.read(DEVICES_TOPIC))
     desk.api.kernel.projector.apply(records[-1])  # the one before is missing

@@ -17,7 +17,6 @@ from solekey_eventlog.errors import (
     NotYetApplied,
     RevokedDevice,
     StalePosition,
-    derive_refusal,
 )
 from solekey_eventlog.http import Headers
 from solekey_eventlog.migrations import find_differences

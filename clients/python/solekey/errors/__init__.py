@@ -51,6 +51,7 @@
     │   ├── ItemChangedError         item_changed          another device was faster
     │   ├── VersionGoneError         item_version_gone     what was being read is replaced and deleted
     │   ├── ContentionError          commit_contention     other devices were always faster
+    │   ├── RepairFailedError        repair_failed         the words open nothing that is missing
     │   ├── EpochKeyMissingError     epoch_key_missing     no wrap opens the epoch of an item
     │   └── ForeignDeviceError       device_unknown        no such device in this account
     ├── DeviceError                  device_refused        a device of this account
