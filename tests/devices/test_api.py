@@ -5,7 +5,8 @@ import threading
 from datetime import timedelta
 
 import pytest
-from actors import Actor, UserKey, derive_rotation_id
+from actors import Actor, UserKey
+from rotation.saga import Saga
 from sqlalchemy import event
 
 from solekey_devices.api import DevicesApi
@@ -21,7 +22,13 @@ from solekey_eventlog.errors import (
 )
 from solekey_eventlog.http import Headers, Request
 from solekey_eventlog.migrations import find_differences
-from solekey_protocol.errors import MalformedError, SchemaError, SignatureError, UntrustedDeviceError
+from solekey_protocol.errors import (
+    LineageError,
+    MalformedError,
+    SchemaError,
+    SignatureError,
+    UntrustedDeviceError,
+)
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream, devices
 from solekey_protocol.statements import Head
@@ -81,12 +88,23 @@ def test_the_same_statement_again_is_the_same_event(founded, rig):
     assert [event.raw for event in rig.events(Stream.DEVICES, LAPTOP.account)] == [again.body]
 
 
-def test_enrol_trust_revoke_and_change_the_account_key(both, head, rig):
+def test_enrol_trust_revoke_and_change_the_account_key(both, head, rig, tmp_path):
     new = UserKey("new")
-    changed = LAPTOP.key_changed(new, derive_rotation_id("a"), PHONE)
-    assert post(both, LAPTOP, LAPTOP.sign(changed, head(), next_account=new.signing)).status == 201
+    saga = Saga(rig, LAPTOP, new, tmp_path)
+    saga.stage()
+    changed = LAPTOP.key_changed(new, saga.rotation, PHONE)
+
+    def change():
+        return post(both, LAPTOP, saga.sign(changed, next_account=new.signing))
+
+    with pytest.raises(LineageError, match="not verified"):
+        change()
+    saga.verify()
+    assert change().status == 201
     revoked = devices.DeviceRevoked(PHONE.device, devices.RevocationReason.LOST)
-    assert post(both, LAPTOP, LAPTOP.sign(revoked, head())).status == 201
+    with pytest.raises(SignatureError):  # the user key that was
+        post(both, LAPTOP, saga.sign(revoked))
+    assert post(both, LAPTOP, saga.sign(revoked, account=new.signing)).status == 201
     with both.kernel.store.read() as uow:
         state = both.kernel.streams.devices(uow, LAPTOP.account)
     assert state.key_id == new.key_id

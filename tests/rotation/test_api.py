@@ -202,6 +202,7 @@ def test_the_key_ages_rebuild_from_zero(rig, account):
     rig.clock.advance(timedelta(days=3).total_seconds())
     append(rig, LAPTOP, LAPTOP.key_changed(NEW, ROTATION), next_account=NEW.signing)
     rig.deliver(Stream.ROTATION)
+    rig.step_up(LAPTOP)
     say(rig, account, LAPTOP, said.PolicySet(90, 30), account=NEW.signing)
 
     def dump():

@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -22,10 +23,10 @@ from solekey_eventlog.http import Headers
 from solekey_eventlog.migrations import find_differences
 from solekey_protocol.change_list import encode_change_list
 from solekey_protocol.encoding import parse_cbor
-from solekey_protocol.errors import ForkError, MalformedError, SignatureError
+from solekey_protocol.errors import ForkError, LineageError, MalformedError, SignatureError, TransitionError
 from solekey_protocol.events import Stream, devices
 from solekey_protocol.events.fields import RotationKind
-from solekey_protocol.events.rotation import RotationReason, RotationStarted
+from solekey_protocol.events.rotation import RotationReason, RotationStarted, RotationVerified
 from solekey_protocol.events.vault import CommitKind, ObjectsPurged, WrapRetired
 from solekey_protocol.ids import ItemId, compute_digest
 from solekey_protocol.limits import MAX_BATCH_OBJECTS, MAX_PART_BYTES
@@ -48,7 +49,16 @@ from solekey_vault.tables import commits, item_parts, item_versions, metadata
 LAPTOP, PHONE = Actor("ana", "laptop"), Actor("ana", "phone")
 STRANGER = Actor("ben", "laptop")
 OLD_KEY, NEW_KEY = LAPTOP.user_key, UserKey("new")
+GRACE_S = 30 * 86400
 ITEM, SECOND = (ItemId.from_raw(derive_raw(name)) for name in ("item", "second item"))
+
+
+@contextmanager
+def refused_as(code):
+    """Expect a lineage rule's refusal (each rule: tests/protocol/test_lineage.py)."""
+    with pytest.raises(LineageError) as refused:
+        yield
+    assert refused.value.code == code
 
 
 class Vault:
@@ -112,6 +122,18 @@ class Vault:
         self.rig.append(signed)
         self.rig.deliver()
 
+    def verify(self, rotation, wrap, **signers):
+        digest = compute_digest(bytes.fromhex(compute_digest(wrap)))
+        heads = self.rig.heads(LAPTOP.account, Stream.DEVICES, Stream.VAULT)
+        verified = LAPTOP.sign(
+            RotationVerified(rotation, 1, digest),
+            self.rig.head(Stream.ROTATION, LAPTOP.account),
+            heads,
+            **signers,
+        )
+        self.rig.append(verified)
+        self.rig.deliver()
+
     def change_devices(self, *said):
         for actor, body, signers in said:
             head = self.rig.head(Stream.DEVICES, LAPTOP.account)
@@ -135,6 +157,7 @@ class Vault:
 @pytest.fixture
 def empty(rig, tmp_path):
     vault = Vault(rig, tmp_path / "objects")
+    rig.log_in(LAPTOP)
     vault.change_devices(
         (LAPTOP, LAPTOP.founded(), {}), (PHONE, PHONE.enrolled(), {}), (PHONE, PHONE.trusted(), {})
     )
@@ -255,11 +278,14 @@ def test_a_commit_that_lies_about_its_change_list_or_lacks_a_part_changes_nothin
 
 
 def test_after_a_new_epoch_the_old_one_takes_no_commits(vault):
-    with pytest.raises(KeyNotCurrent):
+    rotation = derive_rotation_id(RotationKind.DATA_KEY)
+    with refused_as("key_not_current"):
         vault.add_wrap(epoch=2)
     vault.commit(change_of(ITEM, 1))
     vault.rotate(RotationKind.DATA_KEY, to_epoch=2)
-    assert vault.add_wrap(epoch=2).status == 201
+    with refused_as("key_not_current"):  # it does not say that it is the rotation's
+        vault.add_wrap(epoch=2)
+    assert vault.add_wrap(epoch=2, rotation=rotation).status == 201
     with pytest.raises(StaleKeyEpoch) as refused:
         vault.commit(change_of(SECOND, 1))
     assert refused.value.extras == {"epoch": 2}
@@ -276,22 +302,38 @@ def live_wraps(vault, actor=LAPTOP):
     return parse_cbor(vault.api.get_wraps(actor.request(method="GET")).body, max_bytes=10_000)["wraps"]
 
 
+def retired_wraps(vault, actor=LAPTOP):
+    answer = vault.api.get_retired_wraps(actor.request(method="GET"))
+    return parse_cbor(answer.body, max_bytes=10_000)["wraps"]
+
+
 def test_a_user_key_change_keeps_every_item_readable(vault):
+    rotation = derive_rotation_id(RotationKind.USER_KEY)
     vault.commit(change_of(ITEM, 1))
-    with pytest.raises(WrapInUse):
+    with refused_as("wrap_in_use"):
         vault.say(retired(1, 1))
     vault.rotate(RotationKind.USER_KEY, to_key=NEW_KEY)
-    vault.add_wrap(version=2, key=NEW_KEY)
+    vault.add_wrap(version=2, key=NEW_KEY, rotation=rotation)
     old, new = (seal_wrap_like(1, n, key.key_id) for n, key in ((1, OLD_KEY), (2, NEW_KEY)))
     assert live_wraps(vault) == [old, new]
-    with pytest.raises(WrapInUse):  # the account's key is still the old one
+    with refused_as("wrap_in_use"):  # the account's key is still the old one
         vault.say(retired(1, 1))
-    changed = LAPTOP.key_changed(NEW_KEY, derive_rotation_id(RotationKind.USER_KEY), PHONE)
+    changed = LAPTOP.key_changed(NEW_KEY, rotation, PHONE)
     vault.change_devices((LAPTOP, changed, {"next_account": NEW_KEY.signing}))
-    with pytest.raises(WrapInUse):
-        vault.say(retired(1, 2, NEW_KEY))
-    assert vault.say(retired(1, 1)).status == 201
-    assert live_wraps(vault) == [new]
+    with refused_as("wrap_in_use"):
+        vault.say(retired(1, 2, NEW_KEY), account=NEW_KEY.signing)
+    with refused_as("wrap_in_use"):  # nobody has read the new wrap back
+        vault.say(retired(1, 1), account=NEW_KEY.signing)
+    vault.verify(rotation, new, account=NEW_KEY.signing)
+    assert vault.say(retired(1, 1), account=NEW_KEY.signing).status == 201
+    assert (live_wraps(vault), retired_wraps(vault)) == ([new], [old])
+    with pytest.raises(TransitionError):
+        vault.say(retired(1, 2, NEW_KEY), account=NEW_KEY.signing)
+    vault.rig.clock.advance(30 * 86400)
+    vault.api.purge_unclaimed()
+    assert retired_wraps(vault) == [old]
+    vault.rig.clock.advance(1)
+    vault.api.purge_unclaimed()
     with vault.kernel.store.read() as uow:  # the retired bytes are deleted, not only hidden
         assert len(uow.connection.execute(select(metadata.tables["wraps"])).all()) == 1
 
@@ -303,8 +345,13 @@ def test_a_purge_deletes_only_what_is_superseded(vault):
     vault.commit(change_of(ITEM, 3))
     contents = [content_of(ITEM, 1, large), content_of(ITEM, 2), content_of(ITEM, 3), content_of(SECOND, 1)]
     assert vault.say(ObjectsPurged(2)).status == 201
-    assert vault.has(*contents) == [False, True, True, True]
+    assert vault.has(*contents) == [True, True, True, True]  # for the grace time
     assert vault.say(ObjectsPurged(3)).status == 201
+    vault.rig.clock.advance(GRACE_S)
+    vault.api.purge_unclaimed()
+    assert vault.has(*contents) == [True, True, True, True]
+    vault.rig.clock.advance(1)
+    vault.api.purge_unclaimed()
     assert vault.has(*contents) == [False, False, True, True]
     lists = [encode_change_list([change_of(ITEM, n)]) for n in (2, 3)]
     assert vault.has(*lists) == [True, True]  # what proves the history stays
@@ -394,7 +441,7 @@ def test_wraps_are_checked_when_they_come(vault):
         vault.say(wrapped_as(wrap))
     vault.put_wrap(wrap)
     with pytest.raises(WrapMismatch):
-        vault.say(replace(wrapped_as(wrap), key_id=NEW_KEY.key_id))
+        vault.say(replace(wrapped_as(wrap), wrap_version=1))
     vault.put_wrap(wrap)  # again
     assert vault.say(wrapped_as(wrap)).status == 201
 

