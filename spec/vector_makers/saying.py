@@ -12,6 +12,7 @@ from vector_makers.primitives import (
     OTHER_USER_KEY,
     USER_KEY,
     counting,
+    derive,
     encode_id,
     encode_json,
     public_key,
@@ -25,7 +26,10 @@ SEEDS = {
     "device": DEVICE_SEED,
     "account": derive_signing_seed(USER_KEY, ACCOUNT_RAW),
     "next_account": derive_signing_seed(OTHER_USER_KEY, ACCOUNT_RAW),
+    "commit": derive(counting(0xE0, 32), ACCOUNT_RAW, "solekey/v1/commit-key", (1).to_bytes(4, "big"), 32),
 }
+"""``commit``: of a data key of epoch 1, the bytes e0, e1, …. Spec: keys.md §4.1."""
+TWO = ("device", "account")
 STRANGER = counting(0xC0, 32)
 GROUP_ORDER = 2**252 + 27742317777372353535851937790883648493
 DIGEST = counting(0xD0, 32).hex()
@@ -78,8 +82,10 @@ def change_key(certificates: int = 1) -> Members:
 WRAPPED: Members = {
     **REVOKED,
     "body": {
+        "commit_key": public_key(SEEDS["commit"]).hex(),
         "epoch": 1,
         "key_id": derive_key_id(USER_KEY, ACCOUNT_RAW).hex(),
+        "rotation": encode_id("rot", ITEM_RAW),
         "secret": "data_key",
         "suite": "hkdf-sha256-aes256gcm",
         "wrap": DIGEST,
@@ -120,7 +126,8 @@ class Signed:
 
 
 def say(statement: Members, *signers: str) -> Signed:
-    """Sign a statement as its type asks for."""
-    signers = signers or ("device",)
+    """Sign a statement as its type asks for, or with other keys."""
+    of_type = ("device", "account", "commit") if statement.get("type") == WRAPPED["type"] else TWO
+    signers = signers or of_type
     message = LABEL + encode_json(statement)
     return Signed(statement, {signer: sign(SEEDS[signer], message).hex() for signer in signers}, signers)

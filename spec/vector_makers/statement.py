@@ -19,6 +19,7 @@ from vector_makers.saying import (
     REVOKED,
     SEEDS,
     STRANGER,
+    TWO,
     WRAPPED,
     Members,
     Signed,
@@ -38,7 +39,7 @@ def make_file() -> VectorFile:
 def _accepted() -> list[Vector]:
     three = ("device", "account", "next_account")
     cases = {
-        "one signer": (say(REVOKED), "A device speaks."),
+        "two signers": (say(REVOKED), "A device speaks, with the user key at hand."),
         "of the vault": (say(WRAPPED), "The stream is another."),
         "without heads": (say({**REVOKED, "heads": {}}), "A client may know no other stream."),
         "an empty head": (
@@ -121,7 +122,7 @@ def _wrong_signatures() -> list[Vector]:
         "of zeros": bytes(64),
     }
     cases = {
-        f"a signature {name}": Signed(REVOKED, {"device": value.hex()}, ("device",))
+        f"a signature {name}": Signed(REVOKED, {**good.signatures, "device": value.hex()}, TWO)
         for name, value in others.items()
     }
     changes: dict[str, Members] = {
@@ -133,7 +134,7 @@ def _wrong_signatures() -> list[Vector]:
         "another body": {"body": {"device": OTHER_DEVICE, "reason": "stolen"}},
     }
     for name, change in changes.items():
-        cases[f"moved to {name}"] = Signed({**REVOKED, **change}, good.signatures, ("device",))
+        cases[f"moved to {name}"] = Signed({**REVOKED, **change}, good.signatures, TWO)
     three = say(change_key(), "device", "account", "next_account")
     swapped = {
         **three.signatures,

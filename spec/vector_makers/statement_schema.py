@@ -9,6 +9,7 @@ from vector_makers.saying import (
     DIGEST,
     OTHER_DEVICE,
     REVOKED,
+    TWO,
     WRAPPED,
     Members,
     Signed,
@@ -150,24 +151,28 @@ def _body_values() -> dict[str, tuple[Signed, str]]:
 
 
 def _signers() -> dict[str, tuple[Signed, str]]:
-    signature = say(REVOKED).signatures["device"]
+    good = say(REVOKED).signatures
+    signature = good["device"]
 
     def signed_as(signatures: dict[str, Any]) -> Signed:
-        return Signed(REVOKED, signatures, ("device",))
+        return Signed(REVOKED, signatures, TWO)
 
     return {
         "no signature": (signed_as({}), "Its type names the device."),
-        "a signature too many": (say(REVOKED, "device", "account"), "Its type names the device alone."),
-        "another signer": (say(REVOKED, "account"), "Its type names the device."),
+        "a signature too many": (say(REVOKED, *TWO, "commit"), "Its type names two."),
+        "another signer": (say(REVOKED, "device", "commit"), "Its type names the account."),
         "an unknown signer": (signed_as({"server": signature}), "There is no such signer."),
         "a signer missing of three": (
             say(change_key(), "device", "account"),
             "The next account key must sign.",
         ),
         "a signature in capitals": (
-            signed_as({"device": signature.upper()}),
+            signed_as({**good, "device": signature.upper()}),
             "128 lower-case hex characters.",
         ),
-        "a signature of 63 bytes": (signed_as({"device": signature[:-2]}), "128 lower-case hex characters."),
-        "a signature that is null": (signed_as({"device": None}), "128 lower-case hex characters."),
+        "a signature of 63 bytes": (
+            signed_as({**good, "device": signature[:-2]}),
+            "128 lower-case hex characters.",
+        ),
+        "a signature that is null": (signed_as({**good, "device": None}), "128 lower-case hex characters."),
     }

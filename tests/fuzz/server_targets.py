@@ -12,7 +12,6 @@ from fuzz.protocol_targets import as_document
 from fuzz.strategies import statements
 from fuzz.target import Target
 from hypothesis import strategies as st
-from solekey_rotation.commands import parse_command as parse_rotation_command
 
 from solekey_auth.config import AuthConfig
 from solekey_auth.credential import parse_kdf, parse_username
@@ -195,7 +194,7 @@ def _check_device_name(raw: bytes) -> None:
 
 def _check_command(raw: bytes) -> None:
     signed = parse_signed_statement(as_document(raw))
-    for parse in (parse_rotation_command, lambda said: parse_devices_command(said, None)):
+    for parse in (lambda said: parse_devices_command(said, None),):
         try:
             assert parse(signed).signed is signed
         except (SchemaError, NameRefused):
@@ -381,7 +380,7 @@ TARGETS = (
         _check_command,
         (MalformedError,),
         mutate=mutate_document,
-        covers=("solekey_devices.commands.parse_command", "solekey_rotation.commands.parse_command"),
+        covers=("solekey_devices.commands.parse_command",),
     ),
     _header(
         "trusted proxies",

@@ -31,7 +31,9 @@ def test_each_example_line_is_recomputed():
     written, statement = read_examples()
     key = SoftwareDeviceKey(bytes(range(0xA0, 0xC0)))
     said = parse_json(statement.encode(), max_bytes=MAX_STATEMENT_BYTES)
-    signed = parse_signed_statement({"statement": said, "signatures": {"device": written["signature"]}})
+    account = SoftwareDeviceKey(bytes(range(0xC0, 0xE0)))
+    signatures = {"device": written["signature"], "account": written["account signature"]}
+    signed = parse_signed_statement({"statement": said, "signatures": signatures})
     signing_bytes = signed.verify(Signer.DEVICE, key.public_key).signing_bytes()
     assert parse_cbor(encode_cbor(CBOR), max_bytes=64) == CBOR
     assert written == {
@@ -43,6 +45,8 @@ def test_each_example_line_is_recomputed():
         "device public key": key.public_key,
         "first bytes that are signed": signing_bytes[:30].hex(),
         "signature": key.sign(signing_bytes),
+        "account seed": bytes(account.expose()).hex(),
+        "account signature": account.sign(signing_bytes),
         "idempotency key": signed.digest,
     }
     assert json.loads(statement)["device"] == key.device_id

@@ -30,7 +30,7 @@ class DataKey(SecretBytes):
         return cls(epoch, random(cls.SIZE))
 
     def derive_commit_key(self, account: AccountId) -> CommitKey:
-        """Derive the key that signs this epoch's commits; context: epoch (4 bytes). Spec: keys.md §5.4."""
+        """Derive the key that signs this epoch's commits; context: epoch (4 bytes). Spec: keys.md §4.1."""
         secret = derive_bytes(
             self.expose(),
             salt=account.raw,

@@ -32,7 +32,7 @@ class StreamCopy(Generic[S]):
     state: S
     events: list[Event] = field(default_factory=list)
     pin: Head = EMPTY_HEAD
-    unjudged: list[tuple[SignedStatement, S]] = field(default_factory=list, repr=False)
+    unjudged: list[tuple[SignedStatement, S]] = field(default_factory=list)
     """Statements that other streams must bear out, each with what this stream was before it (lineage.md)."""
     _size_bytes: int = 0
 
