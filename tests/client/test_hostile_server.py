@@ -134,7 +134,7 @@ def test_a_swapped_object_is_detected(home):
     with home.reopen("laptop").unlock(home.key()) as fresh:
         listing = fresh.list()
     assert listing == []
-    assert {item.error.code for item in listing.unreadable} == {"open_failed"}
+    assert {item.error.code for item in listing.unreadable} == {"object_swapped"}
 
 
 def test_a_lost_object_is_detected(home):

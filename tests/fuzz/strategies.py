@@ -105,6 +105,7 @@ changes = st.builds(
         version,
         epoch if sizes else 0,
         tuple(Part(Digest(hashlib.sha256(b"%d" % size).hexdigest()), size) for size in sizes),
+        Digest(hashlib.sha256(b"header").hexdigest()) if sizes else None,
     ),
     raw_ids(ItemId),
     st.integers(1, MAX_SEQ),

@@ -9,8 +9,8 @@ from solekey_protocol.ids import AccountId, Digest, ItemId
 from solekey_protocol.statements import SignedStatement
 from solekey_vault.commands import Command, CommitItems, PurgeObjects, RetireWrap, Surroundings, WrapKey
 from solekey_vault.items import (
+    read_all,
     read_current,
-    read_live,
     read_sealed_epochs,
     record_commit,
     record_purge,
@@ -71,7 +71,7 @@ def _gather_commit(
         return CommitItems(signed, body, None, {}, {})
     changes = _parse_changes(encoded)
     if body.kind is said.CommitKind.SNAPSHOT:
-        return CommitItems(signed, body, changes, read_live(uow.connection, account), {})
+        return CommitItems(signed, body, changes, read_all(uow.connection, account), {})
     items: list[ItemId] = [change.item for change in changes]
     parts: list[Digest] = sorted({part.digest for change in changes for part in change.parts})
     return CommitItems(

@@ -90,6 +90,7 @@ item_versions = Table(
     Column("version", Integer, nullable=False),
     Column("epoch", Integer, nullable=False),  # 0: removed
     Column("size", BigInteger, nullable=False),  # bytes
+    Column("header", String(DIGEST_CHARS)),  # SHA-256 of the envelope's header; NULL: removed
     Column("commit", Integer, nullable=False),
     Column("superseded_by", Integer),  # commit; NULL: the newest version
     PrimaryKeyConstraint("account", "item", "version", name="item_versions_pk"),

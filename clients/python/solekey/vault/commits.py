@@ -99,12 +99,12 @@ class Committer:
         return [self._conclude(entry, epoch) for entry in pending]
 
     def commit_snapshot(self) -> None:
-        """Commit a snapshot of all live items: what a new device begins to read from."""
+        """Commit a snapshot of all items, removals included: what a new device begins to read from."""
         own: dict[Digest, bytes] = {}
 
         def decide() -> ItemsCommitted:
             self.index.catch_up()
-            changes = list(self.index.items.values())
+            changes = list(self.index.newest.values())
             encoded = encode_change_list(changes)
             own[self.objects.put(encoded)] = encoded
             return self._build(CommitKind.SNAPSHOT, self.streams.vault.epoch, changes, encoded)
@@ -170,5 +170,5 @@ class Committer:
             return Outcome(entry.given, None, conflict=True)
         change = entry.sealed[epoch]
         if isinstance(entry.draft, Put):
-            self.directory.remember(change.item, change.version, entry.draft.metadata)
+            self.directory.remember(change, entry.draft.metadata)
         return Outcome(entry.draft, change, conflict=entry.draft.item != entry.given.item)

@@ -72,6 +72,7 @@ def _create_read_model() -> None:
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("epoch", sa.Integer, nullable=False),
         sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("header", sa.String(64)),
         sa.Column("commit", sa.Integer, nullable=False),
         sa.Column("superseded_by", sa.Integer),
         sa.PrimaryKeyConstraint("account", "item", "version", name="item_versions_pk"),
