@@ -136,7 +136,12 @@ def test_the_words_that_are_shown_are_those_of_the_kit_and_leave_the_screen(ada)
         terminal.expect("Words from 1 to 24")
         terminal.type(phrase)  # or the text of the QR code, which is the same
         assert terminal.wait() == 0
-        assert terminal.cleared == 1
+    before, _, shown_apart = terminal.raw.partition(b"\x1b[?1049h")  # the alternate screen: no scroll-back
+    apart, left, after = shown_apart.partition(b"\x1b[?1049l")
+    assert left
+    assert all(f"{place:2} {word} ".encode() in apart for place, word in enumerate(phrase.split(), start=1))
+    assert phrase.split()[0].encode() + b" " not in before
+    assert b"Enter the words" in after
 
 
 def test_giving_up_founds_nothing_and_the_saved_kit_is_taken_up_again(ada):

@@ -1,8 +1,8 @@
 """The verdict over a log: allow-list, chains, signatures, lineage, and what the streams say of each other.
 
-The rules are the protocol's own folds (events.md §5); the auditor adds what only somebody who holds the
-whole log can
-see: two histories of one place, and events that somebody saw and the log does not hold. Spec: audit.md §2.
+The rules are the protocol's own folds (events.md §5); the auditor adds what only somebody who holds the whole
+log can see: two histories of one place, and events that somebody saw and the log does not hold. Spec:
+audit.md §2.
 """
 
 from collections import defaultdict

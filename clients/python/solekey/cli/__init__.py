@@ -84,13 +84,14 @@ def solekey() -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
     state = Cli()
+    as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)  # also where parsing has failed
     try:
         code = solekey.main(args=arguments, prog_name="solekey", standalone_mode=False, obj=state)
     except click.exceptions.Abort:
         warn(_INTERRUPTED)
         return 130
     except click.ClickException as error:
-        show_usage_error(error)
+        show_usage_error(error, as_json=as_json or state.as_json)
         return error.exit_code
     except KeyboardInterrupt:
         warn(_INTERRUPTED)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from solekey.cli.output_file import OutputFile
 from solekey.cli.state import Cli, pass_cli, state_options
 
 
@@ -17,7 +18,7 @@ def events() -> None:
 @click.option(
     "--output",
     "-o",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputFile(or_stdout=True),
     help="Write to this file; standard output if not given.",
 )
 @state_options

@@ -9,6 +9,7 @@ import click
 
 from solekey.cli.answers import ask_person, ask_user_key, user_key_option
 from solekey.cli.new_user_key import KitChoice, letter_option
+from solekey.cli.output_file import OutputFile
 from solekey.cli.printing import prompt, say, usage_error, warn
 from solekey.cli.state import Cli, pass_cli, state_options
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_SHARES = 16
 _SHARE = "Share {} of {}; any {} open it. Set {}, account {}, key {}"
-_file = click.Path(path_type=Path, dir_okay=False)
+_file = OutputFile()
 _existing_file = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 

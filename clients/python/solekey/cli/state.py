@@ -148,8 +148,8 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
         setattr(state, parameter.name, value)
 
 
-def state_options(command: F) -> F:
-    """Add the options that every command has."""
+def output_options(command: F) -> F:
+    """Add how the result is said: ``--quiet`` and ``--json``."""
     for option in (
         click.option(
             "--quiet", "-q", is_flag=True, expose_value=False, callback=_remember, help="Say only the result."
@@ -160,20 +160,24 @@ def state_options(command: F) -> F:
             is_flag=True,
             expose_value=False,
             callback=_remember,
-            help="Print JSON, one document a line; the last is the result.",
-        ),
-        click.option(
-            "--profile",
-            type=click.Path(path_type=Path, file_okay=False),
-            envvar="SOLEKEY_PROFILE",
-            show_envvar=True,
-            expose_value=False,
-            callback=_remember,
-            help="The folder of this device's profile.",
+            help="Print JSON, one document a line; the last is the result. Errors are JSON, too.",
         ),
     ):
         command = option(command)
     return command
+
+
+def state_options(command: F) -> F:
+    """Add the options that every command has."""
+    return click.option(
+        "--profile",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar="SOLEKEY_PROFILE",
+        show_envvar=True,
+        expose_value=False,
+        callback=_remember,
+        help="The folder of this device's profile.",
+    )(output_options(command))
 
 
 pass_cli = click.make_pass_decorator(Cli, ensure=True)
