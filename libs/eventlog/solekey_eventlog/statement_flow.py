@@ -2,7 +2,8 @@
 
 ::
 
-    parse -> is the caller its author? -> [one transaction: said before? -> does it continue the head?
+    parse -> is the caller its author? -> prepare what takes long
+    -> [one transaction: said before? -> does it continue the head?
     -> has this service seen what its author saw? -> is it signed by a device that is trusted now?
     -> does it ask for a fresh second factor? -> decide -> append -> record]
     -> answer with the event's exact bytes
@@ -77,12 +78,14 @@ class StatementFlow:
         decide: Decide,
         *,
         optional_members: Sequence[str] = (),
+        prepare: Callable[[SignedStatement], None] = lambda signed: None,  # noqa: ARG005  # most need nothing
         asks_step_up: AsksStepUp = lambda uow, signed: False,  # noqa: ARG005  # most statements ask for none
     ) -> None:
         self._kernel = kernel
         self._stream = kernel.definition.stream
         self._decide = decide
         self._optional_members = optional_members
+        self._prepare = prepare
         self._asks_step_up = asks_step_up
 
     def take(self, request: Request) -> Response:
@@ -102,6 +105,7 @@ class StatementFlow:
         self._kernel.freshness.await_positions(
             statement.account, {stream: head.seq for stream, head in statement.heads.items()}
         )
+        self._prepare(signed)
         try:
             event, status = self._take(signed, document, request.authenticated.session)
         except StalePosition:

@@ -22,7 +22,11 @@ from solekey_protocol.limits import (
 )
 
 FORMAT_VERSION = 2
+MIN_CHANGE_BYTES = 23
+"""A removal whose numbers are small."""
 _DIGEST_BYTES = 32
+_BEGIN = bytes([0x82, FORMAT_VERSION])  # an array of two
+_CBOR_ARRAY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,23 @@ def encode_change_list(changes: Sequence[Change]) -> bytes:
     encoded = encode_cbor([FORMAT_VERSION, rows])
     parse_change_list(encoded)
     return encoded
+
+
+def read_change_count(data: bytes) -> int:
+    """Read from its first bytes how many changes a list claims to have; its work does not depend on them.
+
+    Raises:
+        MalformedError: it does not begin as a change list does.
+    """
+    if len(data) < len(_BEGIN) + 1 or not data.startswith(_BEGIN) or data[2] >> 5 != _CBOR_ARRAY:
+        raise MalformedError(f"change list: expected [{FORMAT_VERSION}, [change, ...]]")
+    size_code = data[2] & 0x1F
+    if size_code < 24:
+        return size_code
+    size = 1 << (size_code - 24) if size_code <= 27 else 0
+    if not size or len(data) < len(_BEGIN) + 1 + size:
+        raise MalformedError("change list: its number of changes is malformed")
+    return int.from_bytes(data[3 : 3 + size], "big")
 
 
 def parse_change_list(data: bytes) -> list[Change]:

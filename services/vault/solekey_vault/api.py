@@ -23,15 +23,18 @@ from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.statement_flow import Decision, StatementFlow
 from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.stream_views import read_events, read_health
+from solekey_eventlog.worker_process import WorkerProcess
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
+from solekey_protocol.events.vault import ItemsCommitted
 from solekey_protocol.ids import AccountId, Digest, Timestamp, compute_digest
 from solekey_protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_OBJECTS, MAX_PART_BYTES
 from solekey_protocol.statements import SignedStatement
 from solekey_protocol.streams import AuthStream
 from solekey_protocol.wrap import parse_wrap_header
 from solekey_vault.bookkeeping import gather_command, gather_surroundings, record_rows
+from solekey_vault.change_lists import DEADLINE_S, ChangeLists
 from solekey_vault.closed_accounts import forget_emptied, release_closed
 from solekey_vault.domain import decide
 from solekey_vault.items import rebuild_items
@@ -51,12 +54,19 @@ class VaultApi:
     """Answers requests for one account at a time: the caller's."""
 
     def __init__(
-        self, kernel: Kernel, blobs: ObjectStore, offload: Callable[[Callable[[], Any]], Any] = run_here
+        self,
+        kernel: Kernel,
+        blobs: ObjectStore,
+        offload: Callable[[Callable[[], Any]], Any] = run_here,
+        *,
+        worker: WorkerProcess | None = None,
+        pause: Callable[[], None] = lambda: None,
     ) -> None:
         self.kernel = kernel
         self.shelf = Shelf(kernel.store, blobs, kernel.random, offload)
         self._offload = offload
-        self._statements = StatementFlow(kernel, self._decide)
+        self.lists = ChangeLists(kernel.store, self.shelf, worker or _make_worker(), pause)
+        self._statements = StatementFlow(kernel, self._decide, prepare=self._prepare)
 
     def put_wrap(self, request: Request, digest: str) -> Response:
         """Keep the bytes of a wrap until a statement names them.
@@ -167,9 +177,13 @@ class VaultApi:
             streams = (uow.events(account) for account in kept)
             rebuild_items(uow.connection, chain.from_iterable(streams), partial(self._read_changes, uow))
 
+    def _prepare(self, signed: SignedStatement) -> None:
+        if isinstance(signed.statement.body, ItemsCommitted):
+            self.lists.prepare(signed.statement.account, signed.statement.body)
+
     def _decide(self, uow: UnitOfWork, signed: SignedStatement, _: Mapping[str, Json]) -> Decision:
         account, streams = signed.statement.account, self.kernel.streams
-        command = gather_command(self.shelf, uow, signed)
+        command = gather_command(self.shelf, self.lists, uow, signed)
         surroundings = gather_surroundings(streams, uow, account)
         said = decide(streams.vault(uow, account), surroundings, command, Timestamp.from_datetime(uow.now))
         return Decision(said, partial(record_rows, self.shelf, command))
@@ -189,6 +203,10 @@ class VaultApi:
         if not body or actual != claimed:
             raise DigestMismatch("the body's SHA-256 is not the path's digest")
         return actual
+
+
+def _make_worker() -> WorkerProcess:
+    return WorkerProcess("solekey_vault.long_lists", deadline_s=DEADLINE_S)
 
 
 def _parse_digests(value: Json) -> list[Digest]:

@@ -8,18 +8,27 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
+from solekey_eventlog.errors import NotYetApplied
 from solekey_protocol.change_list import Change
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError, TransitionError
 from solekey_protocol.events.fields import RotationKind
-from solekey_protocol.events.vault import CommitKind, KeyWrapped, WrapRetired, WrapSuite
+from solekey_protocol.events.vault import CommitKind, ItemsCommitted, KeyWrapped, WrapRetired, WrapSuite
 from solekey_protocol.ids import Digest, Timestamp
 from solekey_protocol.items import verify_change, verify_snapshot, verify_totals, verify_version
 from solekey_protocol.statements import SignedStatement
 from solekey_protocol.streams import VaultStream
 from solekey_protocol.streams.rotation import Phase
 from solekey_protocol.wrap import WRAP_SUITE_AES_256_GCM, parse_wrap_header
-from solekey_vault.commands import Command, CommitItems, PurgeObjects, RetireWrap, Surroundings, WrapKey
+from solekey_vault.commands import (
+    Command,
+    CommitItems,
+    PurgeObjects,
+    RetireWrap,
+    SnapshotVerdict,
+    Surroundings,
+    WrapKey,
+)
 from solekey_vault.refusals import (
     CommitMismatch,
     KeyNotCurrent,
@@ -119,6 +128,9 @@ def _verify_commit(state: VaultStream, command: CommitItems) -> CommitItems:
     if body.epoch != state.epoch:
         epoch: dict[str, Json] = {"epoch": state.epoch}
         raise StaleKeyEpoch(f"commit under epoch {body.epoch}; the newest is {state.epoch}", extras=epoch)
+    if command.verdict is not None:
+        _verify_verdict(state, command.verdict, body)
+        return command
     if command.changes is None:
         _refuse_missing([body.changes], "the change list")
         return command
@@ -142,6 +154,19 @@ def _refusing() -> Iterator[None]:
         yield
     except TransitionError as error:
         raise CommitMismatch(str(error)) from error
+
+
+def _verify_verdict(state: VaultStream, verdict: SnapshotVerdict, body: ItemsCommitted) -> SnapshotVerdict:
+    """Verify that a snapshot was compared with the items that live now, and is exactly these."""
+    if verdict.commit != state.last_commit:
+        raise NotYetApplied("the snapshot was compared with an older state; say it again")
+    if (verdict.count, verdict.bytes) != (body.count, body.bytes):
+        raise CommitMismatch(f"the change list has {verdict.count} changes of {verdict.bytes} bytes")
+    if verdict.differing:
+        raise CommitMismatch(
+            f"the snapshot differs from the live items in {verdict.differing}, such as {verdict.example}"
+        )
+    return verdict
 
 
 def _verify_versions(changes: Sequence[Change], command: CommitItems) -> Sequence[Change]:

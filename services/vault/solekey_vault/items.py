@@ -7,7 +7,7 @@ it from zero.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, exists, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, exists, func, insert, select, update
 
 from solekey_protocol.change_list import Change, Part, parse_change_list
 from solekey_protocol.event import Event
@@ -34,6 +34,12 @@ def read_current(connection: Connection, account: AccountId, items: Sequence[Ite
 def read_all(connection: Connection, account: AccountId) -> dict[ItemId, Change]:
     """Read the newest version of every item, removals included: what a snapshot must state."""
     return _gather(connection.execute(_select_current(account)))
+
+
+def read_last_commit(connection: Connection, account: AccountId) -> int:
+    """Read the number of the last commit; 0 before the first."""
+    query = select(func.max(commits.c.commit)).where(commits.c.account == account)
+    return connection.execute(query).scalar() or 0
 
 
 def read_sealed_epochs(connection: Connection, account: AccountId) -> frozenset[int]:

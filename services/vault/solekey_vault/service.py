@@ -2,6 +2,7 @@
 
 from typing import cast
 
+import eventlet
 from eventlet import tpool
 
 from solekey_eventlog.access import Access
@@ -33,7 +34,7 @@ def make_api(kernel: Kernel) -> VaultApi:
     """Make the Api; hashing and object store calls run in native threads, so that other requests go on."""
     config = cast("VaultConfig", kernel.config)  # DEFINITION names its class
     blobs = open_blob_store(config.object_store_url, reserve_bytes=config.object_store_reserve_bytes)
-    return VaultApi(kernel, blobs, offload=tpool.execute)
+    return VaultApi(kernel, blobs, offload=tpool.execute, pause=eventlet.sleep)
 
 
 class VaultService:

@@ -27,9 +27,10 @@ from solekey.vault.uploader import Uploader
 from solekey_protocol.change_list import Change, encode_change_list
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted
 from solekey_protocol.ids import RAW_ID_BYTES, Digest, ItemId, compute_digest
+from solekey_protocol.limits import MAX_CHANGES
 
-MAX_DRAFTS: Final = 4000
-"""Drafts in one commit: under MAX_CHANGES and small enough to be repeated."""
+MAX_DRAFTS: Final = MAX_CHANGES
+"""Drafts in one commit."""
 
 
 @dataclass(frozen=True, slots=True)
