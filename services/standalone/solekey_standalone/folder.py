@@ -7,6 +7,7 @@
     objects/               ciphertext objects of the vault
     operator/              the operator's secrets, 0600
     tls/                   local certificate authority and server certificate
+    founded                from then on nothing else in the folder is made anew
     lock                   held by the process that uses the folder
 """
 
@@ -17,12 +18,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+FOUNDED = "founded"
+_NEEDED = (
+    *("bus.db", "auth.db", "devices.db", "vault.db", "rotation.db"),
+    *("objects", "operator/operator_key", "operator/signing_key"),
+)
 _OWNER_ONLY_FOLDER = 0o700
 _OWNER_ONLY_FILE = 0o600
 
 
 class FolderInUseError(Exception):
     """Another process uses the folder."""
+
+
+class FolderIncompleteError(Exception):
+    """Something that the rest of the folder depends on is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +65,28 @@ class DataFolder:
         """The database of a service."""
         return f"sqlite:///{self.path / service}.db"
 
+    @property
+    def is_founded(self) -> bool:
+        """Whether a platform has run here: what is missing now was lost."""
+        return (self.path / FOUNDED).exists()
+
+    def mark_founded(self) -> None:
+        """Note that everything is there."""
+        if not self.is_founded:
+            write_private(self.path / FOUNDED, b"")
+
     def prepare(self) -> None:
-        """Make the folders, for the owner's eyes only."""
+        """Make the folders, for the owner's eyes only.
+
+        Raises:
+            FolderIncompleteError: a platform has run here, and something of it is missing.
+        """
+        if self.is_founded and (missing := [name for name in _NEEDED if not (self.path / name).exists()]):
+            raise FolderIncompleteError(
+                f"{self.path} has been in use, but {', '.join(missing)} is missing, and what is left depends "
+                "on it. Restore the whole folder from one backup; nothing was made in its place. For a new "
+                "platform without accounts, name another folder"
+            )
         for folder in (self.path, self.operator, self.tls, self.path / "objects"):
             folder.mkdir(mode=_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
 
