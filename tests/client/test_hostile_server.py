@@ -159,7 +159,7 @@ def test_a_swapped_change_list_is_detected(home):
 def ghost(world, *, signed_by):
     """A device that the server adds, certified by whatever key it has."""
     account, device_key = world.account, SoftwareDeviceKey.make(Runtime().random)
-    commitment = DeviceName("ghost", bytes(16)).derive_commitment()
+    commitment = DeviceName("ghost", bytes(16)).derive_commitment(device_key.device_id)
     certificate = DeviceCertificate(device_key.device_id, device_key.public_key, Platform.LINUX, commitment)
     state = account.states[Stream.DEVICES]
     for body in (DeviceEnrolled(certificate), DeviceTrusted(state.account_key, certificate)):

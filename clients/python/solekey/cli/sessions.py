@@ -48,7 +48,7 @@ def list_sessions(state: Cli) -> None:
 @state_options
 @pass_cli
 def end(state: Cli, session_: str | None, *, others: bool) -> None:
-    """End SESSION (its id, or its device's name) at once, on whichever device it is.
+    """End SESSION (its id or its device's, or how it begins) at once, on whichever device it is.
 
     The device stays trusted and may log in again with password and second factor. A device that is lost is
     revoked instead: solekey devices revoke.

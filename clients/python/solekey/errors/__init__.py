@@ -53,6 +53,7 @@
     │   ├── ContentionError          commit_contention     other devices were always faster
     │   ├── EpochKeyMissingError     epoch_key_missing     no wrap opens the epoch of an item
     │   └── ForeignDeviceError       device_unknown        no such device in this account
+    │       └── DeviceNameUncertainError device_name_uncertain  the name may mean another one
     ├── DeviceError                  device_refused        a device of this account
     │   ├── DeviceCodeError          device_code_malformed
     │   ├── DeviceCodeMismatchError  device_code_mismatch  no device that waits has this code
@@ -246,6 +247,7 @@ from solekey.errors.transfers import (
 )
 from solekey.errors.vault import (
     ContentionError,
+    DeviceNameUncertainError,
     EpochKeyMissingError,
     ForeignDeviceError,
     ItemChangedError,
@@ -272,6 +274,7 @@ __all__ = [
     "DeviceError",
     "DeviceGoneError",
     "DeviceKeyMissingError",
+    "DeviceNameUncertainError",
     "DevicePendingError",
     "DiskFullError",
     "EmptyPasswordError",
