@@ -98,6 +98,12 @@ class ServiceConfig:
     """Connections to PostgreSQL that a process holds at most: one for publishing, the others by turns."""
     max_workers: int = 64
     """Requests and records worked on at the same time."""
+    statements_per_minute: int = 600
+    """Statements of one account in this service's stream within any minute."""
+    statements_per_day: int = 20_000
+    """Statements of one account in this service's stream within any 24 hours."""
+    max_events: int = 1_000_000
+    """Events of one account in this service's stream: the log keeps them for ever."""
     max_connections: int = 1000
     """Connections at the same time; for one more, that whose client has been waited for the longest ends."""
     max_connections_per_source: int = 200
@@ -133,6 +139,12 @@ class ServiceConfig:
             problems.append("database_pool: expected 2 to 100 connections")
         if self.max_workers < 1:
             problems.append("max_workers: expected at least 1")
+        return [*problems, *self._find_limit_problems()]
+
+    def _find_limit_problems(self) -> list[str]:
+        problems = []
+        if min(self.statements_per_minute, self.statements_per_day, self.max_events) < 1:
+            problems.append("statements_per_minute, statements_per_day, max_events: expected at least 1")
         if not 10 <= self.max_connections <= 100_000:
             problems.append("max_connections: expected 10 to 100000")
         if self.max_connections_per_source < 0:

@@ -25,6 +25,7 @@ from solekey_eventlog.errors import (
     RevokedDevice,
     StalePosition,
 )
+from solekey_eventlog.event_rate import verify_rate
 from solekey_eventlog.http import (
     Caller,
     Request,
@@ -97,6 +98,7 @@ class StatementFlow:
             StalePosition: it does not continue the head. ForkError: it saw another history of a stream.
             NotYetApplied: it saw more of another stream than this service.
             StepUpRequired: it asks for a fresh second factor.
+            RateLimited, QuotaExceeded: the account says too much.
             SignatureError, TransitionError, Refusal: what ``decide`` and the stream refuse.
         """
         document = expect_members(parse_json_body(request), _MEMBERS, self._optional_members)
@@ -132,6 +134,7 @@ class StatementFlow:
             streams.require_free(uow, statement.account)
             state = streams.fold(uow, statement.account, self._stream)
             head = _verify_place(statement, state.head)
+            verify_rate(uow, head, signed, self._kernel.config)
             self._verify_seen(uow, statement)
             if self._stream is not Stream.DEVICES:  # whose own fold verifies in ``decide``
                 _verify_trusted(streams.devices(uow, statement.account), signed)

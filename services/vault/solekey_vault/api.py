@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import partial
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import select
 
@@ -36,6 +36,7 @@ from solekey_protocol.wrap import parse_wrap_header
 from solekey_vault.bookkeeping import gather_command, gather_surroundings, record_rows
 from solekey_vault.change_lists import DEADLINE_S, ChangeLists
 from solekey_vault.closed_accounts import forget_emptied, release_closed
+from solekey_vault.config import VaultConfig
 from solekey_vault.domain import decide
 from solekey_vault.items import rebuild_items
 from solekey_vault.objects import ObjectStore, storing
@@ -63,7 +64,8 @@ class VaultApi:
         pause: Callable[[], None] = lambda: None,
     ) -> None:
         self.kernel = kernel
-        self.shelf = Shelf(kernel.store, blobs, kernel.random, offload)
+        quota = cast("VaultConfig", kernel.config).quota  # DEFINITION names its class
+        self.shelf = Shelf(kernel.store, blobs, kernel.random, offload, quota)
         self._offload = offload
         self.lists = ChangeLists(kernel.store, self.shelf, worker or _make_worker(), pause)
         self._statements = StatementFlow(kernel, self._decide, prepare=self._prepare)
@@ -92,7 +94,7 @@ class VaultApi:
         return cbor_response(200, {"wraps": [bodies[digest] for digest in live]})
 
     def put_object(self, request: Request, digest: str) -> Response:
-        """Keep one object. Raises DigestMismatch, StorageFull."""
+        """Keep one object. Raises DigestMismatch, StorageFull, QuotaExceeded, RateLimited."""
         verified = self._verify_digest(digest, request.body)
         self.shelf.put(request.authenticated.account, {verified: request.body})
         return empty_response()
@@ -109,7 +111,11 @@ class VaultApi:
         return Response(206, body, "application/octet-stream", {"Content-Range": part.content_range})
 
     def post_objects(self, request: Request) -> Response:
-        """Keep a batch of small objects, all or none. Raises BadRequest, StorageFull."""
+        """Keep a batch of small objects, all or none.
+
+        Raises:
+            BadRequest, StorageFull, QuotaExceeded, RateLimited
+        """
         bodies: list[bytes] = []
         match parse_cbor_body(request):
             case {"objects": [*values], **rest} if not rest and len(values) <= MAX_BATCH_OBJECTS:

@@ -58,6 +58,17 @@ object_rows = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+account_usage = Table(  # how much an account stores, and has sent in an hour; see usage.py
+    "account_usage",
+    metadata,
+    Column("account", String(ACCOUNT_CHARS), primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
+    Column("objects", BigInteger, nullable=False),
+    Column("hour", Integer, nullable=False),  # since 1970
+    Column("sent_bytes", BigInteger, nullable=False),
+    Column("sent_objects", BigInteger, nullable=False),
+)
+
 closed_accounts = Table(  # of which something may be left
     "closed_accounts",
     metadata,

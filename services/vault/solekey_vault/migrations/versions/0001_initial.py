@@ -44,6 +44,15 @@ def _create_stores() -> None:
         sa.Column("body", sa.LargeBinary, nullable=False),
     )
     op.create_table(
+        "account_usage",
+        sa.Column("account", sa.String(30), primary_key=True),
+        sa.Column("bytes", sa.BigInteger, nullable=False),
+        sa.Column("objects", sa.BigInteger, nullable=False),
+        sa.Column("hour", sa.Integer, nullable=False),
+        sa.Column("sent_bytes", sa.BigInteger, nullable=False),
+        sa.Column("sent_objects", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
         "closed_accounts",
         sa.Column("account", sa.String(30), primary_key=True),
         sa.Column("closed_at", sa.String(24), nullable=False),
