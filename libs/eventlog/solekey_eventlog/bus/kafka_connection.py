@@ -50,10 +50,11 @@ class _Causes(logging.Handler):
         self._last = "it gives no reason"
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep what was said last of a connection that failed."""
-        if record.getMessage().startswith("Connection failed"):
-            cause = record.args[0] if isinstance(record.args, tuple) and record.args else record.getMessage()
-            self._last = _describe(cause) if isinstance(cause, BaseException) else str(cause)
+        """Keep the last error that was logged."""
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        for argument in arguments:
+            if isinstance(argument, BaseException):
+                self._last = _describe(argument)
 
     def tell(self) -> str:
         """Tell it in one line."""
