@@ -7,6 +7,7 @@ import argparse
 import ipaddress
 import json
 import logging
+import os
 import sys
 import threading
 import time
@@ -31,6 +32,7 @@ def main() -> int:
     """Run until SIGTERM or SIGINT; return the exit code."""
     arguments = _parse_arguments()
     set_up_logging(arguments.log_level)
+    os.umask(0o077)  # databases and objects are their owner's alone
     folder = DataFolder(arguments.data_dir.resolve())
     try:
         folder.prepare()

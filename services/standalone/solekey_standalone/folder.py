@@ -25,6 +25,7 @@ _NEEDED = (
 )
 _OWNER_ONLY_FOLDER = 0o700
 _OWNER_ONLY_FILE = 0o600
+_OTHERS = 0o077
 
 
 class FolderInUseError(Exception):
@@ -76,10 +77,11 @@ class DataFolder:
             write_private(self.path / FOUNDED, b"")
 
     def prepare(self) -> None:
-        """Make the folders, for the owner's eyes only.
+        """Make the folders, and close them and the files in them to everybody but their owner.
 
         Raises:
             FolderIncompleteError: a platform has run here, and something of it is missing.
+            OSError: the folder is another user's.
         """
         if self.is_founded and (missing := [name for name in _NEEDED if not (self.path / name).exists()]):
             raise FolderIncompleteError(
@@ -89,6 +91,11 @@ class DataFolder:
             )
         for folder in (self.path, self.operator, self.tls, self.path / "objects"):
             folder.mkdir(mode=_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
+            _close_to_others(folder, _OWNER_ONLY_FOLDER)
+        for folder in (self.path, self.operator, self.tls):
+            for file in folder.iterdir():
+                if file.is_file() and not file.is_symlink():
+                    _close_to_others(file, _OWNER_ONLY_FILE)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -101,16 +108,23 @@ class DataFolder:
             yield
 
 
+def _close_to_others(path: Path, mode: int) -> None:
+    if path.stat().st_mode & _OTHERS:
+        path.chmod(mode)
+
+
 def write_private(path: Path, data: bytes) -> None:
     """Write a file that only its owner may read, whole or not at all, and durably."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY_FILE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}.new")
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with os.fdopen(os.open(draft, flags, _OWNER_ONLY_FILE), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)  # the name, too

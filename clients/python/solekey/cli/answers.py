@@ -191,4 +191,6 @@ def read_secret(context: click.Context, parameter: click.Parameter, value: str |
         return read_secret_line(parameter.opts[0], words=words)
     if value.startswith("@"):
         return read_secret_file(parameter.opts[0], Path(value[1:]), words=words)
+    if parameter.name != "code":  # good for one use, within a minute
+        context.find_root().ensure_object(Cli).exposed.append(parameter.opts[0])
     return value

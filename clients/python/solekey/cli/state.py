@@ -62,6 +62,7 @@ class Cli:
         user_key_from: what `--user-key-from` says.
         user_key_source: the provider that the user key came from, once it did.
         second_factor: what was given of it.
+        exposed: flags whose secrets stand on the command line.
     """
 
     profile: Path = field(default_factory=_default_profile)
@@ -70,6 +71,7 @@ class Cli:
     user_key_from: str | None = None
     user_key_source: str | None = None
     second_factor: FactorChoice = field(default_factory=FactorChoice)
+    exposed: list[str] = field(default_factory=list)
 
     def tell(self, template: str, *values: object) -> None:
         """Tell a person what is going on, on stderr, where somebody listens. See `printing.warn`."""

@@ -30,6 +30,7 @@
     │   └── NotLoggedInError         not_logged_in
     ├── TransportError                                     no usable answer from the server
     │   ├── InsecureServerError      insecure_server       not https, or a certificate that is not pinned
+    │   ├── ClockWrongError          clock_wrong           this machine's, by all appearances
     │   ├── RedirectRefusedError     redirect_refused
     │   ├── UnreachableError         server_unreachable
     │   └── BadAnswerError           bad_answer            not what the API says
@@ -225,6 +226,7 @@ from solekey.errors.secrets import (
 from solekey.errors.server import (
     BadAnswerError,
     ChangeListError,
+    ClockWrongError,
     EvidenceError,
     ForgedEventError,
     HistoryForkError,
@@ -266,6 +268,7 @@ __all__ = [
     "ApproverNotTrustedError",
     "BadAnswerError",
     "ChangeListError",
+    "ClockWrongError",
     "ClosedStreamError",
     "ContentSizeError",
     "ContentionError",

@@ -17,6 +17,16 @@ class InsecureServerError(TransportError):
     ADVICE = "Use the server's https:// address and its own CA file (--ca); do not go on if they changed."
 
 
+class ClockWrongError(TransportError):
+    """This machine's clock and the server's, or its certificate's, do not fit."""
+
+    code = "clock_wrong"
+    ADVICE = (
+        "Compare this machine's clock and its date with another clock, and set them. If they are right, tell "
+        "the operator, and do not go on."
+    )
+
+
 class RedirectRefusedError(TransportError):
     """The server answered with a redirect; proofs and tokens are for one host only."""
 
