@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from solekey.cli.answers import ask_user_key, new_user_key_options, user_key_option
-from solekey.cli.items import unlocked
 from solekey.cli.left_out import describe_leftovers, end_partial, tell_leftovers
 from solekey.cli.new_user_key import KitChoice, kit_options
 from solekey.cli.printing import confirm, make_console, print_table, prompt, say, warn
 from solekey.cli.recovery import read_key_and_kit
+from solekey.cli.resuming import unlocked_for_change
 from solekey.cli.rotate import choose_new_user_key
 from solekey.cli.second_factor import factor_options
 from solekey.cli.state import Cli, pass_cli, state_options
@@ -168,15 +168,17 @@ def revoke(
 
     Everything is re-encrypted, so that no key that the device had opens what is stored from then on. The new
     user key's recovery kit is saved, and its words are entered again from it, before anything happens. Run
-    it again after an interruption, with the new words (`--new-user-key`).
+    it again after an interruption, with the same words or the new ones: it goes on.
     """
-    with unlocked(state, user_key) as vault:
-        from solekey.rotation.revocation import revoke_device
+    with unlocked_for_change(state, user_key, new_user_key) as vault:
+        from solekey.rotation.revocation import needs_new_user_key, revoke_device
         from solekey_protocol.events.devices import RevocationReason
 
         target = vault.devices.find(device)
         confirm_device(target, yes=yes)
-        key = choose_new_user_key(state, vault, new_user_key, KitChoice(kit, letter, accept_risk))
+        key = None
+        if new_user_key is not None or needs_new_user_key(vault, target.id):
+            key = choose_new_user_key(state, vault, new_user_key, KitChoice(kit, letter, accept_risk))
         with (
             stored_key_follows(state, vault, key) as stored,
             state.progress("re-encrypt", in_bytes=False) as progress,

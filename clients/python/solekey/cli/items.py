@@ -72,6 +72,8 @@ def put(
     """
     if (source is None) == (text is None):
         raise click.UsageError("give either SOURCE or --text")
+    if restart and source in (None, "-"):
+        raise click.UsageError("--restart is for files: a text and standard input are never resumed")
     if name is None and (text is not None or source == "-"):
         raise click.UsageError("--name is needed for a text and for standard input")
     if source not in (None, "-"):

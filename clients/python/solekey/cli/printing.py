@@ -156,18 +156,19 @@ def changing_line() -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def alternate_screen() -> Iterator[None]:
+def alternate_screen(*, err: bool = False) -> Iterator[None]:
     """Show what is said in the block on a screen of its own; afterwards no scroll-back has it."""
-    if not sys.stdout.isatty() or os.environ.get("TERM") in {None, "dumb"}:
+    stream = sys.stderr if err else sys.stdout
+    if not stream.isatty() or os.environ.get("TERM") in {None, "dumb"}:
         yield
         return
-    click.echo("\x1b[?1049h\x1b[H", nl=False, color=True)
-    sys.stdout.flush()
+    click.echo("\x1b[?1049h\x1b[H", nl=False, err=err, color=True)
+    stream.flush()
     try:
         yield
     finally:
-        click.echo("\x1b[2J\x1b[?1049l", nl=False, color=True)
-        sys.stdout.flush()
+        click.echo("\x1b[2J\x1b[?1049l", nl=False, err=err, color=True)
+        stream.flush()
 
 
 def _use_color() -> bool | None:
