@@ -71,6 +71,10 @@ clean:  ## Remove .venv, build/ and every cache
 	rm -rf $(VENV) build .coverage .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
+.PHONY: models
+models: | $(BIN)/python  ## Check the model of who may say what (spec/models) with Spin: old rules, new rules, mutants
+	$(BIN)/python spec/models/check.py
+
 ##@ Measure it
 
 .PHONY: bench-crypto

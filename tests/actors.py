@@ -17,6 +17,7 @@ from solekey_protocol.events import Body, Signer, Stream, devices
 from solekey_protocol.events.fields import Platform
 from solekey_protocol.ids import (
     AccountId,
+    DeviceId,
     Digest,
     KeyId,
     PublicKey,
@@ -63,11 +64,10 @@ def derive_commit_key(epoch: int) -> Key:
     return Key(f"commit key of epoch {epoch}")
 
 
-def derive_name_commitment(name: str, salt: str) -> Digest:
+def derive_name_commitment(device: DeviceId, name: str, salt: str) -> Digest:
     """Spec: devices.md §4."""
-    return Digest(
-        hashlib.sha256(b"solekey/v1/device-name\x00" + bytes.fromhex(salt) + name.encode()).hexdigest()
-    )
+    message = b"solekey/v2/device-name\x00" + device.raw + bytes.fromhex(salt) + name.encode()
+    return Digest(hashlib.sha256(message).hexdigest())
 
 
 class Actor:
@@ -81,7 +81,7 @@ class Actor:
         self.session = SessionId.from_raw(derive_raw(f"session {device} of {account}"))
         self.name = {"name": device, "salt": derive_raw(f"salt {device}").hex()}
         self.certificate = devices.DeviceCertificate(
-            self.device, self.key.public, Platform.LINUX, derive_name_commitment(**self.name)
+            self.device, self.key.public, Platform.LINUX, derive_name_commitment(self.device, **self.name)
         )
 
     @property

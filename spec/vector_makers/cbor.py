@@ -64,15 +64,16 @@ def _accepted() -> list[Vector]:
             {"map": [["", _integer(0)], ["b", _integer(1)], ["z", _integer(2)], ["aa", _integer(3)]]},
         ),
         "a change list": (
-            "8201818550" + "30" * 16 + "01011864" + "81825820" + "ab" * 32 + "1864",
+            "8202818650" + "30" * 16 + "01011864" + "5820" + "cd" * 32 + "81825820" + "ab" * 32 + "1864",
             [
-                _integer(1),
+                _integer(2),
                 [
                     [
                         {"bytes": "30" * 16},
                         _integer(1),
                         _integer(1),
                         _integer(100),
+                        {"bytes": "cd" * 32},
                         [[{"bytes": "ab" * 32}, _integer(100)]],
                     ]
                 ],

@@ -11,7 +11,14 @@ MOMENT = "2026-11-23T21:36:00.125Z"
 def make_file() -> VectorFile:
     """Make the vectors."""
     about = "Identifiers, digests, keys and timestamps, and every other spelling of them."
-    vectors = [*_accepted(), *_refused_ids(), *_refused_hex(), *_timestamps(), *_refused_timestamps()]
+    vectors = [
+        *_accepted(),
+        *_refused_ids(),
+        *_refused_hex(),
+        *_refused_keys(),
+        *_timestamps(),
+        *_refused_timestamps(),
+    ]
     return VectorFile("identifier", "conventions.md", about, vectors)
 
 
@@ -84,6 +91,31 @@ def _refused_hex() -> list[Vector]:
         }
         vectors += [_refuse("hex", name, kind, value, why) for name, (value, why) in cases.items()]
     return vectors
+
+
+def _refused_keys() -> list[Vector]:
+    prime = 2**255 - 19
+    order_8 = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+    cases = {
+        "order 1": (1, "One signature fits every message."),
+        "order 2": (prime - 1, "A point of small order."),
+        "order 4": (0, "A point of small order."),
+        "order 8": (order_8, "A point of small order."),
+        "order 8, the other": (prime - order_8, "A point of small order."),
+        **{
+            f"p + {more}": (prime + more, "The coordinate is below p in the one spelling of a point.")
+            for more in range(19)
+        },
+    }
+    return [
+        _refuse("public-key", f"{name}, sign {sign}", "public_key", _encode_point(y, sign), why)
+        for name, (y, why) in cases.items()
+        for sign in (0, 1)
+    ]
+
+
+def _encode_point(y: int, sign: int) -> str:
+    return (y | sign << 255).to_bytes(32, "little").hex()
 
 
 def _timestamps() -> list[Vector]:

@@ -156,6 +156,8 @@ def test_8_it_is_for_this_method(method: str) -> None:
         "https://solekey.test/v1/rotation/statements",
         "/v1/vault/statements",
         "https://solekey.test:x/",
+        URL.replace("https://", "https://ana@"),
+        URL.replace("https://", "https://:password@"),
         "",
     ],
 )

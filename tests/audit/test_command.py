@@ -58,8 +58,8 @@ def test_pins_that_are_none(log, tmp_path, content):
 def test_export(log, tmp_path):
     target = tmp_path / "copy.jsonl"
     assert json.loads(run("export", log, target, "--json").output) == {
-        "events": len(tell()),
-        "file": str(target),
+        "records": len(tell()),
+        "output": str(target),
     }
     assert target.read_bytes() == log.read_bytes()
     assert "events written" in run("export", log, target).output

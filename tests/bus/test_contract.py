@@ -220,6 +220,16 @@ def test_read_gives_everything_to_the_end_and_stops_there(under_test) -> None:
     assert list(bus.end_offsets(topic)) == [0, 1, 2]
 
 
+def test_a_log_keeps_its_id_and_no_two_have_the_same(under_test) -> None:
+    topics = [under_test.make_topic(partitions=1), under_test.make_topic(partitions=1)]
+    bus = under_test.open()
+    ids = [bus.log_id(topic) for topic in topics]
+    assert len(set(ids)) == 2
+    assert [under_test.open().log_id(topic) for topic in topics] == ids
+    with pytest.raises(BusConfigurationError, match="does not exist"):
+        bus.log_id("test.unknown.v1")
+
+
 def test_publishing_while_the_bus_is_down_fails_in_time_and_works_when_it_is_back(outage) -> None:
     topic, bus = outage.under_test.make_topic(partitions=1), outage.under_test.open(publish_timeout_s=1.0)
     bus.publish(topic, "a", b"before")

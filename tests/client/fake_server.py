@@ -108,7 +108,9 @@ class FakeServer(httpx.BaseTransport):
                 wanted = self.desk.kdf_wanted
                 return answer({**members, "kdf_wanted": wanted} if wanted else members)
             case "POST", ["passkey-options"]:
-                account = self.accounts[json.loads(body)["username"]]
+                members = json.loads(body)
+                account = self.accounts[members["username"]]
+                self._verify_login_key(request, account, members)
                 return answer({"passkeys": list(account.passkeys)})
             case "POST", ["sessions"]:
                 return self._log_in(request, json.loads(body))
@@ -155,19 +157,7 @@ class FakeServer(httpx.BaseTransport):
 
     def _log_in(self, request: httpx.Request, members: dict[str, Any]) -> httpx.Response:
         account = self.accounts[members["username"]]
-        header = json.loads(_unbase64(request.headers["DPoP"].split(".")[0]))
-        thumbprint = compute_thumbprint(header["jwk"])
-        signed = {
-            "challenge": members["challenge"],
-            "origin": ORIGIN,
-            "thumbprint": thumbprint,
-            "username": members["username"],
-        }
-        try:
-            message = b"solekey/login/v1\x00" + encode_json(signed)
-            verify_signature(account.login_key, message, members["signature"])
-        except ProtocolError as error:
-            raise RefusedError(401, "login_refused") from error
+        header = self._verify_login_key(request, account, members)
         factor = self.desk.accept(account, members, members["challenge"])
         device = derive_device(header["jwk"])
         known = account.states[Stream.DEVICES].devices.get(device)
@@ -180,6 +170,25 @@ class FakeServer(httpx.BaseTransport):
         ends = Timestamp.from_datetime(self.now + timedelta(hours=12))
         self.said(account, auth_said.SessionOpened(session, device, factor, ends))
         return self._issue(account, device, session)
+
+    def _verify_login_key(
+        self, request: httpx.Request, account: FakeAccount, members: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Verify the signature of whoever logs in; return the header of the proof."""
+        header: dict[str, Any] = json.loads(_unbase64(request.headers["DPoP"].split(".")[0]))
+        thumbprint = compute_thumbprint(header["jwk"])
+        signed = {
+            "challenge": members["challenge"],
+            "origin": ORIGIN,
+            "thumbprint": thumbprint,
+            "username": members["username"],
+        }
+        try:
+            message = b"solekey/login/v1\x00" + encode_json(signed)
+            verify_signature(account.login_key, message, members["signature"])
+        except ProtocolError as error:
+            raise RefusedError(401, "login_refused") from error
+        return header
 
     def _issue(self, account: FakeAccount, device: DeviceId, session: SessionId) -> httpx.Response:
         self.made += 1

@@ -51,7 +51,7 @@ class HostileServer:
 
     @property
     def certificate(self):
-        commitment = DeviceName("laptop 2", bytes(16)).derive_commitment()
+        commitment = DeviceName("laptop 2", bytes(16)).derive_commitment(self.ghost.device_id)
         return DeviceCertificate(self.ghost.device_id, self.ghost.public_key, Platform.LINUX, commitment)
 
     @property

@@ -134,14 +134,17 @@ def test_the_last_required_factor_stays(home, run_cli):
     assert (code, "factor_missing" in said) == (MISSING, True)
 
 
-def test_a_passkey_is_added_and_removed_by_its_name(home, run_cli, monkeypatch):
+def test_a_passkey_is_added_and_removed_by_its_id_and_not_by_its_name(home, run_cli, monkeypatch):
     from solekey.cli import factors
 
     monkeypatch.setattr(factors, "open_key", FakeSecurityKey)
     assert run_cli("laptop", "factors", "add-passkey", "--name", "blue key")[0] == 0
     _, out, _ = run_cli("laptop", "factors", "list")
     assert "blue key" in out
-    assert run_cli("laptop", "factors", "remove", "blue key")[0] == 0
+    assert run_cli("laptop", "factors", "remove", "blue key")[0] == MISSING  # a name is the server's word
+    home.sessions["laptop"].sync()
+    passkey = home.sessions["laptop"].factors.list()[1].id
+    assert run_cli("laptop", "factors", "remove", passkey[:8])[0] == 0
     assert [info.factor for info in home.sessions["laptop"].factors.list()] == [Factor.TOTP]
 
 
@@ -241,10 +244,12 @@ def test_a_session_is_ended_from_another_device(home, run_cli):
     phone = home.log_in("phone")
     code, out, _ = run_cli("laptop", "sessions", "list")
     assert (code, "this session" in out, "phone" in out) == (0, True, True)
-    assert run_cli("laptop", "sessions", "end", "phone")[0] == 0
+    assert run_cli("laptop", "sessions", "end", "phone")[0] == MISSING  # by ids alone
+    device = phone.devices.own_id
+    assert run_cli("laptop", "sessions", "end", device[:12])[0] == 0
     with pytest.raises(SessionEndedError):
         phone.sync()
-    code, _, said = run_cli("laptop", "sessions", "end", "phone")
+    code, _, said = run_cli("laptop", "sessions", "end", device)
     assert (code, "session_missing" in said) == (MISSING, True)
     home.sessions["laptop"].sync()
 
@@ -271,5 +276,5 @@ def test_several_sessions_of_a_device_are_told_apart_by_their_ids(home):
     home.log_in("phone")
     sessions = home.sessions["laptop"].sessions
     with pytest.raises(SessionMissingError):
-        sessions.find("phone")
+        sessions.find(home.sessions["phone"].devices.own_id)
     assert sessions.find(sessions.list()[1].id).device_name == "phone"

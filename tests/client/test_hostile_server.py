@@ -134,7 +134,7 @@ def test_a_swapped_object_is_detected(home):
     with home.reopen("laptop").unlock(home.key()) as fresh:
         listing = fresh.list()
     assert listing == []
-    assert {item.error.code for item in listing.unreadable} == {"open_failed"}
+    assert {item.error.code for item in listing.unreadable} == {"object_swapped"}
 
 
 def test_a_lost_object_is_detected(home):
@@ -159,7 +159,7 @@ def test_a_swapped_change_list_is_detected(home):
 def ghost(world, *, signed_by):
     """A device that the server adds, certified by whatever key it has."""
     account, device_key = world.account, SoftwareDeviceKey.make(Runtime().random)
-    commitment = DeviceName("ghost", bytes(16)).derive_commitment()
+    commitment = DeviceName("ghost", bytes(16)).derive_commitment(device_key.device_id)
     certificate = DeviceCertificate(device_key.device_id, device_key.public_key, Platform.LINUX, commitment)
     state = account.states[Stream.DEVICES]
     for body in (DeviceEnrolled(certificate), DeviceTrusted(state.account_key, certificate)):

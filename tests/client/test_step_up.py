@@ -200,7 +200,15 @@ def test_revoking_a_device_takes_the_code_of_its_own_option(stale, run_cli, tmp_
 
     phone = stale.add_device("phone")
     stale.server.now += timedelta(minutes=6)
-    command = ("devices", "revoke", phone.devices.own_id, "--accept-risk", "--user-key", stale.phrase)
+    command = (
+        "devices",
+        "revoke",
+        phone.devices.own_id,
+        "--yes",
+        "--accept-risk",
+        "--user-key",
+        stale.phrase,
+    )
     new = UserKey.make(os.urandom).to_phrase()
     code, _, said = run_cli("laptop", *command, "--new-user-key", new)
     assert code == USAGE

@@ -210,7 +210,12 @@ def test_a_revocation_finishes(full, how):
 def test_a_garbage_item_of_a_thief_harms_nobody(full):
     """Who holds a device's key may commit what no key opens."""
     garbage, item = os.urandom(400), ItemId.from_raw(os.urandom(16))
-    commit_raw(full, "laptop", Change(item, 1, 1, (Part(compute_digest(garbage), 400),)), garbage)
+    commit_raw(
+        full,
+        "laptop",
+        Change(item, 1, 1, (Part(compute_digest(garbage), 400),), compute_digest(garbage[:74])),
+        garbage,
+    )
     vault = full.unlock("phone")
     listing = vault.list()
     assert len(listing) == 4
@@ -230,7 +235,12 @@ def test_an_item_under_a_key_that_nobody_has_harms_nobody(full):
     envelope = seal_bytes(
         b"x", metadata=metadata, data_key=DataKey.make(1, os.urandom), context=context, random=os.urandom
     )
-    commit_raw(full, "laptop", Change(item, 1, 1, (Part(compute_digest(envelope), len(envelope)),)), envelope)
+    commit_raw(
+        full,
+        "laptop",
+        Change(item, 1, 1, (Part(compute_digest(envelope), len(envelope)),), compute_digest(envelope[:74])),
+        envelope,
+    )
     listing = full.unlock("phone").list()
     assert len(listing) == 4
     assert [found.error.code for found in listing.unreadable] == ["open_failed"]
@@ -309,6 +319,11 @@ def epochs(world):
 def live(vault):
     vault.refresh()
     return list(vault.unlocked.index.items.values())
+
+
+def make_change(item, envelope):
+    part = Part(compute_digest(envelope), len(envelope))
+    return Change(item, 1, 1, (part,), compute_digest(envelope[:74]))
 
 
 def commit_raw(world, name, change, data):

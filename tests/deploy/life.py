@@ -50,7 +50,7 @@ def change_user_key(ada: Person) -> None:
 def lose_phone(ada: Person) -> None:
     """The phone is revoked; it is refused with the session that it has and with a new login."""
     phrase = ada.new_phrase()
-    told = ada.do("laptop", "devices", "revoke", "phone", "--new-user-key", phrase, "--accept-risk")
+    told = ada.do("laptop", "devices", "revoke", "phone", "--yes", "--new-user-key", phrase, "--accept-risk")
     assert told["was_trusted"]
     ada.phrase = phrase
     assert ada.try_("phone", "get", "spare key").exit_code != 0

@@ -149,12 +149,14 @@ def _check_index(raw: bytes) -> None:
     if not index.items:
         raise ProfileError("folded anew")
     assert index.commit >= 1
-    assert raw == _write_index(list(index.items.values()), index.commit)
+    listed = list(index.newest.values())
+    made_in = [index._made_in.get(change.item, 0) for change in listed]
+    assert raw == _write_index(listed, index.commit, made_in)
 
 
-def _write_index(listed: list[Any], commit: int) -> bytes:
+def _write_index(listed: list[Any], commit: int, made_in: list[int] | None = None) -> bytes:
     digest = bytes.fromhex(_EVENTS[-1].digest)
-    return encode_cbor([1, commit, 1, digest, encode_change_list(listed)])
+    return encode_cbor([2, commit, 1, digest, encode_change_list(listed), made_in or [0] * len(listed)])
 
 
 def _check_stream_copy(raw: bytes) -> None:
@@ -316,8 +318,8 @@ TARGETS = (
         mutate=mutate_json,
         findings=(
             b"null",
-            b'{"epoch":1,"item":"itm_aaaaaaaaaaaaaaaaaaaaaaaaaa","parts":[[]],"version":1}',
-            b'{"epoch":1,"item":"itm_aaaaaaaaaaaaaaaaaaaaaaaaaa","parts":[["%b","x"]],"version":1}'
+            b'{"epoch":1,"header":"00","item":"itm_aaaaaaaaaaaaaaaaaaaaaaaaaa","parts":[[]],"version":1}',
+            b'{"epoch":1,"header":"00","item":"itm_aaaaaaaaaaaaaaaaaaaaaaaaaa","parts":[["%b","x"]],"version":1}'
             % (b"0" * 64),
         ),
     ),

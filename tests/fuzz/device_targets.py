@@ -41,7 +41,7 @@ def _check_name(raw: bytes) -> None:
     name = parse_name(as_document(raw))
     if name is None:
         raise ProfileError("no name")
-    assert len(name.derive_commitment()) == 64
+    assert len(name.derive_commitment(LAPTOP.device)) == 64
     assert parse_name(name.encode()) == name
     assert quote_foreign(name.text).isprintable() or "\u2068" in quote_foreign(name.text)
 

@@ -20,7 +20,7 @@ from solekey_protocol.ids import Digest, ItemId, PublicKey, SignatureHex, Timest
 from solekey_protocol.limits import MAX_PART_BYTES, MAX_SEQ
 from solekey_protocol.statements import Head, SignedStatement, Statement
 
-SIGNERS = {name: Key(name) for name in ("device", "account", "next_account")}
+SIGNERS = {name: Key(name) for name in ("device", "account", "next_account", "commit")}
 _HEX_IDS = {Digest: 32, PublicKey: 32, SignatureHex: 64}
 _FEW = 2  # members of a drawn tuple
 
@@ -105,6 +105,7 @@ changes = st.builds(
         version,
         epoch if sizes else 0,
         tuple(Part(Digest(hashlib.sha256(b"%d" % size).hexdigest()), size) for size in sizes),
+        Digest(hashlib.sha256(b"header").hexdigest()) if sizes else None,
     ),
     raw_ids(ItemId),
     st.integers(1, MAX_SEQ),

@@ -28,6 +28,8 @@ PUBLIC_FIELDS = {
     "DeviceName.text": "device names are in clear at the server",
     "DeviceName.salt": "stored in clear beside the name",
     "Server.origin": "an address",
+    "Server.ca_file": "a path",
+    "Cli.exposed": "names of flags",
     "KdfParameters.salt": "the server sends it to whoever asks",
     "UntrustedKdfParameters.salt": "the server sends it to whoever asks",
     "ProfileDetails.origin": "an address",

@@ -99,7 +99,7 @@ def tell(story: Story, given: Path) -> None:
     assert TEXT in story.run("get", NAME, device="phone")
     for command in (("rotate", "user-key"), ("rotate", "data-key"), ("devices", "revoke", "phone")):
         words = story.make_words()
-        target = ("devices", "revoke", find_device(story)) if command[0] == "devices" else command
+        target = ("devices", "revoke", find_device(story), "--yes") if command[0] == "devices" else command
         new = {} if command[1] == "data-key" else {"SOLEKEY_NEW_USER_KEY": words}
         story.run(*target, **new)
         story.phrase = words if new else story.phrase

@@ -292,6 +292,7 @@ changes = st.lists(
             version,
             epoch if sizes else 0,
             tuple(Part(digest(str(size)), size) for size in sizes),
+            digest("header") if sizes else None,
         ),
         st.binary(min_size=16, max_size=16),
         st.integers(1, 1000),
@@ -309,35 +310,40 @@ def test_change_list_round_trip(listed):
     assert sorted(parsed, key=lambda c: c.item) == sorted(listed, key=lambda c: c.item)
 
 
-ITEM, PART = bytes(16), [bytes(32), 5]
+ITEM, HEADER, PART = bytes(16), bytes([7] * 32), [bytes(32), 5]
 
 
 @pytest.mark.parametrize(
     "document",
     [
-        [2, []],
+        [1, []],
         [True, []],
-        [1],
-        {"v": 1},
-        [1, [[ITEM, 1, 1, 5]]],
-        [1, [[ITEM, 1, 1, 6, [PART]]]],
-        [1, [[ITEM, 0, 1, 5, [PART]]]],
-        [1, [[ITEM, 1, 0, 5, [PART]]]],
-        [1, [[ITEM, 1, 1, 0, []]]],
-        [1, [[ITEM, True, 1, 5, [PART]]]],
-        [1, [[b"short", 1, 1, 5, [PART]]]],
-        [1, [[ITEM, 1, 1, 5, [[bytes(31), 5]]]]],
-        [1, [[ITEM, 1, 1, 5, [PART]], [ITEM, 2, 1, 5, [PART]]]],
-        [1, [[bytes([1] * 16), 1, 1, 5, [PART]], [ITEM, 1, 1, 5, [PART]]]],
+        [2],
+        {"v": 2},
+        [2, [[ITEM, 1, 1, 5]]],
+        [2, [[ITEM, 1, 1, 5, [PART]]]],
+        [2, [[ITEM, 1, 1, 6, HEADER, [PART]]]],
+        [2, [[ITEM, 0, 1, 5, HEADER, [PART]]]],
+        [2, [[ITEM, 1, 0, 5, HEADER, [PART]]]],
+        [2, [[ITEM, 1, 1, 5, b"", [PART]]]],
+        [2, [[ITEM, 1, 1, 5, bytes(31), [PART]]]],
+        [2, [[ITEM, 1, 0, 0, HEADER, []]]],
+        [2, [[ITEM, 1, 1, 0, b"", []]]],
+        [2, [[ITEM, True, 1, 5, HEADER, [PART]]]],
+        [2, [[b"short", 1, 1, 5, HEADER, [PART]]]],
+        [2, [[ITEM, 1, 1, 5, HEADER, [[bytes(31), 5]]]]],
+        [2, [[ITEM, 1, 1, 5, HEADER, [PART]], [ITEM, 2, 1, 5, HEADER, [PART]]]],
+        [2, [[bytes([1] * 16), 1, 1, 5, HEADER, [PART]], [ITEM, 1, 1, 5, HEADER, [PART]]]],
     ],
 )
 def test_change_lists_refused(document):
-    assert parse_change_list(encode_cbor([1, [[ITEM, 1, 1, 5, [PART]]]]))
+    assert parse_change_list(encode_cbor([2, [[ITEM, 1, 1, 5, HEADER, [PART]]]]))
+    assert parse_change_list(encode_cbor([2, [[ITEM, 2, 0, 0, b"", []]]]))
     with pytest.raises(MalformedError):
         parse_change_list(encode_cbor(document))
 
 
 def test_an_item_twice_is_not_encoded():
-    change = Change(ItemId.from_raw(ITEM), 1, 1, (Part(digest("x"), 5),))
+    change = Change(ItemId.from_raw(ITEM), 1, 1, (Part(digest("x"), 5),), digest("h"))
     with pytest.raises(MalformedError):
         encode_change_list([change, change])

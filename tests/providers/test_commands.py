@@ -223,7 +223,7 @@ def test_nothing_is_said_where_nothing_is_stored(run_cli, home):
 def test_a_revocation_follows_too(run_cli, home, stored):
     home.add_device("phone")
     words = UserKey.make(os.urandom).to_phrase()
-    said = run_cli("devices", "revoke", "phone", "--new-user-key", words, "--accept-risk")
+    said = run_cli("devices", "revoke", "phone", "--yes", "--new-user-key", words, "--accept-risk")
     assert said.document["stored_user_key"] == {f"file:{stored}": "updated"}
     assert load(home, stored) == UserKey.from_phrase(words)
 

@@ -13,7 +13,6 @@ from typing import Self
 
 ANSWER_S = 60
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
-_CLEAR = b"\x1b[2J"
 _LOG_IN = "import os, sys; os.login_tty(0); os.execv(sys.argv[1], sys.argv[1:])"
 """Makes the pseudo-terminal the program's own, as a login does: hidden prompts need that."""
 
@@ -33,7 +32,7 @@ class Terminal:
         )
         os.close(theirs)
         self.said = ""
-        self.cleared = 0
+        self.raw = b""
         self._seen = 0
 
     def __enter__(self) -> Self:
@@ -75,6 +74,6 @@ class Terminal:
             data = os.read(self._own, 65536) if ready else b""
         except OSError:  # Linux says so when the other side is closed
             data = b""
-        self.cleared += data.count(_CLEAR)
+        self.raw += data
         self.said += _CONTROL.sub("", data.decode(errors="replace"))
         return bool(data)

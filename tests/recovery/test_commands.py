@@ -314,7 +314,7 @@ def test_a_new_user_key_needs_its_kit_too(run_cli, home, files):
     before = home.account.states[Stream.DEVICES].key_id
     assert run_cli("laptop", "rotate", "user-key", "--user-key", "@words")[0] == USAGE
     home.add_device("phone")
-    assert run_cli("laptop", "devices", "revoke", "phone", "--user-key", "@words")[0] == USAGE
+    assert run_cli("laptop", "devices", "revoke", "phone", "--yes", "--user-key", "@words")[0] == USAGE
     assert home.account.states[Stream.DEVICES].key_id == before
     assert len(home.account.states[Stream.DEVICES].trusted) == 2
     code, _, said = run_cli(
@@ -322,6 +322,7 @@ def test_a_new_user_key_needs_its_kit_too(run_cli, home, files):
         "devices",
         "revoke",
         "phone",
+        "--yes",
         "--user-key",
         "@words",
         "--accept-risk",

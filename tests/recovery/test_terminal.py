@@ -15,6 +15,7 @@ import pytest
 from recovery.terminal import Terminal
 
 from solekey.crypto import UserKey
+from solekey.errors import PhraseChecksumError
 from solekey.recovery import read_kit
 
 pytestmark = pytest.mark.slow
@@ -136,7 +137,12 @@ def test_the_words_that_are_shown_are_those_of_the_kit_and_leave_the_screen(ada)
         terminal.expect("Words from 1 to 24")
         terminal.type(phrase)  # or the text of the QR code, which is the same
         assert terminal.wait() == 0
-        assert terminal.cleared == 1
+    before, _, shown_apart = terminal.raw.partition(b"\x1b[?1049h")  # the alternate screen: no scroll-back
+    apart, left, after = shown_apart.partition(b"\x1b[?1049l")
+    assert left
+    assert all(f"{place:2} {word} ".encode() in apart for place, word in enumerate(phrase.split(), start=1))
+    assert phrase.split()[0].encode() + b" " not in before
+    assert b"Enter the words" in after
 
 
 def test_giving_up_founds_nothing_and_the_saved_kit_is_taken_up_again(ada):
@@ -237,10 +243,35 @@ def test_shares_are_asked_for_one_by_one(ada):
         assert terminal.wait() == 0
 
 
-def test_words_for_a_test_are_asked_for(ada):
+def find_wrong_end(words):
+    """A last word that makes no phrase of the words before it."""
+    for word in ("zoo", "abandon"):
+        try:
+            UserKey.from_phrase(" ".join([*words[:23], word]))
+        except PhraseChecksumError:
+            return word
+    raise AssertionError("one of two words is wrong")
+
+
+@pytest.mark.parametrize(
+    "command", [("recovery", "test"), ("user-key", "check"), ("list",), ("devices", "trust")]
+)
+def test_words_are_asked_for_until_they_are_right(ada, command):
+    """In every prompt: piece by piece, a mistyped word alone, and none of it in the scroll-back."""
     ada.sign_up()
-    with ada.sit_down("recovery", "test") as terminal:
-        terminal.expect("User key (24 words)")
-        terminal.type((ada.folder / "words").read_text())
-        terminal.expect("Good: these words open the data key of epoch 1")
-        assert terminal.wait() == 0
+    words = (ada.folder / "words").read_text().split()
+    with ada.sit_down(*command) as terminal:
+        terminal.expect("User key (24 words")
+        terminal.type(" ".join([*words[:3], "slekey"]))
+        terminal.expect("Word 4 of the recovery phrase, 'slekey', is not in the word list")
+        terminal.expect("Words from 4 to 24")
+        terminal.type(" ".join(words[3:10]))
+        terminal.expect("Words from 11 to 24")
+        terminal.type(" ".join([*words[10:23], find_wrong_end(words)]))  # words of the list, but not these
+        terminal.expect("Words from 1 to 24")
+        terminal.type(" ".join(words))
+        assert terminal.wait() == 0, terminal.said
+    before, _, apart = terminal.raw.partition(b"\x1b[?1049h")
+    _, left, after = apart.partition(b"\x1b[?1049l")
+    assert left
+    assert words[5].encode() + b" " + words[6].encode() not in before + after

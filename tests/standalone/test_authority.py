@@ -1,5 +1,6 @@
 """The local certificate authority: made once, for its names alone, and clear about what is wrong with it."""
 
+import os
 import shutil
 import ssl
 from collections.abc import Callable
@@ -197,3 +198,24 @@ def test_python_s_own_verifier_accepts_the_authority_in_its_strict_mode(tmp_path
             continue
     assert ours.version() == "TLSv1.3"
     assert ours.getpeercert()["subjectAltName"]
+
+
+def test_a_folder_and_files_that_were_open_to_others_are_closed(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path / "data")
+    umask = os.umask(0)
+    try:
+        for name in ("operator", "tls", "objects"):
+            (folder.path / name).mkdir(parents=True)
+        files = [
+            folder.path / "auth.db",
+            folder.path / "bus.db-wal",
+            folder.operator / "key",
+            folder.tls / "ca.key",
+        ]
+        for file in files:
+            file.write_bytes(b"x")
+        assert all(file.stat().st_mode & 0o077 for file in files)  # control
+        folder.prepare()
+    finally:
+        os.umask(umask)
+    assert [path for path in (folder.path, *folder.path.rglob("*")) if path.stat().st_mode & 0o077] == []

@@ -50,7 +50,7 @@ def change_of(
     if parts is None:
         body = content_of(item, version, size)
         parts = (Part(compute_digest(body), size),) if size else ()
-    return Change(item, version, epoch, parts)
+    return Change(item, version, epoch, parts, compute_digest(b"header") if parts else None)
 
 
 def digest_of(*changes: Change) -> Digest:

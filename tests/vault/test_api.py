@@ -363,24 +363,25 @@ def test_a_purge_deletes_only_what_is_superseded(vault):
     assert vault.api.get_object(LAPTOP.request(method="GET"), compute_digest(contents[0])).body == contents[0]
 
 
-def test_snapshots_must_be_exactly_the_live_items(vault):
-    live = [change_of(ITEM, 1), change_of(SECOND, 2)]
+def test_snapshots_must_state_every_item(vault):
+    live, removed = [change_of(ITEM, 1), change_of(SECOND, 2)], change_of(SECOND, 3, epoch=0, size=0)
     vault.commit(change_of(ITEM, 1), change_of(SECOND, 1))
     vault.commit(change_of(SECOND, 2))
     with pytest.raises(CommitMismatch):
         vault.commit(live[0], kind=CommitKind.SNAPSHOT)
     assert vault.commit(*live, kind=CommitKind.SNAPSHOT).status == 201
-    vault.commit(change_of(SECOND, 3, epoch=0, size=0))
-    with pytest.raises(CommitMismatch):
-        vault.commit(*live, kind=CommitKind.SNAPSHOT)
-    assert vault.commit(live[0], kind=CommitKind.SNAPSHOT).status == 201
+    vault.commit(removed)
+    for untrue in (live, live[:1]):  # keeps the item; forgets that it was removed
+        with pytest.raises(CommitMismatch):
+            vault.commit(*untrue, kind=CommitKind.SNAPSHOT)
+    assert vault.commit(live[0], removed, kind=CommitKind.SNAPSHOT).status == 201
 
 
 def test_the_read_model_rebuilds_from_zero(vault):
     vault.commit(change_of(ITEM, 1), change_of(SECOND, 1, size=100_000))
     vault.commit(change_of(ITEM, 2))
     vault.commit(change_of(SECOND, 2, epoch=0, size=0))
-    vault.commit(change_of(ITEM, 2), kind=CommitKind.SNAPSHOT)
+    vault.commit(change_of(ITEM, 2), change_of(SECOND, 2, epoch=0, size=0), kind=CommitKind.SNAPSHOT)
     vault.commit(change_of(ITEM, 3))
     vault.say(ObjectsPurged(3))
     before = vault.dump()

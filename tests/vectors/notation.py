@@ -64,8 +64,23 @@ def parse_identifier(kind: str, text: str) -> dict[str, Any]:
         return {"unix_ms": (time - datetime.fromtimestamp(0, UTC)) // timedelta(milliseconds=1)}
     if kind in HEX_DIGITS:
         demand(re.fullmatch("[0-9a-f]*", text) and len(text) == HEX_DIGITS[kind])
+        if kind == "public_key":
+            demand_point(bytes.fromhex(text))
         return {"raw": text}
     return {"raw": parse_id(kind, text).hex()}
+
+
+def demand_point(key: bytes) -> None:
+    """Demand a canonical point, of which 8 times is not the neutral one. conventions.md §2"""
+    p = 2**255 - 19
+    d = -121665 * pow(121666, -1, p) % p
+    y = int.from_bytes(key, "little") % 2**255
+    demand(y < p)
+    for _ in range(3):  # the y of the double, from y alone: x^2 = (y^2 - 1) / (d y^2 + 1)
+        xx = (y * y - 1) * pow(d * y * y + 1, -1, p) % p
+        y_squared = y * y % p
+        y = (y_squared + xx) * pow(1 - d * xx * y_squared, -1, p) % p
+    demand(y != 1)
 
 
 def parse_id(kind: str, text: str) -> bytes:

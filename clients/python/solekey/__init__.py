@@ -57,13 +57,14 @@ if TYPE_CHECKING:
     from solekey.account.factors import FactorInfo, RecoveryCodes
     from solekey.account.session import Session
     from solekey.account.sessions import SessionInfo
+    from solekey.account.sign_up import SignUp
     from solekey.connection.login import TotpSecret
     from solekey.connection.second_factor import Passkey, RecoveryCode
     from solekey.connection.transport import Server
     from solekey.crypto import ItemMetadata, UserKey
     from solekey.errors import SolekeyError
     from solekey.profile.profile import Profile
-    from solekey.progress import Progress
+    from solekey.progress import Phase, PhasedProgress, Progress
     from solekey.providers.provider import UserKeyProvider, open_provider
     from solekey.rotation.revocation import Revocation, revoke_device
     from solekey.rotation.rotation import (
@@ -86,6 +87,8 @@ __all__ = [
     "ItemMetadata",
     "Listing",
     "Passkey",
+    "Phase",
+    "PhasedProgress",
     "Profile",
     "Progress",
     "RecoveryCode",
@@ -123,6 +126,8 @@ _HOMES = {
     "ItemMetadata": "solekey.crypto",
     "Listing": "solekey.vault.directory",
     "Passkey": "solekey.connection.second_factor",
+    "Phase": "solekey.progress",
+    "PhasedProgress": "solekey.progress",
     "Profile": "solekey.profile.profile",
     "Progress": "solekey.progress",
     "RecoveryCode": "solekey.connection.second_factor",

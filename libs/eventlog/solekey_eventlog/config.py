@@ -19,6 +19,8 @@ from solekey_eventlog.bus.config import BusConfig
 from solekey_eventlog.bus.topics import DEFAULT_PARTITIONS, TopicSettings, derive_topics
 
 PREFIX = "SOLEKEY_"
+DEFAULT_POOL = 8
+"""Connections to PostgreSQL; SQLite has one writer, and its readers open what they need."""
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
@@ -92,8 +94,16 @@ class ServiceConfig:
     """How long a feed that trust depends on may be silent before requests are refused."""
     step_up_s: int = 300
     """How long ago a second factor may have been proven, at most, for what asks for a fresh one."""
+    database_pool: int = DEFAULT_POOL
+    """Connections to PostgreSQL that a process holds at most: one for publishing, the others by turns."""
     max_workers: int = 64
     """Requests and records worked on at the same time."""
+    statements_per_minute: int = 600
+    """Statements of one account in this service's stream within any minute."""
+    statements_per_day: int = 20_000
+    """Statements of one account in this service's stream within any 24 hours."""
+    max_events: int = 1_000_000
+    """Events of one account in this service's stream: the log keeps them for ever."""
     max_connections: int = 1000
     """Connections at the same time; for one more, that whose client has been waited for the longest ends."""
     max_connections_per_source: int = 200
@@ -117,12 +127,24 @@ class ServiceConfig:
             problems.append("tls_cert and tls_key: give both or none")
         if self.tls_client_ca is not None and self.tls_cert is None:
             problems.append("tls_client_ca: needs tls_cert and tls_key")
+        return problems + self._find_problems_of_numbers()
+
+    def _find_problems_of_numbers(self) -> list[str]:
+        problems = []
         if not 0 < self.freshness_s <= 60:  # seconds
             problems.append("freshness_s: expected more than 0 and at most 60 seconds")
         if not 30 <= self.step_up_s <= 3600:  # seconds
             problems.append("step_up_s: expected 30 to 3600 seconds")
+        if not 2 <= self.database_pool <= 100:
+            problems.append("database_pool: expected 2 to 100 connections")
         if self.max_workers < 1:
             problems.append("max_workers: expected at least 1")
+        return [*problems, *self._find_limit_problems()]
+
+    def _find_limit_problems(self) -> list[str]:
+        problems = []
+        if min(self.statements_per_minute, self.statements_per_day, self.max_events) < 1:
+            problems.append("statements_per_minute, statements_per_day, max_events: expected at least 1")
         if not 10 <= self.max_connections <= 100_000:
             problems.append("max_connections: expected 10 to 100000")
         if self.max_connections_per_source < 0:

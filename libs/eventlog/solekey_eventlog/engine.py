@@ -9,9 +9,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from solekey_eventlog.config import ConfigError, Secret
+from solekey_eventlog.config import DEFAULT_POOL, ConfigError, Secret
 
 BUSY_TIMEOUT_S = 10
+_CONNECT_S = 10
+_REFUSED = ("password authentication failed", "no pg_hba.conf entry", "does not exist", "not permitted")
 _READ_ONLY = "solekey_read_only"
 _SQLITE_DOWN = frozenset(
     {
@@ -25,11 +27,12 @@ _SQLITE_DOWN = frozenset(
 )
 
 
-def open_engine(url: Secret) -> Engine:
+def open_engine(url: Secret, pool: int = DEFAULT_POOL) -> Engine:
     """Open an engine; connects when first used.
 
     SQLite: WAL, every commit reaches the disk, and a transaction that may write takes the write lock at
-    once, so that it cannot fail half-way for lack of it. PostgreSQL: READ COMMITTED; UNIQUE is the lock.
+    once, so that it cannot fail half-way for lack of it. PostgreSQL: READ COMMITTED; UNIQUE is the lock;
+    at most ``pool`` connections, and whoever needs another waits for one.
 
     Raises:
         ConfigError: the URL is not sqlite:///path or postgresql+psycopg://…
@@ -42,7 +45,14 @@ def open_engine(url: Secret) -> Engine:
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername == "postgresql+psycopg":
         return create_engine(
-            parsed, isolation_level="READ COMMITTED", pool_pre_ping=True, pool_size=20, hide_parameters=True
+            parsed,
+            isolation_level="READ COMMITTED",
+            pool_pre_ping=True,
+            pool_size=pool,
+            max_overflow=0,
+            pool_use_lifo=True,  # few connections that stay warm; the others are idle
+            connect_args={"connect_timeout": _CONNECT_S},
+            hide_parameters=True,
         )
     if parsed.drivername != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise ConfigError(["database_url: expected postgresql+psycopg://… or sqlite:////absolute/path.db"])
@@ -73,6 +83,27 @@ def is_unavailable(error: BaseException) -> bool:
         # To sqlite3 a missing table is an OperationalError too. The low byte is the primary code.
         return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _SQLITE_DOWN
     return isinstance(error, OperationalError | InterfaceError)
+
+
+def describe_cause(error: BaseException) -> str:
+    """Describe in one line why the database does not answer, without any value of a row."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, DBAPIError):
+        cause = cause.__cause__
+    if cause is None or cause.orig is None:
+        return str(error)
+    return " ".join(str(cause.orig).split())
+
+
+def is_refused(error: BaseException) -> bool:
+    """Tell whether the database answers but refuses the role, its password or the database's name."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, DBAPIError):
+            text = str(cause.orig)  # psycopg gives no SQLSTATE while it connects
+            return any(words in text for words in _REFUSED)
+        cause = cause.__cause__
+    return False
 
 
 def connect_read_only(engine: Engine) -> Connection:

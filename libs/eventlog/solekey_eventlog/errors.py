@@ -31,6 +31,8 @@
     ├── Unprocessable           422  unprocessable
     │   ├── SchemaRefused       422  schema_violation
     │   └── SignatureRefused    422  signature_invalid
+    ├── RateLimited             429  rate_limited         extras: unit, limit, window_s; with Retry-After
+    ├── QuotaExceeded           507  quota_exceeded       extras: unit, limit, used
     └── Unavailable             503  unavailable          all with Retry-After
         ├── NotYetApplied       503  not_yet_applied      positions or events that are on their way
         ├── TrustStale          503  trust_stale          a feed that trust depends on is silent
@@ -244,6 +246,31 @@ class SignatureRefused(Unprocessable):
     """A signature that does not verify."""
 
     code, title = "signature_invalid", "A signature does not verify"
+
+
+class RateLimited(Refusal):
+    """The account has said or sent as much as it may within a time."""
+
+    code, status, title = "rate_limited", 429, "Too much at once"
+
+    def __init__(self, unit: str, *, limit: int, window_s: int, retry_after_s: int) -> None:
+        super().__init__(
+            f"at most {limit} {unit} of one account within {window_s} s; go on in {retry_after_s} s",
+            extras={"unit": unit, "limit": limit, "window_s": window_s},
+            retry_after_s=retry_after_s,
+        )
+
+
+class QuotaExceeded(Refusal):
+    """The account has as much as the operator lets one have; nothing was stored."""
+
+    code, status, title = "quota_exceeded", 507, "The account's quota is used up"
+
+    def __init__(self, unit: str, *, limit: int, used: int) -> None:
+        super().__init__(
+            f"the account has {used} {unit}, and the operator allows {limit}",
+            extras={"unit": unit, "limit": limit, "used": used},
+        )
 
 
 class Unavailable(Refusal):

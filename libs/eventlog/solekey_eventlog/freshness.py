@@ -90,6 +90,11 @@ class Freshness:
         self._waiting: dict[Stream, deque[_Heard]] = {}
         self._covered: dict[Stream, _Heard] = {}
         self._changed = threading.Condition()
+        self._distrusted: str | None = None
+
+    def distrust(self, reason: str | None) -> None:
+        """Hold every feed for stale, for a reason that heartbeats cannot show; None: no longer."""
+        self._distrusted = reason
 
     def observe(self, record: Record) -> None:
         """Take a record of the heartbeat topic; one that cannot be right is logged and left aside."""
@@ -119,6 +124,8 @@ class Freshness:
         """
         age_s = self.age_s(stream)
         if age_s is None or age_s > self._limit_s:
+            if self._distrusted is not None:
+                raise TrustStale(f"{stream}: the event log cannot be relied on; the operator's log says why")
             heard = "nothing heard yet" if age_s is None else f"known up to {age_s:.1f} s ago"
             raise TrustStale(f"{stream}: {heard}; limit {self._limit_s:g} s")
 
@@ -128,6 +135,8 @@ class Freshness:
             return 0.0
         if stream not in self._streams.subscribed:
             raise LookupError(f"the {self._store.stream} service does not follow {stream}")
+        if self._distrusted is not None:
+            return None
         covered = self._covered.get(stream)
         if covered is None or self._age(covered) > self._limit_s / 2:
             covered = self._advance(stream)

@@ -7,12 +7,13 @@ from typing import Final
 
 from sqlalchemy import Engine, MetaData
 
-from solekey_eventlog.bus import Bus
+from solekey_eventlog.bus import Bus, BusConfigurationError
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.clock import Clock, SystemClock
 from solekey_eventlog.config import ConfigError, ServiceConfig
 from solekey_eventlog.engine import open_engine
 from solekey_eventlog.freshness import Freshness
+from solekey_eventlog.log_check import find_log_fault
 from solekey_eventlog.migrations import upgrade
 from solekey_eventlog.projector import Projector, Reaction
 from solekey_eventlog.publisher import Publisher
@@ -71,13 +72,19 @@ class Kernel:
         return tuple(TOPICS[stream] for stream in self.definition.subscribes)
 
     def check_bus(self) -> None:
-        """Refuse to run on topics that could lose or reorder events.
+        """Refuse to run on topics that could lose or reorder events, and on a log that has lost some.
 
         Raises:
             BusConfigurationError: lists what is wrong. BusUnavailableError: the bus does not answer.
         """
         used = {TOPICS[self.definition.stream], HEARTBEAT_TOPIC, *self.topics}
         self.bus.check([topic for topic in self.config.topics() if topic.name in used])
+        if fault := self.find_log_fault():
+            raise BusConfigurationError(f"{self.definition.stream}: {fault}")
+
+    def find_log_fault(self) -> str | None:
+        """Say whether the log went back, or is another one. Raises BusUnavailableError, Unavailable."""
+        return find_log_fault(self.store, self.bus, TOPICS[self.definition.stream], self.topics)
 
     def health(self) -> tuple[bool, dict[str, Json]]:
         """Tell whether the feeds that trust depends on are fresh, and the health answer (200, else 503)."""
@@ -114,7 +121,7 @@ def build_kernel(
     """
     _check_definition(definition)
     clock = clock or SystemClock()
-    engine = open_engine(config.database_url)
+    engine = open_engine(config.database_url, config.database_pool)
     upgrade(engine, definition.package)
     store = EventStore(engine, definition.stream, definition.event_tables, clock)
     streams = Streams(store, definition.subscribes)

@@ -107,3 +107,8 @@ def create_event_tables_v1() -> None:
         sa.Column("expires_at", sa.String(24), nullable=False),
     )
     op.create_index("ix_dpop_proofs_expires_at", "dpop_proofs", ["expires_at"])
+    op.create_table(
+        "foundations",
+        sa.Column("name", sa.String(64), primary_key=True),
+        sa.Column("value", sa.String(64), nullable=False),
+    )

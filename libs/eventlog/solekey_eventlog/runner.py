@@ -36,11 +36,13 @@ from nameko.runners import ServiceRunner
 
 from solekey_eventlog.bus import BusConfigurationError
 from solekey_eventlog.config import ConfigError, ServiceConfig, load_config
+from solekey_eventlog.engine import describe_cause, is_refused
+from solekey_eventlog.errors import Unavailable
 from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.log_lines import SafeFormatter
 from solekey_eventlog.nameko_ext.http_entrypoint import SERVER_KEY
 from solekey_eventlog.nameko_ext.server import HttpServer, Room
-from solekey_eventlog.nameko_ext.wiring import CONFIGS_KEY, find_wiring
+from solekey_eventlog.nameko_ext.wiring import PARTS_KEY, Parts, build_parts, find_wiring
 from solekey_eventlog.tls import ServerTls
 
 _log = logging.getLogger(__name__)
@@ -97,6 +99,9 @@ def run(
     except (ConfigError, BusConfigurationError) as error:
         _log.critical("%s", error)
         return EXIT_CONFIGURATION
+    except Unavailable as error:
+        _log.critical("%s: %s", error, describe_cause(error))
+        return EXIT_CONFIGURATION if is_refused(error) else EXIT_FAILED
     except OSError as error:
         _log.critical("cannot listen on %s: %s", configs[0].listen, error)
         return EXIT_CONFIGURATION
@@ -120,8 +125,11 @@ def set_up_logging(level: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
-    # While the broker is away kafka-python logs many lines a second; our adapter and publisher say it once.
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    # While the broker is away kafka-python logs many lines a second; our adapter says the last of them once.
+    library = logging.getLogger("kafka")
+    library.setLevel(logging.WARNING)
+    library.addHandler(logging.NullHandler())
+    library.propagate = False
     # nameko prints a traceback for every refusal; the access log has its status already.
     logging.getLogger("nameko.containers").addFilter(
         lambda record: not str(record.msg).startswith("(expected) error")
@@ -147,12 +155,12 @@ def _open_server(config: ServiceConfig) -> HttpServer:
 def _make_runner(
     services: Sequence[type], configs: Sequence[ServiceConfig], server: HttpServer
 ) -> ServiceRunner:
-    by_name: Mapping[str, ServiceConfig] = {
-        service.name: config  # type: ignore[attr-defined]  # nameko asks for it
+    by_name: Mapping[str, Parts] = {
+        service.name: build_parts(service, config)  # type: ignore[attr-defined]  # nameko asks for it
         for service, config in zip(services, configs, strict=True)
     }
     settings: dict[str, Any] = {
-        CONFIGS_KEY: by_name,
+        PARTS_KEY: by_name,
         SERVER_KEY: server,
         "max_workers": max(config.max_workers for config in configs),
     }

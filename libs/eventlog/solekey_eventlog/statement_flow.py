@@ -2,7 +2,8 @@
 
 ::
 
-    parse -> is the caller its author? -> [one transaction: said before? -> does it continue the head?
+    parse -> is the caller its author? -> prepare what takes long
+    -> [one transaction: said before? -> does it continue the head?
     -> has this service seen what its author saw? -> is it signed by a device that is trusted now?
     -> does it ask for a fresh second factor? -> do the streams that its author saw bear it out? -> decide
     -> append -> record]
@@ -25,6 +26,7 @@ from solekey_eventlog.errors import (
     RevokedDevice,
     StalePosition,
 )
+from solekey_eventlog.event_rate import verify_rate
 from solekey_eventlog.http import (
     Caller,
     Request,
@@ -79,12 +81,14 @@ class StatementFlow:
         decide: Decide,
         *,
         optional_members: Sequence[str] = (),
+        prepare: Callable[[SignedStatement], None] = lambda signed: None,  # noqa: ARG005  # most need nothing
         asks_step_up: AsksStepUp = lambda uow, signed: False,  # noqa: ARG005  # most statements ask for none
     ) -> None:
         self._kernel = kernel
         self._stream = kernel.definition.stream
         self._decide = decide
         self._optional_members = optional_members
+        self._prepare = prepare
         self._asks_step_up = asks_step_up
 
     def take(self, request: Request) -> Response:
@@ -96,6 +100,7 @@ class StatementFlow:
             StalePosition: it does not continue the head. ForkError: it saw another history of a stream.
             NotYetApplied: it saw more of another stream than this service.
             StepUpRequired: it asks for a fresh second factor.
+            RateLimited, QuotaExceeded: the account says too much.
             SignatureError, TransitionError, Refusal: what ``decide`` and the stream refuse.
         """
         document = expect_members(parse_json_body(request), _MEMBERS, self._optional_members)
@@ -104,6 +109,7 @@ class StatementFlow:
         self._kernel.freshness.await_positions(
             statement.account, {stream: head.seq for stream, head in statement.heads.items()}
         )
+        self._prepare(signed)
         try:
             event, status = self._take(signed, document, request.authenticated.session)
         except StalePosition:
@@ -130,6 +136,7 @@ class StatementFlow:
             streams.require_free(uow, statement.account)
             state = streams.fold(uow, statement.account, self._stream)
             head = _verify_place(statement, state.head)
+            verify_rate(uow, head, signed, self._kernel.config)
             self._verify_seen(uow, statement)
             if self._stream is not Stream.DEVICES:  # whose own fold verifies in ``decide``
                 _verify_trusted(streams.devices(uow, statement.account), signed)

@@ -27,6 +27,7 @@ from solekey_protocol.ids import Timestamp
 ACCOUNT_CHARS = 30
 DIGEST_CHARS = 64
 STREAM_CHARS = 16
+FOUNDATION_CHARS = 64
 REASON_CHARS = 64
 TIMESTAMP_CHARS = 24
 
@@ -60,6 +61,7 @@ class EventTables:
     applied: Table
     published: Table
     dpop_proofs: Table
+    foundations: Table
 
 
 def define_event_tables(metadata: MetaData) -> EventTables:
@@ -75,6 +77,12 @@ def define_event_tables(metadata: MetaData) -> EventTables:
             metadata,
             Column("proof", String(DIGEST_CHARS), primary_key=True),
             Column("expires_at", Moment, nullable=False, index=True),
+        ),
+        foundations=Table(  # what the data depends on: never made anew
+            "foundations",
+            metadata,
+            Column("name", String(FOUNDATION_CHARS), primary_key=True),
+            Column("value", String(DIGEST_CHARS), nullable=False),
         ),
     )
 

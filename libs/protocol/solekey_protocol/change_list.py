@@ -1,7 +1,8 @@
 """What a commit changes: items, versions, epochs and the parts of their ciphertext. Spec: vault.md §4.
 
-*Wire format.* Deterministic CBOR (RFC 8949 §4.2.1): ``[1, [change, ...]]`` sorted by item id, each
-``[item (16 bytes), version, epoch, size, [[digest (32 bytes), size], ...]]``. A removal has epoch 0, size 0
+*Wire format.* Deterministic CBOR (RFC 8949 §4.2.1): ``[2, [change, ...]]`` sorted by item id, each
+``[item (16 bytes), version, epoch, size, header (32 bytes), [[digest (32 bytes), size], ...]]``, where
+``header`` is the SHA-256 of the envelope's 74-byte header. A removal has epoch 0, size 0, an empty header
 and no parts. An item stands once. The vault stores the bytes under their SHA-256, which the commit names.
 """
 
@@ -20,8 +21,12 @@ from solekey_protocol.limits import (
     MAX_SEQ,
 )
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+MIN_CHANGE_BYTES = 23
+"""A removal whose numbers are small."""
 _DIGEST_BYTES = 32
+_BEGIN = bytes([0x82, FORMAT_VERSION])  # an array of two
+_CBOR_ARRAY = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +39,20 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An item's new version: the epoch it is sealed under and its parts in order; no parts: removed."""
+    """An item's new version.
+
+    Attributes:
+        item, version: the place.
+        epoch: of the data key that it is sealed under; 0: removed.
+        parts: the pieces of its envelope, in order; none: removed.
+        header: SHA-256 of the envelope's header, which no other envelope of this place has; None: removed.
+    """
 
     item: ItemId
     version: int
     epoch: int
     parts: tuple[Part, ...]
+    header: Digest | None = None
 
     @property
     def removed(self) -> bool:
@@ -64,6 +77,7 @@ def encode_change_list(changes: Sequence[Change]) -> bytes:
             change.version,
             change.epoch,
             change.size,
+            bytes.fromhex(change.header or ""),
             [[bytes.fromhex(part.digest), part.size] for part in change.parts],
         ]
         for change in sorted(changes, key=lambda change: change.item.raw)
@@ -71,6 +85,23 @@ def encode_change_list(changes: Sequence[Change]) -> bytes:
     encoded = encode_cbor([FORMAT_VERSION, rows])
     parse_change_list(encoded)
     return encoded
+
+
+def read_change_count(data: bytes) -> int:
+    """Read from its first bytes how many changes a list claims to have; its work does not depend on them.
+
+    Raises:
+        MalformedError: it does not begin as a change list does.
+    """
+    if len(data) < len(_BEGIN) + 1 or not data.startswith(_BEGIN) or data[2] >> 5 != _CBOR_ARRAY:
+        raise MalformedError(f"change list: expected [{FORMAT_VERSION}, [change, ...]]")
+    size_code = data[2] & 0x1F
+    if size_code < 24:
+        return size_code
+    size = 1 << (size_code - 24) if size_code <= 27 else 0
+    if not size or len(data) < len(_BEGIN) + 1 + size:
+        raise MalformedError("change list: its number of changes is malformed")
+    return int.from_bytes(data[3 : 3 + size], "big")
 
 
 def parse_change_list(data: bytes) -> list[Change]:
@@ -84,7 +115,7 @@ def parse_change_list(data: bytes) -> list[Change]:
         case [version, [*rows]] if version == FORMAT_VERSION and not isinstance(version, bool):
             changes = [_parse_change(row) for row in rows]
         case _:
-            raise MalformedError("change list: expected [1, [change, ...]]")
+            raise MalformedError("change list: expected [2, [change, ...]]")
     for before, after in pairwise(changes):
         if before.item.raw >= after.item.raw:
             raise MalformedError(f"change list: {after.item} is out of order or stands twice")
@@ -93,19 +124,22 @@ def parse_change_list(data: bytes) -> list[Change]:
 
 def _parse_change(row: Cbor) -> Change:
     match row:
-        case [bytes(item), version, epoch, size, [*parts]]:
+        case [bytes(item), version, epoch, size, bytes(header), [*parts]]:
             change = Change(
                 ItemId.from_raw(item),
                 _integer(version, 1, MAX_SEQ, "version"),
                 _integer(epoch, 0, MAX_EPOCH, "epoch"),
                 tuple(_parse_part(part) for part in parts),
+                Digest(header.hex()) if header else None,
             )
         case _:
-            raise MalformedError("change list: expected [item, version, epoch, size, parts]")
+            raise MalformedError("change list: expected [item, version, epoch, size, header, parts]")
     if change.size != _integer(size, 0, MAX_SAFE_INTEGER, "size"):
         raise MalformedError(f"change list: sizes of the parts of {change.item} do not add up")
     if change.removed != (change.epoch == 0):
         raise MalformedError(f"change list: {change.item} has an epoch and no parts, or parts and no epoch")
+    if len(header) != (0 if change.removed else _DIGEST_BYTES):
+        raise MalformedError(f"change list: the header digest of {change.item} is {len(header)} bytes long")
     return change
 
 

@@ -108,6 +108,12 @@ class SessionId(_RawId):
     PREFIX = "ses"
 
 
+_FIELD = 2**255 - 19
+_Y_BITS = 2**255 - 1  # the highest bit is the sign of x
+_ORDER_8_Y = 0x05FC536D880238B13933C6D305ACDFD5F098EFF289F4C345B027B2C28F95E826
+_SMALL_ORDER_Y = frozenset({1, _FIELD - 1, 0, _ORDER_8_Y, _FIELD - _ORDER_8_Y})  # orders 1, 2, 4, 8, 8
+
+
 class Digest(_PatternStr):
     """SHA-256, 64 lower-case hex characters."""
 
@@ -116,10 +122,24 @@ class Digest(_PatternStr):
 
 
 class PublicKey(_PatternStr):
-    """An Ed25519 public key (RFC 8032), 64 lower-case hex characters."""
+    """An Ed25519 public key (RFC 8032), 64 lower-case hex characters: canonical, not of small order.
+
+    Under a key of small order one signature can fit every message, and implementations disagree on keys that
+    are spelt otherwise than RFC 8032 §5.1.2 encodes them. Spec: conventions.md §2.
+    """
 
     __slots__ = ()
     PATTERN = "^[0-9a-f]{64}$"
+
+    def __new__(cls, value: str) -> Self:
+        """Take a key that can be one. Raises MalformedError."""
+        key = super().__new__(cls, value)
+        y = int.from_bytes(bytes.fromhex(key), "little") & _Y_BITS
+        if y >= _FIELD:
+            raise MalformedError("PublicKey: not the canonical encoding of a point")
+        if y in _SMALL_ORDER_Y:
+            raise MalformedError("PublicKey: a point of small order")
+        return key
 
 
 class SignatureHex(_PatternStr):

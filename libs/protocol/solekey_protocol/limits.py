@@ -32,7 +32,7 @@ MAX_BATCH_BYTES = 8 * MIB
 MAX_BATCH_OBJECTS = 4096
 """Objects in one CBOR batch."""
 
-MAX_CHANGES = 10_000
+MAX_CHANGES = 1000
 """Changes in one delta or rekey commit; a snapshot is bounded by MAX_PART_BYTES alone."""
 
 MAX_DEPTH = 12

@@ -7,7 +7,7 @@ from solekey_auth.account_changes import AccountChanges
 from solekey_auth.accounts import Accounts
 from solekey_auth.bodies import MAX_TEXT_CHARS, parse_as, parse_body
 from solekey_auth.commands import RegisterAccount
-from solekey_auth.config import AuthConfig
+from solekey_auth.config import OPERATOR_KEY_PROBLEM, AuthConfig
 from solekey_auth.credential import parse_kdf, parse_username
 from solekey_auth.factor_api import FactorApi
 from solekey_auth.factor_book import FactorBook
@@ -23,6 +23,7 @@ from solekey_auth.sources import Source, find_source
 from solekey_auth.timers import Timers
 from solekey_eventlog.access.nonce import NONCE_HEADER, Nonces
 from solekey_eventlog.errors import BadRequest, NotFound
+from solekey_eventlog.foundations import require_foundation
 from solekey_eventlog.http import (
     Request,
     Response,
@@ -64,6 +65,7 @@ class AuthApi:
         self._issuer = Issuer(kernel, config)
         self.signing_keys = self._issuer.keys
         self.timers = Timers(kernel, config, self._sessions)
+        require_foundation(kernel.store, "operator-key", config.derive_key_check(), OPERATOR_KEY_PROBLEM)
         self.turn_signing_keys()
 
     def turn_signing_keys(self) -> None:

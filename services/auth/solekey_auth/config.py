@@ -23,6 +23,11 @@ _BUDGETS = (
     "challenges_per_device",
     "registrations_per_source",
 )
+OPERATOR_KEY_PROBLEM = (
+    "operator_key: not the one that this database was founded with, from which every authenticator and "
+    "recovery code derives: with another one nobody could log in. Give the former key back (from the backup "
+    "of your secrets); for a platform without accounts, use an empty database"
+)
 _MAX_FREE_ATTEMPTS = 100_000
 
 
@@ -138,6 +143,10 @@ class AuthConfig(ServiceConfig):
     def derive_nonce_key(self) -> bytes:
         """See ServiceConfig.derive_nonce_key: the same in all processes of the service."""
         return self.open_operator_key().derive(Purpose.DPOP_NONCE)
+
+    def derive_key_check(self) -> str:
+        """Derive what tells two operator keys apart, and tells nothing else about them."""
+        return self.open_operator_key().derive(Purpose.CHECK).hex()
 
     def open_operator_key(self) -> OperatorKey:
         """Give the operator key its type."""

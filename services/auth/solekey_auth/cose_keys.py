@@ -11,6 +11,8 @@ from fido2 import cbor
 from fido2.cose import ES256, CoseKey, EdDSA
 
 from solekey_auth.refusals import PasskeyRefused
+from solekey_protocol.errors import MalformedError
+from solekey_protocol.ids import PublicKey
 
 ALGORITHMS: Final = (ES256.ALGORITHM, EdDSA.ALGORITHM)
 """COSE: -7, ECDSA on P-256 with SHA-256; -8, here Ed25519. Every authenticator has the first."""
@@ -35,11 +37,21 @@ def verify_public_key(key: CoseKey) -> bytes:
         raise PasskeyRefused("the passkey's public key is of another kind than its algorithm")
     if any(not isinstance(key[name], bytes) or len(key[name]) != lengths[name] for name in lengths):
         raise PasskeyRefused("the passkey's public key is not as long as its algorithm says")
+    if algorithm == EdDSA.ALGORITHM:
+        _verify_point(key[-2])
     try:
         key.verify(b"", b"")  # a point that is not on the curve is refused before the signature is
     except InvalidSignature:
         return cbor.encode(dict(key))
     raise PasskeyRefused("the passkey's public key takes any signature")
+
+
+def _verify_point(encoded: bytes) -> None:
+    """Refuse what is no Ed25519 key anywhere else either (conventions.md §2)."""
+    try:
+        PublicKey(encoded.hex())
+    except MalformedError as error:
+        raise PasskeyRefused("the passkey's public key is of small order, or not canonical") from error
 
 
 def parse_public_key(encoded: bytes) -> CoseKey:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
-from solekey_auth.config import AuthConfig
+from solekey_auth.config import OPERATOR_KEY_PROBLEM, AuthConfig
 from solekey_auth.definition import DEFINITION
 from solekey_auth.issuer import SigningKeys
 from solekey_auth.tables import event_tables
@@ -19,6 +19,7 @@ from solekey_eventlog.clock import SystemClock
 from solekey_eventlog.config import ConfigError, load_config
 from solekey_eventlog.engine import open_engine
 from solekey_eventlog.errors import Refusal
+from solekey_eventlog.foundations import require_foundation
 from solekey_eventlog.migrations import upgrade
 from solekey_eventlog.store import EventStore
 from solekey_eventlog.streams import Streams
@@ -44,10 +45,14 @@ def run_command(arguments: Sequence[str]) -> int:
     try:
         upgrade(engine, DEFINITION.package)
         store = EventStore(engine, DEFINITION.stream, event_tables, clock)
+        require_foundation(store, "operator-key", config.derive_key_check(), OPERATOR_KEY_PROBLEM)
         keys = SigningKeys(store, Streams(store, ()), config)
         if asked.command == "rotate-signing-key":
             keys.rotate(asked.withdraw)
         sys.stdout.writelines(f"{line}\n" for line in list_keys(keys, config, clock.now()))
+    except ConfigError as error:
+        sys.stderr.writelines(f"solekey: {problem}\n" for problem in error.problems)
+        return EXIT_CONFIGURATION
     except Refusal as refusal:
         sys.stderr.write(f"solekey: {refusal}\n")
         return EXIT_REFUSED

@@ -24,6 +24,7 @@ class Purpose(StrEnum):
     RECOVERY_CODE = "recovery-code"
     SOURCE_SLOT = "source-slot"
     DPOP_NONCE = "dpop-nonce"
+    CHECK = "check"
 
 
 class OperatorKey:

@@ -9,12 +9,12 @@ from solekey_devices.refusals import NameRefused
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import SchemaError
 from solekey_protocol.events import devices as said
-from solekey_protocol.ids import Digest
+from solekey_protocol.ids import DeviceId, Digest
 from solekey_protocol.statements import SignedStatement
 
 MAX_NAME_CHARS: Final = 64
 """A device's name; in characters, so at most four times as many bytes."""
-_COMMITMENT_CONTEXT: Final = b"solekey/v1/device-name\x00"
+_COMMITMENT_CONTEXT: Final = b"solekey/v2/device-name\x00"
 _SALT: Final = re.compile("[0-9a-f]{32}", re.ASCII)  # 16 bytes
 
 
@@ -43,10 +43,9 @@ class DeviceName:
             raise NameRefused("name.salt: expected 32 lower-case hex characters")
         return cls(name, salt)
 
-    @property
-    def commitment(self) -> Digest:
-        """SHA-256("solekey/v1/device-name" ‖ 0x00 ‖ salt ‖ UTF-8 name): the certificate's name_commitment."""
-        message = _COMMITMENT_CONTEXT + bytes.fromhex(self.salt) + self.name.encode()
+    def derive_commitment(self, device: DeviceId) -> Digest:
+        """SHA-256("solekey/v2/device-name" ‖ 0x00 ‖ device id ‖ salt ‖ UTF-8 name). Spec: devices.md §4."""
+        message = _COMMITMENT_CONTEXT + device.raw + bytes.fromhex(self.salt) + self.name.encode()
         return Digest(hashlib.sha256(message).hexdigest())
 
 

@@ -6,7 +6,7 @@ added here is what only the service sees: the name behind a commitment.
 
 from solekey_devices.commands import Command, DeviceName, EnrolDevice, FoundAccount
 from solekey_devices.refusals import NameRefused
-from solekey_protocol.ids import Digest
+from solekey_protocol.events.devices import DeviceCertificate
 from solekey_protocol.statements import SignedStatement
 from solekey_protocol.streams import DevicesStream
 
@@ -20,11 +20,11 @@ def decide(state: DevicesStream, command: Command) -> list[SignedStatement]:
     """
     state.verify_next(command.signed)
     if isinstance(command, FoundAccount | EnrolDevice):
-        _verify_name(command.name, command.certificate.name_commitment)
+        _verify_name(command.name, command.certificate)
     return [command.signed]
 
 
-def _verify_name(name: DeviceName, commitment: Digest) -> DeviceName:
-    if name.commitment != commitment:
+def _verify_name(name: DeviceName, certificate: DeviceCertificate) -> DeviceName:
+    if name.derive_commitment(certificate.device) != certificate.name_commitment:
         raise NameRefused("the certificate commits to another name or salt")
     return name

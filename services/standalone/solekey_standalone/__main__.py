@@ -7,6 +7,7 @@ import argparse
 import ipaddress
 import json
 import logging
+import os
 import sys
 import threading
 import time
@@ -18,7 +19,7 @@ from solekey_eventlog.bus import BusError
 from solekey_eventlog.config import ConfigError, LogLevel
 from solekey_eventlog.kernel import Kernel
 from solekey_standalone.certificates import Certificates, keep_renewed, load_or_make_certificates
-from solekey_standalone.folder import DataFolder, FolderInUseError
+from solekey_standalone.folder import DataFolder, FolderIncompleteError, FolderInUseError
 from solekey_standalone.platform import SERVICES, create_topics, make_configs
 
 _log = logging.getLogger(__name__)
@@ -31,6 +32,7 @@ def main() -> int:
     """Run until SIGTERM or SIGINT; return the exit code."""
     arguments = _parse_arguments()
     set_up_logging(arguments.log_level)
+    os.umask(0o077)  # databases and objects are their owner's alone
     folder = DataFolder(arguments.data_dir.resolve())
     try:
         folder.prepare()
@@ -38,7 +40,7 @@ def main() -> int:
             return _run(folder, arguments)
     except ConfigError as error:
         end_with_problems(error.problems)
-    except (FolderInUseError, BusError, OSError, ValueError) as error:
+    except (FolderInUseError, FolderIncompleteError, BusError, OSError, ValueError) as error:
         end_with_problems([str(error)])
 
 
@@ -49,6 +51,8 @@ def _run(folder: DataFolder, arguments: argparse.Namespace) -> int:
         end_with_problems(["--listen: expected host:port, with a port of its own: clients sign the address"])
     origin = arguments.origin or f"https://{_encode_host(_reachable(host))}:{port}"
     name = urlsplit(origin).hostname or host  # clients look for it in the certificate
+    if folder.is_founded and not (folder.tls / "ca.pem").exists():
+        _log.warning("a new authority in %s: give every client ca.pem anew (--ca)", folder.tls)
     certificates = load_or_make_certificates(folder.tls, name)
     configs = make_configs(
         folder, certificates, listen=arguments.listen, origin=origin, log_level=arguments.log_level
@@ -56,6 +60,7 @@ def _run(folder: DataFolder, arguments: argparse.Namespace) -> int:
     create_topics(configs[0])
 
     def on_ready(_: int, kernels: Sequence[Kernel]) -> None:
+        folder.mark_founded()
         threading.Thread(target=keep_renewed, args=(folder.tls, name, threading.Event()), daemon=True).start()
         _await_health(kernels)
         _say_ready(origin, certificates, arguments.ready_json)

@@ -43,6 +43,8 @@ def load_or_make_authority(certificate: Path, key: Path, host: str, now: datetim
         OSError: a file is there but cannot be read.
     """
     if not certificate.exists():
+        if key.exists():
+            raise AuthorityError(f"{certificate} is missing beside {key}: {_renewing(certificate)}")
         made = _make(host, now)
         write_private(key, encode_key(made.key))
         write_private(certificate, encode_certificate(made.certificate))

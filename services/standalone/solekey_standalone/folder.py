@@ -7,6 +7,7 @@
     objects/               ciphertext objects of the vault
     operator/              the operator's secrets, 0600
     tls/                   local certificate authority and server certificate
+    founded                from then on nothing else in the folder is made anew
     lock                   held by the process that uses the folder
 """
 
@@ -17,12 +18,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+FOUNDED = "founded"
+_NEEDED = (
+    *("bus.db", "auth.db", "devices.db", "vault.db", "rotation.db"),
+    *("objects", "operator/operator_key", "operator/signing_key"),
+)
 _OWNER_ONLY_FOLDER = 0o700
 _OWNER_ONLY_FILE = 0o600
+_OTHERS = 0o077
 
 
 class FolderInUseError(Exception):
     """Another process uses the folder."""
+
+
+class FolderIncompleteError(Exception):
+    """Something that the rest of the folder depends on is gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +66,36 @@ class DataFolder:
         """The database of a service."""
         return f"sqlite:///{self.path / service}.db"
 
+    @property
+    def is_founded(self) -> bool:
+        """Whether a platform has run here: what is missing now was lost."""
+        return (self.path / FOUNDED).exists()
+
+    def mark_founded(self) -> None:
+        """Note that everything is there."""
+        if not self.is_founded:
+            write_private(self.path / FOUNDED, b"")
+
     def prepare(self) -> None:
-        """Make the folders, for the owner's eyes only."""
+        """Make the folders, and close them and the files in them to everybody but their owner.
+
+        Raises:
+            FolderIncompleteError: a platform has run here, and something of it is missing.
+            OSError: the folder is another user's.
+        """
+        if self.is_founded and (missing := [name for name in _NEEDED if not (self.path / name).exists()]):
+            raise FolderIncompleteError(
+                f"{self.path} has been in use, but {', '.join(missing)} is missing, and what is left depends "
+                "on it. Restore the whole folder from one backup; nothing was made in its place. For a new "
+                "platform without accounts, name another folder"
+            )
         for folder in (self.path, self.operator, self.tls, self.path / "objects"):
             folder.mkdir(mode=_OWNER_ONLY_FOLDER, parents=True, exist_ok=True)
+            _close_to_others(folder, _OWNER_ONLY_FOLDER)
+        for folder in (self.path, self.operator, self.tls):
+            for file in folder.iterdir():
+                if file.is_file() and not file.is_symlink():
+                    _close_to_others(file, _OWNER_ONLY_FILE)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
@@ -71,16 +108,23 @@ class DataFolder:
             yield
 
 
+def _close_to_others(path: Path, mode: int) -> None:
+    if path.stat().st_mode & _OTHERS:
+        path.chmod(mode)
+
+
 def write_private(path: Path, data: bytes) -> None:
     """Write a file that only its owner may read, whole or not at all, and durably."""
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OWNER_ONLY_FILE)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    draft = path.with_name(f".{path.name}.{os.urandom(8).hex()}.new")
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        with os.fdopen(os.open(draft, flags, _OWNER_ONLY_FILE), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)  # the name, too

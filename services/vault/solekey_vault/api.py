@@ -23,16 +23,18 @@ from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.statement_flow import Decision, StatementFlow
 from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.stream_views import read_events, read_health
+from solekey_eventlog.worker_process import WorkerProcess
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
-from solekey_protocol.events.vault import ObjectsPurged
+from solekey_protocol.events.vault import ItemsCommitted, ObjectsPurged
 from solekey_protocol.ids import AccountId, Digest, Timestamp, compute_digest
 from solekey_protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_OBJECTS, MAX_PART_BYTES
 from solekey_protocol.statements import SignedStatement
 from solekey_protocol.streams import AuthStream, WrapRecord
 from solekey_protocol.wrap import parse_wrap_header
 from solekey_vault.bookkeeping import gather_command, record_rows
+from solekey_vault.change_lists import DEADLINE_S, ChangeLists
 from solekey_vault.closed_accounts import forget_emptied, release_closed
 from solekey_vault.config import VaultConfig
 from solekey_vault.domain import decide
@@ -57,12 +59,18 @@ class VaultApi:
         kernel: Kernel,
         blobs: ObjectStore,
         offload: Callable[[Callable[[], Any]], Any] = run_here,
+        *,
+        worker: WorkerProcess | None = None,
+        pause: Callable[[], None] = lambda: None,
     ) -> None:
         self.kernel = kernel
         self._config = cast("VaultConfig", kernel.config)  # DEFINITION names its class
-        self.shelf = Shelf(kernel.store, blobs, kernel.random, offload)
+        self.shelf = Shelf(kernel.store, blobs, kernel.random, offload, self._config.quota)
         self._offload = offload
-        self._statements = StatementFlow(kernel, self._decide, asks_step_up=self._asks_step_up)
+        self.lists = ChangeLists(kernel.store, self.shelf, worker or _make_worker(), pause)
+        self._statements = StatementFlow(
+            kernel, self._decide, prepare=self._prepare, asks_step_up=self._asks_step_up
+        )
 
     def put_wrap(self, request: Request, digest: str) -> Response:
         """Keep the bytes of a wrap until a statement names them.
@@ -88,7 +96,7 @@ class VaultApi:
         return self._send_wraps(request, lambda wrap: wrap.retired_at is not None)
 
     def put_object(self, request: Request, digest: str) -> Response:
-        """Keep one object. Raises DigestMismatch, StorageFull."""
+        """Keep one object. Raises DigestMismatch, StorageFull, QuotaExceeded, RateLimited."""
         verified = self._verify_digest(digest, request.body)
         self.shelf.put(request.authenticated.account, {verified: request.body})
         return empty_response()
@@ -105,7 +113,11 @@ class VaultApi:
         return Response(206, body, "application/octet-stream", {"Content-Range": part.content_range})
 
     def post_objects(self, request: Request) -> Response:
-        """Keep a batch of small objects, all or none. Raises BadRequest, StorageFull."""
+        """Keep a batch of small objects, all or none.
+
+        Raises:
+            BadRequest, StorageFull, QuotaExceeded, RateLimited
+        """
         bodies: list[bytes] = []
         match parse_cbor_body(request):
             case {"objects": [*values], **rest} if not rest and len(values) <= MAX_BATCH_OBJECTS:
@@ -176,9 +188,13 @@ class VaultApi:
             streams = (uow.events(account) for account in kept)
             rebuild_items(uow.connection, chain.from_iterable(streams), partial(self._read_changes, uow))
 
+    def _prepare(self, signed: SignedStatement) -> None:
+        if isinstance(signed.statement.body, ItemsCommitted):
+            self.lists.prepare(signed.statement.account, signed.statement.body)
+
     def _decide(self, uow: UnitOfWork, signed: SignedStatement, _: Mapping[str, Json]) -> Decision:
         account, streams = signed.statement.account, self.kernel.streams
-        command = gather_command(self.shelf, uow, signed)
+        command = gather_command(self.shelf, self.lists, uow, signed)
         key_id = streams.devices(uow, account).key_id
         said = decide(streams.vault(uow, account), key_id, command, Timestamp.from_datetime(uow.now))
         return Decision(said, partial(record_rows, self.shelf, command))
@@ -212,6 +228,10 @@ class VaultApi:
         if not body or actual != claimed:
             raise DigestMismatch("the body's SHA-256 is not the path's digest")
         return actual
+
+
+def _make_worker() -> WorkerProcess:
+    return WorkerProcess("solekey_vault.long_lists", deadline_s=DEADLINE_S)
 
 
 def _parse_digests(value: Json) -> list[Digest]:

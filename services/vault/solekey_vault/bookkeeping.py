@@ -1,30 +1,38 @@
 """A statement and the vault's rows: the facts before its decision, the rows after it. Spec: vault.md §5-7."""
 
+from solekey_eventlog.errors import Unavailable
 from solekey_eventlog.store import UnitOfWork
-from solekey_protocol.change_list import Change, parse_change_list
-from solekey_protocol.errors import MalformedError, SchemaError
+from solekey_protocol.errors import SchemaError
 from solekey_protocol.events import vault as said
 from solekey_protocol.ids import AccountId, Digest, ItemId
 from solekey_protocol.statements import SignedStatement
-from solekey_vault.commands import Command, CommitItems, PurgeObjects, RetireWrap, WrapKey
+from solekey_vault.change_lists import ChangeLists
+from solekey_vault.commands import (
+    Command,
+    CommitItems,
+    PurgeObjects,
+    RetireWrap,
+    SnapshotVerdict,
+    WrapKey,
+)
 from solekey_vault.items import (
+    read_all,
     read_current,
-    read_live,
     read_sealed_epochs,
     record_commit,
     record_purge,
 )
-from solekey_vault.refusals import CommitMismatch
 from solekey_vault.shelf import Shelf
 from solekey_vault.wraps import claim_wrap, drop_wrap, read_wraps
 
 
-def gather_command(shelf: Shelf, uow: UnitOfWork, signed: SignedStatement) -> Command:
+def gather_command(shelf: Shelf, lists: ChangeLists, uow: UnitOfWork, signed: SignedStatement) -> Command:
     """Find the command that a statement is, with what is stored of what it names.
 
     Raises:
         SchemaError: the statement belongs to another stream.
         CommitMismatch: what was uploaded as its change list is none.
+        Unavailable: its change list has not been read yet.
     """
     account = signed.statement.account
     match signed.statement.body:
@@ -34,7 +42,7 @@ def gather_command(shelf: Shelf, uow: UnitOfWork, signed: SignedStatement) -> Co
         case said.WrapRetired() as body:
             return RetireWrap(signed, body, read_sealed_epochs(uow.connection, account))
         case said.ItemsCommitted() as body:
-            return _gather_commit(shelf, uow, signed, body)
+            return _gather_commit(shelf, lists, uow, signed, body)
         case said.ObjectsPurged() as body:
             return PurgeObjects(signed, body)
         case body:
@@ -56,16 +64,18 @@ def record_rows(shelf: Shelf, command: Command, uow: UnitOfWork, account: Accoun
 
 
 def _gather_commit(
-    shelf: Shelf, uow: UnitOfWork, signed: SignedStatement, body: said.ItemsCommitted
+    shelf: Shelf, lists: ChangeLists, uow: UnitOfWork, signed: SignedStatement, body: said.ItemsCommitted
 ) -> CommitItems:
     account = signed.statement.account
-    shelf.find_sizes(uow, account, [body.changes], keep=True)
-    encoded = shelf.read(uow, account, body.changes)
-    if encoded is None:
+    if not shelf.find_sizes(uow, account, [body.changes], keep=True):
         return CommitItems(signed, body, None, {}, {})
-    changes = _parse_changes(encoded)
+    changes = lists.find(account, body)
+    if changes is None:
+        raise Unavailable("the change list came or was forgotten meanwhile; say it again")
+    if isinstance(changes, SnapshotVerdict):
+        return CommitItems(signed, body, (), {}, {}, changes)
     if body.kind is said.CommitKind.SNAPSHOT:
-        return CommitItems(signed, body, changes, read_live(uow.connection, account), {})
+        return CommitItems(signed, body, changes, read_all(uow.connection, account), {})
     items: list[ItemId] = [change.item for change in changes]
     parts: list[Digest] = sorted({part.digest for change in changes for part in change.parts})
     return CommitItems(
@@ -75,10 +85,3 @@ def _gather_commit(
         read_current(uow.connection, account, items),
         shelf.find_sizes(uow, account, parts, keep=True),
     )
-
-
-def _parse_changes(encoded: bytes) -> tuple[Change, ...]:
-    try:
-        return tuple(parse_change_list(encoded))
-    except MalformedError as error:
-        raise CommitMismatch(str(error)) from error

@@ -34,6 +34,18 @@ class RetireWrap:
 
 
 @dataclass(frozen=True, slots=True)
+class SnapshotVerdict:
+    """How a long snapshot compares with the live items as of a commit; see change_lists.py."""
+
+    commit: int
+    """The last commit then."""
+    count: int
+    bytes: int
+    differing: int
+    example: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class CommitItems:
     """Commit a change list."""
 
@@ -45,6 +57,8 @@ class CommitItems:
     """The newest version of the items that it names; of a snapshot: every live item."""
     part_sizes: Mapping[Digest, int]
     """Of the parts that it names: those that were uploaded, in bytes."""
+    verdict: SnapshotVerdict | None = None
+    """Of a long snapshot, in the place of its changes and the current items."""
 
 
 @dataclass(frozen=True, slots=True)

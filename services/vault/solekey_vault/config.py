@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from solekey_eventlog.config import ServiceConfig
 from solekey_protocol.limits import MIB
 from solekey_vault.objects import find_object_store_problem
+from solekey_vault.usage import Quota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +23,35 @@ class VaultConfig(ServiceConfig):
     """Free bytes of a folder's disk that uploads leave alone, for the databases on it. Below it an upload is
     refused (507 storage_full). 256 MiB."""
 
+    account_bytes: int = 100 * 1024 * MIB
+    """Bytes of objects that one account may store, those included that no commit names. 100 GiB."""
+    account_objects: int = 1_000_000
+    """Objects that one account may store."""
+    account_bytes_per_hour: int = 20 * 1024 * MIB
+    """Bytes of new objects that one account may send within an hour of the clock. 20 GiB."""
+    account_objects_per_hour: int = 200_000
+    """New objects that one account may send within an hour of the clock."""
+
+    @property
+    def quota(self) -> Quota:
+        """What one account may store and send."""
+        return Quota(
+            self.account_bytes,
+            self.account_objects,
+            self.account_bytes_per_hour,
+            self.account_objects_per_hour,
+        )
+
     def find_problems(self) -> list[str]:
         """See ServiceConfig.find_problems."""
         problems = ServiceConfig.find_problems(self)  # super() does not know a slotted dataclass's copy
         problem = find_object_store_problem(self.object_store_url)
         if self.object_store_reserve_bytes < 0:
             problems = [*problems, "object_store_reserve_bytes: expected 0 or more bytes"]
+        quota = self.quota
+        if min(quota.bytes, quota.objects, quota.bytes_per_hour, quota.objects_per_hour) < 1:
+            problems = [
+                *problems,
+                "account_bytes, account_objects, …_per_hour: expected at least 1",
+            ]
         return [*problems, f"object_store_url: {problem}"] if problem else problems

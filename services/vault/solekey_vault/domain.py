@@ -4,20 +4,28 @@ Pure: no clock, no storage, no network, no key. ``VaultStream`` holds the rules 
 added here is what takes the stored bytes, the current items or another stream to know.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
-from solekey_eventlog.errors import WrapInUse
+from solekey_eventlog.errors import NotYetApplied, WrapInUse
 from solekey_protocol.change_list import Change
 from solekey_protocol.encoding import Json
-from solekey_protocol.errors import MalformedError
+from solekey_protocol.errors import MalformedError, TransitionError
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted, WrapRetired, WrapSuite
 from solekey_protocol.ids import Digest, KeyId, Timestamp
-from solekey_protocol.limits import MAX_CHANGES
+from solekey_protocol.items import verify_change, verify_snapshot, verify_totals, verify_version
 from solekey_protocol.statements import SignedStatement
 from solekey_protocol.streams import VaultStream
 from solekey_protocol.wrap import WRAP_SUITE_AES_256_GCM, parse_wrap_header
-from solekey_vault.commands import Command, CommitItems, PurgeObjects, RetireWrap, WrapKey
+from solekey_vault.commands import (
+    Command,
+    CommitItems,
+    PurgeObjects,
+    RetireWrap,
+    SnapshotVerdict,
+    WrapKey,
+)
 from solekey_vault.refusals import (
     CommitMismatch,
     PartsMissing,
@@ -98,57 +106,57 @@ def _verify_commit(state: VaultStream, command: CommitItems) -> CommitItems:
     if body.epoch != state.epoch:
         epoch: dict[str, Json] = {"epoch": state.epoch}
         raise StaleKeyEpoch(f"commit under epoch {body.epoch}; the newest is {state.epoch}", extras=epoch)
+    if command.verdict is not None:
+        _verify_verdict(state, command.verdict, body)
+        return command
     if command.changes is None:
         _refuse_missing([body.changes], "the change list")
         return command
     changes = command.changes
-    size = sum(change.size for change in changes)
-    if (len(changes), size) != (body.count, body.bytes):
-        raise CommitMismatch(f"the change list has {len(changes)} changes of {size} bytes")
-    if body.kind is CommitKind.SNAPSHOT:
-        _verify_snapshot(changes, command)
-    else:
-        _verify_changes(changes, body)
-        _verify_versions(changes, command)
-        _verify_parts(changes, command)
+    with _refusing():
+        verify_totals(body, changes)
+        if body.kind is CommitKind.SNAPSHOT:
+            verify_snapshot(command.current, changes)
+            return command
+        for change in changes:
+            verify_change(body, command.current.get(change.item), change)
+    _verify_versions(changes, command)
+    _verify_parts(changes, command)
     return command
 
 
-def _verify_snapshot(changes: Sequence[Change], command: CommitItems) -> Sequence[Change]:
-    """Verify that a snapshot is exactly the live items."""
-    live = {item: change for item, change in command.current.items() if not change.removed}
-    stated = {change.item: change for change in changes}
-    differing = [item for item in live.keys() | stated.keys() if live.get(item) != stated.get(item)]
-    if differing:
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Answer with a refusal of this service where a rule of the protocol is broken."""
+    try:
+        yield
+    except TransitionError as error:
+        raise CommitMismatch(str(error)) from error
+
+
+def _verify_verdict(state: VaultStream, verdict: SnapshotVerdict, body: ItemsCommitted) -> SnapshotVerdict:
+    """Verify that a snapshot was compared with the items that live now, and is exactly these."""
+    if verdict.commit != state.last_commit:
+        raise NotYetApplied("the snapshot was compared with an older state; say it again")
+    if (verdict.count, verdict.bytes) != (body.count, body.bytes):
+        raise CommitMismatch(f"the change list has {verdict.count} changes of {verdict.bytes} bytes")
+    if verdict.differing:
         raise CommitMismatch(
-            f"the snapshot differs from the live items in {len(differing)}, such as {min(differing)}"
+            f"the snapshot differs from the live items in {verdict.differing}, such as {verdict.example}"
         )
-    return changes
-
-
-def _verify_changes(changes: Sequence[Change], body: ItemsCommitted) -> Sequence[Change]:
-    """Verify what a delta or rekey may contain."""
-    if len(changes) > MAX_CHANGES:
-        raise CommitMismatch(f"{len(changes)} changes, limit {MAX_CHANGES}")
-    for change in changes:
-        if change.removed:
-            if body.kind is CommitKind.REKEY:
-                raise CommitMismatch(f"{change.item}: a rekey removes nothing")
-        elif change.epoch != body.epoch:
-            raise CommitMismatch(f"{change.item} is sealed under epoch {change.epoch}, not the commit's")
-    return changes
+    return verdict
 
 
 def _verify_versions(changes: Sequence[Change], command: CommitItems) -> Sequence[Change]:
-    """Verify that each version follows the vault's; what is rekeyed or removed must be there."""
+    """Verify that each version follows the vault's; tell all that do not."""
     conflicts: list[Json] = []
     for change in changes:
         current = command.current.get(change.item)
-        version = current.version if current else 0
-        absent = current is None or current.removed
-        needed = change.removed or command.body.kind is CommitKind.REKEY
-        if change.version != version + 1 or (needed and absent):
-            conflicts.append({"item": change.item, "version": version, "removed": absent})
+        try:
+            verify_version(command.body, current, change)
+        except TransitionError:
+            version, removed = (current.version, current.removed) if current else (0, True)
+            conflicts.append({"item": change.item, "version": version, "removed": removed})
     if conflicts:
         raise VersionConflict(
             f"{len(conflicts)} items have changed meanwhile", extras={"conflicts": conflicts[:MAX_TOLD]}

@@ -7,7 +7,7 @@ it from zero.
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, delete, exists, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, delete, exists, func, insert, select, update
 
 from solekey_protocol.change_list import Change, Part, parse_change_list
 from solekey_protocol.event import Event
@@ -31,10 +31,15 @@ def read_current(connection: Connection, account: AccountId, items: Sequence[Ite
     return current
 
 
-def read_live(connection: Connection, account: AccountId) -> dict[ItemId, Change]:
-    """Read the newest version of every item that is not removed."""
-    query = _select_current(account).where(item_versions.c.epoch > 0)
-    return _gather(connection.execute(query))
+def read_all(connection: Connection, account: AccountId) -> dict[ItemId, Change]:
+    """Read the newest version of every item, removals included: what a snapshot must state."""
+    return _gather(connection.execute(_select_current(account)))
+
+
+def read_last_commit(connection: Connection, account: AccountId) -> int:
+    """Read the number of the last commit; 0 before the first."""
+    query = select(func.max(commits.c.commit)).where(commits.c.account == account)
+    return connection.execute(query).scalar() or 0
 
 
 def read_sealed_epochs(connection: Connection, account: AccountId) -> frozenset[int]:
@@ -116,7 +121,12 @@ def _select_current(account: AccountId) -> Select[Any]:
         & (item_parts.c.item == item_versions.c.item)
         & (item_parts.c.version == item_versions.c.version),
     )
-    versions = (item_versions.c.item, item_versions.c.version, item_versions.c.epoch)
+    versions = (
+        item_versions.c.item,
+        item_versions.c.version,
+        item_versions.c.epoch,
+        item_versions.c.header,
+    )
     return (
         select(*versions, item_parts.c.digest, item_parts.c.size)
         .select_from(parts)
@@ -126,15 +136,19 @@ def _select_current(account: AccountId) -> Select[Any]:
 
 
 def _gather(rows: Iterable[Any]) -> dict[ItemId, Change]:
-    versions: dict[ItemId, tuple[int, int]] = {}
+    versions: dict[ItemId, tuple[int, int, Digest | None]] = {}
     parts: dict[ItemId, list[Part]] = {}
     for row in rows:
         item = ItemId(row.item)
-        versions[item] = (row.version, row.epoch)
+        header = None if row.header is None else Digest(row.header)
+        versions[item] = (row.version, row.epoch, header)
         of_item = parts.setdefault(item, [])
         if row.digest is not None:
             of_item.append(Part(Digest(row.digest), row.size))
-    return {item: Change(item, *versions[item], tuple(parts[item])) for item in versions}
+    return {
+        item: Change(item, version, epoch, tuple(parts[item]), header)
+        for item, (version, epoch, header) in versions.items()
+    }
 
 
 def _version_row(account: AccountId, commit: int, change: Change) -> dict[str, object]:
@@ -144,6 +158,7 @@ def _version_row(account: AccountId, commit: int, change: Change) -> dict[str, o
         "version": change.version,
         "epoch": change.epoch,
         "size": change.size,
+        "header": change.header,
         "commit": commit,
         "superseded_by": None,
     }

@@ -2,6 +2,7 @@
 
 from typing import cast
 
+import eventlet
 from eventlet import tpool
 
 from solekey_eventlog.access import Access
@@ -21,6 +22,7 @@ from solekey_vault.api import VaultApi
 from solekey_vault.config import VaultConfig
 from solekey_vault.definition import DEFINITION
 from solekey_vault.objects import open_blob_store
+from solekey_vault.store_check import require_object_store
 
 MAX_STATEMENT_BODY_BYTES = MAX_STATEMENT_BYTES + 4 * KIB
 MAX_BATCH_BODY_BYTES = MAX_BATCH_BYTES + 64 * KIB
@@ -33,7 +35,8 @@ def make_api(kernel: Kernel) -> VaultApi:
     """Make the Api; hashing and object store calls run in native threads, so that other requests go on."""
     config = cast("VaultConfig", kernel.config)  # DEFINITION names its class
     blobs = open_blob_store(config.object_store_url, reserve_bytes=config.object_store_reserve_bytes)
-    return VaultApi(kernel, blobs, offload=tpool.execute)
+    require_object_store(kernel, blobs)
+    return VaultApi(kernel, blobs, offload=tpool.execute, pause=eventlet.sleep)
 
 
 class VaultService:

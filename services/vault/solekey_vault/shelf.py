@@ -19,6 +19,7 @@ from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_protocol.ids import AccountId, Digest
 from solekey_vault.objects import MAX_ROW_BYTES, ObjectStore, RowStore, pages, storing
 from solekey_vault.tables import loose_blobs, objects
+from solekey_vault.usage import DEFAULT_QUOTA, Quota, add_usage, subtract_usage, verify_room
 
 T = TypeVar("T")
 Offload = Callable[[Callable[[], T]], T]
@@ -48,7 +49,9 @@ class Shelf:
         blobs: ObjectStore,
         random: Random,
         offload: Callable[[Callable[[], Any]], Any] = run_here,
+        quota: Quota = DEFAULT_QUOTA,
     ) -> None:
+        self.quota = quota
         self._store = store
         self._blobs = blobs
         self._random = random
@@ -59,14 +62,16 @@ class Shelf:
 
         Raises:
             StorageFull, Unavailable: none of them is visible that was not before.
+            QuotaExceeded, RateLimited: the account stores or sends too much; nor then.
         """
         with self._store.read() as uow:
             known = self._find(uow.connection, account, list(bodies))
-        new = [
-            _Place(digest, len(body), self._make_name(account), len(body) > MAX_ROW_BYTES)
-            for digest, body in bodies.items()
-            if digest not in known
-        ]
+            new = [
+                _Place(digest, len(body), self._make_name(account), len(body) > MAX_ROW_BYTES)
+                for digest, body in bodies.items()
+                if digest not in known
+            ]
+            verify_room(uow, account, [place.size for place in new], self.quota)
         large = {place.name: bodies[place.digest] for place in new if place.large}
         with storing():
             if large:
@@ -232,6 +237,9 @@ class Shelf:
         ]
         query = dialect.insert(objects).on_conflict_do_nothing().returning(objects.c.name)
         named = set(uow.connection.execute(query, rows).scalars())
+        sizes = [place.size for place in new if place.name in named]
+        verify_room(uow, account, sizes, self.quota)
+        add_usage(uow, account, sizes)
         small = [place for place in new if place.name in named and not place.large]
         RowStore(uow.connection).write({place.name: bodies[place.digest] for place in small})
         large = [place.name for place in new if place.name in named and place.large]
@@ -247,7 +255,9 @@ class Shelf:
             raise Unavailable("storing took too long; send it again")
 
     def _delete(self, uow: UnitOfWork, query: Any) -> int:
-        rows = uow.connection.execute(query.returning(objects.c.name, objects.c.large)).all()
+        told = (objects.c.name, objects.c.large, objects.c.account, objects.c.size)
+        rows = uow.connection.execute(query.returning(*told)).all()
+        subtract_usage(uow.connection, [(row.account, row.size) for row in rows])
         RowStore(uow.connection).delete([row.name for row in rows if not row.large])
         large = [{"name": row.name, "since": uow.now} for row in rows if row.large]
         if large:

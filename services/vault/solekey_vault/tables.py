@@ -60,6 +60,17 @@ object_rows = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+account_usage = Table(  # how much an account stores, and has sent in an hour; see usage.py
+    "account_usage",
+    metadata,
+    Column("account", String(ACCOUNT_CHARS), primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
+    Column("objects", BigInteger, nullable=False),
+    Column("hour", Integer, nullable=False),  # since 1970
+    Column("sent_bytes", BigInteger, nullable=False),
+    Column("sent_objects", BigInteger, nullable=False),
+)
+
 closed_accounts = Table(  # of which something may be left
     "closed_accounts",
     metadata,
@@ -92,6 +103,7 @@ item_versions = Table(
     Column("version", Integer, nullable=False),
     Column("epoch", Integer, nullable=False),  # 0: removed
     Column("size", BigInteger, nullable=False),  # bytes
+    Column("header", String(DIGEST_CHARS)),  # SHA-256 of the envelope's header; NULL: removed
     Column("commit", Integer, nullable=False),
     Column("superseded_by", Integer),  # commit; NULL: the newest version
     PrimaryKeyConstraint("account", "item", "version", name="item_versions_pk"),

@@ -10,15 +10,16 @@ Spec: devices.md §2, §4, §5.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, cast
 
-from solekey.account.device_names import parse_name
+from solekey.account.device_names import DeviceName, parse_name
 from solekey.crypto.device_key import compute_thumbprint
+from solekey.errors import DeviceNameUncertainError, ForeignDeviceError
 from solekey_protocol.encoding import Json
 from solekey_protocol.event import Event
-from solekey_protocol.events.devices import DeviceRevoked, RevocationReason
+from solekey_protocol.events.devices import DeviceCertificate, DeviceRevoked, RevocationReason
 from solekey_protocol.events.fields import Platform
 from solekey_protocol.ids import DeviceId, Timestamp
 from solekey_protocol.streams import DevicesStream, DeviceStatus
@@ -31,6 +32,8 @@ RIGHTS: Final[Mapping[DeviceStatus, tuple[str, ...]]] = {
 }
 """What a device may do, by its standing; all but ``follow`` needs the user key as well."""
 
+MIN_PREFIX_CHARS: Final = 8
+"""How much of an id is enough, if it is unique: ``dev_`` and four characters."""
 _DAY: Final = re.compile("[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
@@ -83,27 +86,69 @@ class DeviceInfo:
 
 @dataclass(frozen=True, slots=True)
 class ShownDevices:
-    """What the server shows of devices beside the events."""
+    """What the server shows of devices beside the events, as far as their certificates vouch for it."""
 
-    names: Mapping[DeviceId, str]
+    names: Mapping[DeviceId, DeviceName]
     last_seen: Mapping[DeviceId, str]
 
     @classmethod
     def parse(cls, rows: list[Json], stream: DevicesStream) -> "ShownDevices":
-        """Take the names that certificates vouch for, and days that are days, of devices that exist."""
-        vouched = {device.certificate.name_commitment: i for i, device in stream.devices.items()}
-        names: dict[DeviceId, str] = {}
+        """Take the names that the devices' own certificates commit to, and days that are days."""
+        names: dict[DeviceId, DeviceName] = {}
         days: dict[DeviceId, str] = {}
         for row in rows:
+            device = _find_device(row, stream)
             name = parse_name(row)
-            device = vouched.get(name.derive_commitment()) if name else None
-            if name is None or device is None or not isinstance(row, Mapping):
+            if device is None or name is None or not isinstance(row, Mapping):
                 continue
-            names[device] = name.text
+            if not is_vouched_for(name, device.certificate):
+                continue
+            names[device.certificate.device] = name
             seen = row.get("last_seen")
-            if row.get("device") == device and isinstance(seen, str) and _DAY.fullmatch(seen):
-                days[device] = seen
+            if isinstance(seen, str) and _DAY.fullmatch(seen):
+                days[device.certificate.device] = seen
         return cls(names, days)
+
+
+def is_vouched_for(name: DeviceName, certificate: DeviceCertificate) -> bool:
+    """Tell whether a device's certificate commits to a name."""
+    return name.derive_commitment(certificate.device) == certificate.name_commitment
+
+
+def choose_device(devices: Sequence[DeviceInfo], wanted: str) -> DeviceInfo:
+    """Choose a device by its id, by how its id begins, or by its name where that cannot be mistaken.
+
+    A name chooses nothing while a device that is not revoked shows none: it may be the one that is meant. Of
+    devices of one name those that are revoked are passed over.
+
+    Raises:
+        ForeignDeviceError: none. DeviceNameUncertainError: several, or perhaps another.
+    """
+    if wanted.startswith(f"{DeviceId.PREFIX}_") and len(wanted) >= MIN_PREFIX_CHARS:
+        found = [info for info in devices if info.id.startswith(wanted)]
+    else:
+        nameless = [info.id for info in devices if info.name is None and _is_present(info)]
+        if nameless:
+            raise DeviceNameUncertainError(
+                f"the name {wanted!r} chooses nothing while the server shows no name of {', '.join(nameless)}"
+            )
+        named = [info for info in devices if info.name == wanted]
+        found = [info for info in named if _is_present(info)] or named
+    if not found:
+        raise ForeignDeviceError(f"no device is called {wanted!r}")
+    if len(found) > 1:
+        ids = ", ".join(info.id for info in found)
+        raise DeviceNameUncertainError(f"{len(found)} devices are called {wanted!r}: {ids}")
+    return found[0]
+
+
+def _is_present(info: DeviceInfo) -> bool:
+    return info.status is not DeviceStatus.REVOKED
+
+
+def _find_device(row: Json, stream: DevicesStream) -> Device | None:
+    device = row.get("device") if isinstance(row, Mapping) else None
+    return stream.devices.get(cast("DeviceId", device)) if isinstance(device, str) else None
 
 
 def describe_devices(
@@ -121,7 +166,7 @@ def _describe(device: Device, events: list[Event], shown: ShownDevices, own: Dev
     return DeviceInfo(
         id=certificate.device,
         thumbprint=compute_thumbprint(certificate.device_key),
-        name=shown.names.get(certificate.device),
+        name=shown.names[certificate.device].text if certificate.device in shown.names else None,
         platform=certificate.platform,
         status=device.status,
         this_device=certificate.device == own,

@@ -12,9 +12,9 @@ from typing import Final
 
 from solekey_protocol.encoding import Json
 from solekey_protocol.events.fields import Platform
-from solekey_protocol.ids import Digest
+from solekey_protocol.ids import DeviceId, Digest
 
-NAME_CONTEXT: Final = b"solekey/v1/device-name\x00"
+NAME_CONTEXT: Final = b"solekey/v2/device-name\x00"
 MAX_NAME_CHARS: Final = 64
 SALT_BYTES: Final = 16
 PLATFORMS: Final[Mapping[str, Platform]] = {
@@ -41,9 +41,13 @@ class DeviceName:
     text: str
     salt: bytes
 
-    def derive_commitment(self) -> Digest:
-        """Derive what a certificate holds of the name: SHA-256(label ‖ salt (16) ‖ UTF-8). devices.md §4."""
-        return Digest(hashlib.sha256(NAME_CONTEXT + self.salt + self.text.encode()).hexdigest())
+    def derive_commitment(self, device: DeviceId) -> Digest:
+        """Derive what a device's certificate holds of its name, which no other device can hold.
+
+        Wire format: SHA-256(label ‖ device id (16) ‖ salt (16) ‖ name in UTF-8). Spec: devices.md §4.
+        """
+        message = NAME_CONTEXT + device.raw + self.salt + self.text.encode()
+        return Digest(hashlib.sha256(message).hexdigest())
 
     def encode(self) -> dict[str, Json]:
         """Encode for a request: ``{"name", "salt"}``."""
@@ -75,4 +79,5 @@ def parse_name(row: Json) -> DeviceName | None:
         name.text.encode()
     except (KeyError, ValueError):
         return None
-    return name if 1 <= len(name.text) <= MAX_NAME_CHARS and name.text.isprintable() else None
+    fits = 1 <= len(name.text) <= MAX_NAME_CHARS and name.text.isprintable() and len(name.salt) == SALT_BYTES
+    return name if fits else None

@@ -4,9 +4,15 @@ Trust comes only from the user key, entered on the device itself or on a trusted
 Spec: devices.md §2, §3.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from solekey.account.device_list import DeviceInfo, ShownDevices, describe_devices
+from solekey.account.device_list import (
+    DeviceInfo,
+    ShownDevices,
+    choose_device,
+    describe_devices,
+    is_vouched_for,
+)
 from solekey.account.device_names import (
     MAX_NAME_CHARS,
     SALT_BYTES,
@@ -15,6 +21,7 @@ from solekey.account.device_names import (
     default_name,
     find_platform,
 )
+from solekey.account.known_names import remember_names
 from solekey.connection.connection import Connection
 from solekey.crypto.device_code import DeviceCode
 from solekey.errors import BadAnswerError, DeviceGoneError, ForeignDeviceError, WrongUserKeyError
@@ -66,11 +73,8 @@ class Devices:
         return DeviceCode.derive(self.connection.profile.account, state.account_key, state.key_id, device_key)
 
     def find(self, name_or_id: str) -> DeviceInfo:
-        """Find one device. Raises ForeignDeviceError: none, or several of this name."""
-        found = [info for info in self.list() if name_or_id in (info.id, info.name)]
-        if len(found) != 1:
-            raise ForeignDeviceError(f"{len(found)} devices are called {name_or_id!r}")
-        return found[0]
+        """Find one device; see `choose_device`. Raises ForeignDeviceError, DeviceNameUncertainError."""
+        return choose_device(self.list(), name_or_id)
 
     def found_account(self, user_key: UnlockedUserKey) -> None:
         """Found the account: the user key certifies its first device. Nothing to do if it is founded."""
@@ -87,11 +91,12 @@ class Devices:
             signers=lambda _: {Signer.ACCOUNT: user_key.signing_key},
             besides={"name": name.encode()},
         )
+        self._remember_own(name)
 
     def enrol(self) -> None:
         """Ask for trust: the device is pending from then on. Nothing to do if it is known."""
         if self.own_status is None and self.connection.profile.details.device_name == default_name():
-            taken = self._fetch_shown().names.values()
+            taken = [name.text for name in self._fetch_shown().names.values()]
             self.connection.profile.update(device_name=choose_free_name(default_name(), taken))
         name = self._make_name()
 
@@ -101,6 +106,7 @@ class Devices:
             return DeviceEnrolled(self._make_certificate(name))
 
         self.author.say(decide, besides={"name": name.encode()})
+        self._remember_own(name)
 
     def trust(self, device: DeviceId, user_key: UnlockedUserKey) -> None:
         """Certify a pending device with the user key: this one, or another. Nothing to do if it is trusted.
@@ -136,11 +142,22 @@ class Devices:
             device=self.own_id,
             device_key=self.connection.profile.device_key.public_key,
             platform=find_platform(),
-            name_commitment=name.derive_commitment(),
+            name_commitment=name.derive_commitment(self.own_id),
         )
+
+    def _remember_own(self, name: DeviceName) -> None:
+        own = self.streams.devices.devices.get(self.own_id)
+        if own is not None and is_vouched_for(name, own.certificate):
+            folder = self.connection.profile.folder
+            remember_names(folder, self.streams.devices, {self.own_id: name})
 
     def _fetch_shown(self) -> ShownDevices:
         rows = self.connection.call_json(Stream.DEVICES, "GET", "names").get("names")
         if not isinstance(rows, list):
             raise BadAnswerError("devices/names: expected a list")
-        return ShownDevices.parse(rows, self.streams.devices)
+        return self._remember(ShownDevices.parse(rows, self.streams.devices))
+
+    def _remember(self, shown: ShownDevices) -> ShownDevices:
+        """Add the names that the server showed before, or that are this device's own, and shows no more."""
+        folder = self.connection.profile.folder
+        return replace(shown, names=remember_names(folder, self.streams.devices, shown.names))

@@ -5,7 +5,6 @@ behind. Spec: authentication.md §3, devices.md §3.
 """
 
 from contextlib import suppress
-from pathlib import Path
 
 from solekey.account.device_names import default_name
 from solekey.account.password import upgrade_kdf
@@ -17,6 +16,7 @@ from solekey.connection.transport import Server
 from solekey.crypto import UserKey
 from solekey.errors import ForeignAccountError, UnreachableError
 from solekey.errors.refusals import ServerRefusedError
+from solekey.files.any_path import AnyPath
 from solekey.profile.profile import Profile
 from solekey.recovery.kit import RecoveryKit
 from solekey.recovery.proof import verify_pins
@@ -24,7 +24,7 @@ from solekey.runtime import Runtime
 
 
 def log_in(
-    folder: Path | Profile,
+    folder: AnyPath | Profile,
     server: Server | None,
     *,
     username: str | None,
@@ -78,7 +78,7 @@ def log_in(
 
 
 def _open_profile(
-    folder: Path,
+    folder: AnyPath,
     server: Server | None,
     username: str | None,
     device_name: str | None,

@@ -76,13 +76,17 @@ class Factors:
             for factor_id, factor in self.streams.auth.factors.items()
         )
 
-    def find(self, name_or_id: str) -> FactorInfo:
-        """Find one by its name, its kind, its id or how the id begins. Raises FactorMissingError."""
+    def find(self, kind_or_id: str) -> FactorInfo:
+        """Find one by its kind, its id or how the id begins: a name is only the server's word.
+
+        Raises:
+            FactorMissingError: none, or several.
+        """
         listed = self.list()
-        exact = [info for info in listed if name_or_id in (info.id, info.name, info.factor.value)]
-        found = exact or [info for info in listed if len(name_or_id) >= 8 and info.id.startswith(name_or_id)]
+        exact = [info for info in listed if kind_or_id in (info.id, info.factor.value)]
+        found = exact or [info for info in listed if len(kind_or_id) >= 8 and info.id.startswith(kind_or_id)]
         if len(found) != 1:
-            raise FactorMissingError(f"{len(found)} factors are called {name_or_id!r}")
+            raise FactorMissingError(f"{len(found)} factors have the kind or id {kind_or_id!r}")
         return found[0]
 
     def add_totp(self) -> TotpSecret:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -15,6 +14,7 @@ from solekey.account.step_up import step_up
 from solekey.connection.connection import Connection
 from solekey.connection.second_factor import Proof
 from solekey.crypto import UserKey
+from solekey.files.any_path import AnyPath
 from solekey.profile.profile import Profile
 from solekey.runtime import Runtime
 from solekey.streams.author import Author
@@ -38,7 +38,7 @@ class Session:
         self.sessions = Sessions(connection, self.streams, self.devices)
 
     @classmethod
-    def open(cls, profile: Profile | Path, runtime: Runtime | None = None) -> Self:
+    def open(cls, profile: Profile | AnyPath, runtime: Runtime | None = None) -> Self:
         """Open the session that a profile keeps.
 
         Raises:

@@ -5,6 +5,7 @@ Spec: authentication.md §6.
 
 from dataclasses import dataclass
 
+from solekey.account.device_list import MIN_PREFIX_CHARS
 from solekey.account.devices import Devices
 from solekey.connection.connection import Connection
 from solekey.errors import SessionMissingError
@@ -61,11 +62,16 @@ class Sessions:
         ]
         return tuple(sorted(found, key=lambda info: (info.opened_at, info.id)))
 
-    def find(self, name_or_id: str) -> SessionInfo:
-        """Find one by its id, or by its device's name or id. Raises SessionMissingError: none, or several."""
-        found = [info for info in self.list() if name_or_id in (info.id, info.device, info.device_name)]
+    def find(self, wanted: str) -> SessionInfo:
+        """Find one by its id or its device's id, or by how one begins; names choose nothing.
+
+        Raises:
+            SessionMissingError: none, or several.
+        """
+        long_enough = len(wanted) >= MIN_PREFIX_CHARS
+        found = [info for info in self.list() if long_enough and _is_called(info, wanted)]
         if len(found) != 1:
-            raise SessionMissingError(f"{len(found)} open sessions are called {name_or_id!r}")
+            raise SessionMissingError(f"{len(found)} open sessions have an id or a device {wanted!r}")
         return found[0]
 
     def end(self, session: SessionId) -> None:
@@ -84,3 +90,7 @@ class Sessions:
         for session in others:
             self.end(session)
         return others
+
+
+def _is_called(info: SessionInfo, wanted: str) -> bool:
+    return info.id.startswith(wanted) or info.device.startswith(wanted)

@@ -14,7 +14,6 @@ authentication.md §2, devices.md §3, keys.md §5.
 """
 
 from dataclasses import replace
-from pathlib import Path
 from types import TracebackType
 from typing import Self, cast
 
@@ -28,6 +27,7 @@ from solekey.connection.transport import Server
 from solekey.crypto import KdfParameters, UntrustedKdfParameters, UserKey, accept_kdf_parameters
 from solekey.crypto.new_password import verify_new_password
 from solekey.errors import ForeignAccountError
+from solekey.files.any_path import AnyPath
 from solekey.profile.draft import SignUpDraft
 from solekey.profile.profile import Profile
 from solekey.runtime import Runtime
@@ -51,7 +51,7 @@ class SignUp:
 
     def __init__(
         self,
-        folder: Path,
+        folder: AnyPath,
         server: Server,
         *,
         username: str,

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from solekey.cli.printing import emit_json, say, warn
+from solekey.cli.output_file import OutputFile
+from solekey.cli.printing import count_of, say, warn
+from solekey.cli.state import Cli, output_options, pass_cli
 
 if TYPE_CHECKING:
     from solekey.audit.report import Report
@@ -27,9 +29,10 @@ def audit() -> None:
 
 @audit.command()
 @click.argument("source")
-@click.argument("target", type=click.Path(dir_okay=False, path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def export(source: str, target: Path, as_json: bool) -> None:
+@click.argument("target", type=OutputFile())
+@output_options
+@pass_cli
+def export(state: Cli, source: str, target: Path) -> None:
     """Export the log of SOURCE to the file TARGET, exact bytes, one event a line.
 
     SOURCE: embedded:///path/bus.db, kafka://host:port, or an exported file.
@@ -37,10 +40,10 @@ def export(source: str, target: Path, as_json: bool) -> None:
     from solekey.audit.sources import export_log
 
     count = export_log(source, target)
-    if as_json:
-        emit_json({"events": count, "file": str(target)})
+    if state.as_json:
+        state.emit({"records": count, "output": str(target)})
     else:
-        say("{} events written to {}", count, target)
+        state.tell("{} written to {}", count_of(count, "event"), target)
 
 
 @audit.command()
@@ -50,8 +53,9 @@ def export(source: str, target: Path, as_json: bool) -> None:
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="JSON file {account: {first_key, heads}}, learnt from users: `solekey status --json` has theirs.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the verdict as JSON.")
-def verify(source: str, pins: Path | None, as_json: bool) -> None:
+@output_options
+@pass_cli
+def verify(state: Cli, source: str, pins: Path | None) -> None:
     """Verify the log of SOURCE.
 
     Exit 0 when it is clean, 6 when somebody cheated, 2 when it cannot be told: no event, or not readable.
@@ -61,15 +65,15 @@ def verify(source: str, pins: Path | None, as_json: bool) -> None:
 
     pinned = read_pins(pins) if pins else None
     try:
-        report = verify_log(_progress(source, as_json), pinned)
+        report = verify_log(_progress(source, state.as_json or state.quiet), pinned)
         _verify_not_empty(report, source)
     except LogError as error:
-        _print_no_verdict(error, as_json=as_json)
+        _print_no_verdict(state, error)
         sys.exit(CANNOT_TELL_EXIT)
-    if as_json:
-        emit_json(report.summary())
+    if state.as_json:
+        state.emit(report.summary())
     else:
-        _print(report)
+        _print(report, quiet=state.quiet)
     if not report.clean:
         sys.exit(TAMPERED_EXIT)
 
@@ -132,9 +136,9 @@ def _verify_not_empty(report: "Report", source: str) -> None:
         raise LogError(f"{source} holds no event: no verdict can rest on that")
 
 
-def _print_no_verdict(error: "LogError", *, as_json: bool) -> None:
-    if as_json:
-        emit_json(
+def _print_no_verdict(state: Cli, error: "LogError") -> None:
+    if state.as_json:
+        state.emit(
             {"verdict": "cannot_tell", "code": error.code, "reason": str(error), "next": error.diagnostics()}
         )
         return
@@ -143,21 +147,36 @@ def _print_no_verdict(error: "LogError", *, as_json: bool) -> None:
     say("verdict: cannot tell")
 
 
-def _print(report: "Report") -> None:
-    say("{} events, {} repeated, {} accounts", report.records, report.repeated, len(report.accounts))
-    for account in report.accounts.values():
-        live = [f"epoch {w.wrapped.epoch} v{w.wrapped.wrap_version}" for w in account.vault.live_wraps()]
-        say(
-            "  {} ({}): {} trusted devices, live wraps: {}, {} commits",
-            account.account,
-            "pinned" if account.pinned else "NOT pinned",
-            len(account.devices.trusted),
-            ", ".join(live) or "none",
-            account.vault.last_commit,
-        )
+def _print(report: "Report", *, quiet: bool) -> None:
+    if not quiet:
+        _print_accounts(report)
     for finding in report.findings:
         say("  {}", finding)
     if report.clean:
         say("verdict: clean")
     else:
-        say("verdict: TAMPERED ({} findings)", len(report.findings))
+        say("verdict: TAMPERED ({})", count_of(len(report.findings), "finding"))
+
+
+def _print_accounts(report: "Report") -> None:
+    from solekey_protocol.ids import SYSTEM_ACCOUNT
+
+    users = [account for account in report.accounts.values() if account.account != SYSTEM_ACCOUNT]
+    say(
+        "{}, {} repeated, {}",
+        count_of(report.records, "event"),
+        report.repeated,
+        count_of(len(users), "account"),
+    )
+    if len(users) < len(report.accounts):
+        say("  {}: the platform's own records, such as its signing keys", SYSTEM_ACCOUNT)
+    for account in users:
+        live = [f"epoch {w.wrapped.epoch} v{w.wrapped.wrap_version}" for w in account.vault.live_wraps()]
+        say(
+            "  {} ({}): {}, live wraps: {}, {}",
+            account.account,
+            "pinned" if account.pinned else "NOT pinned",
+            count_of(len(account.devices.trusted), "trusted device"),
+            ", ".join(live) or "none",
+            count_of(account.vault.last_commit, "commit"),
+        )

@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from solekey.errors import SolekeyError
+from solekey.files.any_path import AnyPath
 from solekey.files.text import find_mark
 from solekey.files.whole_file import WholeFile
 from solekey_protocol.events.body import Stream
@@ -44,12 +45,13 @@ class LogConvertedError(LogError):
         return "Export the log again, and copy it as a binary file; an editor must not save it."
 
 
-def read_log(source: str) -> Iterator[bytes]:
+def read_log(source: AnyPath) -> Iterator[bytes]:
     """Yield every record of a log, exact bytes, in the order of each stream.
 
     Raises:
         LogError: the source does not exist, cannot be read, or holds a line that is no record.
     """
+    source = os.fspath(source)
     try:
         url = urlsplit(source)
     except ValueError:  # a file's name may be anything
@@ -61,10 +63,10 @@ def read_log(source: str) -> Iterator[bytes]:
     return _read_file(Path(source))
 
 
-def export_log(source: str, target: Path) -> int:
+def export_log(source: AnyPath, target: AnyPath) -> int:
     """Write a log to a file that ``read_log`` reads, atomically; return the number of records."""
     count = 0
-    with WholeFile.make(target) as whole:
+    with WholeFile.make(Path(target)) as whole:
         for raw in read_log(source):
             whole.file.write(raw + b"\n")
             count += 1

@@ -24,6 +24,10 @@ from solekey.cli.standard_streams import finish_streams, prepare_streams
 from solekey.cli.state import Cli, state_options
 
 _INTERRUPTED: Final = "Interrupted; what was acknowledged is kept. Run the command again to go on."
+_EXPOSED: Final = (
+    "Warning: {}: a secret on the command line is seen by every user of this machine while the command runs, "
+    "and stays in the shell's history. Give @FILE, - (standard input) or the environment variable instead."
+)
 _HOMES: Final = {
     "signup": "solekey.cli.signup",
     "login": "solekey.cli.login",
@@ -86,13 +90,22 @@ def solekey() -> None:
 def run(arguments: list[str] | None = None) -> int:
     """Run a command and return its exit code."""
     state = Cli()
+    as_json = "--json" in (sys.argv[1:] if arguments is None else arguments)  # also where parsing has failed
+    try:
+        return _run(state, arguments, as_json=as_json)
+    finally:
+        if state.exposed and not (as_json or state.as_json):
+            warn(_EXPOSED, ", ".join(state.exposed))
+
+
+def _run(state: Cli, arguments: list[str] | None, *, as_json: bool) -> int:
     try:
         code = solekey.main(args=arguments, prog_name="solekey", standalone_mode=False, obj=state)
     except click.exceptions.Abort:
         warn(_INTERRUPTED)
         return 130
     except click.ClickException as error:
-        show_usage_error(error)
+        show_usage_error(error, as_json=as_json or state.as_json)
         return error.exit_code
     except KeyboardInterrupt:
         warn(_INTERRUPTED)

@@ -15,6 +15,7 @@ from solekey.cli.printing import prompt, prompt_with_default, usage_error, warn
 from solekey.cli.state import Cli
 from solekey.cli.stored_key import read_stored_key
 from solekey.cli.text_input import read_secret_file, read_secret_line
+from solekey.cli.word_prompt import ask_words
 
 if TYPE_CHECKING:
     from solekey.crypto import UserKey
@@ -141,9 +142,9 @@ def ask_user_key(value: str | None, *, remembered: bool = True) -> "UserKey":
 
         state.user_key_source = spec
         return open_provider(str(spec), account=stored.account, ask=ask_person).load()
-    phrase = ask(value, "User key (24 words)", "--user-key")
-
-    return parse_typed_phrase(phrase)
+    if value is None and sys.stdin.isatty():
+        return ask_words("User key")
+    return parse_typed_phrase(ask(value, "User key (24 words)", "--user-key"))
 
 
 def parse_typed_phrase(phrase: str) -> "UserKey":
@@ -191,4 +192,6 @@ def read_secret(context: click.Context, parameter: click.Parameter, value: str |
         return read_secret_line(parameter.opts[0], words=words)
     if value.startswith("@"):
         return read_secret_file(parameter.opts[0], Path(value[1:]), words=words)
+    if parameter.name != "code":  # good for one use, within a minute
+        context.find_root().ensure_object(Cli).exposed.append(parameter.opts[0])
     return value

@@ -2,19 +2,23 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from solekey.cli.answers import ask_user_key, new_user_key_options, user_key_option
-from solekey.cli.items import unlocked
 from solekey.cli.left_out import describe_leftovers, end_partial, tell_leftovers
 from solekey.cli.new_user_key import KitChoice, kit_options
-from solekey.cli.printing import make_console, print_table, prompt, say
+from solekey.cli.printing import confirm, make_console, print_table, prompt, say, warn
 from solekey.cli.recovery import read_key_and_kit
+from solekey.cli.resuming import unlocked_for_change
 from solekey.cli.rotate import choose_new_user_key
 from solekey.cli.second_factor import factor_options
 from solekey.cli.state import Cli, pass_cli, state_options
 from solekey.cli.stored_key import describe_outcome, stored_key_follows
+
+if TYPE_CHECKING:
+    from solekey.account.device_list import DeviceInfo
 
 _REASONS = ("lost", "stolen", "compromised", "replaced", "retired")
 
@@ -138,6 +142,7 @@ def wait(state: Cli, timeout: int | None) -> None:
 @devices.command()
 @click.argument("device")
 @click.option("--reason", type=click.Choice(_REASONS), default="lost", show_default=True, help="Why.")
+@click.option("--yes", is_flag=True, help="Do not ask whether it is the right device.")
 @user_key_option
 @new_user_key_options
 @kit_options
@@ -152,21 +157,28 @@ def revoke(
     new_user_key: str | None,
     kit: Path | None,
     *,
+    yes: bool,
     letter: bool,
     accept_risk: bool,
 ) -> None:
-    """Revoke DEVICE (name or id) for ever: its sessions end, both keys change.
+    """Revoke DEVICE for ever: its sessions end, both keys change.
+
+    DEVICE is an id, how an id begins, or a name that cannot mean another device. Its standing, key and id are
+    shown first, and whether it is the right one is asked (`--yes`: not asked).
 
     Everything is re-encrypted, so that no key that the device had opens what is stored from then on. The new
     user key's recovery kit is saved, and its words are entered again from it, before anything happens. Run
-    it again after an interruption, with the new words (`--new-user-key`).
+    it again after an interruption, with the same words or the new ones: it goes on.
     """
-    with unlocked(state, user_key, confirming=True) as vault:
-        from solekey.rotation.revocation import revoke_device
+    with unlocked_for_change(state, user_key, new_user_key, confirming=True) as vault:
+        from solekey.rotation.revocation import needs_new_user_key, revoke_device
         from solekey_protocol.events.devices import RevocationReason
 
         target = vault.devices.find(device)
-        key = choose_new_user_key(state, vault, new_user_key, KitChoice(kit, letter, accept_risk))
+        confirm_device(target, yes=yes)
+        key = None
+        if new_user_key is not None or needs_new_user_key(vault, target.id):
+            key = choose_new_user_key(state, vault, new_user_key, KitChoice(kit, letter, accept_risk))
         with (
             stored_key_follows(state, vault, key) as stored,
             state.progress("re-encrypt", in_bytes=False) as progress,
@@ -191,6 +203,25 @@ def revoke(
         say("{}", revocation.describe())
         tell_leftovers(revocation.left)
     end_partial(revocation.left)
+
+
+def confirm_device(target: "DeviceInfo", *, yes: bool) -> None:
+    """Show which device is meant, and have a person say that it is the right one."""
+    from solekey.cli.device_table import describe_name
+
+    warn(
+        "Revoke for ever: {}, {}, {}, {}, key {}",
+        describe_name(target),
+        target.status.value,
+        target.platform.value,
+        target.id,
+        target.thumbprint,
+    )
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody can be asked whether this is the device: give --yes")
+    confirm("Is this the device?")
 
 
 def _ask_code() -> str:

@@ -8,6 +8,7 @@ import click
 
 from solekey.cli.answers import ask
 from solekey.cli.foreign_text import quote_foreign
+from solekey.cli.output_file import OutputFile
 from solekey.cli.printing import add_row, make_table, print_table, say, warn
 from solekey.cli.second_factor import factor_options, open_key
 from solekey.cli.state import Cli, pass_cli, state_options
@@ -104,7 +105,7 @@ def add_passkey(state: Cli, name: str, *, resident: bool) -> None:
 @click.option(
     "--output",
     "-o",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutputFile(or_stdout=True),
     help="Write them to a file that only you can read, instead of printing them.",
 )
 @factor_options

@@ -15,6 +15,7 @@ import click
 from solekey.cli.answers import ask_user_key, user_key_option
 from solekey.cli.foreign_text import quote_foreign
 from solekey.cli.left_out import end_partial, tell_unreadable
+from solekey.cli.output_file import OutputFile
 from solekey.cli.printing import say, usage_error
 from solekey.cli.state import Cli, pass_cli, state_options
 
@@ -71,6 +72,8 @@ def put(
     """
     if (source is None) == (text is None):
         raise click.UsageError("give either SOURCE or --text")
+    if restart and source in (None, "-"):
+        raise click.UsageError("--restart is for files: a text and standard input are never resumed")
     if name is None and (text is not None or source == "-"):
         raise click.UsageError("--name is needed for a text and for standard input")
     if source not in (None, "-"):
@@ -94,8 +97,8 @@ def put(
 @click.option(
     "--output",
     "-o",
-    type=click.Path(path_type=Path, dir_okay=False),
-    help="Write to this file; it appears only when all of it is authentic.",
+    type=OutputFile(or_stdout=True),
+    help="Write to this file; it appears only when all of it is authentic. `-` is standard output.",
 )
 @click.option(
     "--range",

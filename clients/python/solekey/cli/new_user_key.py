@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from solekey.cli.printing import prompt, prompt_with_default, say, warn
+from solekey.cli.output_file import OutputFile
+from solekey.cli.printing import alternate_screen, prompt, prompt_with_default, say, warn
 from solekey.cli.state import Cli
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def kit_options(command: F) -> F:
         letter_option,
         click.option(
             "--kit",
-            type=click.Path(path_type=Path, dir_okay=False),
+            type=OutputFile(),
             help="Where the recovery kit (PDF) is written; asked for if not given.",
         ),
     ):
@@ -72,8 +73,17 @@ def prepare_user_key(state: Cli, account: "OpenAccount", choice: KitChoice) -> "
         )
     user_key = _take_up(account, choice.path) or UserKey.make(os.urandom)
     path = _save(state, account, user_key, choice)
-    _show_words(state, user_key.to_phrase(), path)
-    return user_key if choice.accept_risk else _have_entered_again(user_key, path)
+    if choice.accept_risk:
+        _show_words(state, user_key.to_phrase(), path)
+        return user_key
+    with alternate_screen():
+        _show_words(state, user_key.to_phrase(), path)
+        prompt_with_default(
+            "Print {} now, or put it where you will find it. Then press Enter: the words leave the screen",
+            path,
+            default="",
+        )
+    return _have_entered_again(user_key)
 
 
 def keep_kit(state: Cli, account: "OpenAccount", user_key: "UserKey", choice: KitChoice) -> "UserKey":
@@ -149,17 +159,11 @@ def _show_words(state: Cli, phrase: str, path: Path | None) -> None:
     say("")
 
 
-def _have_entered_again(user_key: "UserKey", path: Path | None) -> "UserKey":
+def _have_entered_again(user_key: "UserKey") -> "UserKey":
     """Have all words entered again, until they are right; the key is the one that was entered."""
     from solekey.errors import PhraseError, WordsDifferError
     from solekey.recovery.reentry import Reentry
 
-    prompt_with_default(
-        "Print {} now, or put it where you will find it. Then press Enter: the words leave the screen",
-        path,
-        default="",
-    )
-    click.clear()
     warn(
         "Enter the words from the recovery kit, in one line or several, or scan its QR code.\n"
         "Nothing is in force before they are right; Ctrl-C gives up."

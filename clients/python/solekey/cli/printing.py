@@ -69,9 +69,14 @@ def usage_error(template: str, *values: object) -> click.UsageError:
     return click.UsageError(fill(template, *values))
 
 
-def show_usage_error(error: click.ClickException) -> None:
+def show_usage_error(error: click.ClickException, *, as_json: bool = False) -> None:
     """Say what was wrong with a command's call, and how it is called."""
     context = error.ctx if isinstance(error, click.UsageError) else None
+    if as_json:
+        command = context.command_path if context is not None else "solekey"
+        advice = f"See how it is called: {command} --help"
+        emit_json({"error": {"code": "usage", "message": error.format_message(), "next": advice}}, err=True)
+        return
     if context is not None:
         click.echo(context.get_usage(), err=True, color=False)
         if context.command.get_help_option(context) is not None:
@@ -125,6 +130,11 @@ def print_pairs(pairs: Mapping[str, object]) -> None:
     print_table(table)
 
 
+def count_of(number: int, noun: str) -> str:
+    """Count things in words: 1 account, 2 accounts."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def describe_value(value: object) -> str:
     """Describe a value in words: what is not there is no Python."""
     if value is None:
@@ -143,6 +153,22 @@ def changing_line() -> Iterator[Callable[[str], None]]:
 
     with make_console(err=True).status("", spinner="line") as status:
         yield lambda text: status.update(Text(show_foreign(text)))
+
+
+@contextmanager
+def alternate_screen(*, err: bool = False) -> Iterator[None]:
+    """Show what is said in the block on a screen of its own; afterwards no scroll-back has it."""
+    stream = sys.stderr if err else sys.stdout
+    if not stream.isatty() or os.environ.get("TERM") in {None, "dumb"}:
+        yield
+        return
+    click.echo("\x1b[?1049h\x1b[H", nl=False, err=err, color=True)
+    stream.flush()
+    try:
+        yield
+    finally:
+        click.echo("\x1b[2J\x1b[?1049l", nl=False, err=err, color=True)
+        stream.flush()
 
 
 def _use_color() -> bool | None:

@@ -9,6 +9,7 @@ import click
 
 from solekey.cli.answers import ask_person, ask_user_key, user_key_option
 from solekey.cli.new_user_key import KitChoice, letter_option
+from solekey.cli.output_file import OutputFile
 from solekey.cli.printing import prompt, say, usage_error, warn
 from solekey.cli.state import Cli, pass_cli, state_options
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 MAX_SHARES = 16
 _SHARE = "Share {} of {}; any {} open it. Set {}, account {}, key {}"
-_file = click.Path(path_type=Path, dir_okay=False)
+_file = OutputFile()
 _existing_file = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
@@ -99,6 +100,7 @@ def split(
     state: Cli, threshold: int, shares: int, output: Path | None, user_key: str | None, *, letter: bool
 ) -> None:
     """Split the user key into shares (SLIP-39): any THRESHOLD of them give it back, fewer say nothing."""
+    _verify_paper(letter=letter, output=output)
     if not 2 <= threshold <= shares <= MAX_SHARES:
         raise usage_error(
             "{} of {} shares is not possible: choose 2 to {} shares, and a threshold from 2 up to that",
@@ -149,6 +151,7 @@ def combine(
     """
     if output is not None and place is not None:
         raise click.UsageError("give either --output or --to")
+    _verify_paper(letter=letter, output=output)
     if output is not None:
         state.verify_logged_in()
     shares, records = _collect_shares(files)
@@ -182,6 +185,11 @@ def read_key_and_kit(
     if user_key is None and saved.user_key is not None:
         return saved.user_key, saved.kit
     return saved.kit.verify_words(ask_user_key(user_key, remembered=not from_paper)), saved.kit
+
+
+def _verify_paper(*, letter: bool, output: Path | None) -> None:
+    if letter and output is None:
+        raise click.UsageError("--letter is for PDFs: name where they go (--output)")
 
 
 def _keep(state: Cli, key: "UserKey", place: str, records: "list[ShareRecord]") -> None:

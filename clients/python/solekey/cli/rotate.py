@@ -10,6 +10,13 @@ from solekey.cli.items import unlocked
 from solekey.cli.left_out import describe_leftovers, end_partial, tell_leftovers
 from solekey.cli.new_user_key import KitChoice, keep_kit, kit_options, prepare_user_key
 from solekey.cli.printing import print_pairs
+from solekey.cli.resuming import (
+    ask_open_change,
+    change_or_resume,
+    finds_open_change,
+    rekey_or_resume,
+    unlocked_for_change,
+)
 from solekey.cli.second_factor import factor_options
 from solekey.cli.state import Cli, pass_cli, state_options
 from solekey.cli.stored_key import describe_outcome, stored_key_follows
@@ -44,14 +51,15 @@ def rotate_user_key(
 ) -> None:
     """Put a new user key in the place of the present one.
 
-    It comes into force when its recovery kit was saved and its words were entered again from it.
+    It comes into force when its recovery kit was saved and its words were entered again from it. Run it again
+    after an interruption, with the same words: it goes on.
     """
-    with unlocked(state, user_key) as vault:
-        from solekey.rotation.rotation import change_user_key
-
+    with unlocked_for_change(state, user_key, new_user_key) as vault:
+        if new_user_key is None and finds_open_change(vault):
+            new_user_key = ask_open_change(state)
         key = choose_new_user_key(state, vault, new_user_key, KitChoice(kit, letter, accept_risk))
         with stored_key_follows(state, vault, key) as stored:
-            rotation = change_user_key(vault, key)
+            rotation = change_or_resume(vault, key)
         key_id = vault.unlocked.streams.devices.key_id
     if state.as_json:
         state.emit({"rotation": rotation, "key_id": key_id, **describe_outcome(stored)})
@@ -72,10 +80,9 @@ def rotate_data_key(state: Cli, user_key: str | None) -> None:
     """
     with unlocked(state, user_key) as vault:
         from solekey.rotation.leftovers import find_leftovers
-        from solekey.rotation.rotation import rekey_data
 
         with state.progress("re-encrypt", in_bytes=False) as progress:
-            rotation = rekey_data(vault, progress=progress)
+            rotation = rekey_or_resume(vault, progress)
         epoch = vault.unlocked.streams.vault.epoch
         left = find_leftovers(vault.unlocked)
     if state.as_json:

@@ -173,8 +173,8 @@ def _make_codes(state: Cli, secret: str, runtime: "Runtime", used_at: datetime |
     """Codes of three steps, each as soon as servers take it: one step early. A used step is passed over."""
     import pyotp
 
-    generator = pyotp.TOTP("".join(secret.split()))
     try:
+        generator = pyotp.TOTP("".join(secret.split()))
         generator.generate_otp(0)
     except ValueError as error:  # base32 that is none
         raise click.UsageError(

@@ -3,7 +3,7 @@
 import click
 
 from solekey.cli.foreign_text import quote_foreign
-from solekey.cli.printing import add_row, make_table, print_table
+from solekey.cli.printing import say
 from solekey.cli.state import Cli, pass_cli, state_options
 
 
@@ -34,13 +34,12 @@ def list_sessions(state: Cli) -> None:
     if state.as_json:
         state.emit({"sessions": rows})
         return
-    table = make_table("device", "logged in", "ends at", "second factor", "id", "", whole=("id",))
     for info in found:
         name = quote_foreign(info.device_name) if info.device_name is not None else "(no verified name)"
-        mark = "this session" if info.current else ""
-        times = (info.opened_at[:16], info.expires_at[:16], info.proven_at[:16])
-        add_row(table, name, *times, info.id, mark)
-    print_table(table)
+        say("{}{}\n  {}", name, ", this session" if info.current else "", info.id)
+        opened, proven, ends = (moment[:16] for moment in (info.opened_at, info.proven_at, info.expires_at))
+        say("  since {}, second factor proven {}", opened, proven)
+        say("  ends {} at the latest (times are UTC)", ends)
 
 
 @sessions.command()
@@ -49,7 +48,7 @@ def list_sessions(state: Cli) -> None:
 @state_options
 @pass_cli
 def end(state: Cli, session_: str | None, *, others: bool) -> None:
-    """End SESSION (its id, or its device's name) at once, on whichever device it is.
+    """End SESSION (its id or its device's, or how it begins) at once, on whichever device it is.
 
     The device stays trusted and may log in again with password and second factor. A device that is lost is
     revoked instead: solekey devices revoke.

@@ -148,9 +148,13 @@ def _prove(state: Cli, sign_up: "SignUp", password: str | None, picture: Path | 
 
     if sign_up.logged_in:
         try:
-            return sign_up.open_session()
+            session = sign_up.open_session()
         except (NotLoggedInError, SessionEndedError):
             state.tell("The session of the earlier attempt is over: log in again.")
+        else:
+            if sign_up.totp is not None:
+                show_totp(state, sign_up.totp, picture)
+            return session
     secret = ask_new_password(password, sign_up.profile.details.username)
     begun_before = False
     try:

@@ -62,6 +62,7 @@ class Cli:
         user_key_from: what `--user-key-from` says.
         user_key_source: the provider that the user key came from, once it did.
         second_factor: what was given of it.
+        exposed: flags whose secrets stand on the command line.
     """
 
     profile: Path = field(default_factory=_default_profile)
@@ -70,6 +71,7 @@ class Cli:
     user_key_from: str | None = None
     user_key_source: str | None = None
     second_factor: FactorChoice = field(default_factory=FactorChoice)
+    exposed: list[str] = field(default_factory=list)
 
     def tell(self, template: str, *values: object) -> None:
         """Tell a person what is going on, on stderr, where somebody listens. See `printing.warn`."""
@@ -148,8 +150,8 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
         setattr(state, parameter.name, value)
 
 
-def state_options(command: F) -> F:
-    """Add the options that every command has."""
+def output_options(command: F) -> F:
+    """Add how the result is said: ``--quiet`` and ``--json``."""
     for option in (
         click.option(
             "--quiet", "-q", is_flag=True, expose_value=False, callback=_remember, help="Say only the result."
@@ -160,20 +162,24 @@ def state_options(command: F) -> F:
             is_flag=True,
             expose_value=False,
             callback=_remember,
-            help="Print JSON, one document a line; the last is the result.",
-        ),
-        click.option(
-            "--profile",
-            type=click.Path(path_type=Path, file_okay=False),
-            envvar="SOLEKEY_PROFILE",
-            show_envvar=True,
-            expose_value=False,
-            callback=_remember,
-            help="The folder of this device's profile.",
+            help="Print JSON, one document a line; the last is the result. Errors are JSON, too.",
         ),
     ):
         command = option(command)
     return command
+
+
+def state_options(command: F) -> F:
+    """Add the options that every command has."""
+    return click.option(
+        "--profile",
+        type=click.Path(path_type=Path, file_okay=False),
+        envvar="SOLEKEY_PROFILE",
+        show_envvar=True,
+        expose_value=False,
+        callback=_remember,
+        help="The folder of this device's profile.",
+    )(output_options(command))
 
 
 pass_cli = click.make_pass_decorator(Cli, ensure=True)

@@ -15,13 +15,30 @@ if TYPE_CHECKING:
 @state_options
 @pass_cli
 def logout(state: Cli) -> None:
-    """End this device's session. The device stays trusted."""
+    """End this device's session. The device stays trusted.
+
+    Where the server cannot be told, the session is forgotten here, and ends there by itself.
+    """
+    from solekey.errors import TransportError
+    from solekey.errors.refusals import ServerRefusedError
+
+    reason: str | None = None
     with state.open_session() as session:
-        session.log_out()
+        try:
+            session.log_out()
+        except (TransportError, ServerRefusedError) as error:
+            reason = f"{error} [{error.code}]"
+            session.connection.profile.forget_tokens()
     if state.as_json:
-        state.emit({"logged_out": True})
-    else:
-        say("Logged out.")
+        state.emit({"logged_out": True, "server_not_told": reason})
+        return
+    say("Logged out.")
+    if reason is not None:
+        state.tell(
+            "The server was not told: {}. The session is forgotten here and ends there by itself; to end it "
+            "at once, from another device: solekey sessions end",
+            reason,
+        )
 
 
 @click.command()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from solekey.cli.output_file import OutputFile
 from solekey.cli.printing import say
 from solekey.cli.state import Cli
 
@@ -23,7 +24,7 @@ def totp_qr_option(command: F) -> F:
     """Add ``--totp-qr``."""
     return click.option(
         "--totp-qr",
-        type=click.Path(path_type=Path, dir_okay=False),
+        type=OutputFile(),
         metavar="FILE",
         help="Write the authenticator's QR code to FILE (PNG, readable for you only); delete it after use.",
     )(command)

@@ -13,7 +13,7 @@ from solekey.connection.dpop import JTI_BYTES, make_proof
 from solekey.connection.login import LoginClient
 from solekey.connection.transport import MAX_ANSWER_BYTES, Answer, Transport
 from solekey.errors import NotLoggedInError
-from solekey.errors.refusals import SessionEndedError, StepUpRequiredError
+from solekey.errors.refusals import SessionEndedError, StepUpRequiredError, UnavailableError
 from solekey.profile.profile import Profile, Tokens
 from solekey.runtime import Runtime
 from solekey_protocol.encoding import Json, encode_json
@@ -40,6 +40,8 @@ class Connection:
     Attributes:
         on_step_up: called when a request asks for a fresh second factor (403 step_up_required); it proves one
             (`Session.step_up`), or raises. The request is then repeated, once. None: the refusal is raised.
+        on_not_applied: called when a service goes on saying that it has not applied what this client knows.
+            It raises EvidenceError when that is no delay but a rollback (`Streams.verify_not_rolled_back`).
     """
 
     def __init__(self, profile: Profile, runtime: Runtime) -> None:
@@ -51,6 +53,7 @@ class Connection:
         self._tokens: Tokens | None = None
         self._lock = Lock()
         self.on_step_up: Callable[[], None] | None = None
+        self.on_not_applied: Callable[[], None] | None = None
         self._step_up_lock = RLock()
         self._stepping_up = False
         self._step_ups = 0
@@ -94,6 +97,7 @@ class Connection:
         headers: Mapping[str, str] | None = None,
         max_bytes: int = MAX_ANSWER_BYTES,
         repeatable: bool = True,
+        positions: bool = True,
     ) -> Answer:
         """Call a service; refresh the session once if its token has expired, step up once if that is asked.
 
@@ -108,7 +112,7 @@ class Connection:
             return {
                 **(headers or {}),
                 **({"Content-Type": content_type} if content else {}),
-                **self._make_headers(service, method, full_path),
+                **self._make_headers(service, method, full_path, positions=positions),
             }
 
         def send() -> Answer:
@@ -125,6 +129,10 @@ class Connection:
         step_ups = self._step_ups
         try:
             return self._send_fresh(send)
+        except UnavailableError as refusal:
+            if refusal.code == "not_yet_applied" and self.on_not_applied is not None and positions:
+                self.on_not_applied()
+            raise
         except StepUpRequiredError as refusal:
             if method == "GET":
                 raise  # no honest server asks it of a reader, who may hold a lock
@@ -166,7 +174,7 @@ class Connection:
                 self._stepping_up = False
             self._step_ups += 1
 
-    def _make_headers(self, service: Stream, method: str, path: str) -> Mapping[str, str]:
+    def _make_headers(self, service: Stream, method: str, path: str, *, positions: bool) -> Mapping[str, str]:
         token = self.tokens.access[service]
         with self._lock:  # a device key in a token signs for one thread at a time
             proof = make_proof(
@@ -184,7 +192,7 @@ class Connection:
             if stream in LISTENS[service] and self._positions.get(stream)
         )
         headers = {"Authorization": f"DPoP {token}", "DPoP": proof}
-        return {**headers, "Solekey-After": after} if after else headers
+        return {**headers, "Solekey-After": after} if after and positions else headers
 
     def _refresh(self, used: Tokens) -> None:
         """Refresh unless another process of this profile has done so meanwhile."""

@@ -8,15 +8,19 @@ import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
 
+from solekey.connection.clock import CLOCK_VERIFY_CODES, explain_moment, verify_clock
+from solekey.connection.tls import make_tls_context
 from solekey.crypto.secrets import Confidential
 from solekey.errors import BadAnswerError, InsecureServerError, RedirectRefusedError, UnreachableError
 from solekey.errors.refusals import ProofRefusedError, ServerRefusedError, UnavailableError
+from solekey.files.any_path import AnyPath
 from solekey.runtime import Runtime
 from solekey_protocol.encoding import Json, parse_lenient_json
 from solekey_protocol.errors import MalformedError
@@ -35,6 +39,7 @@ _MIN_BYTES_PER_S: Final = 4 * KIB
 _PIECE_BYTES: Final = 64 * KIB
 _MAX_DIGITS: Final = 9
 _ORIGIN: Final = re.compile(r"[!-~]{9,300}", re.ASCII)  # what can stand in a request and in a certificate
+_NETLOC: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:[0-9]{1,5})?", re.ASCII)
 _NONCE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}", re.ASCII)  # RFC 9449 §8.1
 _BUSY: Final = frozenset({502, 503, 504})
 
@@ -52,7 +57,7 @@ class Server:
     """
 
     origin: str
-    ca_file: Path | None = None
+    ca_file: AnyPath | None = None
 
     def __post_init__(self) -> None:
         if not _ORIGIN.fullmatch(self.origin):
@@ -64,9 +69,19 @@ class Server:
             raise InsecureServerError(f"{self.origin!r} is not an https:// address: {error}") from error
         if parts.scheme != "https" or not parts.hostname or port == 0:
             raise InsecureServerError(f"{self.origin!r} is not an https:// address")
-        if parts.path not in {"", "/"} or parts.query or parts.fragment or parts.username:
+        if (
+            parts.path not in {"", "/"}
+            or parts.query
+            or parts.fragment
+            or not _NETLOC.fullmatch(parts.netloc)
+        ):
             raise InsecureServerError(f"{self.origin!r} is more than https://host:port")
         object.__setattr__(self, "origin", f"https://{parts.netloc.lower()}")
+
+    @property
+    def authority(self) -> Path | None:
+        """The file of the only authority that may certify it."""
+        return Path(self.ca_file) if self.ca_file is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,11 +206,11 @@ class Transport:
         try:
             response = self._http.send(request, stream=True)
         except httpx.TransportError as error:
-            raise _explain(error) from error
+            raise _explain(error, self._runtime.now()) from error
         try:
             body = _read(response, max_bytes, self._runtime.monotonic)
         except httpx.TransportError as error:
-            raise _explain(error) from error
+            raise _explain(error, self._runtime.now()) from error
         finally:
             response.close()
         nonce = response.headers.get("DPoP-Nonce", "")
@@ -204,7 +219,10 @@ class Transport:
         if response.is_redirect:
             raise RedirectRefusedError(f"the server answered {request.url.path} with a redirect")
         if response.status_code >= 400:  # the first HTTP error status
-            raise _build_refusal(response, body)
+            refusal = _build_refusal(response, body)
+            if isinstance(refusal, ProofRefusedError) and refusal.code != "use_dpop_nonce":
+                verify_clock(response.headers.get("Date", ""), self._runtime.now(), refusal)
+            raise refusal
         return Answer(response.status_code, response.headers, body)
 
 
@@ -249,19 +267,20 @@ def _build_refusal(response: httpx.Response, body: bytes) -> ServerRefusedError:
     return ServerRefusedError.build(response.status_code, problem)
 
 
-def _explain(error: httpx.TransportError) -> Exception:
+def _explain(error: httpx.TransportError, now: datetime) -> Exception:
     cause: BaseException | None = error
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
+            if cause.verify_code in CLOCK_VERIFY_CODES:
+                return explain_moment(cause.verify_code, now)
             return InsecureServerError(f"the server's certificate is not from the pinned CA: {cause.reason}")
         cause = cause.__cause__ or cause.__context__
     return UnreachableError(f"the server did not answer: {error or type(error).__name__}")
 
 
-def _make_tls_context(ca_file: Path | None) -> ssl.SSLContext:
+def _make_tls_context(ca_file: AnyPath | None) -> ssl.SSLContext:
     try:
-        context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
+        context = make_tls_context(ca_file)
     except (OSError, ssl.SSLError) as error:
         raise InsecureServerError(f"{ca_file}: not a PEM file of a certificate authority") from error
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
     return context

@@ -63,6 +63,8 @@ class _Layout:
 class EnvelopeReader:
     """Opens one envelope chunk by chunk; holds at most two chunks. One reader serves one thread.
 
+    ``header`` is what every chunk is bound to: who knows the right one's digest compares it.
+
     Args:
         source: the ciphertext.
         data_key: the data key of the epoch that the signed commit names.
@@ -75,7 +77,8 @@ class EnvelopeReader:
 
     def __init__(self, source: RangeSource, *, data_key: DataKey, context: ItemContext) -> None:
         self._source = source
-        self._cipher = ItemCipher.open(source.read_at(0, HEADER_BYTES), data_key, context)
+        self.header = source.read_at(0, HEADER_BYTES)
+        self._cipher = ItemCipher.open(self.header, data_key, context)
         self._chunk_size = self._cipher.chunk_size
         self._sealed_chunk = self._chunk_size + TAG_BYTES
         self._chunks = -(-(source.size - HEADER_BYTES) // self._sealed_chunk)

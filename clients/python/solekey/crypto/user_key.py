@@ -1,5 +1,6 @@
 """The user key: the sole key that opens an account's data. Spec: keys.md §3."""
 
+import os
 from typing import Self
 
 from solekey.crypto.hkdf import KEY_BYTES, Label, derive_bytes
@@ -25,8 +26,8 @@ class UserKey(SecretBytes):
     __slots__ = ()
 
     @classmethod
-    def make(cls, random: RandomSource) -> Self:
-        """Make a new user key."""
+    def make(cls, random: RandomSource = os.urandom) -> Self:
+        """Make a new user key from the operating system's random bytes."""
         return cls(random(cls.SIZE))
 
     @classmethod

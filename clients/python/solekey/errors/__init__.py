@@ -30,6 +30,7 @@
     │   └── NotLoggedInError         not_logged_in
     ├── TransportError                                     no usable answer from the server
     │   ├── InsecureServerError      insecure_server       not https, or a certificate that is not pinned
+    │   ├── ClockWrongError          clock_wrong           this machine's, by all appearances
     │   ├── RedirectRefusedError     redirect_refused
     │   ├── UnreachableError         server_unreachable
     │   └── BadAnswerError           bad_answer            not what the API says
@@ -54,6 +55,7 @@
     │   ├── RepairFailedError        repair_failed         the words open nothing that is missing
     │   ├── EpochKeyMissingError     epoch_key_missing     no wrap opens the epoch of an item
     │   └── ForeignDeviceError       device_unknown        no such device in this account
+    │       └── DeviceNameUncertainError device_name_uncertain  the name may mean another one
     ├── DeviceError                  device_refused        a device of this account
     │   ├── DeviceCodeError          device_code_malformed
     │   ├── DeviceCodeMismatchError  device_code_mismatch  no device that waits has this code
@@ -227,6 +229,7 @@ from solekey.errors.secrets import (
 from solekey.errors.server import (
     BadAnswerError,
     ChangeListError,
+    ClockWrongError,
     EvidenceError,
     ForgedEventError,
     HistoryForkError,
@@ -249,6 +252,7 @@ from solekey.errors.transfers import (
 )
 from solekey.errors.vault import (
     ContentionError,
+    DeviceNameUncertainError,
     EpochKeyMissingError,
     ForeignDeviceError,
     ItemChangedError,
@@ -268,6 +272,7 @@ __all__ = [
     "ApproverNotTrustedError",
     "BadAnswerError",
     "ChangeListError",
+    "ClockWrongError",
     "ClosedStreamError",
     "ContentSizeError",
     "ContentionError",
@@ -276,6 +281,7 @@ __all__ = [
     "DeviceError",
     "DeviceGoneError",
     "DeviceKeyMissingError",
+    "DeviceNameUncertainError",
     "DevicePendingError",
     "DiskFullError",
     "EmptyPasswordError",

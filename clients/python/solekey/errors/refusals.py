@@ -22,7 +22,9 @@
     ├── ServerFailedError               internal_error
     ├── SlowRequestError                request_timeout
     └── UnavailableError                not_yet_applied, trust_stale, account_parked, unavailable
+        ├── RateLimitedError            rate_limited: the account, or the address, asks too often
         └── StorageFullError            storage_full
+            └── QuotaExceededError      quota_exceeded: the account has as much as the operator allows
 
 Codes without a class say that the request itself was wrong: a bug, or releases that do not fit.
 
@@ -212,6 +214,21 @@ class StorageFullError(UnavailableError):
     ADVICE = "Tell the operator that the server's storage is full; nothing was lost. Run it again afterwards."
 
 
+class RateLimitedError(UnavailableError):
+    """The account says or sends more than it may within a time, or its address asks too often."""
+
+    ADVICE = "Wait as long as the message says, then run it again; what was sent is not sent twice."
+
+
+class QuotaExceededError(StorageFullError):
+    """The account has as much as the operator allows."""
+
+    ADVICE = (
+        "Remove items that you do not need, or ask the operator for more room; nothing was lost. "
+        "What was uploaded and not committed is deleted after a day."
+    )
+
+
 _CODES: Mapping[type[ServerRefusedError], tuple[str, ...]] = {
     LoginRefusedError: ("login_refused",),
     TooManyAttemptsError: ("too_many_attempts",),
@@ -249,6 +266,8 @@ _CODES: Mapping[type[ServerRefusedError], tuple[str, ...]] = {
         "key_not_current",
     ),
     UnavailableError: ("not_yet_applied", "trust_stale", "account_parked", "unavailable"),
+    RateLimitedError: ("rate_limited",),
     StorageFullError: ("storage_full",),
+    QuotaExceededError: ("quota_exceeded",),
 }
 _BY_CODE = {code: refusal for refusal, codes in _CODES.items() for code in codes}

@@ -14,7 +14,20 @@ class InsecureServerError(TransportError):
     """A server address that is not https, or a server that is not the pinned one."""
 
     code = "insecure_server"
-    ADVICE = "Use the server's https:// address and its own CA file (--ca); do not go on if they changed."
+    ADVICE = (
+        "Use the server's https:// address and its own CA file (--ca). If they changed, ask the operator by "
+        "another way; a profile follows a renewed authority: `solekey login --ca FILE`."
+    )
+
+
+class ClockWrongError(TransportError):
+    """This machine's clock and the server's, or its certificate's, do not fit."""
+
+    code = "clock_wrong"
+    ADVICE = (
+        "Compare this machine's clock and its date with another clock, and set them. If they are right, tell "
+        "the operator, and do not go on."
+    )
 
 
 class RedirectRefusedError(TransportError):
@@ -28,6 +41,10 @@ class UnreachableError(TransportError):
     """The server did not answer, also not when asked again."""
 
     code = "server_unreachable"
+    ADVICE = (
+        "Check the connection and try again; nothing that was acknowledged is lost. If the server has moved: "
+        "`solekey login --server NEW`."
+    )
 
 
 class BadAnswerError(TransportError):

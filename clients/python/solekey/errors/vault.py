@@ -65,6 +65,13 @@ class ForeignDeviceError(VaultError):
     ADVICE = "Run `solekey devices list` and use one of its ids."
 
 
+class DeviceNameUncertainError(ForeignDeviceError):
+    """Several devices may be the one that a name means."""
+
+    code = "device_name_uncertain"
+    ADVICE = "Run `solekey devices list`, look at standing and key, and use the device's id (dev_…)."
+
+
 class RotationError(SolekeyError):
     """A rotation that cannot go on like this."""
 

@@ -34,6 +34,7 @@ from solekey.errors import (
     ProfileExistsError,
     ProfileMissingError,
 )
+from solekey.files.any_path import AnyPath
 from solekey.files.private_folder import PrivateFolder
 from solekey.providers.device_keys import IN_PROFILE, KEY_FILE, DeviceKeyStore
 from solekey.providers.question import Ask, refuse_to_ask
@@ -103,7 +104,7 @@ class Profile:
     @classmethod
     def create(
         cls,
-        path: Path,
+        path: AnyPath,
         server: Server,
         *,
         username: str,
@@ -129,6 +130,7 @@ class Profile:
             ProfileError: the folder is open to others.
             ProviderError: what should keep the device key does not.
         """
+        path = Path(path)
         folder = PrivateFolder(path)
         if folder.read(_DETAILS) is not None:
             existing = cls.open(path, ask)
@@ -150,7 +152,7 @@ class Profile:
         return cls(folder, details, key, new_for=server)
 
     @classmethod
-    def open(cls, path: Path, ask: Ask = refuse_to_ask) -> Self:
+    def open(cls, path: AnyPath, ask: Ask = refuse_to_ask) -> Self:
         """Open a profile. A token that keeps the device key is needed when it signs, not before.
 
         Args:
@@ -162,6 +164,7 @@ class Profile:
             ProfileError: damaged, or open to others.
             ProviderError: what keeps the device key does not serve it.
         """
+        path = Path(path)
         folder = PrivateFolder(path)
         document = folder.read(_DETAILS)
         if document is None:
@@ -196,7 +199,7 @@ class Profile:
         if self._new_for is None:
             return
         self.folder.make()
-        authority = self._new_for.ca_file
+        authority = self._new_for.authority
         if authority is not None:
             self.folder.write(_CA, authority.read_bytes())
         else:
@@ -217,7 +220,7 @@ class Profile:
             raise ProfileExistsError(
                 f"{self.folder.path} is the profile of {self._details.username} at {self._details.origin}"
             )
-        given = server.ca_file.read_bytes() if server.ca_file is not None else None
+        given = server.authority.read_bytes() if server.authority is not None else None
         if given is not None and given != self.folder.read(_CA):
             raise ProfileExistsError(f"{self.folder.path} has pinned another authority than {server.ca_file}")
 

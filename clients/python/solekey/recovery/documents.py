@@ -13,6 +13,7 @@ from solekey.crypto import UserKey
 from solekey.crypto.phrase import PHRASE_WORDS, list_words
 from solekey.crypto.typed_words import list_typed_words
 from solekey.errors import KitExistsError, KitUnreadableError, NotTextError, OutputExistsError, PhraseError
+from solekey.files.any_path import AnyPath
 from solekey.files.text import decode_text
 from solekey.files.whole_file import write_whole
 from solekey.recovery.kit import RecoveryKit, SavedKit
@@ -33,7 +34,7 @@ MAX_CONTENT_BYTES: Final = 256 * 1024
 _PDF_MAGIC: Final = b"%PDF-"
 
 
-def write_kit(kit: RecoveryKit, user_key: UserKey, path: Path, *, paper: Paper = Paper.A4) -> Path:
+def write_kit(kit: RecoveryKit, user_key: UserKey, path: AnyPath, *, paper: Paper = Paper.A4) -> Path:
     """Write a recovery kit as a PDF of one page, for its owner alone (0600). Never overwrites.
 
     Raises:
@@ -42,17 +43,17 @@ def write_kit(kit: RecoveryKit, user_key: UserKey, path: Path, *, paper: Paper =
     """
     from solekey.recovery.kit_page import draw_kit
 
-    return write_new(path, draw_kit(kit, kit.verify_words(user_key), paper))
+    return write_new(Path(path), draw_kit(kit, kit.verify_words(user_key), paper))
 
 
-def read_kit(path: Path) -> SavedKit:
+def read_kit(path: AnyPath) -> SavedKit:
     """Read a kit: its PDF, or a text file with its record and (maybe) its words.
 
     Raises:
         KitUnreadableError: not a kit, damaged, or ambiguous.
         KitMismatchError: its words are those of another key.
     """
-    text = read_text(path)
+    text = read_text(Path(path))
     kit = parse_kit_record(text)
     words = find_words(text, PHRASE_WORDS, list_words()) or _find_line(text, PHRASE_WORDS)
     if words is None:
@@ -63,21 +64,21 @@ def read_kit(path: Path) -> SavedKit:
         raise KitUnreadableError(f"the words in {path} are damaged: {error}") from error
 
 
-def write_share(share: Share, record: ShareRecord, path: Path, *, paper: Paper = Paper.A4) -> Path:
+def write_share(share: Share, record: ShareRecord, path: AnyPath, *, paper: Paper = Paper.A4) -> Path:
     """Write one share as a PDF of one page, for its owner alone (0600). Raises KitExistsError."""
     from solekey.recovery.share_page import draw_share
 
-    return write_new(path, draw_share(share, record, paper))
+    return write_new(Path(path), draw_share(share, record, paper))
 
 
-def read_share(path: Path) -> tuple[Share, ShareRecord | None]:
+def read_share(path: AnyPath) -> tuple[Share, ShareRecord | None]:
     """Read a share: its PDF, or a text file with its words, and (maybe) its record.
 
     Raises:
         KitUnreadableError: not a share, or damaged.
         ShareError: words that are no share.
     """
-    text = read_text(path)
+    text = read_text(Path(path))
     record = parse_share_record(text) if SHARE_MARK in "".join(text.split()) else None
     words = find_words(text, SHARE_WORDS, SHARE_LIST) if record else text
     if words is None:
@@ -88,9 +89,9 @@ def read_share(path: Path) -> tuple[Share, ShareRecord | None]:
     return share, record
 
 
-def read_shares(path: Path) -> list[tuple[Share, ShareRecord | None]]:
+def read_shares(path: AnyPath) -> list[tuple[Share, ShareRecord | None]]:
     """Read the share of a PDF, or all shares of a text file. Raises as `read_share`."""
-    text = read_text(path)
+    text = read_text(Path(path))
     if SHARE_MARK in "".join(text.split()):
         return [read_share(path)]
     if not (shares := parse_shares(text)):

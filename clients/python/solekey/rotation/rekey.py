@@ -13,11 +13,12 @@ from solekey.errors import SolekeyError
 from solekey.progress import Progress
 from solekey.vault.drafts import Put, StreamContent
 from solekey.vault.objects import verify_object
-from solekey.vault.sealed_sources import PartSource, read_pieces
+from solekey.vault.sealed_sources import PartSource, open_envelope, read_pieces, verify_header
 from solekey.vault.spool import Spool, derive_fingerprint
 from solekey.vault.unlocked import UnlockedAccount
 from solekey.vault.unreadable import UNREADABLE
 from solekey_protocol.change_list import Change
+from solekey_protocol.envelope import HEADER_BYTES
 from solekey_protocol.events import Stream
 from solekey_protocol.events.vault import CommitKind
 from solekey_protocol.limits import MIB
@@ -131,8 +132,10 @@ def _is_small(change: Change) -> bool:
 
 
 def _draft_small(unlocked: UnlockedAccount, change: Change, envelope: bytes | None) -> Put:
+    envelope = verify_object(change.parts[0].digest, envelope)
+    verify_header(change, envelope[:HEADER_BYTES])
     item = open_bytes(
-        verify_object(change.parts[0].digest, envelope),
+        envelope,
         data_key=unlocked.keyring.data_key(change.epoch),
         context=ItemContext(unlocked.account, change.item, change.version),
     )
@@ -148,11 +151,8 @@ def _draft_large(unlocked: UnlockedAccount, change: Change) -> Put:
 
 
 def _make_reader(unlocked: UnlockedAccount, change: Change) -> EnvelopeReader:
-    return EnvelopeReader(
-        PartSource(unlocked.objects, change),
-        data_key=unlocked.keyring.data_key(change.epoch),
-        context=ItemContext(unlocked.account, change.item, change.version),
-    )
+    data_key = unlocked.keyring.data_key(change.epoch)
+    return open_envelope(PartSource(unlocked.objects, change), change, unlocked.account, data_key)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from solekey.crypto import UserKey
-from solekey.errors import ForeignDeviceError
+from solekey.errors import ForeignDeviceError, NewUserKeyNeededError
 from solekey.progress import Progress, ignore_progress
 from solekey.rotation.leftovers import find_leftovers
 from solekey.rotation.rotation import abort_rotation, change_user_key, rekey_data, resume_rotation
@@ -59,7 +59,7 @@ class Revocation:
 def revoke_device(
     vault: Vault,
     device: DeviceId,
-    new_user_key: UserKey,
+    new_user_key: UserKey | None,
     *,
     reason: RevocationReason = RevocationReason.LOST,
     progress: Progress = ignore_progress,
@@ -68,9 +68,17 @@ def revoke_device(
 
     Have the new user key's words written down before: it is in force when this returns.
 
+    Args:
+        vault: the unlocked vault.
+        device: which device.
+        new_user_key: the user key that comes into force; None where an earlier run has changed it already.
+        reason: why.
+        progress: told how far the re-encryption is.
+
     Raises:
         ForeignDeviceError: no such device, or this very device.
-        NewUserKeyNeededError: resumed with another new user key than it was begun with.
+        NewUserKeyNeededError: none was given, and the change is not made yet; or resumed with another new
+            user key than it was begun with.
     """
     unlocked = vault.unlocked
     unlocked.streams.sync()
@@ -88,6 +96,8 @@ def revoke_device(
     revoked = unlocked.streams.devices.devices[device]
     _finish_open(vault, new_user_key, revoked.revoked_at or 0, progress)
     if not _rotated_since(unlocked, RotationKind.USER_KEY, revoked.revoked_at or 0):
+        if new_user_key is None:
+            raise NewUserKeyNeededError("the user key is not changed yet, and no new one was given")
         change_user_key(vault, new_user_key, reason=RotationReason.REVOCATION, progress=progress)
     if not _rotated_since(unlocked, RotationKind.DATA_KEY, revoked.revoked_at or 0):
         rekey_data(vault, reason=RotationReason.REVOCATION, progress=progress)
@@ -110,7 +120,20 @@ def _verify_target(unlocked: UnlockedAccount, device: DeviceId) -> None:
         raise ForeignDeviceError(f"{device} is no device of this account")
 
 
-def _finish_open(vault: Vault, new_user_key: UserKey, revoked_at: int, progress: Progress) -> None:
+def needs_new_user_key(vault: Vault, device: DeviceId) -> bool:
+    """Tell whether revoking a device has still to change the user key; not so where an earlier run has."""
+    unlocked = vault.unlocked
+    unlocked.streams.sync()
+    known = unlocked.streams.devices.devices.get(device)
+    if known is None or known.status is not DeviceStatus.REVOKED:
+        return True
+    rotation = unlocked.streams.rotation.open
+    if rotation is not None and rotation.started.kind is RotationKind.USER_KEY:
+        return unlocked.streams.devices.key_id != rotation.started.to_key_id
+    return not _rotated_since(unlocked, RotationKind.USER_KEY, known.revoked_at or 0)
+
+
+def _finish_open(vault: Vault, new_user_key: UserKey | None, revoked_at: int, progress: Progress) -> None:
     """Finish the rotation that is open, or give it up.
 
     Given up are a user key change to a key that nobody here knows, and a re-key whose data key the revoked
@@ -122,13 +145,12 @@ def _finish_open(vault: Vault, new_user_key: UserKey, revoked_at: int, progress:
         return
     started = rotation.started
     in_force = unlocked.streams.devices.key_id == started.to_key_id
-    ours = new_user_key.derive_key_id(unlocked.account) == started.to_key_id
     known = _was_begun_knowing(unlocked, rotation, revoked_at)
     if started.kind is RotationKind.DATA_KEY and rotation.phase is not Phase.COMMITTED and not known:
         abort_rotation(vault, AbortReason.SUPERSEDED)
     elif in_force or started.kind is RotationKind.DATA_KEY:
         resume_rotation(vault, progress=progress)
-    elif ours:
+    elif new_user_key is not None and new_user_key.derive_key_id(unlocked.account) == started.to_key_id:
         copy = UserKey(new_user_key.expose())
         resume_rotation(vault, copy, progress=progress)
     else:

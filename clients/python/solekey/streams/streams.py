@@ -4,7 +4,7 @@
 
     sync    ask for what follows, with one record of overlap
             the overlap differs      -> HistoryForkError, both records in fork-evidence.json
-            the overlap is missing   -> RollbackError
+            the overlap is missing   -> RollbackError, what was seen before in rollback-evidence.json
             a new record             -> chain, signatures and transition are verified, then it is kept
     seen    what other devices signed to have seen must be here too, else RollbackError or HistoryForkError
     judged  what other streams must bear out is compared with them, at the heads that its author saw
@@ -17,7 +17,7 @@ Spec: events.md §5, threat-model.md §4.
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from solekey.connection.connection import Connection
 from solekey.connection.transport import MAX_EVENTS_ANSWER_BYTES
@@ -39,6 +39,7 @@ from solekey_protocol.statements import EMPTY_HEAD, Head
 from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, VaultStream
 
 EVIDENCE_FILE: Final = "fork-evidence.json"
+ROLLBACK_FILE: Final = "rollback-evidence.json"
 PAGE_EVENTS: Final = 500
 _LOCK: Final = "streams"
 _ORDER: Final = (Stream.DEVICES, Stream.AUTH, Stream.VAULT, Stream.ROTATION)
@@ -59,6 +60,7 @@ class Streams:
         self._rotation = StreamCopy(folder, RotationStream.start(account))
         self._confirming = False
         self._note_positions()
+        connection.on_not_applied = self.verify_not_rolled_back
 
     @property
     def auth(self) -> AuthStream:
@@ -145,7 +147,7 @@ class Streams:
                 if not new or copy.state.head.seq >= self._connection.position(stream):
                     break
             if not answered and copy.state.head.seq:
-                raise RollbackError(f"{stream}: the server has lost what it showed before")
+                self._raise_rollback(stream, "the server has lost what it showed before")
             self._verify_pin(copy, max(claimed, self._connection.position(stream)))
             if copy.state.head.seq > before:
                 self._save_pins()
@@ -161,9 +163,28 @@ class Streams:
         for stream, pinned in heads.items():
             shown = self._copy(stream).events
             if pinned.seq > len(shown):
-                raise RollbackError(f"{stream}: the server shows {len(shown)} of {pinned.seq} pinned records")
+                self._raise_rollback(stream, f"the server shows {len(shown)} of {pinned.seq} pinned records")
             if pinned.seq and shown[pinned.seq - 1].digest != pinned.digest:
                 self._raise_fork(stream, pinned.seq, pinned.digest.encode(), shown[pinned.seq - 1].raw)
+
+    def verify_not_rolled_back(self) -> None:
+        """Verify that each service still has the last record of its own stream that this device has seen.
+
+        A service that waits for another one's records is late. One that lacks its own was restored from an
+        older copy, and waiting does not bring them back.
+
+        Raises:
+            RollbackError, HistoryForkError: with evidence in the profile.
+        """
+        for stream in _ORDER:
+            head = self._copy(stream).state.head
+            if not head.seq:
+                continue
+            page = self._fetch(stream, head.seq - 1, limit=1, positions=False)
+            if not page:
+                self._raise_rollback(stream, f"the server has lost seq {head.seq}, which it showed before")
+            if page[0] != self._copy(stream).events[-1].raw:
+                self._raise_fork(stream, head.seq, self._copy(stream).events[-1].raw, page[0])
 
     def accept(self, event: Event) -> None:
         """Keep the event that the server made of a statement of ours. Raises EvidenceError."""
@@ -185,13 +206,16 @@ class Streams:
         }
         return copies[stream]
 
-    def _fetch(self, stream: Stream, after: int) -> list[bytes]:
+    def _fetch(
+        self, stream: Stream, after: int, *, limit: int = PAGE_EVENTS, positions: bool = True
+    ) -> list[bytes]:
         answer = self._connection.call(
             stream,
             "GET",
             "events",
-            params={"after": after, "limit": PAGE_EVENTS},
+            params={"after": after, "limit": limit},
             max_bytes=MAX_EVENTS_ANSWER_BYTES,
+            positions=positions,
         )
         return [line for line in answer.body.split(b"\n") if line]
 
@@ -212,8 +236,8 @@ class Streams:
             if seen.seq > self.devices.head.seq:
                 self._sync_devices_inside()
             if seen.seq > self.devices.head.seq:
-                raise RollbackError(
-                    f"{stream} seq {event.seq} was said after device events that are withheld"
+                self._raise_rollback(
+                    Stream.DEVICES, f"{stream} seq {event.seq} was said after device events that are withheld"
                 )
         try:
             copy.follow(event, self.devices)
@@ -261,7 +285,7 @@ class Streams:
             if head.seq > copy.state.head.seq:
                 self.sync_one(other)
             if head.seq > copy.state.head.seq:
-                raise RollbackError(f"{other}: a device has seen seq {head.seq}; the server withholds it")
+                self._raise_rollback(other, f"a device has seen seq {head.seq}; the server withholds it")
             if head.seq and copy.events[head.seq - 1].digest != head.digest:
                 ours, witness = copy.events[head.seq - 1].raw, self._copy(stream).events[-1].raw
                 self._raise_fork(other, head.seq, ours, witness)
@@ -270,13 +294,27 @@ class Streams:
         pin, head = copy.pin, copy.state.head
         if head.seq < max(pin.seq, claimed):
             expected = max(pin.seq, claimed)
-            raise RollbackError(f"{copy.stream}: the server shows {head.seq} of {expected} records")
+            self._raise_rollback(copy.stream, f"the server shows {head.seq} of {expected} records")
         if pin.seq and copy.events[pin.seq - 1].digest != pin.digest:
             self._raise_fork(copy.stream, pin.seq, pin.digest.encode(), copy.events[pin.seq - 1].raw)
 
     def _raise_fork(self, stream: Stream, seq: int, ours: bytes, theirs: bytes) -> None:
         self._write_evidence(stream, seq, ours, theirs)
         raise HistoryForkError(f"{stream} seq {seq}: the server shows another record than before")
+
+    def _raise_rollback(self, stream: Stream, what: str) -> NoReturn:
+        """Keep what this device has seen of the stream, in the server's own words, and name the rollback."""
+        copy = self._copy(stream)
+        document: dict[str, Json] = {
+            "account": self._connection.profile.account,
+            "stream": stream.value,
+            "what": what,
+            "pinned": encode_body(max(copy.state.head, copy.pin, key=_seq)),
+            "last_record": copy.events[-1].raw.decode() if copy.events else "",
+            "noticed_at": self._connection.runtime.now().isoformat(),
+        }
+        self._folder.write(ROLLBACK_FILE, encode_json(document))
+        raise RollbackError(f"{stream}: {what}")
 
     def _write_evidence(self, stream: Stream, seq: int, ours: bytes, theirs: bytes) -> None:
         document: dict[str, Json] = {

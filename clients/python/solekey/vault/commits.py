@@ -27,9 +27,10 @@ from solekey.vault.uploader import Uploader
 from solekey_protocol.change_list import Change, encode_change_list
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted
 from solekey_protocol.ids import RAW_ID_BYTES, Digest, ItemId, compute_digest
+from solekey_protocol.limits import MAX_CHANGES
 
-MAX_DRAFTS: Final = 4000
-"""Drafts in one commit: under MAX_CHANGES and small enough to be repeated."""
+MAX_DRAFTS: Final = MAX_CHANGES
+"""Drafts in one commit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +100,12 @@ class Committer:
         return [self._conclude(entry, epoch) for entry in pending]
 
     def commit_snapshot(self) -> None:
-        """Commit a snapshot of all live items: what a new device begins to read from."""
+        """Commit a snapshot of all items, removals included: what a new device begins to read from."""
         own: dict[Digest, bytes] = {}
 
         def decide() -> ItemsCommitted:
             self.index.catch_up()
-            changes = list(self.index.items.values())
+            changes = list(self.index.newest.values())
             encoded = encode_change_list(changes)
             own[self.objects.put(encoded)] = encoded
             return self._build(CommitKind.SNAPSHOT, self.streams.vault.epoch, changes, encoded)
@@ -170,5 +171,5 @@ class Committer:
             return Outcome(entry.given, None, conflict=True)
         change = entry.sealed[epoch]
         if isinstance(entry.draft, Put):
-            self.directory.remember(change.item, change.version, entry.draft.metadata)
+            self.directory.remember(change, entry.draft.metadata)
         return Outcome(entry.draft, change, conflict=entry.draft.item != entry.given.item)

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, cast
 
-from solekey.crypto import Confidential, EnvelopeReader, ItemContext, ItemMetadata
+from solekey.crypto import Confidential, ItemMetadata
 from solekey.errors import ItemMissingError, ItemNameError, ItemNameUncertainError, LostObjectError
 from solekey.vault.item_index import ItemIndex
 from solekey.vault.keyring import Keyring
 from solekey.vault.names import fold_name
 from solekey.vault.objects import ObjectStore
-from solekey.vault.sealed_sources import RangedSource, doubting_format
+from solekey.vault.sealed_sources import RangedSource, open_envelope
 from solekey.vault.unreadable import UNREADABLE, UnreadableItem, UnreadableItems
 from solekey_protocol.change_list import Change
 from solekey_protocol.envelope import HEADER_BYTES, TAG_BYTES
@@ -77,14 +77,14 @@ class Directory:
         self._objects = objects
         self._keyring = keyring
         self._unreadable = unreadable
-        self._known: dict[tuple[ItemId, int], ItemMetadata] = {}
+        self._known: dict[Change, ItemMetadata] = {}
 
     def list(self) -> Listing:
         """List the live items. Fetches the first chunk of those not listed before."""
         changes = list(self._index.items.values())
         self._open(changes)
-        live = {(change.item, change.version) for change in changes}
-        self._known = {place: metadata for place, metadata in self._known.items() if place in live}
+        live = set(changes)
+        self._known = {change: metadata for change, metadata in self._known.items() if change in live}
         found = [self._describe(change) for change in changes if self._is_known(change)]
         closed = [change for change in changes if not self._is_known(change)]
         return Listing(sorted(found, key=lambda info: (info.name, info.id)), self._unreadable.select(closed))
@@ -119,20 +119,20 @@ class Directory:
         folded = fold_name(name)
         return any(fold_name(info.name) == folded for info in self.list())
 
-    def remember(self, item: ItemId, version: int, metadata: ItemMetadata) -> None:
-        """Keep what is known of a version that this device has made or opened itself."""
-        self._known[item, version] = metadata
+    def remember(self, change: Change, metadata: ItemMetadata) -> None:
+        """Keep what is known of a version that this device has made itself."""
+        self._known[change] = metadata
 
     def get_name(self, change: Change) -> str | None:
         """Get the name of a version, if it was opened before."""
-        metadata = self._known.get((change.item, change.version))
+        metadata = self._known.get(change)
         return metadata.name if metadata else None
 
     def _is_known(self, change: Change) -> bool:
-        return (change.item, change.version) in self._known
+        return change in self._known
 
     def _describe(self, change: Change) -> ItemInfo:
-        metadata = self._known[change.item, change.version]
+        metadata = self._known[change]
         return ItemInfo(change.item, change.version, change.epoch, change.size, metadata)
 
     def _open_one(self, change: Change) -> ItemInfo:
@@ -155,13 +155,9 @@ class Directory:
     def _remember_metadata(self, change: Change, prefix: bytes | None) -> None:
         if prefix is None:
             raise LostObjectError(f"the server has lost the object {change.parts[0].digest}")
-        with doubting_format(self._objects, change):
-            reader = EnvelopeReader(
-                RangedSource(self._objects, change, prefix),
-                data_key=self._keyring.data_key(change.epoch),
-                context=ItemContext(self._account, change.item, change.version),
-            )
-            self._known[change.item, change.version] = reader.open_metadata()
+        source = RangedSource(self._objects, change, prefix)
+        reader = open_envelope(source, change, self._account, self._keyring.data_key(change.epoch))
+        self._known[change] = reader.open_metadata()
         self._unreadable.forget(change)
 
 

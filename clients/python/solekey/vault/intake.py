@@ -9,11 +9,11 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Final
 
-from solekey.crypto import ContentSource, EnvelopeReader, ItemContext
+from solekey.crypto import ContentSource
 from solekey.errors import ProfileError
 from solekey.progress import Progress
 from solekey.vault.drafts import Put, StreamContent
-from solekey.vault.sealed_sources import FileSource, read_pieces
+from solekey.vault.sealed_sources import FileSource, open_envelope, read_pieces
 from solekey.vault.spool import Spool, derive_fingerprint
 from solekey.vault.unlocked import UnlockedAccount
 
@@ -69,9 +69,6 @@ def _open_again(unlocked: UnlockedAccount, spool: Spool) -> Iterator[ContentSour
     if change is None:
         raise ProfileError(f"{spool.sealed} is gone or damaged: run the same command again")
     with spool.sealed.open("rb") as file:
-        reader = EnvelopeReader(
-            FileSource(file, change.size),
-            data_key=unlocked.keyring.data_key(change.epoch),
-            context=ItemContext(unlocked.account, change.item, change.version),
-        )
+        data_key = unlocked.keyring.data_key(change.epoch)
+        reader = open_envelope(FileSource(file, change.size), change, unlocked.account, data_key)
         yield read_pieces(reader.iter_content())

@@ -2,7 +2,7 @@
 
 Every chunk is authentic before a byte of it is returned, and the final one is opened first, so that a cut
 envelope is refused before any content is released. Pieces of parts cannot be checked against the commit's
-digests; each chunk's own seal binds it to account, item, version and place. Spec: envelope.md §6.
+digests; the header is, and each chunk's own seal binds it to the header and its place. Spec: vault.md §10.
 """
 
 import io
@@ -11,7 +11,7 @@ from typing import Final
 from solekey.crypto.metadata import encode_metadata
 from solekey.vault.directory import ItemInfo
 from solekey.vault.item_version import ItemVersion
-from solekey.vault.sealed_sources import RangedSource, doubting_format
+from solekey.vault.sealed_sources import RangedSource
 from solekey_protocol.envelope import HEADER_BYTES, TAG_BYTES, parse_envelope_header
 from solekey_protocol.limits import KIB, MIB
 
@@ -30,11 +30,10 @@ class ItemRanges:
     def __init__(self, version: ItemVersion) -> None:
         self._version = version
         self._source = RangedSource(version.unlocked.objects, version.change)
-        with version.telling_failure(), doubting_format(version.unlocked.objects, version.change):
+        with version.telling_failure():
             self._source.fetch_ahead(0, _guess_first_bytes(self._source.size))
             self._reader = version.open_reader(self._source)
-            header = parse_envelope_header(self._source.read_at(0, HEADER_BYTES))
-            self._chunk_size = header.chunk_size
+            self._chunk_size = parse_envelope_header(self._reader.header).chunk_size
             self._head_size = _LENGTH_BYTES + len(encode_metadata(self._reader.open_metadata()))
             self.size = self._reader.open_content_size()
 

@@ -14,15 +14,17 @@ from solekey.streams.streams import Streams
 from solekey.vault.objects import ObjectStore, verify_object
 from solekey_protocol.change_list import Change, encode_change_list, parse_change_list
 from solekey_protocol.encoding import Cbor, encode_cbor, parse_cbor
-from solekey_protocol.errors import MalformedError
+from solekey_protocol.errors import MalformedError, TransitionError
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted
 from solekey_protocol.ids import Digest, ItemId
-from solekey_protocol.limits import MAX_PART_BYTES, MIB
+from solekey_protocol.items import Items
+from solekey_protocol.limits import MAX_PART_BYTES
 
 _FILE: Final = "items.cbor"
-_FORMAT_VERSION: Final = 1
+_FORMAT_VERSION: Final = 2
+_MAX_FILE_BYTES: Final = 2 * MAX_PART_BYTES
 _LISTS_AT_ONCE: Final = 64
 """Change lists that are fetched together to find where an item comes from."""
 
@@ -34,26 +36,30 @@ class ItemIndex:
         self._streams = streams
         self._objects = objects
         self._folder = folder
-        self._items: dict[ItemId, Change] = {}
+        self._items = Items()
         self._content_since: dict[ItemId, int] = {}
         self._made_in: dict[ItemId, int] = {}  # commit of the live version, where it is known
-        self._commit = 0
         self._followed = 0  # seq in the vault stream
         self._load()
 
     @property
     def items(self) -> Mapping[ItemId, Change]:
         """The live items."""
-        return self._items
+        return self._items.live
+
+    @property
+    def newest(self) -> Mapping[ItemId, Change]:
+        """Each item's newest version, removals included: what a snapshot states."""
+        return self._items.newest
 
     @property
     def commit(self) -> int:
         """The last commit that was followed."""
-        return self._commit
+        return self._items.commit
 
     def content_since(self, item: ItemId) -> int:
         """The oldest version known here that holds the same content as the live one: a rekey changes none."""
-        return self._content_since.get(item, self._items[item].version)
+        return self._content_since.get(item, self._items.live[item].version)
 
     def find_commits(self, changes: Sequence[Change]) -> dict[ItemId, int]:
         """Find which commits made some live versions; what no change list shows is left out.
@@ -98,46 +104,27 @@ class ItemIndex:
     def _find_new(self) -> list[tuple[Event, ItemsCommitted]]:
         events = self._streams.events(Stream.VAULT)[self._followed :]
         new = [(event, event.body) for event in events if isinstance(event.body, ItemsCommitted)]
-        if self._commit == 0:  # nothing to compare with: what came before the newest snapshot is not needed
+        if (
+            self._items.commit == 0
+        ):  # nothing to compare with: what came before the newest snapshot is not needed
             kinds = [body.kind for _, body in new]
             if CommitKind.SNAPSHOT in kinds:
                 new = new[len(kinds) - 1 - kinds[::-1].index(CommitKind.SNAPSHOT) :]
         return new
 
     def _follow(self, body: ItemsCommitted, data: bytes) -> None:
+        before = dict(self._items.live) if body.kind is CommitKind.REKEY else {}
         try:
             changes = parse_change_list(data)
-        except MalformedError as error:
+            self._items.follow(body, changes)
+        except (MalformedError, TransitionError) as error:
             raise ForgedEventError(f"commit {body.commit}: {error}") from error
-        if len(changes) != body.count:
-            raise ForgedEventError(f"commit {body.commit} says {body.count} changes, it has {len(changes)}")
         if body.kind is CommitKind.SNAPSHOT:
-            self._follow_snapshot(body.commit, {change.item: change for change in changes})
-        else:
-            for change in changes:
-                self._follow_change(body, change)
-        self._commit = body.commit
-
-    def _follow_snapshot(self, commit: int, snapshot: dict[ItemId, Change]) -> None:
-        if self._commit and snapshot != self._items:
-            raise ForgedEventError(f"commit {commit}: the snapshot is not what lives")
-        self._items = snapshot
-        self._made_in = {item: self._made_in[item] for item in self._made_in if item in snapshot}
-
-    def _follow_change(self, body: ItemsCommitted, change: Change) -> None:
-        before = self._items.get(change.item)
-        if before is not None and change.version != before.version + 1:
-            raise ForgedEventError(f"commit {body.commit}: {change.item} skips a version")
-        if change.removed:
-            self._items.pop(change.item, None)
-            self._made_in.pop(change.item, None)
-        elif change.epoch != body.epoch:
-            raise ForgedEventError(f"commit {body.commit}: {change.item} is under another epoch")
-        else:
-            self._items[change.item] = change
+            return
+        for change in changes:
             self._made_in[change.item] = body.commit
-            if body.kind is CommitKind.REKEY and before is not None:
-                self._content_since.setdefault(change.item, before.version)
+            if body.kind is CommitKind.REKEY:
+                self._content_since.setdefault(change.item, before[change.item].version)
             else:
                 self._content_since[change.item] = change.version
 
@@ -147,24 +134,33 @@ class ItemIndex:
         if stored is None:
             return
         try:
-            document = parse_cbor(stored, max_bytes=MAX_PART_BYTES + MIB)
+            document = parse_cbor(stored, max_bytes=_MAX_FILE_BYTES)
             match document:
-                case [version, int(commit), int(seq), bytes(digest), bytes(changes)] if (
+                case [version, int(commit), int(seq), bytes(digest), bytes(encoded), [*made_in]] if (
                     version == _FORMAT_VERSION
                 ):
-                    items = {change.item: change for change in parse_change_list(changes)}
+                    changes = parse_change_list(encoded)
+                    commits = _parse_commits(made_in, len(changes), commit)
                 case _:
                     return
         except MalformedError:
             return
         events = self._streams.events(Stream.VAULT)
         if 1 <= seq <= len(events) and events[seq - 1].digest == digest.hex():
-            self._items, self._commit, self._followed = items, commit, seq
+            self._items, self._followed = Items(changes, commit), seq
+            self._made_in = {change.item: made for change, made in zip(changes, commits, strict=True) if made}
 
     def _save(self) -> None:
         head = self._streams.events(Stream.VAULT)[self._followed - 1]
-        changes = encode_change_list(list(self._items.values()))
-        row: list[Cbor] = [_FORMAT_VERSION, self._commit, self._followed, bytes.fromhex(head.digest), changes]
+        changes = sorted(self._items.newest.values(), key=lambda change: change.item.raw)
+        row: list[Cbor] = [
+            _FORMAT_VERSION,
+            self._items.commit,
+            self._followed,
+            bytes.fromhex(head.digest),
+            encode_change_list(changes),
+            [self._made_in.get(change.item, 0) for change in changes],
+        ]
         self._folder.write(_FILE, encode_cbor(row))
 
 
@@ -185,3 +181,10 @@ def _parse_if_intact(body: ItemsCommitted, data: bytes | None) -> list[Change]:
         return parse_change_list(verify_object(body.changes, data))
     except (SwappedObjectError, MalformedError):
         return []
+
+
+def _parse_commits(rows: list[Cbor], count: int, last: int) -> list[int]:
+    commits = [row for row in rows if isinstance(row, int) and not isinstance(row, bool) and 0 <= row <= last]
+    if len(commits) != count or len(rows) != count:
+        raise MalformedError("expected the commit of each item")
+    return commits

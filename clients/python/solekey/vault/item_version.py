@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from solekey.crypto import Confidential, DataKey, EnvelopeReader, ItemContext, RangeSource
+from solekey.crypto import Confidential, DataKey, EnvelopeReader, RangeSource
 from solekey.errors import LostObjectError, VersionGoneError
 from solekey.progress import Phase, Progress, begin_phase
 from solekey.vault.directory import ItemInfo
-from solekey.vault.sealed_sources import PartSource
+from solekey.vault.sealed_sources import PartSource, open_envelope
 from solekey.vault.unlocked import UnlockedAccount
 from solekey_protocol.change_list import Change
 from solekey_protocol.events import Stream
@@ -27,18 +27,13 @@ class ItemVersion(Confidential):
     info: ItemInfo
     change: Change
 
-    @property
-    def context(self) -> ItemContext:
-        """The place that its envelope is bound to."""
-        return ItemContext(self.unlocked.account, self.change.item, self.change.version)
-
     def data_key(self) -> DataKey:
         """The data key that it is sealed under. Raises WipedSecretError when the vault is locked again."""
         return self.unlocked.keyring.data_key(self.change.epoch)
 
     def open_reader(self, source: RangeSource) -> EnvelopeReader:
-        """Open a reader of its ciphertext. Raises OpenError."""
-        return EnvelopeReader(source, data_key=self.data_key(), context=self.context)
+        """Open a reader of the committed ciphertext. Raises SwappedObjectError, OpenError."""
+        return open_envelope(source, self.change, self.unlocked.account, self.data_key())
 
     def iter_parts(self, progress: Progress) -> Iterator[bytes]:
         """Open the content piece by piece, in constant memory, from whole parts as they are fetched.

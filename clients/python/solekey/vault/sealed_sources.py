@@ -1,23 +1,27 @@
 """Where a reader finds the ciphertext of one item version: range-readable sources over parts and files.
 
     PartSource      whole parts, each checked against the signed commit, few in memory
-    RangedSource    pieces of parts: nothing is fetched but what is asked for; the envelope's seal vouches
+    RangedSource    pieces of parts: nothing is fetched but what is asked for
     FileSource      an envelope on disk
+
+A place can have several envelopes: a retry seals anew. `open_envelope`, the only way to a reader here, first
+verifies that the header is the committed envelope's; every chunk is bound to the header.
 
 Spec: vault.md §3.
 """
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import InitVar, dataclass, field
 from itertools import accumulate
 from typing import BinaryIO, Final
 
-from solekey.crypto import ContentSource
-from solekey.errors import UnsupportedFormatError
-from solekey.vault.objects import ObjectStore
+from solekey.crypto import ContentSource, DataKey, EnvelopeReader, ItemContext, RangeSource
+from solekey.errors import SwappedObjectError
+from solekey.vault.objects import ObjectStore, verify_object
 from solekey_protocol.change_list import Change
+from solekey_protocol.envelope import HEADER_BYTES
+from solekey_protocol.ids import AccountId, compute_digest
 from solekey_protocol.limits import MIB
 
 _PARTS_IN_MEMORY: Final = 2
@@ -64,7 +68,7 @@ class RangedSource:
     """Pieces of parts.
 
     Attributes:
-        prefix: the beginning of the envelope, as far as it was fetched already.
+        prefix: the beginning of the first part, as far as it was fetched already.
         until: where the chunks end that are wanted next; up to there several are fetched by one request.
     """
 
@@ -77,6 +81,9 @@ class RangedSource:
 
     def __post_init__(self, prefix: bytes) -> None:
         self._starts = find_starts(self.change)
+        first = self.change.parts[0]
+        if len(prefix) >= first.size:
+            verify_object(first.digest, prefix)
         self._ahead = (0, prefix)
 
     @property
@@ -93,12 +100,20 @@ class RangedSource:
         return self._ahead[1][start : start + length]
 
     def fetch_ahead(self, offset: int, length: int) -> None:
-        """Fetch a piece, from which the next reads are answered."""
-        pieces = [
-            self.objects.fetch_range(self.change.parts[index].digest, start, stop - start)
-            for index, start, stop in cut(self._starts, offset, length)
-        ]
+        """Fetch a piece, from which the next reads are answered.
+
+        Raises:
+            SwappedObjectError: the piece is a whole part, and not the committed one.
+            LostObjectError: the vault does not have it.
+        """
+        pieces = [self._fetch(*piece) for piece in cut(self._starts, offset, length)]
         self._ahead = (offset, b"".join(pieces))
+
+    def _fetch(self, index: int, start: int, stop: int) -> bytes:
+        part = self.change.parts[index]
+        if (start, stop) == (0, part.size):
+            return self.objects.fetch(part.digest)
+        return self.objects.fetch_range(part.digest, start, stop - start)
 
     def _has(self, offset: int, length: int) -> bool:
         start, data = self._ahead
@@ -116,6 +131,32 @@ class FileSource:
         """Read `length` bytes at `offset`."""
         self.file.seek(offset)
         return self.file.read(length)
+
+
+def open_envelope(
+    source: RangeSource, change: Change, account: AccountId, data_key: DataKey
+) -> EnvelopeReader:
+    """Open a reader of the envelope that a signed commit names, once its header is known to be that one's.
+
+    Raises:
+        SwappedObjectError: another envelope, perhaps one that was sealed for this place and never committed.
+        OpenError: the committed one does not open.
+    """
+    verify_header(change, source.read_at(0, HEADER_BYTES))
+    reader = EnvelopeReader(
+        source, data_key=data_key, context=ItemContext(account, change.item, change.version)
+    )
+    verify_header(change, reader.header)  # the source may have answered another way this time
+    return reader
+
+
+def verify_header(change: Change, header: bytes) -> None:
+    """Verify that a header is that of the committed envelope. Raises SwappedObjectError."""
+    if compute_digest(header) != change.header:
+        raise SwappedObjectError(
+            f"the server has another envelope for {change.item}, version {change.version}, "
+            "than the one that was committed"
+        )
 
 
 def find_starts(change: Change) -> list[int]:
@@ -144,18 +185,3 @@ def read_pieces(pieces: Iterator[bytes]) -> ContentSource:
         return taken
 
     return read
-
-
-@contextmanager
-def doubting_format(objects: ObjectStore, change: Change) -> Iterator[None]:
-    """Tell a header that the server has altered from one of a newer release, where only a piece was fetched.
-
-    Raises:
-        SwappedObjectError: the whole part is not what the signed commit names.
-        UnsupportedFormatError: it is; this client is too old.
-    """
-    try:
-        yield
-    except UnsupportedFormatError:
-        objects.fetch(change.parts[0].digest)
-        raise

@@ -18,7 +18,7 @@ class SourceFile:
 
     Attributes:
         path: the file, without links.
-        size: bytes.
+        size: bytes, as the file system claims; files that are made as they are read (/proc) say 0.
         state: what changes with the content: size, times of content and inode, number of the inode.
     """
 
@@ -59,11 +59,6 @@ class SourceFile:
             self._verify_unchanged(file.fileno())
             yield file.read
             self._verify_unchanged(file.fileno())
-
-    def read(self) -> bytes:
-        """Read all of it. Raises as `open`."""
-        with self.open() as read:
-            return read(self.size + 1)
 
     def _verify_unchanged(self, descriptor: int) -> None:
         if _describe(os.fstat(descriptor)) != self.state:

@@ -26,6 +26,7 @@ from solekey.vault.sealed_sources import find_starts
 from solekey.vault.transfers import hold_transfer
 from solekey_protocol.change_list import Change, Part
 from solekey_protocol.encoding import Json, encode_json, parse_json
+from solekey_protocol.envelope import HEADER_BYTES
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import Digest, ItemId, compute_digest
 from solekey_protocol.limits import MAX_PART_BYTES, MIB
@@ -70,10 +71,10 @@ class Spool:
         """
         self.sealed.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with WholeFile.make(self.sealed) as whole:
-            parts = _write_parts(envelope, whole.file)
+            parts, header = _write_parts(envelope, whole.file)
             self.folder.delete(f"{_FOLDER}/{self.fingerprint}.json")
             whole.publish()
-        change = Change(item, version, epoch, parts)
+        change = Change(item, version, epoch, parts, header)
         self.folder.write(f"{_FOLDER}/{self.fingerprint}.json", encode_json(_encode_plan(change)))
         return change
 
@@ -156,11 +157,13 @@ def cut_parts(envelope: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes(buffer)
 
 
-def _write_parts(envelope: Iterable[bytes], file: BinaryIO) -> tuple[Part, ...]:
-    """Write an envelope and digest its parts as it comes: a part is never in memory as a whole."""
+def _write_parts(envelope: Iterable[bytes], file: BinaryIO) -> tuple[tuple[Part, ...], Digest]:
+    """Write an envelope; digest its parts and its header as it comes: no part is in memory as a whole."""
     parts: list[Part] = []
+    header = b""
     digest, size = hashlib.sha256(), 0
     for piece in envelope:
+        header += piece[: HEADER_BYTES - len(header)]
         rest = memoryview(piece)
         while rest:
             taken, rest = rest[: MAX_PART_BYTES - size], rest[MAX_PART_BYTES - size :]
@@ -172,7 +175,7 @@ def _write_parts(envelope: Iterable[bytes], file: BinaryIO) -> tuple[Part, ...]:
                 digest, size = hashlib.sha256(), 0
     if size:
         parts.append(Part(Digest(digest.hexdigest()), size))
-    return tuple(parts)
+    return tuple(parts), compute_digest(header)
 
 
 def _encode_plan(change: Change) -> dict[str, Json]:
@@ -180,16 +183,23 @@ def _encode_plan(change: Change) -> dict[str, Json]:
         "item": change.item,
         "version": change.version,
         "epoch": change.epoch,
+        "header": change.header,
         "parts": [[part.digest, part.size] for part in change.parts],
     }
 
 
 def _parse_plan(document: Json) -> Change:
     match document:
-        case {"item": str(item), "version": int(version), "epoch": int(epoch), "parts": [*rows], **rest} if (
-            rows and not rest and not isinstance(version, bool) and not isinstance(epoch, bool)
-        ):
-            return Change(ItemId(item), version, epoch, tuple(_parse_part(row) for row in rows))
+        case {
+            "item": str(item),
+            "version": int(version),
+            "epoch": int(epoch),
+            "header": str(header),
+            "parts": [*rows],
+            **rest,
+        } if rows and not rest and not isinstance(version, bool) and not isinstance(epoch, bool):
+            parts = tuple(_parse_part(row) for row in rows)
+            return Change(ItemId(item), version, epoch, parts, Digest(header))
         case _:
             raise MalformedError("expected the plan of an upload")
 

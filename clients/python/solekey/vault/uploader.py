@@ -12,6 +12,7 @@ from solekey.vault.objects import SMALL_OBJECT_BYTES, ObjectStore
 from solekey.vault.parallel import map_ahead
 from solekey.vault.spool import Spool, cut_parts
 from solekey_protocol.change_list import Change, Part
+from solekey_protocol.envelope import HEADER_BYTES
 from solekey_protocol.ids import AccountId, ItemId, compute_digest
 from solekey_protocol.limits import MAX_BATCH_BYTES
 
@@ -78,7 +79,8 @@ class Uploader:
         )
         parts = list(cut_parts([envelope]))
         rows = tuple(Part(compute_digest(part), len(part)) for part in parts)
-        return Change(put.item, context.version, data_key.epoch, rows), parts
+        header = compute_digest(envelope[:HEADER_BYTES])
+        return Change(put.item, context.version, data_key.epoch, rows, header), parts
 
     def _upload_stream(
         self, put: Put, content: StreamContent, data_key: DataKey, progress: Progress

@@ -8,6 +8,7 @@ import io
 import mimetypes
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from typing import Final
 from solekey.account.devices import Devices
 from solekey.crypto import Confidential, ContentSource, ItemMetadata
 from solekey.errors import ItemChangedError, LostObjectError, MetadataError
+from solekey.files.any_path import AnyPath
 from solekey.progress import Progress, ignore_progress
 from solekey.vault.commits import MAX_DRAFTS, Outcome
 from solekey.vault.directory import ItemInfo, Listing
@@ -125,7 +127,7 @@ class Vault:
         self._note_seen(version)
         return Item(version.info, b"".join(pieces))
 
-    def get_file(self, name_or_id: str, path: Path, *, progress: Progress = ignore_progress) -> ItemInfo:
+    def get_file(self, name_or_id: str, path: AnyPath, *, progress: Progress = ignore_progress) -> ItemInfo:
         """Get an item into a file, in constant memory. The file appears only when all of it is authentic.
 
         Call it again after an interruption: what was fetched is kept, as ciphertext, in the profile.
@@ -136,7 +138,7 @@ class Vault:
         """
         version, folder = self._find_version(name_or_id), self.unlocked.connection.profile.folder
         clean_downloads(folder, self.unlocked.index.items, now_s=time.time())
-        download(version, folder, path, progress)
+        download(version, folder, Path(path), progress)
         self._note_seen(version)
         return version.info
 
@@ -190,7 +192,7 @@ class Vault:
         """
         data = content.encode() if isinstance(content, str) else content
         kind = type or ("text/plain" if isinstance(content, str) else "application/octet-stream")
-        return self._commit([self._draft(name, data, kind, tuple(tags), attributes or {})])[0]
+        return self._commit([self._draft(name, data, kind, _verify_tags(tags), attributes or {})])[0]
 
     def put_many(self, contents: Mapping[str, bytes]) -> tuple[Stored, ...]:
         """Put many small items at once: few requests, one commit for each few thousand.
@@ -211,7 +213,7 @@ class Vault:
 
     def put_file(
         self,
-        path: Path,
+        path: AnyPath,
         name: str | None = None,
         *,
         tags: Sequence[str] = (),
@@ -232,11 +234,11 @@ class Vault:
             DiskFullError: no room for the sealed file in the profile.
             TransferBusyError: another program of this profile puts the same file.
         """
+        path = Path(path)
         source, chosen = SourceFile.look_at(path), name or path.name
         kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
         if source.size < SPOOL_FROM_BYTES:
-            draft = self._draft(chosen, source.read(), kind, tuple(tags), {})
-            return self._commit([draft], progress=progress)[0]
+            return self._put_once(chosen, source.open(), kind, tags, progress)
         state: tuple[str | int, ...] = (*source.state, *tags, self.unlocked.streams.vault.epoch)
         fingerprint = derive_fingerprint((str(source.path), chosen), state)
         folder = self.unlocked.connection.profile.folder
@@ -246,7 +248,7 @@ class Vault:
             if restart:
                 spool.delete()
             content = StreamContent(fingerprint, source.size, source.open)
-            stored = self._resume(spool, self._draft(chosen, content, kind, tuple(tags), {}), progress)
+            stored = self._resume(spool, self._draft(chosen, content, kind, _verify_tags(tags), {}), progress)
             spool.delete()
         return stored
 
@@ -274,18 +276,7 @@ class Vault:
             As `put_file`.
         """
         kind = type or "application/octet-stream"
-        head = read_head(source, SPOOL_FROM_BYTES)
-        draft = self._draft(name, head, kind, tuple(tags), attributes or {})
-        if len(head) < SPOOL_FROM_BYTES:
-            return self._commit([draft], progress=progress)[0]
-        spool = make_intake(self.unlocked)
-        clean_uploads(spool.folder, now_s=time.time(), replaced_by=spool.fingerprint)
-        with spool.hold():
-            try:
-                draft = take_in(self.unlocked, spool, draft, put_back(head, source), progress)
-                return self._commit([draft], progress=progress)[0]
-            finally:
-                spool.delete()
+        return self._put_once(name, nullcontext(source), kind, tags, progress, attributes)
 
     def remove(self, name_or_id: str) -> Removed:
         """Remove an item. By id, nothing is opened: what cannot be read can be removed.
@@ -312,6 +303,29 @@ class Vault:
 
     def _note_seen(self, version: ItemVersion) -> None:
         self._seen[version.info.id] = version.info.version
+
+    def _put_once(
+        self,
+        name: str,
+        opened: AbstractContextManager[ContentSource],
+        kind: str,
+        tags: Sequence[str],
+        progress: Progress,
+        attributes: Mapping[str, str] | None = None,
+    ) -> Stored:
+        """Put what a source gives until it ends, whatever size it claims; nothing is committed before."""
+        texts = _verify_tags(tags)
+        with ExitStack() as stack:
+            with opened as source:
+                head = read_head(source, SPOOL_FROM_BYTES)
+                draft = self._draft(name, head, kind, texts, attributes or {})
+                if len(head) >= SPOOL_FROM_BYTES:
+                    spool = make_intake(self.unlocked)
+                    clean_uploads(spool.folder, now_s=time.time(), replaced_by=spool.fingerprint)
+                    stack.enter_context(spool.hold())
+                    stack.callback(spool.delete)
+                    draft = take_in(self.unlocked, spool, draft, put_back(head, source), progress)
+            return self._commit([draft], progress=progress)[0]
 
     def _resume(self, spool: Spool, draft: Put, progress: Progress) -> Stored:
         """Commit a draft whose content may have been sealed, sent, or even committed before."""
@@ -350,3 +364,10 @@ class Vault:
             raise TypeError("a put is never dropped")
         self._seen[change.item] = change.version
         return Stored(change.item, change.version, put.metadata.name, outcome.conflict)
+
+
+def _verify_tags(tags: Sequence[str]) -> tuple[str, ...]:
+    """Verify that tags are several texts: one text would be taken for its letters. Raises TypeError."""
+    if isinstance(tags, str | bytes):
+        raise TypeError("tags: expected a sequence of texts, such as ('kitchen',), not one text")
+    return tuple(tags)

@@ -24,6 +24,7 @@ from solekey_eventlog.access.nonce import Nonces
 from solekey_eventlog.errors import DpopInvalid
 from solekey_eventlog.http.caller import DpopProof
 from solekey_protocol.encoding import Json, encode_json
+from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import PublicKey
 
 PROOF_TYPE = "dpop+jwt"
@@ -127,7 +128,10 @@ def _parse_jwk(jwk: Json) -> PublicKey:
     raw = parse_base64url(_text(jwk, "x"))
     if len(raw) != 32:
         raise CompactError("jwk.x: expected 32 bytes")
-    return PublicKey(raw.hex())
+    try:
+        return PublicKey(raw.hex())
+    except MalformedError as error:
+        raise CompactError(f"jwk.x: {error}") from error
 
 
 def _normalise(url: str) -> tuple[str, str, int, str]:
@@ -137,4 +141,6 @@ def _normalise(url: str) -> tuple[str, str, int, str]:
         port = parts.port or _DEFAULT_PORTS.get(parts.scheme, 0)
     except ValueError as error:
         raise CompactError("htu: not a URL") from error
+    if "@" in parts.netloc:
+        raise CompactError("htu: names a user")
     return parts.scheme.lower(), (parts.hostname or "").lower(), port, parts.path or "/"

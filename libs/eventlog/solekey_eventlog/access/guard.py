@@ -149,7 +149,11 @@ class Guard:
         return caller
 
     def _verify_caller(self, uow: UnitOfWork, caller: Caller, access: Access, auth_seq: int = 0) -> Caller:
-        auth = self._verify_session(uow, caller, auth_seq)
+        try:
+            auth = self._verify_session(uow, caller, auth_seq)
+        except SessionOver:
+            self._verify_device(uow, caller, Access.SESSION)  # a revoked device is told that, not to log in
+            raise
         self._verify_device(uow, caller, access)
         if access is Access.STEPPED_UP:
             verify_stepped_up(auth, caller.session, uow.now, self._kernel.config.step_up_s)

@@ -6,6 +6,7 @@ same process wake at once, those in other processes look every 50 ms.
 
 import sqlite3
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -84,13 +85,19 @@ class EmbeddedBus:
             )
             return dict(rows.fetchall())
 
+    def log_id(self, topic: str) -> str:
+        """See Bus.log_id."""
+        with self._store.read() as db:
+            read_settings(db, topic)
+            return str(db.execute("SELECT log_id FROM topics WHERE name = ?", (topic,)).fetchone()[0])
+
     def create_topics(self, topics: Sequence[TopicSettings]) -> None:
         """See Bus.create_topics."""
         with self._store.write() as db:
             for topic in topics:
                 made = db.execute(
-                    "INSERT OR IGNORE INTO topics VALUES (?, ?, ?)",
-                    (topic.name, topic.partitions, topic.retention_ms),
+                    "INSERT OR IGNORE INTO topics VALUES (?, ?, ?, ?)",
+                    (topic.name, topic.partitions, topic.retention_ms, uuid.uuid4().hex),
                 ).rowcount
                 if made:
                     db.executemany(

@@ -21,7 +21,8 @@ _SCHEMA_VERSION = 1
 _MAX_OFFSET = 2**63 - 1
 _SCHEMA = (
     """CREATE TABLE topics (
-        name TEXT PRIMARY KEY, partitions INTEGER NOT NULL, retention_ms INTEGER NOT NULL
+        name TEXT PRIMARY KEY, partitions INTEGER NOT NULL, retention_ms INTEGER NOT NULL,
+        log_id TEXT NOT NULL
     ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE partition_ends (
         topic TEXT NOT NULL, "partition" INTEGER NOT NULL, next_offset INTEGER NOT NULL,

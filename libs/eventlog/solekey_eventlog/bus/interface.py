@@ -156,6 +156,15 @@ class Bus(Protocol):
         """Return the offset that the next record will get, for each partition."""
         ...
 
+    def log_id(self, topic: str) -> str:
+        """Return the random id that the topic got when it was created: another log has another one.
+
+        Raises:
+            BusUnavailableError: the bus does not answer.
+            BusConfigurationError: the topic does not exist.
+        """
+        ...
+
     def create_topics(self, topics: Sequence[TopicSettings]) -> None:
         """Create the topics that do not exist yet. Existing ones stay as they are: ``check`` judges them."""
         ...

@@ -20,7 +20,12 @@ from solekey_eventlog.bus.errors import BusUnavailableError
 from solekey_eventlog.bus.interface import Message, Position, Record
 from solekey_eventlog.bus.kafka_connection import KafkaConnection
 from solekey_eventlog.bus.kafka_consumer import GroupConsumer, parse_record
-from solekey_eventlog.bus.kafka_topics import check_topics, count_partitions, create_topics
+from solekey_eventlog.bus.kafka_topics import (
+    check_topics,
+    count_partitions,
+    create_topics,
+    find_topic_id,
+)
 from solekey_eventlog.bus.partition import derive_partition
 from solekey_eventlog.bus.topics import TopicSettings
 
@@ -157,6 +162,11 @@ class KafkaBus:
         with self._reader() as reader:
             ends = reader.end_offsets(logs)
         return {log.partition: ends[log] for log in logs}
+
+    def log_id(self, topic: str) -> str:
+        """See Bus.log_id."""
+        with self._connection.admin() as admin:
+            return find_topic_id(admin, topic)
 
     def create_topics(self, topics: Sequence[TopicSettings]) -> None:
         """See Bus.create_topics."""

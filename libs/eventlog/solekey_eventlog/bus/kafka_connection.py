@@ -3,6 +3,7 @@
 kafka-python moves fast; only the ``kafka*.py`` modules here know it.
 """
 
+import logging
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,6 +42,36 @@ class _Password(str):
         return "'<redacted>'"
 
 
+class _Causes(logging.Handler):
+    """Keeps why the library could not connect: it only logs that, several times a second."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self._last = "it gives no reason"
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the last error that was logged."""
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        for argument in arguments:
+            if isinstance(argument, BaseException):
+                self._last = _describe(argument)
+
+    def tell(self) -> str:
+        """Tell it in one line."""
+        return " ".join(self._last.split())
+
+
+@contextmanager
+def _heard() -> Iterator[_Causes]:
+    """Listen to the library's log for the length of the block."""
+    causes, log = _Causes(), logging.getLogger("kafka")
+    log.addHandler(causes)
+    try:
+        yield causes
+    finally:
+        log.removeHandler(causes)
+
+
 class KafkaConnection:
     """Makes producers, consumers and admin clients for one address. Holds no connection itself."""
 
@@ -63,7 +94,7 @@ class KafkaConnection:
             clients.append(make_client(**options))
             return clients[-1]
 
-        with self.translated():
+        with self.translated(), _heard() as causes:
             try:
                 return kind(**{**self._settings, **settings}, kafka_client=make_and_keep)
             except BaseException as error:
@@ -72,7 +103,7 @@ class KafkaConnection:
                 if isinstance(error, errors.KafkaTimeoutError):
                     raise BusUnavailableError(
                         f"Kafka at {self._servers}: no broker answered in time that accepts our credentials "
-                        "and shows a certificate that we accept (kafka-python's log has the cause)"
+                        f"and shows a certificate that we accept: {causes.tell()}"
                     ) from error
                 raise
 

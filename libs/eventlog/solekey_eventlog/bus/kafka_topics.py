@@ -32,13 +32,23 @@ def create_topics(admin: Any, topics: Sequence[TopicSettings], timeout_ms: int) 
 
 def count_partitions(admin: Any, topic: str) -> int:
     """Ask how many partitions a topic has. Raises BusConfigurationError when it does not exist."""
+    return len(_describe_topic(admin, topic)["partitions"])
+
+
+def find_topic_id(admin: Any, topic: str) -> str:
+    """Ask for the id that the cluster gave a topic. Raises BusConfigurationError when it does not exist."""
+    return str(_describe_topic(admin, topic)["topic_id"])
+
+
+def _describe_topic(admin: Any, topic: str) -> dict[str, Any]:
     (answer,) = admin.describe_topics([topic])
     error = for_code(answer["error_code"])
     if error is UnknownTopicOrPartitionError:
         raise BusConfigurationError(f"topic {topic}: does not exist; create_topics makes it")
     if error is not NoError:
         raise error(f"topic {topic}")
-    return len(answer["partitions"])
+    described: dict[str, Any] = answer
+    return described
 
 
 def check_topics(admin: Any, topics: Sequence[TopicSettings]) -> None:

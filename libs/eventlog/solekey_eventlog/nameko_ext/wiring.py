@@ -1,25 +1,29 @@
 """``wired``: gives a service its Api over a running Kernel, and runs what lives beside the requests."""
 
+import inspect
 import logging
 import threading
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from nameko.extensions import DependencyProvider
+from nameko.extensions import DependencyProvider, is_dependency
 
 from solekey_eventlog.access import Guard
-from solekey_eventlog.bus import BusError, BusUnavailableError, open_bus
+from solekey_eventlog.bus import Bus, BusError, BusUnavailableError, open_bus
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.config import ServiceConfig
 from solekey_eventlog.kernel import Kernel, ServiceDefinition, build_kernel
+from solekey_eventlog.log_check import LogWatch
 
 _log = logging.getLogger(__name__)
 
-CONFIGS_KEY = "SOLEKEY_CONFIGS"
-"""Where nameko's configuration holds the ServiceConfig of each service, by the service's name."""
+PARTS_KEY = "SOLEKEY_PARTS"
+"""Where nameko's configuration holds the Parts of each service, by the service's name."""
 _POLL_S = 0.5  # also bounds how long a stop takes
 _RECHECK_S = 2.0
+_WATCH_S = 10.0
 
 
 class Api(Protocol):
@@ -31,8 +35,18 @@ class Api(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a service runs on."""
+
+    bus: Bus
+    kernel: Kernel
+    api: Api
+    is_bus_checked: bool
+
+
 class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no types
-    """Builds the kernel and the Api before the service starts; publishes and observes while it runs."""
+    """Gives the service its Api; publishes and observes while it runs."""
 
     def __init__(self, definition: ServiceDefinition, api: Callable[[Kernel], Api]) -> None:
         self._definition = definition
@@ -41,22 +55,28 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
         self._stop = threading.Event()
         self._threads: list[Any] = []
 
-    def setup(self) -> None:
-        """Build everything.
+    def build(self, config: ServiceConfig) -> Parts:
+        """Build everything. In the main thread: what fails in a green one is a traceback, not a line.
 
         Raises:
             ConfigError, BusConfigurationError: a person must change something; the service does not start.
+            Unavailable: the database does not answer.
         """
-        config: ServiceConfig = self.container.config[CONFIGS_KEY][self.container.service_name]
-        self._bus = open_bus(config.bus_config(client_id=f"solekey-{self._definition.stream}"))
-        self.kernel = build_kernel(self._definition, config, self._bus)
+        bus = open_bus(config.bus_config(client_id=f"solekey-{self._definition.stream}"))
+        kernel = build_kernel(self._definition, config, bus)
+        is_checked = _check_bus(kernel)
+        return Parts(bus, kernel, self._make_api(kernel), is_checked)
+
+    def setup(self) -> None:
+        """Take over what was built."""
+        parts: Parts = self.container.config[PARTS_KEY][self.container.service_name]
+        self._bus, self.kernel, self._api = parts.bus, parts.kernel, parts.api
+        self._checked = parts.is_bus_checked
         self.guard = Guard(self.kernel)
-        self._checked = self._check_bus()
-        self._api = self._make_api(self.kernel)
 
     def start(self) -> None:
         """Start publishing, and listening for the signs of life of the services that it follows."""
-        for run in (self._publish, self._observe_heartbeats):
+        for run in (self._publish, self._observe_heartbeats, self._watch_log):
             self._threads.append(self.container.spawn_managed_thread(run))
 
     def announce_stop(self) -> None:
@@ -78,22 +98,19 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
         """Give the worker the Api."""
         return self._api
 
-    def _check_bus(self) -> bool:
-        try:
-            self.kernel.check_bus()
-        except BusUnavailableError as error:
-            _log.warning("%s: starting without the bus: %s", self._definition.stream, error)
-            return False
-        return True
-
     def _publish(self) -> None:
         # A bus that was down at the start is judged before the first event goes to it. A wrong setting then
         # ends the service (nameko: an exception in a managed thread), as it would have at the start.
         while not self._checked:
             if self._stop.wait(_RECHECK_S):
                 return
-            self._checked = self._check_bus()
+            self._checked = _check_bus(self.kernel)
         self.kernel.publisher.run(self._stop)
+
+    def _watch_log(self) -> None:
+        watch = LogWatch(self._definition.stream, self.kernel.find_log_fault, self.kernel.freshness)
+        while not self._stop.wait(_WATCH_S):
+            watch.look()
 
     def _observe_heartbeats(self) -> None:
         if not self.kernel.topics:
@@ -108,6 +125,23 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
             except BusError as error:
                 _log.warning("%s: no heartbeats, trying again: %s", self._definition.stream, error)
                 self._deaf.wait(_POLL_S)
+
+
+def _check_bus(kernel: Kernel) -> bool:
+    try:
+        kernel.check_bus()
+    except BusUnavailableError as error:
+        _log.warning("%s: starting without the bus: %s", kernel.definition.stream, error)
+        return False
+    return True
+
+
+def build_parts(service: type, config: ServiceConfig) -> Parts:
+    """Build what a service class runs on. Raises LookupError when the class has no wiring, and see build."""
+    for _, provider in inspect.getmembers(service, is_dependency):
+        if isinstance(provider, Wiring):
+            return provider.build(config)
+    raise LookupError(f"{service.__name__}: the class needs `api = wired(DEFINITION, Api)`")
 
 
 def wired(definition: ServiceDefinition, api: Callable[[Kernel], Api]) -> Any:

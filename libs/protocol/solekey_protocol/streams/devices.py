@@ -281,6 +281,11 @@ class DevicesStream:
         if sum(d.status is not DeviceStatus.REVOKED for d in self.devices.values()) >= MAX_DEVICES:
             raise TransitionError(f"the account has {MAX_DEVICES} devices; revoke one first")
         _check_certificate(body.certificate)
+        if any(
+            device.certificate.name_commitment == body.certificate.name_commitment
+            for device in self.devices.values()
+        ):
+            raise TransitionError(f"{body.certificate.device} takes the name of another device")
         return self._with(Device(body.certificate, DeviceStatus.PENDING, enrolled_at=seq))
 
     def _trust(self, body: said.DeviceTrusted, seq: int) -> "DevicesStream":

@@ -46,6 +46,15 @@ def _create_stores() -> None:
         sa.Column("body", sa.LargeBinary, nullable=False),
     )
     op.create_table(
+        "account_usage",
+        sa.Column("account", sa.String(30), primary_key=True),
+        sa.Column("bytes", sa.BigInteger, nullable=False),
+        sa.Column("objects", sa.BigInteger, nullable=False),
+        sa.Column("hour", sa.Integer, nullable=False),
+        sa.Column("sent_bytes", sa.BigInteger, nullable=False),
+        sa.Column("sent_objects", sa.BigInteger, nullable=False),
+    )
+    op.create_table(
         "closed_accounts",
         sa.Column("account", sa.String(30), primary_key=True),
         sa.Column("closed_at", sa.String(24), nullable=False),
@@ -74,6 +83,7 @@ def _create_read_model() -> None:
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("epoch", sa.Integer, nullable=False),
         sa.Column("size", sa.BigInteger, nullable=False),
+        sa.Column("header", sa.String(64)),
         sa.Column("commit", sa.Integer, nullable=False),
         sa.Column("superseded_by", sa.Integer),
         sa.PrimaryKeyConstraint("account", "item", "version", name="item_versions_pk"),

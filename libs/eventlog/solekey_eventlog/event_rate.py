@@ -1,0 +1,55 @@
+"""How much one account may say in a service's stream. Spec: conventions.md §7.3.
+
+Counted from the events themselves, so that every process of a service counts alike and nothing is forgotten
+at a restart: the n-th newest event tells whether n were said within a time. One look-up by primary key each.
+"""
+
+import math
+from datetime import datetime
+
+from sqlalchemy import select
+
+from solekey_eventlog.config import ServiceConfig
+from solekey_eventlog.errors import QuotaExceeded, RateLimited
+from solekey_eventlog.store import UnitOfWork
+from solekey_protocol.ids import AccountId
+from solekey_protocol.statements import Head, SignedStatement
+
+_MINUTE_S = 60
+_DAY_S = 86_400
+_URGENT_FACTOR = 2
+
+
+def verify_rate(uow: UnitOfWork, head: Head, signed: SignedStatement, config: ServiceConfig) -> Head:
+    """Verify that the account may say another statement now, and return the head.
+
+    What an owner says to shut a thief out (a revocation, and whatever the account key signs) has twice the
+    room: a thief who uses all of the ordinary one with a stolen device does not hold it up.
+
+    Raises:
+        RateLimited: too many within a minute or a day. QuotaExceeded: the stream is as long as it may be.
+    """
+    factor = _URGENT_FACTOR if _is_urgent(signed) else 1
+    if head.seq >= config.max_events * factor:
+        raise QuotaExceeded("events", limit=config.max_events * factor, used=head.seq)
+    windows = ((config.statements_per_minute, _MINUTE_S), (config.statements_per_day, _DAY_S))
+    for count, window_s in windows:
+        _verify_window(uow, signed.statement.account, head, count * factor, window_s)
+    return head
+
+
+def _verify_window(uow: UnitOfWork, account: AccountId, head: Head, count: int, window_s: int) -> None:
+    if head.seq < count:
+        return
+    events = uow.tables.events
+    query = select(events.c.appended_at).where(
+        events.c.account == account, events.c.seq == head.seq - count + 1
+    )
+    appended_at: datetime = uow.connection.execute(query).scalar_one()
+    left_s = window_s - (uow.now - appended_at).total_seconds()
+    if left_s > 0:
+        raise RateLimited("statements", limit=count, window_s=window_s, retry_after_s=math.ceil(left_s))
+
+
+def _is_urgent(signed: SignedStatement) -> bool:
+    return signed.statement.body.TYPE.endswith(".device_revoked.v1") or "account" in signed.signatures
