@@ -1,7 +1,7 @@
 """Events of the ``vault`` stream: wraps, commits and purges; signed by clients. Spec: events.md §4.3.
 
 What changes keys or destroys carries the account key's signature; commits carry the signature of the commit
-key, which is derived from the data key of their epoch (keys.md §4).
+key, which is derived from the data key of their epoch (keys.md §4.1).
 """
 
 from dataclasses import dataclass
