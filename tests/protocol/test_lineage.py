@@ -34,7 +34,8 @@ from solekey_protocol.errors import (
     UntrustedDeviceError,
 )
 from solekey_protocol.events import Stream, auth, devices, rotation
-from solekey_protocol.lineage import find_unconfirmed, is_tied, verify_lineage
+from solekey_protocol.events.fields import RotationKind
+from solekey_protocol.lineage import find_owed, find_unconfirmed, is_tied, verify_lineage
 from solekey_protocol.statements import Head
 from solekey_protocol.streams import DevicesStream
 
@@ -557,6 +558,44 @@ def test_only_a_revoked_device_is_behind_its_revocation():
     [own] = [e.signed for e in history.events if e.stream is Stream.DEVICES and e.seq == 3]
     assert own.statement.device == PHONE.device
     assert not devices_stream.is_behind_revocation(own)  # its own stream needs no heads: position decides
+
+
+def test_a_revocation_is_done_by_a_user_key_change_and_then_a_rekey():
+    """C10: a re-key before the change is wrapped under the user key that the revoked device knows."""
+    both, data = set(RotationKind), {RotationKind.DATA_KEY}
+    history = tell(*START, started("r0"), wrapped(2, "K1", rotation="r0"))
+    history.say(LOST)
+    revoked_at = history.account.devices.head.seq
+    laptop_only = replace(taken("r0"), certificates=(LAPTOP.certificate,))
+    for body in (verified("r0", (1, 2)), laptop_only, done("r0"), retired(1), completed("r0")):
+        history.say(body)
+    assert find_owed(revoked_at, history.account.rotation) == both  # begun by who did not know
+
+    def rekeyed(label, epoch, key, commit):
+        history.say(rekey(label, epoch, key))
+        history.say(wrapped(1, key, epoch + 1, label))
+        history.say(verified(label, (epoch + 1, 1)))
+        history.say(committed(commit, epoch + 1, "snapshot"))
+        history.say(done(label))
+        for wrap in history.account.vault.live_wraps():
+            if wrap.wrapped.epoch == epoch:
+                history.say(retired(wrap.wrapped.wrap_version, epoch))
+        history.say(completed(label))
+
+    rekeyed("r1", 1, "K1", 1)
+    assert find_owed(revoked_at, history.account.rotation) == both
+    history.say(started("r2", "K2", "K1", 2))
+    history.say(wrapped(2, "K2", 2, "r2"))
+    history.say(verified("r2", (2, 2)))
+    change = replace(taken("r2", "K2", "K1"), certificates=(LAPTOP.certificate,))
+    history.say(change, next_account=USER_KEYS["K2"])
+    history.say(done("r2"))
+    history.say(retired(1, 2))
+    assert find_owed(revoked_at, history.account.rotation) == both
+    history.say(completed("r2"))
+    assert find_owed(revoked_at, history.account.rotation) == data
+    rekeyed("r3", 2, "K2", 2)
+    assert find_owed(revoked_at, history.account.rotation) == frozenset()
 
 
 def test_a_device_does_not_revoke_itself():

@@ -99,6 +99,37 @@ def find_unconfirmed(devices: DevicesStream, seen_devices: int, events: Sequence
     ]
 
 
+def find_owed(revoked_at: int, rotation: RotationStream) -> frozenset[RotationKind]:
+    """Find which rotations the revocation of a device that had the keys still lacks. Spec: lineage.md §4.
+
+    A user key change counts that was started in knowledge of the revocation; a re-key, only after that
+    change: before it, the new data key is wrapped under a user key that the device knows.
+
+    Args:
+        revoked_at: the position of the revocation in ``devices``.
+        rotation: the account's rotation stream.
+    """
+    changed_at = min(
+        (
+            each.completed_at
+            for each in rotation.rotations
+            if each.started.kind is RotationKind.USER_KEY
+            and each.completed_at is not None
+            and each.started_devices >= revoked_at
+        ),
+        default=None,
+    )
+    if changed_at is None:
+        return frozenset(RotationKind)
+    rekeyed = any(
+        each.started.kind is RotationKind.DATA_KEY
+        and each.completed_at is not None
+        and each.started_at > changed_at
+        for each in rotation.rotations
+    )
+    return frozenset() if rekeyed else frozenset({RotationKind.DATA_KEY})
+
+
 def is_tied(body: Body) -> bool:
     """Whether a body of this type needs something of the other streams."""
     return type(body) in _RULES

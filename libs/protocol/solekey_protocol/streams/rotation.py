@@ -37,11 +37,13 @@ class Phase(StrEnum):
 class Rotation:
     """A rotation, and the positions in the ``rotation`` stream at which its steps were said.
 
-    ``verified_vault`` and ``committed_vault`` are how much of the ``vault`` stream their authors had seen.
+    ``verified_vault`` and ``committed_vault`` are how much of the ``vault`` stream their authors had seen,
+    ``started_devices`` how much of ``devices``.
     """
 
     started: said.RotationStarted
     started_at: int
+    started_devices: int = 0
     verified: said.RotationVerified | None = None
     verified_at: int | None = None
     verified_vault: int = 0
@@ -145,18 +147,19 @@ class RotationStream:
     def evolve(self, event: Event) -> "RotationStream":
         """Follow the next event without verifying signatures. Raises ChainError or TransitionError."""
         chain = self.chain.follow(event)
-        seen = event.signed.statement.heads.get(Stream.VAULT, EMPTY_HEAD).seq if event.signed else 0
-        return replace(self.transition(event.body, seen), chain=chain)
+        heads = event.signed.statement.heads if event.signed else {}
+        vault, devices = (heads.get(stream, EMPTY_HEAD).seq for stream in (Stream.VAULT, Stream.DEVICES))
+        return replace(self.transition(event.body, vault, devices), chain=chain)
 
-    def transition(self, body: Body, seen_vault: int = 0) -> "RotationStream":
-        """What the stream is once ``body`` is said by who saw that much of vault. Raises TransitionError."""
+    def transition(self, body: Body, seen_vault: int = 0, seen_devices: int = 0) -> "RotationStream":
+        """What the stream is once ``body`` is said by who saw that much of others. Raises TransitionError."""
         match body:
             case said.PolicySet():
                 return replace(self, policy=body)
             case said.RotationDue(kind):
                 return replace(self, due=self.due | {kind})
             case said.RotationStarted():
-                return self._begin(body)
+                return self._begin(body, seen_devices)
             case said.RotationVerified(rotation):
                 verified = replace(
                     self._require(rotation, Phase.STAGED),
@@ -182,7 +185,7 @@ class RotationStream:
             case _:
                 raise TransitionError(f"{body.TYPE} does not belong to the rotation stream")
 
-    def _begin(self, body: said.RotationStarted) -> "RotationStream":
+    def _begin(self, body: said.RotationStarted, seen_devices: int) -> "RotationStream":
         if self.open is not None:
             raise TransitionError(f"{self.open.started.rotation} is open already")
         if self.find(body.rotation) is not None:
@@ -195,7 +198,8 @@ class RotationStream:
         used = {key for r in self.rotations for key in (r.started.from_key_id, r.started.to_key_id)}
         if body.kind is RotationKind.USER_KEY and body.to_key_id in used:
             raise TransitionError("a user key that a rotation has led to before is never used again")
-        return replace(self, rotations=(*self.rotations, Rotation(body, started_at=self.head.seq + 1)))
+        begun = Rotation(body, started_at=self.head.seq + 1, started_devices=seen_devices)
+        return replace(self, rotations=(*self.rotations, begun))
 
     def _with(self, rotation: Rotation) -> "RotationStream":
         return replace(self, rotations=(*self.rotations[:-1], rotation))
