@@ -91,7 +91,7 @@ class VaultApi:
         with self.kernel.store.read() as uow:
             live = [wrap.wrapped.wrap for wrap in self.kernel.streams.vault(uow, account).live_wraps()]
             bodies = read_wraps(uow.connection, account, live)
-        return cbor_response(200, {"wraps": [bodies[digest] for digest in live]})
+        return cbor_response(200, {"wraps": [bodies[digest] for digest in live if digest in bodies]})
 
     def put_object(self, request: Request, digest: str) -> Response:
         """Keep one object. Raises DigestMismatch, StorageFull, QuotaExceeded, RateLimited."""
