@@ -7,6 +7,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, get_args, get_origin
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 from protocol.keyring import ACCOUNT, Key
@@ -31,8 +32,14 @@ def raw_ids(kind: type[_RawId]) -> SearchStrategy[Any]:
 
 
 def hex_ids(kind: type[Any], size: int) -> SearchStrategy[Any]:
-    """Draw lower-case hex ids of some bytes."""
+    """Draw lower-case hex ids; a public key is made of a drawn seed, since not every string is one."""
+    if kind is PublicKey:
+        return st.binary(min_size=size, max_size=size).map(_derive_public_key)
     return st.binary(min_size=size, max_size=size).map(lambda raw: kind(raw.hex()))
+
+
+def _derive_public_key(seed: bytes) -> PublicKey:
+    return PublicKey(Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw().hex())
 
 
 digests = hex_ids(Digest, 32)
