@@ -1,12 +1,13 @@
 """A clean log is clean; each way of cheating is found, and named."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from audit.story import PHONE_SESSION, tell, wrapped
 from protocol.keyring import ACCOUNT, GHOST, LAPTOP, MALLORY, NEXT_KEY_ID, PHONE, USER, digest, record, say
 
-from solekey.audit import export_log, read_log, verify_log
+from solekey.audit import Pin, export_log, read_log, verify_log
 from solekey.audit.frames import (
     catalogue,
     commits_frame,
@@ -39,7 +40,7 @@ def codes(records, pins=None):
 
 def test_an_honest_log_is_clean_in_any_order_and_with_repetitions(log):
     records = [event.raw for event in log]
-    report = verify_log(records, {ACCOUNT: USER.public})
+    report = verify_log(records, {ACCOUNT: Pin(USER.public)})
     assert report.findings == ()
     assert report.accounts[ACCOUNT].pinned
     again = verify_log([*reversed(records), *records[3:6]])
@@ -153,10 +154,21 @@ def test_cheating_is_found(log, cheat):
 
 def test_an_account_of_the_operators_making_differs_from_the_pin(log):
     records = [event.raw for event in log]
-    assert codes(records, {ACCOUNT: USER.public}) == set()
-    assert codes(records, {ACCOUNT: MALLORY.public}) == {"pin_mismatch"}
-    assert codes([], {ACCOUNT: USER.public}) == {"account_missing"}
-    assert codes(records, {AccountId.from_raw(bytes([7] * 16)): USER.public}) == {"account_missing"}
+    ours, mallorys = Pin(USER.public), Pin(MALLORY.public)
+    assert codes(records, {ACCOUNT: ours}) == set()
+    assert codes(records, {ACCOUNT: mallorys}) == {"pin_mismatch"}
+    assert codes([], {ACCOUNT: ours}) == {"account_missing"}
+    assert codes(records, {AccountId.from_raw(bytes([7] * 16)): ours}) == {"account_missing"}
+
+
+def test_a_log_that_ends_before_what_its_user_has_seen_was_rolled_back(log):
+    pin = Pin(USER.public, heads(log))
+    assert codes([event.raw for event in log], {ACCOUNT: pin}) == set()
+    for stream in heads(log):
+        cut = [event.raw for event in log if event.head != heads(log)[stream]]
+        assert "rolled_back" in codes(cut, {ACCOUNT: pin})
+    other = replace(pin, heads={Stream.VAULT: replace(heads(log)[Stream.VAULT], digest=digest("other"))})
+    assert codes([event.raw for event in log], {ACCOUNT: other}) == {"chain_fork"}
 
 
 def test_tables(log):

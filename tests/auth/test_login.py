@@ -142,7 +142,7 @@ def test_a_step_is_used_up_by_one_row(desk, ana):
     """The last word, should two processes ever judge the same code at once."""
     with desk.api.kernel.store.begin() as uow:
         rows = CredentialRows(uow.connection)
-        assert [rows.take_totp_step(ana.actor.account, step) for step in (7, 7, 6, 8)] == [
+        assert [rows.take_totp_step(ana.actor.account, step, step + 10) for step in (7, 7, 6, 8)] == [
             True,
             False,
             False,

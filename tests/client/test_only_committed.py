@@ -122,7 +122,7 @@ def test_a_header_that_changes_between_two_answers_is_refused(home):
 
 
 def commit_raw(world, name, kind, *changes, **said):
-    """Commit whatever a stolen device's key can sign, with a server that does not look."""
+    """Commit whatever an unlocked device can sign, with a server that does not look."""
     session = world.reopen(name)
     session.sync()
     encoded = encode_change_list(changes)
@@ -136,7 +136,8 @@ def commit_raw(world, name, kind, *changes, **said):
         len(changes),
         sum(change.size for change in changes),
     )
-    session.author.say(lambda: replace(body, **said))
+    with session.unlock(world.key()) as vault:
+        vault.unlocked.say(lambda: replace(body, **said))
 
 
 def change_of(vault, name):

@@ -299,3 +299,27 @@ def test_a_password_with_a_mark_in_its_file_is_the_password(home, run_cli, tmp_p
         "--password", f"@{path}", "--code", home.server.code(),
     )  # fmt: skip
     assert code == 0, said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("factors", "add-totp", "--new-code", "abc"),
+        ("factors", "add-totp", "--new-code", "12345"),
+        ("factors", "add-passkey", "--name", ""),
+        ("factors", "add-passkey", "--name", "x" * 65),
+        ("login", "--code", "1234567"),
+        ("login", "--recovery-code", "abc"),
+        ("put", "x" * 5000),
+        ("put", "/proc/version/x"),
+        ("rotate", "policy", "--data-key-days", "x"),
+        ("get", "x", "--range", "b-a"),
+    ],
+    ids=" ".join,
+)
+def test_a_typing_error_is_named_here_and_is_no_bug_to_report(home, run_cli, arguments):
+    home.server.requests.clear()
+    code, out, said = run_cli("laptop", *arguments)
+    assert (code, out) == (2, "")
+    assert "report it" not in said
+    assert not home.server.requests

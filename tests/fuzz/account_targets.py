@@ -5,6 +5,7 @@ from typing import Any, Final, cast
 from actors import Actor
 from fuzz.mutations import mutate_document, mutate_text
 from fuzz.protocol_targets import as_document
+from fuzz.strategies import hex_ids
 from fuzz.target import Target
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from solekey_auth.refusals import KdfExcessive, KdfTooWeak
 from solekey_eventlog.errors import BadRequest, UnsupportedMediaType
 from solekey_eventlog.http import Headers, Request
 from solekey_protocol.encoding import encode_json
+from solekey_protocol.ids import PublicKey
 
 _ACCOUNT: Final = Actor("ana", "laptop").account
 _ORIGIN: Final = "https://solekey.test"
@@ -71,7 +73,7 @@ _login_keys = st.fixed_dictionaries(
     {
         "challenge": _hex_32,
         "kdf": _kdf,
-        "login_key": _hex_32,
+        "login_key": hex_ids(PublicKey, 32),
         "reason": st.sampled_from(["password_changed", "kdf_upgraded"]),
         "signature": _hex_64,
         "proof": _hex_64,

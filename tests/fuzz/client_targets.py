@@ -13,7 +13,7 @@ from unittest import mock
 import httpx
 from audit.story import tell
 from fuzz.mutations import mutate_bytes, mutate_json, mutate_text
-from fuzz.strategies import changes, digests, events, heads
+from fuzz.strategies import changes, events, heads, hex_ids
 from fuzz.target import Target
 from hypothesis import strategies as st
 
@@ -43,7 +43,7 @@ from solekey_protocol.change_list import encode_change_list
 from solekey_protocol.encoding import encode_cbor, encode_json
 from solekey_protocol.events import Stream
 from solekey_protocol.events.fields import encode_body
-from solekey_protocol.ids import AccountId, SessionId
+from solekey_protocol.ids import AccountId, PublicKey, SessionId
 from solekey_protocol.limits import MAX_PART_BYTES, MAX_SEQ
 from solekey_protocol.streams import DevicesStream
 
@@ -419,7 +419,7 @@ TARGETS = (
     ),
     Target(
         "audit pins",
-        st.builds(lambda key: encode_json({_ACCOUNT: key}), digests),
+        st.builds(lambda key: encode_json({_ACCOUNT: key}), hex_ids(PublicKey, 32)),
         _check_log_pins,
         (LogError,),
         mutate=mutate_json,
@@ -436,7 +436,7 @@ TARGETS = (
     ),
     Target(
         "name of a log",
-        st.builds(lambda: str(_put("events.jsonl", b"\n").path / "events.jsonl")),
+        st.builds(lambda: str(_put("events.jsonl", _STORY[0] + b"\n").path / "events.jsonl")),
         _check_log_source,
         (LogError,),
         mutate=mutate_text,

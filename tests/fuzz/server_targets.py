@@ -47,7 +47,7 @@ from solekey_eventlog.http.request import (
 from solekey_protocol.encoding import encode_cbor, encode_json
 from solekey_protocol.errors import MalformedError, SchemaError
 from solekey_protocol.events import Stream
-from solekey_protocol.ids import Timestamp
+from solekey_protocol.ids import DeviceId, Timestamp
 from solekey_protocol.statements import parse_signed_statement
 from solekey_vault.ranges import parse_range
 from solekey_vault.refusals import RangeNotSatisfiable
@@ -189,7 +189,7 @@ def _check_device_name(raw: bytes) -> None:
     document = as_document(raw)
     name = DeviceName.parse(document)
     assert {"name": name.name, "salt": name.salt} == document
-    assert len(name.commitment) == 64
+    assert len(name.derive_commitment(DeviceId.from_raw(bytes(16)))) == 64
 
 
 def _check_command(raw: bytes) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any, get_args, get_origin
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 from protocol.keyring import ACCOUNT, Key
@@ -15,7 +16,7 @@ from solekey.crypto import ItemMetadata
 from solekey_protocol.change_list import Change, Part
 from solekey_protocol.event import Event, encode_event
 from solekey_protocol.events import BODIES, Body, Stream
-from solekey_protocol.events.fields import Bounds, _hints, _split
+from solekey_protocol.events.fields import Bounds, _find_optional, _hints, _split
 from solekey_protocol.ids import Digest, ItemId, PublicKey, SignatureHex, Timestamp, _RawId
 from solekey_protocol.limits import MAX_PART_BYTES, MAX_SEQ
 from solekey_protocol.statements import Head, SignedStatement, Statement
@@ -31,8 +32,14 @@ def raw_ids(kind: type[_RawId]) -> SearchStrategy[Any]:
 
 
 def hex_ids(kind: type[Any], size: int) -> SearchStrategy[Any]:
-    """Draw lower-case hex ids of some bytes."""
+    """Draw lower-case hex ids; a public key is made of a drawn seed, since not every string is one."""
+    if kind is PublicKey:
+        return st.binary(min_size=size, max_size=size).map(_derive_public_key)
     return st.binary(min_size=size, max_size=size).map(lambda raw: kind(raw.hex()))
+
+
+def _derive_public_key(seed: bytes) -> PublicKey:
+    return PublicKey(Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw().hex())
 
 
 digests = hex_ids(Digest, 32)
@@ -49,6 +56,8 @@ def fields_of(cls: type[Any]) -> SearchStrategy[Any]:
 
 
 def _field(hint: Any) -> SearchStrategy[Any]:
+    if (inner := _find_optional(hint)) is not None:
+        return st.none() | _field(inner)
     kind, bounds = _split(hint)
     if get_origin(kind) is tuple and isinstance(bounds, Bounds):
         size = {"min_size": bounds.minimum, "max_size": max(bounds.minimum, min(bounds.maximum, _FEW))}

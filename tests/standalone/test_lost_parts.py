@@ -40,7 +40,15 @@ def remove(data: Path, name: str) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-PARTS = ("bus.db", "auth.db", "vault.db", "objects", "operator/operator_key", "operator/signing_key")
+PARTS = (
+    "bus.db",
+    "auth.db",
+    "vault.db",
+    "objects",
+    "operator/operator_key",
+    "operator/signing_key",
+    "tls/ca.pem",
+)
 
 
 @pytest.mark.parametrize("name", PARTS)

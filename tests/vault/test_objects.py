@@ -281,3 +281,13 @@ def test_an_upload_leaves_the_databases_their_room(rig, tmp_path, monkeypatch):
         place.put(LARGE[:-1] + b"y")
     room["free"] = 3_000_000
     assert place.put(LARGE[:-1] + b"y") == 1  # there is room again
+
+
+def test_a_file_that_cannot_be_read_is_left_out_of_a_batch(tmp_path):
+    """One bad file harms one object: the others of the request are sent."""
+    store = open_blob_store(f"file://{tmp_path}")
+    store.write({"a/good": b"1", "a/bad": b"2"})
+    (tmp_path / "a" / "bad").unlink()
+    (tmp_path / "a" / "bad").symlink_to("bad")  # reading it fails for root as well
+    assert store.read(["a/bad", "a/good"]) == {"a/good": b"1"}
+    assert store.read(["a/bad", "a/good"], end=1) == {"a/good": b"1"}

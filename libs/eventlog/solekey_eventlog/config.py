@@ -98,6 +98,10 @@ class ServiceConfig:
     """Connections to PostgreSQL that a process holds at most: one for publishing, the others by turns."""
     max_workers: int = 64
     """Requests and records worked on at the same time."""
+    requests_per_second: int = 50
+    """Requests of one account in each process; a burst of four times as many is let through."""
+    requests_at_once: int = 16
+    """Requests of one account that a process works on at the same time."""
     statements_per_minute: int = 600
     """Statements of one account in this service's stream within any minute."""
     statements_per_day: int = 20_000
@@ -143,6 +147,8 @@ class ServiceConfig:
 
     def _find_limit_problems(self) -> list[str]:
         problems = []
+        if min(self.requests_per_second, self.requests_at_once) < 1:
+            problems.append("requests_per_second, requests_at_once: expected at least 1")
         if min(self.statements_per_minute, self.statements_per_day, self.max_events) < 1:
             problems.append("statements_per_minute, statements_per_day, max_events: expected at least 1")
         if not 10 <= self.max_connections <= 100_000:

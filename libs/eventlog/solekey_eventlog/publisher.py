@@ -73,6 +73,18 @@ class Publisher:
                 self._publish_heartbeat(as_of)
                 return published
 
+    def publish_heartbeat_if_idle(self) -> bool:
+        """Say how far the service has published, unless something waits. Publishes no event.
+
+        Raises:
+            BusUnavailableError, Unavailable
+        """
+        as_of = self._store.clock.now()  # before the look: what commits later is not claimed
+        if self._store.count_unpublished():
+            return False
+        self._publish_heartbeat(as_of)
+        return True
+
     def run(self, stop: threading.Event) -> None:
         """Publish at once after a commit, else every second, until ``stop``; ``notify`` ends the wait."""
         with open_publisher_lock(self._store.engine) as lock:

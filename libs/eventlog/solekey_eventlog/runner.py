@@ -38,6 +38,7 @@ from solekey_eventlog.bus import BusConfigurationError
 from solekey_eventlog.config import ConfigError, ServiceConfig, load_config
 from solekey_eventlog.engine import describe_cause, is_refused
 from solekey_eventlog.errors import Unavailable
+from solekey_eventlog.heartbeats import HeartbeatProcess
 from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.log_lines import SafeFormatter
 from solekey_eventlog.nameko_ext.http_entrypoint import SERVER_KEY
@@ -105,15 +106,18 @@ def run(
     except OSError as error:
         _log.critical("cannot listen on %s: %s", configs[0].listen, error)
         return EXIT_CONFIGURATION
+    wirings = [find_wiring(container) for container in runner.containers]
+    beats = HeartbeatProcess([(wiring.kernel.definition.stream, wiring.kernel.config) for wiring in wirings])
+    beats.keep_running()
     server.start()
     _log.info("listening on port %d: %s", port, ", ".join(runner.service_names))
-    wirings = [find_wiring(container) for container in runner.containers]
     on_ready(port, [wiring.kernel for wiring in wirings])
-    died = _wait(runner, stop)
+    died = _wait(runner, stop, beats)
     for wiring in wirings:
         wiring.announce_stop()
     server.stop(_FINISH_REQUESTS_S)
     _stop(runner)
+    beats.stop()
     _log.info("stopped")
     return EXIT_FAILED if died else 0
 
@@ -178,12 +182,13 @@ def _start(runner: ServiceRunner) -> None:
         raise
 
 
-def _wait(runner: ServiceRunner, stop: Sequence[int]) -> bool:
+def _wait(runner: ServiceRunner, stop: Sequence[int], beats: HeartbeatProcess) -> bool:
     """Wait for a signal, or for a container that dies. True: one died."""
     waiting = eventlet.spawn(runner.wait)
     while not stop and not waiting.dead:
         # A signal does not wake eventlet's hub: look.
         eventlet.sleep(_LOOK_S)
+        beats.keep_running()
     if not waiting.dead:
         waiting.kill()
         return False

@@ -25,6 +25,7 @@ from solekey_auth.refusals import (
     TooManyPasskeys,
     UsernameTaken,
 )
+from solekey_eventlog.clock import was_written_ahead
 from solekey_eventlog.errors import BadRequest, NotFound, RevokedDevice, SessionOver
 from solekey_protocol.events import auth as said
 from solekey_protocol.events.body import Body
@@ -98,7 +99,10 @@ def decide(  # noqa: C901  # one line a command
 
 def is_expired(credential: Credential, now: datetime, limits: AuthLimits) -> bool:
     """Whether a registration was never proven in its time, so that its name is free again."""
-    return not credential.proven and credential.registered_at + limits.unproven_registration <= now
+    if credential.proven:
+        return False
+    ended = credential.registered_at + limits.unproven_registration <= now
+    return ended or was_written_ahead(credential.registered_at, now)
 
 
 def derive_idle_limit(now: datetime, expires_at: datetime, limits: AuthLimits) -> datetime:

@@ -20,7 +20,7 @@ from solekey_auth.second_factor import (
     ProvenTotp,
     RecoveryProof,
 )
-from solekey_auth.totp import derive_secret
+from solekey_auth.totp import derive_last_credible_step, derive_secret
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId, compute_digest
 
@@ -50,7 +50,9 @@ class FactorBook:
         """Use up what was proven: it counts once. Raises LostRaceError when another transaction did."""
         match proven:
             case ProvenTotp(step=step):
-                used = CredentialRows(uow.connection).take_totp_step(account, step)
+                used = CredentialRows(uow.connection).take_totp_step(
+                    account, step, derive_last_credible_step(uow.now)
+                )
             case ProvenRecoveryCode(digest=digest):
                 used = RecoveryRows(uow.connection).take(digest)
             case ProvenPasskey(passkey=passkey, sign_count=sign_count):

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, s
 from solekey_auth.credential import Credential, KdfParameters, Username
 from solekey_auth.refresh import IssuedToken
 from solekey_auth.tables import challenges, credentials, login_failures, refresh_tokens
+from solekey_eventlog.clock import CLOCK_SKEW
 from solekey_protocol.events.auth import LoginStage
 from solekey_protocol.ids import AccountId, Digest, PublicKey, SessionId, compute_digest
 
@@ -59,11 +60,15 @@ class CredentialRows:
             )
         )
 
-    def take_totp_step(self, account: AccountId, step: int) -> bool:
-        """Use up a step and all before it; False when that had happened. Proves the registration."""
+    def take_totp_step(self, account: AccountId, step: int, last_credible: int) -> bool:
+        """Use up a step and all before it; False when that had happened. Proves the registration.
+
+        A last step beyond ``last_credible`` was used while the clock was ahead, and uses up nothing.
+        """
+        last = credentials.c.last_totp_step
         used = self._connection.execute(
             update(credentials)
-            .where(credentials.c.account == account, credentials.c.last_totp_step < step)
+            .where(credentials.c.account == account, (last < step) | (last > last_credible))
             .values(last_totp_step=step, proven=True)
         )
         return used.rowcount == 1
@@ -100,9 +105,10 @@ class CredentialRows:
         )
         return deleted.rowcount == 1
 
-    def delete_unproven(self, registered_before: datetime) -> None:
+    def delete_unproven(self, registered_before: datetime, now: datetime) -> None:
         """Forget registrations that were never proven: their names are free."""
-        old = credentials.c.registered_at <= registered_before
+        ahead = credentials.c.registered_at > now + CLOCK_SKEW  # made while the clock was
+        old = (credentials.c.registered_at <= registered_before) | ahead
         self._connection.execute(delete(credentials).where(credentials.c.proven.is_(False), old))
 
     def _find(self, condition: ColumnElement[bool]) -> Credential | None:

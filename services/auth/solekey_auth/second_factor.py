@@ -14,7 +14,7 @@ from solekey_auth.limits import MAX_BODY_BYTES
 from solekey_auth.passkeys import Assertion, Passkey, RelyingParty, parse_base64url, verify_assertion
 from solekey_auth.recovery_codes import NO_CODES, RecoverySet, find_unused, parse_recovery_code
 from solekey_auth.refusals import PasskeyRefused
-from solekey_auth.totp import TotpSecret, derive_totp_id, find_step, parse_code
+from solekey_auth.totp import TotpSecret, derive_last_credible_step, derive_totp_id, find_step, parse_code
 from solekey_eventlog.errors import BadRequest
 from solekey_eventlog.http import expect_string
 from solekey_protocol.encoding import Json
@@ -129,7 +129,8 @@ def find_proven(proof: Proof, challenge: str, against: Checked, now: datetime) -
     match proof:
         case TotpProof(code):
             step = find_step(against.totp_secret, code, now)
-            if step is None or step <= against.credential.last_totp_step:
+            last = against.credential.last_totp_step
+            if step is None or step <= last <= derive_last_credible_step(now):
                 return None
             return ProvenTotp(derive_totp_id(against.credential), step)
         case RecoveryProof():

@@ -57,7 +57,9 @@ class Timers:
             purge_budgets(uow, self._limits)
             TokenRows(uow.connection).purge(uow.now)
             PendingTotpRows(uow.connection).purge(uow.now)
-            CredentialRows(uow.connection).delete_unproven(uow.now - self._limits.unproven_registration)
+            CredentialRows(uow.connection).delete_unproven(
+                uow.now - self._limits.unproven_registration, uow.now
+            )
 
     def _report(self, uow: UnitOfWork, account: AccountId) -> None:
         stages = LoginRows(uow.connection).take_unreported(account)

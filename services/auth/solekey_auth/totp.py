@@ -14,6 +14,7 @@ import pyotp
 from solekey_auth.credential import Credential
 from solekey_auth.limits import TOTP_DIGITS, TOTP_SECRET_BYTES, TOTP_STEP_S, TOTP_WINDOW_STEPS
 from solekey_auth.operator_key import OperatorKey, Purpose
+from solekey_eventlog.clock import CLOCK_SKEW
 from solekey_eventlog.errors import BadRequest
 from solekey_protocol.ids import Digest, compute_digest
 
@@ -54,6 +55,11 @@ def find_step(secret: TotpSecret, code: str, now: datetime) -> int | None:
         if hmac.compare_digest(generator.generate_otp(step), code):
             found = step
     return found
+
+
+def derive_last_credible_step(now: datetime) -> int:
+    """Derive the newest step that can have been used by now; later ones were while the clock was ahead."""
+    return int((now + CLOCK_SKEW).timestamp()) // TOTP_STEP_S + TOTP_WINDOW_STEPS
 
 
 def _generator(secret: TotpSecret) -> pyotp.TOTP:

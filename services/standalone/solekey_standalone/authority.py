@@ -43,8 +43,6 @@ def load_or_make_authority(certificate: Path, key: Path, host: str, now: datetim
         OSError: a file is there but cannot be read.
     """
     if not certificate.exists():
-        if key.exists():
-            raise AuthorityError(f"{certificate} is missing beside {key}: {_renewing(certificate)}")
         made = _make(host, now)
         write_private(key, encode_key(made.key))
         write_private(certificate, encode_certificate(made.certificate))
@@ -143,7 +141,10 @@ def _check_time(authority: x509.Certificate, path: Path, now: datetime) -> None:
         raise AuthorityError(f"{path} was good until {ended}: {_renewing(path)}")
     if now < authority.not_valid_before_utc:
         begins = f"{authority.not_valid_before_utc:%Y-%m-%d %H:%M}"
-        raise AuthorityError(f"{path} begins at {begins} UTC, but it is {now:%Y-%m-%d %H:%M}: set the clock")
+        raise AuthorityError(
+            f"{path} begins at {begins} UTC, but it is {now:%Y-%m-%d %H:%M}: set the "
+            f"clock; if it was ahead when the authority was made, {_renewing(path)}"
+        )
 
 
 def _check_host(authority: x509.Certificate, path: Path, host: str) -> None:

@@ -83,7 +83,7 @@ class DataFolder:
             FolderIncompleteError: a platform has run here, and something of it is missing.
             OSError: the folder is another user's.
         """
-        if self.is_founded and (missing := [name for name in _NEEDED if not (self.path / name).exists()]):
+        if missing := self._find_missing():
             raise FolderIncompleteError(
                 f"{self.path} has been in use, but {', '.join(missing)} is missing, and what is left depends "
                 "on it. Restore the whole folder from one backup; nothing was made in its place. For a new "
@@ -96,6 +96,12 @@ class DataFolder:
             for file in folder.iterdir():
                 if file.is_file() and not file.is_symlink():
                     _close_to_others(file, _OWNER_ONLY_FILE)
+
+    def _find_missing(self) -> list[str]:
+        if not self.is_founded:
+            return []
+        needed = [*_NEEDED, *(["tls/ca.pem"] if (self.tls / "ca.key").exists() else [])]
+        return [name for name in needed if not (self.path / name).exists()]
 
     @contextmanager
     def lock(self) -> Iterator[None]:

@@ -4,6 +4,7 @@ A name is used once and its bytes never change. What ``write`` has returned from
 does not exist. Which account an object belongs to, and whether anybody may see it, is shelf.py's.
 """
 
+import logging
 import os
 import re
 import shutil
@@ -24,6 +25,8 @@ from solekey_eventlog.errors import Unavailable
 from solekey_protocol.limits import KIB
 from solekey_vault.refusals import StorageFull
 from solekey_vault.tables import object_rows
+
+_log = logging.getLogger(__name__)
 
 MAX_ROW_BYTES: Final = 64 * KIB
 """The largest object that is kept as a row."""
@@ -47,7 +50,7 @@ class ObjectStore(Protocol):
         ...
 
     def read(self, names: Sequence[str], *, start: int = 0, end: int | None = None) -> dict[str, bytes]:
-        """Read bytes ``start`` to ``end`` of each; a name that does not exist is left out.
+        """Read bytes ``start`` to ``end`` of each; what does not exist, or is a damaged file, is left out.
 
         Raises:
             Unavailable: the store does not answer.
@@ -117,7 +120,9 @@ class BlobStore:
             except FileNotFoundError:
                 continue
             except (BaseError, OSError) as error:
-                raise Unavailable("the object store does not answer") from error
+                if not isinstance(self._store, LocalStore):
+                    raise Unavailable("the object store does not answer") from error
+                _log.error("object %s cannot be read: %s", name, type(error).__name__)  # one bad file
         return found
 
     def delete(self, names: Sequence[str]) -> None:

@@ -19,7 +19,7 @@ from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_protocol.ids import AccountId, Digest
 from solekey_vault.objects import MAX_ROW_BYTES, ObjectStore, RowStore, pages, storing
 from solekey_vault.tables import loose_blobs, objects
-from solekey_vault.usage import DEFAULT_QUOTA, Quota, add_usage, subtract_usage, verify_room
+from solekey_vault.usage import DEFAULT_QUOTA, Quota, add_usage, restore_usage, subtract_usage, verify_room
 
 T = TypeVar("T")
 Offload = Callable[[Callable[[], T]], T]
@@ -139,25 +139,25 @@ class Shelf:
     def claim(self, uow: UnitOfWork, account: AccountId, digests: Sequence[Digest]) -> None:
         """Note that a commit names objects: they stay until they are dropped."""
         for page in pages(digests):
-            uow.connection.execute(
-                update(objects)
-                .where(objects.c.account == account, objects.c.digest.in_(page))
-                .values(claimed=True, dropped_at=None)
-            )
+            named = (objects.c.account == account, objects.c.digest.in_(page))
+            again = update(objects).where(*named, objects.c.dropped_at.is_not(None)).values(dropped_at=None)
+            rows = uow.connection.execute(again.returning(objects.c.account, objects.c.size)).all()
+            restore_usage(uow.connection, [(row.account, row.size) for row in rows])
+            uow.connection.execute(update(objects).where(*named).values(claimed=True))
 
     def drop(self, uow: UnitOfWork, account: AccountId, digests: Sequence[Digest]) -> int:
         """Note that no commit names objects any more; returns how many there were.
 
-        They are deleted after the grace time; until then they can be read, and claimed again.
+        They are deleted after the grace time; until then they can be read, and claimed again. They count for no
+        quota: a re-key must not fail because of the ciphertext that it has replaced.
         """
         dropped = 0
         for page in pages(digests):
-            result = uow.connection.execute(
-                update(objects)
-                .where(objects.c.account == account, objects.c.digest.in_(page))
-                .values(dropped_at=uow.now)
-            )
-            dropped += result.rowcount
+            named = (objects.c.account == account, objects.c.digest.in_(page), objects.c.dropped_at.is_(None))
+            query = update(objects).where(*named).values(dropped_at=uow.now)
+            rows = uow.connection.execute(query.returning(objects.c.account, objects.c.size)).all()
+            subtract_usage(uow.connection, [(row.account, row.size) for row in rows])
+            dropped += len(rows)
         return dropped
 
     def delete_dropped(self, before: datetime) -> int:
@@ -255,9 +255,9 @@ class Shelf:
             raise Unavailable("storing took too long; send it again")
 
     def _delete(self, uow: UnitOfWork, query: Any) -> int:
-        told = (objects.c.name, objects.c.large, objects.c.account, objects.c.size)
+        told = (objects.c.name, objects.c.large, objects.c.account, objects.c.size, objects.c.dropped_at)
         rows = uow.connection.execute(query.returning(*told)).all()
-        subtract_usage(uow.connection, [(row.account, row.size) for row in rows])
+        subtract_usage(uow.connection, [(row.account, row.size) for row in rows if row.dropped_at is None])
         RowStore(uow.connection).delete([row.name for row in rows if not row.large])
         large = [{"name": row.name, "since": uow.now} for row in rows if row.large]
         if large:

@@ -100,18 +100,27 @@ def add_usage(uow: UnitOfWork, account: AccountId, sizes: Iterable[int]) -> None
     )
 
 
-def subtract_usage(connection: Connection, deleted: Iterable[tuple[str, int]]) -> None:
-    """Stop counting objects that were deleted: accounts and sizes."""
+def subtract_usage(connection: Connection, gone: Iterable[tuple[str, int]]) -> None:
+    """Stop counting objects that were dropped or deleted: accounts and sizes."""
+    _change_usage(connection, gone, -1)
+
+
+def restore_usage(connection: Connection, back: Iterable[tuple[str, int]]) -> None:
+    """Count objects again that were dropped and are claimed again: accounts and sizes."""
+    _change_usage(connection, back, 1)
+
+
+def _change_usage(connection: Connection, rows: Iterable[tuple[str, int]], sign: int) -> None:
     sizes: Counter[str] = Counter()
     objects: Counter[str] = Counter()
-    for account, size in deleted:
-        sizes[account] += size
-        objects[account] += 1
+    for account, size in rows:
+        sizes[account] += sign * size
+        objects[account] += sign
     for account, count in objects.items():
         connection.execute(
             update(account_usage)
             .where(account_usage.c.account == account)
-            .values(bytes=account_usage.c.bytes - sizes[account], objects=account_usage.c.objects - count)
+            .values(bytes=account_usage.c.bytes + sizes[account], objects=account_usage.c.objects + count)
         )
 
 

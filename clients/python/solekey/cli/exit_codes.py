@@ -34,20 +34,18 @@ EXIT_CODES: Final[tuple[tuple[int, tuple[type[Exception], ...]], ...]] = (
 """The first row that fits decides."""
 
 
+_OS_ADVICE: Final = "Check the file or folder that is named: whether it is there, and whether you may use it."
+
+
 def report_error(state: Cli, error: Exception) -> int:
     """Report an error on stderr and return the exit code. Raises what is no error of ours: a bug."""
-    if isinstance(error, OSError) and is_full_disk(error):
-        error = errors.DiskFullError(str(error))
-    elif isinstance(error, OSError) and error.errno == errno.EBADF:
-        error = errors.ClosedStreamError("standard input or output is closed")
-    elif isinstance(error, UnicodeError):  # whose message would quote the text
-        error = errors.NotTextError("what was given is not UTF-8 text")
+    error = _name_system_error(error)
     fitting = [exit_code for exit_code, kinds in EXIT_CODES if isinstance(error, kinds)]
     if not fitting:
         raise error
     exit_code = fitting[0]
     code = getattr(error, "code", "failed")
-    advice = error.diagnostics() if isinstance(error, errors.SolekeyError) else ""
+    advice = error.diagnostics() if isinstance(error, errors.SolekeyError) else _advise(error)
     if isinstance(error, errors.WrongUserKeyError) and state.user_key_source:
         advice = (
             f"The key kept at {state.user_key_source} was replaced: give the present words (--user-key), and "
@@ -64,3 +62,18 @@ def report_error(state: Cli, error: Exception) -> int:
     if os.environ.get("SOLEKEY_DEBUG"):
         raise error
     return exit_code
+
+
+def _advise(error: Exception) -> str:
+    return _OS_ADVICE if isinstance(error, OSError) else ""
+
+
+def _name_system_error(error: Exception) -> Exception:
+    """Name what the operating system says only by a number, wherever it comes from."""
+    if isinstance(error, OSError) and is_full_disk(error):
+        return errors.DiskFullError(str(error))
+    if isinstance(error, OSError) and error.errno == errno.EBADF:
+        return errors.ClosedStreamError("standard input or output is closed")
+    if isinstance(error, UnicodeError):  # whose message would quote the text
+        return errors.NotTextError("what was given is not UTF-8 text")
+    return error

@@ -9,8 +9,8 @@ import click
 from solekey.cli.answers import ask
 from solekey.cli.foreign_text import quote_foreign
 from solekey.cli.output_file import OutputFile
-from solekey.cli.printing import add_row, make_table, print_table, say, warn
-from solekey.cli.second_factor import factor_options, open_key
+from solekey.cli.printing import add_row, make_table, print_table, say, usage_error, warn
+from solekey.cli.second_factor import AUTO, factor_options, open_key, parse_code
 from solekey.cli.state import Cli, pass_cli, state_options
 from solekey.cli.totp import show_totp, totp_qr_option
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _ID_CHARS: Final = 12
 _NAMES: Final = {"totp": "authenticator app", "passkey": "passkey", "recovery_codes": "recovery codes"}
 _FEW_CODES: Final = 3
+_MAX_NAME_CHARS: Final = 64
 _ADVICE: Final = """\
 Each code replaces your authenticator once, at a login or where a second factor is asked for again.
 Print them, or put them in a safe or a password manager, away from your authenticator. They open no
@@ -75,6 +76,8 @@ def add_totp(state: Cli, totp_qr: Path | None, new_code: str | None) -> None:
 
     The new one is in force when you have entered a code of it; until then the old one is.
     """
+    if new_code not in (None, AUTO):
+        new_code = parse_code("--new-code", str(new_code))
     with state.open_session() as session:
         totp = session.factors.add_totp()
         show_totp(state, totp, totp_qr)
@@ -93,6 +96,8 @@ def add_totp(state: Cli, totp_qr: Path | None, new_code: str | None) -> None:
 @pass_cli
 def add_passkey(state: Cli, name: str, *, resident: bool) -> None:
     """Add the security key (USB, NFC) that is connected. Its codes cannot be phished."""
+    if not 1 <= len(name) <= _MAX_NAME_CHARS:
+        raise usage_error("--name: expected 1 to {} characters", _MAX_NAME_CHARS)
     with state.open_session() as session:
         factor_id = session.factors.add_passkey(open_key(), name, resident=resident)
     if state.as_json:
@@ -161,7 +166,7 @@ def _confirm(session: "Session", totp: "TotpSecret", new_code: str | None) -> st
     """Confirm the new authenticator with a code of it; a person may mistype it."""
     from solekey.errors.refusals import LoginRefusedError
 
-    if new_code == "auto":
+    if new_code == AUTO:
         import pyotp
 
         new_code = pyotp.TOTP(totp.secret).at(session.connection.runtime.now())

@@ -212,12 +212,18 @@ def _emit_stored(state: Cli, stored: "Stored") -> None:
 
 def _verify_source(path: Path) -> None:
     """Refuse what cannot be stored before anything is asked for."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise usage_error("{} is not there", path) from None
+    except (OSError, ValueError) as error:  # too long a name, a zero byte, no way in
+        raise usage_error("{}: {}", path, getattr(error, "strerror", None) or error) from None
     if path.is_dir():
         raise usage_error("{} is a folder; pack it: tar c {} | solekey put - --name NAME", path, path)
-    if path.exists() and not path.is_file():
+    if not path.is_file():
         raise usage_error("{} is not a regular file; pipe it in: solekey put - --name NAME < {}", path, path)
     if not os.access(path, os.R_OK):
-        raise usage_error("{} {}", path, "may not be read" if path.exists() else "is not there")
+        raise usage_error("{} may not be read", path)
 
 
 def _print_item(state: Cli, vault: "Vault", name: str) -> None:

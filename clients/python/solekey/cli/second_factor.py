@@ -107,7 +107,7 @@ def iter_proofs(
     elif given.passkey:
         yield Passkey(open_key())
     elif given.code is not None:
-        yield _parse_code(given.code)
+        yield parse_code("--code", given.code)
     elif given.totp_secret is not None:
         codes = _make_codes(state, given.totp_secret, runtime, used_at)
         yield from (CheckedCode(code) for code in codes) if logging_in else codes
@@ -162,10 +162,11 @@ def find_last_code(session: "Session") -> datetime | None:
     return None
 
 
-def _parse_code(given: str) -> str:
+def parse_code(flag: str, given: str) -> str:
+    """Parse the six digits that an authenticator shows. Raises click.UsageError."""
     code = "".join(given.split())
     if not _CODE.fullmatch(code):
-        raise click.UsageError("--code: a code is six digits, as the authenticator app shows them")
+        raise usage_error("{}: a code is six digits, as the authenticator app shows them", flag)
     return code
 
 

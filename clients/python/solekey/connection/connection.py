@@ -40,8 +40,8 @@ class Connection:
     Attributes:
         on_step_up: called when a request asks for a fresh second factor (403 step_up_required); it proves one
             (`Session.step_up`), or raises. The request is then repeated, once. None: the refusal is raised.
-        on_not_applied: called when a service goes on saying that it has not applied what this client knows.
-            It raises EvidenceError when that is no delay but a rollback (`Streams.verify_not_rolled_back`).
+        on_not_applied: called when a service says that it has not applied what this client knows; it raises
+            EvidenceError when that is no delay but a rollback (`Streams.verify_not_rolled_back`).
     """
 
     def __init__(self, profile: Profile, runtime: Runtime) -> None:
@@ -115,6 +115,10 @@ class Connection:
                 **self._make_headers(service, method, full_path, positions=positions),
             }
 
+        def look_behind(refusal: UnavailableError) -> None:
+            if refusal.code == "not_yet_applied" and self.on_not_applied is not None and positions:
+                self.on_not_applied()
+
         def send() -> Answer:
             return self._transport.send(
                 method,
@@ -124,15 +128,12 @@ class Connection:
                 content=content,
                 repeatable=repeatable,
                 max_bytes=max_bytes,
+                on_busy=look_behind,
             )
 
         step_ups = self._step_ups
         try:
             return self._send_fresh(send)
-        except UnavailableError as refusal:
-            if refusal.code == "not_yet_applied" and self.on_not_applied is not None and positions:
-                self.on_not_applied()
-            raise
         except StepUpRequiredError as refusal:
             if method == "GET":
                 raise  # no honest server asks it of a reader, who may hold a lock

@@ -141,6 +141,7 @@ class Transport:
         content: bytes = b"",
         repeatable: bool = True,
         max_bytes: int = MAX_ANSWER_BYTES,
+        on_busy: Callable[[UnavailableError], None] = lambda _: None,
     ) -> Answer:
         """Send a request; ask again while the server is away or busy, if it may be repeated.
 
@@ -154,6 +155,7 @@ class Transport:
             content: the body.
             repeatable: whether sending it twice does no more than sending it once.
             max_bytes: what is read of the answer at most.
+            on_busy: told of the first answer that says to try again; it may raise what makes that useless.
 
         Raises:
             ServerRefusedError: what the problem document says.
@@ -167,6 +169,8 @@ class Transport:
                 )
             except UnavailableError as refusal:
                 wait_s = refusal.retry_after_s
+                if attempt == 1:
+                    on_busy(refusal)
                 if attempt == attempts:
                     raise
             except UnreachableError:

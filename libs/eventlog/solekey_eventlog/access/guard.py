@@ -5,8 +5,9 @@
     PUBLIC   nothing
     PROOF_IF_GIVEN  nothing; or DPoP proof without a nonce, not used before
     PROOF    DPoP proof with the server's nonce (where the service gives some), not used before
-    SESSION  proof -> token -> Solekey-After -> freshness of auth and devices -> [one transaction: proof not
-             used before -> account not parked -> session open -> device not revoked]
+    SESSION  proof -> token -> the account's request budget -> Solekey-After -> freshness of auth and devices
+             -> [one transaction: proof not used before -> account not parked -> session open
+             -> device not revoked]
     STEPPED_UP  ... -> second factor proven a short time ago
     TRUSTED  ... -> device trusted now
 
@@ -24,6 +25,7 @@ from sqlalchemy.exc import IntegrityError
 from solekey_eventlog.access.dpop import MAX_AGE_S, verify_dpop_proof
 from solekey_eventlog.access.level import Access
 from solekey_eventlog.access.nonce import Nonces
+from solekey_eventlog.access.request_budget import RequestBudget
 from solekey_eventlog.access.tokens import AccessClaims, verify_access_token
 from solekey_eventlog.errors import (
     DeviceNotTrusted,
@@ -54,6 +56,11 @@ class Guard:
     def __init__(self, kernel: Kernel) -> None:
         self._kernel = kernel
         self._forgot_s = kernel.clock.monotonic()
+        self.budget = RequestBudget(
+            kernel.clock,
+            per_second=kernel.config.requests_per_second,
+            at_once=kernel.config.requests_at_once,
+        )
         key = kernel.config.derive_nonce_key()
         self._nonces = None if key is None else Nonces(key)
 
@@ -63,6 +70,7 @@ class Guard:
         Raises:
             DpopInvalid, UseDpopNonce, TokenInvalid, TokenExpired, SessionOver: nobody proved who is asking.
             RevokedDevice, DeviceNotTrusted: somebody did, but may not.
+            RateLimited: the account asks too often.
             NotYetApplied, TrustStale, AccountParked: this service cannot know; ask again.
         """
         if access is Access.PUBLIC:
@@ -77,6 +85,7 @@ class Guard:
         token = _read_token(request)
         proof = self._verify_proof(request, token, None)  # a token's hash is as fresh as a nonce
         claims = self._verify_token(token, proof)
+        self.budget.spend(claims.account)
         self._wait(request, claims)
         caller = self._check_session(claims, proof, access)
         return replace(request, caller=caller, proof=proof)

@@ -33,6 +33,10 @@ _FINAL_ERRORS = (
 )
 
 
+_SYMPTOMS = (errors.KafkaTimeoutError, errors.NodeNotReadyError)
+"""What the library logs because of another error before."""
+
+
 class _Password(str):
     """A password that the client library cannot write into a log by mistake: it logs its settings."""
 
@@ -47,18 +51,20 @@ class _Causes(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self._last = "it gives no reason"
+        self._cause = "it gives no reason"
+        self._is_certain = False
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the last error that was logged."""
+        """Keep the first error that was logged; a refusal counts more than a connection that was closed."""
         arguments = record.args if isinstance(record.args, tuple) else ()
-        for argument in arguments:
-            if isinstance(argument, BaseException):
-                self._last = _describe(argument)
+        for error in arguments:
+            if isinstance(error, BaseException) and not isinstance(error, _SYMPTOMS) and not self._is_certain:
+                self._cause = " ".join(_describe(error).split())  # the error itself holds its socket
+                self._is_certain = type(error) is not errors.KafkaConnectionError
 
     def tell(self) -> str:
         """Tell it in one line."""
-        return " ".join(self._last.split())
+        return self._cause
 
 
 @contextmanager

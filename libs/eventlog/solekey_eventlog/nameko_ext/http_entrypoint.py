@@ -1,14 +1,16 @@
 """``@http``: a method of a service that answers requests."""
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any, TypeVar, cast
 
+import eventlet
 from eventlet.event import Event as GreenEvent
 from nameko.extensions import Entrypoint
 
-from solekey_eventlog.access import Access
-from solekey_eventlog.errors import Refusal
+from solekey_eventlog.access import Access, Guard
+from solekey_eventlog.errors import RateLimited, Refusal
 from solekey_eventlog.http import Request, Response
 from solekey_eventlog.nameko_ext.body import BodyReader
 from solekey_eventlog.nameko_ext.server import HttpServer
@@ -20,6 +22,8 @@ F = TypeVar("F", bound=Callable[..., Response])
 SERVER_KEY = "SOLEKEY_SERVER"
 """Where nameko's configuration holds the HttpServer of the process."""
 DEFAULT_MAX_BODY_BYTES = 64 * 1024
+_PENALTY_S = 0.5
+"""How long the refusal of one request too many is held back; it holds a connection and nothing else."""
 
 
 class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no types
@@ -44,7 +48,19 @@ class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no t
         """Answer a request. The caller is admitted before its body is read, and confirmed afterwards."""
         body.verify_declared(self.max_body_bytes)
         guard = find_wiring(self.container).guard
-        admitted = guard.admit(request, self.access)
+        try:
+            admitted = guard.admit(request, self.access)
+            held = guard.budget.hold(admitted.caller.account) if admitted.caller else nullcontext()
+            with held:
+                return self._answer(guard, admitted, values, body)
+        except RateLimited:
+            # Who asks again at once would have this process do nothing but refuse.
+            eventlet.sleep(_PENALTY_S)
+            raise
+
+    def _answer(
+        self, guard: Guard, admitted: Request, values: Mapping[str, str], body: BodyReader
+    ) -> Response:
         complete = replace(admitted, body=body.read(self.max_body_bytes))
         if complete.body:
             guard.confirm(complete, self.access)

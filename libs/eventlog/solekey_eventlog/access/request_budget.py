@@ -1,0 +1,72 @@
+"""How often one account may ask, and how much at once, in one process. Spec: conventions.md §7.3.
+
+A bucket an account: it fills with so many requests a second, up to a burst. What exceeds it is refused before
+anything is read or written for it. In memory: it protects this process, and counts nothing for ever.
+"""
+
+import math
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from solekey_eventlog.clock import Clock
+from solekey_eventlog.errors import RateLimited
+from solekey_protocol.ids import AccountId
+
+BURST_S: Final = 4
+"""The burst is what fills a bucket in so many seconds."""
+_BUCKETS: Final = 10_000
+
+
+@dataclass(slots=True)
+class _Bucket:
+    left: float
+    at_s: float  # monotonic
+
+
+class RequestBudget:
+    """The buckets of all accounts; the account that asked longest ago is forgotten first."""
+
+    def __init__(self, clock: Clock, *, per_second: int, at_once: int) -> None:
+        self._clock = clock
+        self._per_second = per_second
+        self._at_once = at_once
+        self._buckets: OrderedDict[AccountId, _Bucket] = OrderedDict()
+        self._running: Counter[AccountId] = Counter()
+        self._lock = threading.Lock()
+
+    def spend(self, account: AccountId) -> float:
+        """Take one request from an account's bucket, and return what is left. Raises RateLimited."""
+        burst, now_s = self._per_second * BURST_S, self._clock.monotonic()
+        with self._lock:
+            bucket = self._buckets.pop(account, None) or _Bucket(burst, now_s)
+            bucket.left = min(burst, bucket.left + (now_s - bucket.at_s) * self._per_second)
+            bucket.at_s = now_s
+            self._buckets[account] = bucket
+            if len(self._buckets) > _BUCKETS:
+                self._buckets.popitem(last=False)
+            if bucket.left < 1:
+                raise self._refuse(math.ceil((1 - bucket.left) / self._per_second))
+            bucket.left -= 1
+            return bucket.left
+
+    @contextmanager
+    def hold(self, account: AccountId) -> Iterator[None]:
+        """Count a request while it is worked on. Raises RateLimited when the account has too many at once."""
+        with self._lock:
+            if self._running[account] >= self._at_once:
+                raise self._refuse(1)
+            self._running[account] += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._running[account] -= 1
+                if not self._running[account]:
+                    del self._running[account]
+
+    def _refuse(self, retry_after_s: int) -> RateLimited:
+        return RateLimited("requests", limit=self._per_second, window_s=1, retry_after_s=retry_after_s)

@@ -1,0 +1,127 @@
+"""Signs of life that do not depend on the requests: ``python -m solekey_eventlog.heartbeats FD``.
+
+A process beside the services of a runner says once a second how far each of them has published. So a loop
+that is held up for a while makes nobody else refuse (promise P4's other side), and what it says is as true as
+the publisher's own: everything that was appended before the moment is on the bus, or nothing is said.
+Decision: docs/decisions/0045.
+
+*Wire format.* A socket pair. The parent sends one line of JSON, a list of services ``{"stream",
+"database_url", "bus_url", "bus_password", "client_id"}``, and closes its end when it ends.
+"""
+
+import json
+import logging
+import os
+import select
+import socket
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Any, Final
+
+from sqlalchemy import MetaData
+
+from solekey_eventlog.bus import BusError, open_bus
+from solekey_eventlog.bus.config import BusConfig
+from solekey_eventlog.bus.interface import Bus
+from solekey_eventlog.clock import SystemClock
+from solekey_eventlog.config import Secret, ServiceConfig
+from solekey_eventlog.engine import open_engine
+from solekey_eventlog.errors import Unavailable
+from solekey_eventlog.log_lines import SafeFormatter
+from solekey_eventlog.publisher import INTERVAL_S, Publisher
+from solekey_eventlog.store import EventStore
+from solekey_eventlog.tables import define_event_tables
+from solekey_protocol.events import Stream
+
+_log = logging.getLogger(__name__)
+_MAX_LINE_BYTES: Final = 64 * 1024
+
+
+class HeartbeatProcess:
+    """The process, as its parent sees it."""
+
+    def __init__(self, services: Sequence[tuple[Stream, ServiceConfig]]) -> None:
+        told = [_describe(stream, config) for stream, config in services]
+        self._told = json.dumps(told).encode() + b"\n"
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket: socket.socket | None = None
+
+    def keep_running(self) -> None:
+        """Start it, or start it anew when it has ended."""
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.stop()
+        ours, theirs = socket.socketpair()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603  # this interpreter and this module
+                [sys.executable, "-m", __name__, str(theirs.fileno())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env={name: value for name, value in os.environ.items() if not name.startswith("SOLEKEY_")},
+            )
+        ours.sendall(self._told)
+        self._socket = ours
+
+    def stop(self) -> None:
+        """End it."""
+        if self._socket is not None:
+            self._socket.close()
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+        self._socket = self._process = None
+
+
+def run(connection: socket.socket) -> None:
+    """Publish heartbeats until the parent closes its end."""
+    services = json.loads(connection.makefile("rb").readline(_MAX_LINE_BYTES))
+    while not _has_ended(connection, 0):
+        try:
+            with ExitStack() as stack:
+                publishers = [
+                    Publisher(_open_store(told), stack.enter_context(_open_bus(told))) for told in services
+                ]
+                while not _has_ended(connection, INTERVAL_S):
+                    for publisher in publishers:
+                        publisher.publish_heartbeat_if_idle()
+        except (BusError, Unavailable) as error:
+            _log.warning("no heartbeats, trying again: %s", error)
+            _has_ended(connection, INTERVAL_S)
+
+
+def _describe(stream: Stream, config: ServiceConfig) -> dict[str, str | None]:
+    bus = config.bus_config(client_id=f"solekey-{stream}-heartbeats")
+    return {
+        "stream": stream.value,
+        "database_url": config.database_url.reveal(),
+        "bus_url": bus.url,
+        "bus_password": bus.password,
+        "client_id": bus.client_id,
+    }
+
+
+def _open_store(told: dict[str, Any]) -> EventStore:
+    tables = define_event_tables(MetaData())
+    return EventStore(
+        open_engine(Secret(told["database_url"])), Stream(told["stream"]), tables, SystemClock()
+    )
+
+
+def _open_bus(told: dict[str, Any]) -> Bus:
+    return open_bus(BusConfig(told["bus_url"], password=told["bus_password"], client_id=told["client_id"]))
+
+
+def _has_ended(connection: socket.socket, wait_s: float) -> bool:
+    readable, _, _ = select.select([connection], [], [], wait_s)
+    return bool(readable) and not connection.recv(1)
+
+
+if __name__ == "__main__":
+    handler = logging.StreamHandler()
+    handler.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    with socket.socket(fileno=int(sys.argv[1])) as parent:
+        run(parent)
