@@ -5,7 +5,19 @@ from dataclasses import replace
 
 import pytest
 from audit.story import PHONE_SESSION, tell, wrapped
-from protocol.keyring import ACCOUNT, GHOST, LAPTOP, MALLORY, NEXT_KEY_ID, PHONE, USER, digest, record, say
+from protocol.keyring import (
+    ACCOUNT,
+    GHOST,
+    LAPTOP,
+    MALLORY,
+    NEXT_KEY_ID,
+    NEXT_USER,
+    PHONE,
+    USER,
+    digest,
+    record,
+    say,
+)
 
 from solekey.audit import Pin, export_log, read_log, verify_log
 from solekey.audit.frames import (
@@ -142,7 +154,7 @@ def written_by(log, device):
 def skipped_version(log):
     seen = heads(log)
     after = seen.pop(Stream.VAULT)
-    return record(say(wrapped(1, 9, NEXT_KEY_ID), after, heads=seen), after).raw
+    return record(say(wrapped(1, 9, NEXT_KEY_ID), after, heads=seen, account=NEXT_USER), after).raw
 
 
 @pytest.mark.parametrize("cheat", CHEATS)

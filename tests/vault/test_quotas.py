@@ -30,6 +30,7 @@ def make_vault(rig, folder, monkeypatch, **settings):
     )
     vault = test_api.Vault(rig, folder)
     vault.change_devices((LAPTOP, LAPTOP.founded(), {}))
+    rig.log_in(LAPTOP)
     assert vault.add_wrap().status == 201
     return vault
 

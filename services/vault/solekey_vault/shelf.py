@@ -148,8 +148,8 @@ class Shelf:
     def drop(self, uow: UnitOfWork, account: AccountId, digests: Sequence[Digest]) -> int:
         """Note that no commit names objects any more; returns how many there were.
 
-        They are deleted after the grace time; until then they can be read, and claimed again. They count for no
-        quota: a re-key must not fail because of the ciphertext that it has replaced.
+        They are deleted after the grace time; until then they can be read, and claimed again. They count for
+        no quota: a re-key must not fail because of the ciphertext that it has replaced.
         """
         dropped = 0
         for page in pages(digests):
