@@ -81,6 +81,10 @@ models: | $(BIN)/python  ## Check the model of who may say what (spec/models) wi
 bench-crypto: $(VENV)/.installed-dev  ## Speed of sealing and opening beside age, cp and openssl (build/bench/crypto.json)
 	$(BIN)/python -m bench.crypto
 
+.PHONY: bench-abuse
+bench-abuse: $(VENV)/.installed-dev  ## What an abusive account and 1,000 slow sockets do to others (build/bench/abuse.json)
+	PYTHONPATH=tests $(BIN)/python -m bench.abuse
+
 .PHONY: bench-revocation
 bench-revocation: $(VENV)/.installed-dev  ## From a revocation to its refusal: 4 services on Kafka (build/bench/revocation.json)
 	PYTHONPATH=tests $(BIN)/python -m bench.revocation

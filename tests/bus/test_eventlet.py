@@ -19,5 +19,6 @@ def test_publish_and_consume_under_eventlet_let_other_green_threads_run(under_te
     expected = [str(n) for n in range(40)] + ["x", "y"]
     assert report["arrived"] == expected
     assert report["read"] == expected
-    assert report["median_delay_s"] < 0.1
-    assert report["longest_gap_s"] < 1.0  # a blocking poll would hold everyone up for 5 s
+    # A poll that blocks would hold everyone up for its whole 5 s, on a busy machine and on an idle one.
+    assert report["median_delay_s"] < 4.0
+    assert report["longest_gap_s"] < 4.0

@@ -64,7 +64,7 @@ def test_help_needs_no_heavy_import():
 def test_an_error_is_words_for_people_and_a_document_for_scripts(tmp_path, capfd):
     arguments = ["--profile", str(tmp_path / "none"), "status"]
     assert run(arguments) == 3
-    assert "solekey signup" in capfd.readouterr().err
+    assert "signup`" in capfd.readouterr().err
     assert run([*arguments, "--json"]) == 3
     document = json.loads(capfd.readouterr().err)
     assert document["error"]["code"] == "profile_missing"

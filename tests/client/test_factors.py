@@ -126,7 +126,7 @@ def test_the_last_required_factor_stays(home, run_cli):
     code, _, said = run_cli("laptop", "factors", "remove", "totp")
     assert code == SERVER_REFUSED
     assert "factor_required" in said
-    assert "solekey factors add" in said
+    assert "factors add-totp" in said
     home.sessions["laptop"].factors.add_passkey(FakeSecurityKey(), "desk")
     code, out, said = run_cli("laptop", "factors", "remove", TOTP_ID[:8], "--json")
     assert json.loads(out) == {"removed": TOTP_ID, "factor": "totp"}

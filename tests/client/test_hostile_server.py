@@ -212,10 +212,19 @@ def test_a_kdf_downgrade_is_refused_before_the_password_is_used(home):
 
 
 def test_a_name_that_the_certificate_does_not_vouch_for_is_not_shown(home):
+    home.add_device("phone")
+    devices = home.sessions["laptop"].devices
+    known = home.account.names[0]["name"]
+    home.account.names[1]["name"] = "my trusted tablet"
+    home.sessions["laptop"].sync()
+    assert [info.name for info in devices.list()] == [known, None]
+
+
+def test_a_name_that_was_verified_once_is_remembered(home):
     devices = home.sessions["laptop"].devices
     assert [info.name for info in devices.list()] == ["laptop"]
     home.account.names[0]["name"] = "my trusted phone"
-    assert [info.name for info in devices.list()] == [None]
+    assert [info.name for info in devices.list()] == ["laptop"]
 
 
 def test_plain_http_is_refused():

@@ -117,8 +117,8 @@ def test_another_rotation_that_is_open_is_named_with_its_ways_out(home, run_cli)
     for again in (("user-key", "--new-user-key", new_words()), ("data-key",)):
         code, _, said = run_cli("laptop", "rotate", *again, "--user-key", home.phrase)
         assert code == 1
-        assert "solekey rotate resume" in said
-        assert "solekey rotate abort" in said
+        assert "rotate resume" in said
+        assert "rotate abort" in said
     assert run_cli("laptop", "rotate", "abort", "--user-key", home.phrase)[0] == 0
 
 

@@ -183,6 +183,8 @@ def _encode(value: Any) -> bytes:
 _salts = st.binary(min_size=32, max_size=32)
 _epochs = st.integers(1, 2**31 - 1)
 
+change_lists = st.lists(changes, max_size=3, unique_by=lambda change: change.item).map(encode_change_list)
+
 TARGETS = (
     Target(
         "canonical JSON",
@@ -289,7 +291,7 @@ TARGETS = (
     ),
     Target(
         "change list",
-        st.lists(changes, max_size=3, unique_by=lambda change: change.item).map(encode_change_list),
+        change_lists,
         _check_change_list,
         (MalformedError,),
         covers=("change_list.parse_change_list",),

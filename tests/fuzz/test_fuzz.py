@@ -12,8 +12,9 @@ from fuzz.keeping_targets import TARGETS as KEEPING
 from fuzz.protocol_targets import TARGETS as PROTOCOL
 from fuzz.server_targets import TARGETS as SERVER
 from fuzz.target import LONG_EXAMPLES, QUICK_EXAMPLES, Target, fuzz, take
+from fuzz.typed_targets import TARGETS as TYPED
 
-TARGETS = (*ACCOUNTS, *CLIENT, *CRYPTO, *DEVICES, *FACTORS, *KEEPING, *PROTOCOL, *SERVER)
+TARGETS = (*ACCOUNTS, *CLIENT, *CRYPTO, *DEVICES, *FACTORS, *KEEPING, *PROTOCOL, *SERVER, *TYPED)
 each = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 
 

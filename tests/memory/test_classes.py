@@ -48,6 +48,7 @@ PUBLIC_FIELDS = {
     "ProfileDetails.kdf_known": "part of the same",
     "ProfileDetails.device_key_from": "a spec names a place and holds no secret: key-providers.md §1",
     "ProfileDetails.user_key_from": "a spec",
+    "Cli.given_profile": "a name or a path",
     "Cli.user_key_from": "a spec",
     "Cli.user_key_source": "a spec",
     "StoredKey.spec": "a spec",

@@ -16,8 +16,8 @@ from solekey_eventlog.bus.topics import AUTH_TOPIC
 
 pytestmark = pytest.mark.slow  # starts processes, and waits for what only time brings
 
-STOP_S = 5.0
-"""About 1 s; longer where many tests share two cores."""
+GAVE_UP = "did not stop within"
+"""What the runner says when it waited in vain: no stopwatch of ours, which would measure the machine."""
 ADA, BOB = Actor("ada", "laptop"), Actor("bob", "desk")
 
 
@@ -61,10 +61,9 @@ def test_a_signal_stops_it_soon_and_a_restart_goes_on(tmp_path: Path, number: in
     with run_demo(tmp_path) as demo:
         fail_login(demo, ADA)
         wait_for(demo, f"/v1/vault/position/{ADA.account}", auth=1)
-        started_s = time.monotonic()
         demo.process.send_signal(number)
-        assert demo.process.wait(30) == 0
-        assert time.monotonic() - started_s < STOP_S
+        assert demo.process.wait(120) == 0
+        assert GAVE_UP not in demo.log.read_text()
     with run_demo(tmp_path) as demo:
         fail_login(demo, ADA)
         fail_login(demo, BOB)
@@ -98,9 +97,8 @@ def test_requests_in_work_are_finished_at_a_stop(fresh_demo: Demo) -> None:
 def test_idle_connections_do_not_hold_up_a_stop(fresh_demo: Demo) -> None:
     with fresh_demo.client() as client, fresh_demo.connect():
         client.get("/v1/vault/health")
-        started_s = time.monotonic()
         assert fresh_demo.stop() == 0
-        assert time.monotonic() - started_s < STOP_S
+        assert GAVE_UP not in fresh_demo.log.read_text()
 
 
 def test_a_bus_that_is_down_does_not_stop_http_and_is_caught_up_with(tmp_path: Path) -> None:

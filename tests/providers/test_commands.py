@@ -197,7 +197,7 @@ def test_what_cannot_follow_is_said_to_be_outdated(run_cli, home, stored):
     assert said.code == 0
     assert said.document["stored_user_key"] == {f"file:{stored}": "outdated"}
     assert "outdated and opens nothing any more" in said.err
-    assert f"solekey user-key store 'file:{stored}' --replace" in said.err
+    assert f"user-key store 'file:{stored}' --replace" in said.err
     assert run_cli("list", "--user-key", words).code == 0
 
 
@@ -235,7 +235,7 @@ def test_a_key_that_another_device_has_replaced_names_its_place(run_cli, home, s
         change_user_key(vault, UserKey.from_phrase(words))
     said = run_cli("list")
     assert (said.code, said.error) == (WRONG_KEY, "wrong_user_key")
-    assert f"solekey user-key store 'file:{stored}' --replace" in said.document["error"]["next"]
+    assert f"user-key store 'file:{stored}' --replace" in said.document["error"]["next"]
     stored_again = run_cli("user-key", "store", f"file:{stored}", "--replace", "--user-key", words)
     assert stored_again.code == 0
     assert run_cli("list").code == 0

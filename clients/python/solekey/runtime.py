@@ -16,6 +16,10 @@ def _now() -> datetime:
     return datetime.now(UTC)
 
 
+def _ignore(text: str) -> None:
+    del text
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """What the client takes from its surroundings; tests put in their own.
@@ -27,6 +31,7 @@ class Runtime:
         monotonic: seconds since some moment, by a clock that nobody sets.
         http: replaces the network (TLS included) by an in-process transport.
         ask: asks a person for the PIN of a token that keeps the device key; refuses if not given.
+        notice: told what is waited for, where it takes seconds.
     """
 
     now: Callable[[], datetime] = _now
@@ -35,6 +40,7 @@ class Runtime:
     monotonic: Callable[[], float] = time.monotonic
     http: httpx.BaseTransport | None = None
     ask: Ask = refuse_to_ask
+    notice: Callable[[str], None] = _ignore
 
     def now_ms(self) -> int:
         """The time in milliseconds since 1970."""

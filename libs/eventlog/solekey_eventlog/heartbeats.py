@@ -124,4 +124,5 @@ if __name__ == "__main__":
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
     with socket.socket(fileno=int(sys.argv[1])) as parent:
+        parent.setblocking(True)  # under eventlet the parent has made it otherwise
         run(parent)

@@ -2,7 +2,7 @@
 
 import fcntl
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -79,7 +79,10 @@ class _AdvisoryLock:
 
     def close(self) -> None:
         """Give the lock back."""
-        connection, self._connection, self._held = self._connection, None, False
+        connection, held, self._connection, self._held = self._connection, self._held, None, False
         if connection is not None:
+            if held:  # not by hanging up alone: the server notices that some time later
+                with suppress(DBAPIError):
+                    connection.execute(text(f"SELECT pg_advisory_unlock({self._KEY})"))
             connection.invalidate()  # a pooled connection would keep the session, and the lock with it
             connection.close()

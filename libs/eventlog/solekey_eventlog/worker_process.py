@@ -97,6 +97,7 @@ def serve(functions: Sequence[Function]) -> NoReturn:
     """Answer calls on the socket that the parent passed on, until the parent ends it."""
     os.nice(_NICE)
     with socket.socket(fileno=int(sys.argv[1])) as connection:
+        connection.setblocking(True)  # under eventlet the parent has made it otherwise
         while True:
             try:
                 function, argument = _receive(connection)

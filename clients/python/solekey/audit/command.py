@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from solekey.cli.command_group import CommandGroup
 from solekey.cli.output_file import OutputFile
 from solekey.cli.printing import count_of, say, warn
 from solekey.cli.state import Cli, output_options, pass_cli
@@ -22,7 +23,7 @@ TAMPERED_EXIT = 6  # as for every server that misbehaved
 CANNOT_TELL_EXIT = 2
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def audit() -> None:
     """Replay the event log and check that nobody cheated."""
 

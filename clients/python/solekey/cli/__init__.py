@@ -18,6 +18,7 @@ from typing import Final, NoReturn, cast
 
 import click
 
+from solekey.cli.command_group import CommandGroup
 from solekey.cli.hardening import forbid_core_dumps
 from solekey.cli.printing import show_usage_error, warn
 from solekey.cli.standard_streams import finish_streams, prepare_streams
@@ -49,10 +50,13 @@ _HOMES: Final = {
     "events": "solekey.cli.events",
     "audit": "solekey.audit.command",
     "account": "solekey.cli.closing",
+    "profiles": "solekey.cli.profiles",
+    "completion": "solekey.cli.completion",
 }
+_ALIASES: Final = {"ls": "list", "rm": "remove"}
 
 
-class LazyGroup(click.Group):
+class LazyGroup(CommandGroup):
     """A group that imports a command's module when the command is asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -63,10 +67,15 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command."""
         del ctx
+        cmd_name = _ALIASES.get(cmd_name, cmd_name)
         if cmd_name not in _HOMES:
             return None
         attribute = {"list": "list_items", "get": "get_item"}.get(cmd_name, cmd_name.replace("-", "_"))
         return cast("click.Command", getattr(import_module(_HOMES[cmd_name]), attribute))
+
+    def list_spellings(self, ctx: click.Context) -> list[str]:
+        """The commands, and their short names."""
+        return [*self.list_commands(ctx), *_ALIASES]
 
 
 @click.group(

@@ -5,6 +5,7 @@ import sys
 import click
 
 from solekey.cli.answers import ask, password_option
+from solekey.cli.command_group import CommandGroup
 from solekey.cli.printing import prompt, warn
 from solekey.cli.second_factor import factor_options
 from solekey.cli.state import Cli, pass_cli, state_options
@@ -17,7 +18,7 @@ Closing {} at {} cannot be taken back. Lost are:
 Get what you want to keep first: solekey list, solekey get."""
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def account() -> None:
     """Close the account."""
 

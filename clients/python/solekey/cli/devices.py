@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import click
 
 from solekey.cli.answers import ask_user_key, new_user_key_options, user_key_option
+from solekey.cli.command_group import CommandGroup
 from solekey.cli.left_out import describe_leftovers, end_partial, tell_leftovers
+from solekey.cli.name_completion import complete_devices
 from solekey.cli.new_user_key import KitChoice, kit_options
 from solekey.cli.printing import confirm, make_console, print_table, prompt, say, warn
 from solekey.cli.recovery import read_key_and_kit
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 _REASONS = ("lost", "stolen", "compromised", "replaced", "retired")
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def devices() -> None:
     """See, trust, approve and revoke this account's devices."""
 
@@ -73,7 +75,7 @@ def trust(state: Cli, kit: Path | None, user_key: str | None) -> None:
 
 
 @devices.command()
-@click.argument("device", required=False)
+@click.argument("device", required=False, shell_complete=complete_devices)
 @state_options
 @pass_cli
 def code(state: Cli, device: str | None) -> None:
@@ -140,7 +142,7 @@ def wait(state: Cli, timeout: int | None) -> None:
 
 
 @devices.command()
-@click.argument("device")
+@click.argument("device", shell_complete=complete_devices)
 @click.option("--reason", type=click.Choice(_REASONS), default="lost", show_default=True, help="Why.")
 @click.option("--yes", is_flag=True, help="Do not ask whether it is the right device.")
 @user_key_option

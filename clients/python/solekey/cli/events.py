@@ -5,12 +5,13 @@ from pathlib import Path
 
 import click
 
+from solekey.cli.command_group import CommandGroup
 from solekey.cli.offline import open_offline, sync_if_possible
 from solekey.cli.output_file import OutputFile
 from solekey.cli.state import Cli, pass_cli, state_options
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def events() -> None:
     """This account's events, as this device has verified them."""
 

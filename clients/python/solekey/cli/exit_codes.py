@@ -51,11 +51,12 @@ def report_error(state: Cli, error: Exception) -> int:
             f"The key kept at {state.user_key_source} was replaced: give the present words (--user-key), and "
             f"keep them there: solekey user-key store '{state.user_key_source}' --replace"
         )
+    advice, message = state.repeat_profile(advice), state.repeat_profile(str(error))
     if state.as_json:
         about = error.about if isinstance(error, errors.SolekeyError) else {}
-        emit_json({"error": {"code": code, "message": str(error), "next": advice, **about}}, err=True)
+        emit_json({"error": {"code": code, "message": message, "next": advice, **about}}, err=True)
         return exit_code
-    warn_of("Error: ", "{} [{}]", error, code)
+    warn_of("Error: ", "{} [{}]", message, code)
     for line in (*getattr(error, "__notes__", ()), advice):
         if line:
             warn("{}", line)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from solekey.cli.answers import ask
+from solekey.cli.command_group import CommandGroup
 from solekey.cli.foreign_text import quote_foreign
 from solekey.cli.output_file import OutputFile
 from solekey.cli.printing import add_row, make_table, print_table, say, usage_error, warn
@@ -30,7 +31,7 @@ data: the 24 words do. Codes of an earlier set work no more.
 """
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def factors() -> None:
     """See, add and remove second factors: authenticator app, passkeys, recovery codes.
 

@@ -15,6 +15,7 @@ import click
 from solekey.cli.answers import ask_user_key, user_key_option
 from solekey.cli.foreign_text import quote_foreign
 from solekey.cli.left_out import end_partial, tell_unreadable
+from solekey.cli.name_completion import complete_items
 from solekey.cli.output_file import OutputFile
 from solekey.cli.printing import say, usage_error
 from solekey.cli.state import Cli, pass_cli, state_options
@@ -93,7 +94,7 @@ def put(
 
 
 @click.command("get")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_items)
 @click.option(
     "--output",
     "-o",
@@ -152,7 +153,7 @@ def list_items(state: Cli, user_key: str | None) -> None:
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_items)
 @user_key_option
 @state_options
 @pass_cli

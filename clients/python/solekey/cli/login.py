@@ -9,9 +9,10 @@ import click
 from solekey.cli.answers import ask, ask_username, password_option
 from solekey.cli.device_options import device_options
 from solekey.cli.known_profile import KnownProfile, find_profile
-from solekey.cli.printing import say, warn
+from solekey.cli.printing import warn
 from solekey.cli.second_factor import ATTEMPTS, factor_options, try_proofs
 from solekey.cli.server_choice import SYSTEM, choose_server, server_options
+from solekey.cli.session_end import describe_end, find_end
 from solekey.cli.state import Cli, pass_cli, state_options
 from solekey.cli.status import find_first_account_key
 
@@ -187,11 +188,13 @@ def _emit_login(state: Cli, session: "Session") -> None:
         "first_account_key": find_first_account_key(session),
         "standing": standing.value if standing else None,
         "profile": str(state.profile),
+        "session_ends_at": find_end(session),
     }
     if state.as_json:
         state.emit(document)
         return
-    say("Ready. Logged in; this device is {}.", document["standing"] or "not enrolled")
-    if standing and standing.value == "pending":
-        say("Trust it with your user key: solekey devices trust")
-        say("Or have a trusted device approve it: solekey devices wait")
+    name = standing.value if standing else "not enrolled"
+    state.say("Ready. Logged in {}; this device is {}.", describe_end(session), name)
+    if name == "pending":
+        state.say("Trust it with your user key: solekey devices trust")
+        state.say("Or have a trusted device approve it: solekey devices wait")

@@ -118,7 +118,7 @@ def _take_up(account: "OpenAccount", path: Path | None) -> "UserKey | None":
 
 def _save(state: Cli, account: "OpenAccount", user_key: "UserKey", choice: KitChoice) -> Path | None:
     """Save the kit where it was asked for, or where the person says now."""
-    from solekey.errors import KitExistsError
+    from solekey.errors import KitExistsError, TransferError
 
     if choice.path is not None:
         if not choice.path.exists():
@@ -132,7 +132,7 @@ def _save(state: Cli, account: "OpenAccount", user_key: "UserKey", choice: KitCh
         path = Path(answer).expanduser()
         try:
             _write(state, account, user_key, choice, path)
-        except (KitExistsError, OSError) as error:
+        except (KitExistsError, TransferError, OSError) as error:
             warn("That does not work: {}", error)
         else:
             return path

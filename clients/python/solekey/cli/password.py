@@ -5,12 +5,13 @@ import sys
 import click
 
 from solekey.cli.answers import ask, password_option, secret_option
+from solekey.cli.command_group import CommandGroup
 from solekey.cli.printing import prompt
 from solekey.cli.second_factor import factor_options
 from solekey.cli.state import Cli, pass_cli, state_options
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def password() -> None:
     """Change the password. It proves who you are; what decrypts your data are the 24 words."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from solekey.cli.answers import ask_person, ask_user_key, user_key_option
+from solekey.cli.command_group import CommandGroup
 from solekey.cli.new_user_key import KitChoice, letter_option
 from solekey.cli.output_file import OutputFile
 from solekey.cli.printing import prompt, say, usage_error, warn
@@ -25,7 +26,7 @@ _file = OutputFile()
 _existing_file = click.Path(path_type=Path, dir_okay=False, exists=True)
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def recovery() -> None:
     """Keep the user key on paper: write a kit, test it, split the key into shares, combine them."""
 

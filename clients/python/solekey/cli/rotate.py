@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from solekey.cli.answers import new_user_key_options, parse_typed_phrase, secret_option, user_key_option
+from solekey.cli.command_group import CommandGroup
 from solekey.cli.items import unlocked
 from solekey.cli.left_out import describe_leftovers, end_partial, tell_leftovers
 from solekey.cli.new_user_key import KitChoice, keep_kit, kit_options, prepare_user_key
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _DEFAULT_DAYS = 365
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def rotate() -> None:
     """Change the user key, re-encrypt the data, and say when that is due."""
 

@@ -130,7 +130,7 @@ def _ask_authority(server: "Server", shown: "Authority | None") -> "Server":
         warn("  good until   {}", f"{shown.ends:%Y-%m-%d}")
         warn("  fingerprint  SHA-256 {}", shown.fingerprint)
         warn("Compare the fingerprint with what the operator of the server says (`make up` prints it).")
-        if _ask_yes_no("Is it the right one? It is pinned then"):
+        if ask_yes_no("Is it the right one? It is pinned then"):
             return Server(server.origin, _keep_for_now(shown.pem))
     while True:
         answer = prompt_with_default("The authority's PEM file; Enter for another server", default="")
@@ -142,7 +142,8 @@ def _ask_authority(server: "Server", shown: "Authority | None") -> "Server":
         warn("There is no file {}.", path)
 
 
-def _ask_yes_no(question: str) -> bool:
+def ask_yes_no(question: str) -> bool:
+    """Ask a person until the answer is yes or no."""
     while True:
         answer = prompt("{} [yes/no]", question).strip().lower()
         if answer in {"y", "yes"}:

@@ -2,12 +2,14 @@
 
 import click
 
+from solekey.cli.command_group import CommandGroup
 from solekey.cli.foreign_text import quote_foreign
+from solekey.cli.name_completion import complete_devices
 from solekey.cli.printing import say
 from solekey.cli.state import Cli, pass_cli, state_options
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def sessions() -> None:
     """See where you are logged in, and log out there."""
 
@@ -43,7 +45,7 @@ def list_sessions(state: Cli) -> None:
 
 
 @sessions.command()
-@click.argument("session_", metavar="[SESSION]", required=False)
+@click.argument("session_", metavar="[SESSION]", required=False, shell_complete=complete_devices)
 @click.option("--others", is_flag=True, help="End all but this one.")
 @state_options
 @pass_cli

@@ -8,11 +8,13 @@ import click
 
 from solekey.cli.answers import ask_new_password, ask_user_key, ask_username, password_option, user_key_option
 from solekey.cli.device_options import device_options
+from solekey.cli.keyring_offer import offer_keyring
 from solekey.cli.known_profile import find_profile, read_draft
 from solekey.cli.new_user_key import KitChoice, keep_kit, kit_options, prepare_user_key
 from solekey.cli.printing import say, warn
 from solekey.cli.second_factor import AUTO, code_options, try_proofs
 from solekey.cli.server_choice import choose_server, server_options
+from solekey.cli.session_end import describe_end
 from solekey.cli.state import Cli, pass_cli, state_options
 from solekey.cli.totp import show_totp, totp_qr_option
 
@@ -194,8 +196,13 @@ def _finish(
     state: Cli, sign_up: "SignUp", session: "Session", user_key: str | None, choice: KitChoice
 ) -> None:
     """Found the account under its user key, and say what there is now."""
+    from solekey.crypto import UserKey
+
     totp = sign_up.totp
-    sign_up.found(session, _choose_user_key(state, session, user_key, choice))
+    key = _choose_user_key(state, session, user_key, choice)
+    with UserKey(key.expose()) as copy:
+        sign_up.found(session, key)
+        kept_at = None if choice.accept_risk else offer_keyring(state, session, copy)
     document = {
         "account": session.account,
         "device": session.devices.own_id,
@@ -207,6 +214,15 @@ def _finish(
         state.emit(document)
     else:
         say("Ready. Account {}, profile {}", document["account"], state.profile)
+        _tell_next(state, session, is_kept=kept_at is not None)
+
+
+def _tell_next(state: Cli, session: "Session", *, is_kept: bool) -> None:
+    state.tell("You are logged in {}. Next:", describe_end(session))
+    state.tell("  solekey put FILE                 store something; solekey list shows what there is")
+    if not is_kept:
+        state.tell("  solekey user-key store keyring:  keep the user key in this computer's keyring")
+    state.tell("  solekey factors recovery-codes   for the day when the authenticator is lost")
 
 
 def _choose_user_key(state: Cli, session: "Session", given: str | None, choice: KitChoice) -> "UserKey":

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from solekey.cli.printing import emit_json, warn
+from solekey.cli.foreign_text import Shown
+from solekey.cli.printing import emit_json, fill, say, warn
+from solekey.cli.profile_names import DEFAULT, ProfileType, data_folder, repeat_profile
 
 if TYPE_CHECKING:
     from solekey.account.session import Session
@@ -23,9 +25,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _default_profile() -> Path:
-    import platformdirs
-
-    return Path(platformdirs.user_data_dir("solekey", appauthor=False)) / "default"
+    return data_folder() / DEFAULT
 
 
 @dataclass(slots=True, repr=False)
@@ -59,6 +59,7 @@ class Cli:
 
     Attributes:
         profile, as_json, quiet: see `state_options`.
+        given_profile: the profile as the command line names it, for advice.
         user_key_from: what `--user-key-from` says.
         user_key_source: the provider that the user key came from, once it did.
         second_factor: what was given of it.
@@ -66,6 +67,7 @@ class Cli:
     """
 
     profile: Path = field(default_factory=_default_profile)
+    given_profile: str | None = None
     as_json: bool = False
     quiet: bool = False
     user_key_from: str | None = None
@@ -76,7 +78,15 @@ class Cli:
     def tell(self, template: str, *values: object) -> None:
         """Tell a person what is going on, on stderr, where somebody listens. See `printing.warn`."""
         if not (self.as_json or self.quiet):
-            warn(template, *values)
+            warn("{}", Shown(self.repeat_profile(fill(template, *values))))
+
+    def say(self, template: str, *values: object) -> None:
+        """Say a result that names commands, as they are run with this profile. See `printing.say`."""
+        say("{}", Shown(self.repeat_profile(fill(template, *values))))
+
+    def repeat_profile(self, text: str) -> str:
+        """Repeat the profile that stands on the command line in each command that a text names."""
+        return repeat_profile(text, self.given_profile)
 
     def emit(self, document: Mapping[str, object]) -> None:
         """Print one JSON document on one line, at once."""
@@ -110,7 +120,7 @@ class Cli:
         from solekey.cli.answers import ask_person
         from solekey.runtime import Runtime
 
-        return Runtime(ask=ask_person)
+        return Runtime(ask=ask_person, notice=lambda text: self.tell("{}", text))
 
     @contextmanager
     def progress(self, what: str, *, in_bytes: bool, printing: bool = False) -> "Iterator[Progress]":
@@ -146,6 +156,8 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
     if not value or parameter.name is None:
         return
     given = context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    if given and parameter.name == "profile":
+        state.given_profile = value.name if value.parent == data_folder() else str(value)
     if given or context.parent is None:  # the environment must not overrule `solekey --profile X command`
         setattr(state, parameter.name, value)
 
@@ -173,12 +185,13 @@ def state_options(command: F) -> F:
     """Add the options that every command has."""
     return click.option(
         "--profile",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=ProfileType(),
+        metavar="NAME",
         envvar="SOLEKEY_PROFILE",
         show_envvar=True,
         expose_value=False,
         callback=_remember,
-        help="The folder of this device's profile.",
+        help="This device's profile: its name, or with a slash its folder. `default` if not given.",
     )(output_options(command))
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import click
 
 from solekey.cli.printing import print_pairs, say
+from solekey.cli.session_end import describe_end, find_end
 from solekey.cli.state import Cli, pass_cli, state_options
 
 if TYPE_CHECKING:
@@ -50,10 +51,11 @@ def status(state: Cli) -> None:
         session.sync()
         document = _describe(session)
         pins = describe_pins(session)
+        end = describe_end(session)
     if state.as_json:
         state.emit({**document, "pins": pins})
     else:
-        print_pairs(document)
+        print_pairs({**document, "session_ends_at": f"{end}; sooner after a time without use"})
 
 
 def find_first_account_key(session: "Session") -> str | None:
@@ -88,6 +90,7 @@ def _describe(session: "Session") -> dict[str, object]:
         "standing": standing.value if standing else None,
         "trusted_devices": len(streams.devices.trusted),
         "sessions": len(streams.auth.sessions),
+        "session_ends_at": find_end(session),
         "key_id": streams.devices.key_id,
         "epoch": streams.vault.epoch,
         "commits": streams.vault.last_commit,

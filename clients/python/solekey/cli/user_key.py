@@ -6,12 +6,13 @@ import sys
 import click
 
 from solekey.cli.answers import ask_person, ask_user_key, user_key_option
+from solekey.cli.command_group import CommandGroup
 from solekey.cli.items import unlocked
 from solekey.cli.printing import confirm, say
 from solekey.cli.state import Cli, pass_cli, state_options
 
 
-@click.group("user-key")
+@click.group("user-key", cls=CommandGroup)
 def user_key() -> None:
     """Make a user key, check it, keep it where later commands find it."""
 

@@ -32,6 +32,7 @@ MAX_ANSWER_VALUES: Final = 64 * 1024
 MAX_EVENTS_ANSWER_BYTES: Final = 64 * MIB
 MAX_ATTEMPTS: Final = 6
 MAX_WAIT_S: Final = 5.0
+_NOTICED_ATTEMPT: Final = 3  # after about half a second
 _TIMEOUT: Final = httpx.Timeout(60.0, connect=10.0)
 _PATIENCE_S: Final = 60.0
 _MIN_BYTES_PER_S: Final = 4 * KIB
@@ -177,6 +178,8 @@ class Transport:
                 wait_s = None
                 if attempt == attempts:
                     raise
+            if attempt == _NOTICED_ATTEMPT:
+                self._runtime.notice("The server does not answer, or is busy: trying again for a while …")
             backoff_s = 0.1 * 2**attempt
             self._runtime.sleep(min(wait_s if wait_s is not None else backoff_s, MAX_WAIT_S))
         raise AssertionError("the last attempt returns or raises")

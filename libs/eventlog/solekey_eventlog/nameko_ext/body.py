@@ -15,6 +15,7 @@ from solekey_eventlog.nameko_ext.connection import CONNECTION_KEY
 
 _MAX_CHUNK_LINE_BYTES = 128
 _MAX_LENGTH_DIGITS = 15
+_PIECE_BYTES = 128 * 1024
 _BASE_DEADLINE_S = 30.0
 _MIN_BYTES_PER_S = 16 * 1024
 MAX_DISCARD_BYTES = 8 * 1024 * 1024
@@ -39,6 +40,8 @@ class BodyReader:
     must_close: bool = False
     on_complete: Callable[[], None] = field(default=lambda: None, repr=False)
     """Told when the whole body has come."""
+    on_admitted: Callable[[], None] = field(default=lambda: None, repr=False)
+    """Told when the sender's account was admitted."""
 
     def verify_declared(self, limit: int) -> int:
         """Return the declared length. Raises TooLarge when it exceeds the limit; nothing was read then."""
@@ -74,10 +77,14 @@ class BodyReader:
             self.must_close = True
 
     def _read_declared(self) -> bytes:
-        data: bytes = self.announce.read(self.declared_bytes) if self.declared_bytes else b""
-        if len(data) != self.declared_bytes:
-            raise BadRequest("the body ended early")
-        return data
+        data = bytearray()
+        while left := self.declared_bytes - len(data):
+            piece = self.announce.read(min(left, _PIECE_BYTES))
+            if not piece:
+                raise BadRequest("the body ended early")
+            data += piece
+            eventlet.sleep()  # what has come already is read without any: let others go on
+        return bytes(data)
 
     def _read_chunks(self, limit: int) -> bytes:
         if self.announce.should_send_hundred_continue:
@@ -118,6 +125,7 @@ def open_body(environ: dict[str, Any], fields: list[tuple[str, str]]) -> BodyRea
     reader = BodyReader(source.rfile, int(declared), bool(codings), source)
     if CONNECTION_KEY in environ:
         reader.on_complete = environ[CONNECTION_KEY].end_wait
+        reader.on_admitted = environ[CONNECTION_KEY].vouch
     return reader
 
 

@@ -51,6 +51,10 @@ class Connection(wsgi.HttpProtocol):  # type: ignore[misc]  # eventlet publishes
         """Note that the whole request has come: what follows is this server's work."""
         self.conn_state[3] = None
 
+    def vouch(self) -> None:
+        """Note that an account was admitted: a server that is full ends other connections first."""
+        self.conn_state[4] = True
+
     def _read_request_line(self) -> bytes:
         """Wait for a request as long as a connection may be idle, then read its first line."""
         first = self._header_deadline_s is None

@@ -51,6 +51,8 @@ class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no t
         try:
             admitted = guard.admit(request, self.access)
             held = guard.budget.hold(admitted.caller.account) if admitted.caller else nullcontext()
+            if admitted.caller is not None:
+                body.on_admitted()
             with held:
                 return self._answer(guard, admitted, values, body)
         except RateLimited:

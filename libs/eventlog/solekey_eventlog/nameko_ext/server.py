@@ -28,6 +28,8 @@ _SOCKET_TIMEOUT_S = 30.0
 _IDLE_TIMEOUT_S = 75.0
 _HANDSHAKE_TIMEOUT_S = 10.0
 _ACCEPT_PAUSE_S = 0.1
+_ACCEPT_FULL_PAUSE_S = 0.002
+"""Between two connections while others have to end for them: at most 500 a second."""
 _LOOK_FOR_CERTIFICATE_S = 1.0
 
 
@@ -53,7 +55,8 @@ class HttpServer:
         self._pool = eventlet.GreenPool(room.connections)
         self._states: dict[int, list[Any]] = {}
         """Each connection as eventlet keeps it: address, socket (plain or TLS), what it is doing; and since
-        when its client is waited for, or None while this server works for it."""
+        when its client is waited for, or None while this server works for it; and whether an account was
+        admitted on it."""
         self._socket: socket.socket | None = None
         self._threads: list[eventlet.greenthread.GreenThread] = []
 
@@ -114,19 +117,27 @@ class HttpServer:
                 _log.warning("accept: %s", error)
                 eventlet.sleep(_ACCEPT_PAUSE_S)
                 continue
+            full = self._is_full()
             if self._make_room(str(address[0])):
                 # The state stands before the thread runs: connections that come at once are counted.
-                state: list[Any] = [address, client, wsgi.STATE_IDLE, time.monotonic()]
+                state: list[Any] = [address, client, wsgi.STATE_IDLE, time.monotonic(), False]
                 self._states[id(state)] = state
                 self._pool.spawn_n(self._serve, server, state)
             else:
                 client.close()
+            # A flood of connections waits in the kernel, not in front of the requests.
+            eventlet.sleep(_ACCEPT_FULL_PAUSE_S if full else 0)
+
+    def _is_full(self) -> bool:
+        most = self._room.connections_per_source or self._room.connections
+        return len(self._states) >= min(most, self._room.connections)
 
     def _make_room(self, source: str) -> bool:
         """End the connection that has been waited for the longest, if there is no room for another.
 
         A source with too many loses one of its own; otherwise the source with the most does. So sockets that
-        trickle keep nobody out: whoever sends a whole request is not waited for any more. False: every
+        trickle keep nobody out: whoever sends a whole request is not waited for any more. One on which an
+        account was admitted before ends after all others. False: every
         connection of this source is being worked for.
         """
         states = list(self._states.values())
@@ -144,7 +155,7 @@ class HttpServer:
         waiting = [state for state in states if state[3] is not None]
         if not waiting:
             return False
-        longest = min(waiting, key=lambda state: float(state[3]))
+        longest = min(waiting, key=lambda state: (bool(state[4]), float(state[3])))
         self._states.pop(id(longest), None)
         longest[2] = wsgi.STATE_CLOSE
         shut_down(longest[1], socket.SHUT_RDWR)
