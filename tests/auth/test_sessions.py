@@ -267,6 +267,17 @@ def revoked(desk, ana, opened):
     return lambda: desk.rig.append(phone.sign(devices.DeviceRevoked(laptop.device, LOST), head()))
 
 
+def test_a_trusted_device_may_rest_longer_than_others(desk, ana, opened, revoked):
+    """The session was opened before the device was trusted: it rests longer from its next token on."""
+    token = read(refresh(desk, ana, opened["refresh_token"]))["refresh_token"]
+    desk.rig.clock.advance(11 * 3600)
+    desk.rig.deliver(Stream.AUTH)
+    assert desk.api.timers.expire_sessions() == 0
+    assert refresh(desk, ana, token).status == 200
+    desk.rig.clock.advance(3600)
+    assert desk.api.timers.expire_sessions() == 1  # never past its absolute end
+
+
 def test_a_revoked_device_loses_its_sessions_and_may_not_log_in(desk, ana, opened, revoked):
     phone = Person(device="phone").with_(totp_secret=ana.totp_secret)
     hers = read(desk.log_in(phone))

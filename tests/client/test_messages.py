@@ -13,6 +13,7 @@ from client.fake_parts import problem
 from client.fake_server import ORIGIN
 from solekey import errors
 from solekey.cli.exit_codes import report_error
+from solekey.cli.profile_names import repeat_profile
 from solekey.cli.state import Cli
 from solekey.errors import SolekeyError, refusals
 from solekey.errors.refusals import ServerRefusedError
@@ -75,7 +76,8 @@ def test_the_command_prints_message_code_and_advice(home, run_cli, code):
     assert exit_code not in {0, 2}
     assert out == ""
     assert f"[{code}]" in said
-    assert ServerRefusedError.build(400, {"code": code}).diagnostics() in said
+    advice = ServerRefusedError.build(400, {"code": code}).diagnostics()
+    assert repeat_profile(advice, str(home.folder / "laptop")) in said
     exit_again, _, said = run_cli("laptop", "sessions", "list", "--json")
     document = json.loads(said)["error"]
     assert (document["code"], exit_again) == (code, exit_code)

@@ -9,6 +9,7 @@ import pytest
 from client.conftest import PASSWORD, USERNAME
 from client.fake_server import ORIGIN
 from solekey import Profile, Server, Session, SignUp, log_in
+from solekey.crypto import KdfStrength
 from solekey.errors import KdfDowngradeError, KdfExcessiveError, NotLoggedInError, WeakPasswordError
 from solekey.errors.refusals import LoginRefusedError, SessionEndedError, UnavailableError
 from solekey_protocol.events import Stream
@@ -130,6 +131,21 @@ def test_who_asks_for_less_gets_no_less(home, wanted):
     assert dict(home.account.kdf) == before
 
 
+def test_a_wish_is_carried_out_no_further_than_small_devices_can(home):
+    """The positive control is the test before: what is below the bounds is carried out in full."""
+    home.server.desk.kdf_wanted = {"memory_kib": 64 * 1024, "iterations": 16, "lanes": 16}
+    log_in_with(home, PASSWORD).close()
+    kdf = home.account.kdf
+    assert (kdf["memory_kib"], kdf["iterations"], kdf["lanes"]) == (64 * 1024, 8, 4)
+    log_in_with(home, PASSWORD).close()
+    assert len(changes(home)) == 1  # and not tried again at each login
+
+
+def test_memory_is_bounded_too():
+    assert KdfStrength(2**20, 16, 16).capped() == KdfStrength(256 * 1024, 8, 4)
+    assert KdfStrength(128 * 1024, 4, 4).capped() == KdfStrength(128 * 1024, 4, 4)
+
+
 def test_a_weaker_wish_that_is_above_the_floor_weakens_nothing(home):
     home.server.desk.kdf_wanted = STRONGER
     log_in_with(home, PASSWORD).close()
@@ -137,7 +153,7 @@ def test_a_weaker_wish_that_is_above_the_floor_weakens_nothing(home):
     session = log_in_with(home, PASSWORD)
     session.change_password(PASSWORD, NEW)
     kdf = home.account.kdf
-    assert (kdf["memory_kib"], kdf["iterations"], kdf["lanes"]) == (128 * 1024, 16, 4)
+    assert (kdf["memory_kib"], kdf["iterations"], kdf["lanes"]) == (128 * 1024, 8, 4)
     session.close()
 
 

@@ -56,9 +56,9 @@ def test_the_example_is_what_the_page_says(written, half):
     ("changed", "account_half", "device_half"),
     [
         ({"account": "acc_" + "b" * 25 + "a"}, False, False),
-        ({"account key": "ff" * 32}, False, True),
+        ({"account key": "aa" * 32}, False, True),
         ({"key id": "ff" * 16}, False, True),
-        ({"device key": "ff" * 32}, True, False),
+        ({"device key": "aa" * 32}, True, False),
     ],
     ids=["account", "account key", "key id", "device key"],
 )

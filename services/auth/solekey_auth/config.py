@@ -43,6 +43,8 @@ class AuthConfig(ServiceConfig):
     """What authenticator apps show beside the username."""
     session_idle_s: int = 30 * 60
     """A session that is not refreshed for this long ends."""
+    session_idle_trusted_s: int = 12 * 60 * 60
+    """The same for a device that its account trusts: the session is bound to the device's key."""
     session_absolute_s: int = 12 * 60 * 60
     """A session ends this long after its login."""
     access_token_s: int = MAX_LIFETIME_S
@@ -83,10 +85,7 @@ class AuthConfig(ServiceConfig):
             problems.append("totp_issuer: expected 1 to 64 characters without a colon")
         if not 0 < self.access_token_s <= MAX_LIFETIME_S:
             problems.append(f"access_token_s: expected 1 to {MAX_LIFETIME_S} seconds")
-        if not self.access_token_s <= self.session_idle_s <= self.session_absolute_s <= 7 * 24 * 3600:
-            problems.append(
-                "session_idle_s and session_absolute_s: from access_token_s up to 7 days, in order"
-            )
+        problems += self._find_problems_of_sessions()
         if not 2 <= self.signing_key_days <= 366:
             problems.append("signing_key_days: expected 2 to 366 days")
         if self.find_required_factors() is None:
@@ -97,11 +96,23 @@ class AuthConfig(ServiceConfig):
             problems.append(f"kdf_wanted: {error}")
         return problems + self._find_problems_of_the_brake()
 
+    def _find_problems_of_sessions(self) -> list[str]:
+        longest_s = 7 * 24 * 3600
+        problems = []
+        if not self.access_token_s <= self.session_idle_s <= self.session_absolute_s <= longest_s:
+            problems.append(
+                "session_idle_s and session_absolute_s: from access_token_s up to 7 days, in order"
+            )
+        if not self.session_idle_s <= self.session_idle_trusted_s <= longest_s:
+            problems.append("session_idle_trusted_s: from session_idle_s up to 7 days")
+        return problems
+
     @property
     def limits(self) -> AuthLimits:
         """The limits that decisions are made with."""
         return AuthLimits(
             session_idle=timedelta(seconds=self.session_idle_s),
+            session_idle_trusted=timedelta(seconds=self.session_idle_trusted_s),
             session_absolute=timedelta(seconds=self.session_absolute_s),
             access_token=timedelta(seconds=self.access_token_s),
             login_device=replace(limits.LOGIN_DEVICE, free=self.login_failures_device),

@@ -105,9 +105,15 @@ def is_expired(credential: Credential, now: datetime, limits: AuthLimits) -> boo
     return ended or was_written_ahead(credential.registered_at, now)
 
 
-def derive_idle_limit(now: datetime, expires_at: datetime, limits: AuthLimits) -> datetime:
-    """Derive until when a refresh token issued now may be used, in a session that ends at ``expires_at``."""
-    return min(now + limits.session_idle, expires_at)
+def derive_idle_limit(
+    now: datetime, expires_at: datetime, limits: AuthLimits, *, is_trusted: bool = False
+) -> datetime:
+    """Derive until when a refresh token issued now may be used, in a session that ends at ``expires_at``.
+
+    A trusted device may rest longer: its session is bound to a key that the account's owner has certified.
+    """
+    idle = limits.session_idle_trusted if is_trusted else limits.session_idle
+    return min(now + idle, expires_at)
 
 
 def _register(

@@ -88,6 +88,7 @@ class AuthLimits:
     """What decisions are made with: how long things live, how often they may fail, what must stay."""
 
     session_idle: timedelta = timedelta(minutes=30)
+    session_idle_trusted: timedelta = timedelta(hours=12)
     session_absolute: timedelta = timedelta(hours=12)
     access_token: timedelta = timedelta(minutes=5)
     refresh_retry: timedelta = timedelta(seconds=10)

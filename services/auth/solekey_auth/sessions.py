@@ -160,6 +160,7 @@ class Sessions:
         return live
 
     def _issue(self, uow: UnitOfWork, live: LiveSession, generation: int) -> None:
+        trusted = live.device in self._kernel.streams.devices(uow, live.account).trusted
         TokenRows(uow.connection).put(
             IssuedToken(
                 digest=live.refresh_token.digest,
@@ -168,7 +169,7 @@ class Sessions:
                 thumbprint=live.thumbprint,
                 generation=generation,
                 issued_at=uow.now,
-                idle_until=derive_idle_limit(uow.now, live.expires_at, self._limits),
+                idle_until=derive_idle_limit(uow.now, live.expires_at, self._limits, is_trusted=trusted),
                 expires_at=live.expires_at,
             )
         )

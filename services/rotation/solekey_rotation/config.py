@@ -11,6 +11,9 @@ MAX_AGE_DAYS = 3650
 class RotationConfig(ServiceConfig):
     """What every service is told, and the policy of accounts that have set none."""
 
+    statements_per_minute: int = 60
+    """See ServiceConfig; a whole rotation takes four, a policy one."""
+
     user_key_max_age_days: int = 365
     data_key_max_age_days: int = 365
 

@@ -41,8 +41,7 @@ def upgrade_kdf(connection: Connection, password: str, used: LoginChallenge) -> 
     Raises:
         ServerRefusedError: not possible now; the present parameters stay.
     """
-    strength = used.kdf.strength
-    if used.wanted is None or used.wanted | strength == strength:
+    if _choose_work(used) == used.kdf.strength:
         return False
     _replace(connection, password, password, LoginKeyChange.KDF_UPGRADED)
     return True
@@ -70,9 +69,9 @@ def _replace(connection: Connection, password: str, new_password: str, reason: L
 
 
 def _choose_work(challenge: LoginChallenge) -> KdfStrength:
-    """Never less than the password is stretched with now, and what the server asks for."""
+    """Never less than the password is stretched with now, and what the server may ask for."""
     present = challenge.kdf.strength
-    return present | challenge.wanted if challenge.wanted is not None else present
+    return present | challenge.wanted.capped() if challenge.wanted is not None else present
 
 
 def _sign(

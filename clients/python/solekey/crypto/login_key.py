@@ -30,6 +30,10 @@ MAX_MEMORY_KIB: Final = 1024 * 1024  # 1 GiB
 MAX_ITERATIONS: Final = 16
 MAX_LANES: Final = 16
 MAX_SALT_BYTES: Final = 64
+# The most that new parameters get because a server asks for it: they are never made weaker again anywhere.
+ASKED_MEMORY_KIB: Final = 256 * 1024  # 256 MiB
+ASKED_ITERATIONS: Final = 8
+ASKED_LANES: Final = 4
 
 _MEMBERS: Final = frozenset({"algorithm", "memory_kib", "iterations", "lanes", "salt"})
 
@@ -78,6 +82,14 @@ class KdfStrength:
         if not all(type(number) is int for number in work):
             raise KdfRefusedError("the password parameters are not whole numbers")
         return cls(*work)  # type: ignore[arg-type]  # held to their types above
+
+    def capped(self) -> Self:
+        """What of it a client does because a server asks for it: small devices must go on logging in."""
+        return type(self)(
+            min(self.memory_kib, ASKED_MEMORY_KIB),
+            min(self.iterations, ASKED_ITERATIONS),
+            min(self.lanes, ASKED_LANES),
+        )
 
     def encode(self) -> dict[str, Json]:
         """Encode for a profile, as `parse` reads it."""

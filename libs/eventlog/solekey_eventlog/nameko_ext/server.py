@@ -28,8 +28,8 @@ _SOCKET_TIMEOUT_S = 30.0
 _IDLE_TIMEOUT_S = 75.0
 _HANDSHAKE_TIMEOUT_S = 10.0
 _ACCEPT_PAUSE_S = 0.1
-_ACCEPT_FULL_PAUSE_S = 0.002
-"""Between two connections while others have to end for them: at most 500 a second."""
+_ACCEPT_FULL_PAUSE_S = 0.005
+"""Between two connections while others have to end for them: at most 200 a second."""
 _LOOK_FOR_CERTIFICATE_S = 1.0
 
 
