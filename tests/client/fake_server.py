@@ -24,6 +24,7 @@ from solekey_protocol.events.devices import DeviceRevoked
 from solekey_protocol.events.rotation import RotationStarted
 from solekey_protocol.ids import AccountId, DeviceId, PublicKey, SessionId, Timestamp, compute_digest
 from solekey_protocol.limits import MAX_BATCH_BYTES, MAX_PART_BYTES
+from solekey_protocol.lineage import Account, verify_lineage
 from solekey_protocol.statements import SignedStatement, parse_signed_statement, verify_signature
 
 ORIGIN = "https://solekey.test"
@@ -251,6 +252,10 @@ class FakeServer(httpx.BaseTransport):
             account.states[stream].verify_next(signed)
         elif device not in account.states[Stream.DEVICES].trusted:
             raise RefusedError(403, "device_not_trusted")
+        verify_lineage(
+            signed,
+            Account(*(account.states[each] for each in (Stream.DEVICES, Stream.VAULT, Stream.ROTATION))),
+        )
         event = self.said(account, signed)
         if name is not None:
             account.names.append({"device": device, **name})

@@ -17,6 +17,7 @@ from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.events.rotation import AbortReason, RotationReason
 from solekey_protocol.events.vault import KeyWrapped
 from solekey_protocol.ids import DeviceId
+from solekey_protocol.lineage import find_owed
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_protocol.streams import DeviceStatus, Phase, Rotation
 
@@ -95,11 +96,11 @@ def revoke_device(
     confirmed = tuple(unlocked.streams.find_unconfirmed())
     revoked = unlocked.streams.devices.devices[device]
     _finish_open(vault, new_user_key, revoked.revoked_at or 0, progress)
-    if not _rotated_since(unlocked, RotationKind.USER_KEY, revoked.revoked_at or 0):
+    if RotationKind.USER_KEY in find_owed(revoked.revoked_at or 0, unlocked.streams.rotation):
         if new_user_key is None:
             raise NewUserKeyNeededError("the user key is not changed yet, and no new one was given")
         change_user_key(vault, new_user_key, reason=RotationReason.REVOCATION, progress=progress)
-    if not _rotated_since(unlocked, RotationKind.DATA_KEY, revoked.revoked_at or 0):
+    if RotationKind.DATA_KEY in find_owed(revoked.revoked_at or 0, unlocked.streams.rotation):
         rekey_data(vault, reason=RotationReason.REVOCATION, progress=progress)
     was_trusted = revoked.trusted_at is not None
     return Revocation(
@@ -130,7 +131,7 @@ def needs_new_user_key(vault: Vault, device: DeviceId) -> bool:
     rotation = unlocked.streams.rotation.open
     if rotation is not None and rotation.started.kind is RotationKind.USER_KEY:
         return unlocked.streams.devices.key_id != rotation.started.to_key_id
-    return not _rotated_since(unlocked, RotationKind.USER_KEY, known.revoked_at or 0)
+    return RotationKind.USER_KEY in find_owed(known.revoked_at or 0, unlocked.streams.rotation)
 
 
 def _finish_open(vault: Vault, new_user_key: UserKey | None, revoked_at: int, progress: Progress) -> None:
@@ -163,16 +164,6 @@ def _find_known_epochs(unlocked: UnlockedAccount, revoked_at: int) -> tuple[int,
     seen = signed.statement.heads.get(Stream.VAULT, EMPTY_HEAD).seq if signed else 0
     bodies = [event.body for event in unlocked.streams.events(Stream.VAULT)[:seen]]
     return tuple(sorted({body.epoch for body in bodies if isinstance(body, KeyWrapped)}))
-
-
-def _rotated_since(unlocked: UnlockedAccount, kind: RotationKind, revoked_at: int) -> bool:
-    """Whether a rotation of this kind was begun by somebody who knew of the revocation, and is completed."""
-    return any(
-        rotation.started.kind is kind
-        and rotation.completed_at is not None
-        and _was_begun_knowing(unlocked, rotation, revoked_at)
-        for rotation in unlocked.streams.rotation.rotations
-    )
 
 
 def _was_begun_knowing(unlocked: UnlockedAccount, rotation: Rotation, revoked_at: int) -> bool:
