@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from solekey_protocol import lineage
+
 MODELS = Path(__file__).parents[2] / "spec" / "models"
 README = (MODELS / "README.md").read_text(encoding="utf-8")
 RULES = (MODELS / "rules_new.pml").read_text(encoding="utf-8")
@@ -54,6 +56,11 @@ def test_every_mutant_takes_away_a_rule_that_is_there(checker):
 def test_every_rule_of_the_table_is_in_the_model():
     for rule, macro in re.findall(r"^\| R\d+ \| (.*?) \| `(\w+?)…?`", README, re.MULTILINE):
         assert f"#define {macro}" in RULES, rule
+
+
+def test_every_rule_of_the_table_is_in_the_code():
+    for name in re.findall(r"`lineage\.(\w+)`", README):
+        assert hasattr(lineage, name), name
 
 
 def test_a_counter_example_is_told_in_the_order_of_arrival(checker):
