@@ -97,7 +97,7 @@ class Person:
 
     def sign_up(self, device: str) -> None:
         """Make the account: the program shows the second factor's secret; run again, the user key."""
-        registered = self.try_(device, "signup")
+        registered = self.try_(device, "signup", "--accept-risk")
         assert registered.exit_code == USAGE, registered.errors  # nobody is there to be asked for the code
         self.totp = registered.documents()[0]["secret"]
         outcome = self.try_(device, "signup", "--code", self.next_code(), "--accept-risk")
