@@ -5,6 +5,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ COMPOSE = "docker compose --env-file deploy/.env"
 MTLS = "docker compose -f docker-compose.yml -f deploy/mtls.yml --env-file deploy/.env"
 _TIMEOUT_S = 400
 _REQUEST_TIMEOUT_S = 30
+_READY_TIMEOUT_S = 240
+_LOOK_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,12 @@ class Installation:
 
     def wait_until_ready(self) -> None:
         """Wait until every service says through the proxy that it is ready."""
-        wait_until(lambda: self.find_health() == dict.fromkeys(SERVICES, 200))
+
+        def look() -> bool:
+            time.sleep(_LOOK_S)  # the proxy limits how much one source may ask
+            return self.find_health() == dict.fromkeys(SERVICES, 200)
+
+        wait_until(look, _READY_TIMEOUT_S)
 
     def inspect(self, service: str, template: str) -> list[str]:
         """Inspect a service's containers with one of Docker's templates."""

@@ -6,9 +6,19 @@ from deploy.compose import DEPLOY
 
 
 def read_commands(section: str) -> list[str]:
-    """Read the commands under a heading; a trailing backslash goes on in the next line."""
+    """Read the commands under a heading."""
+    return [
+        line.removeprefix("$ ").split("  # ")[0].rstrip() for line in _read_lines(section) if line[:2] == "$ "
+    ]
+
+
+def read_answers(section: str) -> list[str]:
+    """Read what the commands under a heading print, as regular expressions; … stands for anything."""
+    return [re.escape(line).replace("…", ".*") for line in _read_lines(section) if line[:2] != "$ "]
+
+
+def _read_lines(section: str) -> list[str]:
     text = (DEPLOY / "README.md").read_text()
     (body,) = re.findall(rf"^## {section}\n(.*?)(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
     blocks = re.findall(r"^```console\n(.*?)^```", body, re.MULTILINE | re.DOTALL)
-    lines = "".join(blocks).replace("\\\n", "").splitlines()
-    return [line.removeprefix("$ ").split("  # ")[0].rstrip() for line in lines if line.startswith("$ ")]
+    return "".join(blocks).splitlines()

@@ -4,6 +4,10 @@ All tests share one installation, and each leaves it ready. tests/support/docker
 """
 
 import json
+import os
+import re
+import shlex
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +17,7 @@ from deploy.compose import SERVICES
 from deploy.installation import COMPOSE, MTLS, Installation, make_copy
 from deploy.life import NOTE, live
 from deploy.person import Person
-from deploy.readme import read_commands
+from deploy.readme import read_answers, read_commands
 from engines.ports import find_free_ports
 from engines.waiting import wait_until
 
@@ -36,25 +40,37 @@ def installation(docker_compose: None, tmp_path_factory: pytest.TempPathFactory)
     (port,) = find_free_ports(1)
     with make_copy(tmp_path_factory.mktemp("docker"), port) as installation:
         for command in read_commands("Start"):
-            installation.run(command.replace(f":{ORIGIN_PORT}", f":{port}"))
+            installation.run(place(command, port))
         yield installation
         print(installation.run(f"{COMPOSE} logs --tail 20"))
 
 
+def place(command: str, port: int) -> str:
+    """Put the port of this installation into a command of the README: its own may be taken."""
+    return command.replace(f":{ORIGIN_PORT}", f":{port}")
+
+
 @pytest.fixture(scope="module")
-def ada(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Person:
+def eve(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Person:
     """Somebody with a note in the vault."""
-    ada = Person("ada", tmp_path_factory.mktemp("ada"), installation.proxy)
-    ada.sign_up("laptop")
-    ada.do("laptop", "put", "--name", "note", "--text", NOTE)
-    return ada
+    eve = Person("eve", tmp_path_factory.mktemp("eve"), installation.proxy)
+    eve.sign_up("laptop")
+    eve.do("laptop", "put", "--name", "note", "--text", NOTE)
+    return eve
 
 
-def check(installation: Installation, ada: Person) -> None:
+def check(installation: Installation, eve: Person) -> None:
     """Everybody is served, and what was acknowledged is there."""
     installation.wait_until_ready()
-    assert ada.do("laptop", "get", "note")["text"] == NOTE
-    ada.do("laptop", "put", "--name", "another", "--text", NOTE)
+    assert eve.do("laptop", "get", "note")["text"] == NOTE
+    eve.do("laptop", "put", "--name", "another", "--text", NOTE)
+
+
+def test_the_session_of_the_readme(installation: Installation) -> None:
+    script = "\n".join(place(command, installation.port) for command in read_commands("Now try it"))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # its python3 is new enough
+    printed = installation.run(script, PATH=path)
+    assert re.search(".*".join(read_answers("Now try it")), printed, re.DOTALL), printed
 
 
 def test_the_image_holds_the_servers_and_never_the_client(installation: Installation) -> None:
@@ -88,38 +104,38 @@ def test_a_user_s_life_from_sign_up_to_a_lost_phone(installation: Installation, 
     live(bob, tmp_path)
 
 
-def test_services_at_new_addresses_are_found(installation: Installation, ada: Person) -> None:
+def test_services_at_new_addresses_are_found(installation: Installation, eve: Person) -> None:
     """Made anew under a running proxy, which keeps no address: they get each other's."""
     proxy = installation.inspect("proxy", "{{.Id}}")
     installation.run(f"{UP} --force-recreate --no-deps auth devices vault rotation")
     assert installation.inspect("proxy", "{{.Id}}") == proxy
-    check(installation, ada)
+    check(installation, eve)
 
 
-def test_a_second_vault_takes_part_and_may_leave(installation: Installation, ada: Person) -> None:
+def test_a_second_vault_takes_part_and_may_leave(installation: Installation, eve: Person) -> None:
     installation.run(f"{UP} --no-recreate --scale vault=2 vault")
     first = installation.run(f"docker ps --quiet --filter name={installation.project}-vault-1").strip()
     installation.run(f"docker stop {first}")
-    check(installation, ada)  # by the second one alone
+    check(installation, eve)  # by the second one alone
     installation.run(f"docker start {first}")
     installation.run(f"{UP} --no-recreate --scale vault=1 vault")
-    check(installation, ada)
+    check(installation, eve)
 
 
-def test_services_database_and_proxy_restarted(installation: Installation, ada: Person) -> None:
+def test_services_database_and_proxy_restarted(installation: Installation, eve: Person) -> None:
     installation.run(f"{COMPOSE} restart auth devices vault rotation postgres proxy")
-    check(installation, ada)
+    check(installation, eve)
 
 
-def test_every_container_killed_at_once(installation: Installation, ada: Person) -> None:
+def test_every_container_killed_at_once(installation: Installation, eve: Person) -> None:
     before = installation.inspect("vault", "{{.RestartCount}}")
     installation.kill_everything()
-    check(installation, ada)
+    check(installation, eve)
     assert installation.inspect("vault", "{{.RestartCount}}") > before
 
 
 def test_up_works_the_first_time_after_a_broken_service_is_mended(
-    installation: Installation, ada: Person
+    installation: Installation, eve: Person
 ) -> None:
     """Auth with a bad setting does not start, and leaves the others without news of it for long."""
     installation.run(f"{COMPOSE} up --detach --no-deps auth", AUTH_OPERATOR_KEY="too short")
@@ -130,15 +146,29 @@ def test_up_works_the_first_time_after_a_broken_service_is_mended(
 
     wait_until(vault_is_stale)
     installation.run(UP)
-    check(installation, ada)
+    check(installation, eve)
 
 
-def test_tls_with_certificates_on_both_sides(installation: Installation, ada: Person) -> None:
+def test_signing_keys_turn_and_are_withdrawn(installation: Installation, eve: Person) -> None:
+    listing, rotating, withdrawing = read_commands("Signing keys")
+    (key,) = re.findall(r"^(\S+)  .*signs", installation.run(at_a_terminal(listing)), re.MULTILINE)
+    installation.run(at_a_terminal(rotating))
+    installation.run(at_a_terminal(withdrawing.replace("KEY_ID", key)))
+    assert f"{key}  withdrawn" in installation.run(at_a_terminal(listing))
+    check(installation, eve)
+
+
+def at_a_terminal(command: str) -> str:
+    """Run a command as a person does: ``docker compose exec`` asks for a terminal."""
+    return f"script --quiet --return --command {shlex.quote(command)} /dev/null"
+
+
+def test_tls_with_certificates_on_both_sides(installation: Installation, eve: Person) -> None:
     """deploy/mtls.yml, by the README's command; then nobody is served without a certificate."""
-    (command,) = read_commands("TLS")
+    command, *_ = read_commands("TLS")
     assert command.startswith(MTLS)
     installation.run(command)
-    check(installation, ada)
+    check(installation, eve)
     inside = f"{MTLS} exec -T proxy curl --silent --fail --output /dev/null"
     served = (
         "--cacert /run/secrets/ca_cert --cert /run/secrets/proxy_client https://vault:8080/v1/vault/health"
@@ -149,3 +179,14 @@ def test_tls_with_certificates_on_both_sides(installation: Installation, ada: Pe
         "--cacert /run/secrets/ca_cert https://vault:8080/v1/vault/health",
     ):
         assert installation.try_(f"{inside} {refused}").returncode != 0
+
+
+def test_certificates_are_renewed(installation: Installation) -> None:
+    """Last of all: whoever pinned the authority of before is not served any more."""
+    before = installation.proxy.ca_file.read_bytes()
+    _, *commands = read_commands("TLS")
+    assert len(commands) == 2
+    for command in commands:
+        installation.run(place(command, installation.port))
+    assert installation.proxy.ca_file.read_bytes() != before
+    installation.wait_until_ready()
