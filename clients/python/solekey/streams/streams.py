@@ -35,7 +35,7 @@ from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.fields import encode_body
 from solekey_protocol.lineage import Account, find_unconfirmed, verify_lineage
-from solekey_protocol.statements import EMPTY_HEAD, Head
+from solekey_protocol.statements import EMPTY_HEAD, Head, Statement
 from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, VaultStream
 
 EVIDENCE_FILE: Final = "fork-evidence.json"
@@ -268,6 +268,7 @@ class Streams:
         for copy in (self._devices, self._vault, self._rotation):
             for signed, before in copy.unjudged:
                 statement = signed.statement
+                self._verify_claimed(statement)
                 try:
                     verify_lineage(signed, newest.before(before))
                 except ProtocolError as error:
@@ -277,6 +278,13 @@ class Streams:
         unconfirmed = self.find_unconfirmed()
         if unconfirmed and not self._confirming:
             raise UnconfirmedEventError(unconfirmed)
+
+    def _verify_claimed(self, statement: Statement) -> None:
+        """Verify that what a statement is judged by is what its author had seen. Raises HistoryForkError."""
+        for other, head in statement.heads.items():
+            shown = self._copy(other).events
+            if 0 < head.seq <= len(shown) and shown[head.seq - 1].digest != head.digest:
+                self._raise_fork(other, head.seq, shown[head.seq - 1].raw, head.digest.encode())
 
     def _verify_seen(self, stream: Stream) -> None:
         """Verify that what this stream's authors saw of the others is what we have."""
