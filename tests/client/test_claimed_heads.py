@@ -7,17 +7,31 @@ import pytest
 from solekey.errors import HistoryForkError
 from solekey_protocol.events import Signer, Stream
 from solekey_protocol.events.fields import RotationKind
-from solekey_protocol.events.rotation import RotationReason, RotationStarted
+from solekey_protocol.events.rotation import PolicySet, RotationReason, RotationStarted
 from solekey_protocol.ids import KeyId, RotationId, compute_digest
-from solekey_protocol.statements import SignedStatement
+from solekey_protocol.statements import EMPTY_HEAD, SignedStatement, Statement
 
 
-def start(vault, digest=None):
-    """Sign the start of a rotation; with a digest, by who claims to have seen other bytes in the vault."""
+def say(home, vault, body, after, heads):
+    """Have the laptop say something in the rotation stream, and a server that does not look take it."""
     unlocked = vault.unlocked
-    streams = unlocked.streams
+    device_key = unlocked.connection.profile.device_key
+    statement = Statement(unlocked.account, after.seq + 1, after.digest, heads, device_key.device_id, body)
+    account_key = unlocked.keyring.find_signers(body)[Signer.ACCOUNT]
+    signatures = {
+        Signer.DEVICE: device_key.sign(statement.signing_bytes()),
+        Signer.ACCOUNT: account_key.sign(statement.signing_bytes()),
+    }
+    return home.server.said(home.account, SignedStatement(statement, signatures)).head
+
+
+def tell(home, *, other_bytes):
+    """A rotation is started by who saw the first vault event, or other bytes; then something is said on top."""
+    vault = home.unlock("laptop")
+    vault.put("a", "1")
+    streams = vault.unlocked.streams
     key_id, epoch = streams.devices.key_id, streams.vault.epoch
-    body = RotationStarted(
+    started = RotationStarted(
         RotationId.from_raw(bytes(16)),
         RotationKind.USER_KEY,
         RotationReason.REQUESTED,
@@ -26,30 +40,19 @@ def start(vault, digest=None):
         epoch,
         epoch,
     )
-    signers = unlocked.keyring.find_signers(body)
-    statement = unlocked.author._sign(body, signers).statement
-    if digest is not None:
-        seen = replace(statement.heads[Stream.VAULT], seq=1, digest=digest)
-        statement = replace(statement, heads={**statement.heads, Stream.VAULT: seen})
-    message = statement.signing_bytes()
-    device_key = unlocked.connection.profile.device_key
-    return SignedStatement(
-        statement,
-        {Signer.DEVICE: device_key.sign(message), Signer.ACCOUNT: signers[Signer.ACCOUNT].sign(message)},
-    )
+    true = streams.heads(besides=Stream.ROTATION)
+    seen = streams.events(Stream.VAULT)[0].head
+    claimed = replace(seen, digest=compute_digest(b"other bytes")) if other_bytes else seen
+    head = say(home, vault, started, EMPTY_HEAD, {**true, Stream.VAULT: claimed})
+    say(home, vault, PolicySet(90, 90), head, true)  # whose heads hide what the statement before claimed
 
 
 def test_a_statement_that_saw_other_bytes_is_a_fork(home):
-    vault = home.unlock("laptop")
-    vault.put("a", "1")
-    home.server.said(home.account, start(vault, compute_digest(b"other bytes")))
-    vault.put("b", "2")  # a later statement claims what is really there
+    tell(home, other_bytes=True)
     with pytest.raises(HistoryForkError):
         home.reopen("laptop").sync()
 
 
 def test_control_one_that_saw_ours_is_taken(home):
-    vault = home.unlock("laptop")
-    vault.put("a", "1")
-    home.server.said(home.account, start(vault))
+    tell(home, other_bytes=False)
     home.reopen("laptop").sync()
