@@ -26,7 +26,7 @@ def say(home, vault, body, after, heads):
 
 
 def tell(home, *, other_bytes):
-    """A rotation is started by who saw the first vault event, or other bytes; then something is said on top."""
+    """Somebody who saw the first vault event, or other bytes, starts a rotation; more is said on top."""
     vault = home.unlock("laptop")
     vault.put("a", "1")
     streams = vault.unlocked.streams
