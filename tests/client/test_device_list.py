@@ -231,7 +231,7 @@ def test_a_mistyped_code_stops_before_the_user_key_is_asked_for(run_cli, home):
     code, _, said = run_cli("laptop", "devices", "approve", "12345")
     assert code == 1
     assert "device_code_malformed" in said
-    assert "30 digits" in said
+    assert "35 digits" in said
 
 
 def test_the_code_is_asked_for_where_somebody_can_answer(run_cli, home, at_terminal):
@@ -280,7 +280,7 @@ def test_login_waits_until_somebody_approves(run_cli, home, monkeypatch):
         "--code", home.server.code(), "--wait",
     )  # fmt: skip
     assert code == 0, said
-    assert re.search("^Device code: [0-9 ]{35}$", out, re.MULTILINE)
+    assert re.search("^Device code: [0-9 ]{41}$", out, re.MULTILINE)
     assert out.endswith("This device is trusted.\n")
     assert len(asleep) == 1
     assert "solekey devices approve" in said

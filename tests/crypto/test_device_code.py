@@ -47,9 +47,10 @@ def test_the_example_is_what_the_page_says(written, half):
         bytes.fromhex(message)
     )
     assert tag.hex() == written[f"{half} tag"]
-    digits = f"{int.from_bytes(tag, 'big') % 10**15:015}"
+    size = 15 if half == "account" else 20
+    digits = f"{int.from_bytes(tag, 'big') % 10**size:0{size}}"
     assert digits in written["qr"]
-    assert "".join(written["code"].split())[15 * (half == "device") :][:15] == digits
+    assert "".join(written["code"].split())[15 * (half == "device") :][:size] == digits
 
 
 @pytest.mark.parametrize(
@@ -69,37 +70,37 @@ def test_each_half_depends_on_what_it_is_made_of(written, quick, changed, accoun
 
 
 def test_a_code_with_leading_zeros_keeps_them():
-    code = DeviceCode("0" * 14 + "1", "0" * 15)
-    assert code.encode_text() == "00000 00000 00001 00000 00000 00000"
+    code = DeviceCode("0" * 14 + "1", "0" * 20)
+    assert code.encode_text() == "00000 00000 00001 00000 00000 00000 00000"
     assert DeviceCode.parse(code.encode_text()) == code
 
 
 @pytest.mark.parametrize(
     "text",
     [
-        "91035 99786 73236 14938 35978 13904",
-        "910359978673236149383597813904",
-        "91035-99786-73236-14938-35978-13904\n",
-        "SOLEKEY-DEVICE:910359978673236149383597813904",
-        "solekey-device:91035 99786 73236 14938 35978 13904",
+        "91035 99786 73236 66661 14938 35978 13904",
+        "91035997867323666661149383597813904",
+        "91035-99786-73236-66661-14938-35978-13904\n",
+        "SOLEKEY-DEVICE:91035997867323666661149383597813904",
+        "solekey-device:91035 99786 73236 66661 14938 35978 13904",
     ],
 )
 def test_a_code_is_read_however_it_is_spelt(text):
-    assert DeviceCode.parse(text).encode_text() == "91035 99786 73236 14938 35978 13904"
+    assert DeviceCode.parse(text).encode_text() == "91035 99786 73236 66661 14938 35978 13904"
 
 
 @pytest.mark.parametrize(
     "text",
     [
         "",
-        "9" * 29,
-        "9" * 31,
+        "9" * 34,
+        "9" * 36,
         "SOLEKEY-DEVICE:",
-        "SOLEKEY-KIT:" + "9" * 30,
-        "9" * 29 + "x",
-        "\uff19" * 30,  # full-width digits
+        "SOLEKEY-KIT:" + "9" * 35,
+        "9" * 34 + "x",
+        "\uff19" * 35,  # full-width digits
         "\u0663" * 30,  # Arabic ones
-        "+" + "9" * 29,
+        "+" + "9" * 34,
         "9_" * 15,
     ],
 )

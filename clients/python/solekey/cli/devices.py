@@ -100,7 +100,7 @@ def code(state: Cli, device: str | None) -> None:
 @state_options
 @pass_cli
 def approve(state: Cli, code_: str | None, user_key: str | None) -> None:
-    """Trust the new device that shows CODE: its 30 digits, or the text of its QR code.
+    """Trust the new device that shows CODE: its 35 digits, or the text of its QR code.
 
     Run this on a trusted device. It derives the codes of the devices that wait from what it has verified, and
     certifies the one that fits, with the user key. Nothing is approved if no code does.
@@ -228,5 +228,5 @@ def confirm_device(target: "DeviceInfo", *, yes: bool) -> None:
 
 def _ask_code() -> str:
     if not sys.stdin.isatty():
-        raise click.UsageError("give CODE: the 30 digits that the new device shows")
+        raise click.UsageError("give CODE: the 35 digits that the new device shows")
     return prompt("Code that the new device shows")

@@ -20,7 +20,7 @@ class DeviceCodeError(DeviceError):
     """What was given is no device code."""
 
     code = "device_code_malformed"
-    ADVICE = "Type the 30 digits that the new device shows, or paste the text of its QR code."
+    ADVICE = "Type the 35 digits that the new device shows, or paste the text of its QR code."
 
 
 class DeviceCodeMismatchError(DeviceError):
