@@ -2,9 +2,11 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from client.platform_process import PlatformProcess
 from recovery.terminal import Terminal
 
 from solekey.crypto import UntrustedKdfParameters, accept_kdf_parameters, derive_login_key
@@ -53,10 +55,18 @@ def test_every_character_counts(one: str, other: str) -> None:
     assert derive(one) == derive(one)
 
 
-def test_a_password_is_not_shown_while_it_is_typed(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformProcess]:
+    platform = PlatformProcess(tmp_path_factory.mktemp("platform") / "data")
+    platform.start()
+    yield platform
+    platform.stop()
+
+
+def test_a_password_is_not_shown_while_it_is_typed(platform: PlatformProcess, tmp_path: Path) -> None:
     """On a real terminal. The positive control: the user name before it is shown."""
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "SOLEKEY_PROFILE": str(tmp_path / "p")}
-    command = (SOLEKEY, "login", "--server", "https://127.0.0.1:9")
+    command = (SOLEKEY, "login", "--server", platform.url, "--ca", str(platform.ca))
     with Terminal(*command, folder=tmp_path, environment=environment) as terminal:
         terminal.expect("User name: ")
         terminal.type("ada@example.org")

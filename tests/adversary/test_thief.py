@@ -20,7 +20,8 @@ from actors import Key
 from client.platform_process import PlatformProcess
 
 from solekey import Runtime, Server, Session, SignUp, log_in
-from solekey.errors.refusals import LoginRefusedError, ProofRefusedError, SessionEndedError
+from solekey.errors import ClockWrongError
+from solekey.errors.refusals import LoginRefusedError, SessionEndedError
 from solekey.profile.profile import Tokens
 from solekey_protocol.events import Stream
 
@@ -157,7 +158,7 @@ def _decode(part: str) -> bytes:
 def test_a_device_whose_clock_is_wrong_is_told_so(ada: Path, minutes: int) -> None:
     """Its tokens may look expired to it, or its proofs are too old or too new: never a silent failure."""
     off = Runtime(now=lambda: datetime.now(UTC) + timedelta(minutes=minutes))
-    with Session.open(ada, off) as session, pytest.raises(ProofRefusedError) as refused:
+    with Session.open(ada, off) as session, pytest.raises(ClockWrongError) as refused:
         session.sync()
     assert "clock" in refused.value.diagnostics()
     with Session.open(ada) as session:

@@ -101,6 +101,8 @@ class FakeServer(httpx.BaseTransport):
     def _route_without_token(self, request: httpx.Request, rest: list[str]) -> httpx.Response | None:
         body = request.content
         match request.method, rest:
+            case "GET", ["health"]:
+                return answer({"status": "ok"})
             case "POST", ["accounts"]:
                 return self._register(json.loads(body))
             case "POST", ["challenges"]:

@@ -53,7 +53,7 @@ def test_a_profile_follows_its_server(own_platform, platform, tmp_path):
     own_platform.port = 0
     own_platform.start()
     code, said = ada.run("status", "--profile", "./laptop")
-    assert (code, "server_unreachable" in said, "solekey login --server" in said) == (8, True, True), said
+    assert (code, "server_unreachable" in said, "login --server" in said) == (8, True, True), said
     code, said = log_in(ada, codes, "--server", own_platform.url)
     assert code == 0, said
     assert ada.run("status", "--profile", "./laptop")[0] == 0
@@ -63,7 +63,7 @@ def test_a_profile_follows_its_server(own_platform, platform, tmp_path):
     shutil.rmtree(own_platform.folder / "tls")
     own_platform.start()
     code, said = ada.run("status", "--profile", "./laptop")
-    assert (code, "insecure_server" in said, "solekey login --ca" in said) == (6, True, True), said
+    assert (code, "insecure_server" in said, "login --ca" in said) == (6, True, True), said
     code, said = log_in(ada, codes, "--ca", own_platform.ca)
     assert code == 0, said
     code, said = ada.run("status", "--profile", "./laptop")

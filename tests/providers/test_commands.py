@@ -12,7 +12,7 @@ from engines.softhsm import PIN
 from providers.places import PASSPHRASE, Person
 
 from solekey import Session, UserKey, change_user_key
-from solekey.providers import QuestionKind, close_tokens, open_provider
+from solekey.providers import close_tokens, open_provider
 
 WRONG_KEY, USAGE, FAILED = 5, 2, 1
 LOG_IN = ("login", "--server", ORIGIN, "--username", USERNAME, "--password", PASSWORD)
@@ -268,7 +268,7 @@ def test_a_token_keeps_it_and_the_user_key(run_cli, home, token, monkeypatch):
     asked = []
 
     def prompt(text: str, **_: object) -> str:
-        asked.append(text.kind)
+        asked.append("PIN" in text)
         return PIN
 
     monkeypatch.setattr(click, "prompt", prompt)
@@ -279,7 +279,7 @@ def test_a_token_keeps_it_and_the_user_key(run_cli, home, token, monkeypatch):
         asked.clear()
         said = run_cli(*arguments, device="phone")
         assert said.code == 0, said.err
-        assert asked == [QuestionKind.PIN]
+        assert asked == [True]
         return said.document
 
     run(*LOG_IN, "--code", home.server.code(), "--device-key", token.spec("device"))

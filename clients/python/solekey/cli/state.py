@@ -157,7 +157,8 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
         return
     given = context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
     if given and parameter.name == "profile":
-        state.given_profile = value.name if value.parent == data_folder() else str(value)
+        path = str(value) if value.name != str(value) else f"./{value}"  # what has no slash is a name
+        state.given_profile = value.name if value.parent == data_folder() else path
     if given or context.parent is None:  # the environment must not overrule `solekey --profile X command`
         setattr(state, parameter.name, value)
 
