@@ -23,6 +23,7 @@ _NAMES: Final = st.text(
     max_size=MAX_NAME_CHARS,
 )
 _DIGITS: Final = st.text("0123456789", min_size=15, max_size=15)
+_DEVICE_DIGITS: Final = st.text("0123456789", min_size=20, max_size=20)
 
 
 def _make_stream() -> tuple[DevicesStream, list]:
@@ -80,7 +81,7 @@ TARGETS: Final = (
     ),
     Target(
         "device code",
-        st.builds(lambda first, second: DeviceCode(first, second).encode_text(), _DIGITS, _DIGITS),
+        st.builds(lambda first, second: DeviceCode(first, second).encode_text(), _DIGITS, _DEVICE_DIGITS),
         _check_code,
         (DeviceCodeError,),
         mutate=mutate_text,
