@@ -14,7 +14,7 @@ PYTEST_ARGS ?=
 WITH_DOCKER := tests/support/docker/run.sh
 FIND_COMMAND = The command solekey is in $(BIN). In each terminal: export PATH=\"$(CURDIR)/$(BIN):\$$PATH\"
 
-LIBRARIES := libs/protocol libs/eventlog
+LIBRARIES := libs/protocol libs/eventlog libs/service
 SERVICES := services/auth services/devices services/vault services/rotation services/standalone
 PACKAGES := $(LIBRARIES) $(SERVICES) clients/python
 MANIFESTS := $(PACKAGES:%=%/pyproject.toml)

@@ -11,7 +11,6 @@ from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from solekey_eventlog.http import Caller, Headers, Request
 from solekey_protocol.encoding import encode_cbor
 from solekey_protocol.events import Body, Signer, Stream, devices
 from solekey_protocol.events.fields import Platform
@@ -27,6 +26,7 @@ from solekey_protocol.ids import (
     derive_device_id,
 )
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement, Statement
+from solekey_service.http import Caller, Headers, Request
 
 
 def derive_raw(label: str, length: int = 16) -> bytes:

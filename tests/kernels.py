@@ -14,13 +14,13 @@ from actors import Actor
 
 from solekey_eventlog.bus import Bus, Record, derive_topics, open_bus
 from solekey_eventlog.clock import ManualClock
-from solekey_eventlog.config import Secret
-from solekey_eventlog.kernel import Kernel, ServiceDefinition, build_kernel
+from solekey_eventlog.secret import Secret
 from solekey_eventlog.streams import TOPICS
 from solekey_protocol.event import Event, encode_event
 from solekey_protocol.events import Body, Stream, auth
 from solekey_protocol.ids import AccountId, Timestamp
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
+from solekey_service.kernel import Kernel, ServiceDefinition, build_kernel
 
 AUTH_TOPIC = TOPICS[Stream.AUTH]
 

@@ -14,7 +14,6 @@ from kernels import Rig
 from nameko_ext.demo_service import definitions
 from sqlalchemy import func, select
 
-from solekey_eventlog.access import Access, Guard
 from solekey_eventlog.bus import Record
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.errors import (
@@ -28,10 +27,11 @@ from solekey_eventlog.errors import (
     TokenInvalid,
     TrustStale,
 )
-from solekey_eventlog.http import Caller, Headers, Request
 from solekey_protocol.events import auth, devices
 from solekey_protocol.events.body import Body, Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT, AccountId, Timestamp
+from solekey_service.access import Access, Guard
+from solekey_service.http import Caller, Headers, Request
 
 PATH = "/v1/vault/statements"
 

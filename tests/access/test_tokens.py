@@ -7,11 +7,11 @@ import pytest
 from access.tickets import ORIGIN, SIGNER, SIGNER_ID, encode, make_token, publish_signer, thumbprint_of
 from actors import Actor, Key, derive_raw
 
-from solekey_eventlog.access import AccessClaims, mint_access_token
-from solekey_eventlog.access.tokens import verify_access_token
 from solekey_eventlog.errors import NotYetApplied, TokenExpired, TokenInvalid
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import KeyId
+from solekey_service.access import AccessClaims, mint_access_token
+from solekey_service.access.tokens import verify_access_token
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ACTOR = Actor("ada", "laptop")

@@ -38,7 +38,7 @@ from kernels import Rig
 from sqlalchemy import event
 
 from solekey_eventlog.bus import derive_topics, open_bus
-from solekey_eventlog.http import Response
+from solekey_service.http import Response
 
 MARGIN_S = 0.2e-3
 DETECTABLE_S = (0.5e-3, 1e-3, 2e-3, 5e-3)

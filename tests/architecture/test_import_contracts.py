@@ -15,11 +15,18 @@ CONTRACTS = {
     contract["id"]: contract["name"]
     for contract in tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
 }
-SERVER_SIDE = ("solekey_eventlog", *(f"solekey_{service}" for service in SERVICES), "solekey_standalone")
+SERVER_SIDE = (
+    "solekey_eventlog",
+    "solekey_service",
+    *(f"solekey_{service}" for service in SERVICES),
+    "solekey_standalone",
+)
 
 PLANTS = [  # contract that must break, module that gets the line, the line
     ("server-layers", "solekey_protocol.ids", "import solekey_eventlog"),
     ("server-layers", "solekey_eventlog.bus", "import solekey_vault"),
+    ("server-layers", "solekey_eventlog.store", "import solekey_service.config"),
+    ("server-layers", "solekey_service.http", "import solekey_vault"),
     ("server-layers", "solekey_auth.domain", "import solekey_devices"),
     ("server-layers", "solekey_devices.domain", "import solekey_vault"),
     ("server-layers", "solekey_vault.domain", "import solekey_rotation"),
@@ -29,6 +36,16 @@ PLANTS = [  # contract that must break, module that gets the line, the line
     ("client-without-server", "solekey.errors", "import solekey_eventlog"),
     ("client-without-server", "solekey.errors", "import solekey_vault"),
     ("client-without-server", "solekey.errors", "import sqlalchemy"),
+    *(
+        ("event-log-without-http", f"solekey_eventlog.{module}", line)
+        for module, line in (
+            ("store", "import solekey_service.http"),
+            ("errors", "from http import HTTPStatus"),
+            ("bus.kafka", "import eventlet"),
+            ("projector", "import nameko"),
+            ("freshness", "from werkzeug.exceptions import NotFound"),
+        )
+    ),
     ("pure-protocol", "solekey_protocol.ids", "import socket"),
     ("pure-protocol", "solekey_protocol.ids", "import os"),
     ("pure-protocol", "solekey_protocol.ids", "import time"),

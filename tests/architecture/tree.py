@@ -11,6 +11,7 @@ SERVICES = ("auth", "devices", "vault", "rotation")
 SERVER_FOLDERS = {
     "solekey_protocol": "libs/protocol",
     "solekey_eventlog": "libs/eventlog",
+    "solekey_service": "libs/service",
     **{f"solekey_{service}": f"services/{service}" for service in SERVICES},
     "solekey_standalone": "services/standalone",
 }

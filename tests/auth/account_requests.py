@@ -9,7 +9,7 @@ from access.tickets import ORIGIN
 from actors import Key, derive_raw
 from auth.person import KDF, Desk, Person, read
 
-from solekey_eventlog.http import Response
+from solekey_service.http import Response
 
 NEW_KEY = Key("login key of ana, password another")
 NEW_KDF = {**KDF, "salt": derive_raw("another kdf salt").hex()}

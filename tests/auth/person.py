@@ -19,12 +19,12 @@ from solekey_auth.api import AuthApi
 from solekey_auth.definition import DEFINITION
 from solekey_eventlog.bus import Record
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
-from solekey_eventlog.config import Secret
 from solekey_eventlog.freshness import Heartbeat, encode_heartbeat
-from solekey_eventlog.http import Caller, DpopProof, Headers, Request, Response, problem_response
-from solekey_eventlog.kernel import build_kernel
+from solekey_eventlog.secret import Secret
 from solekey_protocol.events import Body, Stream
 from solekey_protocol.ids import SessionId, Timestamp
+from solekey_service.http import Caller, DpopProof, Headers, Request, Response, problem_response
+from solekey_service.kernel import build_kernel
 
 OPERATOR_KEY = "0b" * 32
 SIGNING_KEY = "5e" * 32

@@ -8,8 +8,9 @@ from sqlalchemy import select
 from solekey_auth.api import AuthApi
 from solekey_auth.definition import DEFINITION
 from solekey_auth.tables import metadata
-from solekey_eventlog.config import ConfigError, Secret
-from solekey_eventlog.kernel import build_kernel
+from solekey_eventlog.errors import ConfigError
+from solekey_eventlog.secret import Secret
+from solekey_service.kernel import build_kernel
 
 
 def dump(desk):

@@ -20,11 +20,12 @@ from solekey_auth.refresh import RefreshToken
 from solekey_auth.second_factor import TotpProof
 from solekey_auth.signing_key import SigningKey, SigningSecret
 from solekey_auth.tables import metadata
-from solekey_eventlog.config import ConfigError, load_config
+from solekey_eventlog.errors import ConfigError
 from solekey_eventlog.migrations import find_differences
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import Factor
 from solekey_protocol.ids import SYSTEM_ACCOUNT, SignatureHex
+from solekey_service.config import load_config
 
 ENVIRONMENT = {
     "SOLEKEY_DATABASE_URL": "sqlite:////tmp/x.db",

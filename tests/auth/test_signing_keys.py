@@ -17,11 +17,8 @@ from solekey_auth.key_schedule import decide_rotation, open_ring
 from solekey_auth.limits import AuthLimits
 from solekey_auth.signing_key import SigningSecret
 from solekey_devices.definition import DEFINITION as DEVICES
-from solekey_eventlog.access import Access, Guard
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.errors import NotFound, NotYetApplied, TokenInvalid
-from solekey_eventlog.http import Headers, Request
-from solekey_eventlog.kernel import build_kernel
 from solekey_protocol.errors import TransitionError
 from solekey_protocol.event import encode_event
 from solekey_protocol.events import Stream
@@ -29,6 +26,9 @@ from solekey_protocol.events import auth as said
 from solekey_protocol.ids import SYSTEM_ACCOUNT, KeyId, Timestamp
 from solekey_protocol.streams import AuthStream
 from solekey_rotation.definition import DEFINITION as ROTATION
+from solekey_service.access import Access, Guard
+from solekey_service.http import Headers, Request
+from solekey_service.kernel import build_kernel
 from solekey_vault.definition import DEFINITION as VAULT
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

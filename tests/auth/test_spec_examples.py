@@ -29,12 +29,12 @@ from solekey_auth.refresh import RefreshToken
 from solekey_auth.second_factor import TotpProof
 from solekey_auth.signing_key import SigningSecret
 from solekey_auth.totp import derive_secret, derive_totp_id
-from solekey_eventlog.config import ServiceConfig
 from solekey_eventlog.errors import Refusal
 from solekey_protocol.encoding import parse_json
 from solekey_protocol.events.auth import LoginKeyChange
 from solekey_protocol.ids import AccountId, Digest, PublicKey, SignatureHex, derive_device_id
 from solekey_protocol.statements import verify_signature
+from solekey_service.config import ServiceConfig
 
 PAGE = (Path(__file__).parents[2] / "spec/authentication.md").read_text()
 OPERATOR_KEY = OperatorKey(bytes(range(32)))

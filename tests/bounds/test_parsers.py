@@ -19,16 +19,7 @@ from solekey.recovery.record import find_words, parse_kit_record
 from solekey.vault.objects import parse_byte_list
 from solekey_auth.limits import MAX_BODY_BYTES, MAX_PASSKEY_BODY_BYTES
 from solekey_auth.passkeys import RelyingParty, encode_base64url, read_challenge, verify_registration
-from solekey_eventlog.access.compact import MAX_COMPACT_CHARS, CompactError, parse_compact
 from solekey_eventlog.errors import Refusal
-from solekey_eventlog.http import (
-    Headers,
-    Request,
-    parse_cbor_body,
-    parse_json_body,
-    parse_query,
-    parse_solekey_after,
-)
 from solekey_protocol.cbor import parse_cbor, verify_cbor_cost
 from solekey_protocol.change_list import parse_change_list
 from solekey_protocol.encoding import parse_json, parse_lenient_json
@@ -36,6 +27,15 @@ from solekey_protocol.errors import ProtocolError
 from solekey_protocol.event import parse_event
 from solekey_protocol.limits import KIB, MAX_EVENT_BYTES, MAX_METADATA_BYTES, MAX_STATEMENT_BYTES
 from solekey_protocol.statements import parse_signed_statement
+from solekey_service.access.compact import MAX_COMPACT_CHARS, CompactError, parse_compact
+from solekey_service.http import (
+    Headers,
+    Request,
+    parse_cbor_body,
+    parse_json_body,
+    parse_query,
+    parse_solekey_after,
+)
 from solekey_vault.ranges import parse_range
 
 Parser = Callable[[bytes], object]

@@ -19,7 +19,8 @@ from deploy.compose import (
 )
 
 from solekey_auth.config import AuthConfig
-from solekey_eventlog.config import ConfigError, ServiceConfig, load_config
+from solekey_eventlog.errors import ConfigError
+from solekey_service.config import ServiceConfig, load_config
 
 HARMLESS = {"SOLEKEY_HTTPS_PORT"}
 """The only variable with a default: a port, no secret."""

@@ -83,7 +83,8 @@ def test_the_image_holds_the_servers_and_never_the_client(installation: Installa
         "print(json.dumps({'names': names, 'uid': os.getuid(), 'client': client}))"
     )
     told = json.loads(installation.run(f'{COMPOSE} exec -T auth python -c "{program}"'))
-    assert {f"solekey_{name}" for name in (*SERVICES, "protocol", "eventlog")} <= set(told["names"])
+    ours = (*SERVICES, "protocol", "eventlog", "service")
+    assert {f"solekey_{name}" for name in ours} <= set(told["names"])
     assert not {"solekey_standalone", "httpx", "rich"} & set(told["names"])
     assert (told["uid"], told["client"]) == (10001, False)
 

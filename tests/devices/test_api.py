@@ -20,7 +20,6 @@ from solekey_eventlog.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from solekey_eventlog.http import Headers, Request
 from solekey_eventlog.migrations import find_differences
 from solekey_protocol.errors import (
     LineageError,
@@ -32,6 +31,7 @@ from solekey_protocol.errors import (
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream, devices
 from solekey_protocol.statements import Head
+from solekey_service.http import Headers, Request
 
 LAPTOP, PHONE, TABLET = (Actor("ana", name) for name in ("laptop", "phone", "tablet"))
 STRANGER = Actor("ben", "laptop")

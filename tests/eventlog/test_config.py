@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from solekey_eventlog.config import ConfigError, LogLevel, Secret, ServiceConfig, load_config
+from solekey_eventlog.errors import ConfigError
+from solekey_eventlog.secret import Secret
+from solekey_service.config import LogLevel, ServiceConfig, load_config
 
 GOOD = {
     "SOLEKEY_DATABASE_URL": "sqlite:////var/lib/solekey/auth.db",

@@ -4,8 +4,8 @@ import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, insert
 from sqlalchemy.exc import IntegrityError
 
-from solekey_eventlog.config import Secret
 from solekey_eventlog.engine import open_engine
+from solekey_eventlog.secret import Secret
 
 CANARY = "canary-of-the-row"
 

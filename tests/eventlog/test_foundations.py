@@ -9,8 +9,7 @@ from eventlog import demo
 from eventlog.conftest import PARTITIONS, CuttableBus, Feed
 from solekey_eventlog.bus import BusConfig, BusConfigurationError, Message
 from solekey_eventlog.bus.topics import AUTH_TOPIC, HEARTBEAT_TOPIC, derive_topics
-from solekey_eventlog.config import ConfigError
-from solekey_eventlog.errors import TrustStale
+from solekey_eventlog.errors import ConfigError, TrustStale
 from solekey_eventlog.foundations import require_foundation
 from solekey_eventlog.log_check import LogWatch
 from solekey_protocol.events import Stream, auth

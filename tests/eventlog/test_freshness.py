@@ -13,12 +13,12 @@ from solekey_eventlog.bus.topics import DEVICES_TOPIC, HEARTBEAT_TOPIC
 from solekey_eventlog.clock import ManualClock
 from solekey_eventlog.errors import AccountParked, NotYetApplied, TrustStale
 from solekey_eventlog.freshness import Heartbeat, encode_heartbeat, parse_heartbeat
-from solekey_eventlog.kernel import Kernel
 from solekey_protocol.encoding import encode_json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream, auth
 from solekey_protocol.ids import Timestamp
 from solekey_protocol.statements import EMPTY_HEAD
+from solekey_service.kernel import Kernel
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ PROGRAM = """
     eventlet.monkey_patch()
     import sys, time
     from solekey_eventlog.clock import SystemClock
-    from solekey_eventlog.config import Secret
+    from solekey_service.config import Secret
     from solekey_eventlog.engine import open_engine
     from solekey_eventlog.migrations import upgrade
     from solekey_eventlog.store import EventStore

@@ -10,12 +10,13 @@ from eventlog.conftest import CuttableBus, Deliveries, NewUrl, StartService, mak
 from eventlog.person import Person
 from solekey_eventlog.bus import BusConfigurationError
 from solekey_eventlog.clock import ManualClock
-from solekey_eventlog.config import ConfigError, Secret
 from solekey_eventlog.engine import open_engine
-from solekey_eventlog.kernel import build_kernel
+from solekey_eventlog.errors import ConfigError
 from solekey_eventlog.migrations import find_differences, upgrade
+from solekey_eventlog.secret import Secret
 from solekey_eventlog.streams import Streams
 from solekey_protocol.events import Stream
+from solekey_service.kernel import build_kernel
 
 
 def test_a_migrated_database_is_what_the_metadata_says(new_database_url: NewUrl) -> None:

@@ -12,7 +12,6 @@ from eventlog.conftest import CuttableBus, Deliveries, Feed, StartService
 from eventlog.person import Key, Person
 from solekey_eventlog.bus.topics import DEVICES_TOPIC, ROTATION_TOPIC, VAULT_TOPIC
 from solekey_eventlog.errors import AccountParked, NotYetApplied
-from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.streams import TOPICS
 from solekey_protocol.errors import SchemaError
 from solekey_protocol.event import Event, encode_event, parse_event
@@ -20,6 +19,7 @@ from solekey_protocol.events import Stream, devices
 from solekey_protocol.ids import SignatureHex
 from solekey_protocol.statements import SignedStatement
 from solekey_protocol.streams import DeviceStatus
+from solekey_service.kernel import Kernel
 
 
 @pytest.fixture

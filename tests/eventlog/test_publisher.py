@@ -14,11 +14,11 @@ from solekey_eventlog.bus.topics import AUTH_TOPIC, HEARTBEAT_TOPIC
 from solekey_eventlog.clock import ManualClock
 from solekey_eventlog.engine import is_sqlite
 from solekey_eventlog.freshness import parse_heartbeat
-from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.publisher_lock import open_publisher_lock
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Body, Stream, auth
 from solekey_protocol.ids import AccountId
+from solekey_service.kernel import Kernel
 
 FAILED = auth.LoginFailed(auth.LoginStage.LOGIN_KEY)
 

@@ -12,16 +12,16 @@ from eventlog import demo
 from eventlog.conftest import StartService
 from eventlog.person import Person
 from solekey_eventlog.clock import ManualClock
-from solekey_eventlog.config import Secret
 from solekey_eventlog.engine import is_sqlite, open_engine
 from solekey_eventlog.errors import StalePosition, Unavailable
-from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.migrations import upgrade
+from solekey_eventlog.secret import Secret
 from solekey_eventlog.store import EventStore
 from solekey_protocol.errors import SchemaError
 from solekey_protocol.events import Stream, auth
 from solekey_protocol.schemas import verify_schema
 from solekey_protocol.statements import EMPTY_HEAD, Head
+from solekey_service.kernel import Kernel
 
 REGISTERED = auth.AccountRegistered(1)
 FAILED = auth.LoginFailed(auth.LoginStage.LOGIN_KEY)

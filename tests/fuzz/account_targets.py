@@ -14,9 +14,9 @@ from solekey_auth.credential import parse_kdf_wanted
 from solekey_auth.login_key import CHANGE_CONTEXT, CLOSE_CONTEXT
 from solekey_auth.refusals import KdfExcessive, KdfTooWeak
 from solekey_eventlog.errors import BadRequest, UnsupportedMediaType
-from solekey_eventlog.http import Headers, Request
 from solekey_protocol.encoding import encode_json
 from solekey_protocol.ids import PublicKey
+from solekey_service.http import Headers, Request
 
 _ACCOUNT: Final = Actor("ana", "laptop").account
 _ORIGIN: Final = "https://solekey.test"

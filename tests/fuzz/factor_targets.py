@@ -16,9 +16,9 @@ from solekey_auth.bodies import parse_as, parse_body, parse_object
 from solekey_auth.passkeys import Assertion
 from solekey_auth.second_factor import RecoveryProof, TotpProof, parse_proof
 from solekey_eventlog.errors import BadRequest, UnsupportedMediaType
-from solekey_eventlog.http import Headers, Request
 from solekey_protocol.encoding import encode_json
 from solekey_protocol.ids import Digest
+from solekey_service.http import Headers, Request
 
 _ORIGIN: Final = "https://solekey.test"
 

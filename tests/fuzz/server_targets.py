@@ -22,14 +22,11 @@ from solekey_auth.totp import parse_code
 from solekey_devices.commands import DeviceName
 from solekey_devices.commands import parse_command as parse_devices_command
 from solekey_devices.refusals import NameRefused
-from solekey_eventlog.access.compact import CompactError, parse_base64url, parse_compact
-from solekey_eventlog.access.dpop import verify_dpop_proof
-from solekey_eventlog.access.tokens import verify_access_token
 from solekey_eventlog.bus.config import BusConfig, parse_address
 from solekey_eventlog.bus.errors import BusConfigurationError
-from solekey_eventlog.config import ConfigError, load_config
 from solekey_eventlog.errors import (
     BadRequest,
+    ConfigError,
     DpopInvalid,
     NotYetApplied,
     TokenExpired,
@@ -37,18 +34,22 @@ from solekey_eventlog.errors import (
     UnsupportedMediaType,
 )
 from solekey_eventlog.freshness import Heartbeat, encode_heartbeat, parse_heartbeat
-from solekey_eventlog.http import Headers, Request
-from solekey_eventlog.http.request import (
-    parse_cbor_body,
-    parse_json_body,
-    parse_query_integer,
-    parse_solekey_after,
-)
 from solekey_protocol.encoding import encode_cbor, encode_json
 from solekey_protocol.errors import MalformedError, SchemaError
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import DeviceId, Timestamp
 from solekey_protocol.statements import parse_signed_statement
+from solekey_service.access.compact import CompactError, parse_base64url, parse_compact
+from solekey_service.access.dpop import verify_dpop_proof
+from solekey_service.access.tokens import verify_access_token
+from solekey_service.config import load_config
+from solekey_service.http import Headers, Request
+from solekey_service.http.request import (
+    parse_cbor_body,
+    parse_json_body,
+    parse_query_integer,
+    parse_solekey_after,
+)
 from solekey_vault.ranges import parse_range
 from solekey_vault.refusals import RangeNotSatisfiable
 

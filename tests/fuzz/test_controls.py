@@ -18,11 +18,11 @@ from solekey.crypto import phrase as phrase_module
 from solekey.crypto import stream as stream_module
 from solekey.crypto import wrap as wrap_module
 from solekey.providers import key_file as key_file_module
-from solekey_eventlog.access import compact as compact_module
 from solekey_protocol import encoding as encoding_module
 from solekey_protocol import event as event_module
 from solekey_protocol import statements as statements_module
 from solekey_protocol.errors import MalformedError
+from solekey_service.access import compact as compact_module
 
 BY_NAME = {target.name: target for target in TARGETS}
 ALWAYS = SimpleNamespace(compare_digest=lambda *_: True)

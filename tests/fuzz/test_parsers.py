@@ -9,13 +9,13 @@ from architecture.tree import PACKAGE_FOLDERS, ROOT, find_modules
 from fuzz.test_fuzz import TARGETS
 
 FRAMING = (  # framing_program.py
-    "nameko_ext.body.open_body",
-    "nameko_ext.body.BodyReader.read",
+    "http_server.body.open_body",
+    "http_server.body.BodyReader.read",
     "http.request.parse_query",
 )
 EXEMPT = {
     "solekey_eventlog.bus.kafka_consumer.parse_record": "takes the Kafka library's record apart: no text",
-    "solekey_eventlog.nameko_ext.connection.Connection.parse_request": "eventlet's, within a deadline",
+    "solekey_service.http_server.connection.Connection.parse_request": "eventlet's, within a deadline",
     "solekey_auth.cose_keys.parse_public_key": "reads back a row that was verified when it was written",
 }
 COVERED = {name for target in TARGETS for name in target.covers} | set(FRAMING)

@@ -14,7 +14,14 @@ from solekey_eventlog.errors import (
     TokenExpired,
     UnsupportedMediaType,
 )
-from solekey_eventlog.http import (
+from solekey_protocol.encoding import encode_cbor
+from solekey_protocol.errors import MalformedError, SchemaError, SignatureError
+from solekey_protocol.event import encode_event
+from solekey_protocol.events.auth import LoginFailed, LoginStage
+from solekey_protocol.events.body import Stream
+from solekey_protocol.ids import Timestamp
+from solekey_protocol.statements import EMPTY_HEAD
+from solekey_service.http import (
     Headers,
     Request,
     empty_response,
@@ -29,13 +36,6 @@ from solekey_eventlog.http import (
     parse_solekey_after,
     problem_response,
 )
-from solekey_protocol.encoding import encode_cbor
-from solekey_protocol.errors import MalformedError, SchemaError, SignatureError
-from solekey_protocol.event import encode_event
-from solekey_protocol.events.auth import LoginFailed, LoginStage
-from solekey_protocol.events.body import Stream
-from solekey_protocol.ids import Timestamp
-from solekey_protocol.statements import EMPTY_HEAD
 
 ACTOR = Actor("ada", "laptop")
 NOON = Timestamp("2026-11-23T12:00:00.000Z")

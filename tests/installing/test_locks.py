@@ -112,7 +112,7 @@ def test_a_lock_alone_decides(with_installer: Environment, lock: str) -> None:
 @pytest.mark.parametrize(
     ("lock", "packages"),
     [
-        ("services", ("libs/protocol", "libs/eventlog", "services/auth", "services/vault")),
+        ("services", ("libs/protocol", "libs/eventlog", "libs/service", "services/auth", "services/vault")),
         ("client", ("libs/protocol", "clients/python")),
     ],
 )

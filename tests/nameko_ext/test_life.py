@@ -129,9 +129,9 @@ def test_topics_that_would_lose_events_stop_the_start(tmp_path: Path) -> None:
 
 def test_an_address_that_is_taken_stops_the_start(demo: Demo, tmp_path: Path) -> None:
     script = (
-        "from solekey_eventlog.runner import run\n"
+        "from solekey_service.runner import run\n"
         "from nameko_ext.demo_service.services import DemoAuth\n"
-        "from solekey_eventlog.config import Secret, ServiceConfig\n"
+        "from solekey_service.config import Secret, ServiceConfig\n"
         f"config = ServiceConfig(database_url=Secret('sqlite:///{tmp_path}/a.db'), bus_url='{demo.bus_url}', "
         f"origin='{ORIGIN}', listen='127.0.0.1:{demo.port}')\n"
         "raise SystemExit(run([DemoAuth], [config]))\n"

@@ -6,7 +6,7 @@ from auth.person import Desk, Person, compute_code, read
 from passkeys.authenticator import Authenticator
 from passkeys.browser import Browser
 
-from solekey_eventlog.http import Response
+from solekey_service.http import Response
 
 ORIGIN = "https://solekey.test"
 HOST = "solekey.test"

@@ -10,10 +10,10 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from solekey_auth.service import AuthService
     from solekey_devices.service import DevicesService
-    from solekey_eventlog.nameko_ext.body import RequestTimeout
-    from solekey_eventlog.nameko_ext.http_entrypoint import HttpEntrypoint
-    from solekey_eventlog.nameko_ext.routes import MethodNotAllowed
     from solekey_rotation.service import RotationService
+    from solekey_service.http_server.body import RequestTimeout
+    from solekey_service.http_server.routes import MethodNotAllowed
+    from solekey_service.nameko_ext.http_entrypoint import HttpEntrypoint
     from solekey_vault.service import VaultService
 
 SERVICES = (AuthService, DevicesService, VaultService, RotationService)

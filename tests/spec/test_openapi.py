@@ -34,12 +34,12 @@ import solekey_devices.refusals
 import solekey_rotation.refusals
 import solekey_vault.refusals
 from solekey_eventlog import errors
-from solekey_eventlog.http import problem_response
-from solekey_eventlog.http.problems import problem_document
-from solekey_eventlog.stream_views import MAX_PAGE_EVENTS
 from solekey_protocol import ids, limits
 from solekey_protocol.events import BODIES, Stream
 from solekey_protocol.statements import EMPTY_HEAD
+from solekey_service.http import problem_response
+from solekey_service.http.problems import problem_document
+from solekey_service.stream_views import MAX_PAGE_EVENTS
 
 DOCUMENTS = (COMMON, *map(api_file, SERVICES))
 SECURITY: Mapping[str, list[dict[str, list[str]]]] = {

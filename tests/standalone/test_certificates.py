@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from solekey_eventlog.tls import ServerTls
+from solekey_service.tls import ServerTls
 from solekey_standalone.authority import AUTHORITY_LIFETIME
 from solekey_standalone.certificates import (
     SERVER_LIFETIME,

@@ -19,7 +19,6 @@ from solekey_eventlog.errors import (
     RevokedDevice,
     StalePosition,
 )
-from solekey_eventlog.http import Headers
 from solekey_eventlog.migrations import find_differences
 from solekey_protocol.change_list import encode_change_list
 from solekey_protocol.encoding import parse_cbor
@@ -32,6 +31,7 @@ from solekey_protocol.ids import ItemId, compute_digest
 from solekey_protocol.limits import MAX_BATCH_OBJECTS, MAX_PART_BYTES
 from solekey_protocol.statements import Head
 from solekey_rotation.definition import DEFINITION as ROTATION
+from solekey_service.http import Headers
 from solekey_vault.api import VaultApi
 from solekey_vault.definition import DEFINITION
 from solekey_vault.objects import open_blob_store

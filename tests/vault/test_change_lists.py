@@ -8,12 +8,12 @@ from vault.content import change_of, commit_of
 from vault.test_api import LAPTOP, Vault
 
 from solekey_eventlog.errors import Unavailable
-from solekey_eventlog.worker_process import WorkerProcess
 from solekey_protocol.change_list import encode_change_list, parse_change_list, read_change_count
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events.vault import CommitKind
 from solekey_protocol.ids import ItemId, compute_digest
 from solekey_protocol.limits import MAX_CHANGES
+from solekey_service.worker_process import WorkerProcess
 from solekey_vault import change_lists, long_lists
 from solekey_vault.refusals import CommitMismatch
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import insert
 
-from solekey_eventlog.config import ConfigError, Secret
-from solekey_eventlog.kernel import build_kernel
+from solekey_eventlog.errors import ConfigError
+from solekey_eventlog.secret import Secret
+from solekey_service.kernel import build_kernel
 from solekey_vault.definition import DEFINITION
 from solekey_vault.objects import open_blob_store
 from solekey_vault.store_check import MARKER, require_object_store

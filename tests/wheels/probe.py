@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterator
 
 SERVER = ("nameko", "eventlet", "sqlalchemy", "alembic", "psycopg", "kafka", "obstore", "werkzeug", "joserfc")
-OURS = ("eventlog", "auth", "devices", "vault", "rotation", "transparency", "standalone")
+OURS = ("eventlog", "service", "auth", "devices", "vault", "rotation", "transparency", "standalone")
 PUBLIC = ("solekey", *(f"solekey.{room}" for room in ("crypto", "errors", "audit", "recovery", "providers")))
 EXTRAS = {"keyring", "pkcs11", "pandas"}  # what solekey[keyring], solekey[pkcs11] and solekey[audit] bring
 

@@ -9,9 +9,12 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from solekey_eventlog.config import DEFAULT_POOL, ConfigError, Secret
+from solekey_eventlog.errors import ConfigError
+from solekey_eventlog.secret import Secret
 
 BUSY_TIMEOUT_S = 10
+DEFAULT_POOL = 8
+"""Connections to PostgreSQL; SQLite has one writer, and its readers open what they need."""
 _CONNECT_S = 10
 _REFUSED = ("password authentication failed", "no pg_hba.conf entry", "does not exist", "not permitted")
 _READ_ONLY = "solekey_read_only"

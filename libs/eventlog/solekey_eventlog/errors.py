@@ -50,6 +50,14 @@ from solekey_protocol.events.fields import encode_body
 from solekey_protocol.statements import Head
 
 
+class ConfigError(Exception):
+    """The configuration cannot work; ``problems`` lists all that is wrong, without any secret."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("configuration: " + "; ".join(problems))
+        self.problems = problems
+
+
 class Refusal(Exception):
     """A request that is refused. ``str(refusal)`` is the problem's ``detail``: say nothing secret in it."""
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from sqlalchemy import exists, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from solekey_eventlog.config import ConfigError
+from solekey_eventlog.errors import ConfigError
 from solekey_eventlog.store import EventStore, UnitOfWork
 
 _RACES = 3

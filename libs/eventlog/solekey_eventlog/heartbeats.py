@@ -18,6 +18,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import MetaData
@@ -26,11 +27,11 @@ from solekey_eventlog.bus import BusError, open_bus
 from solekey_eventlog.bus.config import BusConfig
 from solekey_eventlog.bus.interface import Bus
 from solekey_eventlog.clock import SystemClock
-from solekey_eventlog.config import Secret, ServiceConfig
 from solekey_eventlog.engine import open_engine
 from solekey_eventlog.errors import Unavailable
 from solekey_eventlog.log_lines import SafeFormatter
 from solekey_eventlog.publisher import INTERVAL_S, Publisher
+from solekey_eventlog.secret import Secret
 from solekey_eventlog.store import EventStore
 from solekey_eventlog.tables import define_event_tables
 from solekey_protocol.events import Stream
@@ -39,11 +40,20 @@ _log = logging.getLogger(__name__)
 _MAX_LINE_BYTES: Final = 64 * 1024
 
 
+@dataclass(frozen=True, slots=True)
+class HeartbeatSource:
+    """A service whose signs of life the process gives: its stream, its database, and the bus they go to."""
+
+    stream: Stream
+    database_url: Secret
+    bus: BusConfig
+
+
 class HeartbeatProcess:
     """The process, as its parent sees it."""
 
-    def __init__(self, services: Sequence[tuple[Stream, ServiceConfig]]) -> None:
-        told = [_describe(stream, config) for stream, config in services]
+    def __init__(self, sources: Sequence[HeartbeatSource]) -> None:
+        told = [_describe(source) for source in sources]
         self._told = json.dumps(told).encode() + b"\n"
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
@@ -91,14 +101,13 @@ def run(connection: socket.socket) -> None:
             _has_ended(connection, INTERVAL_S)
 
 
-def _describe(stream: Stream, config: ServiceConfig) -> dict[str, str | None]:
-    bus = config.bus_config(client_id=f"solekey-{stream}-heartbeats")
+def _describe(source: HeartbeatSource) -> dict[str, str | None]:
     return {
-        "stream": stream.value,
-        "database_url": config.database_url.reveal(),
-        "bus_url": bus.url,
-        "bus_password": bus.password,
-        "client_id": bus.client_id,
+        "stream": source.stream.value,
+        "database_url": source.database_url.reveal(),
+        "bus_url": source.bus.url,
+        "bus_password": source.bus.password,
+        "client_id": source.bus.client_id,
     }
 
 

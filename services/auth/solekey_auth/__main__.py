@@ -1,6 +1,6 @@
 """Runs the auth service as a process: ``python -m solekey_auth``; or a command about its signing keys."""
 
-from solekey_eventlog.runner import main  # patches the standard library: stays first
+from solekey_service.runner import main  # patches the standard library: stays first
 
 # isort: split
 import sys

@@ -7,9 +7,9 @@ from solekey_auth.credential import parse_kdf
 from solekey_auth.login_key import Closing, NewLoginKey
 from solekey_auth.sources import Source
 from solekey_eventlog.errors import BadRequest
-from solekey_eventlog.http import Request, Response, event_response, expect_string
 from solekey_protocol.events.auth import LoginKeyChange
 from solekey_protocol.ids import AccountId, Digest, PublicKey, SignatureHex
+from solekey_service.http import Request, Response, event_response, expect_string
 
 
 class AccountApi:

@@ -32,12 +32,12 @@ from solekey_auth.rows import CredentialRows, LoginRows, TokenRows
 from solekey_auth.sessions import read_state
 from solekey_auth.sources import Source
 from solekey_eventlog.errors import BadRequest, Refusal, SessionOver
-from solekey_eventlog.http import Caller
-from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events import auth as said
 from solekey_protocol.ids import AccountId, Digest
+from solekey_service.http import Caller
+from solekey_service.kernel import Kernel
 
 
 class AccountChanges:

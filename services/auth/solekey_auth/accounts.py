@@ -31,11 +31,11 @@ from solekey_auth.sessions import LiveSession, Sessions, read_state
 from solekey_auth.sources import Source
 from solekey_auth.totp import TotpSecret, derive_secret, encode_uri
 from solekey_eventlog.errors import RevokedDevice
-from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.events.auth import LoginStage
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import RAW_ID_BYTES, AccountId, DeviceId, PublicKey
+from solekey_service.kernel import Kernel
 
 
 @dataclass(frozen=True, slots=True)

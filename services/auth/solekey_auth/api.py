@@ -21,24 +21,18 @@ from solekey_auth.second_factor import parse_proof
 from solekey_auth.sessions import LiveSession, Sessions
 from solekey_auth.sources import Source, find_source
 from solekey_auth.timers import Timers
-from solekey_eventlog.access.nonce import NONCE_HEADER, Nonces
 from solekey_eventlog.errors import BadRequest, NotFound
 from solekey_eventlog.foundations import require_foundation
-from solekey_eventlog.http import (
-    Request,
-    Response,
-    event_response,
-    expect_string,
-    json_response,
-)
-from solekey_eventlog.http.response import encode_position
-from solekey_eventlog.kernel import Kernel
-from solekey_eventlog.stream_views import read_events, read_health
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT, AccountId, Digest, PublicKey, SessionId, SignatureHex
 from solekey_protocol.statements import verify_signature
+from solekey_service.access.nonce import NONCE_HEADER, Nonces
+from solekey_service.http import Request, Response, event_response, expect_string, json_response
+from solekey_service.http.response import encode_position
+from solekey_service.kernel import Kernel
+from solekey_service.stream_views import read_events, read_health
 
 
 class AuthApi:

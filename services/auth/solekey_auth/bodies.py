@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from typing import TypeVar
 
 from solekey_eventlog.errors import BadRequest
-from solekey_eventlog.http import Request, expect_string, parse_json_body
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import AccountId, Digest, PublicKey, SignatureHex
+from solekey_service.http import Request, expect_string, parse_json_body
 
 MAX_TEXT_CHARS = 256
 T = TypeVar("T", AccountId, Digest, PublicKey, SignatureHex)

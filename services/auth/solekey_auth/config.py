@@ -9,9 +9,10 @@ from solekey_auth.limits import SECRET_BYTES, AuthLimits
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.signing_key import SigningSecret
 from solekey_auth.sources import Network, parse_networks
-from solekey_eventlog.access.tokens import MAX_LIFETIME_S
-from solekey_eventlog.config import Secret, ServiceConfig
+from solekey_eventlog.secret import Secret
 from solekey_protocol.events.auth import Factor
+from solekey_service.access.tokens import MAX_LIFETIME_S
+from solekey_service.config import ServiceConfig
 
 _BUDGETS = (
     "login_failures_device",

@@ -5,8 +5,8 @@ from typing import Final
 from solekey_auth.config import AuthConfig
 from solekey_auth.reactions import derive_reactions
 from solekey_auth.tables import event_tables, metadata
-from solekey_eventlog.kernel import ServiceDefinition
 from solekey_protocol.events import Stream
+from solekey_service.kernel import ServiceDefinition
 
 DEFINITION: Final = ServiceDefinition(
     stream=Stream.AUTH,

@@ -17,12 +17,12 @@ from solekey_auth.second_factor import parse_proof
 from solekey_auth.sources import Source
 from solekey_auth.totp import parse_code
 from solekey_eventlog.errors import NotFound
-from solekey_eventlog.http import Request, Response, event_response, expect_string, json_response
-from solekey_eventlog.http.response import encode_position
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import Digest, SignatureHex
+from solekey_service.http import Request, Response, event_response, expect_string, json_response
+from solekey_service.http.response import encode_position
 
 
 class FactorApi:

@@ -22,12 +22,12 @@ from solekey_auth.refusals import LoginRefused
 from solekey_auth.rows import CredentialRows, LoginRows
 from solekey_auth.second_factor import Proof, find_codes_left, find_proven
 from solekey_auth.sessions import read_state
-from solekey_eventlog.http import Caller
-from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events.auth import Factor, LoginStage, MfaEnrolled
 from solekey_protocol.ids import AccountId, Digest, Timestamp
+from solekey_service.http import Caller
+from solekey_service.kernel import Kernel
 
 _STEP_UP: Final = b"step-up"
 

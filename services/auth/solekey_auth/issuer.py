@@ -15,13 +15,13 @@ from solekey_auth.races import run_transaction
 from solekey_auth.sessions import LiveSession
 from solekey_auth.signing_key import SigningKey, TokenSubject, derive_lifetime_s, mint_tokens
 from solekey_eventlog.errors import Unavailable
-from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_eventlog.streams import Streams
 from solekey_protocol.event import Event
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import RAW_ID_BYTES, SYSTEM_ACCOUNT, KeyId
 from solekey_protocol.streams import AuthStream
+from solekey_service.kernel import Kernel
 
 _log = logging.getLogger(__name__)
 

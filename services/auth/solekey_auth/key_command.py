@@ -16,15 +16,15 @@ from solekey_auth.definition import DEFINITION
 from solekey_auth.issuer import SigningKeys
 from solekey_auth.tables import event_tables
 from solekey_eventlog.clock import SystemClock
-from solekey_eventlog.config import ConfigError, load_config
 from solekey_eventlog.engine import open_engine
-from solekey_eventlog.errors import Refusal
+from solekey_eventlog.errors import ConfigError, Refusal
 from solekey_eventlog.foundations import require_foundation
 from solekey_eventlog.migrations import upgrade
 from solekey_eventlog.store import EventStore
 from solekey_eventlog.streams import Streams
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import KeyId
+from solekey_service.config import load_config
 
 COMMANDS = ("signing-keys", "rotate-signing-key")
 

@@ -21,12 +21,12 @@ from solekey_auth.refusals import PasskeyRefused, PasskeysUnavailable, PasskeyTa
 from solekey_auth.rows import CredentialRows, LoginRows
 from solekey_auth.sessions import read_state
 from solekey_eventlog.errors import NotFound
-from solekey_eventlog.http import Caller
-from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.encoding import Json
 from solekey_protocol.event import Event
 from solekey_protocol.ids import AccountId
+from solekey_service.http import Caller
+from solekey_service.kernel import Kernel
 
 _CREATION: Final = b"passkey-creation"
 

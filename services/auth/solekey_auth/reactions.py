@@ -4,12 +4,12 @@ from collections.abc import Mapping
 
 from solekey_auth.config import AuthConfig
 from solekey_auth.sessions import Sessions
-from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.projector import Reaction
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events import Body
 from solekey_protocol.events.devices import DeviceRevoked
+from solekey_service.kernel import Kernel
 
 
 def derive_reactions(kernel: Kernel) -> Mapping[type[Body], Reaction]:

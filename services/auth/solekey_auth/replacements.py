@@ -26,12 +26,12 @@ from solekey_auth.rows import CredentialRows
 from solekey_auth.sessions import read_state
 from solekey_auth.totp import TotpSecret, derive_secret, derive_totp_id, encode_uri, find_step
 from solekey_eventlog.errors import NotFound
-from solekey_eventlog.http import Caller
-from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events.auth import Factor, LoginStage
 from solekey_protocol.ids import AccountId, Digest
+from solekey_service.http import Caller
+from solekey_service.kernel import Kernel
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,10 @@ from solekey_auth.recovery_codes import NO_CODES, RecoverySet, find_unused, pars
 from solekey_auth.refusals import PasskeyRefused
 from solekey_auth.totp import TotpSecret, derive_last_credible_step, derive_totp_id, find_step, parse_code
 from solekey_eventlog.errors import BadRequest
-from solekey_eventlog.http import expect_string
 from solekey_protocol.encoding import Json
 from solekey_protocol.events.auth import Factor
 from solekey_protocol.ids import Digest
+from solekey_service.http import expect_string
 
 _PASSKEY_MEMBERS = ("credential", "client_data", "authenticator_data", "signature")
 

@@ -3,10 +3,10 @@
 from solekey_auth.api import AuthApi
 from solekey_auth.definition import DEFINITION
 from solekey_auth.limits import MAX_BODY_BYTES, MAX_PASSKEY_BODY_BYTES
-from solekey_eventlog.access import Access
 from solekey_eventlog.bus import Record
-from solekey_eventlog.http import Request, Response
-from solekey_eventlog.nameko_ext import every, http, listen, wired
+from solekey_service.access import Access
+from solekey_service.http import Request, Response
+from solekey_service.nameko_ext import every, http, listen, wired
 
 
 class AuthService:

@@ -17,8 +17,6 @@ from solekey_auth.refusals import RefreshRefused
 from solekey_auth.rows import TokenRows
 from solekey_auth.second_factor import find_codes_left
 from solekey_eventlog.errors import SessionOver
-from solekey_eventlog.http import Caller
-from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events import auth as said
@@ -26,6 +24,8 @@ from solekey_protocol.events.body import Body, Stream
 from solekey_protocol.ids import RAW_ID_BYTES, AccountId, DeviceId, SessionId
 from solekey_protocol.streams import AuthStream, DevicesStream
 from solekey_protocol.streams.auth import Session
+from solekey_service.http import Caller
+from solekey_service.kernel import Kernel
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from typing import NoReturn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from solekey_auth.limits import SECRET_BYTES, AuthLimits
-from solekey_eventlog.access.tokens import AccessClaims, mint_access_token
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import AccountId, DeviceId, KeyId, PublicKey, SessionId
+from solekey_service.access.tokens import AccessClaims, mint_access_token
 
 KEY_ID_CONTEXT = b"solekey/v1/signing-key-id\x00"
 KEY_CONTEXT = b"solekey/v1/signing-key\x00"

@@ -14,9 +14,9 @@ from solekey_auth.races import run_transaction
 from solekey_auth.recovery_rows import PendingTotpRows
 from solekey_auth.rows import CredentialRows, LoginRows, TokenRows
 from solekey_auth.sessions import Sessions, read_state
-from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId
+from solekey_service.kernel import Kernel
 
 _PER_RUN: Final = 200
 """Accounts or sessions of one run; the next run goes on."""

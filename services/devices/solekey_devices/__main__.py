@@ -1,6 +1,6 @@
 """Runs the devices service as a process: ``python -m solekey_devices``."""
 
-from solekey_eventlog.runner import main  # patches the standard library: stays first
+from solekey_service.runner import main  # patches the standard library: stays first
 
 # isort: split
 from solekey_devices.config import DevicesConfig

@@ -9,15 +9,15 @@ from solekey_devices.commands import DeviceName, EnrolDevice, FoundAccount, pars
 from solekey_devices.domain import decide
 from solekey_devices.sightings import note_sighting
 from solekey_devices.tables import device_names, device_sightings
-from solekey_eventlog.http import Request, Response, json_response
-from solekey_eventlog.kernel import Kernel
-from solekey_eventlog.statement_flow import Decision, StatementFlow
 from solekey_eventlog.store import UnitOfWork
-from solekey_eventlog.stream_views import read_events, read_health
 from solekey_protocol.encoding import Json
 from solekey_protocol.events.devices import DeviceRevoked
 from solekey_protocol.ids import AccountId, DeviceId
 from solekey_protocol.statements import SignedStatement
+from solekey_service.http import Request, Response, json_response
+from solekey_service.kernel import Kernel
+from solekey_service.statement_flow import Decision, StatementFlow
+from solekey_service.stream_views import read_events, read_health
 
 
 class DevicesApi:

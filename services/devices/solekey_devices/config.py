@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from solekey_eventlog.config import ServiceConfig
+from solekey_service.config import ServiceConfig
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

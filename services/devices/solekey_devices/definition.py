@@ -5,8 +5,8 @@ from typing import Final
 from solekey_devices.config import DevicesConfig
 from solekey_devices.reactions import derive_reactions
 from solekey_devices.tables import event_tables, metadata
-from solekey_eventlog.kernel import ServiceDefinition
 from solekey_protocol.events import Stream
+from solekey_service.kernel import ServiceDefinition
 
 DEFINITION: Final = ServiceDefinition(
     stream=Stream.DEVICES,

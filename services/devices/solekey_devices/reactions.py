@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from sqlalchemy import delete
 
 from solekey_devices.tables import device_names, device_sightings
-from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.projector import Reaction
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events import Body
 from solekey_protocol.events.auth import AccountClosed
+from solekey_service.kernel import Kernel
 
 
 def derive_reactions(kernel: Kernel) -> Mapping[type[Body], Reaction]:  # noqa: ARG001 - the same signature in every service

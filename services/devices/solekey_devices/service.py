@@ -2,11 +2,11 @@
 
 from solekey_devices.api import DevicesApi
 from solekey_devices.definition import DEFINITION
-from solekey_eventlog.access import Access
 from solekey_eventlog.bus import Record
-from solekey_eventlog.http import Request, Response
-from solekey_eventlog.nameko_ext import http, listen, wired
 from solekey_protocol.limits import KIB, MAX_STATEMENT_BYTES
+from solekey_service.access import Access
+from solekey_service.http import Request, Response
+from solekey_service.nameko_ext import http, listen, wired
 
 MAX_STATEMENT_BODY_BYTES = MAX_STATEMENT_BYTES + 4 * KIB
 """A statement with its signatures, a name, and room for another spelling of the JSON."""

@@ -8,8 +8,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from solekey_devices.tables import device_sightings
 from solekey_eventlog.errors import Unavailable
-from solekey_eventlog.http import Caller
 from solekey_eventlog.store import EventStore
+from solekey_service.http import Caller
 
 _INSERTS: dict[str, Callable[[Table], Any]] = {"postgresql": postgresql.insert, "sqlite": sqlite.insert}
 """SQLAlchemy spells an upsert by dialect, with the same words in both."""

@@ -1,6 +1,6 @@
 """Runs the rotation service as a process: ``python -m solekey_rotation``."""
 
-from solekey_eventlog.runner import main  # patches the standard library: stays first
+from solekey_service.runner import main  # patches the standard library: stays first
 
 # isort: split
 from solekey_rotation.config import RotationConfig

@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 
-from solekey_eventlog.http import Request, Response
-from solekey_eventlog.kernel import Kernel
-from solekey_eventlog.statement_flow import Decision, StatementFlow
 from solekey_eventlog.store import UnitOfWork
-from solekey_eventlog.stream_views import read_events, read_health
 from solekey_protocol.encoding import Json
 from solekey_protocol.events.rotation import PolicySet, RotationStarted
 from solekey_protocol.statements import SignedStatement
 from solekey_rotation.domain import decide
 from solekey_rotation.schedule import make_schedule
+from solekey_service.http import Request, Response
+from solekey_service.kernel import Kernel
+from solekey_service.statement_flow import Decision, StatementFlow
+from solekey_service.stream_views import read_events, read_health
 
 
 class RotationApi:

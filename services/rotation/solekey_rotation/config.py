@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from solekey_eventlog.config import ServiceConfig
+from solekey_service.config import ServiceConfig
 
 MAX_AGE_DAYS = 3650
 

@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from solekey_eventlog.kernel import ServiceDefinition
 from solekey_protocol.events import Stream
 from solekey_rotation.config import RotationConfig
 from solekey_rotation.reactions import derive_reactions
 from solekey_rotation.tables import event_tables, metadata
+from solekey_service.kernel import ServiceDefinition
 
 DEFINITION: Final = ServiceDefinition(
     stream=Stream.ROTATION,

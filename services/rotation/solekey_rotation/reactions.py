@@ -6,10 +6,10 @@ Nothing becomes due any more in an account that was closed.
 
 from collections.abc import Mapping
 
-from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.projector import Reaction
 from solekey_protocol.events import Body, auth, devices, vault
 from solekey_rotation.schedule import make_schedule
+from solekey_service.kernel import Kernel
 
 
 def derive_reactions(kernel: Kernel) -> Mapping[type[Body], Reaction]:

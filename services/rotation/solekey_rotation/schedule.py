@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Final, cast
 
 from solekey_eventlog.errors import AccountParked, NotYetApplied, StalePosition
-from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream
@@ -22,6 +21,7 @@ from solekey_rotation.tables import (
     read_due_accounts,
     write_key_ages,
 )
+from solekey_service.kernel import Kernel
 
 _PER_RUN: Final = 200
 _LATER: Final = timedelta(minutes=10)

@@ -1,12 +1,12 @@
 """The rotation service's entry points; nothing here decides anything."""
 
-from solekey_eventlog.access import Access
 from solekey_eventlog.bus import Record
-from solekey_eventlog.http import Request, Response
-from solekey_eventlog.nameko_ext import every, http, listen, wired
 from solekey_protocol.limits import KIB, MAX_STATEMENT_BYTES
 from solekey_rotation.api import RotationApi
 from solekey_rotation.definition import DEFINITION
+from solekey_service.access import Access
+from solekey_service.http import Request, Response
+from solekey_service.nameko_ext import every, http, listen, wired
 
 MAX_STATEMENT_BODY_BYTES = MAX_STATEMENT_BYTES + 4 * KIB
 DUE_INTERVAL_S = 60

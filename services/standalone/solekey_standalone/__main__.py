@@ -1,6 +1,6 @@
 """Runs the embedded platform: ``python -m solekey_standalone --data-dir D``."""
 
-from solekey_eventlog.runner import end_with_problems, run, set_up_logging  # stays first
+from solekey_service.runner import end_with_problems, run, set_up_logging  # stays first
 
 # isort: split
 import argparse
@@ -16,8 +16,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from solekey_eventlog.bus import BusError
-from solekey_eventlog.config import ConfigError, LogLevel
-from solekey_eventlog.kernel import Kernel
+from solekey_eventlog.errors import ConfigError
+from solekey_service.config import LogLevel
+from solekey_service.kernel import Kernel
 from solekey_standalone.certificates import Certificates, keep_renewed, load_or_make_certificates
 from solekey_standalone.folder import DataFolder, FolderIncompleteError, FolderInUseError
 from solekey_standalone.platform import SERVICES, create_topics, make_configs

@@ -3,7 +3,7 @@
 import secrets
 from pathlib import Path
 
-from solekey_eventlog.config import Secret
+from solekey_eventlog.secret import Secret
 from solekey_standalone.folder import write_private
 
 _SECRET_BYTES = 32

@@ -8,9 +8,10 @@ from solekey_auth.service import AuthService
 from solekey_devices.config import DevicesConfig
 from solekey_devices.service import DevicesService
 from solekey_eventlog.bus import open_bus
-from solekey_eventlog.config import LogLevel, Secret, ServiceConfig
+from solekey_eventlog.secret import Secret
 from solekey_rotation.config import RotationConfig
 from solekey_rotation.service import RotationService
+from solekey_service.config import LogLevel, ServiceConfig
 from solekey_standalone.certificates import Certificates
 from solekey_standalone.folder import DataFolder
 from solekey_standalone.operator import load_or_make_secret

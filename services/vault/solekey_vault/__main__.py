@@ -1,6 +1,6 @@
 """Runs the vault as a process: ``python -m solekey_vault``."""
 
-from solekey_eventlog.runner import main  # patches the standard library: stays first
+from solekey_service.runner import main  # patches the standard library: stays first
 
 # isort: split
 from solekey_vault.config import VaultConfig

@@ -9,21 +9,7 @@ from typing import Any, Final, cast
 from sqlalchemy import select
 
 from solekey_eventlog.errors import BadRequest
-from solekey_eventlog.http import (
-    Request,
-    Response,
-    cbor_response,
-    empty_response,
-    expect_members,
-    json_response,
-    parse_cbor_body,
-    parse_json_body,
-)
-from solekey_eventlog.kernel import Kernel
-from solekey_eventlog.statement_flow import Decision, StatementFlow
 from solekey_eventlog.store import UnitOfWork
-from solekey_eventlog.stream_views import read_events, read_health
-from solekey_eventlog.worker_process import WorkerProcess
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
@@ -33,6 +19,20 @@ from solekey_protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_OBJECTS, MAX_PART
 from solekey_protocol.statements import SignedStatement
 from solekey_protocol.streams import AuthStream, WrapRecord
 from solekey_protocol.wrap import parse_wrap_header
+from solekey_service.http import (
+    Request,
+    Response,
+    cbor_response,
+    empty_response,
+    expect_members,
+    json_response,
+    parse_cbor_body,
+    parse_json_body,
+)
+from solekey_service.kernel import Kernel
+from solekey_service.statement_flow import Decision, StatementFlow
+from solekey_service.stream_views import read_events, read_health
+from solekey_service.worker_process import WorkerProcess
 from solekey_vault.bookkeeping import gather_command, record_rows
 from solekey_vault.change_lists import DEADLINE_S, ChangeLists
 from solekey_vault.closed_accounts import forget_emptied, release_closed

@@ -16,7 +16,6 @@ from typing import Final
 
 from solekey_eventlog.errors import Unavailable
 from solekey_eventlog.store import EventStore
-from solekey_eventlog.worker_process import WorkerProcess
 from solekey_protocol.change_list import (
     MIN_CHANGE_BYTES,
     Change,
@@ -28,6 +27,7 @@ from solekey_protocol.errors import MalformedError
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted
 from solekey_protocol.ids import AccountId, Digest, ItemId
 from solekey_protocol.limits import KIB, MAX_CHANGES
+from solekey_service.worker_process import WorkerProcess
 from solekey_vault.commands import SnapshotVerdict
 from solekey_vault.long_lists import COMPARE_SNAPSHOT, PARSE_ROWS
 from solekey_vault.refusals import CommitMismatch

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from solekey_eventlog.config import ServiceConfig
 from solekey_protocol.limits import MIB
+from solekey_service.config import ServiceConfig
 from solekey_vault.objects import find_object_store_problem
 from solekey_vault.usage import Quota
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from solekey_eventlog.kernel import ServiceDefinition
 from solekey_protocol.events import Stream
+from solekey_service.kernel import ServiceDefinition
 from solekey_vault.config import VaultConfig
 from solekey_vault.reactions import derive_reactions
 from solekey_vault.tables import event_tables, metadata

@@ -7,11 +7,11 @@ is exactly the live items.
 import json
 import marshal
 
-from solekey_eventlog.config import Secret
 from solekey_eventlog.engine import connect_read_only, open_engine
-from solekey_eventlog.worker_process import serve
+from solekey_eventlog.secret import Secret
 from solekey_protocol.change_list import Change, parse_change_list
 from solekey_protocol.ids import AccountId
+from solekey_service.worker_process import serve
 from solekey_vault.items import read_all, read_last_commit
 
 PARSE_ROWS = 0

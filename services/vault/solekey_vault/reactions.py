@@ -6,12 +6,12 @@ It follows ``auth`` to admit requests, ``devices`` to verify statements and for 
 
 from collections.abc import Mapping
 
-from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.projector import Reaction
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events import Body
 from solekey_protocol.events.auth import AccountClosed
+from solekey_service.kernel import Kernel
 from solekey_vault.closed_accounts import note_closed
 
 

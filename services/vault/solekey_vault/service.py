@@ -5,11 +5,7 @@ from typing import cast
 import eventlet
 from eventlet import tpool
 
-from solekey_eventlog.access import Access
 from solekey_eventlog.bus import Record
-from solekey_eventlog.http import Request, Response
-from solekey_eventlog.kernel import Kernel
-from solekey_eventlog.nameko_ext import every, http, listen, wired
 from solekey_protocol.limits import (
     KIB,
     MAX_BATCH_BYTES,
@@ -18,6 +14,10 @@ from solekey_protocol.limits import (
     MAX_STATEMENT_BYTES,
     MAX_WRAP_BYTES,
 )
+from solekey_service.access import Access
+from solekey_service.http import Request, Response
+from solekey_service.kernel import Kernel
+from solekey_service.nameko_ext import every, http, listen, wired
 from solekey_vault.api import VaultApi
 from solekey_vault.config import VaultConfig
 from solekey_vault.definition import DEFINITION

@@ -14,9 +14,9 @@ from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from solekey_eventlog.errors import NotFound, Unavailable
-from solekey_eventlog.kernel import Random
 from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_protocol.ids import AccountId, Digest
+from solekey_service.kernel import Random
 from solekey_vault.objects import MAX_ROW_BYTES, ObjectStore, RowStore, pages, storing
 from solekey_vault.tables import loose_blobs, objects
 from solekey_vault.usage import DEFAULT_QUOTA, Quota, add_usage, restore_usage, subtract_usage, verify_room

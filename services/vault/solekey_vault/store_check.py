@@ -4,9 +4,9 @@ The database notes a random id, and so does an object in the store. A folder tha
 is noticed at start: it would be filled anew in silence while everything before it cannot be read.
 """
 
-from solekey_eventlog.config import ConfigError
+from solekey_eventlog.errors import ConfigError
 from solekey_eventlog.foundations import found_foundation, has_events
-from solekey_eventlog.kernel import Kernel
+from solekey_service.kernel import Kernel
 from solekey_vault.objects import ObjectStore
 
 MARKER = "solekey-store-id"

@@ -2,13 +2,13 @@
 
 from sqlalchemy import Column, MetaData, String, Table, insert
 
-from solekey_eventlog.config import ServiceConfig
-from solekey_eventlog.kernel import Kernel, ServiceDefinition
 from solekey_eventlog.projector import Reaction
 from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.tables import define_event_tables
 from solekey_protocol.event import Event
 from solekey_protocol.events import Body, Stream, auth, devices
+from solekey_service.config import ServiceConfig
+from solekey_service.kernel import Kernel, ServiceDefinition
 
 METADATA = MetaData()
 TABLES = define_event_tables(METADATA)

@@ -1,6 +1,6 @@
 """Runs both on one port and prints it. Arguments: folder, bus URL, origin, and TLS files or none."""
 
-from solekey_eventlog.runner import run, set_up_logging  # patches the standard library: stays first
+from solekey_service.runner import run, set_up_logging  # patches the standard library: stays first
 
 # isort: split
 import os
@@ -9,7 +9,8 @@ from pathlib import Path
 
 from nameko_ext.demo_service.services import DemoAuth, DemoVault
 
-from solekey_eventlog.config import Secret, ServiceConfig
+from solekey_eventlog.secret import Secret
+from solekey_service.config import ServiceConfig
 
 if __name__ == "__main__":
     folder, bus_url, origin, *tls = sys.argv[1:]

@@ -2,11 +2,11 @@
 
 from sqlalchemy import MetaData
 
-from solekey_eventlog.config import ServiceConfig
-from solekey_eventlog.kernel import ServiceDefinition
 from solekey_eventlog.tables import define_event_tables
 from solekey_protocol.events.body import Stream
 from solekey_protocol.limits import MIB
+from solekey_service.config import ServiceConfig
+from solekey_service.kernel import ServiceDefinition
 
 MAX_ECHO_BYTES = 1 * MIB
 PACKAGE = "nameko_ext.demo_service"

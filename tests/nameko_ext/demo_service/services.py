@@ -5,9 +5,11 @@ from pathlib import Path
 
 from nameko_ext.demo_service.definitions import AUTH, MAX_ECHO_BYTES, VAULT
 
-from solekey_eventlog.access import Access
 from solekey_eventlog.bus import Record
-from solekey_eventlog.http import (
+from solekey_protocol.events.auth import LoginFailed, LoginStage
+from solekey_protocol.ids import AccountId
+from solekey_service.access import Access
+from solekey_service.http import (
     Request,
     Response,
     event_response,
@@ -15,10 +17,8 @@ from solekey_eventlog.http import (
     parse_cbor_body,
     parse_json_body,
 )
-from solekey_eventlog.kernel import Kernel
-from solekey_eventlog.nameko_ext import every, http, listen, wired
-from solekey_protocol.events.auth import LoginFailed, LoginStage
-from solekey_protocol.ids import AccountId
+from solekey_service.kernel import Kernel
+from solekey_service.nameko_ext import every, http, listen, wired
 
 
 class DemoApi:

@@ -16,10 +16,10 @@ from typing import Any, Final
 import eventlet
 from eventlet import wsgi
 
-from solekey_eventlog.nameko_ext.application import Application
-from solekey_eventlog.nameko_ext.connection import Connection, shut_down
-from solekey_eventlog.nameko_ext.routes import Routes
-from solekey_eventlog.tls import ServerTls
+from solekey_service.http_server.application import Application
+from solekey_service.http_server.connection import Connection, shut_down
+from solekey_service.http_server.routes import Routes
+from solekey_service.tls import ServerTls
 
 _log = logging.getLogger(__name__)
 

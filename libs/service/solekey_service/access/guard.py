@@ -22,11 +22,6 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, insert
 from sqlalchemy.exc import IntegrityError
 
-from solekey_eventlog.access.dpop import MAX_AGE_S, verify_dpop_proof
-from solekey_eventlog.access.level import Access
-from solekey_eventlog.access.nonce import Nonces
-from solekey_eventlog.access.request_budget import RequestBudget
-from solekey_eventlog.access.tokens import AccessClaims, verify_access_token
 from solekey_eventlog.errors import (
     DeviceNotTrusted,
     DpopInvalid,
@@ -37,14 +32,19 @@ from solekey_eventlog.errors import (
     StepUpRequired,
     TokenInvalid,
 )
-from solekey_eventlog.http.caller import Caller, DpopProof
-from solekey_eventlog.http.request import Request, parse_solekey_after
-from solekey_eventlog.kernel import TRUST_STREAMS, Kernel
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT, SessionId, compute_digest
 from solekey_protocol.streams import AuthStream, DeviceStatus
 from solekey_protocol.streams.auth import Session
+from solekey_service.access.dpop import MAX_AGE_S, verify_dpop_proof
+from solekey_service.access.level import Access
+from solekey_service.access.nonce import Nonces
+from solekey_service.access.request_budget import RequestBudget
+from solekey_service.access.tokens import AccessClaims, verify_access_token
+from solekey_service.http.caller import Caller, DpopProof
+from solekey_service.http.request import Request, parse_solekey_after
+from solekey_service.kernel import TRUST_STREAMS, Kernel
 
 _SCHEME = "dpop "
 _FORGET_EVERY_S = 60.0

@@ -10,7 +10,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from solekey_eventlog.access.compact import Compact, CompactError, parse_compact, sign_compact
 from solekey_eventlog.errors import NotYetApplied, TokenExpired, TokenInvalid
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError, SchemaError
@@ -19,6 +18,7 @@ from solekey_protocol.events.body import Stream
 from solekey_protocol.events.fields import Position, decode_body
 from solekey_protocol.ids import AccountId, DeviceId, KeyId, SessionId
 from solekey_protocol.limits import MAX_SAFE_INTEGER
+from solekey_service.access.compact import Compact, CompactError, parse_compact, sign_compact
 
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type, not a secret
 MAX_LIFETIME_S = 300

@@ -12,7 +12,11 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from solekey_eventlog.access.compact import (
+from solekey_eventlog.errors import DpopInvalid
+from solekey_protocol.encoding import Json, encode_json
+from solekey_protocol.errors import MalformedError
+from solekey_protocol.ids import PublicKey
+from solekey_service.access.compact import (
     ALGORITHM,
     Compact,
     CompactError,
@@ -20,12 +24,8 @@ from solekey_eventlog.access.compact import (
     parse_base64url,
     parse_compact,
 )
-from solekey_eventlog.access.nonce import Nonces
-from solekey_eventlog.errors import DpopInvalid
-from solekey_eventlog.http.caller import DpopProof
-from solekey_protocol.encoding import Json, encode_json
-from solekey_protocol.errors import MalformedError
-from solekey_protocol.ids import PublicKey
+from solekey_service.access.nonce import Nonces
+from solekey_service.http.caller import DpopProof
 
 PROOF_TYPE = "dpop+jwt"
 MAX_AGE_S = 60

@@ -7,13 +7,13 @@ Map
     response.py   Response and its constructors
     problems.py   exceptions → RFC 9457 problem documents
 
-``solekey_eventlog.nameko_ext`` brings them to the wire.
+``solekey_service.nameko_ext`` brings them to the wire.
 """
 
-from solekey_eventlog.http.caller import Caller, DpopProof
-from solekey_eventlog.http.headers import Headers
-from solekey_eventlog.http.problems import problem_response
-from solekey_eventlog.http.request import (
+from solekey_service.http.caller import Caller, DpopProof
+from solekey_service.http.headers import Headers
+from solekey_service.http.problems import problem_response
+from solekey_service.http.request import (
     Request,
     expect_members,
     expect_string,
@@ -23,7 +23,7 @@ from solekey_eventlog.http.request import (
     parse_query_integer,
     parse_solekey_after,
 )
-from solekey_eventlog.http.response import (
+from solekey_service.http.response import (
     POSITION_HEADER,
     Response,
     cbor_response,

@@ -17,7 +17,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from solekey_eventlog.access.guard import verify_stepped_up
 from solekey_eventlog.errors import (
     DeviceNotTrusted,
     Forbidden,
@@ -26,16 +25,6 @@ from solekey_eventlog.errors import (
     RevokedDevice,
     StalePosition,
 )
-from solekey_eventlog.event_rate import verify_rate
-from solekey_eventlog.http import (
-    Caller,
-    Request,
-    Response,
-    event_response,
-    expect_members,
-    parse_json_body,
-)
-from solekey_eventlog.kernel import Kernel
 from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.streams import AnyStream
 from solekey_protocol.encoding import Json
@@ -46,6 +35,10 @@ from solekey_protocol.ids import AccountId, SessionId
 from solekey_protocol.lineage import Account, verify_lineage
 from solekey_protocol.statements import Head, SignedStatement, Statement, parse_signed_statement
 from solekey_protocol.streams import DevicesStream, DeviceStatus
+from solekey_service.access.guard import verify_stepped_up
+from solekey_service.event_rate import verify_rate
+from solekey_service.http import Caller, Request, Response, event_response, expect_members, parse_json_body
+from solekey_service.kernel import Kernel
 
 Record = Callable[[UnitOfWork, AccountId], None]
 """Writes the rows that belong to a decision, in its transaction."""

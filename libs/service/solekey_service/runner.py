@@ -3,7 +3,7 @@
 Importing this module patches the standard library for eventlet, which must happen before anything else keeps
 a socket, lock or thread of the unpatched kind. Nothing else patches, and no domain module knows of it::
 
-    from solekey_eventlog.runner import main  # patches the standard library: stays first
+    from solekey_service.runner import main  # patches the standard library: stays first
 
     # isort: split
     from solekey_vault.config import VaultConfig
@@ -35,16 +35,16 @@ from typing import Any, NoReturn
 from nameko.runners import ServiceRunner
 
 from solekey_eventlog.bus import BusConfigurationError
-from solekey_eventlog.config import ConfigError, ServiceConfig, load_config
 from solekey_eventlog.engine import describe_cause, is_refused
-from solekey_eventlog.errors import Unavailable
-from solekey_eventlog.heartbeats import HeartbeatProcess
-from solekey_eventlog.kernel import Kernel
+from solekey_eventlog.errors import ConfigError, Unavailable
+from solekey_eventlog.heartbeats import HeartbeatProcess, HeartbeatSource
 from solekey_eventlog.log_lines import SafeFormatter
-from solekey_eventlog.nameko_ext.http_entrypoint import SERVER_KEY
-from solekey_eventlog.nameko_ext.server import HttpServer, Room
-from solekey_eventlog.nameko_ext.wiring import PARTS_KEY, Parts, build_parts, find_wiring
-from solekey_eventlog.tls import ServerTls
+from solekey_service.config import ServiceConfig, load_config
+from solekey_service.http_server.server import HttpServer, Room
+from solekey_service.kernel import Kernel
+from solekey_service.nameko_ext.http_entrypoint import SERVER_KEY
+from solekey_service.nameko_ext.wiring import PARTS_KEY, Parts, build_parts, find_wiring
+from solekey_service.tls import ServerTls
 
 _log = logging.getLogger(__name__)
 
@@ -107,7 +107,7 @@ def run(
         _log.critical("cannot listen on %s: %s", configs[0].listen, error)
         return EXIT_CONFIGURATION
     wirings = [find_wiring(container) for container in runner.containers]
-    beats = HeartbeatProcess([(wiring.kernel.definition.stream, wiring.kernel.config) for wiring in wirings])
+    beats = HeartbeatProcess([_describe_heartbeats(wiring.kernel) for wiring in wirings])
     beats.keep_running()
     server.start()
     _log.info("listening on port %d: %s", port, ", ".join(runner.service_names))
@@ -172,6 +172,12 @@ def _make_runner(
     for service in services:
         runner.add_service(service)
     return runner
+
+
+def _describe_heartbeats(kernel: Kernel) -> HeartbeatSource:
+    stream, config = kernel.definition.stream, kernel.config
+    bus = config.bus_config(client_id=f"solekey-{stream}-heartbeats")
+    return HeartbeatSource(stream, config.database_url, bus)
 
 
 def _start(runner: ServiceRunner) -> None:

@@ -16,7 +16,7 @@ from eventlet.event import Event as GreenEvent
 from nameko.extensions import Entrypoint
 
 from solekey_eventlog.bus import BusError, Consumer, PartitionLostError, Record
-from solekey_eventlog.nameko_ext.wiring import find_wiring
+from solekey_service.nameko_ext.wiring import find_wiring
 
 _log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ Map
     guard.py    Guard.admit: token, proof, session, device and freshness in order
 """
 
-from solekey_eventlog.access.guard import Guard
-from solekey_eventlog.access.level import Access
-from solekey_eventlog.access.tokens import AccessClaims, mint_access_token
-from solekey_eventlog.http.caller import Caller, DpopProof
+from solekey_service.access.guard import Guard
+from solekey_service.access.level import Access
+from solekey_service.access.tokens import AccessClaims, mint_access_token
+from solekey_service.http.caller import Caller, DpopProof
 
 __all__ = ["Access", "AccessClaims", "Caller", "DpopProof", "Guard", "mint_access_token"]

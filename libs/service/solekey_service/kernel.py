@@ -10,8 +10,8 @@ from sqlalchemy import Engine, MetaData
 from solekey_eventlog.bus import Bus, BusConfigurationError
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.clock import Clock, SystemClock
-from solekey_eventlog.config import ConfigError, ServiceConfig
 from solekey_eventlog.engine import open_engine
+from solekey_eventlog.errors import ConfigError
 from solekey_eventlog.freshness import Freshness
 from solekey_eventlog.log_check import find_log_fault
 from solekey_eventlog.migrations import upgrade
@@ -22,6 +22,7 @@ from solekey_eventlog.streams import TOPICS, Streams
 from solekey_eventlog.tables import EventTables
 from solekey_protocol.encoding import Json
 from solekey_protocol.events import Body, Stream
+from solekey_service.config import ServiceConfig
 
 Random = Callable[[int], bytes]
 """Gives so many unpredictable bytes."""

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from solekey_eventlog.errors import Refusal, derive_refusal
-from solekey_eventlog.http.response import Response
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import ProtocolError
+from solekey_service.http.response import Response
 
 _log = logging.getLogger(__name__)
 

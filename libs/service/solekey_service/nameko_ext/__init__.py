@@ -5,9 +5,6 @@ Map
     bus_entrypoint.py   ``@listen()``: the topics that are followed; commits after the worker succeeded
     timer.py            ``@every(seconds)``
     wiring.py           ``api = wired(DEFINITION, Api)``: kernel, publisher and heartbeats of the service
-    routes.py           which entry point answers which path
-    server.py           one listen socket for all containers of the process
-    connection.py       one connection: limits and deadlines on what a client may send
 
 A service::
 
@@ -28,9 +25,9 @@ A service::
             self.api.purge_unclaimed_objects()
 """
 
-from solekey_eventlog.nameko_ext.bus_entrypoint import listen
-from solekey_eventlog.nameko_ext.http_entrypoint import http
-from solekey_eventlog.nameko_ext.timer import every
-from solekey_eventlog.nameko_ext.wiring import wired
+from solekey_service.nameko_ext.bus_entrypoint import listen
+from solekey_service.nameko_ext.http_entrypoint import http
+from solekey_service.nameko_ext.timer import every
+from solekey_service.nameko_ext.wiring import wired
 
 __all__ = ["every", "http", "listen", "wired"]

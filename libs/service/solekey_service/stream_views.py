@@ -2,16 +2,10 @@
 
 from typing import Final
 
-from solekey_eventlog.http import (
-    Request,
-    Response,
-    events_response,
-    json_response,
-    parse_query_integer,
-)
-from solekey_eventlog.kernel import Kernel
 from solekey_protocol.ids import AccountId
 from solekey_protocol.limits import MAX_SEQ
+from solekey_service.http import Request, Response, events_response, json_response, parse_query_integer
+from solekey_service.kernel import Kernel
 
 MAX_PAGE_EVENTS: Final = 500
 

@@ -7,10 +7,10 @@ from http import HTTPStatus
 from typing import Any
 
 from solekey_eventlog.errors import BadRequest
-from solekey_eventlog.http import Headers, Request, Response, parse_query, problem_response
-from solekey_eventlog.nameko_ext.body import RequestTimeout, open_body
-from solekey_eventlog.nameko_ext.connection import CONNECTION_KEY
-from solekey_eventlog.nameko_ext.routes import MethodNotAllowed, Routes
+from solekey_service.http import Headers, Request, Response, parse_query, problem_response
+from solekey_service.http_server.body import RequestTimeout, open_body
+from solekey_service.http_server.connection import CONNECTION_KEY
+from solekey_service.http_server.routes import MethodNotAllowed, Routes
 
 _log = logging.getLogger(__name__)
 

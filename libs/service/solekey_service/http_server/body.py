@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import eventlet
 
 from solekey_eventlog.errors import BadRequest, Refusal, TooLarge
-from solekey_eventlog.nameko_ext.connection import CONNECTION_KEY
+from solekey_service.http_server.connection import CONNECTION_KEY
 
 _MAX_CHUNK_LINE_BYTES = 128
 _MAX_LENGTH_DIGITS = 15

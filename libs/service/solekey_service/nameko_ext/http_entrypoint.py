@@ -9,13 +9,13 @@ import eventlet
 from eventlet.event import Event as GreenEvent
 from nameko.extensions import Entrypoint
 
-from solekey_eventlog.access import Access, Guard
 from solekey_eventlog.errors import RateLimited, Refusal
-from solekey_eventlog.http import Request, Response
-from solekey_eventlog.nameko_ext.body import BodyReader
-from solekey_eventlog.nameko_ext.server import HttpServer
-from solekey_eventlog.nameko_ext.wiring import find_wiring
 from solekey_protocol.errors import ProtocolError
+from solekey_service.access import Access, Guard
+from solekey_service.http import Request, Response
+from solekey_service.http_server.body import BodyReader
+from solekey_service.http_server.server import HttpServer
+from solekey_service.nameko_ext.wiring import find_wiring
 
 F = TypeVar("F", bound=Callable[..., Response])
 

@@ -10,12 +10,12 @@ from typing import Any, Protocol
 
 from nameko.extensions import DependencyProvider, is_dependency
 
-from solekey_eventlog.access import Guard
 from solekey_eventlog.bus import Bus, BusError, BusUnavailableError, open_bus
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
-from solekey_eventlog.config import ServiceConfig
-from solekey_eventlog.kernel import Kernel, ServiceDefinition, build_kernel
 from solekey_eventlog.log_check import LogWatch
+from solekey_service.access import Guard
+from solekey_service.config import ServiceConfig
+from solekey_service.kernel import Kernel, ServiceDefinition, build_kernel
 
 _log = logging.getLogger(__name__)
 

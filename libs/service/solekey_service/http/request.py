@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from solekey_eventlog.errors import BadRequest, UnsupportedMediaType
-from solekey_eventlog.http.caller import Caller, DpopProof
-from solekey_eventlog.http.headers import Headers
 from solekey_protocol.encoding import Cbor, Json, parse_cbor, parse_lenient_json
 from solekey_protocol.events.body import Stream
 from solekey_protocol.limits import MAX_BATCH_OBJECTS, MAX_SEQ
+from solekey_service.http.caller import Caller, DpopProof
+from solekey_service.http.headers import Headers
 
 AFTER_HEADER = "Solekey-After"
 _MAX_AFTER_CHARS = 200

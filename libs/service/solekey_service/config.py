@@ -5,58 +5,23 @@ its default holds. A secret may also stand in a file of its own, named by ``SOLE
 unknown key stops start-up: a setting with a typing error would otherwise be silently without effect.
 """
 
-import hmac
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from enum import StrEnum
 from pathlib import Path
 from types import NoneType
-from typing import Any, NoReturn, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_type_hints
 from urllib.parse import urlsplit
 
 from solekey_eventlog.bus.config import BusConfig
 from solekey_eventlog.bus.topics import DEFAULT_PARTITIONS, TopicSettings, derive_topics
+from solekey_eventlog.engine import DEFAULT_POOL
+from solekey_eventlog.errors import ConfigError
+from solekey_eventlog.secret import Secret
 
 PREFIX = "SOLEKEY_"
-DEFAULT_POOL = 8
-"""Connections to PostgreSQL; SQLite has one writer, and its readers open what they need."""
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-
-
-class ConfigError(Exception):
-    """The configuration cannot work; ``problems`` lists all that is wrong, without any secret."""
-
-    def __init__(self, problems: list[str]) -> None:
-        super().__init__("configuration: " + "; ".join(problems))
-        self.problems = problems
-
-
-class Secret:
-    """A setting that nobody may see: shows in no repr, compares in constant time, refuses pickling."""
-
-    __slots__ = ("_value",)
-
-    def __init__(self, value: str) -> None:
-        self._value = value
-
-    def reveal(self) -> str:
-        """Return the value, for the one call that needs it."""
-        return self._value
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Secret):
-            return NotImplemented
-        return hmac.compare_digest(self._value.encode(), other._value.encode())
-
-    def __hash__(self) -> int:
-        return hash(Secret)
-
-    def __repr__(self) -> str:
-        return "<redacted>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is not pickled")
 
 
 class LogLevel(StrEnum):
