@@ -5,7 +5,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from vector_makers.primitives import KDF_SALT, counting, derive, public_key
+from vector_makers.primitives import KDF_SALT, counting, derive, encode_json, public_key, sha256
 from vector_makers.vector import Vector, VectorFile
 
 FLOOR: Mapping[str, Any] = {
@@ -16,6 +16,7 @@ FLOOR: Mapping[str, Any] = {
     "salt": KDF_SALT.hex(),
 }
 PASSWORD = "café au lait"  # noqa: S105 - an example's
+ORIGIN, USERNAME = "https://solekey.example", "ana@example.org"
 
 
 def make_file() -> VectorFile:
@@ -23,6 +24,10 @@ def make_file() -> VectorFile:
     vectors = [*_accepted(), *_passwords(), *_malformed(), *_bounds()]
     about = "The login key of a password, and the parameters that are refused before the password is used."
     return VectorFile("login_key", "keys.md", about, vectors)
+
+
+def _give(password: str, parameters: Any, origin: str = ORIGIN, username: str = USERNAME) -> dict[str, Any]:
+    return {"password": password, "parameters": parameters, "origin": origin, "username": username}
 
 
 def _accepted() -> list[Vector]:
@@ -43,20 +48,44 @@ def _accepted() -> list[Vector]:
             "Parameters above the floor are used as they are.",
         ),
     }
-    return [
+    passwords = [
         Vector(
             f"derives: {name}",
             "§6.1",
             why,
-            {"password": password, "parameters": parameters},
+            _give(password, parameters),
             output=_derive(normalised, parameters),
         )
         for name, (password, parameters, normalised, why) in cases.items()
     ]
+    return [*passwords, *_bound()]
 
 
-def _derive(normalised: bytes, parameters: Mapping[str, Any]) -> dict[str, str]:
-    salt = bytes.fromhex(parameters["salt"])
+def _bound() -> list[Vector]:
+    cases = {
+        "another user": (ORIGIN, "bob@example.org", "bob@example.org", "No table serves two users."),
+        "another server": ("https://other.example", USERNAME, USERNAME, "No table serves two servers."),
+        "another port": (f"{ORIGIN}:8443", USERNAME, USERNAME, "The origin counts as a whole."),
+        "the user name in capitals": (ORIGIN, "Ana@Example.ORG", USERNAME, "User names are folded."),
+        "a compatibility form": (ORIGIN, "\uff21na@example.org", USERNAME, "Folding includes NFKC."),
+    }
+    return [
+        Vector(
+            f"is bound to: {name}",
+            "§6.1",
+            why,
+            _give(PASSWORD, FLOOR, origin, username),
+            output=_derive(PASSWORD.encode(), FLOOR, origin, folded),
+        )
+        for name, (origin, username, folded, why) in cases.items()
+    ]
+
+
+def _derive(
+    normalised: bytes, parameters: Mapping[str, Any], origin: str = ORIGIN, folded: str = USERNAME
+) -> dict[str, str]:
+    bound = {"origin": origin, "salt": parameters["salt"], "username": folded}
+    salt = sha256(b"solekey/v1/login-salt\0" + encode_json(bound))
     stretched = Argon2id(
         salt=salt,
         length=32,
@@ -78,7 +107,7 @@ def _passwords() -> list[Vector]:
             f"password: {name}",
             f"§6.1 {rule}",
             "There is no login key of it.",
-            {"password": password, "parameters": FLOOR},
+            _give(password, FLOOR),
             code,
         )
         for code, (rule, name, password) in given.items()
@@ -87,7 +116,7 @@ def _passwords() -> list[Vector]:
 
 def _refuse(kind: str, code: str, cases: Mapping[str, tuple[Any, str]]) -> list[Vector]:
     return [
-        Vector(f"{kind}: {name}", f"§6.2 {kind}", why, {"password": PASSWORD, "parameters": parameters}, code)
+        Vector(f"{kind}: {name}", f"§6.2 {kind}", why, _give(PASSWORD, parameters), code)
         for name, (parameters, why) in cases.items()
     ]
 

@@ -9,7 +9,12 @@ import pytest
 from client.platform_process import PlatformProcess
 from recovery.terminal import Terminal
 
-from solekey.crypto import UntrustedKdfParameters, accept_kdf_parameters, derive_login_key
+from solekey.crypto import (
+    LoginIdentity,
+    UntrustedKdfParameters,
+    accept_kdf_parameters,
+    derive_login_key,
+)
 
 pytestmark = pytest.mark.slow  # each derivation takes 64 MiB and a third of a second
 
@@ -18,7 +23,8 @@ SOLEKEY = Path(sys.executable).with_name("solekey")
 
 
 def derive(password: str) -> str:
-    with derive_login_key(password, accept_kdf_parameters(UntrustedKdfParameters.parse(FLOOR))) as key:
+    parameters = accept_kdf_parameters(UntrustedKdfParameters.parse(FLOOR))
+    with derive_login_key(password, parameters, LoginIdentity("https://solekey.example", "ana")) as key:
         return key.public_key
 
 

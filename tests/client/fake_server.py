@@ -182,7 +182,7 @@ class FakeServer(httpx.BaseTransport):
         thumbprint = compute_thumbprint(header["jwk"])
         signed = {
             "challenge": members["challenge"],
-            "origin": ORIGIN,
+            "origin": self.origin,
             "thumbprint": thumbprint,
             "username": members["username"],
         }

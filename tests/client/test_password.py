@@ -9,8 +9,21 @@ import pytest
 from client.conftest import PASSWORD, USERNAME
 from client.fake_server import ORIGIN
 from solekey import Profile, Server, Session, SignUp, log_in
-from solekey.crypto import KdfStrength
-from solekey.errors import KdfDowngradeError, KdfExcessiveError, NotLoggedInError, WeakPasswordError
+from solekey.account.moving import log_in_elsewhere
+from solekey.crypto import (
+    KdfStrength,
+    LoginIdentity,
+    UntrustedKdfParameters,
+    accept_kdf_parameters,
+    derive_login_key,
+)
+from solekey.errors import (
+    KdfDowngradeError,
+    KdfExcessiveError,
+    KdfSaltError,
+    NotLoggedInError,
+    WeakPasswordError,
+)
 from solekey.errors.refusals import LoginRefusedError, SessionEndedError, UnavailableError
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import AccountClosed, LoginKeyChange, LoginKeyChanged
@@ -102,7 +115,7 @@ def test_the_password_is_stretched_with_more_work_when_the_server_asks_for_it(ho
     phone.sync()  # no session has ended
     log_in_with(home, PASSWORD).close()
     assert len(changes(home)) == 1
-    assert dict(Profile.open(home.folder / "laptop").details.kdf_known) == STRONGER
+    assert Profile.open(home.folder / "laptop").kdf_known.strength == KdfStrength(**STRONGER)
 
 
 def test_an_upgrade_that_is_refused_now_does_not_stop_the_login(home):
@@ -225,3 +238,85 @@ def test_a_weak_new_password_is_refused_before_anything_is_sent(home):
     ):
         new.register("bob@example.org")
     assert home.server.requests == []
+
+
+def send_another_salt(world, salt=bytes(16)):
+    """Have the server send a salt of its choice, and take the login key that it leads to."""
+    world.account.kdf = {**world.account.kdf, "salt": salt.hex()}
+    parameters = accept_kdf_parameters(UntrustedKdfParameters.parse(world.account.kdf))
+    with derive_login_key(PASSWORD, parameters, LoginIdentity(ORIGIN, USERNAME)) as login_key:
+        world.account.login_key = login_key.public_key
+
+
+def test_a_known_device_refuses_another_salt_that_no_event_explains(home):
+    before = Profile.open(home.folder / "laptop").kdf_known
+    send_another_salt(home)
+    with pytest.raises(KdfSaltError, match="no event says why"):
+        log_in_with(home, PASSWORD)
+    assert Profile.open(home.folder / "laptop").kdf_known == before
+    with pytest.raises(NotLoggedInError):
+        Session.open(home.folder / "laptop", home.runtime)
+
+
+def test_the_command_names_the_salt_and_keeps_the_profile(home, run_cli):
+    send_another_salt(home)
+    code, _, said = run_cli("laptop", "login", "--password", PASSWORD, "--code", home.server.code())
+    assert (code, "kdf_salt_changed" in said) == (MISBEHAVED, True), said
+
+
+def test_another_salt_is_taken_with_its_event_and_an_old_event_explains_nothing(home):
+    home.log_in("phone").change_password(PASSWORD, PASSWORD + "!")
+    log_in_with(home, PASSWORD + "!").close()
+    noted = Profile.open(home.folder / "laptop").kdf_known
+    assert noted.salt.hex() == home.account.kdf["salt"]
+    send_another_salt(home)
+    with pytest.raises(KdfSaltError):
+        log_in_with(home, PASSWORD)
+
+
+def test_after_a_move_a_known_device_goes_on_and_a_new_one_is_told_where_the_server_was(home):
+    home.server.origin = elsewhere = "https://elsewhere.example"
+
+    def log_in_new(name, moved_from=None):
+        folder, server = home.folder / name, Server(elsewhere)
+        return log_in(
+            folder,
+            server,
+            username=USERNAME,
+            password=PASSWORD,
+            code=home.server.code(),
+            moved_from=moved_from,
+            runtime=home.runtime,
+        )
+
+    with pytest.raises(LoginRefusedError):
+        log_in_new("tablet")
+    laptop = Profile.open(home.folder / "laptop")
+    code = home.server.code()
+    log_in_elsewhere(laptop, Server(elsewhere), password=PASSWORD, code=code, runtime=home.runtime).close()
+    assert Profile.open(home.folder / "laptop").kdf_known.origin == elsewhere
+    assert changes(home) == [LoginKeyChange.KDF_UPGRADED]
+    log_in_new("tablet").close()  # the login key was made anew for the new place
+
+    home.server.origin = elsewhere = "https://further.example"
+    log_in_new("phone", moved_from="https://elsewhere.example").close()
+    assert len(changes(home)) == 2
+    log_in_elsewhere(  # has another salt, another origin, and the event that explains both
+        Profile.open(home.folder / "laptop"),
+        Server(elsewhere),
+        password=PASSWORD,
+        code=home.server.code(),
+        runtime=home.runtime,
+    ).close()
+    assert Profile.open(home.folder / "laptop").kdf_known.origin == elsewhere
+
+
+def test_inside_a_session_the_event_comes_before_the_password(home):
+    send_another_salt(home)
+    home.server.requests.clear()
+    with pytest.raises(KdfSaltError):
+        home.sessions["laptop"].change_password(PASSWORD, NEW)
+    with pytest.raises(KdfSaltError):
+        home.sessions["laptop"].close_account(PASSWORD)
+    written = {path for method, path in home.server.requests if method == "POST"}
+    assert written == {"/v1/auth/challenges"}

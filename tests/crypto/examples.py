@@ -6,6 +6,7 @@ from solekey.crypto import (
     ItemContext,
     ItemMetadata,
     KdfParameters,
+    LoginIdentity,
     SoftwareDeviceKey,
     UserKey,
     WrapContext,
@@ -29,7 +30,8 @@ def compute_keys_examples() -> dict[str, str]:
     signing_key = user_key.derive_account_signing_key(ACCOUNT)
     context = WrapContext(ACCOUNT, epoch=1, wrap_version=2, key_id=wrapping_key.key_id)
     wrap = seal_wrap(wrapping_key, DataKey(1, counting(0x40, 32)), context, lambda size: counting(0x60, size))
-    login_key = derive_login_key(PASSWORD, KdfParameters(65536, 3, 4, counting(0x80, 16)))
+    identity = LoginIdentity("https://solekey.example", "Ana@example.org")
+    login_key = derive_login_key(PASSWORD, KdfParameters(65536, 3, 4, counting(0x80, 16)), identity)
     device_key = SoftwareDeviceKey(counting(0xA0, 32))
     return {
         "account": ACCOUNT,
@@ -46,6 +48,9 @@ def compute_keys_examples() -> dict[str, str]:
         "wrap, version 2": wrap.hex(),
         "password, NFKC": "café au lait".encode().hex(),
         "kdf salt": counting(0x80, 16).hex(),
+        "origin": identity.origin,
+        "user name": identity.username,
+        "bound salt": identity.bind(counting(0x80, 16)).hex(),
         "login seed": bytes(login_key.expose()).hex(),
         "login public key": login_key.public_key,
         "device seed": device_key.to_private_bytes().hex(),

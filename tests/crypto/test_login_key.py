@@ -7,6 +7,7 @@ import pytest
 from crypto.fixtures import counting
 from solekey.crypto import (
     KdfParameters,
+    LoginIdentity,
     LoginKey,
     UntrustedKdfParameters,
     accept_kdf_parameters,
@@ -16,6 +17,7 @@ from solekey.errors import EmptyPasswordError, KdfDowngradeError, KdfExcessiveEr
 from solekey_protocol.statements import verify_signature
 
 SENT = {"algorithm": "argon2id", "memory_kib": 65536, "iterations": 3, "lanes": 4, "salt": "80" * 16}
+ANA = LoginIdentity("https://solekey.example", "ana")
 FLOOR = UntrustedKdfParameters.parse(SENT)
 
 
@@ -81,15 +83,25 @@ def test_malformed_parameters_are_refused(sent):
 
 def test_two_spellings_of_a_password_are_one_and_two_passwords_are_two():
     parameters = accept_kdf_parameters(FLOOR)
-    composed = derive_login_key("caf\u00e9 \ufb01", parameters)
+    composed = derive_login_key("caf\u00e9 \ufb01", parameters, ANA)
     assert type(composed) is LoginKey
-    assert composed == derive_login_key("cafe\u0301 fi", parameters)
-    assert composed != derive_login_key("cafe fi", parameters)
-    assert composed != derive_login_key("caf\u00e9 fi", replace(parameters, salt=counting(1, 16)))
+    assert composed == derive_login_key("cafe\u0301 fi", parameters, ANA)
+    assert composed != derive_login_key("cafe fi", parameters, ANA)
+    assert composed != derive_login_key("caf\u00e9 fi", replace(parameters, salt=counting(1, 16)), ANA)
     verify_signature(composed.public_key, b"challenge", composed.sign(b"challenge"))
 
 
 def test_an_empty_password_is_refused():
     with pytest.raises(EmptyPasswordError) as caught:
-        derive_login_key("", accept_kdf_parameters(FLOOR))
+        derive_login_key("", accept_kdf_parameters(FLOOR), ANA)
     assert "password" in caught.value.diagnostics()
+
+
+def test_no_table_of_passwords_serves_two_users_or_two_servers():
+    """A server that sends everybody the same salt gains nothing: each derives under another one."""
+    parameters = accept_kdf_parameters(replace(FLOOR, salt=bytes(16)))
+    identities = [ANA, replace(ANA, username="bob"), replace(ANA, origin="https://other.example")]
+    keys = {derive_login_key("correct horse", parameters, identity).public_key for identity in identities}
+    assert len(keys) == len({identity.bind(bytes(16)) for identity in identities}) == 3
+    same = derive_login_key("correct horse", parameters, replace(ANA, username="ANA"))
+    assert same.public_key in keys

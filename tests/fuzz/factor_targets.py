@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from solekey.connection.login import TotpSecret
 from solekey.connection.passkeys import parse_assertion_options, parse_creation_options
-from solekey.crypto import KdfStrength
+from solekey.crypto import KdfStrength, KnownKdf
 from solekey.errors import BadAnswerError, KdfRefusedError, PasskeyMissingError
 from solekey_auth.bodies import parse_as, parse_body, parse_object
 from solekey_auth.passkeys import Assertion
@@ -40,6 +40,11 @@ def _check_strength(raw: bytes) -> None:
     encoded = KdfStrength.parse(document).encode()
     assert isinstance(document, dict)
     assert encoded == {name: document[name] for name in ("iterations", "lanes", "memory_kib")}
+
+
+def _check_known_kdf(raw: bytes) -> None:
+    document = as_document(raw)
+    assert KnownKdf.parse(document).encode().items() <= cast("dict[str, object]", document).items()
 
 
 def _check_creation(raw: bytes) -> None:
@@ -152,6 +157,14 @@ TARGETS: Final = (
         (KdfRefusedError,),
         mutate=mutate_document,
         covers=("crypto.login_key.KdfStrength.parse",),
+    ),
+    Target(
+        "what a profile knows of the login key",
+        st.just(KnownKdf(KdfStrength(65536, 3, 4), bytes(16), _ORIGIN, 7).encode()).map(encode_json),
+        _check_known_kdf,
+        (KdfRefusedError,),
+        mutate=mutate_document,
+        covers=("crypto.login_key.KnownKdf.parse",),
     ),
     Target(
         "options of a new passkey",

@@ -86,7 +86,7 @@ def open_wrap(user_key: str, place: dict[str, Any], wrap: str) -> dict[str, Any]
         return {"secret": AESGCM(block[:32]).decrypt(bytes(12), raw[94:], raw[:94] + bound).hex()}
 
 
-def derive_login_key(password: str, parameters: dict[str, Any]) -> dict[str, Any]:
+def derive_login_key(password: str, parameters: dict[str, Any], origin: str, username: str) -> dict[str, Any]:
     """Derive a login key, once the parameters are neither too weak nor too strong. keys.md §6"""
     with refusing("password_not_text"):
         text = unicodedata.normalize("NFKC", password).encode()
@@ -101,6 +101,9 @@ def derive_login_key(password: str, parameters: dict[str, Any]) -> dict[str, Any
         demand(salt.hex() == parameters["salt"])
     demand(memory >= 64 << 10 and iterations >= 3 and lanes >= 4 and len(salt) >= 16, "kdf_downgrade")
     demand(memory <= 1 << 20 and iterations <= 16 and lanes <= 16 and len(salt) <= 64, "kdf_excessive")
+    name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", username).casefold())
+    bound = {"origin": origin, "salt": parameters["salt"], "username": name}
+    salt = hashlib.sha256(b"solekey/v1/login-salt\0" + encode_json(bound)).digest()
     kdf = Argon2id(salt=salt, length=32, iterations=iterations, lanes=lanes, memory_cost=memory)
     seed = derive(kdf.derive(text), salt, "solekey/v1/login-key")
     return {"seed": seed.hex(), "public_key": public_key(seed).hex()}

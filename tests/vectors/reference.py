@@ -8,6 +8,7 @@ from solekey.crypto import (
     DataKey,
     EnvelopeReader,
     ItemContext,
+    LoginIdentity,
     MemorySource,
     UntrustedKdfParameters,
     UserKey,
@@ -163,7 +164,8 @@ def _wrap(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def _login_key(given: Mapping[str, Any]) -> dict[str, Any]:
     parameters = accept_kdf_parameters(UntrustedKdfParameters.parse(given["parameters"]))
-    login_key = derive_login_key(given["password"], parameters)
+    identity = LoginIdentity(given["origin"], given["username"])
+    login_key = derive_login_key(given["password"], parameters, identity)
     return {"seed": bytes(login_key.expose()).hex(), "public_key": login_key.public_key}
 
 

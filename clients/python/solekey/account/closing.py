@@ -1,7 +1,7 @@
 """Closing an account, for ever. Spec: authentication.md §16."""
 
+from solekey.account.known_kdf import fetch_challenge
 from solekey.connection.connection import Connection
-from solekey.crypto import derive_login_key
 from solekey.errors import BadAnswerError
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import ProtocolError
@@ -19,16 +19,17 @@ def close_account(connection: Connection, password: str) -> None:
 
     Raises:
         LoginRefusedError: the password is wrong.
+        KdfSaltError: see `solekey.account.known_kdf`.
         StepUpRequiredError: see `Connection.on_step_up`.
     """
     profile = connection.profile
-    challenge = connection.logins.fetch_challenge(profile.details.username, profile.kdf_known)
+    challenge = fetch_challenge(connection)
     signed: dict[str, Json] = {
         "account": profile.account,
         "challenge": challenge.challenge,
         "origin": profile.server.origin,
     }
-    with derive_login_key(password, challenge.kdf) as login_key:
+    with challenge.derive_login_key(password) as login_key:
         signature = login_key.sign(CLOSE_CONTEXT + encode_json(signed))
     request: dict[str, Json] = {"challenge": challenge.challenge, "signature": signature}
     answer = connection.call(Stream.AUTH, "POST", "close", content=encode_json(request), repeatable=False)

@@ -7,6 +7,7 @@ behind. Spec: authentication.md §3, devices.md §3.
 from contextlib import suppress
 
 from solekey.account.device_names import default_name
+from solekey.account.known_kdf import remember
 from solekey.account.password import upgrade_kdf
 from solekey.account.session import Session
 from solekey.connection.connection import Connection
@@ -32,6 +33,7 @@ def log_in(
     code: Proof,
     device_name: str | None = None,
     device_key: str | None = None,
+    moved_from: str | None = None,
     runtime: Runtime | None = None,
     kit: RecoveryKit | None = None,
 ) -> Session:
@@ -45,6 +47,8 @@ def log_in(
         code: the authenticator's code of now, or another second factor: `RecoveryCode`, `Passkey`.
         device_name: what a new device calls itself, and the server sees; None: what kind of machine it is.
         device_key: where a new device's key is kept: `file:`, `keyring:[NAME]` or `pkcs11:…`.
+        moved_from: the server's origin when the password was set, if the server has moved since and no device
+            has logged in with the password at its new place.
         runtime: clock, randomness, network, a person to ask for a token's PIN.
         kit: a recovery kit; the history that the server shows must contain what it pins.
 
@@ -52,6 +56,7 @@ def log_in(
         KitMismatchError, RollbackError, HistoryForkError: see `solekey.recovery.proof.verify_pins`.
         LoginRefusedError: something was wrong; nobody is told what.
         DeviceRevokedError: this device was revoked, for ever.
+        KdfSaltError: see `solekey.account.known_kdf`.
     """
     runtime = runtime or Runtime()
     profile = (
@@ -62,11 +67,12 @@ def log_in(
     connection = Connection(profile, runtime)
     try:
         username, known = profile.details.username, profile.kdf_known
-        logged_in = connection.logins.log_in(username, password, code, known)
+        logged_in = connection.logins.log_in(username, password, code, known, moved_from)
         adopt(connection, logged_in)
-        _upgrade(connection, password, logged_in)
         session = Session(connection)
         session.sync()
+        remember(connection, session.streams, logged_in)
+        upgrade(connection, password, logged_in)
         if kit is not None:
             verify_pins(session, kit)
         if session.streams.devices.account_key is not None:
@@ -131,12 +137,10 @@ def adopt(connection: Connection, logged_in: LoggedIn, *, keep: bool = True) -> 
     if keep:
         connection.profile.keep(logged_in.account)
     connection.adopt(logged_in.tokens)
-    if logged_in.challenge is not None:
-        connection.profile.note_kdf(logged_in.challenge.kdf.strength)
 
 
-def _upgrade(connection: Connection, password: str, logged_in: LoggedIn) -> None:
-    """Stretch the password with more work if the server asks for it; if not now, at the next login."""
+def upgrade(connection: Connection, password: str, logged_in: LoggedIn) -> None:
+    """Make another login key if the server asks for more work or has moved; if not now, at the next login."""
     if logged_in.challenge is not None:
         with suppress(ServerRefusedError, UnreachableError):
             upgrade_kdf(connection, password, logged_in.challenge)

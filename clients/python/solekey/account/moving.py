@@ -1,11 +1,12 @@
 """Following a server that has moved, or whose authority was renewed, without losing what is pinned.
 
 The device logs in at the new place with its own key. Only when that opens the same account, and the streams
-go on from what this device has verified, does the profile name the new server. Spec: authentication.md
-§3.5.
+go on from what this device has verified, does the profile name the new server; the login key is then made
+anew for it. Spec: authentication.md §3.5, keys.md §6.3.
 """
 
-from solekey.account.enrolment import adopt
+from solekey.account.enrolment import adopt, upgrade
+from solekey.account.known_kdf import remember
 from solekey.account.session import Session
 from solekey.connection.connection import Connection
 from solekey.connection.second_factor import Proof
@@ -22,6 +23,7 @@ def log_in_elsewhere(
     *,
     password: str,
     code: Proof,
+    moved_from: str | None = None,
     runtime: Runtime | None = None,
     kit: RecoveryKit | None = None,
 ) -> Session:
@@ -32,6 +34,7 @@ def log_in_elsewhere(
         server: where its server is now, and what certifies it.
         password: the password.
         code: a second factor.
+        moved_from: see `solekey.log_in`.
         runtime: see `solekey.runtime`.
         kit: a recovery kit; the history that the server shows must contain what it pins.
 
@@ -45,13 +48,16 @@ def log_in_elsewhere(
     connection = Connection(moved, runtime or Runtime())
     try:
         details = moved.details
-        logged_in = connection.logins.log_in(details.username, password, code, moved.kdf_known)
+        known = moved.kdf_known
+        logged_in = connection.logins.log_in(details.username, password, code, known, moved_from)
         adopt(connection, logged_in, keep=False)
         session = Session(connection)
         session.sync()
+        remember(connection, session.streams, logged_in)
         if kit is not None:
             verify_pins(session, kit)
         moved.keep(account)
+        upgrade(connection, password, logged_in)
     except BaseException:
         connection.close()
         raise

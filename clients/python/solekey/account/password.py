@@ -4,9 +4,17 @@ Both put another login key in the place of the present one, proven by both keys.
 all other sessions; an upgrade, which keeps it, ends none. Spec: authentication.md §15, keys.md §6.3.
 """
 
+from solekey.account.known_kdf import fetch_challenge
 from solekey.connection.connection import Connection
 from solekey.connection.login import LoginChallenge
-from solekey.crypto import KdfParameters, KdfStrength, LoginKey, derive_login_key
+from solekey.crypto import (
+    KdfParameters,
+    KdfStrength,
+    KnownKdf,
+    LoginIdentity,
+    LoginKey,
+    derive_login_key,
+)
 from solekey.crypto.new_password import verify_new_password
 from solekey.errors import BadAnswerError
 from solekey_protocol.encoding import Json, encode_json
@@ -23,6 +31,7 @@ def change_password(connection: Connection, password: str, new_password: str) ->
 
     Raises:
         LoginRefusedError: the present password is wrong.
+        KdfSaltError: see `solekey.account.known_kdf`.
         StepUpRequiredError: see `Connection.on_step_up`.
         WeakPasswordError, PasswordTextError: the new one cannot be used.
     """
@@ -31,7 +40,7 @@ def change_password(connection: Connection, password: str, new_password: str) ->
 
 
 def upgrade_kdf(connection: Connection, password: str, used: LoginChallenge) -> bool:
-    """Have the password stretched with more work, if the server asks for more. True: it is from now on.
+    """Have the password stretched with more work, or for the server's new place. True: it is from now on.
 
     Args:
         connection: the session.
@@ -41,7 +50,8 @@ def upgrade_kdf(connection: Connection, password: str, used: LoginChallenge) -> 
     Raises:
         ServerRefusedError: not possible now; the present parameters stay.
     """
-    if _choose_work(used) == used.kdf.strength:
+    stays = used.identity.origin == connection.profile.server.origin
+    if stays and _choose_work(used) == used.kdf.strength:
         return False
     _replace(connection, password, password, LoginKeyChange.KDF_UPGRADED)
     return True
@@ -49,11 +59,12 @@ def upgrade_kdf(connection: Connection, password: str, used: LoginChallenge) -> 
 
 def _replace(connection: Connection, password: str, new_password: str, reason: LoginKeyChange) -> None:
     profile = connection.profile
-    challenge = connection.logins.fetch_challenge(profile.details.username, profile.kdf_known)
+    challenge = fetch_challenge(connection)
     parameters = KdfParameters.make(connection.runtime.random, _choose_work(challenge))
+    identity = LoginIdentity(profile.server.origin, profile.details.username)
     with (
-        derive_login_key(password, challenge.kdf) as old,
-        derive_login_key(new_password, parameters) as new,
+        challenge.derive_login_key(password) as old,
+        derive_login_key(new_password, parameters, identity) as new,
     ):
         members = _sign(connection, challenge, parameters, reason, old, new)
     # Repeated when the answer is lost: the server answers the same again.
@@ -65,7 +76,7 @@ def _replace(connection: Connection, password: str, new_password: str, reason: L
     if not isinstance(event.body, LoginKeyChanged) or event.body.reason is not reason:
         raise BadAnswerError("the server answered a change of the login key with another event")
     connection.note_position(Stream.AUTH, event.seq)
-    profile.note_kdf(parameters.strength)
+    profile.note_kdf(KnownKdf(parameters.strength, parameters.salt, identity.origin, event.seq))
 
 
 def _choose_work(challenge: LoginChallenge) -> KdfStrength:

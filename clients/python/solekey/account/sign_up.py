@@ -19,6 +19,7 @@ from typing import Self, cast
 
 from solekey.account.device_names import default_name
 from solekey.account.enrolment import adopt
+from solekey.account.known_kdf import remember
 from solekey.account.session import Session
 from solekey.connection.connection import Connection
 from solekey.connection.login import TotpSecret
@@ -139,7 +140,9 @@ class SignUp:
         if self._draft is not None and self._draft.account != logged_in.account:
             raise ForeignAccountError("the server opened a session of another account than this sign-up's")
         adopt(self._connection, logged_in)
-        return self.open_session()
+        session = self.open_session()
+        remember(session.connection, session.streams, logged_in)
+        return session
 
     def open_session(self) -> Session:
         """Open the session of an earlier attempt. Raises NotLoggedInError."""

@@ -33,6 +33,7 @@ class _Device:
         device_name: what a new device is called.
         device_key: where a new device's key is kept.
         made: a recovery kit.
+        moved_from: where the server was when the password was set.
         profile: the new device's, made by the first attempt.
     """
 
@@ -43,8 +44,9 @@ class _Device:
         device_name: str | None,
         device_key: str | None,
         made: "RecoveryKit | None",
+        moved_from: str | None,
     ) -> None:
-        self.known, self.server, self.made = known, server, made
+        self.known, self.server, self.made, self.moved_from = known, server, made, moved_from
         self.device_name, self.device_key = device_name, device_key
         self.profile: Profile | None = None
 
@@ -60,6 +62,11 @@ class _Device:
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
     help="A recovery kit: names the server and you, and says what history the server must show.",
 )
+@click.option(
+    "--moved-from",
+    metavar="URL",
+    help="Where the server was when your password was set, if it has moved since.",
+)
 @click.option("--wait", is_flag=True, help="Show this device's code and wait until it is approved.")
 @state_options
 @pass_cli
@@ -72,6 +79,7 @@ def login(
     device_name: str | None,
     device_key: str | None,
     kit: Path | None,
+    moved_from: str | None,
     *,
     wait: bool,
 ) -> None:
@@ -82,15 +90,19 @@ def login(
     that fails.
 
     When the server has moved, or has a new authority, `--server` and `--ca` let this device follow it: it
-    must know the same account, and show the history that this device has verified.
+    must know the same account, and show the history that this device has verified. A new device at a server
+    that has moved may have to be told where it was, by `--moved-from`: the password's key is bound to it.
     """
+    from solekey.connection.transport import Server
+
+    before = Server(moved_from).origin if moved_from else None
     known = find_profile(state)
     if known is not None:
         known.verify_username(username)
         known.verify_device_name(device_name)
     made = _read_kit(kit) if kit else None
     pinned = _choose_target(state, known, server or (made.server if made and not known else None), ca)
-    device = _Device(known, pinned, device_name, device_key, made)
+    device = _Device(known, pinned, device_name, device_key, made, before)
     session = _log_in(state, device, username or (made.username if made else None), password)
     with session:
         _emit_login(state, session)
@@ -159,10 +171,23 @@ def _attempt(state: Cli, device: _Device, name: str, password: str) -> "Session"
     def attempt(proof: "Proof") -> "Session":
         if device.known is not None and device.server is not None:
             return log_in_elsewhere(
-                profile, device.server, password=password, code=proof, runtime=runtime, kit=device.made
+                profile,
+                device.server,
+                password=password,
+                code=proof,
+                moved_from=device.moved_from,
+                runtime=runtime,
+                kit=device.made,
             )
         return log_in(
-            profile, None, username=None, password=password, code=proof, runtime=runtime, kit=device.made
+            profile,
+            None,
+            username=None,
+            password=password,
+            code=proof,
+            moved_from=device.moved_from,
+            runtime=runtime,
+            kit=device.made,
         )
 
     return try_proofs(state, runtime, attempt)

@@ -18,6 +18,8 @@ from solekey.crypto import (
     DeviceKey,
     KdfParameters,
     KdfStrength,
+    KnownKdf,
+    LoginIdentity,
     LoginKey,
     UntrustedKdfParameters,
     accept_kdf_parameters,
@@ -71,11 +73,19 @@ class LoginChallenge(Confidential):
         challenge: good once, for a short time, in hex.
         kdf: the account's password parameters, accepted.
         wanted: how much work the server asks new passwords to be stretched with; None: no more than this.
+        identity: what the salt is bound to.
+        is_changed: whether the salt is another one than this device remembers.
     """
 
     challenge: str
     kdf: KdfParameters
     wanted: KdfStrength | None
+    identity: LoginIdentity
+    is_changed: bool = False
+
+    def derive_login_key(self, password: str) -> LoginKey:
+        """Derive the account's login key. Raises EmptyPasswordError, PasswordTextError."""
+        return derive_login_key(password, self.kdf, self.identity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +118,8 @@ class LoginClient:
         Raises:
             TakenError: the user name, or the account, is registered with another login key or proven already.
         """
-        with derive_login_key(password, parameters) as login_key:
+        identity = LoginIdentity(self._transport.server.origin, username)
+        with derive_login_key(password, parameters, identity) as login_key:
             members: dict[str, Json] = {
                 "account": account,
                 "username": username,
@@ -121,37 +132,53 @@ class LoginClient:
             raise BadAnswerError("the registration's answer is not for this account")
         return TotpSecret.parse(answer.get("totp"))
 
-    def fetch_challenge(self, username: str, known: KdfStrength | None) -> LoginChallenge:
+    def fetch_challenge(
+        self, username: str, known: KnownKdf | None, moved_from: str | None = None
+    ) -> LoginChallenge:
         """Fetch a challenge for the login key, and how the password is stretched.
 
         Args:
             username: whose.
-            known: how much work it was at the last login from this device.
+            known: what this device remembers of the last login.
+            moved_from: the server's origin when the password was set, if it has moved since and this device
+                does not remember it.
 
         Raises:
             KdfDowngradeError: less than the client's floor, or than it was before.
             KdfExcessiveError: more than this client does, or the server asks for more than that.
         """
         answer = self._post("/v1/auth/challenges", {"username": username}, proof=True)
-        kdf = accept_kdf_parameters(UntrustedKdfParameters.parse(answer.get("kdf")), known)
+        strength = known.strength if known is not None else None
+        kdf = accept_kdf_parameters(UntrustedKdfParameters.parse(answer.get("kdf")), strength)
         asked = answer.get("kdf_wanted")
         wanted = KdfStrength.parse(asked) if asked is not None else None
         if wanted is not None:
             KdfParameters(wanted.memory_kib, wanted.iterations, wanted.lanes, kdf.salt)
-        return LoginChallenge(str(answer.get("challenge")), kdf, wanted)
+        is_known = known is not None and known.salt == kdf.salt
+        origin = known.origin if known is not None and is_known else moved_from
+        identity = LoginIdentity(origin or self._transport.server.origin, username)
+        is_changed = known is not None and not is_known
+        return LoginChallenge(str(answer.get("challenge")), kdf, wanted, identity, is_changed)
 
     def log_in(
-        self, username: str, password: str, proof: Proof, known: KdfStrength | None = None
+        self,
+        username: str,
+        password: str,
+        proof: Proof,
+        known: KnownKdf | None = None,
+        moved_from: str | None = None,
     ) -> LoggedIn:
         """Open a session with the password and a second factor: a code, or another proof.
+
+        ``known`` and ``moved_from`` are as in `fetch_challenge`.
 
         Raises:
             LoginRefusedError: something was wrong; nobody is told what.
             PasskeyError: the security key did not sign.
             KdfDowngradeError, KdfExcessiveError: the server asks for parameters that are not used.
         """
-        challenge = self.fetch_challenge(username, known)
-        with derive_login_key(password, challenge.kdf) as login_key:
+        challenge = self.fetch_challenge(username, known, moved_from)
+        with challenge.derive_login_key(password) as login_key:
             opened = self._open_session(username, challenge.challenge, proof, login_key)
         return replace(opened, challenge=challenge)
 

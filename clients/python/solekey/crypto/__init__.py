@@ -31,7 +31,7 @@ The short of it::
     reader.open_metadata(), reader.open_range(start, size), reader.iter_content()
 
     parameters = accept_kdf_parameters(UntrustedKdfParameters.parse(from_server))
-    login_key = derive_login_key(password, parameters)
+    login_key = derive_login_key(password, parameters, LoginIdentity(origin, username))
 
 Every secret is a `SecretBytes`: it prints ``<redacted>``, refuses copying and pickling, and wipes itself at
 the end of a ``with`` block (best effort). Randomness is an argument; errors are in `solekey.errors`; no
@@ -46,6 +46,8 @@ from solekey.crypto.inner_plaintext import ContentSource
 from solekey.crypto.login_key import (
     KdfParameters,
     KdfStrength,
+    KnownKdf,
+    LoginIdentity,
     LoginKey,
     UntrustedKdfParameters,
     accept_kdf_parameters,
@@ -69,6 +71,8 @@ __all__ = [
     "ItemMetadata",
     "KdfParameters",
     "KdfStrength",
+    "KnownKdf",
+    "LoginIdentity",
     "LoginKey",
     "MemorySource",
     "OpenedItem",

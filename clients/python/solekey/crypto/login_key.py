@@ -1,8 +1,9 @@
 """The login key: proves a password without showing it, and decrypts nothing. Spec: keys.md §6."""
 
+import hashlib
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Self
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
@@ -17,7 +18,7 @@ from solekey.errors import (
     KdfRefusedError,
     PasswordTextError,
 )
-from solekey_protocol.encoding import Json
+from solekey_protocol.encoding import Json, encode_json
 
 ALGORITHM: Final = "argon2id"
 # Floor: RFC 9106 section 4, second recommended choice.
@@ -35,6 +36,7 @@ ASKED_MEMORY_KIB: Final = 256 * 1024  # 256 MiB
 ASKED_ITERATIONS: Final = 8
 ASKED_LANES: Final = 4
 
+_SALT_CONTEXT: Final = b"solekey/v1/login-salt\x00"
 _MEMBERS: Final = frozenset({"algorithm", "memory_kib", "iterations", "lanes", "salt"})
 
 
@@ -146,6 +148,60 @@ class KdfParameters:
 FLOOR: Final = KdfStrength(MIN_MEMORY_KIB, MIN_ITERATIONS, MIN_LANES)
 
 
+@dataclass(frozen=True, slots=True)
+class LoginIdentity:
+    """Whose login key it is and where it is used: no table of passwords serves two. Spec: keys.md §6.1.
+
+    Attributes:
+        origin: the server's, such as ``https://solekey.example``, when the login key was made.
+        username: in any spelling that the server folds into one.
+    """
+
+    origin: str
+    username: str
+
+    def bind(self, salt: bytes) -> bytes:
+        """Bind a server's salt to the two: 32 bytes."""
+        folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", self.username).casefold())
+        members: dict[str, Json] = {"origin": self.origin, "salt": salt.hex(), "username": folded}
+        return hashlib.sha256(_SALT_CONTEXT + encode_json(members)).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownKdf:
+    """What a device remembers of the login key that it used last. Spec: keys.md §6.3.
+
+    Attributes:
+        strength: how much work the password was stretched with; never less from then on.
+        salt: the server's; another one needs a ``login_key_changed`` event.
+        origin: what the salt was bound to.
+        seq: the account's auth event as of which that was so.
+    """
+
+    strength: KdfStrength
+    salt: bytes = field(repr=False)
+    origin: str
+    seq: int
+
+    @classmethod
+    def parse(cls, value: Json) -> Self:
+        """Parse a profile's ``{"iterations", "lanes", "memory_kib", "origin", "salt", "seq"}``.
+
+        Raises:
+            KdfRefusedError: a member is missing or of another type.
+        """
+        members = value if isinstance(value, Mapping) else {}
+        origin, seq = members.get("origin"), members.get("seq")
+        if not isinstance(origin, str) or type(seq) is not int:
+            raise KdfRefusedError("what is remembered of the password's parameters is damaged")
+        return cls(KdfStrength.parse(value), _parse_salt(members.get("salt")), origin, seq)
+
+    def encode(self) -> dict[str, Json]:
+        """Encode for a profile, as `parse` reads it."""
+        rest: dict[str, Json] = {"origin": self.origin, "salt": self.salt.hex(), "seq": self.seq}
+        return {**self.strength.encode(), **rest}
+
+
 class LoginKey(SigningKey):
     """Signs login challenges; the server knows only its public half."""
 
@@ -171,15 +227,18 @@ def accept_kdf_parameters(
     return accepted
 
 
-def derive_login_key(password: str, parameters: KdfParameters) -> LoginKey:
-    """Derive the login key: HKDF(Argon2id(NFKC(password), salt)) is its Ed25519 seed. Spec: keys.md §6.
+def derive_login_key(password: str, parameters: KdfParameters, identity: LoginIdentity) -> LoginKey:
+    """Derive the login key: HKDF(Argon2id(NFKC(password), bound salt)) is its Ed25519 seed.
+
+    Spec: keys.md §6.
 
     Raises:
         EmptyPasswordError: the password is empty, also after normalisation.
         PasswordTextError: the password is no Unicode text (lone surrogates).
     """
-    stretched = _stretch(_encode_password(password), parameters)
-    return LoginKey(derive_bytes(stretched, salt=parameters.salt, label=Label.LOGIN_KEY, size=KEY_BYTES))
+    salt = identity.bind(parameters.salt)
+    stretched = _stretch(_encode_password(password), salt, parameters.strength)
+    return LoginKey(derive_bytes(stretched, salt=salt, label=Label.LOGIN_KEY, size=KEY_BYTES))
 
 
 def _encode_password(password: str) -> bytes:
@@ -191,13 +250,13 @@ def _encode_password(password: str) -> bytes:
     return normalised.encode()
 
 
-def _stretch(password: bytes, parameters: KdfParameters) -> bytes:
+def _stretch(password: bytes, salt: bytes, work: KdfStrength) -> bytes:
     return Argon2id(
-        salt=parameters.salt,
+        salt=salt,
         length=KEY_BYTES,
-        iterations=parameters.iterations,
-        lanes=parameters.lanes,
-        memory_cost=parameters.memory_kib,
+        iterations=work.iterations,
+        lanes=work.lanes,
+        memory_cost=work.memory_kib,
     ).derive(password)
 
 

@@ -37,6 +37,7 @@
     ├── EvidenceError                                      a server that does what no honest one does
     │   ├── RollbackError            rollback_detected     shows less than it has shown before
     │   ├── HistoryForkError         fork_detected         shows another history; evidence is on disk
+    │   ├── KdfSaltError             kdf_salt_changed      another salt for the password, without an event
     │   ├── ForgedEventError         event_forged          a record that breaks the rules of its stream
     │   └── SwappedObjectError       object_swapped        other bytes than a signed commit names
     │       ├── LostObjectError      object_lost           ... or none at all
@@ -234,6 +235,7 @@ from solekey.errors.server import (
     ForgedEventError,
     HistoryForkError,
     InsecureServerError,
+    KdfSaltError,
     LostObjectError,
     RedirectRefusedError,
     RollbackError,
@@ -304,6 +306,7 @@ __all__ = [
     "KdfDowngradeError",
     "KdfExcessiveError",
     "KdfRefusedError",
+    "KdfSaltError",
     "KeyFileError",
     "KeyFileKdfError",
     "KeyringEntryError",

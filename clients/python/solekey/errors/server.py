@@ -79,6 +79,17 @@ class ForgedEventError(EvidenceError):
     code = "event_forged"
 
 
+class KdfSaltError(EvidenceError):
+    """Another salt for the password than at the last login, and no event that says why."""
+
+    code = "kdf_salt_changed"
+    ADVICE = (
+        "Nobody has changed this account's password, as far as its log shows, but the server asked for it "
+        "in another form, as one does to guess it. Stop using this server, keep the profile folder as "
+        "evidence, and use this password nowhere else."
+    )
+
+
 class SwappedObjectError(EvidenceError):
     """The server has other bytes than the ones that a signed commit names, or none at all."""
 

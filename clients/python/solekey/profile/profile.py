@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Self
 
 from solekey.connection.transport import Server
-from solekey.crypto import Confidential, DeviceKey, KdfStrength, RandomSource
+from solekey.crypto import Confidential, DeviceKey, KnownKdf, RandomSource
 from solekey.errors import (
     KdfRefusedError,
     NotLoggedInError,
@@ -54,7 +54,7 @@ class ProfileDetails:
 
     Attributes:
         origin, username, account, device_name: the server, who, and what the device is called.
-        kdf_known: how much work the password was stretched with at the last login; never less from then on.
+        kdf_known: what is remembered of the login key that was used last; see `KnownKdf`.
         device_key_from: the spec of what keeps the device key.
         device_public_key: whose key it is, where that cannot be read from the profile folder.
         user_key_from: the spec of what keeps the user key, if this device has stored it; see `providers`.
@@ -245,18 +245,18 @@ class Profile:
         return Server(self._details.origin, ca_file if ca_file.exists() else None)
 
     @property
-    def kdf_known(self) -> KdfStrength | None:
-        """How much work this account's password was stretched with at the last login. Raises ProfileError."""
+    def kdf_known(self) -> KnownKdf | None:
+        """What is remembered of the login key that was used last. Raises ProfileError."""
         known = self._details.kdf_known
         try:
-            return KdfStrength.parse(known) if known is not None else None
+            return KnownKdf.parse(known) if known is not None else None
         except KdfRefusedError as error:
             raise ProfileError(f"{self.folder.path} is damaged: {error}") from error
 
-    def note_kdf(self, strength: KdfStrength) -> None:
-        """Remember how much work the password was stretched with, for the next login to ask no less."""
-        if self.kdf_known != strength:
-            self.update(kdf_known=strength.encode())
+    def note_kdf(self, known: KnownKdf) -> None:
+        """Remember how the password was stretched: the next login uses no less, and no other salt unseen."""
+        if self.kdf_known != known:
+            self.update(kdf_known=known.encode())
 
     def verify_device_key_place(self, spec: str | None) -> None:
         """Verify that the device key is kept at ``spec``, if there is one. Raises ProfileExistsError."""
@@ -303,7 +303,10 @@ class Profile:
         self.folder.write(_TOKENS, encode_json(document))
 
     def forget_tokens(self) -> None:
-        """Delete the session from disk."""
+        """Delete the session from disk; of a profile that is not kept yet, forget it."""
+        if self._new_for is not None:
+            self._unkept_tokens = None
+            return
         self.folder.delete(_TOKENS)
 
 
