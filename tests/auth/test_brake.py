@@ -12,8 +12,6 @@ from actors import Actor, Key
 from auth.person import Desk, Person, code_of
 
 from solekey_auth.api import AuthApi
-from solekey_auth.brake import Spent, recover, spend, verify_attempts_left
-from solekey_auth.budgets import Brake
 from solekey_auth.definition import DEFINITION
 from solekey_auth.limits import (
     LOGIN_DEVICE,
@@ -24,8 +22,10 @@ from solekey_auth.limits import (
     AuthLimits,
     Budget,
 )
+from solekey_auth.rate_limits.bucket import Spent, recover, spend, verify_attempts_left
+from solekey_auth.rate_limits.limiter import Brake
+from solekey_auth.rate_limits.source import Source, find_source, parse_networks
 from solekey_auth.refusals import TooManyAttempts
-from solekey_auth.sources import Source, find_source, parse_networks
 from solekey_auth.tables import metadata
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.clock import ManualClock

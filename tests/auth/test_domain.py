@@ -6,11 +6,11 @@ import pytest
 from actors import Actor, Key, derive_raw
 
 from solekey_auth import commands as asked
-from solekey_auth.credential import Credential, KdfParameters, Username
+from solekey_auth.credentials.credential import Credential, KdfParameters, Username
 from solekey_auth.domain import AccountState, decide, derive_idle_limit
 from solekey_auth.limits import AuthLimits
-from solekey_auth.refresh import IssuedToken
 from solekey_auth.refusals import AccountTaken, LoginRefused, RefreshRefused, UsernameTaken
+from solekey_auth.sessions.refresh_token import IssuedToken
 from solekey_eventlog.errors import NotFound, RevokedDevice, SessionOver
 from solekey_protocol.event import encode_event
 from solekey_protocol.events import auth as said

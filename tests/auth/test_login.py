@@ -8,7 +8,7 @@ import pytest
 from actors import Key
 from auth.person import code_of, compute_code, read
 
-from solekey_auth.rows import CredentialRows
+from solekey_auth.credentials.repository import CredentialRows
 from solekey_protocol.events import Stream
 from solekey_protocol.events import auth as said
 

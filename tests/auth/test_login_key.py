@@ -6,9 +6,9 @@ from auth.account_requests import MORE_WORK, NEW_KDF, NEW_KEY, Seat, knowing, ru
 from auth.person import KDF, Desk, Person, code_of, read
 from auth.test_secrets import count, dump
 
-from solekey_auth import account_changes as changes_module
-from solekey_auth import accounts as accounts_module
-from solekey_auth.rows import CredentialRows
+from solekey_auth.accounts import account_changes as changes_module
+from solekey_auth.accounts import logins as accounts_module
+from solekey_auth.credentials.repository import CredentialRows
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import auth as said
 

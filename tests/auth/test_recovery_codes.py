@@ -13,10 +13,8 @@ from auth.test_secrets import dump
 from passkeys.desk import KeyRing
 
 from solekey_auth.factor_book import FactorBook
-from solekey_auth.limits import RECOVERY_CODES
-from solekey_auth.operator_key import OperatorKey
-from solekey_auth.races import LostRaceError
-from solekey_auth.recovery_codes import (
+from solekey_auth.factors.proof import ProvenRecoveryCode, RecoveryProof
+from solekey_auth.factors.recovery_codes import (
     NO_CODES,
     RecoverySet,
     derive_code_digest,
@@ -24,8 +22,10 @@ from solekey_auth.recovery_codes import (
     find_unused,
     parse_recovery_code,
 )
+from solekey_auth.limits import RECOVERY_CODES
+from solekey_auth.operator_key import OperatorKey
 from solekey_auth.recovery_rows import RecoveryRows
-from solekey_auth.second_factor import ProvenRecoveryCode, RecoveryProof
+from solekey_auth.retry import LostRaceError
 from solekey_auth.tables import recovery_codes
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.errors import BadRequest

@@ -13,12 +13,12 @@ from auth.person import OPERATOR_KEY, SIGNING_KEY, Desk, Person, code_of, comput
 
 import solekey_auth
 from solekey_auth.config import AuthConfig
-from solekey_auth.credential import KdfWork
+from solekey_auth.credentials.credential import KdfWork
+from solekey_auth.factors.proof import TotpProof
 from solekey_auth.login import LoginAttempt
 from solekey_auth.operator_key import OperatorKey, Purpose
-from solekey_auth.refresh import RefreshToken
-from solekey_auth.second_factor import TotpProof
-from solekey_auth.signing_key import SigningKey, SigningSecret
+from solekey_auth.sessions.refresh_token import RefreshToken
+from solekey_auth.signing_keys.signing_key import SigningKey, SigningSecret
 from solekey_auth.tables import metadata
 from solekey_eventlog.errors import ConfigError
 from solekey_eventlog.migrations import find_differences

@@ -7,8 +7,8 @@ import pytest
 from actors import Actor, Key, derive_raw
 from auth.person import Desk, Person, code_of, read
 
-from solekey_auth.refresh import IssuedToken, RefreshToken
-from solekey_auth.rows import TokenRows
+from solekey_auth.credentials.repository import TokenRows
+from solekey_auth.sessions.refresh_token import IssuedToken, RefreshToken
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.bus.topics import DEVICES_TOPIC
 from solekey_protocol.event import parse_event

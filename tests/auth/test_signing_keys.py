@@ -12,10 +12,10 @@ from kernels import AUTH_TOPIC
 
 from solekey_auth.api import AuthApi
 from solekey_auth.definition import DEFINITION as AUTH
-from solekey_auth.key_command import run_command
-from solekey_auth.key_schedule import decide_rotation, open_ring
 from solekey_auth.limits import AuthLimits
-from solekey_auth.signing_key import SigningSecret
+from solekey_auth.signing_keys.command import run_command
+from solekey_auth.signing_keys.key_ring import decide_rotation, open_ring
+from solekey_auth.signing_keys.signing_key import SigningSecret
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.errors import NotFound, NotYetApplied, TokenInvalid

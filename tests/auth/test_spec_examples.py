@@ -15,20 +15,20 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from solekey_auth import refusals
 from solekey_auth.config import AuthConfig
-from solekey_auth.credential import Credential, derive_decoy_kdf, parse_kdf, parse_username
-from solekey_auth.login import LOGIN_CONTEXT, LoginAttempt, encode_registration
-from solekey_auth.login_key import Closing, NewLoginKey, verify_closing, verify_new_login_key
-from solekey_auth.operator_key import OperatorKey, Purpose
-from solekey_auth.recovery_codes import (
+from solekey_auth.credentials.credential import Credential, derive_decoy_kdf, parse_kdf, parse_username
+from solekey_auth.credentials.login_key import Closing, NewLoginKey, verify_closing, verify_new_login_key
+from solekey_auth.factors.proof import TotpProof
+from solekey_auth.factors.recovery_codes import (
     RecoverySet,
     derive_code_digest,
     encode_codes,
     parse_recovery_code,
 )
-from solekey_auth.refresh import RefreshToken
-from solekey_auth.second_factor import TotpProof
-from solekey_auth.signing_key import SigningSecret
-from solekey_auth.totp import derive_secret, derive_totp_id
+from solekey_auth.factors.totp import derive_secret, derive_totp_id
+from solekey_auth.login import LOGIN_CONTEXT, LoginAttempt, encode_registration
+from solekey_auth.operator_key import OperatorKey, Purpose
+from solekey_auth.sessions.refresh_token import RefreshToken
+from solekey_auth.signing_keys.signing_key import SigningSecret
 from solekey_eventlog.errors import Refusal
 from solekey_protocol.encoding import parse_json
 from solekey_protocol.events.auth import LoginKeyChange

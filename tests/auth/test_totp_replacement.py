@@ -9,10 +9,10 @@ from auth.test_secrets import count, dump
 from passkeys.desk import KeyRing
 
 from solekey_auth import commands as asked
+from solekey_auth.credentials.repository import CredentialRows
 from solekey_auth.domain import AccountState, decide
 from solekey_auth.limits import AuthLimits
 from solekey_auth.recovery_rows import PendingTotpRows
-from solekey_auth.rows import CredentialRows
 from solekey_eventlog.errors import NotFound
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import auth as said

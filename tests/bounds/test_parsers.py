@@ -17,8 +17,8 @@ from solekey.crypto.metadata import parse_metadata
 from solekey.errors import SolekeyError
 from solekey.recovery.record import find_words, parse_kit_record
 from solekey.vault.objects import parse_byte_list
+from solekey_auth.factors.passkeys import RelyingParty, encode_base64url, read_challenge, verify_registration
 from solekey_auth.limits import MAX_BODY_BYTES, MAX_PASSKEY_BODY_BYTES
-from solekey_auth.passkeys import RelyingParty, encode_base64url, read_challenge, verify_registration
 from solekey_eventlog.errors import Refusal
 from solekey_protocol.cbor import parse_cbor, verify_cbor_cost
 from solekey_protocol.change_list import parse_change_list

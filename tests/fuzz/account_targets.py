@@ -9,9 +9,9 @@ from fuzz.strategies import hex_ids
 from fuzz.target import Target
 from hypothesis import strategies as st
 
-from solekey_auth.account_api import parse_closing, parse_new_login_key
-from solekey_auth.credential import parse_kdf_wanted
-from solekey_auth.login_key import CHANGE_CONTEXT, CLOSE_CONTEXT
+from solekey_auth.accounts.api import parse_closing, parse_new_login_key
+from solekey_auth.credentials.credential import parse_kdf_wanted
+from solekey_auth.credentials.login_key import CHANGE_CONTEXT, CLOSE_CONTEXT
 from solekey_auth.refusals import KdfExcessive, KdfTooWeak
 from solekey_eventlog.errors import BadRequest, UnsupportedMediaType
 from solekey_protocol.encoding import encode_json
@@ -88,7 +88,7 @@ TARGETS: Final = (
         _check_login_key,
         (BadRequest, UnsupportedMediaType, KdfTooWeak, KdfExcessive),
         mutate=mutate_document,
-        covers=("solekey_auth.account_api.parse_new_login_key",),
+        covers=("solekey_auth.accounts.api.parse_new_login_key",),
     ),
     Target(
         "end of an account",
@@ -96,7 +96,7 @@ TARGETS: Final = (
         _check_closing,
         (BadRequest, UnsupportedMediaType),
         mutate=mutate_document,
-        covers=("solekey_auth.account_api.parse_closing",),
+        covers=("solekey_auth.accounts.api.parse_closing",),
     ),
     Target(
         "work that an operator asks for",
@@ -104,6 +104,6 @@ TARGETS: Final = (
         _check_wanted,
         (ValueError,),
         mutate=mutate_text,
-        covers=("solekey_auth.credential.parse_kdf_wanted",),
+        covers=("solekey_auth.credentials.credential.parse_kdf_wanted",),
     ),
 )

@@ -13,8 +13,8 @@ from solekey.connection.passkeys import parse_assertion_options, parse_creation_
 from solekey.crypto import KdfStrength, KnownKdf
 from solekey.errors import BadAnswerError, KdfRefusedError, PasskeyMissingError
 from solekey_auth.bodies import parse_as, parse_body, parse_object
-from solekey_auth.passkeys import Assertion
-from solekey_auth.second_factor import RecoveryProof, TotpProof, parse_proof
+from solekey_auth.factors.passkeys import Assertion
+from solekey_auth.factors.proof import RecoveryProof, TotpProof, parse_proof
 from solekey_eventlog.errors import BadRequest, UnsupportedMediaType
 from solekey_protocol.encoding import encode_json
 from solekey_protocol.ids import Digest
@@ -135,9 +135,9 @@ TARGETS: Final = (
             "solekey_auth.bodies.parse_object",
             "solekey_auth.bodies.parse_body",
             "solekey_auth.bodies.parse_as",
-            "solekey_auth.second_factor.parse_proof",
-            "solekey_auth.recovery_codes.parse_recovery_code",
-            "solekey_auth.passkeys.parse_base64url",
+            "solekey_auth.factors.proof.parse_proof",
+            "solekey_auth.factors.recovery_codes.parse_recovery_code",
+            "solekey_auth.factors.passkeys.parse_base64url",
         ),
     ),
     Target(

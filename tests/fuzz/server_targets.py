@@ -14,11 +14,11 @@ from fuzz.target import Target
 from hypothesis import strategies as st
 
 from solekey_auth.config import AuthConfig
-from solekey_auth.credential import parse_kdf, parse_username
-from solekey_auth.refresh import parse_refresh_token
+from solekey_auth.credentials.credential import parse_kdf, parse_username
+from solekey_auth.factors.totp import parse_code
+from solekey_auth.rate_limits.source import find_source, parse_networks
 from solekey_auth.refusals import KdfExcessive, KdfTooWeak
-from solekey_auth.sources import find_source, parse_networks
-from solekey_auth.totp import parse_code
+from solekey_auth.sessions.refresh_token import parse_refresh_token
 from solekey_devices.commands import DeviceName
 from solekey_devices.commands import parse_command as parse_devices_command
 from solekey_devices.refusals import NameRefused
@@ -349,7 +349,7 @@ TARGETS = (
         ["skr_" + "5a" * 32],
         _check_refresh_token,
         (BadRequest,),
-        "refresh.parse_refresh_token",
+        "refresh_token.parse_refresh_token",
     ),
     _header("one-time code", ["123456", "000000"], _check_code, (BadRequest,), "totp.parse_code"),
     _header(
@@ -388,14 +388,14 @@ TARGETS = (
         ["10.0.0.1", "10.0.0.0/8, 2001:db8::/32", ""],
         _check_proxies,
         (ValueError,),
-        "sources.parse_networks",
+        "source.parse_networks",
     ),
     _header(
         "X-Forwarded-For",
         ["203.0.113.7", "203.0.113.7, 10.0.0.2", "2001:db8::7, ::ffff:10.0.0.2", "fe80::1%eth0", "unknown"],
         _check_forwarded,
         (),
-        "sources.find_source",
+        "source.find_source",
     ),
     Target(
         "bus URL",

@@ -10,14 +10,14 @@ from auth.person import code_of
 from passkeys.desk import KeyRing
 
 from solekey_auth import commands as asked
+from solekey_auth.credentials.repository import CredentialRows
 from solekey_auth.domain import AccountState, decide
 from solekey_auth.factor_book import FactorBook
+from solekey_auth.factors.proof import ProvenPasskey, parse_proof
+from solekey_auth.factors.repository import PasskeyRows
 from solekey_auth.limits import MAX_PASSKEYS, AuthLimits
-from solekey_auth.passkey_rows import PasskeyRows
-from solekey_auth.races import LostRaceError
 from solekey_auth.refusals import FactorRequired, LoginRefused, TooManyPasskeys
-from solekey_auth.rows import CredentialRows
-from solekey_auth.second_factor import ProvenPasskey, parse_proof
+from solekey_auth.retry import LostRaceError
 from solekey_eventlog.errors import NotFound, SessionOver
 from solekey_protocol.events import auth as said
 from solekey_protocol.ids import compute_digest

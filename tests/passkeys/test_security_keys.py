@@ -21,14 +21,14 @@ from solekey.connection.passkeys import (
     prove_passkey,
 )
 from solekey.connection.security_keys import SecurityKey, open_security_key
-from solekey_auth.passkeys import (
+from solekey_auth.factors.passkeys import (
     Passkey,
     encode_base64url,
     find_relying_party,
     make_creation_options,
     verify_registration,
 )
-from solekey_auth.second_factor import Checked, ProvenPasskey, find_proven, parse_proof
+from solekey_auth.factors.proof import Checked, ProvenPasskey, find_proven, parse_proof
 from solekey_protocol.ids import AccountId
 
 ORIGIN = "https://solekey.test:8443"

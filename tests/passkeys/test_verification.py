@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 from passkeys.authenticator import AAGUID, Algorithm, Authenticator, Flag, KeyPair, sha256
 from passkeys.browser import Browser, decode, encode
 
-from solekey_auth.limits import MAX_CLIENT_DATA_BYTES
-from solekey_auth.passkeys import (
+from solekey_auth.factors.passkeys import (
     Assertion,
     Passkey,
     find_relying_party,
@@ -26,6 +25,7 @@ from solekey_auth.passkeys import (
     verify_assertion,
     verify_registration,
 )
+from solekey_auth.limits import MAX_CLIENT_DATA_BYTES
 from solekey_auth.refusals import PasskeyRefused
 from solekey_protocol.encoding import encode_json
 from solekey_protocol.ids import AccountId

@@ -6,8 +6,8 @@ from solekey_service.runner import main  # patches the standard library: stays f
 import sys
 
 from solekey_auth.config import AuthConfig
-from solekey_auth.key_command import COMMANDS, run_command
 from solekey_auth.service import AuthService
+from solekey_auth.signing_keys.command import COMMANDS, run_command
 
 if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1] in COMMANDS:

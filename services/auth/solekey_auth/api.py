@@ -2,24 +2,24 @@
 
 from collections.abc import Mapping
 
-from solekey_auth.account_api import AccountApi
-from solekey_auth.account_changes import AccountChanges
-from solekey_auth.accounts import Accounts
+from solekey_auth.accounts.account_changes import AccountChanges
+from solekey_auth.accounts.api import AccountApi
+from solekey_auth.accounts.logins import Accounts
 from solekey_auth.bodies import MAX_TEXT_CHARS, parse_as, parse_body
 from solekey_auth.commands import RegisterAccount
 from solekey_auth.config import OPERATOR_KEY_PROBLEM, AuthConfig
-from solekey_auth.credential import parse_kdf, parse_username
-from solekey_auth.factor_api import FactorApi
+from solekey_auth.credentials.credential import parse_kdf, parse_username
 from solekey_auth.factor_book import FactorBook
-from solekey_auth.factors import Factors
-from solekey_auth.issuer import Issuer
+from solekey_auth.factors.api import FactorApi
+from solekey_auth.factors.enrolment import Replacements
+from solekey_auth.factors.factors import Factors
+from solekey_auth.factors.proof import parse_proof
 from solekey_auth.login import LoginAttempt, encode_registration
 from solekey_auth.passkey_ceremonies import Passkeys
-from solekey_auth.refresh import parse_refresh_token
-from solekey_auth.replacements import Replacements
-from solekey_auth.second_factor import parse_proof
-from solekey_auth.sessions import LiveSession, Sessions
-from solekey_auth.sources import Source, find_source
+from solekey_auth.rate_limits.source import Source, find_source
+from solekey_auth.sessions.refresh_token import parse_refresh_token
+from solekey_auth.sessions.sessions import LiveSession, Sessions
+from solekey_auth.signing_keys.issuer import Issuer
 from solekey_auth.timers import Timers
 from solekey_eventlog.errors import BadRequest, NotFound
 from solekey_eventlog.foundations import require_foundation

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from solekey_auth.credential import KdfParameters, Username
+from solekey_auth.credentials.credential import KdfParameters, Username
 from solekey_protocol.events.auth import Factor, LoginKeyChange, LoginStage
 from solekey_protocol.ids import AccountId, DeviceId, Digest, PublicKey, SessionId
 

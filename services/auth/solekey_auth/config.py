@@ -4,11 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from solekey_auth import limits
-from solekey_auth.credential import KdfWork, parse_kdf_wanted
+from solekey_auth.credentials.credential import KdfWork, parse_kdf_wanted
 from solekey_auth.limits import SECRET_BYTES, AuthLimits
 from solekey_auth.operator_key import OperatorKey, Purpose
-from solekey_auth.signing_key import SigningSecret
-from solekey_auth.sources import Network, parse_networks
+from solekey_auth.rate_limits.source import Network, parse_networks
+from solekey_auth.signing_keys.signing_key import SigningSecret
 from solekey_eventlog.secret import Secret
 from solekey_protocol.events.auth import Factor
 from solekey_service.access.tokens import MAX_LIFETIME_S

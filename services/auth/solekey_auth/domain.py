@@ -13,9 +13,8 @@ from datetime import datetime
 from typing import Final
 
 from solekey_auth import commands as asked
-from solekey_auth.credential import Credential
+from solekey_auth.credentials.credential import Credential
 from solekey_auth.limits import MAX_PASSKEYS, AuthLimits
-from solekey_auth.refresh import IssuedToken
 from solekey_auth.refusals import (
     AccountTaken,
     FactorRequired,
@@ -25,6 +24,7 @@ from solekey_auth.refusals import (
     TooManyPasskeys,
     UsernameTaken,
 )
+from solekey_auth.sessions.refresh_token import IssuedToken
 from solekey_eventlog.clock import was_written_ahead
 from solekey_eventlog.errors import BadRequest, NotFound, RevokedDevice, SessionOver
 from solekey_protocol.events import auth as said

@@ -4,14 +4,10 @@ Spec: authentication.md §3.3, §12.3, §13.2.
 """
 
 from solekey_auth.config import AuthConfig
-from solekey_auth.credential import Credential
-from solekey_auth.passkey_rows import PasskeyRows
-from solekey_auth.passkeys import Assertion, RelyingParty, find_relying_party
-from solekey_auth.races import LostRaceError
-from solekey_auth.recovery_codes import NO_CODES, derive_code_digest
-from solekey_auth.recovery_rows import RecoveryRows
-from solekey_auth.rows import CredentialRows
-from solekey_auth.second_factor import (
+from solekey_auth.credentials.credential import Credential
+from solekey_auth.credentials.repository import CredentialRows
+from solekey_auth.factors.passkeys import Assertion, RelyingParty, find_relying_party
+from solekey_auth.factors.proof import (
     Checked,
     Proof,
     Proven,
@@ -20,7 +16,11 @@ from solekey_auth.second_factor import (
     ProvenTotp,
     RecoveryProof,
 )
-from solekey_auth.totp import derive_last_credible_step, derive_secret
+from solekey_auth.factors.recovery_codes import NO_CODES, derive_code_digest
+from solekey_auth.factors.repository import PasskeyRows
+from solekey_auth.factors.totp import derive_last_credible_step, derive_secret
+from solekey_auth.recovery_rows import RecoveryRows
+from solekey_auth.retry import LostRaceError
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId, compute_digest
 

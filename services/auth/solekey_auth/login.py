@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from solekey_auth.factors.proof import Checked, Proof, Proven, find_proven
 from solekey_auth.refusals import LoginRefused
-from solekey_auth.second_factor import Checked, Proof, Proven, find_proven
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import SignatureError
 from solekey_protocol.events.auth import LoginStage

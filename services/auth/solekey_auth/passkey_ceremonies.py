@@ -5,21 +5,21 @@ from typing import Final
 
 from solekey_auth import commands as asked
 from solekey_auth.config import AuthConfig
+from solekey_auth.credentials.repository import CredentialRows, LoginRows
 from solekey_auth.domain import decide
-from solekey_auth.limits import CHALLENGE_BYTES
-from solekey_auth.operator_key import Purpose
-from solekey_auth.passkey_rows import PasskeyRows
-from solekey_auth.passkeys import (
+from solekey_auth.factors.passkeys import (
     Passkey,
     RelyingParty,
     make_creation_options,
     read_challenge,
     verify_registration,
 )
-from solekey_auth.races import run_transaction
+from solekey_auth.factors.repository import PasskeyRows
+from solekey_auth.limits import CHALLENGE_BYTES
+from solekey_auth.operator_key import Purpose
 from solekey_auth.refusals import PasskeyRefused, PasskeysUnavailable, PasskeyTaken
-from solekey_auth.rows import CredentialRows, LoginRows
-from solekey_auth.sessions import read_state
+from solekey_auth.retry import run_transaction
+from solekey_auth.sessions.sessions import read_state
 from solekey_eventlog.errors import NotFound
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.encoding import Json

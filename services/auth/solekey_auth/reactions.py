@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from solekey_auth.config import AuthConfig
-from solekey_auth.sessions import Sessions
+from solekey_auth.sessions.sessions import Sessions
 from solekey_eventlog.projector import Reaction
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event

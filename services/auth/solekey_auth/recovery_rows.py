@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, delete, func, insert, select
 
-from solekey_auth.recovery_codes import NO_CODES, RecoverySet
+from solekey_auth.factors.recovery_codes import NO_CODES, RecoverySet
 from solekey_auth.tables import pending_totp, recovery_codes
 from solekey_protocol.ids import AccountId, Digest
 

@@ -7,13 +7,13 @@ from functools import partial
 from typing import Final
 
 from solekey_auth import commands as asked
-from solekey_auth.budgets import purge_budgets
 from solekey_auth.config import AuthConfig
+from solekey_auth.credentials.repository import CredentialRows, LoginRows, TokenRows
 from solekey_auth.domain import decide
-from solekey_auth.races import run_transaction
+from solekey_auth.rate_limits.limiter import purge_budgets
 from solekey_auth.recovery_rows import PendingTotpRows
-from solekey_auth.rows import CredentialRows, LoginRows, TokenRows
-from solekey_auth.sessions import Sessions, read_state
+from solekey_auth.retry import run_transaction
+from solekey_auth.sessions.sessions import Sessions, read_state
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId
 from solekey_service.kernel import Kernel

@@ -6,16 +6,16 @@ from datetime import datetime
 from functools import partial
 
 from solekey_auth import commands as asked
-from solekey_auth.budgets import DeviceRows
 from solekey_auth.config import AuthConfig
+from solekey_auth.credentials.repository import TokenRows
 from solekey_auth.domain import AccountState, decide, derive_idle_limit
+from solekey_auth.factors.proof import find_codes_left
 from solekey_auth.limits import SECRET_BYTES
 from solekey_auth.login import VerifiedLogin
-from solekey_auth.races import LostRaceError, run_transaction
-from solekey_auth.refresh import IssuedToken, RefreshToken
+from solekey_auth.rate_limits.limiter import DeviceRows
 from solekey_auth.refusals import RefreshRefused
-from solekey_auth.rows import TokenRows
-from solekey_auth.second_factor import find_codes_left
+from solekey_auth.retry import LostRaceError, run_transaction
+from solekey_auth.sessions.refresh_token import IssuedToken, RefreshToken
 from solekey_eventlog.errors import SessionOver
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event

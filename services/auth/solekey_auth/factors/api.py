@@ -3,19 +3,19 @@
 Spec: authentication.md §6.4, §12, §13, §14, openapi.
 """
 
-from solekey_auth.accounts import Accounts
+from solekey_auth.accounts.logins import Accounts
 from solekey_auth.bodies import MAX_TEXT_CHARS, parse_as, parse_body
 from solekey_auth.config import AuthConfig
-from solekey_auth.credential import parse_username
-from solekey_auth.factors import EnrolledFactor, Factors
+from solekey_auth.credentials.credential import parse_username
+from solekey_auth.factors.enrolment import Replacements
+from solekey_auth.factors.factors import EnrolledFactor, Factors
+from solekey_auth.factors.passkeys import encode_base64url, parse_base64url
+from solekey_auth.factors.proof import parse_proof
+from solekey_auth.factors.totp import parse_code
 from solekey_auth.limits import MAX_PASSKEY_NAME_CHARS
 from solekey_auth.login import PasskeyQuestion
 from solekey_auth.passkey_ceremonies import Passkeys
-from solekey_auth.passkeys import encode_base64url, parse_base64url
-from solekey_auth.replacements import Replacements
-from solekey_auth.second_factor import parse_proof
-from solekey_auth.sources import Source
-from solekey_auth.totp import parse_code
+from solekey_auth.rate_limits.source import Source
 from solekey_eventlog.errors import NotFound
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError

@@ -5,12 +5,11 @@ from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from solekey_auth.account_changes import require_unchanged
-from solekey_auth.budgets import Brake, DeviceRows
+from solekey_auth.accounts.account_changes import require_unchanged
 from solekey_auth.closed_names import ClosedNameRows
 from solekey_auth.commands import RegisterAccount
 from solekey_auth.config import AuthConfig
-from solekey_auth.credential import (
+from solekey_auth.credentials.credential import (
     Credential,
     KdfParameters,
     KdfWork,
@@ -18,18 +17,19 @@ from solekey_auth.credential import (
     derive_decoy_kdf,
     derive_username_digest,
 )
+from solekey_auth.credentials.repository import CredentialRows, LoginRows
 from solekey_auth.domain import AccountState, decide, is_expired
 from solekey_auth.factor_book import FactorBook
+from solekey_auth.factors.repository import PasskeyRows
+from solekey_auth.factors.totp import TotpSecret, derive_secret, encode_uri
 from solekey_auth.limits import CHALLENGE_BYTES, TOTP_SALT_BYTES
 from solekey_auth.login import LoginAttempt, PasskeyQuestion, is_signed_by, verify_login
 from solekey_auth.operator_key import OperatorKey, Purpose
-from solekey_auth.passkey_rows import PasskeyRows
-from solekey_auth.races import run_transaction
+from solekey_auth.rate_limits.limiter import Brake, DeviceRows
+from solekey_auth.rate_limits.source import Source
 from solekey_auth.refusals import LoginRefused
-from solekey_auth.rows import CredentialRows, LoginRows
-from solekey_auth.sessions import LiveSession, Sessions, read_state
-from solekey_auth.sources import Source
-from solekey_auth.totp import TotpSecret, derive_secret, encode_uri
+from solekey_auth.retry import run_transaction
+from solekey_auth.sessions.sessions import LiveSession, Sessions, read_state
 from solekey_eventlog.errors import RevokedDevice
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.events.auth import LoginStage

@@ -12,25 +12,25 @@ from dataclasses import replace
 from functools import partial
 
 from solekey_auth import commands
-from solekey_auth.budgets import Attempt, Brake, DeviceRows
 from solekey_auth.closed_names import ClosedNameRows
 from solekey_auth.config import AuthConfig
-from solekey_auth.credential import Credential, derive_username_digest
-from solekey_auth.domain import AccountState, decide
-from solekey_auth.login_key import (
+from solekey_auth.credentials.credential import Credential, derive_username_digest
+from solekey_auth.credentials.login_key import (
     Closing,
     NewLoginKey,
     is_repetition,
     verify_closing,
     verify_new_login_key,
 )
-from solekey_auth.passkey_rows import PasskeyRows
-from solekey_auth.races import LostRaceError, run_transaction
+from solekey_auth.credentials.repository import CredentialRows, LoginRows, TokenRows
+from solekey_auth.domain import AccountState, decide
+from solekey_auth.factors.repository import PasskeyRows
+from solekey_auth.rate_limits.limiter import Attempt, Brake, DeviceRows
+from solekey_auth.rate_limits.source import Source
 from solekey_auth.recovery_rows import PendingTotpRows, RecoveryRows
 from solekey_auth.refusals import KdfTooWeak, LoginRefused
-from solekey_auth.rows import CredentialRows, LoginRows, TokenRows
-from solekey_auth.sessions import read_state
-from solekey_auth.sources import Source
+from solekey_auth.retry import LostRaceError, run_transaction
+from solekey_auth.sessions.sessions import read_state
 from solekey_eventlog.errors import BadRequest, Refusal, SessionOver
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event

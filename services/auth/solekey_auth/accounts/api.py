@@ -1,11 +1,11 @@
 """The part of the HTTP API that changes an account for good. Spec: authentication.md §15, §16, openapi."""
 
-from solekey_auth.account_changes import AccountChanges
+from solekey_auth.accounts.account_changes import AccountChanges
 from solekey_auth.bodies import MAX_TEXT_CHARS, parse_as, parse_body
 from solekey_auth.config import AuthConfig
-from solekey_auth.credential import parse_kdf
-from solekey_auth.login_key import Closing, NewLoginKey
-from solekey_auth.sources import Source
+from solekey_auth.credentials.credential import parse_kdf
+from solekey_auth.credentials.login_key import Closing, NewLoginKey
+from solekey_auth.rate_limits.source import Source
 from solekey_eventlog.errors import BadRequest
 from solekey_protocol.events.auth import LoginKeyChange
 from solekey_protocol.ids import AccountId, Digest, PublicKey, SignatureHex

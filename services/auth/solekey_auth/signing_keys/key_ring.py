@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from solekey_auth.limits import AuthLimits
-from solekey_auth.signing_key import SigningKey, SigningSecret
+from solekey_auth.signing_keys.signing_key import SigningKey, SigningSecret
 from solekey_eventlog.errors import NotFound
 from solekey_protocol.events import auth as said
 from solekey_protocol.events.body import Body

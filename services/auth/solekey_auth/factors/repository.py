@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from solekey_auth.passkeys import Passkey
+from solekey_auth.factors.passkeys import Passkey
 from solekey_auth.tables import passkeys
 from solekey_protocol.ids import AccountId, Digest
 

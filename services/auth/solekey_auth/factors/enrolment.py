@@ -7,24 +7,24 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from solekey_auth import commands as asked
-from solekey_auth.budgets import Brake
 from solekey_auth.config import AuthConfig
-from solekey_auth.credential import Credential
+from solekey_auth.credentials.credential import Credential
+from solekey_auth.credentials.repository import CredentialRows
 from solekey_auth.domain import decide
-from solekey_auth.limits import RECOVERY_CODES, RECOVERY_SALT_BYTES, TOTP_SALT_BYTES
-from solekey_auth.races import run_transaction
-from solekey_auth.recovery_codes import (
+from solekey_auth.factors.recovery_codes import (
     CODE_BYTES,
     RecoverySet,
     derive_code_digest,
     encode_codes,
     parse_recovery_code,
 )
+from solekey_auth.factors.totp import TotpSecret, derive_secret, derive_totp_id, encode_uri, find_step
+from solekey_auth.limits import RECOVERY_CODES, RECOVERY_SALT_BYTES, TOTP_SALT_BYTES
+from solekey_auth.rate_limits.limiter import Brake
 from solekey_auth.recovery_rows import PendingTotpRows, RecoveryRows
 from solekey_auth.refusals import LoginRefused
-from solekey_auth.rows import CredentialRows
-from solekey_auth.sessions import read_state
-from solekey_auth.totp import TotpSecret, derive_secret, derive_totp_id, encode_uri, find_step
+from solekey_auth.retry import run_transaction
+from solekey_auth.sessions.sessions import read_state
 from solekey_eventlog.errors import NotFound
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event

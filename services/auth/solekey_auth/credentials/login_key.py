@@ -11,7 +11,7 @@ Spec: authentication.md §15, §16.
 
 from dataclasses import dataclass, field
 
-from solekey_auth.credential import Credential, KdfParameters
+from solekey_auth.credentials.credential import Credential, KdfParameters
 from solekey_auth.refusals import LoginRefused
 from solekey_protocol.encoding import encode_json
 from solekey_protocol.errors import SignatureError

@@ -18,12 +18,12 @@ from typing import Any
 from sqlalchemy import Connection, Table, delete, exists, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from solekey_auth.brake import Spent, derive_forgotten_at, spend, verify_attempts_left
 from solekey_auth.config import AuthConfig
 from solekey_auth.limits import SOURCE_SLOT_BITS, AuthLimits, Budget
 from solekey_auth.operator_key import Purpose
+from solekey_auth.rate_limits.bucket import Spent, derive_forgotten_at, spend, verify_attempts_left
+from solekey_auth.rate_limits.source import Source
 from solekey_auth.refusals import TooManyAttempts
-from solekey_auth.sources import Source
 from solekey_auth.tables import budgets, known_devices
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId, DeviceId

@@ -9,12 +9,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from solekey_auth.credential import Credential
+from solekey_auth.credentials.credential import Credential
+from solekey_auth.factors.passkeys import Assertion, Passkey, RelyingParty, parse_base64url, verify_assertion
+from solekey_auth.factors.recovery_codes import NO_CODES, RecoverySet, find_unused, parse_recovery_code
+from solekey_auth.factors.totp import (
+    TotpSecret,
+    derive_last_credible_step,
+    derive_totp_id,
+    find_step,
+    parse_code,
+)
 from solekey_auth.limits import MAX_BODY_BYTES
-from solekey_auth.passkeys import Assertion, Passkey, RelyingParty, parse_base64url, verify_assertion
-from solekey_auth.recovery_codes import NO_CODES, RecoverySet, find_unused, parse_recovery_code
 from solekey_auth.refusals import PasskeyRefused
-from solekey_auth.totp import TotpSecret, derive_last_credible_step, derive_totp_id, find_step, parse_code
 from solekey_eventlog.errors import BadRequest
 from solekey_protocol.encoding import Json
 from solekey_protocol.events.auth import Factor

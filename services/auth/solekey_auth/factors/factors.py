@@ -9,19 +9,19 @@ from functools import partial
 from typing import Final
 
 from solekey_auth import commands as asked
-from solekey_auth.budgets import Brake
 from solekey_auth.config import AuthConfig
+from solekey_auth.credentials.repository import CredentialRows, LoginRows
 from solekey_auth.domain import decide
 from solekey_auth.factor_book import FactorBook
+from solekey_auth.factors.proof import Proof, find_codes_left, find_proven
+from solekey_auth.factors.repository import PasskeyRows
 from solekey_auth.limits import CHALLENGE_BYTES
 from solekey_auth.operator_key import Purpose
-from solekey_auth.passkey_rows import PasskeyRows
-from solekey_auth.races import run_transaction
+from solekey_auth.rate_limits.limiter import Brake
 from solekey_auth.recovery_rows import RecoveryRows
 from solekey_auth.refusals import LoginRefused
-from solekey_auth.rows import CredentialRows, LoginRows
-from solekey_auth.second_factor import Proof, find_codes_left, find_proven
-from solekey_auth.sessions import read_state
+from solekey_auth.retry import run_transaction
+from solekey_auth.sessions.sessions import read_state
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events.auth import Factor, LoginStage, MfaEnrolled

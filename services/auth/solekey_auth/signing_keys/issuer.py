@@ -10,10 +10,10 @@ from datetime import datetime
 from functools import partial
 
 from solekey_auth.config import AuthConfig
-from solekey_auth.key_schedule import KeyRing, decide_rotation, open_ring
-from solekey_auth.races import run_transaction
-from solekey_auth.sessions import LiveSession
-from solekey_auth.signing_key import SigningKey, TokenSubject, derive_lifetime_s, mint_tokens
+from solekey_auth.retry import run_transaction
+from solekey_auth.sessions.sessions import LiveSession
+from solekey_auth.signing_keys.key_ring import KeyRing, decide_rotation, open_ring
+from solekey_auth.signing_keys.signing_key import SigningKey, TokenSubject, derive_lifetime_s, mint_tokens
 from solekey_eventlog.errors import Unavailable
 from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_eventlog.streams import Streams

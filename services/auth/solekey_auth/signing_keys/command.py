@@ -13,7 +13,7 @@ from pathlib import Path
 
 from solekey_auth.config import OPERATOR_KEY_PROBLEM, AuthConfig
 from solekey_auth.definition import DEFINITION
-from solekey_auth.issuer import SigningKeys
+from solekey_auth.signing_keys.issuer import SigningKeys
 from solekey_auth.tables import event_tables
 from solekey_eventlog.clock import SystemClock
 from solekey_eventlog.engine import open_engine

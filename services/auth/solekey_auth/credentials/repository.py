@@ -9,8 +9,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, select, update
 
-from solekey_auth.credential import Credential, KdfParameters, Username
-from solekey_auth.refresh import IssuedToken
+from solekey_auth.credentials.credential import Credential, KdfParameters, Username
+from solekey_auth.sessions.refresh_token import IssuedToken
 from solekey_auth.tables import challenges, credentials, login_failures, refresh_tokens
 from solekey_eventlog.clock import CLOCK_SKEW
 from solekey_protocol.events.auth import LoginStage

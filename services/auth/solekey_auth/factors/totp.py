@@ -11,7 +11,7 @@ from typing import NewType
 
 import pyotp
 
-from solekey_auth.credential import Credential
+from solekey_auth.credentials.credential import Credential
 from solekey_auth.limits import TOTP_DIGITS, TOTP_SECRET_BYTES, TOTP_STEP_S, TOTP_WINDOW_STEPS
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_eventlog.clock import CLOCK_SKEW

@@ -1,0 +1,1 @@
+"""Login credentials: who has which name, and what their login key signs."""
