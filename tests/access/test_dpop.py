@@ -12,11 +12,11 @@ import pytest
 from access.tickets import ORIGIN, encode, jwk_of, make_proof, sign, thumbprint_of
 from actors import Key
 
-from solekey_eventlog.errors import DpopInvalid, UseDpopNonce
 from solekey_protocol.ids import derive_device_id
 from solekey_service.access.dpop import derive_thumbprint, verify_dpop_proof
 from solekey_service.access.nonce import Nonces
 from solekey_service.http import DpopProof
+from solekey_service.refusals import DpopInvalid, UseDpopNonce
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 KEY, MALLORY = Key("device"), Key("mallory")

@@ -16,22 +16,20 @@ from sqlalchemy import func, select
 
 from solekey_eventlog.bus import Record
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
-from solekey_eventlog.errors import (
-    AccountParked,
-    DeviceNotTrusted,
-    DpopInvalid,
-    NotYetApplied,
-    Refusal,
-    RevokedDevice,
-    SessionOver,
-    TokenInvalid,
-    TrustStale,
-)
+from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError, TrustStaleError
 from solekey_protocol.events import auth, devices
 from solekey_protocol.events.body import Body, Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT, AccountId, Timestamp
 from solekey_service.access import Access, Guard
 from solekey_service.http import Caller, Headers, Request
+from solekey_service.refusals import (
+    DeviceNotTrusted,
+    DpopInvalid,
+    Refusal,
+    RevokedDevice,
+    SessionOver,
+    TokenInvalid,
+)
 
 PATH = "/v1/vault/statements"
 
@@ -257,14 +255,14 @@ def test_a_session_expires(gate: Gate) -> None:
 def test_a_session_that_is_not_known_yet_is_waited_for_and_not_called_over(gate: Gate) -> None:
     gate.open(gate.laptop)
     seq = gate.log_in(gate.phone)
-    gate.refuse(gate.phone, NotYetApplied, Access.SESSION, auth_seq=seq)
+    gate.refuse(gate.phone, NotYetAppliedError, Access.SESSION, auth_seq=seq)
     gate.sync()
     gate.admit(gate.phone, Access.SESSION, auth_seq=seq)
 
 
 def test_a_token_of_a_key_that_is_not_known_yet_can_be_retried(gate: Gate) -> None:
     gate.log_in(gate.laptop)
-    gate.refuse(gate.laptop, NotYetApplied, Access.SESSION)
+    gate.refuse(gate.laptop, NotYetAppliedError, Access.SESSION)
 
 
 def test_a_new_device_may_ask_but_is_not_trusted(gate: Gate) -> None:
@@ -297,7 +295,7 @@ def test_a_service_that_hears_nothing_refuses(gate: Gate) -> None:
     gate.open(gate.laptop)
     gate.admit(gate.laptop)
     gate.rig.clock.advance(5.1)
-    gate.refuse(gate.laptop, TrustStale, Access.SESSION)
+    gate.refuse(gate.laptop, TrustStaleError, Access.SESSION)
     gate.sync()
     gate.admit(gate.laptop)
 
@@ -312,15 +310,15 @@ def test_each_feed_counts(gate: Gate, silent: Stream) -> None:
             kernel.publisher.publish_pending()
     for record in list(gate.rig.bus.read(HEARTBEAT_TOPIC)):
         gate.vault.freshness.observe(record)
-    gate.refuse(gate.laptop, TrustStale, Access.SESSION)
+    gate.refuse(gate.laptop, TrustStaleError, Access.SESSION)
 
 
 @pytest.mark.slow
 def test_what_the_client_has_seen_is_waited_for(gate: Gate) -> None:
     gate.open(gate.laptop)
-    gate.refuse(gate.laptop, NotYetApplied, after="devices=2")
+    gate.refuse(gate.laptop, NotYetAppliedError, after="devices=2")
     gate.admit(gate.laptop, after="auth=1, devices=1, rotation=99")
-    gate.refuse(gate.laptop, NotYetApplied, after="auth=2")
+    gate.refuse(gate.laptop, NotYetAppliedError, after="auth=2")
 
 
 def test_a_parked_account_is_refused_and_others_are_not(gate: Gate) -> None:
@@ -329,7 +327,7 @@ def test_a_parked_account_is_refused_and_others_are_not(gate: Gate) -> None:
     gate.log_in(bob)
     gate.sync()
     gate.vault.projector.apply(Record("solekey.devices.v1", 0, 10**6, gate.laptop.account, b"not an event"))
-    gate.refuse(gate.laptop, AccountParked, Access.SESSION)
+    gate.refuse(gate.laptop, AccountParkedError, Access.SESSION)
     gate.admit(bob, Access.SESSION)
 
 
@@ -352,7 +350,7 @@ def let_everybody_fall_silent(gate: Gate) -> None:
     [
         (withdraw_device, RevokedDevice),
         (withdraw_session, SessionOver),
-        (let_everybody_fall_silent, TrustStale),
+        (let_everybody_fall_silent, TrustStaleError),
     ],
 )
 @pytest.mark.parametrize("access", [Access.SESSION, Access.TRUSTED])

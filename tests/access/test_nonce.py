@@ -10,11 +10,11 @@ from auth.person import Desk
 from kernels import Rig
 
 from solekey_auth.definition import DEFINITION
-from solekey_eventlog.errors import DpopInvalid, UseDpopNonce
 from solekey_service.access import Access, Guard
 from solekey_service.access.nonce import Nonces
 from solekey_service.http import Headers, Request, problem_response
 from solekey_service.kernel import build_kernel
+from solekey_service.refusals import DpopInvalid, UseDpopNonce
 
 NOW = datetime(2026, 11, 23, 12, 0, 30, tzinfo=UTC)
 NONCES = Nonces(bytes(range(32)))

@@ -4,9 +4,9 @@ import pytest
 from actors import derive_raw
 
 from solekey_eventlog.clock import ManualClock
-from solekey_eventlog.errors import RateLimited
 from solekey_protocol.ids import AccountId
 from solekey_service.access.request_budget import BURST_S, RequestBudget
+from solekey_service.refusals import RateLimited
 
 ANA, BEN = (AccountId.from_raw(derive_raw(name)) for name in ("ana", "ben"))
 

@@ -7,11 +7,12 @@ import pytest
 from access.tickets import ORIGIN, SIGNER, SIGNER_ID, encode, make_token, publish_signer, thumbprint_of
 from actors import Actor, Key, derive_raw
 
-from solekey_eventlog.errors import NotYetApplied, TokenExpired, TokenInvalid
+from solekey_eventlog.errors import NotYetAppliedError
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import KeyId
 from solekey_service.access import AccessClaims, mint_access_token
 from solekey_service.access.tokens import verify_access_token
+from solekey_service.refusals import TokenExpired, TokenInvalid
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ACTOR = Actor("ada", "laptop")
@@ -79,7 +80,7 @@ def test_a_key_in_the_token_is_not_looked_at() -> None:
 
 
 def test_an_unknown_key_may_be_on_its_way() -> None:
-    with pytest.raises(NotYetApplied):
+    with pytest.raises(NotYetAppliedError):
         verify(make(header={"kid": KeyId("ab" * 16)}))
     refuse(make(header={"kid": "../../etc/passwd"}), "KeyId")
 

@@ -28,11 +28,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 
-from solekey_eventlog.errors import DpopInvalid, TokenInvalid
 from solekey_protocol.events.body import Stream
 from solekey_service.access.compact import parse_compact
 from solekey_service.access.dpop import verify_dpop_proof
 from solekey_service.access.tokens import verify_access_token
+from solekey_service.refusals import DpopInvalid, TokenInvalid
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ADA = Actor("ada", "laptop")

@@ -29,10 +29,10 @@ from solekey_auth.refusals import TooManyAttempts
 from solekey_auth.tables import metadata
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.clock import ManualClock
-from solekey_eventlog.errors import Refusal
 from solekey_protocol.events import Stream, devices
 from solekey_service.http import Headers, Request, problem_response
 from solekey_service.kernel import build_kernel
+from solekey_service.refusals import Refusal
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 BUDGET = Budget(3, timedelta(minutes=10), timedelta(seconds=30), timedelta(minutes=5))

@@ -13,7 +13,6 @@ from passkeys.desk import KeyRing
 
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
-from solekey_eventlog.errors import Refusal
 from solekey_protocol.errors import TransitionError
 from solekey_protocol.event import encode_event, parse_event
 from solekey_protocol.events import Stream
@@ -23,6 +22,7 @@ from solekey_protocol.streams import AuthStream
 from solekey_rotation.definition import DEFINITION as ROTATION
 from solekey_service.access import Access, Guard
 from solekey_service.http import Headers, Request
+from solekey_service.refusals import Refusal
 from solekey_vault.definition import DEFINITION as VAULT
 
 REFUSED = "401 login_refused"

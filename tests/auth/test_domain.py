@@ -11,13 +11,13 @@ from solekey_auth.domain import AccountState, decide, derive_idle_limit
 from solekey_auth.limits import AuthLimits
 from solekey_auth.refusals import AccountTaken, LoginRefused, RefreshRefused, UsernameTaken
 from solekey_auth.sessions.refresh_token import IssuedToken
-from solekey_eventlog.errors import NotFound, RevokedDevice, SessionOver
 from solekey_protocol.event import encode_event
 from solekey_protocol.events import auth as said
 from solekey_protocol.events.devices import DeviceRevoked, RevocationReason
 from solekey_protocol.ids import SYSTEM_ACCOUNT, Digest, SessionId, Timestamp, compute_digest
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_protocol.streams import AuthStream, DevicesStream
+from solekey_service.refusals import NotFound, RevokedDevice, SessionOver
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMITS = AuthLimits()

@@ -28,9 +28,9 @@ from solekey_auth.recovery_rows import RecoveryRows
 from solekey_auth.retry import LostRaceError
 from solekey_auth.tables import recovery_codes
 from solekey_devices.definition import DEFINITION as DEVICES
-from solekey_eventlog.errors import BadRequest
 from solekey_protocol.events import Stream, devices
 from solekey_protocol.events import auth as said
+from solekey_service.refusals import BadRequest
 
 CODES, TOTP = said.Factor.RECOVERY_CODES, said.Factor.TOTP
 KEY = OperatorKey(derive_raw("operator", 32))

@@ -18,7 +18,7 @@ from solekey_auth.signing_keys.key_ring import decide_rotation, open_ring
 from solekey_auth.signing_keys.signing_key import SigningSecret
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
-from solekey_eventlog.errors import NotFound, NotYetApplied, TokenInvalid
+from solekey_eventlog.errors import NotYetAppliedError
 from solekey_protocol.errors import TransitionError
 from solekey_protocol.event import encode_event
 from solekey_protocol.events import Stream
@@ -29,6 +29,7 @@ from solekey_rotation.definition import DEFINITION as ROTATION
 from solekey_service.access import Access, Guard
 from solekey_service.http import Headers, Request
 from solekey_service.kernel import build_kernel
+from solekey_service.refusals import NotFound, TokenInvalid
 from solekey_vault.definition import DEFINITION as VAULT
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -275,7 +276,7 @@ def test_positive_control_without_the_lead_it_must_have_heard(platform):
     platform.desk.api.signing_keys.rotate([platform.signing_key_id()])
     platform.refresh()
     platform.deliver_all_but_keys(Stream.VAULT)
-    with pytest.raises(NotYetApplied, match="signing key"):
+    with pytest.raises(NotYetAppliedError, match="signing key"):
         platform.request(Stream.VAULT)
     platform.deliver()
     platform.request_all()

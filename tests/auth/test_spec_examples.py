@@ -29,12 +29,12 @@ from solekey_auth.login import LOGIN_CONTEXT, LoginAttempt, encode_registration
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.sessions.refresh_token import RefreshToken
 from solekey_auth.signing_keys.signing_key import SigningSecret
-from solekey_eventlog.errors import Refusal
 from solekey_protocol.encoding import parse_json
 from solekey_protocol.events.auth import LoginKeyChange
 from solekey_protocol.ids import AccountId, Digest, PublicKey, SignatureHex, derive_device_id
 from solekey_protocol.statements import verify_signature
 from solekey_service.config import ServiceConfig
+from solekey_service.refusals import Refusal
 
 PAGE = (Path(__file__).parents[2] / "spec/authentication.md").read_text()
 OPERATOR_KEY = OperatorKey(bytes(range(32)))

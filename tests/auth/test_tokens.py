@@ -8,12 +8,12 @@ from access.tickets import ORIGIN, make_proof, thumbprint_of
 from auth.person import Person, read
 
 from solekey_devices.definition import DEFINITION as DEVICES
-from solekey_eventlog.errors import SessionOver, TokenExpired, TokenInvalid
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT
 from solekey_service.access import Access, Guard
 from solekey_service.access.tokens import verify_access_token
 from solekey_service.http import Headers, Request
+from solekey_service.refusals import SessionOver, TokenExpired, TokenInvalid
 
 
 def signing_keys(desk):

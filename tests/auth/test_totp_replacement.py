@@ -13,11 +13,11 @@ from solekey_auth.credentials.repository import CredentialRows
 from solekey_auth.domain import AccountState, decide
 from solekey_auth.limits import AuthLimits
 from solekey_auth.recovery_rows import PendingTotpRows
-from solekey_eventlog.errors import NotFound
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import auth as said
 from solekey_protocol.ids import compute_digest
 from solekey_protocol.streams import AuthStream, DevicesStream
+from solekey_service.refusals import NotFound
 
 TOTP = said.Factor.TOTP
 

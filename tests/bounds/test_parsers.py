@@ -19,7 +19,6 @@ from solekey.recovery.record import find_words, parse_kit_record
 from solekey.vault.objects import parse_byte_list
 from solekey_auth.factors.passkeys import RelyingParty, encode_base64url, read_challenge, verify_registration
 from solekey_auth.limits import MAX_BODY_BYTES, MAX_PASSKEY_BODY_BYTES
-from solekey_eventlog.errors import Refusal
 from solekey_protocol.cbor import parse_cbor, verify_cbor_cost
 from solekey_protocol.change_list import parse_change_list
 from solekey_protocol.encoding import parse_json, parse_lenient_json
@@ -36,6 +35,7 @@ from solekey_service.http import (
     parse_query,
     parse_solekey_after,
 )
+from solekey_service.refusals import Refusal
 from solekey_vault.ranges import parse_range
 
 Parser = Callable[[bytes], object]

@@ -12,14 +12,7 @@ from sqlalchemy import event
 from solekey_devices.api import DevicesApi
 from solekey_devices.definition import DEFINITION
 from solekey_devices.tables import metadata
-from solekey_eventlog.errors import (
-    BadRequest,
-    Forbidden,
-    StalePosition,
-    StepUpRequired,
-    Unavailable,
-    UnsupportedMediaType,
-)
+from solekey_eventlog.errors import StalePositionError, UnavailableError
 from solekey_eventlog.migrations import find_differences
 from solekey_protocol.errors import (
     LineageError,
@@ -31,7 +24,8 @@ from solekey_protocol.errors import (
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream, devices
 from solekey_protocol.statements import Head
-from solekey_service.http import Headers, Request
+from solekey_service.http import Headers, Request, problem_response
+from solekey_service.refusals import BadRequest, Forbidden, StepUpRequired, UnsupportedMediaType
 
 LAPTOP, PHONE, TABLET = (Actor("ana", name) for name in ("laptop", "phone", "tablet"))
 STRANGER = Actor("ben", "laptop")
@@ -181,7 +175,7 @@ def test_a_device_is_written_down_once_a_day(both, rig):
 
 def test_a_busy_database_does_not_stop_reading(both, monkeypatch):
     def refuse(**_):
-        raise Unavailable("the database is busy")
+        raise UnavailableError("the database is busy")
 
     monkeypatch.setattr(both.kernel.store, "begin", refuse)
     assert both.get_events(PHONE.request(method="GET")).status == 200
@@ -213,11 +207,11 @@ def test_health_says_503_while_a_feed_is_silent(founded):
 REFUSED = {
     "a stale parent": (
         lambda at: (PHONE, PHONE.sign(PHONE.enrolled(), Head(0, at.digest)), {"name": PHONE.name}),
-        StalePosition,
+        StalePositionError,
     ),
     "another history": (
         lambda at: (PHONE, PHONE.sign(PHONE.enrolled(), Head(at.seq, "0" * 64)), {"name": PHONE.name}),
-        StalePosition,
+        StalePositionError,
     ),
     "somebody else's statement": (
         lambda at: (LAPTOP, PHONE.sign(PHONE.enrolled(), at), {"name": PHONE.name}),
@@ -259,7 +253,7 @@ def test_what_is_refused_changes_nothing(founded, head, rig, what):
 
 
 def test_a_stale_parent_is_told_the_head_and_loses_nothing(founded, head):
-    with pytest.raises(StalePosition) as refused:
+    with pytest.raises(StalePositionError) as refused:
         post(founded, PHONE, PHONE.sign(PHONE.enrolled()), name=PHONE.name)
     told = refused.value.extras["head"]
     rebased = PHONE.sign(PHONE.enrolled(), Head(told["seq"], told["digest"]))
@@ -290,8 +284,8 @@ def race(api, signed):
         barrier.wait()
         try:
             outcomes.append(post(api, actor, signed[actor]).status)
-        except StalePosition as refusal:
-            outcomes.append(refusal.status)
+        except StalePositionError as refusal:
+            outcomes.append(problem_response(refusal).status)
 
     threads = [threading.Thread(target=run, args=(actor,)) for actor in signed]
     for thread in threads:

@@ -1,47 +1,34 @@
-"""Refusals: each class's code and status are those of the drawing in its module."""
+"""The event log's errors: the tree is as it is drawn, and none of it knows HTTP."""
 
 import re
 
 import pytest
 
 from solekey_eventlog import errors
-from solekey_protocol import errors as protocol
+from solekey_eventlog.bus import errors as bus
 from solekey_protocol.statements import EMPTY_HEAD
+
+CLASSES = [
+    cls
+    for module in (errors, bus)
+    for cls in vars(module).values()
+    if isinstance(cls, type) and issubclass(cls, errors.EventLogError) and cls.__module__ == module.__name__
+]
 
 
 def test_the_drawing_is_the_tree() -> None:
-    drawn = re.findall(r"([A-Z]\w+) +(\d{3})  (\w+)", errors.__doc__ or "")
-    classes = [
-        cls
-        for cls in vars(errors).values()
-        if isinstance(cls, type) and issubclass(cls, errors.Refusal) and cls is not errors.Refusal
-    ]
-    assert sorted(drawn) == sorted((cls.__name__, str(cls.status), cls.code) for cls in classes)
+    drawn = re.findall(r"([A-Z]\w+Error) +([a-z_]+)\b", errors.__doc__ or "")
+    assert sorted(drawn) == sorted((cls.__name__, cls.code) for cls in CLASSES)
 
 
-@pytest.mark.parametrize(
-    ("error", "status", "code"),
-    [
-        (protocol.MalformedError, 400, "malformed"),
-        (protocol.SchemaError, 422, "schema_violation"),
-        (protocol.UnsupportedError, 400, "unsupported_format"),
-        (protocol.SignatureError, 422, "signature_invalid"),
-        (protocol.UntrustedDeviceError, 403, "device_not_trusted"),
-        (protocol.GapError, 503, "not_yet_applied"),
-        (protocol.ForkError, 409, "stale_heads"),
-        (protocol.TransitionError, 409, "transition_refused"),
-        (protocol.ProtocolError, 422, "unprocessable"),
-    ],
-)
-def test_each_protocol_error_has_its_refusal(
-    error: type[protocol.ProtocolError], status: int, code: str
-) -> None:
-    refusal = errors.derive_refusal(error("why"))
-    assert (refusal.status, refusal.code, str(refusal)) == (status, code, "why")
+@pytest.mark.parametrize("cls", CLASSES)
+def test_an_error_has_a_code_and_no_status(cls: type[errors.EventLogError]) -> None:
+    assert re.fullmatch(r"[a-z_]+", cls.code)
+    assert not {"status", "title", "headers"} & set(dir(cls))
 
 
 def test_a_stale_position_says_where_the_head_is() -> None:
-    refusal = errors.StalePosition(EMPTY_HEAD)
-    assert refusal.extras == {"head": {"seq": 0, "digest": "0" * 64}}
-    assert refusal.retry_after_s is None
-    assert errors.Unavailable("x", retry_after_s=7).retry_after_s == 7
+    error = errors.StalePositionError(EMPTY_HEAD)
+    assert error.extras == {"head": {"seq": 0, "digest": "0" * 64}}
+    assert error.retry_after_s is None
+    assert errors.UnavailableError("x", retry_after_s=7).retry_after_s == 7

@@ -9,7 +9,7 @@ from eventlog import demo
 from eventlog.conftest import PARTITIONS, CuttableBus, Feed
 from solekey_eventlog.bus import BusConfig, BusConfigurationError, Message
 from solekey_eventlog.bus.topics import AUTH_TOPIC, HEARTBEAT_TOPIC, derive_topics
-from solekey_eventlog.errors import ConfigError, TrustStale
+from solekey_eventlog.errors import ConfigError, TrustStaleError
 from solekey_eventlog.foundations import require_foundation
 from solekey_eventlog.log_check import LogWatch
 from solekey_protocol.events import Stream, auth
@@ -123,7 +123,7 @@ def test_while_the_log_cannot_be_relied_on_nothing_is_fresh(start, bus):
     feed.run()
     vault.freshness.require(Stream.AUTH)  # positive control
     vault.freshness.distrust("solekey.auth.v1 ends at 0")
-    with pytest.raises(TrustStale, match="cannot be relied on"):
+    with pytest.raises(TrustStaleError, match="cannot be relied on"):
         vault.freshness.require(Stream.AUTH)
     assert vault.health()[0] is False
     vault.freshness.distrust(None)
@@ -139,7 +139,7 @@ def test_a_running_service_notices_it_and_says_so_once(running, new_bus, caplog)
     with caplog.at_level(logging.WARNING):
         watch.look()
         watch.look()
-        with pytest.raises(TrustStale, match="cannot be relied on"):
+        with pytest.raises(TrustStaleError, match="cannot be relied on"):
             vault.freshness.require(Stream.AUTH)
         assert [record.levelname for record in caplog.records] == ["ERROR"]
         assert "Restore the log and the databases" in caplog.text

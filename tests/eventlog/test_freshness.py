@@ -11,7 +11,7 @@ from eventlog.person import Person
 from solekey_eventlog.bus import Record
 from solekey_eventlog.bus.topics import DEVICES_TOPIC, HEARTBEAT_TOPIC
 from solekey_eventlog.clock import ManualClock
-from solekey_eventlog.errors import AccountParked, NotYetApplied, TrustStale
+from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError, TrustStaleError
 from solekey_eventlog.freshness import Heartbeat, encode_heartbeat, parse_heartbeat
 from solekey_protocol.encoding import encode_json
 from solekey_protocol.errors import MalformedError
@@ -37,7 +37,7 @@ def beat(
 
 
 def test_silence_from_the_start_is_stale(kernel: Kernel) -> None:
-    with pytest.raises(TrustStale, match="nothing heard"):
+    with pytest.raises(TrustStaleError, match="nothing heard"):
         kernel.freshness.require(Stream.DEVICES)
     kernel.freshness.require(Stream.AUTH)  # its own stream
 
@@ -52,29 +52,29 @@ def test_a_feed_is_fresh_as_long_as_it_is_heard_and_stale_within_the_limit(
     clock.advance(4)
     kernel.freshness.require(Stream.DEVICES)
     clock.advance(0.001)
-    with pytest.raises(TrustStale, match="limit 5 s") as refused:
+    with pytest.raises(TrustStaleError, match="limit 5 s") as refused:
         kernel.freshness.require(Stream.DEVICES)
     assert refused.value.retry_after_s == 1
     beat(kernel, clock)
     kernel.freshness.require(Stream.DEVICES)
-    with pytest.raises(TrustStale):
+    with pytest.raises(TrustStaleError):
         kernel.freshness.require(Stream.VAULT)
 
 
 def test_a_heartbeat_from_the_future_does_not_count(kernel: Kernel, clock: ManualClock) -> None:
     beat(kernel, clock, ahead_s=2.001)
-    with pytest.raises(TrustStale):
+    with pytest.raises(TrustStaleError):
         kernel.freshness.require(Stream.DEVICES)
     beat(kernel, clock, ahead_s=2)
     kernel.freshness.require(Stream.DEVICES)
     clock.advance(5.001)  # by the clock of the heartbeat only 3 s old, but it arrived 5 s ago
-    with pytest.raises(TrustStale):
+    with pytest.raises(TrustStaleError):
         kernel.freshness.require(Stream.DEVICES)
 
 
 def test_a_heartbeat_that_was_held_back_is_as_old_as_it_says(kernel: Kernel, clock: ManualClock) -> None:
     beat(kernel, clock, ahead_s=-5.001)
-    with pytest.raises(TrustStale):
+    with pytest.raises(TrustStaleError):
         kernel.freshness.require(Stream.DEVICES)
     beat(kernel, clock, ahead_s=-5)
     kernel.freshness.require(Stream.DEVICES)
@@ -84,7 +84,7 @@ def test_a_wall_clock_that_goes_back_keeps_nothing_fresh(kernel: Kernel, clock: 
     beat(kernel, clock)
     clock.advance(5.001)
     clock.set_wall(clock.now() - timedelta(hours=1))
-    with pytest.raises(TrustStale):
+    with pytest.raises(TrustStaleError):
         kernel.freshness.require(Stream.DEVICES)
 
 
@@ -98,7 +98,7 @@ def test_what_a_heartbeat_claims_must_be_applied_here(
         ((partition),) = uow.connection.execute(demo.TABLES.applied.select()).all()
     name = f"p{partition.partition}"
     beat(kernel, clock, **{name: 2})
-    with pytest.raises(TrustStale):
+    with pytest.raises(TrustStaleError):
         kernel.freshness.require(Stream.DEVICES)
     bus_of.give(alice.enrol())
     kernel.freshness.require(Stream.DEVICES)
@@ -106,7 +106,7 @@ def test_what_a_heartbeat_claims_must_be_applied_here(
     beat(kernel, clock, **{name: 3})  # younger, but its claim is not applied: the older one goes on counting
     kernel.freshness.require(Stream.DEVICES)
     clock.advance(2)
-    with pytest.raises(TrustStale, match="known up to 6"):
+    with pytest.raises(TrustStaleError, match="known up to 6"):
         kernel.freshness.require(Stream.DEVICES)
     bus_of.give(alice.trust())
     kernel.freshness.require(Stream.DEVICES)
@@ -119,7 +119,7 @@ def test_records_that_were_skipped_keep_the_feed_stale(
     kernel.projector.apply(Record(DEVICES_TOPIC, 0, 7, founded.account, founded.raw))
     assert "rebuild the inbox" in caplog.text
     beat(kernel, clock, p0=8)
-    with pytest.raises(TrustStale):
+    with pytest.raises(TrustStaleError):
         kernel.freshness.require(Stream.DEVICES)
 
 
@@ -145,7 +145,7 @@ def test_a_cut_bus_makes_every_follower_stale_and_its_return_fresh(
     bus.cut = True
     clock.advance(5.001)
     feed.run()
-    with pytest.raises(TrustStale):
+    with pytest.raises(TrustStaleError):
         follower.freshness.require(Stream.AUTH)
     bus.cut = False
     producer.publisher.publish_pending()
@@ -186,13 +186,13 @@ def test_a_malformed_heartbeat_is_left_aside(kernel: Kernel, value: bytes) -> No
     with pytest.raises(MalformedError):
         parse_heartbeat(value)
     kernel.freshness.observe(Record(HEARTBEAT_TOPIC, 0, 0, "devices", value))
-    with pytest.raises(TrustStale):
+    with pytest.raises(TrustStaleError):
         kernel.freshness.require(Stream.DEVICES)
 
 
 def test_a_heartbeat_under_anothers_key_is_left_aside(kernel: Kernel, clock: ManualClock) -> None:
     beat(kernel, clock, key="vault")
-    with pytest.raises(TrustStale):
+    with pytest.raises(TrustStaleError):
         kernel.freshness.require(Stream.DEVICES)
 
 
@@ -205,9 +205,9 @@ def test_waiting_ends_when_the_position_is_applied(kernel: Kernel, alice: Person
     bus_of = Deliveries(kernel)
     bus_of.give(alice.found())
     kernel.freshness.await_positions(alice.account, {Stream.DEVICES: 1}, timeout_s=0)
-    with pytest.raises(NotYetApplied, match="applied up to 1, asked for 2"):
+    with pytest.raises(NotYetAppliedError, match="applied up to 1, asked for 2"):
         kernel.freshness.await_positions(alice.account, {Stream.DEVICES: 2}, timeout_s=0.1)
-    with pytest.raises(NotYetApplied):
+    with pytest.raises(NotYetAppliedError):
         kernel.freshness.await_positions(alice.account, {Stream.AUTH: 1}, timeout_s=0)
     later = threading.Timer(0.1, bus_of.give, args=(alice.enrol(),))
     later.start()
@@ -219,13 +219,13 @@ def test_waiting_covers_events_on_their_way_but_not_parked_ones(kernel: Kernel, 
     bus_of = Deliveries(kernel)
     founded = alice.found()
     bus_of.give(alice.say(alice.wrapped()))
-    with pytest.raises(NotYetApplied, match="on their way"):
+    with pytest.raises(NotYetAppliedError, match="on their way"):
         kernel.freshness.await_positions(alice.account, {}, timeout_s=0.1)
     bus_of.give(founded)
     kernel.freshness.await_positions(alice.account, {Stream.VAULT: 1}, timeout_s=0)
     alice.enrol()
     bus_of.give(alice.trust())
-    with pytest.raises(AccountParked):
+    with pytest.raises(AccountParkedError):
         kernel.freshness.await_positions(alice.account, {}, timeout_s=10)
 
 

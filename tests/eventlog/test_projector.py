@@ -11,7 +11,7 @@ from eventlog import demo
 from eventlog.conftest import CuttableBus, Deliveries, Feed, StartService
 from eventlog.person import Key, Person
 from solekey_eventlog.bus.topics import DEVICES_TOPIC, ROTATION_TOPIC, VAULT_TOPIC
-from solekey_eventlog.errors import AccountParked, NotYetApplied
+from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError
 from solekey_eventlog.streams import TOPICS
 from solekey_protocol.errors import SchemaError
 from solekey_protocol.event import Event, encode_event, parse_event
@@ -109,9 +109,9 @@ def test_a_gap_parks_its_account_only(
     bus_of.give(first, third, bob.found(), bob.enrol())
     assert reasons(kernel, alice) == ["sequence_gap"]
     assert "parked: sequence_gap" in caplog.text
-    with pytest.raises(AccountParked):
+    with pytest.raises(AccountParkedError):
         require_free(kernel, alice)
-    with kernel.store.read() as uow, pytest.raises(AccountParked):
+    with kernel.store.read() as uow, pytest.raises(AccountParkedError):
         kernel.streams.auth(uow, alice.account)
     require_free(kernel, bob)
     assert seqs(kernel, bob) == {"devices": 2}
@@ -171,7 +171,7 @@ def test_a_fork_of_an_applied_event_parks(kernel: Kernel, bus_of: Deliveries, al
     bus_of.give(alice.found())
     bus_of.give(forge(alice.events[Stream.DEVICES][0], Key("mallory")))
     assert reasons(kernel, alice) == ["chain_fork"]
-    with pytest.raises(AccountParked):
+    with pytest.raises(AccountParkedError):
         require_free(kernel, alice)
 
 
@@ -181,7 +181,7 @@ def test_bytes_that_are_no_event_park_the_account_of_their_key(
 ) -> None:
     bus_of.give(alice.found(), bob.found())
     bus_of.give_bytes(DEVICES_TOPIC, alice.account, value)
-    with pytest.raises(AccountParked):
+    with pytest.raises(AccountParkedError):
         require_free(kernel, alice)
     require_free(kernel, bob)
     bus_of.give(alice.enrol())  # the stream went on without a hole: nothing was in those bytes
@@ -210,7 +210,7 @@ def test_an_author_who_saw_more_devices_events_than_we_waits_for_them(
     bus_of.give(founded, wrapped, again, policy, bob.found())
     assert seqs(kernel, alice) == {"devices": 1}
     assert sorted(reasons(kernel, alice)) == ["ahead_of_devices", "ahead_of_devices", "sequence_gap"]
-    with pytest.raises(AccountParked):
+    with pytest.raises(AccountParkedError):
         require_free(kernel, alice)
     require_free(kernel, bob)
     bus_of.give(enrolled)
@@ -225,7 +225,7 @@ def test_waiting_for_devices_alone_is_a_matter_of_time(
 ) -> None:
     founded = alice.found()
     bus_of.give(alice.say(alice.wrapped()))
-    with pytest.raises(NotYetApplied):
+    with pytest.raises(NotYetAppliedError):
         require_free(kernel, alice)
     bus_of.give(founded)
     require_free(kernel, alice)
@@ -285,7 +285,7 @@ def test_what_an_earlier_release_could_not_read_is_applied_by_a_later_one(
         earlier.setattr("solekey_eventlog.projector.parse_event", parse_as_earlier)
         bus_of.give(founded, enrolled)
         kernel.projector.retry_parked()
-        with pytest.raises(AccountParked):
+        with pytest.raises(AccountParkedError):
             require_free(kernel, alice)
     kernel.projector.retry_parked()
     require_free(kernel, alice)

@@ -13,7 +13,7 @@ from eventlog.conftest import StartService
 from eventlog.person import Person
 from solekey_eventlog.clock import ManualClock
 from solekey_eventlog.engine import is_sqlite, open_engine
-from solekey_eventlog.errors import StalePosition, Unavailable
+from solekey_eventlog.errors import StalePositionError, UnavailableError
 from solekey_eventlog.migrations import upgrade
 from solekey_eventlog.secret import Secret
 from solekey_eventlog.store import EventStore
@@ -51,20 +51,20 @@ def test_an_append_that_does_not_continue_the_head_is_refused(start: StartServic
     with store.begin() as uow:
         (first,) = uow.append(alice.account, EMPTY_HEAD, REGISTERED)
     for wrong in (Head(2, first.digest), Head(1, EMPTY_HEAD.digest), EMPTY_HEAD):
-        with pytest.raises(StalePosition) as refused, store.begin() as uow:
+        with pytest.raises(StalePositionError) as refused, store.begin() as uow:
             uow.append(alice.account, wrong, FAILED)
     assert refused.value.extras == {"head": {"seq": 1, "digest": first.digest}}
 
 
 def test_of_two_who_append_at_once_one_is_refused(start: StartService, alice: Person) -> None:
     kernel = start()
-    refusals: list[StalePosition] = []
+    refusals: list[StalePositionError] = []
 
     def append_later() -> None:
         try:
             with kernel.store.begin() as uow:
                 uow.append(alice.account, EMPTY_HEAD, FAILED)
-        except StalePosition as refusal:
+        except StalePositionError as refusal:
             refusals.append(refusal)
 
     second = threading.Thread(target=append_later)
@@ -167,10 +167,10 @@ def test_a_database_that_is_gone_is_a_refusal_to_try_again(kind: str, tmp_path: 
     folder.rmdir() if kind == "sqlite" else None
     store = EventStore(engine, Stream.AUTH, demo.TABLES, ManualClock())
     for transaction in (store.begin, store.read):
-        with pytest.raises(Unavailable) as refused, transaction():
+        with pytest.raises(UnavailableError) as refused, transaction():
             pass
         assert refused.value.retry_after_s == 1
-    with pytest.raises(Unavailable):
+    with pytest.raises(UnavailableError):
         upgrade(engine, "eventlog.demo")
 
 

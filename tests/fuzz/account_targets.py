@@ -13,10 +13,10 @@ from solekey_auth.accounts.api import parse_closing, parse_new_login_key
 from solekey_auth.credentials.credential import parse_kdf_wanted
 from solekey_auth.credentials.login_key import CHANGE_CONTEXT, CLOSE_CONTEXT
 from solekey_auth.refusals import KdfExcessive, KdfTooWeak
-from solekey_eventlog.errors import BadRequest, UnsupportedMediaType
 from solekey_protocol.encoding import encode_json
 from solekey_protocol.ids import PublicKey
 from solekey_service.http import Headers, Request
+from solekey_service.refusals import BadRequest, UnsupportedMediaType
 
 _ACCOUNT: Final = Actor("ana", "laptop").account
 _ORIGIN: Final = "https://solekey.test"

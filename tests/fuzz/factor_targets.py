@@ -15,10 +15,10 @@ from solekey.errors import BadAnswerError, KdfRefusedError, PasskeyMissingError
 from solekey_auth.bodies import parse_as, parse_body, parse_object
 from solekey_auth.factors.passkeys import Assertion
 from solekey_auth.factors.proof import RecoveryProof, TotpProof, parse_proof
-from solekey_eventlog.errors import BadRequest, UnsupportedMediaType
 from solekey_protocol.encoding import encode_json
 from solekey_protocol.ids import Digest
 from solekey_service.http import Headers, Request
+from solekey_service.refusals import BadRequest, UnsupportedMediaType
 
 _ORIGIN: Final = "https://solekey.test"
 

@@ -12,9 +12,9 @@ from fuzz.mutations import mutate_text
 from fuzz.target import Target, fuzz, take
 from hypothesis import strategies as st
 
-from solekey_eventlog.errors import BadRequest, TooLarge
 from solekey_service.http import parse_query
 from solekey_service.http_server.body import open_body
+from solekey_service.refusals import BadRequest, TooLarge
 
 _LIMIT_BYTES: Final = 4096
 _BODY: Final = b"123456789"

@@ -24,15 +24,7 @@ from solekey_devices.commands import parse_command as parse_devices_command
 from solekey_devices.refusals import NameRefused
 from solekey_eventlog.bus.config import BusConfig, parse_address
 from solekey_eventlog.bus.errors import BusConfigurationError
-from solekey_eventlog.errors import (
-    BadRequest,
-    ConfigError,
-    DpopInvalid,
-    NotYetApplied,
-    TokenExpired,
-    TokenInvalid,
-    UnsupportedMediaType,
-)
+from solekey_eventlog.errors import ConfigError, NotYetAppliedError
 from solekey_eventlog.freshness import Heartbeat, encode_heartbeat, parse_heartbeat
 from solekey_protocol.encoding import encode_cbor, encode_json
 from solekey_protocol.errors import MalformedError, SchemaError
@@ -50,6 +42,7 @@ from solekey_service.http.request import (
     parse_query_integer,
     parse_solekey_after,
 )
+from solekey_service.refusals import BadRequest, DpopInvalid, TokenExpired, TokenInvalid, UnsupportedMediaType
 from solekey_vault.ranges import parse_range
 from solekey_vault.refusals import RangeNotSatisfiable
 
@@ -275,14 +268,14 @@ TARGETS = (
         "access token",
         [_TOKEN],
         _check_token_text,
-        (TokenInvalid, NotYetApplied),
+        (TokenInvalid, NotYetAppliedError),
         "access.tokens.verify_access_token",
     ),
     Target(
         "access token by its signer",
         st.just(encode_json([_token_header, _token_claims])),
         _check_signed_token,
-        (TokenInvalid, TokenExpired, NotYetApplied),
+        (TokenInvalid, TokenExpired, NotYetAppliedError),
         mutate=mutate_document,
     ),
     _header("compact JWS", [_TOKEN], _check_compact, (CompactError,), "access.compact.parse_compact"),

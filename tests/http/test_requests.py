@@ -6,14 +6,7 @@ from collections.abc import Mapping
 import pytest
 from actors import Actor
 
-from solekey_eventlog.errors import (
-    BadRequest,
-    NotYetApplied,
-    Refusal,
-    StalePosition,
-    TokenExpired,
-    UnsupportedMediaType,
-)
+from solekey_eventlog.errors import NotYetAppliedError, StalePositionError
 from solekey_protocol.encoding import encode_cbor
 from solekey_protocol.errors import MalformedError, SchemaError, SignatureError
 from solekey_protocol.event import encode_event
@@ -36,6 +29,7 @@ from solekey_service.http import (
     parse_solekey_after,
     problem_response,
 )
+from solekey_service.refusals import BadRequest, Refusal, TokenExpired, UnsupportedMediaType
 
 ACTOR = Actor("ada", "laptop")
 NOON = Timestamp("2026-11-23T12:00:00.000Z")
@@ -156,7 +150,7 @@ def test_an_event_is_answered_with_its_exact_bytes() -> None:
 
 
 def test_a_refusal_becomes_a_problem_document() -> None:
-    status, document, headers = problem_of(StalePosition(EMPTY_HEAD))
+    status, document, headers = problem_of(StalePositionError(EMPTY_HEAD))
     assert status == 409
     assert document["type"] == "urn:solekey:problem:stale_position"
     assert document["code"] == "stale_position"
@@ -166,7 +160,7 @@ def test_a_refusal_becomes_a_problem_document() -> None:
 
 
 def test_what_can_be_retried_says_when_and_what_needs_proof_says_which() -> None:
-    assert problem_of(NotYetApplied("soon"))[2]["Retry-After"] == "1"
+    assert problem_of(NotYetAppliedError("soon"))[2]["Retry-After"] == "1"
     assert problem_of(TokenExpired())[2]["WWW-Authenticate"] == 'DPoP error="invalid_token", algs="EdDSA"'
 
 

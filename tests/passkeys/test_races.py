@@ -18,10 +18,10 @@ from solekey_auth.factors.repository import PasskeyRows
 from solekey_auth.limits import MAX_PASSKEYS, AuthLimits
 from solekey_auth.refusals import FactorRequired, LoginRefused, TooManyPasskeys
 from solekey_auth.retry import LostRaceError
-from solekey_eventlog.errors import NotFound, SessionOver
 from solekey_protocol.events import auth as said
 from solekey_protocol.ids import compute_digest
 from solekey_protocol.streams import AuthStream, DevicesStream
+from solekey_service.refusals import NotFound, SessionOver
 
 ANA = Actor("ana", "laptop")
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

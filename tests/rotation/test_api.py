@@ -7,7 +7,7 @@ from actors import Actor, UserKey, derive_commit_key, derive_rotation_id
 from sqlalchemy import select
 
 from solekey_devices.definition import DEFINITION as DEVICES
-from solekey_eventlog.errors import DeviceNotTrusted, Forbidden, RevokedDevice, StalePosition, StepUpRequired
+from solekey_eventlog.errors import StalePositionError
 from solekey_eventlog.migrations import find_differences
 from solekey_protocol.events import Stream, devices, vault
 from solekey_protocol.events import rotation as said
@@ -18,6 +18,7 @@ from solekey_rotation.api import RotationApi
 from solekey_rotation.definition import DEFINITION
 from solekey_rotation.refusals import RotationOpen
 from solekey_rotation.tables import metadata
+from solekey_service.refusals import DeviceNotTrusted, Forbidden, RevokedDevice, StepUpRequired
 from solekey_vault.definition import DEFINITION as VAULT
 
 LAPTOP, PHONE = Actor("ana", "laptop"), Actor("ana", "phone")
@@ -126,7 +127,7 @@ def test_the_same_statement_is_written_once(rig, account):
     assert (first.status, again.status) == (201, 200)
     assert first.body == again.body
     other = LAPTOP.sign(said.PolicySet(1, 1), heads=heads)
-    with pytest.raises(StalePosition):
+    with pytest.raises(StalePositionError):
         account.post_statement(LAPTOP.request(other.to_json()))
 
 

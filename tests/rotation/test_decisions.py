@@ -10,7 +10,7 @@ from vault.content import change_of, commit_of, content_of, seal_wrap_like, wrap
 
 from solekey_devices.api import DevicesApi
 from solekey_devices.definition import DEFINITION as DEVICES
-from solekey_eventlog.errors import RevokedDevice, StalePosition, WrapInUse
+from solekey_eventlog.errors import StalePositionError
 from solekey_protocol.change_list import encode_change_list
 from solekey_protocol.errors import LineageError, SignatureError, TransitionError
 from solekey_protocol.events import Stream, devices
@@ -19,6 +19,7 @@ from solekey_protocol.events.vault import ObjectsPurged
 from solekey_protocol.ids import ItemId, compute_digest
 from solekey_rotation.api import RotationApi
 from solekey_rotation.definition import DEFINITION as ROTATION
+from solekey_service.refusals import RevokedDevice, WrapInUse
 from solekey_vault.api import VaultApi
 from solekey_vault.definition import DEFINITION as VAULT
 from solekey_vault.objects import open_blob_store
@@ -87,7 +88,7 @@ def test_a_key_change_that_comes_after_the_abort_is_refused(platform):
     platform.post(platform.sign(platform.abandoned()))
     platform.post(platform.sign(platform.retire(2, NEW)))
     platform.post(platform.sign(said.RotationAborted(platform.rotation, said.AbortReason.USER_REQUEST)))
-    with pytest.raises(StalePosition):
+    with pytest.raises(StalePositionError):
         platform.post(held_back)
     with pytest.raises((LineageError, TransitionError)):  # and signed anew, in the stream's next place
         platform.post(platform.sign(changed, next_account=NEW.signing))
@@ -105,7 +106,7 @@ def test_an_abort_that_comes_after_the_key_change_is_refused(platform):
     for held_back in (retire_new, aborted):  # the vault and rotation services do not know yet
         with pytest.raises(LineageError):
             platform.post(held_back, deliver=False)
-    with pytest.raises(StalePosition):
+    with pytest.raises(StalePositionError):
         platform.post(abandoned)
     platform.rig.deliver()
     for held_back in (retire_new, aborted):

@@ -18,10 +18,10 @@ from spec.documents import api_file, operations, validator
 
 from solekey_devices.api import DevicesApi
 from solekey_devices.definition import DEFINITION as DEVICES
-from solekey_eventlog.errors import UseDpopNonce
 from solekey_protocol.ids import compute_digest
 from solekey_service.access import Access, Guard
 from solekey_service.http import Headers, Request, Response, problem_response
+from solekey_service.refusals import UseDpopNonce
 from solekey_vault.api import VaultApi
 from solekey_vault.definition import DEFINITION as VAULT
 from solekey_vault.objects import open_blob_store

@@ -33,10 +33,11 @@ import solekey_auth.refusals
 import solekey_devices.refusals
 import solekey_rotation.refusals
 import solekey_vault.refusals
-from solekey_eventlog import errors
+from solekey_eventlog.errors import StalePositionError
 from solekey_protocol import ids, limits
 from solekey_protocol.events import BODIES, Stream
 from solekey_protocol.statements import EMPTY_HEAD
+from solekey_service import refusals
 from solekey_service.http import problem_response
 from solekey_service.http.problems import problem_document
 from solekey_service.stream_views import MAX_PAGE_EVENTS
@@ -89,11 +90,11 @@ def documented(service: str) -> dict[tuple[str, str], Node]:
     return {(method, path): operation for method, path, operation in operations(service)}
 
 
-def refusal_classes() -> Iterator[type[errors.Refusal]]:
+def refusal_classes() -> Iterator[type[refusals.Refusal]]:
     services = (solekey_auth, solekey_devices, solekey_vault, solekey_rotation)
-    for module in (errors, *(service.refusals for service in services)):
+    for module in (refusals, *(service.refusals for service in services)):
         for value in vars(module).values():
-            if isinstance(value, type) and issubclass(value, errors.Refusal) and hasattr(value, "code"):
+            if isinstance(value, type) and issubclass(value, refusals.Refusal) and hasattr(value, "code"):
                 yield value
 
 
@@ -298,7 +299,7 @@ def test_real_problem_documents_are_as_described() -> None:
         problem.validate(
             json.loads(problem_document(refusal.status, refusal.code, refusal.title, "why").body)
         )
-    stale = json.loads(problem_response(errors.StalePosition(EMPTY_HEAD)).body)
+    stale = json.loads(problem_response(StalePositionError(EMPTY_HEAD)).body)
     problem.validate(stale)
     problem.validate(json.loads(problem_document(413, "too_large", "x", extras={"max_bytes": 9}).body))
     assert not problem.is_valid({**stale, "secret": 1})

@@ -11,14 +11,7 @@ from sqlalchemy import select
 from vault.content import change_of, commit_of, content_of, seal_wrap_like, wrapped_as
 
 from solekey_devices.definition import DEFINITION as DEVICES
-from solekey_eventlog.errors import (
-    BadRequest,
-    DeviceNotTrusted,
-    Forbidden,
-    NotYetApplied,
-    RevokedDevice,
-    StalePosition,
-)
+from solekey_eventlog.errors import NotYetAppliedError, StalePositionError
 from solekey_eventlog.migrations import find_differences
 from solekey_protocol.change_list import encode_change_list
 from solekey_protocol.encoding import parse_cbor
@@ -31,7 +24,8 @@ from solekey_protocol.ids import ItemId, compute_digest
 from solekey_protocol.limits import MAX_BATCH_OBJECTS, MAX_PART_BYTES
 from solekey_protocol.statements import Head
 from solekey_rotation.definition import DEFINITION as ROTATION
-from solekey_service.http import Headers
+from solekey_service.http import Headers, problem_response
+from solekey_service.refusals import BadRequest, DeviceNotTrusted, Forbidden, RevokedDevice
 from solekey_vault.api import VaultApi
 from solekey_vault.definition import DEFINITION
 from solekey_vault.objects import open_blob_store
@@ -215,7 +209,7 @@ def test_a_stale_parent_is_refused_and_nothing_is_lost(vault):
     before = vault.head()
     vault.commit(change_of(ITEM, 1))
     vault.upload(change_of(SECOND, 1))
-    with pytest.raises(StalePosition) as refused:
+    with pytest.raises(StalePositionError) as refused:
         vault.say(commit_of(change_of(SECOND, 1)), PHONE, after=before)
     assert refused.value.extras["head"]["seq"] == vault.head().seq
     assert vault.has(content_of(ITEM, 1), content_of(SECOND, 1)) == [True, True]
@@ -236,8 +230,8 @@ def test_of_two_commits_at_the_same_moment_one_wins(vault):
         barrier.wait()
         try:
             outcomes.append(vault.post(signed[actor], actor).status)
-        except StalePosition as refusal:
-            outcomes.append(refusal.status)
+        except StalePositionError as refusal:
+            outcomes.append(problem_response(refusal).status)
 
     threads = [threading.Thread(target=run, args=(actor,)) for actor in signed]
     for thread in threads:
@@ -419,7 +413,7 @@ def test_a_statement_that_saw_more_or_another_history_is_not_decided_on(vault):
     vault.upload(change_of(ITEM, 1))
     body = commit_of(change_of(ITEM, 1))
     known = vault.rig.head(Stream.DEVICES, LAPTOP.account)
-    with pytest.raises(NotYetApplied):
+    with pytest.raises(NotYetAppliedError):
         vault.say(body, heads={Stream.DEVICES: Head(known.seq + 1, known.digest)})
     with pytest.raises(ForkError):
         vault.say(body, heads={Stream.DEVICES: Head(known.seq, compute_digest(b"another"))})
@@ -524,6 +518,6 @@ def test_what_is_late_is_refused_as_late(vault, monkeypatch):
         return decide(*arguments)
 
     monkeypatch.setattr(vault.api._statements, "_decide", decide_late)
-    with pytest.raises(StalePosition):
+    with pytest.raises(StalePositionError):
         vault.say(commit_of(change_of(ITEM, 1)))
     assert vault.commit(change_of(ITEM, 1)).status == 201

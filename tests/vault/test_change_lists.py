@@ -7,7 +7,7 @@ from actors import derive_raw
 from vault.content import change_of, commit_of
 from vault.test_api import LAPTOP, Vault
 
-from solekey_eventlog.errors import Unavailable
+from solekey_eventlog.errors import UnavailableError
 from solekey_protocol.change_list import encode_change_list, parse_change_list, read_change_count
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events.vault import CommitKind
@@ -118,7 +118,7 @@ def test_a_long_list_that_is_malformed_is_refused_and_remembered(vault, worker):
 def test_a_process_that_takes_too_long_is_ended_and_started_anew():
     worker = WorkerProcess("solekey_vault.long_lists", deadline_s=0.001)
     try:
-        with pytest.raises(Unavailable):
+        with pytest.raises(UnavailableError):
             worker.call(long_lists.PARSE_ROWS, encode_change_list(MANY))
         worker._deadline_s = 60
         assert worker.call(long_lists.PARSE_ROWS, encode_change_list(MANY))

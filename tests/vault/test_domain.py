@@ -6,13 +6,13 @@ import pytest
 from actors import Actor, UserKey, derive_commit_key, derive_raw
 from vault.content import change_of, commit_of, seal_wrap_like, wrapped_as
 
-from solekey_eventlog.errors import WrapInUse
 from solekey_protocol.change_list import Part
 from solekey_protocol.errors import SignatureError, TransitionError
 from solekey_protocol.events.vault import CommitKind, ObjectsPurged, WrapRetired
 from solekey_protocol.ids import ItemId, Timestamp
 from solekey_protocol.limits import MAX_CHANGES
 from solekey_protocol.streams import VaultStream
+from solekey_service.refusals import WrapInUse
 from solekey_vault.commands import CommitItems, PurgeObjects, RetireWrap, WrapKey
 from solekey_vault.domain import decide
 from solekey_vault.refusals import (

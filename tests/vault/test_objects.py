@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event, func, select
 
-from solekey_eventlog.errors import NotFound, Unavailable
+from solekey_eventlog.errors import UnavailableError
 from solekey_protocol.ids import compute_digest
+from solekey_service.refusals import NotFound
 from solekey_vault.definition import DEFINITION
 from solekey_vault.objects import MAX_ROW_BYTES, BlobStore, find_object_store_problem, open_blob_store
 from solekey_vault.ranges import parse_range
@@ -151,7 +152,7 @@ class SlowStore(BlobStore):
 def test_an_upload_that_the_sweeper_overtook_is_not_acknowledged(rig, tmp_path, place):
     store = open_blob_store(f"file://{tmp_path}/objects")._store
     slow = Place(rig, tmp_path / "objects", SlowStore(store, place.shelf, rig.clock))
-    with pytest.raises(Unavailable):
+    with pytest.raises(UnavailableError):
         slow.put(LARGE)
     with pytest.raises(NotFound):
         place.get(LARGE)
@@ -223,7 +224,7 @@ def test_a_lost_folder_is_unavailable_not_empty(place):
     with pytest.raises(NotFound):
         place.get(LARGE)
     file.mkdir()
-    with pytest.raises((Unavailable, NotFound)):
+    with pytest.raises((UnavailableError, NotFound)):
         place.get(LARGE)
 
 

@@ -7,10 +7,10 @@ from vault import test_api
 from vault.content import change_of, commit_of
 from vault.test_api import LAPTOP
 
-from solekey_eventlog.errors import QuotaExceeded, RateLimited
 from solekey_protocol.events import Stream
 from solekey_protocol.events.vault import ObjectsPurged
 from solekey_protocol.ids import ItemId
+from solekey_service.refusals import QuotaExceeded, RateLimited
 from solekey_vault.api import UNCLAIMED_KEPT
 from solekey_vault.definition import DEFINITION
 from solekey_vault.usage import Usage, read_usage

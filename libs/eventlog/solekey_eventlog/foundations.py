@@ -27,7 +27,7 @@ def require_foundation(store: EventStore, name: str, value: str, problem: str) -
 
     Raises:
         ConfigError: it is another one, or the database has events and knows none.
-        Unavailable: the database does not answer.
+        UnavailableError: the database does not answer.
     """
     found_foundation(store, name, lambda: value, problem, verify=lambda known: known == value)
 
@@ -39,7 +39,7 @@ def found_foundation(
 
     Raises:
         ConfigError: ``verify`` does not accept what is noted, or the database has events and notes nothing.
-        Unavailable: the database does not answer.
+        UnavailableError: the database does not answer.
     """
     for _ in range(_RACES):
         try:

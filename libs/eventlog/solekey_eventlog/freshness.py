@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from solekey_eventlog.bus import Record
 from solekey_eventlog.clock import Clock
-from solekey_eventlog.errors import NotYetApplied, TrustStale
+from solekey_eventlog.errors import NotYetAppliedError, TrustStaleError
 from solekey_eventlog.offsets import read_offsets
 from solekey_eventlog.store import EventStore
 from solekey_eventlog.streams import TOPICS, Streams
@@ -119,15 +119,17 @@ class Freshness:
         """Demand that a feed is fresh. The service's own stream always is.
 
         Raises:
-            TrustStale: nothing was heard, or what was heard is too old or not applied here.
+            TrustStaleError: nothing was heard, or what was heard is too old or not applied here.
             LookupError: the service does not follow the stream.
         """
         age_s = self.age_s(stream)
         if age_s is None or age_s > self._limit_s:
             if self._distrusted is not None:
-                raise TrustStale(f"{stream}: the event log cannot be relied on; the operator's log says why")
+                raise TrustStaleError(
+                    f"{stream}: the event log cannot be relied on; the operator's log says why"
+                )
             heard = "nothing heard yet" if age_s is None else f"known up to {age_s:.1f} s ago"
-            raise TrustStale(f"{stream}: {heard}; limit {self._limit_s:g} s")
+            raise TrustStaleError(f"{stream}: {heard}; limit {self._limit_s:g} s")
 
     def age_s(self, stream: Stream) -> float | None:
         """Return up to how many seconds ago a feed is known completely, or None when it is not."""
@@ -160,8 +162,8 @@ class Freshness:
         Streams that the service neither owns nor follows cannot matter to its answer and are passed over.
 
         Raises:
-            NotYetApplied: not within the timeout.
-            AccountParked: an event of the account is missing or could not be applied.
+            NotYetAppliedError: not within the timeout.
+            AccountParkedError: an event of the account is missing or could not be applied.
         """
         deadline_s = time.monotonic() + timeout_s  # real time: what is waited for happens in real time
         while True:
@@ -174,18 +176,18 @@ class Freshness:
             with self._changed:
                 self._changed.wait(min(left_s, _LOOK_S))
 
-    def _look(self, account: AccountId, positions: Mapping[Stream, int]) -> NotYetApplied | None:
+    def _look(self, account: AccountId, positions: Mapping[Stream, int]) -> NotYetAppliedError | None:
         with self._store.read() as uow:
             try:
                 self._streams.require_free(uow, account)
-            except NotYetApplied as refusal:
+            except NotYetAppliedError as refusal:
                 return refusal
             for stream, wanted in positions.items():
                 if stream is not self._store.stream and stream not in self._streams.subscribed:
                     continue
                 reached = self._streams.position(uow, account, stream).seq
                 if reached < wanted:
-                    return NotYetApplied(f"{stream}: applied up to {reached}, asked for {wanted}")
+                    return NotYetAppliedError(f"{stream}: applied up to {reached}, asked for {wanted}")
         return None
 
     def _age(self, heard: _Heard) -> float:

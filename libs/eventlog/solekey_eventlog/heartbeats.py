@@ -28,7 +28,7 @@ from solekey_eventlog.bus.config import BusConfig
 from solekey_eventlog.bus.interface import Bus
 from solekey_eventlog.clock import SystemClock
 from solekey_eventlog.engine import open_engine
-from solekey_eventlog.errors import Unavailable
+from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.log_lines import SafeFormatter
 from solekey_eventlog.publisher import INTERVAL_S, Publisher
 from solekey_eventlog.secret import Secret
@@ -96,7 +96,7 @@ def run(connection: socket.socket) -> None:
                 while not _has_ended(connection, INTERVAL_S):
                     for publisher in publishers:
                         publisher.publish_heartbeat_if_idle()
-        except (BusError, Unavailable) as error:
+        except (BusError, UnavailableError) as error:
             _log.warning("no heartbeats, trying again: %s", error)
             _has_ended(connection, INTERVAL_S)
 

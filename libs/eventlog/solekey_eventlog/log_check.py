@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from sqlalchemy.exc import IntegrityError
 
 from solekey_eventlog.bus import Bus, BusError
-from solekey_eventlog.errors import Unavailable
+from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.foundations import has_events, note_foundation, read_foundation
 from solekey_eventlog.freshness import Freshness
 from solekey_eventlog.offsets import read_offsets
@@ -35,7 +35,7 @@ def find_log_fault(store: EventStore, bus: Bus, own: str, followed: Sequence[str
         followed: the topics that it reads.
 
     Raises:
-        BusUnavailableError, Unavailable: this cannot be known now.
+        BusUnavailableError, UnavailableError: this cannot be known now.
     """
     for topic in (own, *followed):
         table = store.tables.published if topic == own else store.tables.applied
@@ -69,7 +69,7 @@ class LogWatch:
         """Refuse what depends on trust while the log lacks something, and log what, once."""
         try:
             fault = self._find_fault()
-        except (BusError, Unavailable):
+        except (BusError, UnavailableError):
             return  # a silent bus makes the feeds stale by itself
         if fault != self._told:
             level = logging.WARNING if fault is None else logging.ERROR

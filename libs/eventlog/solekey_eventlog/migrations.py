@@ -16,7 +16,7 @@ from sqlalchemy import Engine, MetaData, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from solekey_eventlog.engine import is_sqlite, is_unavailable
-from solekey_eventlog.errors import Unavailable
+from solekey_eventlog.errors import UnavailableError
 
 _one_at_a_time = threading.Lock()  # Alembic's context is global to the process
 
@@ -25,7 +25,7 @@ def upgrade(engine: Engine, package: str) -> None:
     """Bring a database to the newest version; several processes may try at once.
 
     Raises:
-        Unavailable: the database does not answer.
+        UnavailableError: the database does not answer.
     """
     config = Config()
     config.set_main_option("script_location", f"{package}:migrations")
@@ -38,7 +38,7 @@ def upgrade(engine: Engine, package: str) -> None:
             command.upgrade(config, "head")
     except SQLAlchemyError as error:
         if is_unavailable(error):
-            raise Unavailable("the database does not answer") from error
+            raise UnavailableError("the database does not answer") from error
         raise
 
 

@@ -19,7 +19,7 @@ from sqlalchemy import delete, func, insert, select, text
 
 from solekey_eventlog.bus import Bus, Record
 from solekey_eventlog.engine import is_sqlite, is_unavailable
-from solekey_eventlog.errors import StalePosition, Unavailable
+from solekey_eventlog.errors import StalePositionError, UnavailableError
 from solekey_eventlog.offsets import advance_offset, read_offsets
 from solekey_eventlog.parking import (
     UNREADABLE_SEQ,
@@ -73,8 +73,8 @@ class Projector:
         """Apply one record. Once it returns, the record's effect is durable and its offset may be committed.
 
         Raises:
-            Unavailable: the database does not answer; deliver the record again.
-            StalePosition: reactions lost every race for their own stream; deliver the record again.
+            UnavailableError: the database does not answer; deliver the record again.
+            StalePositionError: reactions lost every race for their own stream; deliver the record again.
             LookupError: a topic that the service does not follow.
         """
         if record.topic not in self._stream_of:
@@ -84,7 +84,7 @@ class Projector:
                 with self._store.begin(projecting=True) as uow:
                     self._take(uow, record, _NO_HEADS)
                 break
-            except StalePosition:
+            except StalePositionError:
                 if attempt == _RACES - 1:
                     raise
         for callback in self._on_applied:
@@ -181,7 +181,7 @@ class Projector:
                 if reaction is not None:
                     reaction(uow, event)
         except Exception as error:
-            if isinstance(error, StalePosition | Unavailable) or is_unavailable(error):
+            if isinstance(error, StalePositionError | UnavailableError) or is_unavailable(error):
                 raise  # it passes: the whole record again
             _log.exception("%s/%s seq %d: the reaction failed", event.account, event.stream, event.seq)
             self._park(uow, event, _REACTION_FAILED)

@@ -15,7 +15,7 @@ from sqlalchemy import bindparam, select, update
 
 from solekey_eventlog.bus import Bus, BusUnavailableError, Message, Position
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
-from solekey_eventlog.errors import Unavailable
+from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.freshness import Heartbeat, encode_heartbeat
 from solekey_eventlog.offsets import advance_offset, read_offsets
 from solekey_eventlog.publisher_lock import open_publisher_lock
@@ -57,7 +57,7 @@ class Publisher:
 
         Raises:
             BusUnavailableError: the bus did not confirm; the rest stays in the outbox.
-            Unavailable: the database does not answer.
+            UnavailableError: the database does not answer.
         """
         published = 0
         while True:
@@ -77,7 +77,7 @@ class Publisher:
         """Say how far the service has published, unless something waits. Publishes no event.
 
         Raises:
-            BusUnavailableError, Unavailable
+            BusUnavailableError, UnavailableError
         """
         as_of = self._store.clock.now()  # before the look: what commits later is not claimed
         if self._store.count_unpublished():
@@ -93,7 +93,7 @@ class Publisher:
                 try:
                     if lock.acquire():
                         self.publish_pending()
-                except (BusUnavailableError, Unavailable) as error:
+                except (BusUnavailableError, UnavailableError) as error:
                     _log.warning("%s: not published, trying again: %s", self._store.stream, error)
                     stop.wait(INTERVAL_S)
                 except Exception:  # noqa: BLE001 - a publisher that ended would stop the service's voice

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from solekey_eventlog.engine import is_sqlite
-from solekey_eventlog.errors import Unavailable
+from solekey_eventlog.errors import UnavailableError
 
 
 class PublisherLock(Protocol):
@@ -63,7 +63,7 @@ class _AdvisoryLock:
         self._held = False
 
     def acquire(self) -> bool:
-        """See PublisherLock.acquire. Raises Unavailable when the database does not answer."""
+        """See PublisherLock.acquire. Raises UnavailableError when the database does not answer."""
         try:
             if self._connection is None:
                 self._connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
@@ -74,7 +74,7 @@ class _AdvisoryLock:
                 self._held = bool(taken.scalar_one())
         except DBAPIError as error:
             self.close()
-            raise Unavailable("the database does not answer") from error
+            raise UnavailableError("the database does not answer") from error
         return self._held
 
     def close(self) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from solekey_eventlog.clock import Clock
 from solekey_eventlog.engine import connect_read_only, is_sqlite, is_unavailable
-from solekey_eventlog.errors import StalePosition, Unavailable
+from solekey_eventlog.errors import StalePositionError, UnavailableError
 from solekey_eventlog.tables import EventTables
 from solekey_protocol.event import Event, encode_event, parse_event
 from solekey_protocol.events import Body, Stream
@@ -75,13 +75,13 @@ class UnitOfWork:
         """Append events to the account's own stream, unpublished, all of them at ``now``.
 
         Raises:
-            StalePosition: ``after`` is not the head, or another transaction was faster.
+            StalePositionError: ``after`` is not the head, or another transaction was faster.
             SchemaError: a statement for another place, or a body outside its schema.
             MalformedError: a record that exceeds MAX_EVENT_BYTES.
         """
         head = self.head(account)
         if after != head:
-            raise StalePosition(head)
+            raise StalePositionError(head)
         appended: list[Event] = []
         time = Timestamp.from_datetime(self.now)
         for sentence in said:
@@ -122,7 +122,7 @@ class UnitOfWork:
             with self.connection.begin_nested():  # PostgreSQL: the head must be readable after the failure
                 self.connection.execute(insert(self.tables.events), rows)
         except IntegrityError as error:
-            raise StalePosition(self.head(account), "another event took this place") from error
+            raise StalePositionError(self.head(account), "another event took this place") from error
         self.changed.add((account, self._stream))
 
 
@@ -148,7 +148,7 @@ class EventStore:
         """Run one transaction: committed at the end, rolled back by any exception. Do not nest.
 
         Raises:
-            Unavailable: the database does not answer; nothing was changed.
+            UnavailableError: the database does not answer; nothing was changed.
         """
         with self._translate(), self._write_lock(), self.engine.begin() as connection:
             uow = UnitOfWork(connection, self.stream, self.tables, self.clock.now(), projecting=projecting)
@@ -163,7 +163,7 @@ class EventStore:
         """Run a transaction that only reads; on SQLite it does not wait for writers.
 
         Raises:
-            Unavailable: the database does not answer.
+            UnavailableError: the database does not answer.
         """
         with (
             self._translate(),
@@ -186,7 +186,7 @@ class EventStore:
             yield
             return
         if not self._writer.acquire(timeout=_WRITE_WAIT_S):
-            raise Unavailable("the database is busy")
+            raise UnavailableError("the database is busy")
         try:
             yield
         finally:
@@ -198,5 +198,5 @@ class EventStore:
             yield
         except SQLAlchemyError as error:
             if is_unavailable(error):
-                raise Unavailable("the database does not answer") from error
+                raise UnavailableError("the database does not answer") from error
             raise

@@ -13,7 +13,7 @@ from typing import cast
 from sqlalchemy import select
 
 from solekey_eventlog.bus.topics import AUTH_TOPIC, DEVICES_TOPIC, ROTATION_TOPIC, VAULT_TOPIC
-from solekey_eventlog.errors import AccountParked, NotYetApplied
+from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError
 from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
@@ -56,35 +56,35 @@ class Streams:
         self._lock = threading.Lock()
 
     def auth(self, uow: UnitOfWork, account: AccountId) -> AuthStream:
-        """Fold the account's auth stream. Raises AccountParked or NotYetApplied while the account waits."""
+        """Fold the account's auth stream. Raises what ``require_free`` does."""
         return cast("AuthStream", self._fold_free(uow, account, Stream.AUTH))
 
     def devices(self, uow: UnitOfWork, account: AccountId) -> DevicesStream:
-        """Fold the account's devices stream. Raises AccountParked or NotYetApplied while it waits."""
+        """Fold the account's devices stream. Raises what ``require_free`` does."""
         return cast("DevicesStream", self._fold_free(uow, account, Stream.DEVICES))
 
     def vault(self, uow: UnitOfWork, account: AccountId) -> VaultStream:
-        """Fold the account's vault stream. Raises AccountParked or NotYetApplied while it waits."""
+        """Fold the account's vault stream. Raises what ``require_free`` does."""
         return cast("VaultStream", self._fold_free(uow, account, Stream.VAULT))
 
     def rotation(self, uow: UnitOfWork, account: AccountId) -> RotationStream:
-        """Fold the account's rotation stream. Raises AccountParked or NotYetApplied while it waits."""
+        """Fold the account's rotation stream. Raises what ``require_free`` does."""
         return cast("RotationStream", self._fold_free(uow, account, Stream.ROTATION))
 
     def require_free(self, uow: UnitOfWork, account: AccountId) -> None:
         """Refuse an account of which an event waits: what is known of it may be out of date.
 
         Raises:
-            NotYetApplied: the event waits only for devices events that are on their way.
-            AccountParked: an event is missing or could not be applied.
+            NotYetAppliedError: the event waits only for devices events that are on their way.
+            AccountParkedError: an event is missing or could not be applied.
         """
         parked = uow.tables.parked
         rows = uow.connection.execute(select(parked.c.reason).where(parked.c.account == account)).scalars()
         reasons = set(rows)
         if reasons == {AHEAD_OF_DEVICES}:
-            raise NotYetApplied("devices events of the account are on their way")
+            raise NotYetAppliedError("devices events of the account are on their way")
         if reasons:
-            raise AccountParked("an event of the account is missing or could not be applied")
+            raise AccountParkedError("an event of the account is missing or could not be applied")
 
     def position(self, uow: UnitOfWork, account: AccountId, stream: Stream) -> Head:
         """Return how far a stream of an account is known here."""

@@ -9,11 +9,11 @@ from datetime import datetime
 
 from sqlalchemy import select
 
-from solekey_eventlog.errors import QuotaExceeded, RateLimited
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId
 from solekey_protocol.statements import Head, SignedStatement
 from solekey_service.config import ServiceConfig
+from solekey_service.refusals import QuotaExceeded, RateLimited
 
 _MINUTE_S = 60
 _DAY_S = 86_400

@@ -84,7 +84,7 @@ class Kernel:
             raise BusConfigurationError(f"{self.definition.stream}: {fault}")
 
     def find_log_fault(self) -> str | None:
-        """Say whether the log went back, or is another one. Raises BusUnavailableError, Unavailable."""
+        """Say whether the log went back, or is another one. Raises BusUnavailableError, UnavailableError."""
         return find_log_fault(self.store, self.bus, TOPICS[self.definition.stream], self.topics)
 
     def health(self) -> tuple[bool, dict[str, Json]]:
@@ -118,7 +118,7 @@ def build_kernel(
 
     Raises:
         ConfigError: the database URL, or a definition that cannot verify what it follows.
-        Unavailable: the database does not answer.
+        UnavailableError: the database does not answer.
     """
     _check_definition(definition)
     clock = clock or SystemClock()

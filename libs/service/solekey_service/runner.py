@@ -36,7 +36,7 @@ from nameko.runners import ServiceRunner
 
 from solekey_eventlog.bus import BusConfigurationError
 from solekey_eventlog.engine import describe_cause, is_refused
-from solekey_eventlog.errors import ConfigError, Unavailable
+from solekey_eventlog.errors import ConfigError, UnavailableError
 from solekey_eventlog.heartbeats import HeartbeatProcess, HeartbeatSource
 from solekey_eventlog.log_lines import SafeFormatter
 from solekey_service.config import ServiceConfig, load_config
@@ -100,7 +100,7 @@ def run(
     except (ConfigError, BusConfigurationError) as error:
         _log.critical("%s", error)
         return EXIT_CONFIGURATION
-    except Unavailable as error:
+    except UnavailableError as error:
         _log.critical("%s: %s", error, describe_cause(error))
         return EXIT_CONFIGURATION if is_refused(error) else EXIT_FAILED
     except OSError as error:

@@ -17,14 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from solekey_eventlog.errors import (
-    DeviceNotTrusted,
-    Forbidden,
-    NotYetApplied,
-    Refusal,
-    RevokedDevice,
-    StalePosition,
-)
+from solekey_eventlog.errors import EventLogError, NotYetAppliedError, StalePositionError
 from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.streams import AnyStream
 from solekey_protocol.encoding import Json
@@ -39,6 +32,7 @@ from solekey_service.access.guard import verify_stepped_up
 from solekey_service.event_rate import verify_rate
 from solekey_service.http import Caller, Request, Response, event_response, expect_members, parse_json_body
 from solekey_service.kernel import Kernel
+from solekey_service.refusals import DeviceNotTrusted, Forbidden, Refusal, RevokedDevice
 
 Record = Callable[[UnitOfWork, AccountId], None]
 """Writes the rows that belong to a decision, in its transaction."""
@@ -90,8 +84,8 @@ class StatementFlow:
         Raises:
             MalformedError, SchemaError, BadRequest: the document is not a signed statement of this stream.
             Forbidden, DeviceNotTrusted, RevokedDevice: the author is not the caller, or may not write.
-            StalePosition: it does not continue the head. ForkError: it saw another history of a stream.
-            NotYetApplied: it saw more of another stream than this service.
+            StalePositionError: it does not continue the head. ForkError: it saw another history of a stream.
+            NotYetAppliedError: it saw more of another stream than this service.
             StepUpRequired: it asks for a fresh second factor.
             RateLimited, QuotaExceeded: the account says too much.
             SignatureError, TransitionError, Refusal: what ``decide`` and the stream refuse.
@@ -105,7 +99,7 @@ class StatementFlow:
         self._prepare(signed)
         try:
             event, status = self._take(signed, document, request.authenticated.session)
-        except StalePosition:
+        except StalePositionError:
             # The same statement may have come twice at the same moment, and the other one was faster.
             found = self._find(signed)
             if found is None:
@@ -152,10 +146,10 @@ class StatementFlow:
         try:
             self._verify_lineage(uow, signed)
             return self._decide(uow, signed, document)
-        except (Refusal, ProtocolError) as refusal:
+        except (Refusal, ProtocolError, EventLogError) as refusal:
             now = uow.head(signed.statement.account)
             if now != head:
-                raise StalePosition(now) from refusal
+                raise StalePositionError(now) from refusal
             raise
 
     def _verify_seen(self, uow: UnitOfWork, statement: Statement) -> Statement:
@@ -165,7 +159,7 @@ class StatementFlow:
                 continue
             known = self._kernel.streams.position(uow, statement.account, stream)
             if seen.seq > known.seq:
-                raise NotYetApplied(f"the statement saw {stream} seq {seen.seq}; here it is {known.seq}")
+                raise NotYetAppliedError(f"the statement saw {stream} seq {seen.seq}; here it is {known.seq}")
             if seen.seq == known.seq and seen.digest != known.digest:
                 raise ForkError(f"the statement saw another {stream} history at seq {seen.seq}")
         return statement
@@ -192,7 +186,7 @@ def _verify_author(caller: Caller, statement: Statement) -> Statement:
 
 def _verify_place(statement: Statement, head: Head) -> Head:
     if (statement.seq, statement.prev) != (head.seq + 1, head.digest):
-        raise StalePosition(head)
+        raise StalePositionError(head)
     return head
 
 

@@ -17,7 +17,7 @@ import threading
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
-from solekey_eventlog.errors import Unavailable
+from solekey_eventlog.errors import UnavailableError
 from solekey_protocol.errors import MalformedError
 
 _FRAME: Final = struct.Struct(">BI")
@@ -45,10 +45,10 @@ class WorkerProcess:
 
         Raises:
             MalformedError: the function refused its argument.
-            Unavailable: the process is busy, took longer than the deadline, or ended; it is started anew.
+            UnavailableError: the process is busy, took too long, or ended; it is started anew.
         """
         if not self._lock.acquire(timeout=WAIT_S):
-            raise Unavailable("long computations are waiting; come again", retry_after_s=5)
+            raise UnavailableError("long computations are waiting; come again", retry_after_s=5)
         try:
             connection = self._connect()
             connection.settimeout(self._deadline_s)
@@ -56,7 +56,7 @@ class WorkerProcess:
             status, answer = _receive(connection)
         except (OSError, EOFError) as error:
             self._end()
-            raise Unavailable("a long computation did not end in time", retry_after_s=5) from error
+            raise UnavailableError("a long computation did not end in time", retry_after_s=5) from error
         finally:
             self._lock.release()
         if status == _REFUSED:

@@ -21,7 +21,6 @@ from solekey_auth.sessions.refresh_token import parse_refresh_token
 from solekey_auth.sessions.sessions import LiveSession, Sessions
 from solekey_auth.signing_keys.issuer import Issuer
 from solekey_auth.timers import Timers
-from solekey_eventlog.errors import BadRequest, NotFound
 from solekey_eventlog.foundations import require_foundation
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
@@ -32,6 +31,7 @@ from solekey_service.access.nonce import NONCE_HEADER, Nonces
 from solekey_service.http import Request, Response, event_response, expect_string, json_response
 from solekey_service.http.response import encode_position
 from solekey_service.kernel import Kernel
+from solekey_service.refusals import BadRequest, NotFound
 from solekey_service.stream_views import read_events, read_health
 
 
@@ -110,7 +110,7 @@ class AuthApi:
         """Log in.
 
         Raises:
-            BadRequest, LoginRefused, TooManyAttempts, RevokedDevice, TrustStale.
+            BadRequest, LoginRefused, TooManyAttempts, RevokedDevice, TrustStaleError.
         """
         document = parse_body(request, "username", "challenge", "factor", "signature")
         said_username = expect_string(document, "username", max_chars=MAX_TEXT_CHARS)
@@ -142,7 +142,7 @@ class AuthApi:
         """Use a refresh token.
 
         Raises:
-            BadRequest, RefreshRefused, SessionOver, TrustStale.
+            BadRequest, RefreshRefused, SessionOver, TrustStaleError.
         """
         document = parse_body(request, "refresh_token")
         presented = parse_refresh_token(expect_string(document, "refresh_token", max_chars=MAX_TEXT_CHARS))

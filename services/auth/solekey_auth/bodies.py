@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import TypeVar
 
-from solekey_eventlog.errors import BadRequest
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import AccountId, Digest, PublicKey, SignatureHex
 from solekey_service.http import Request, expect_string, parse_json_body
+from solekey_service.refusals import BadRequest
 
 MAX_TEXT_CHARS = 256
 T = TypeVar("T", AccountId, Digest, PublicKey, SignatureHex)

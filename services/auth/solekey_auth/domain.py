@@ -26,11 +26,11 @@ from solekey_auth.refusals import (
 )
 from solekey_auth.sessions.refresh_token import IssuedToken
 from solekey_eventlog.clock import was_written_ahead
-from solekey_eventlog.errors import BadRequest, NotFound, RevokedDevice, SessionOver
 from solekey_protocol.events import auth as said
 from solekey_protocol.events.body import Body
 from solekey_protocol.ids import SYSTEM_ACCOUNT, DeviceId, Digest, SessionId, Timestamp
 from solekey_protocol.streams import AuthStream, DevicesStream, DeviceStatus
+from solekey_service.refusals import BadRequest, NotFound, RevokedDevice, SessionOver
 
 _LASTING: Final = frozenset({said.Factor.TOTP, said.Factor.PASSKEY})
 """Whatever the policy is, an account keeps one of these: recovery codes stand in for them and are used up."""

@@ -20,13 +20,13 @@ from solekey_auth.operator_key import Purpose
 from solekey_auth.refusals import PasskeyRefused, PasskeysUnavailable, PasskeyTaken
 from solekey_auth.retry import run_transaction
 from solekey_auth.sessions.sessions import read_state
-from solekey_eventlog.errors import NotFound
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.encoding import Json
 from solekey_protocol.event import Event
 from solekey_protocol.ids import AccountId
 from solekey_service.http import Caller
 from solekey_service.kernel import Kernel
+from solekey_service.refusals import NotFound
 
 _CREATION: Final = b"passkey-creation"
 

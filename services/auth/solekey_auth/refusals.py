@@ -19,12 +19,12 @@
     │   └── PasskeyRefused     422  passkey_refused     what the authenticator answered is wrong
     └── TooManyAttempts        429  too_many_attempts   too much was tried: logins, challenges, registrations
 
-From ``solekey_eventlog.errors`` come ``RevokedDevice`` (the login was right, but the device is revoked for
+From ``solekey_service.refusals`` come ``RevokedDevice`` (the login was right, but the device is revoked for
 ever) and ``SessionOver`` (logged out, expired, device revoked, or a refresh token used twice).
 """
 
-from solekey_eventlog.errors import Conflict, Refusal, Unauthenticated, Unprocessable
 from solekey_protocol.events.auth import LoginStage
+from solekey_service.refusals import Conflict, Refusal, Unauthenticated, Unprocessable
 
 
 class LoginRefused(Unauthenticated):

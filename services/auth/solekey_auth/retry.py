@@ -5,7 +5,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy.exc import IntegrityError
 
-from solekey_eventlog.errors import StalePosition, Unavailable
+from solekey_eventlog.errors import StalePositionError, UnavailableError
 from solekey_eventlog.store import EventStore, UnitOfWork
 
 T = TypeVar("T")
@@ -24,13 +24,13 @@ def run_transaction(store: EventStore, work: Callable[[UnitOfWork], T]) -> T:
     the work is done again, whole, in a new transaction.
 
     Raises:
-        Unavailable: it lost every race; nothing was changed.
+        UnavailableError: it lost every race; nothing was changed.
     """
     for _ in range(_ATTEMPTS):
         try:
             with store.begin() as uow:
                 result = work(uow)
-        except (StalePosition, IntegrityError, LostRaceError):
+        except (StalePositionError, IntegrityError, LostRaceError):
             continue
         return result
-    raise Unavailable("the account is busy")
+    raise UnavailableError("the account is busy")

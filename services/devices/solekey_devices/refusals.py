@@ -1,6 +1,6 @@
 """What the devices service refuses beyond the rules of its stream. Spec: devices.md §8."""
 
-from solekey_eventlog.errors import Unprocessable
+from solekey_service.refusals import Unprocessable
 
 
 class NameRefused(Unprocessable):

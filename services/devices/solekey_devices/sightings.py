@@ -7,7 +7,7 @@ from sqlalchemy import Table, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from solekey_devices.tables import device_sightings
-from solekey_eventlog.errors import Unavailable
+from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.store import EventStore
 from solekey_service.http import Caller
 
@@ -34,5 +34,5 @@ def note_sighting(store: EventStore, caller: Caller) -> None:
                     index_elements=[rows.account, rows.device], set_={"seen_on": upsert.excluded.seen_on}
                 )
             )
-    except Unavailable:
+    except UnavailableError:
         pass  # what was asked for was read; the device is noted next time

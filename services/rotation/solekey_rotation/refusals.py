@@ -8,7 +8,7 @@
 What the other streams do not bear out is refused by the lineage rules (solekey_protocol.lineage).
 """
 
-from solekey_eventlog.errors import Conflict
+from solekey_service.refusals import Conflict
 
 
 class RotationOpen(Conflict):

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final, cast
 
-from solekey_eventlog.errors import AccountParked, NotYetApplied, StalePosition
+from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError, StalePositionError
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream
@@ -102,9 +102,9 @@ class Schedule:
                 uow.append(account, state.head, *bodies)
                 self._write(uow, account, ages)
                 return len(bodies)
-        except StalePosition:
+        except StalePositionError:
             return 0  # a client was faster; the next run looks again
-        except (AccountParked, NotYetApplied):
+        except (AccountParkedError, NotYetAppliedError):
             with self._kernel.store.begin() as uow:
                 ages = lock_key_ages(uow.connection, account)
                 write_key_ages(uow.connection, account, ages, uow.now + _LATER)

@@ -8,7 +8,6 @@ from typing import Any, Final, cast
 
 from sqlalchemy import select
 
-from solekey_eventlog.errors import BadRequest
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
@@ -30,6 +29,7 @@ from solekey_service.http import (
     parse_json_body,
 )
 from solekey_service.kernel import Kernel
+from solekey_service.refusals import BadRequest
 from solekey_service.statement_flow import Decision, StatementFlow
 from solekey_service.stream_views import read_events, read_health
 from solekey_service.worker_process import WorkerProcess

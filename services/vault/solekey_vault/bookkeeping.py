@@ -1,6 +1,6 @@
 """A statement and the vault's rows: the facts before its decision, the rows after it. Spec: vault.md §5-7."""
 
-from solekey_eventlog.errors import Unavailable
+from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.errors import SchemaError
 from solekey_protocol.events import vault as said
@@ -32,7 +32,7 @@ def gather_command(shelf: Shelf, lists: ChangeLists, uow: UnitOfWork, signed: Si
     Raises:
         SchemaError: the statement belongs to another stream.
         CommitMismatch: what was uploaded as its change list is none.
-        Unavailable: its change list has not been read yet.
+        UnavailableError: its change list has not been read yet.
     """
     account = signed.statement.account
     match signed.statement.body:
@@ -71,7 +71,7 @@ def _gather_commit(
         return CommitItems(signed, body, None, {}, {})
     changes = lists.find(account, body)
     if changes is None:
-        raise Unavailable("the change list came or was forgotten meanwhile; say it again")
+        raise UnavailableError("the change list came or was forgotten meanwhile; say it again")
     if isinstance(changes, SnapshotVerdict):
         return CommitItems(signed, body, (), {}, {}, changes)
     if body.kind is said.CommitKind.SNAPSHOT:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from solekey_eventlog.errors import Unavailable
+from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.store import EventStore
 from solekey_protocol.change_list import (
     MIN_CHANGE_BYTES,
@@ -71,7 +71,7 @@ class ChangeLists:
 
         Raises:
             CommitMismatch: it is not what the commit says of it.
-            Unavailable: the process that reads long lists is busy; nothing was changed.
+            UnavailableError: the process that reads long lists is busy; nothing was changed.
         """
         key = _make_key(account, body)
         with self._store.read() as uow:
@@ -87,7 +87,7 @@ class ChangeLists:
         except MalformedError as error:
             known = CommitMismatch(str(error))
         if isinstance(known, SnapshotVerdict) and known.commit != body.commit - 1:
-            raise Unavailable("the commits before the snapshot have not been applied here; say it again")
+            raise UnavailableError("the commits before the snapshot have not been applied here; say it again")
         self._remember(key, known)
 
     def find(self, account: AccountId, body: ItemsCommitted) -> tuple[Change, ...] | SnapshotVerdict | None:

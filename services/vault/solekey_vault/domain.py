@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-from solekey_eventlog.errors import NotYetApplied, WrapInUse
+from solekey_eventlog.errors import NotYetAppliedError
 from solekey_protocol.change_list import Change
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError, TransitionError
@@ -18,6 +18,7 @@ from solekey_protocol.items import verify_change, verify_snapshot, verify_totals
 from solekey_protocol.statements import SignedStatement
 from solekey_protocol.streams import VaultStream
 from solekey_protocol.wrap import WRAP_SUITE_AES_256_GCM, parse_wrap_header
+from solekey_service.refusals import WrapInUse
 from solekey_vault.commands import (
     Command,
     CommitItems,
@@ -137,7 +138,7 @@ def _refusing() -> Iterator[None]:
 def _verify_verdict(state: VaultStream, verdict: SnapshotVerdict, body: ItemsCommitted) -> SnapshotVerdict:
     """Verify that a snapshot was compared with the items that live now, and is exactly these."""
     if verdict.commit != state.last_commit:
-        raise NotYetApplied("the snapshot was compared with an older state; say it again")
+        raise NotYetAppliedError("the snapshot was compared with an older state; say it again")
     if (verdict.count, verdict.bytes) != (body.count, body.bytes):
         raise CommitMismatch(f"the change list has {verdict.count} changes of {verdict.bytes} bytes")
     if verdict.differing:

@@ -21,7 +21,7 @@ from obstore.store import ObjectStore as AnyStore
 from sqlalchemy import Connection, delete, insert, select
 from sqlalchemy.exc import OperationalError
 
-from solekey_eventlog.errors import Unavailable
+from solekey_eventlog.errors import UnavailableError
 from solekey_protocol.limits import KIB
 from solekey_vault.refusals import StorageFull
 from solekey_vault.tables import object_rows
@@ -45,7 +45,7 @@ class ObjectStore(Protocol):
         """Keep bytes under new names; durable on return (a row: once its transaction is).
 
         Raises:
-            StorageFull: there is no room. Unavailable: the store does not answer.
+            StorageFull: there is no room. UnavailableError: the store does not answer.
         """
         ...
 
@@ -53,12 +53,12 @@ class ObjectStore(Protocol):
         """Read bytes ``start`` to ``end`` of each; what does not exist, or is a damaged file, is left out.
 
         Raises:
-            Unavailable: the store does not answer.
+            UnavailableError: the store does not answer.
         """
         ...
 
     def delete(self, names: Sequence[str]) -> None:
-        """Delete; a name that does not exist is deleted already. Raises Unavailable."""
+        """Delete; a name that does not exist is deleted already. Raises UnavailableError."""
         ...
 
 
@@ -106,7 +106,7 @@ class BlobStore:
             except (BaseError, OSError) as error:
                 if _FULL.search(str(error)):
                     raise StorageFull("the object store has no room") from error
-                raise Unavailable("the object store does not answer") from error
+                raise UnavailableError("the object store does not answer") from error
 
     def read(self, names: Sequence[str], *, start: int = 0, end: int | None = None) -> dict[str, bytes]:
         """See ObjectStore.read."""
@@ -121,7 +121,7 @@ class BlobStore:
                 continue
             except (BaseError, OSError) as error:
                 if not isinstance(self._store, LocalStore):
-                    raise Unavailable("the object store does not answer") from error
+                    raise UnavailableError("the object store does not answer") from error
                 _log.error("object %s cannot be read: %s", name, type(error).__name__)  # one bad file
         return found
 
@@ -133,7 +133,7 @@ class BlobStore:
             except FileNotFoundError:
                 continue
             except (BaseError, OSError) as error:
-                raise Unavailable("the object store does not answer") from error
+                raise UnavailableError("the object store does not answer") from error
 
     def _verify_reserve(self, size: int) -> None:
         """Leave a folder's disk the room that the databases on it need; a bucket has none to share."""
@@ -189,7 +189,7 @@ def storing() -> Iterator[None]:
     """Tell a full database from one that does not answer. Raises StorageFull instead of its error."""
     try:
         yield
-    except (OperationalError, Unavailable) as error:
+    except (OperationalError, UnavailableError) as error:
         if _FULL.search(f"{error} {error.__cause__}"):
             raise StorageFull("the database has no room") from error
         raise

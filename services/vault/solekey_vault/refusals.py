@@ -15,7 +15,7 @@
     StorageFull                 507  storage_full
 """
 
-from solekey_eventlog.errors import Conflict, Refusal, Unprocessable
+from solekey_service.refusals import Conflict, Refusal, Unprocessable
 
 
 class StaleKeyEpoch(Conflict):

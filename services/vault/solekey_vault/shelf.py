@@ -13,10 +13,11 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import Connection, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from solekey_eventlog.errors import NotFound, Unavailable
+from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_protocol.ids import AccountId, Digest
 from solekey_service.kernel import Random
+from solekey_service.refusals import NotFound
 from solekey_vault.objects import MAX_ROW_BYTES, ObjectStore, RowStore, pages, storing
 from solekey_vault.tables import loose_blobs, objects
 from solekey_vault.usage import DEFAULT_QUOTA, Quota, add_usage, restore_usage, subtract_usage, verify_room
@@ -61,7 +62,7 @@ class Shelf:
         """Keep objects under their digests, which the caller has verified. Returns how many are new.
 
         Raises:
-            StorageFull, Unavailable: none of them is visible that was not before.
+            StorageFull, UnavailableError: none of them is visible that was not before.
             QuotaExceeded, RateLimited: the account stores or sends too much; nor then.
         """
         with self._store.read() as uow:
@@ -89,7 +90,7 @@ class Shelf:
         return {digest: place.size for digest, place in found.items()}
 
     def read(self, uow: UnitOfWork, account: AccountId, digest: Digest) -> bytes | None:
-        """Read one whole object, if it is there. Raises Unavailable."""
+        """Read one whole object, if it is there. Raises UnavailableError."""
         place = self._find(uow.connection, account, [digest]).get(digest)
         if place is None:
             return None
@@ -102,7 +103,7 @@ class Shelf:
             return self._get(uow, account, digest).size
 
     def get(self, account: AccountId, digest: Digest, start: int = 0, end: int | None = None) -> bytes:
-        """Read bytes ``start`` to ``end`` of an object. Raises NotFound or Unavailable."""
+        """Read bytes ``start`` to ``end`` of an object. Raises NotFound or UnavailableError."""
         with self._store.read() as uow:
             place = self._get(uow, account, digest)
             if not place.large:
@@ -118,7 +119,7 @@ class Shelf:
     ) -> list[bytes | None]:
         """Read the first ``each`` bytes of objects, as many in order as fit ``total``, but one at least.
 
-        None stands for an object that is not there. Raises Unavailable.
+        None stands for an object that is not there. Raises UnavailableError.
         """
         with self._store.read() as uow:
             found = self._find(uow.connection, account, digests)
@@ -252,7 +253,7 @@ class Shelf:
             result = uow.connection.execute(delete(loose_blobs).where(loose_blobs.c.name.in_(page)))
             settled += result.rowcount
         if settled != len(names):  # the write took so long that ``sweep`` has deleted it
-            raise Unavailable("storing took too long; send it again")
+            raise UnavailableError("storing took too long; send it again")
 
     def _delete(self, uow: UnitOfWork, query: Any) -> int:
         told = (objects.c.name, objects.c.large, objects.c.account, objects.c.size, objects.c.dropped_at)

@@ -22,7 +22,7 @@ def require_object_store(kernel: Kernel, blobs: ObjectStore) -> None:
     """Demand that the store is the database's own; an empty database takes an empty store.
 
     Raises:
-        ConfigError: the store is another one, or lost. Unavailable: one of the two does not answer.
+        ConfigError: the store is another one, or lost. UnavailableError: one of the two does not answer.
     """
     marked = blobs.read([MARKER]).get(MARKER)
     with kernel.store.read() as uow:

@@ -13,10 +13,10 @@ from typing import Final
 from sqlalchemy import Connection, case, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from solekey_eventlog.errors import QuotaExceeded, RateLimited
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId
 from solekey_protocol.limits import MIB
+from solekey_service.refusals import QuotaExceeded, RateLimited
 from solekey_vault.tables import account_usage
 
 _HOUR_S = 3600

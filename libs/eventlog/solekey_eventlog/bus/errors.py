@@ -1,15 +1,9 @@
-"""The bus's error tree. Each error has a stable snake_case ``code``.
+"""The bus's branch of the error tree, which is drawn in ``solekey_eventlog.errors``."""
 
-::
-
-    BusError
-    ├── BusUnavailableError     bus_unavailable       not confirmed in the time allowed: try again later
-    ├── BusConfigurationError   bus_configuration     a setting is wrong: a person must change it
-    └── PartitionLostError      bus_partition_lost    another member of the group owns the partition now
-"""
+from solekey_eventlog.errors import EventLogError
 
 
-class BusError(Exception):
+class BusError(EventLogError):
     """Base of everything that a bus raises."""
 
     code = "bus_error"

@@ -12,7 +12,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from solekey_eventlog.errors import DpopInvalid
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import PublicKey
@@ -26,6 +25,7 @@ from solekey_service.access.compact import (
 )
 from solekey_service.access.nonce import Nonces
 from solekey_service.http.caller import DpopProof
+from solekey_service.refusals import DpopInvalid
 
 PROOF_TYPE = "dpop+jwt"
 MAX_AGE_S = 60

@@ -22,16 +22,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, insert
 from sqlalchemy.exc import IntegrityError
 
-from solekey_eventlog.errors import (
-    DeviceNotTrusted,
-    DpopInvalid,
-    NotYetApplied,
-    Refusal,
-    RevokedDevice,
-    SessionOver,
-    StepUpRequired,
-    TokenInvalid,
-)
+from solekey_eventlog.errors import EventLogError, NotYetAppliedError
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT, SessionId, compute_digest
@@ -45,6 +36,15 @@ from solekey_service.access.tokens import AccessClaims, verify_access_token
 from solekey_service.http.caller import Caller, DpopProof
 from solekey_service.http.request import Request, parse_solekey_after
 from solekey_service.kernel import TRUST_STREAMS, Kernel
+from solekey_service.refusals import (
+    DeviceNotTrusted,
+    DpopInvalid,
+    Refusal,
+    RevokedDevice,
+    SessionOver,
+    StepUpRequired,
+    TokenInvalid,
+)
 
 _SCHEME = "dpop "
 _FORGET_EVERY_S = 60.0
@@ -71,7 +71,7 @@ class Guard:
             DpopInvalid, UseDpopNonce, TokenInvalid, TokenExpired, SessionOver: nobody proved who is asking.
             RevokedDevice, DeviceNotTrusted: somebody did, but may not.
             RateLimited: the account asks too often.
-            NotYetApplied, TrustStale, AccountParked: this service cannot know; ask again.
+            NotYetAppliedError, TrustStaleError, AccountParkedError: this service cannot know; ask again.
         """
         if access is Access.PUBLIC:
             return request
@@ -97,7 +97,7 @@ class Guard:
 
         Raises:
             SessionOver, RevokedDevice, DeviceNotTrusted, StepUpRequired: it holds no longer.
-            NotYetApplied, TrustStale, AccountParked: this service cannot know whether it does.
+            NotYetAppliedError, TrustStaleError, AccountParkedError: this service cannot know whether it does.
         """
         caller = request.caller
         if caller is not None:
@@ -146,12 +146,12 @@ class Guard:
 
     def _check_session(self, claims: AccessClaims, proof: DpopProof, access: Access) -> Caller:
         caller = Caller(claims.account, claims.device, claims.session, proof.device_key)
-        refusal: Refusal | None = None
+        refusal: Exception | None = None
         with self._kernel.store.begin() as uow:
             self._consume(uow, proof)
             try:
                 self._verify_caller(uow, caller, access, claims.auth_seq)
-            except Refusal as error:
+            except (Refusal, EventLogError) as error:
                 refusal = error  # the proof stays used, whatever became of its request
         if refusal is not None:
             raise refusal
@@ -173,7 +173,7 @@ class Guard:
         session = auth.sessions.get(caller.session)
         if session is None:
             if auth.head.seq < auth_seq:
-                raise NotYetApplied("the session is not known here yet")
+                raise NotYetAppliedError("the session is not known here yet")
             raise SessionOver("the session has ended; log in again")
         if session.device != caller.device:
             raise TokenInvalid("access token: the session is another device's")

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from solekey_eventlog.clock import Clock
-from solekey_eventlog.errors import RateLimited
 from solekey_protocol.ids import AccountId
+from solekey_service.refusals import RateLimited
 
 BURST_S: Final = 4
 """The burst is what fills a bucket in so many seconds."""

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from solekey_eventlog.errors import NotYetApplied, TokenExpired, TokenInvalid
+from solekey_eventlog.errors import NotYetAppliedError
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError, SchemaError
 from solekey_protocol.events.auth import SigningKeyPublished
@@ -19,6 +19,7 @@ from solekey_protocol.events.fields import Position, decode_body
 from solekey_protocol.ids import AccountId, DeviceId, KeyId, SessionId
 from solekey_protocol.limits import MAX_SAFE_INTEGER
 from solekey_service.access.compact import Compact, CompactError, parse_compact, sign_compact
+from solekey_service.refusals import TokenExpired, TokenInvalid
 
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type, not a secret
 MAX_LIFETIME_S = 300
@@ -82,7 +83,7 @@ def verify_access_token(
     Raises:
         TokenInvalid: not a token of this platform for this service, or its signing key was withdrawn.
         TokenExpired: it was one.
-        NotYetApplied: signed by a key that was not heard of here; it may have been published just now.
+        NotYetAppliedError: signed by a key that was not heard of here; it may have been published just now.
     """
     try:
         compact = parse_compact(token)
@@ -113,7 +114,7 @@ def _find_key(
         raise TokenInvalid("access token: its signing key was withdrawn; refresh it")
     key = signing_keys.get(key_id)
     if key is None:
-        raise NotYetApplied("access token: its signing key is not known here yet")
+        raise NotYetAppliedError("access token: its signing key is not known here yet")
     return key
 
 

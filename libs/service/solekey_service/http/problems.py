@@ -9,10 +9,11 @@ import logging
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from solekey_eventlog.errors import Refusal, derive_refusal
+from solekey_eventlog.errors import EventLogError
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import ProtocolError
 from solekey_service.http.response import Response
+from solekey_service.refusals import Refusal, derive_refusal
 
 _log = logging.getLogger(__name__)
 
@@ -23,16 +24,15 @@ _NONE: Mapping[str, Json] = MappingProxyType({})
 
 def problem_response(error: BaseException) -> Response:
     """Make the answer to an exception. What nobody expected is logged, and told only that it happened."""
-    if isinstance(error, ProtocolError):
-        error = derive_refusal(error)
-    if isinstance(error, Refusal):
-        headers = dict(error.headers)
-        if error.retry_after_s is not None:
-            headers["Retry-After"] = str(error.retry_after_s)
-        if error.status == 401:
-            headers["WWW-Authenticate"] = _challenge(error.code)
+    refusal = derive_refusal(error) if isinstance(error, ProtocolError | EventLogError) else error
+    if isinstance(refusal, Refusal):
+        headers = dict(refusal.headers)
+        if refusal.retry_after_s is not None:
+            headers["Retry-After"] = str(refusal.retry_after_s)
+        if refusal.status == 401:
+            headers["WWW-Authenticate"] = _challenge(refusal.code)
         return problem_document(
-            error.status, error.code, error.title, str(error), extras=error.extras, headers=headers
+            refusal.status, refusal.code, refusal.title, str(refusal), extras=refusal.extras, headers=headers
         )
     _log.error("unexpected %s", type(error).__name__, exc_info=error)
     return problem_document(500, "internal_error", "Something went wrong here; the operator's log says what")

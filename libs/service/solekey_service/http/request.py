@@ -4,12 +4,12 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
-from solekey_eventlog.errors import BadRequest, UnsupportedMediaType
 from solekey_protocol.encoding import Cbor, Json, parse_cbor, parse_lenient_json
 from solekey_protocol.events.body import Stream
 from solekey_protocol.limits import MAX_BATCH_OBJECTS, MAX_SEQ
 from solekey_service.http.caller import Caller, DpopProof
 from solekey_service.http.headers import Headers
+from solekey_service.refusals import BadRequest, UnsupportedMediaType
 
 AFTER_HEADER = "Solekey-After"
 _MAX_AFTER_CHARS = 200

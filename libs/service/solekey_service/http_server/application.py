@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
-from solekey_eventlog.errors import BadRequest
 from solekey_service.http import Headers, Request, Response, parse_query, problem_response
 from solekey_service.http_server.body import RequestTimeout, open_body
 from solekey_service.http_server.connection import CONNECTION_KEY
 from solekey_service.http_server.routes import MethodNotAllowed, Routes
+from solekey_service.refusals import BadRequest
 
 _log = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from typing import Any, BinaryIO
 
 import eventlet
 
-from solekey_eventlog.errors import BadRequest, Refusal, TooLarge
 from solekey_service.http_server.connection import CONNECTION_KEY
+from solekey_service.refusals import BadRequest, Refusal, TooLarge
 
 _MAX_CHUNK_LINE_BYTES = 128
 _MAX_LENGTH_DIGITS = 15

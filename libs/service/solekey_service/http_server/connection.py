@@ -15,8 +15,8 @@ from typing import Any, Final
 import eventlet
 from eventlet import wsgi
 
-from solekey_eventlog.errors import BadRequest
 from solekey_service.http import problem_response
+from solekey_service.refusals import BadRequest
 
 HEADER_DEADLINE_S = 10.0
 """From the first byte of a request, or from the start of its connection, to the end of its header lines."""

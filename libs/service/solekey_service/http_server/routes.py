@@ -8,9 +8,9 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 from werkzeug.routing import Map, Rule
 
-from solekey_eventlog.errors import NotFound, Refusal
 from solekey_service.http import Request, Response
 from solekey_service.http_server.body import BodyReader
+from solekey_service.refusals import NotFound, Refusal
 
 
 class MethodNotAllowed(Refusal):

@@ -9,13 +9,14 @@ import eventlet
 from eventlet.event import Event as GreenEvent
 from nameko.extensions import Entrypoint
 
-from solekey_eventlog.errors import RateLimited, Refusal
+from solekey_eventlog.errors import EventLogError
 from solekey_protocol.errors import ProtocolError
 from solekey_service.access import Access, Guard
 from solekey_service.http import Request, Response
 from solekey_service.http_server.body import BodyReader
 from solekey_service.http_server.server import HttpServer
 from solekey_service.nameko_ext.wiring import find_wiring
+from solekey_service.refusals import RateLimited, Refusal
 
 F = TypeVar("F", bound=Callable[..., Response])
 
@@ -34,7 +35,7 @@ class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no t
         self.url = url
         self.access = access
         self.max_body_bytes = max_body_bytes
-        super().__init__(expected_exceptions=(Refusal, ProtocolError))
+        super().__init__(expected_exceptions=(Refusal, ProtocolError, EventLogError))
 
     def setup(self) -> None:
         """Take the route. Nobody connects before all containers have started."""

@@ -60,7 +60,7 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
 
         Raises:
             ConfigError, BusConfigurationError: a person must change something; the service does not start.
-            Unavailable: the database does not answer.
+            UnavailableError: the database does not answer.
         """
         bus = open_bus(config.bus_config(client_id=f"solekey-{self._definition.stream}"))
         kernel = build_kernel(self._definition, config, bus)

@@ -31,13 +31,13 @@ from solekey_auth.recovery_rows import PendingTotpRows, RecoveryRows
 from solekey_auth.refusals import KdfTooWeak, LoginRefused
 from solekey_auth.retry import LostRaceError, run_transaction
 from solekey_auth.sessions.sessions import read_state
-from solekey_eventlog.errors import BadRequest, Refusal, SessionOver
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events import auth as said
 from solekey_protocol.ids import AccountId, Digest
 from solekey_service.http import Caller
 from solekey_service.kernel import Kernel
+from solekey_service.refusals import BadRequest, Refusal, SessionOver
 
 
 class AccountChanges:

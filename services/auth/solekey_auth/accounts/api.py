@@ -6,10 +6,10 @@ from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.credential import parse_kdf
 from solekey_auth.credentials.login_key import Closing, NewLoginKey
 from solekey_auth.rate_limits.source import Source
-from solekey_eventlog.errors import BadRequest
 from solekey_protocol.events.auth import LoginKeyChange
 from solekey_protocol.ids import AccountId, Digest, PublicKey, SignatureHex
 from solekey_service.http import Request, Response, event_response, expect_string
+from solekey_service.refusals import BadRequest
 
 
 class AccountApi:

@@ -30,12 +30,12 @@ from solekey_auth.rate_limits.source import Source
 from solekey_auth.refusals import LoginRefused
 from solekey_auth.retry import run_transaction
 from solekey_auth.sessions.sessions import LiveSession, Sessions, read_state
-from solekey_eventlog.errors import RevokedDevice
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.events.auth import LoginStage
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import RAW_ID_BYTES, AccountId, DeviceId, PublicKey
 from solekey_service.kernel import Kernel
+from solekey_service.refusals import RevokedDevice
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,8 @@ class Accounts:
 
         Raises:
             LoginRefused, TooManyAttempts, RevokedDevice: see refusals.
-            TrustStale: whether the device was revoked cannot be known now.
-            AccountParked, NotYetApplied: see Streams.
+            TrustStaleError: whether the device was revoked cannot be known now.
+            AccountParkedError, NotYetAppliedError: see Streams.
         """
         self._kernel.freshness.require(Stream.DEVICES)
         outcome = run_transaction(self._kernel.store, partial(self._log_in, username, attempt, source))

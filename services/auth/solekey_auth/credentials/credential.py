@@ -13,9 +13,9 @@ from typing import NewType
 from solekey_auth.limits import MAX_SALT_BYTES, MAX_USERNAME_CHARS, MIN_SALT_BYTES, MIN_USERNAME_CHARS
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.refusals import KdfExcessive, KdfTooWeak
-from solekey_eventlog.errors import BadRequest
 from solekey_protocol.encoding import Json
 from solekey_protocol.ids import AccountId, PublicKey
+from solekey_service.refusals import BadRequest
 
 Username = NewType("Username", str)
 """A username in its one spelling: NFKC, case folded."""

@@ -16,13 +16,13 @@ from solekey_auth.limits import MAX_PASSKEY_NAME_CHARS
 from solekey_auth.login import PasskeyQuestion
 from solekey_auth.passkey_ceremonies import Passkeys
 from solekey_auth.rate_limits.source import Source
-from solekey_eventlog.errors import NotFound
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import Digest, SignatureHex
 from solekey_service.http import Request, Response, event_response, expect_string, json_response
 from solekey_service.http.response import encode_position
+from solekey_service.refusals import NotFound
 
 
 class FactorApi:

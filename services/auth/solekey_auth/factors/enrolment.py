@@ -25,13 +25,13 @@ from solekey_auth.recovery_rows import PendingTotpRows, RecoveryRows
 from solekey_auth.refusals import LoginRefused
 from solekey_auth.retry import run_transaction
 from solekey_auth.sessions.sessions import read_state
-from solekey_eventlog.errors import NotFound
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events.auth import Factor, LoginStage
 from solekey_protocol.ids import AccountId, Digest
 from solekey_service.http import Caller
 from solekey_service.kernel import Kernel
+from solekey_service.refusals import NotFound
 
 
 @dataclass(frozen=True, slots=True)

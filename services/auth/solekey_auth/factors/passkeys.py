@@ -54,11 +54,11 @@ from solekey_auth.limits import (
     MAX_CREDENTIAL_ID_BYTES,
 )
 from solekey_auth.refusals import PasskeyRefused
-from solekey_eventlog.errors import BadRequest
 from solekey_protocol.cbor import verify_cbor_cost
 from solekey_protocol.encoding import Json, parse_lenient_json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import AccountId, Digest, compute_digest
+from solekey_service.refusals import BadRequest
 
 CHALLENGE_LIFE_MS: Final = 120_000
 """A hint for the authenticator; how long a challenge is good is decided by its row."""

@@ -21,11 +21,11 @@ from solekey_auth.factors.totp import (
 )
 from solekey_auth.limits import MAX_BODY_BYTES
 from solekey_auth.refusals import PasskeyRefused
-from solekey_eventlog.errors import BadRequest
 from solekey_protocol.encoding import Json
 from solekey_protocol.events.auth import Factor
 from solekey_protocol.ids import Digest
 from solekey_service.http import expect_string
+from solekey_service.refusals import BadRequest
 
 _PASSKEY_MEMBERS = ("credential", "client_data", "authenticator_data", "signature")
 

@@ -13,8 +13,8 @@ from typing import Final
 
 from solekey_auth.limits import RECOVERY_CODES, RECOVERY_SALT_BYTES
 from solekey_auth.operator_key import OperatorKey, Purpose
-from solekey_eventlog.errors import BadRequest
 from solekey_protocol.ids import AccountId, Digest, compute_digest
+from solekey_service.refusals import BadRequest
 
 CODE_BYTES: Final = 7
 """Random bytes of one code: its first 50 bits are used."""

@@ -15,8 +15,8 @@ from solekey_auth.credentials.credential import Credential
 from solekey_auth.limits import TOTP_DIGITS, TOTP_SECRET_BYTES, TOTP_STEP_S, TOTP_WINDOW_STEPS
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_eventlog.clock import CLOCK_SKEW
-from solekey_eventlog.errors import BadRequest
 from solekey_protocol.ids import Digest, compute_digest
+from solekey_service.refusals import BadRequest
 
 TotpSecret = NewType("TotpSecret", str)
 """RFC 4648 base32, as authenticator apps read it."""

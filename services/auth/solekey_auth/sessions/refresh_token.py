@@ -10,8 +10,8 @@ from typing import NoReturn
 
 from solekey_auth.limits import SECRET_BYTES
 from solekey_auth.operator_key import OperatorKey, Purpose
-from solekey_eventlog.errors import BadRequest
 from solekey_protocol.ids import AccountId, Digest, SessionId, compute_digest
+from solekey_service.refusals import BadRequest
 
 PREFIX = "skr_"
 _TOKEN = re.compile(rf"{PREFIX}[0-9a-f]{{{2 * SECRET_BYTES}}}")

@@ -16,7 +16,6 @@ from solekey_auth.rate_limits.limiter import DeviceRows
 from solekey_auth.refusals import RefreshRefused
 from solekey_auth.retry import LostRaceError, run_transaction
 from solekey_auth.sessions.refresh_token import IssuedToken, RefreshToken
-from solekey_eventlog.errors import SessionOver
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events import auth as said
@@ -26,6 +25,7 @@ from solekey_protocol.streams import AuthStream, DevicesStream
 from solekey_protocol.streams.auth import Session
 from solekey_service.http import Caller
 from solekey_service.kernel import Kernel
+from solekey_service.refusals import SessionOver
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,8 @@ class Sessions:
 
         Raises:
             RefreshRefused, SessionOver: see refusals; a reuse has ended the session.
-            TrustStale: whether the device was revoked cannot be known now.
-            AccountParked, NotYetApplied: see Streams.
+            TrustStaleError: whether the device was revoked cannot be known now.
+            AccountParkedError, NotYetAppliedError: see Streams.
         """
         self._kernel.freshness.require(Stream.DEVICES)
         live = run_transaction(self._kernel.store, partial(self._refresh, presented, thumbprint))

@@ -17,7 +17,7 @@ from solekey_auth.signing_keys.issuer import SigningKeys
 from solekey_auth.tables import event_tables
 from solekey_eventlog.clock import SystemClock
 from solekey_eventlog.engine import open_engine
-from solekey_eventlog.errors import ConfigError, Refusal
+from solekey_eventlog.errors import ConfigError, EventLogError
 from solekey_eventlog.foundations import require_foundation
 from solekey_eventlog.migrations import upgrade
 from solekey_eventlog.store import EventStore
@@ -25,6 +25,7 @@ from solekey_eventlog.streams import Streams
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import KeyId
 from solekey_service.config import load_config
+from solekey_service.refusals import Refusal
 
 COMMANDS = ("signing-keys", "rotate-signing-key")
 
@@ -53,8 +54,8 @@ def run_command(arguments: Sequence[str]) -> int:
     except ConfigError as error:
         sys.stderr.writelines(f"solekey: {problem}\n" for problem in error.problems)
         return EXIT_CONFIGURATION
-    except Refusal as refusal:
-        sys.stderr.write(f"solekey: {refusal}\n")
+    except (Refusal, EventLogError) as error:
+        sys.stderr.write(f"solekey: {error}\n")
         return EXIT_REFUSED
     finally:
         engine.dispose()

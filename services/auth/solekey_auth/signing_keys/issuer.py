@@ -14,7 +14,7 @@ from solekey_auth.retry import run_transaction
 from solekey_auth.sessions.sessions import LiveSession
 from solekey_auth.signing_keys.key_ring import KeyRing, decide_rotation, open_ring
 from solekey_auth.signing_keys.signing_key import SigningKey, TokenSubject, derive_lifetime_s, mint_tokens
-from solekey_eventlog.errors import Unavailable
+from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_eventlog.streams import Streams
 from solekey_protocol.event import Event
@@ -61,13 +61,13 @@ class SigningKeys:
             return self._fold(uow)
 
     def find_signer(self, now: datetime) -> SigningKey:
-        """Find the key that signs now. Raises Unavailable."""
+        """Find the key that signs now. Raises UnavailableError."""
         for _ in range(2):
             signer = self.read()[1].find_signer(now, self._limits)
             if signer is not None:
                 return signer
             self.turn()  # it was withdrawn, or no process has run for long
-        raise Unavailable("there is no signing key")
+        raise UnavailableError("there is no signing key")
 
     def _fold(self, uow: UnitOfWork) -> tuple[AuthStream, KeyRing]:
         stream = self._streams.fold(uow, SYSTEM_ACCOUNT, Stream.AUTH)

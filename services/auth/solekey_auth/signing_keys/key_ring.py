@@ -14,11 +14,11 @@ from datetime import datetime
 
 from solekey_auth.limits import AuthLimits
 from solekey_auth.signing_keys.signing_key import SigningKey, SigningSecret
-from solekey_eventlog.errors import NotFound
 from solekey_protocol.events import auth as said
 from solekey_protocol.events.body import Body
 from solekey_protocol.ids import KeyId, Timestamp
 from solekey_protocol.streams import AuthStream
+from solekey_service.refusals import NotFound
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,345 @@
+# ruff: noqa: N818 - a refusal is named after what is refused, as in its problem document
+"""What a service refuses, as it travels: RFC 9457 problem documents with a stable ``code``.
+
+::
+
+    Refusal
+    ├── BadRequest              400  malformed
+    │   └── UnsupportedFormat   400  unsupported_format
+    ├── Unauthenticated         401  unauthenticated
+    │   ├── TokenInvalid        401  token_invalid
+    │   ├── TokenExpired        401  token_expired
+    │   ├── DpopInvalid         401  dpop_invalid
+    │   ├── UseDpopNonce        401  use_dpop_nonce       with DPoP-Nonce
+    │   └── SessionOver         401  session_ended
+    ├── Forbidden               403  forbidden
+    │   ├── DeviceNotTrusted    403  device_not_trusted
+    │   ├── RevokedDevice       403  device_revoked
+    │   └── StepUpRequired      403  step_up_required     extras: max_age_s
+    ├── NotFound                404  not_found
+    ├── Conflict                409  conflict
+    │   ├── StalePosition       409  stale_position       extras: head {seq, digest}
+    │   ├── StaleHeads          409  stale_heads
+    │   ├── TransitionRefused   409  transition_refused
+    │   ├── KeyNotCurrent       409  key_not_current
+    │   ├── WrapInUse           409  wrap_in_use
+    │   ├── WrapsDiffer         409  wraps_differ
+    │   ├── RotationIncomplete  409  rotation_incomplete  extras: wraps [{secret, epoch, wrap_version}]
+    │   └── RotationIrrevocable 409  rotation_irrevocable
+    ├── TooLarge                413  too_large
+    ├── UnsupportedMediaType    415  unsupported_media_type
+    ├── Unprocessable           422  unprocessable
+    │   ├── SchemaRefused       422  schema_violation
+    │   └── SignatureRefused    422  signature_invalid
+    ├── RateLimited             429  rate_limited         extras: unit, limit, window_s; with Retry-After
+    ├── QuotaExceeded           507  quota_exceeded       extras: unit, limit, used
+    └── Unavailable             503  unavailable          all with Retry-After
+        ├── NotYetApplied       503  not_yet_applied      positions or events that are on their way
+        ├── TrustStale          503  trust_stale          a feed that trust depends on is silent
+        └── AccountParked       503  account_parked       an event of the account could not be applied
+
+Each service adds its own subclasses in ``refusals.py``. Spec: conventions.md §6.
+
+What lies below HTTP raises errors without a status: the protocol and the event log. Each has a code, and
+``derive_refusal`` finds the refusal for that code: the only place where the one becomes the other.
+"""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from solekey_eventlog.errors import EventLogError
+from solekey_protocol import errors as protocol
+from solekey_protocol.encoding import Json
+
+
+class Refusal(Exception):
+    """A request that is refused. ``str(refusal)`` is the problem's ``detail``: say nothing secret in it."""
+
+    code: ClassVar[str]
+    status: ClassVar[int]
+    title: ClassVar[str]
+
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        extras: Mapping[str, Json] | None = None,
+        retry_after_s: int | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.extras: Mapping[str, Json] = extras or {}
+        self.headers: Mapping[str, str] = {}
+        """What its answer says besides, in header fields."""
+        self.retry_after_s = retry_after_s
+
+
+class BadRequest(Refusal):
+    """The request is not what the format says."""
+
+    code, status, title = "malformed", 400, "The request is malformed"
+
+
+class UnsupportedFormat(BadRequest):
+    """A format version or suite that this release does not know."""
+
+    code, title = "unsupported_format", "The format is not supported"
+
+
+class Unauthenticated(Refusal):
+    """Nobody proved who is asking."""
+
+    code, status, title = "unauthenticated", 401, "Authentication is required"
+
+
+class TokenInvalid(Unauthenticated):
+    """The access token is absent, forged, for another service, or bound to another key."""
+
+    code, title = "token_invalid", "The access token is not valid"
+
+
+class TokenExpired(Unauthenticated):
+    """The access token is too old: refresh it."""
+
+    code, title = "token_expired", "The access token has expired"
+
+
+class DpopInvalid(Unauthenticated):
+    """The DPoP proof is absent, wrong, or was used before."""
+
+    code, title = "dpop_invalid", "The DPoP proof is not valid"
+
+
+class UseDpopNonce(Unauthenticated):
+    """The DPoP proof must carry the nonce that comes with this answer (RFC 9449 §8, §9)."""
+
+    code, title = "use_dpop_nonce", "The DPoP proof needs the server's nonce"
+
+    def __init__(self, nonce: str) -> None:
+        super().__init__("DPoP: make the proof again with the nonce of this answer's DPoP-Nonce field")
+        self.headers = {"DPoP-Nonce": nonce}
+
+
+class SessionOver(Unauthenticated):
+    """The session has ended: log in again."""
+
+    code, title = "session_ended", "The session has ended"
+
+
+class Forbidden(Refusal):
+    """It is known who is asking, and the answer is no."""
+
+    code, status, title = "forbidden", 403, "This is not allowed"
+
+
+class DeviceNotTrusted(Forbidden):
+    """The device is unknown or still pending."""
+
+    code, title = "device_not_trusted", "The device is not trusted"
+
+
+class RevokedDevice(Forbidden):
+    """The device was revoked, for ever."""
+
+    code, title = "device_revoked", "The device was revoked"
+
+
+class StepUpRequired(Forbidden):
+    """This asks for a second factor that was proven a short time ago."""
+
+    code, title = "step_up_required", "A fresh second factor is needed"
+
+    def __init__(self, max_age_s: int) -> None:
+        super().__init__(
+            f"prove a second factor again (POST /v1/auth/step-up); it counts for {max_age_s} s",
+            extras={"max_age_s": max_age_s},
+        )
+
+
+class NotFound(Refusal):
+    """There is no such thing, or it is somebody else's."""
+
+    code, status, title = "not_found", 404, "Not found"
+
+
+class Conflict(Refusal):
+    """The request does not fit what has happened meanwhile."""
+
+    code, status, title = "conflict", 409, "The request conflicts with the current state"
+
+
+class StalePosition(Conflict):
+    """The statement does not continue the head of its stream."""
+
+    code, title = "stale_position", "The statement does not continue the stream"
+
+
+class StaleHeads(Conflict):
+    """The statement's heads of other streams are of another history, or go back."""
+
+    code, title = "stale_heads", "The heads that the statement saw do not fit"
+
+
+class TransitionRefused(Conflict):
+    """A signed, well-placed statement that breaks a rule of its stream."""
+
+    code, title = "transition_refused", "The stream's rules do not allow this"
+
+
+class KeyNotCurrent(Conflict):
+    """A key that is neither the account's nor the one that an open rotation leads to."""
+
+    code, title = "key_not_current", "The key is neither current nor being rotated to"
+
+
+class WrapInUse(Conflict):
+    """The wrap is the last by which the account's user key opens a data key that is needed (promise P3)."""
+
+    code, title = "wrap_in_use", "The wrap is still needed"
+
+
+class WrapsDiffer(Conflict):
+    """What was read back is not what is live."""
+
+    code, title = "wraps_differ", "Other wraps were read back than are live"
+
+
+class RotationIncomplete(Conflict):
+    """The account's other streams do not show what the step says."""
+
+    code, title = "rotation_incomplete", "The rotation is not that far"
+
+
+class RotationIrrevocable(Conflict):
+    """The new key is in force: the rotation can only go on."""
+
+    code, title = "rotation_irrevocable", "The rotation cannot be aborted any more"
+
+
+class TooLarge(Refusal):
+    """The body exceeds the limit of its entry point."""
+
+    code, status, title = "too_large", 413, "The body is too large"
+
+
+class UnsupportedMediaType(Refusal):
+    """The Content-Type is not the entry point's."""
+
+    code, status, title = "unsupported_media_type", 415, "The media type is not supported"
+
+
+class Unprocessable(Refusal):
+    """Well-formed, but it cannot be accepted."""
+
+    code, status, title = "unprocessable", 422, "The request cannot be accepted"
+
+
+class SchemaRefused(Unprocessable):
+    """A document outside its closed schema."""
+
+    code, title = "schema_violation", "The document is outside its schema"
+
+
+class SignatureRefused(Unprocessable):
+    """A signature that does not verify."""
+
+    code, title = "signature_invalid", "A signature does not verify"
+
+
+class RateLimited(Refusal):
+    """The account has said or sent as much as it may within a time."""
+
+    code, status, title = "rate_limited", 429, "Too much at once"
+
+    def __init__(self, unit: str, *, limit: int, window_s: int, retry_after_s: int) -> None:
+        super().__init__(
+            f"at most {limit} {unit} of one account within {window_s} s; go on in {retry_after_s} s",
+            extras={"unit": unit, "limit": limit, "window_s": window_s},
+            retry_after_s=retry_after_s,
+        )
+
+
+class QuotaExceeded(Refusal):
+    """The account has as much as the operator lets one have; nothing was stored."""
+
+    code, status, title = "quota_exceeded", 507, "The account's quota is used up"
+
+    def __init__(self, unit: str, *, limit: int, used: int) -> None:
+        super().__init__(
+            f"the account has {used} {unit}, and the operator allows {limit}",
+            extras={"unit": unit, "limit": limit, "used": used},
+        )
+
+
+class Unavailable(Refusal):
+    """The service cannot answer now; nothing was changed."""
+
+    code, status, title = "unavailable", 503, "The service is unavailable"
+
+
+class NotYetApplied(Unavailable):
+    """Something that the request depends on is on its way to this service."""
+
+    code, title = "not_yet_applied", "The service has not applied what the request depends on"
+
+
+class TrustStale(Unavailable):
+    """A feed that trust depends on has been silent for too long (promise P4)."""
+
+    code, title = "trust_stale", "The service cannot know whether trust was withdrawn"
+
+
+class AccountParked(Unavailable):
+    """An event of the account could not be applied; until it can, the account is refused."""
+
+    code, title = "account_parked", "The account waits for an event that could not be applied"
+
+
+_BY_CODE: dict[str, type[Refusal]] = {
+    protocol.MalformedError.code: BadRequest,
+    protocol.UnsupportedError.code: UnsupportedFormat,
+    protocol.SchemaError.code: SchemaRefused,
+    protocol.SignatureError.code: SignatureRefused,
+    protocol.UntrustedDeviceError.code: DeviceNotTrusted,
+    protocol.GapError.code: NotYetApplied,
+    protocol.ChainError.code: StaleHeads,
+    protocol.ForkError.code: StaleHeads,
+    protocol.TransitionError.code: TransitionRefused,
+    **{
+        refusal.code: refusal
+        for refusal in (
+            *(KeyNotCurrent, WrapInUse, WrapsDiffer, RotationIncomplete, RotationIrrevocable),
+            *(StalePosition, Unavailable, NotYetApplied, TrustStale, AccountParked),
+        )
+    },
+}
+"""How the errors that have no HTTP status are answered, by their codes."""
+_GAP_S = 1
+MAX_TOLD = 100
+"""Wraps that a refusal lists."""
+
+
+def derive_refusal(error: protocol.ProtocolError | EventLogError) -> Refusal | None:
+    """Derive what a request is answered that met an error without a status; None for what nobody expects.
+
+    A statement's own place is compared with the head before (StalePositionError), so a chain error that is
+    left is about the other heads: ahead of what this service has applied, or of another history.
+    """
+    if isinstance(error, EventLogError):
+        refused = _BY_CODE.get(error.code)
+        if refused is None:
+            return None
+        return refused(str(error), extras=error.extras, retry_after_s=error.retry_after_s)
+    if error.code == protocol.GapError.code:
+        return NotYetApplied(str(error), retry_after_s=_GAP_S)
+    return _BY_CODE.get(error.code, Unprocessable)(str(error), extras=_list_wraps(error))
+
+
+def _list_wraps(error: protocol.ProtocolError) -> Mapping[str, Json]:
+    if not isinstance(error, protocol.LineageError) or not error.wraps:
+        return {}
+    return {
+        "wraps": [
+            {"secret": secret, "epoch": epoch, "wrap_version": version}
+            for secret, epoch, version in error.wraps[:MAX_TOLD]
+        ]
+    }
