@@ -17,11 +17,11 @@ from solekey.crypto.metadata import parse_metadata
 from solekey.errors import SolekeyError
 from solekey.recovery.record import find_words, parse_kit_record
 from solekey.vault.objects import parse_byte_list
-from solekey_auth.factors.passkeys import RelyingParty, encode_base64url, read_challenge, verify_registration
+from solekey_auth.factors.passkeys import RelyingParty, read_challenge, verify_registration
 from solekey_auth.limits import MAX_BODY_BYTES, MAX_PASSKEY_BODY_BYTES
 from solekey_protocol.cbor import parse_cbor, verify_cbor_cost
 from solekey_protocol.change_list import parse_change_list
-from solekey_protocol.encoding import parse_json, parse_lenient_json
+from solekey_protocol.encoding import encode_base64url, parse_json, parse_lenient_json
 from solekey_protocol.errors import ProtocolError
 from solekey_protocol.event import parse_event
 from solekey_protocol.limits import KIB, MAX_EVENT_BYTES, MAX_METADATA_BYTES, MAX_STATEMENT_BYTES

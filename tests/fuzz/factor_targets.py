@@ -137,7 +137,7 @@ TARGETS: Final = (
             "solekey_auth.bodies.parse_as",
             "solekey_auth.factors.proof.parse_proof",
             "solekey_auth.factors.recovery_codes.parse_recovery_code",
-            "solekey_auth.factors.passkeys.parse_base64url",
+            "solekey_auth.factors.passkeys.parse_binary_member",
         ),
     ),
     Target(

@@ -26,12 +26,12 @@ from solekey_eventlog.bus.config import BusConfig, parse_address
 from solekey_eventlog.bus.errors import BusConfigurationError
 from solekey_eventlog.errors import ConfigError, NotYetAppliedError
 from solekey_eventlog.freshness import Heartbeat, encode_heartbeat, parse_heartbeat
-from solekey_protocol.encoding import encode_cbor, encode_json
+from solekey_protocol.encoding import encode_cbor, encode_json, parse_base64url
 from solekey_protocol.errors import MalformedError, SchemaError
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import DeviceId, Timestamp
 from solekey_protocol.statements import parse_signed_statement
-from solekey_service.access.compact import CompactError, parse_base64url, parse_compact
+from solekey_service.access.compact import CompactError, parse_compact
 from solekey_service.access.dpop import verify_dpop_proof
 from solekey_service.access.tokens import verify_access_token
 from solekey_service.config import load_config
@@ -283,9 +283,9 @@ TARGETS = (
         "base64url",
         st.binary(max_size=20).map(encode),
         _check_base64url,
-        (CompactError,),
+        (MalformedError,),
         mutate=mutate_text,
-        covers=("access.compact.parse_base64url",),
+        covers=("encoding.parse_base64url",),
     ),
     Target(
         "heartbeat",

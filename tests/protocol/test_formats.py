@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from protocol.keyring import ACCOUNT, LAPTOP, NOON, USER, digest, founded, record, say
 
 from solekey_protocol.change_list import Change, Part, encode_change_list, parse_change_list
-from solekey_protocol.encoding import encode_cbor, encode_json, parse_cbor, parse_json, parse_lenient_json
+from solekey_protocol.encoding import (
+    encode_base64url,
+    encode_cbor,
+    encode_json,
+    parse_base64url,
+    parse_cbor,
+    parse_json,
+    parse_lenient_json,
+)
 from solekey_protocol.errors import MalformedError, ProtocolError, SchemaError, SignatureError
 from solekey_protocol.event import encode_event, parse_event
 from solekey_protocol.events import BODIES, Signer, auth
@@ -347,3 +355,17 @@ def test_an_item_twice_is_not_encoded():
     change = Change(ItemId.from_raw(ITEM), 1, 1, (Part(digest("x"), 5),), digest("h"))
     with pytest.raises(MalformedError):
         encode_change_list([change, change])
+
+
+@pytest.mark.parametrize(
+    ("data", "text"), [(b"", ""), (b"\xff", "_w"), (b"\xfb\xf0", "-_A"), (b"key", "a2V5")]
+)
+def test_base64url_is_written_and_read_without_padding(data: bytes, text: str) -> None:
+    assert encode_base64url(data) == text
+    assert parse_base64url(text) == data
+
+
+@pytest.mark.parametrize("text", ["_w==", "/w", "_x", "a", "a2V5\n", "a2 5", "ä2V5"])
+def test_any_other_spelling_of_base64url_is_refused(text: str) -> None:
+    with pytest.raises(MalformedError, match="base64url"):
+        parse_base64url(text)

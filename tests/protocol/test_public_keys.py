@@ -10,10 +10,9 @@ from fido2.cose import EdDSA
 
 from solekey_auth.cose_keys import verify_public_key
 from solekey_auth.refusals import PasskeyRefused
-from solekey_protocol.encoding import encode_json
+from solekey_protocol.encoding import encode_base64url, encode_json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import PublicKey
-from solekey_service.access.compact import encode_base64url
 from solekey_service.access.dpop import verify_dpop_proof
 from solekey_service.refusals import DpopInvalid
 

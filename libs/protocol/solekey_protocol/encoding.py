@@ -1,9 +1,10 @@
-"""Canonical bytes: JSON by RFC 8785, CBOR by RFC 8949 §4.2.1. Spec: conventions.md §3.
+"""Canonical bytes: JSON (RFC 8785), CBOR (RFC 8949 §4.2.1), base64url (RFC 7515 §2). Spec: conventions.md §3.
 
 A value has exactly one encoding, and a parser refuses every other: what was hashed or signed
 can be told from its value.
 """
 
+import base64
 import json
 from collections.abc import Mapping, Sequence
 from typing import Final, NoReturn
@@ -15,7 +16,17 @@ from solekey_protocol.cbor import Cbor, parse_cbor
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.limits import MAX_DEPTH, MAX_SAFE_INTEGER
 
-__all__ = ["Cbor", "Json", "encode_cbor", "encode_json", "parse_cbor", "parse_json", "parse_lenient_json"]
+__all__ = [
+    "Cbor",
+    "Json",
+    "encode_base64url",
+    "encode_cbor",
+    "encode_json",
+    "parse_base64url",
+    "parse_cbor",
+    "parse_json",
+    "parse_lenient_json",
+]
 
 Json = None | bool | int | str | Sequence["Json"] | Mapping[str, "Json"]
 """What canonical JSON can say; floats do not exist in Solekey."""
@@ -83,6 +94,26 @@ def encode_cbor(value: Cbor) -> bytes:
     Map keys are texts only: then RFC 7049's order of keys, which cbor2 writes, is RFC 8949's too.
     """
     return cbor2.dumps(value, canonical=True)
+
+
+def encode_base64url(data: bytes) -> str:
+    """Encode as base64url without padding (RFC 7515 §2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def parse_base64url(text: str) -> bytes:
+    """Parse base64url without padding; refuse any other spelling of the same bytes.
+
+    Raises:
+        MalformedError: another alphabet, padding, an impossible length, or unused bits that are set.
+    """
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except ValueError as error:  # binascii.Error, and what is not ASCII
+        raise MalformedError("not base64url") from error
+    if encode_base64url(data) != text:
+        raise MalformedError("base64url is not in canonical form")
+    return data
 
 
 def _check_json(value: object, depth: int) -> None:

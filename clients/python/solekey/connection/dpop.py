@@ -4,11 +4,10 @@ Wire format: a compact JWS (RFC 7515), header ``{"alg":"EdDSA","jwk":…,"typ":"
 ``{"ath"?,"htm","htu","iat","jti","nonce"?}``. Spec: authentication.md §5.
 """
 
-import base64
 import hashlib
 
 from solekey.crypto import DeviceKey
-from solekey_protocol.encoding import Json, encode_json
+from solekey_protocol.encoding import Json, encode_base64url, encode_json
 
 JTI_BYTES = 16
 
@@ -37,13 +36,9 @@ def make_proof(
     header: dict[str, Json] = {"alg": "EdDSA", "typ": "dpop+jwt", "jwk": device_key.public_jwk}
     payload: dict[str, Json] = {"htm": method, "htu": url, "iat": iat, "jti": jti.hex()}
     if access_token is not None:
-        payload["ath"] = _encode_base64url(hashlib.sha256(access_token.encode()).digest())
+        payload["ath"] = encode_base64url(hashlib.sha256(access_token.encode()).digest())
     if nonce is not None:
         payload["nonce"] = nonce
-    signing_input = f"{_encode_base64url(encode_json(header))}.{_encode_base64url(encode_json(payload))}"
+    signing_input = f"{encode_base64url(encode_json(header))}.{encode_base64url(encode_json(payload))}"
     signature = bytes.fromhex(device_key.sign(signing_input.encode()))
-    return f"{signing_input}.{_encode_base64url(signature)}"
-
-
-def _encode_base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return f"{signing_input}.{encode_base64url(signature)}"

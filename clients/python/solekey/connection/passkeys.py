@@ -14,8 +14,6 @@ passkey is used: this module takes that from the address that the profile is pin
 Spec: authentication.md §12.
 """
 
-import base64
-import binascii
 import ipaddress
 import re
 from collections.abc import Mapping, Sequence
@@ -25,13 +23,13 @@ from urllib.parse import urlsplit
 
 from solekey.errors import BadAnswerError
 from solekey.errors.passkeys import PasskeyMissingError, PasskeyUnavailableError
-from solekey_protocol.encoding import Json
+from solekey_protocol.encoding import Json, encode_base64url, parse_base64url
+from solekey_protocol.errors import MalformedError
 
 CHALLENGE_BYTES: Final = 32
 MAX_CREDENTIAL_ID_BYTES: Final = 1023  # WebAuthn L2 §4
 MAX_USER_ID_BYTES: Final = 64
 MAX_PASSKEYS: Final = 64  # more than any server may keep for an account
-_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
 _HEX: Final = re.compile(rf"[0-9a-f]{{{2 * CHALLENGE_BYTES}}}", re.ASCII)
 
 T = TypeVar("T", str, int)
@@ -167,7 +165,11 @@ def encode_passkey(made: NewPasskey, name: str) -> dict[str, Json]:
 
     `name` is what its user calls it: 1 to 64 characters, for the list of factors.
     """
-    return {"name": name, "client_data": _encode(made.client_data), "attestation": _encode(made.attestation)}
+    return {
+        "name": name,
+        "client_data": encode_base64url(made.client_data),
+        "attestation": encode_base64url(made.attestation),
+    }
 
 
 def prove_passkey(device: PasskeyDevice, origin: str, challenge: str, credentials: Json) -> dict[str, Json]:
@@ -203,10 +205,10 @@ def encode_assertion(assertion: Assertion) -> dict[str, Json]:
     """Encode the member ``factor``."""
     return {
         "kind": "passkey",
-        "credential": _encode(assertion.credential),
-        "client_data": _encode(assertion.client_data),
-        "authenticator_data": _encode(assertion.authenticator_data),
-        "signature": _encode(assertion.signature),
+        "credential": encode_base64url(assertion.credential),
+        "client_data": encode_base64url(assertion.client_data),
+        "authenticator_data": encode_base64url(assertion.authenticator_data),
+        "signature": encode_base64url(assertion.signature),
     }
 
 
@@ -236,16 +238,12 @@ def _member(members: Mapping[str, Json], name: str, kind: type[T]) -> T:
 
 
 def _decode(text: Json, max_bytes: int) -> bytes:
-    if not isinstance(text, str) or not _BASE64URL.fullmatch(text) or len(text) > 2 * max_bytes:
+    if not isinstance(text, str) or len(text) > 2 * max_bytes:
         raise BadAnswerError("the options of a passkey hold no proper base64url")
     try:
-        raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    except binascii.Error as error:
+        raw = parse_base64url(text)
+    except MalformedError as error:
         raise BadAnswerError("the options of a passkey hold no proper base64url") from error
     if not 0 < len(raw) <= max_bytes:
         raise BadAnswerError(f"the options of a passkey hold a value that is not 1 to {max_bytes} bytes")
     return raw
-
-
-def _encode(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -4,14 +4,13 @@ Whoever needs a signature has a `DeviceKey`; it may lie on a token that shows it
 Where it is stored is `solekey.providers.device_keys`, the one place that sees a seed.
 """
 
-import base64
 import hashlib
 from abc import ABC, abstractmethod
 from typing import Self
 
 from solekey.crypto.secrets import RandomSource
 from solekey.crypto.signing import SigningKey
-from solekey_protocol.encoding import encode_json
+from solekey_protocol.encoding import encode_base64url, encode_json
 from solekey_protocol.ids import DeviceId, PublicKey, SignatureHex, derive_device_id
 
 
@@ -67,12 +66,8 @@ class SoftwareDeviceKey(SigningKey, DeviceKey):
 
 def compute_thumbprint(device_key: PublicKey) -> str:
     """Compute a device key's JWK thumbprint (RFC 7638): 43 characters of base64url."""
-    return _encode_base64url(hashlib.sha256(encode_json(_encode_jwk(device_key))).digest())
+    return encode_base64url(hashlib.sha256(encode_json(_encode_jwk(device_key))).digest())
 
 
 def _encode_jwk(device_key: PublicKey) -> dict[str, str]:
-    return {"crv": "Ed25519", "kty": "OKP", "x": _encode_base64url(bytes.fromhex(device_key))}
-
-
-def _encode_base64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return {"crv": "Ed25519", "kty": "OKP", "x": encode_base64url(bytes.fromhex(device_key))}

@@ -5,8 +5,6 @@ JSON. The key is never taken from where the sender points to: ``jku``, ``x5u``, 
 and ``b64`` refused.
 """
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +14,13 @@ from joserfc import jws
 from joserfc.errors import JoseError, UnsupportedAlgorithmError
 from joserfc.jwk import OKPKey
 
-from solekey_protocol.encoding import Json, encode_json, parse_lenient_json
+from solekey_protocol.encoding import (
+    Json,
+    encode_base64url,
+    encode_json,
+    parse_base64url,
+    parse_lenient_json,
+)
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import PublicKey
 
@@ -88,22 +92,6 @@ def sign_compact(header: Mapping[str, Json], claims: Mapping[str, Json], private
         raise ValueError(f"an Ed25519 private key has {_KEY_BYTES} bytes")
     key = OKPKey.import_key(Ed25519PrivateKey.from_private_bytes(private_key))
     return jws.serialize_compact({**header, "alg": ALGORITHM}, encode_json(claims), key, registry=_REGISTRY)
-
-
-def encode_base64url(data: bytes) -> str:
-    """Encode without padding (RFC 7515 §2)."""
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
-
-
-def parse_base64url(text: str) -> bytes:
-    """Decode; refuse padding, other alphabets and unused bits. Raises CompactError."""
-    try:
-        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise CompactError("not base64url") from error
-    if encode_base64url(data) != text:
-        raise CompactError("not canonical base64url")
-    return data
 
 
 def _parse_part(part: str) -> Mapping[str, Json]:

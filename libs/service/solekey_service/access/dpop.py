@@ -12,15 +12,13 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
-from solekey_protocol.encoding import Json, encode_json
+from solekey_protocol.encoding import Json, encode_base64url, encode_json, parse_base64url
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import PublicKey
 from solekey_service.access.compact import (
     ALGORITHM,
     Compact,
     CompactError,
-    encode_base64url,
-    parse_base64url,
     parse_compact,
 )
 from solekey_service.access.nonce import Nonces
@@ -125,10 +123,10 @@ def _parse_jwk(jwk: Json) -> PublicKey:
         raise CompactError("jwk: expected an Ed25519 public key")
     if "d" in jwk:
         raise CompactError("jwk: holds a private key")
-    raw = parse_base64url(_text(jwk, "x"))
-    if len(raw) != 32:
-        raise CompactError("jwk.x: expected 32 bytes")
     try:
+        raw = parse_base64url(_text(jwk, "x"))
+        if len(raw) != 32:
+            raise CompactError("jwk.x: expected 32 bytes")
         return PublicKey(raw.hex())
     except MalformedError as error:
         raise CompactError(f"jwk.x: {error}") from error

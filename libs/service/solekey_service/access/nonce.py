@@ -13,8 +13,7 @@ import hmac
 from datetime import datetime
 from typing import NoReturn
 
-from solekey_protocol.encoding import Json
-from solekey_service.access.compact import encode_base64url
+from solekey_protocol.encoding import Json, encode_base64url
 from solekey_service.refusals import UseDpopNonce
 
 NONCE_HEADER = "DPoP-Nonce"

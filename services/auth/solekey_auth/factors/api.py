@@ -9,14 +9,14 @@ from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.credential import parse_username
 from solekey_auth.factors.enrolment import Replacements
 from solekey_auth.factors.factors import EnrolledFactor, Factors
-from solekey_auth.factors.passkeys import encode_base64url, parse_base64url
+from solekey_auth.factors.passkeys import parse_binary_member
 from solekey_auth.factors.proof import parse_proof
 from solekey_auth.factors.totp import parse_code
 from solekey_auth.limits import MAX_PASSKEY_NAME_CHARS
 from solekey_auth.login import PasskeyQuestion
 from solekey_auth.passkey_ceremonies import Passkeys
 from solekey_auth.rate_limits.source import Source
-from solekey_protocol.encoding import Json
+from solekey_protocol.encoding import Json, encode_base64url
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import Digest, SignatureHex
@@ -114,8 +114,8 @@ class FactorApi:
         event = self._passkeys.add(
             request.authenticated,
             expect_string(document, "name", max_chars=MAX_PASSKEY_NAME_CHARS),
-            parse_base64url(document, "client_data"),
-            parse_base64url(document, "attestation"),
+            parse_binary_member(document, "client_data"),
+            parse_binary_member(document, "attestation"),
         )
         return event_response(event, status=201)
 

@@ -6,11 +6,8 @@ here: types inside the client data, cross-origin use, algorithms, attestation fo
 Spec: authentication.md §12.
 """
 
-import base64
-import binascii
 import ipaddress
 import logging
-import re
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -24,7 +21,6 @@ from fido2 import cbor
 from fido2.attestation.base import InvalidAttestation, NoneAttestation
 from fido2.attestation.packed import PackedAttestation
 from fido2.server import Fido2Server
-from fido2.utils import websafe_encode
 from fido2.webauthn import (
     Aaguid,
     AttestationConveyancePreference,
@@ -55,14 +51,13 @@ from solekey_auth.limits import (
 )
 from solekey_auth.refusals import PasskeyRefused
 from solekey_protocol.cbor import verify_cbor_cost
-from solekey_protocol.encoding import Json, parse_lenient_json
+from solekey_protocol.encoding import Json, encode_base64url, parse_base64url, parse_lenient_json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import AccountId, Digest, compute_digest
 from solekey_service.refusals import BadRequest
 
 CHALLENGE_LIFE_MS: Final = 120_000
 """A hint for the authenticator; how long a challenge is good is decided by its row."""
-_BASE64URL: Final = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 _ATTESTATIONS: Final = {"none": NoneAttestation, "packed": PackedAttestation}
 _FAULTS: Final = (  # what fido2 and cryptography raise on bytes that are not what they should be
     ValueError,
@@ -127,21 +122,15 @@ class Assertion:
     signature: bytes = field(repr=False)
 
 
-def parse_base64url(document: Mapping[str, Json], member: str) -> bytes:
+def parse_binary_member(document: Mapping[str, Json], member: str) -> bytes:
     """Parse a member in base64url without padding. Raises BadRequest, which does not repeat it."""
     text = document.get(member)
-    if not isinstance(text, str) or not _BASE64URL.fullmatch(text):
+    if not isinstance(text, str) or not text:
         raise BadRequest(f"body.{member}: expected base64url without padding")
     try:
-        raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-    except binascii.Error:
+        return parse_base64url(text)
+    except MalformedError:
         raise BadRequest(f"body.{member}: expected base64url without padding") from None
-    return raw
-
-
-def encode_base64url(raw: bytes) -> str:
-    """Encode in base64url without padding."""
-    return websafe_encode(raw)
 
 
 def read_challenge(client_data: bytes) -> bytes:
@@ -152,7 +141,7 @@ def read_challenge(client_data: bytes) -> bytes:
     """
     said = _parse_object(client_data)
     try:
-        challenge = parse_base64url(said, "challenge")
+        challenge = parse_binary_member(said, "challenge")
     except BadRequest:
         challenge = b""
     if len(challenge) != CHALLENGE_BYTES:
@@ -265,7 +254,7 @@ def _open_server(party: RelyingParty) -> Fido2Server:
 
 def _derive_state(challenge: bytes) -> dict[str, str | None]:
     """What Fido2Server would have us keep between the two halves of a ceremony."""
-    return {"challenge": websafe_encode(challenge), "user_verification": None}
+    return {"challenge": encode_base64url(challenge), "user_verification": None}
 
 
 def _parse_object(raw: bytes) -> Mapping[str, Json]:
@@ -286,7 +275,7 @@ def _parse_client_data(raw: bytes, challenge: bytes) -> CollectedClientData:
     said = _parse_object(raw)
     if not all(isinstance(said.get(name), str) for name in ("type", "challenge", "origin")):
         raise PasskeyRefused("the client data must say type, challenge and origin")
-    if said["challenge"] != websafe_encode(challenge):
+    if said["challenge"] != encode_base64url(challenge):
         raise PasskeyRefused("the client data is for another challenge")
     if said.get("crossOrigin", False) is not False or "topOrigin" in said:
         raise PasskeyRefused("the client data is for a page inside another page")

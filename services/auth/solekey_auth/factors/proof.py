@@ -10,7 +10,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from solekey_auth.credentials.credential import Credential
-from solekey_auth.factors.passkeys import Assertion, Passkey, RelyingParty, parse_base64url, verify_assertion
+from solekey_auth.factors.passkeys import (
+    Assertion,
+    Passkey,
+    RelyingParty,
+    parse_binary_member,
+    verify_assertion,
+)
 from solekey_auth.factors.recovery_codes import NO_CODES, RecoverySet, find_unused, parse_recovery_code
 from solekey_auth.factors.totp import (
     TotpSecret,
@@ -126,7 +132,7 @@ def parse_proof(document: Json) -> Proof:
             return RecoveryProof(parse_recovery_code(said))
         case "passkey":
             _expect_exactly(document, *_PASSKEY_MEMBERS)
-            return Assertion(*(parse_base64url(document, member) for member in _PASSKEY_MEMBERS))
+            return Assertion(*(parse_binary_member(document, member) for member in _PASSKEY_MEMBERS))
     raise BadRequest("body.factor.kind: expected totp, recovery_code or passkey")
 
 
