@@ -87,7 +87,8 @@ class Guard:
         claims = self._verify_token(token, proof)
         self.budget.spend(claims.account)
         self._wait(request, claims)
-        caller = self._check_session(claims, proof, access)
+        with self.budget.take_turn(claims.account):
+            caller = self._check_session(claims, proof, access)
         return replace(request, caller=caller, proof=proof)
 
     def confirm(self, request: Request, access: Access) -> Request:

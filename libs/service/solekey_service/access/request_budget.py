@@ -1,7 +1,9 @@
 """How often one account may ask, and how much at once, in one process. Spec: conventions.md §7.3.
 
 A bucket an account: it fills with so many requests a second, up to a burst. What exceeds it is refused before
-anything is read or written for it. In memory: it protects this process, and counts nothing for ever.
+anything is read or written for it. Of the requests that are admitted, a few of one account are worked on at a
+time and the others wait, so that an account that asks for much is in nobody's way but its own. In memory: it
+protects this process, and counts nothing for ever.
 """
 
 import math
@@ -19,6 +21,14 @@ from solekey_service.refusals import RateLimited
 BURST_S: Final = 4
 """The burst is what fills a bucket in so many seconds."""
 _BUCKETS: Final = 10_000
+_TURNS: Final = 2
+"""How many requests of one account are worked on at a time, apart from waiting for their bodies."""
+
+
+@dataclass(slots=True)
+class _Turns:
+    free: threading.Semaphore
+    users: int = 0
 
 
 @dataclass(slots=True)
@@ -36,6 +46,7 @@ class RequestBudget:
         self._at_once = at_once
         self._buckets: OrderedDict[AccountId, _Bucket] = OrderedDict()
         self._running: Counter[AccountId] = Counter()
+        self._turns: dict[AccountId, _Turns] = {}
         self._lock = threading.Lock()
 
     def spend(self, account: AccountId) -> float:
@@ -67,6 +78,24 @@ class RequestBudget:
                 self._running[account] -= 1
                 if not self._running[account]:
                     del self._running[account]
+
+    @contextmanager
+    def take_turn(self, account: AccountId) -> Iterator[None]:
+        """Work on a request while no more than one other of the account is worked on; wait until then.
+
+        Not while the client is waited for: a body that comes slowly holds up no other request.
+        """
+        with self._lock:
+            turns = self._turns.setdefault(account, _Turns(threading.Semaphore(_TURNS)))
+            turns.users += 1
+        try:
+            with turns.free:
+                yield
+        finally:
+            with self._lock:
+                turns.users -= 1
+                if not turns.users:
+                    del self._turns[account]
 
     def _refuse(self, retry_after_s: int) -> RateLimited:
         return RateLimited("requests", limit=self._per_second, window_s=1, retry_after_s=retry_after_s)

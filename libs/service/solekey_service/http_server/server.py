@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import eventlet
 from eventlet import wsgi
+from eventlet.hubs import trampoline
 
 from solekey_service.http_server.application import Application
 from solekey_service.http_server.connection import Connection, shut_down
@@ -27,6 +28,8 @@ _BACKLOG = 256
 _SOCKET_TIMEOUT_S = 30.0
 _IDLE_TIMEOUT_S = 75.0
 _HANDSHAKE_TIMEOUT_S = 10.0
+_HELLO_BYTES = 64
+"""Less than any TLS 1.3 ClientHello: the kernel wakes nobody for sockets that trickle less than this."""
 _ACCEPT_PAUSE_S = 0.1
 _ACCEPT_FULL_PAUSE_S = 0.005
 """Between two connections while others have to end for them: at most 200 a second."""
@@ -167,7 +170,10 @@ class HttpServer:
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
             client.settimeout(_SOCKET_TIMEOUT_S)
             if self._tls is not None:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, _HELLO_BYTES)
                 with eventlet.Timeout(_HANDSHAKE_TIMEOUT_S, TimeoutError("TLS handshake")):
+                    trampoline(client, read=True)
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
                     client = state[1] = self._tls.context.wrap_socket(client, server_side=True)
             server.process_request(state)
         except OSError as error:

@@ -65,9 +65,11 @@ class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no t
         self, guard: Guard, admitted: Request, values: Mapping[str, str], body: BodyReader
     ) -> Response:
         complete = replace(admitted, body=body.read(self.max_body_bytes))
-        if complete.body:
-            guard.confirm(complete, self.access)
-        return self._run(complete, values)
+        turn = guard.budget.take_turn(admitted.caller.account) if admitted.caller else nullcontext()
+        with turn:
+            if complete.body:
+                guard.confirm(complete, self.access)
+            return self._run(complete, values)
 
     def _run(self, request: Request, values: Mapping[str, str]) -> Response:
         finished = GreenEvent()
