@@ -8,7 +8,7 @@ own at a low priority: what is compared is the platform, not who gets the proces
 
 Run it with `make bench-abuse`.
 
-Spec: conventions.md §7.2, §7.3; vault.md §3.1. Why it is so: docs/decisions/0044, 0045, 0046.
+Spec: conventions.md §7.2; rate-limits.md §4; vault.md §3.1. Why it is so: docs/decisions/0044, 0045, 0046.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The examples of spec/authentication.md are what the code computes, from both ends."""
+"""The examples of authentication.md, factors.md and tokens.md are what the code computes, from both ends."""
 
 import hashlib
 import hmac
@@ -36,14 +36,16 @@ from solekey_protocol.statements import verify_signature
 from solekey_service.config import ServiceConfig
 from solekey_service.refusals import Refusal
 
-PAGE = (Path(__file__).parents[2] / "spec/authentication.md").read_text()
+SPEC = Path(__file__).parents[2] / "spec"
+PAGES = [(SPEC / f"{name}.md").read_text() for name in ("authentication", "factors", "tokens", "rate-limits")]
+PAGE = "\n".join(PAGES)
 OPERATOR_KEY = OperatorKey(bytes(range(32)))
 
 
 @pytest.fixture(scope="module")
 def written():
-    block = re.search(r"```example\n(.*?)```", PAGE, re.DOTALL)
-    return dict(line.split(": ", 1) for line in block[1].splitlines())
+    blocks = re.findall(r"```example\n(.*?)```", PAGE, re.DOTALL)
+    return dict(line.split(": ", 1) for block in blocks for line in block.splitlines())
 
 
 @pytest.fixture(scope="module")

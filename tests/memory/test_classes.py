@@ -67,7 +67,7 @@ PUBLIC_FIELDS = {
     "Pkcs11Uri.model": "part of a spec",
     "Pkcs11Uri.object": "part of a spec",
     "SessionInfo.device_name": "device names are in clear at the server",
-    "FactorInfo.name": "the server stores it: authentication.md §12.2",
+    "FactorInfo.name": "the server stores it: factors.md §3.2",
     "FactorChallenge.origin": "an address",
     "FactorChallenge.challenge": "the server's, good once; worth nothing without the second factor",
     "CreationRequest.origin": "an address",

@@ -1,4 +1,4 @@
-"""How much one account may say in a service's stream. Spec: conventions.md §7.3.
+"""How much one account may say in a service's stream. Spec: rate-limits.md §4.
 
 Counted from the events themselves, so that every process of a service counts alike and nothing is forgotten
 at a restart: the n-th newest event tells whether n were said within a time. One look-up by primary key each.

@@ -1,6 +1,6 @@
 """The auth service: accounts, login keys, second factors, sessions, token signing keys.
 
-Spec: authentication.md.
+Spec: authentication.md, factors.md, tokens.md, rate-limits.md.
 
 Map, the rooms
     accounts/       registered, logged in to, given another login key, closed

@@ -1,4 +1,4 @@
-"""The auth service's HTTP API without a framework. Spec: authentication.md, openapi."""
+"""The auth service's HTTP API without a framework. Spec: authentication.md, openapi/auth.yaml."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""The user names of accounts that were closed: nobody gets one again. Spec: authentication.md §16."""
+"""The user names of accounts that were closed: nobody gets one again. Spec: authentication.md §5."""
 
 from datetime import datetime
 

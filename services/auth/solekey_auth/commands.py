@@ -1,4 +1,7 @@
-"""What this service can be asked to do. Imperative; only checked values. Spec: authentication.md."""
+"""What this service can be asked to do. Imperative; only checked values.
+
+Spec: authentication.md §2-§5, factors.md.
+"""
 
 from dataclasses import dataclass
 

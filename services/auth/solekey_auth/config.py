@@ -1,4 +1,4 @@
-"""Configuration of the auth service. Spec: authentication.md §9."""
+"""Configuration of the auth service. Spec: rate-limits.md §1, §2."""
 
 from dataclasses import dataclass, replace
 from datetime import timedelta

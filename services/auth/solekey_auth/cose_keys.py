@@ -1,6 +1,6 @@
 """Public keys of passkeys: COSE keys (RFC 9053 §7) of the two algorithms that are offered.
 
-Spec: authentication.md §12.1.
+Spec: factors.md §3.1.
 """
 
 from collections.abc import Mapping

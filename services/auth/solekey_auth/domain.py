@@ -1,6 +1,6 @@
 """What an account's events may be: pure decisions over its folded stream and its private rows.
 
-Spec: authentication.md §6. Time is an argument; nothing here reads a clock, a row or a random number.
+Spec: tokens.md §6. Time is an argument; nothing here reads a clock, a row or a random number.
 
 ::
 

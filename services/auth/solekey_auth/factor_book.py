@@ -1,6 +1,6 @@
 """Second factors as they stand in rows: read to check a proof, and used up by it.
 
-Spec: authentication.md §3.3, §12.3, §13.2.
+Spec: factors.md §2.1, §3.3, §4.2.
 """
 
 from solekey_auth.config import AuthConfig

@@ -1,4 +1,4 @@
-"""Named limits of accounts, logins and sessions, each with its unit. Spec: authentication.md §9."""
+"""Named limits of accounts, logins and sessions, each with its unit. Spec: rate-limits.md §1, §2."""
 
 from dataclasses import dataclass
 from datetime import timedelta

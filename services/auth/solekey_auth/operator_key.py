@@ -1,6 +1,6 @@
 """The operator's key: what this service derives instead of storing. It derives; it cannot decrypt.
 
-Spec: authentication.md §8.
+Spec: authentication.md §7.
 """
 
 import hashlib

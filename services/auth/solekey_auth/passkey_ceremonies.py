@@ -1,4 +1,4 @@
-"""Passkeys as they are added, one transaction each. Spec: authentication.md §12.2."""
+"""Passkeys as they are added, one transaction each. Spec: factors.md §3.2."""
 
 from functools import partial
 from typing import Final

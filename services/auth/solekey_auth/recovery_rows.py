@@ -1,6 +1,6 @@
 """The rows of recovery codes and of authenticators that wait to be confirmed, in one transaction.
 
-Spec: authentication.md §13, §14.
+Spec: factors.md §4, §2.2.
 """
 
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What this service refuses besides what every service does. Spec: authentication.md §7.
+"""What this service refuses besides what every service does. Spec: authentication.md §6.
 
 ::
 

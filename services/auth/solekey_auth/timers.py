@@ -1,6 +1,6 @@
 """What the service does at intervals: each run may be interrupted, repeated, or made by several processes.
 
-Spec: authentication.md §6.3.
+Spec: tokens.md §6.3.
 """
 
 from functools import partial

@@ -1,4 +1,4 @@
-"""Closing an account, for ever. Spec: authentication.md §16."""
+"""Closing an account, for ever. Spec: authentication.md §5."""
 
 from solekey.account.known_kdf import fetch_challenge
 from solekey.connection.connection import Connection

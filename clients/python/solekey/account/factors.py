@@ -1,8 +1,8 @@
 """The account's second factors: which there are, how one is added, replaced or removed.
 
 What changes them asks for a fresh second factor (`Session.step_up`, `Connection.on_step_up`). Which factors
-there are is taken from the verified events; the server's word adds names and counts. Spec: authentication.md
-§6.5, §12.
+there are is taken from the verified events; the server's word adds names and counts. Spec: factors.md
+§6, §3.
 """
 
 import re

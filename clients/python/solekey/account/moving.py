@@ -2,7 +2,7 @@
 
 The device logs in at the new place with its own key. Only when that opens the same account, and the streams
 go on from what this device has verified, does the profile name the new server; the login key is then made
-anew for it. Spec: authentication.md §3.5, keys.md §6.3.
+anew for it. Spec: authentication.md §3.4, keys.md §6.3.
 """
 
 from solekey.account.enrolment import adopt, upgrade

@@ -1,7 +1,7 @@
 """The password: changed, or stretched anew with more work. It proves who one is and decrypts nothing.
 
 Both put another login key in the place of the present one, proven by both keys. Changing the password ends
-all other sessions; an upgrade, which keeps it, ends none. Spec: authentication.md §15, keys.md §6.3.
+all other sessions; an upgrade, which keeps it, ends none. Spec: authentication.md §4, keys.md §6.3.
 """
 
 from solekey.account.known_kdf import fetch_challenge

@@ -1,6 +1,6 @@
 """The open sessions of an account: which there are, on which devices; ending them.
 
-Spec: authentication.md §6.
+Spec: tokens.md §6.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Proving a second factor again, inside a session. Spec: authentication.md §6.4."""
+"""Proving a second factor again, inside a session. Spec: factors.md §5."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

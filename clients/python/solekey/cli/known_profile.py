@@ -1,7 +1,7 @@
 """What a profile says, read without what makes a prompt late; and what flags say against it.
 
 A flag that contradicts a founded profile is refused, never ignored, and the message names the command that
-does what was meant. Spec: authentication.md §3.4.
+does what was meant. Spec: authentication.md §3.3.
 """
 
 import json

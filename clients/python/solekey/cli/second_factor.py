@@ -1,7 +1,7 @@
 """The second factor of a command: from a flag, the environment, a security key, or by asking.
 
 A code works once, also for another device: whoever asks for one says when the present one is used up, and a
-script that holds the authenticator's secret takes the next one. Spec: authentication.md §3.3, §6.4.
+script that holds the authenticator's secret takes the next one. Spec: factors.md §2.1, §5.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Until when this device stays logged in, in words. Spec: authentication.md §9.1."""
+"""Until when this device stays logged in, in words. Spec: rate-limits.md §1."""
 
 from datetime import datetime
 from typing import TYPE_CHECKING

@@ -2,7 +2,7 @@
 
 Every answer names a position of its stream; every request says which positions this client knows, so that no
 service answers from a state that is older. What asks for a fresh second factor is asked once more when
-`Connection.on_step_up` has proven one. Spec: authentication.md §5, §6.4, conventions.md §8.
+`Connection.on_step_up` has proven one. Spec: tokens.md §5, factors.md §5, conventions.md §8.
 """
 
 from collections.abc import Callable, Mapping

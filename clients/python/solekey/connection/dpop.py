@@ -1,7 +1,7 @@
 """DPoP proofs (RFC 9449): each request shows that it comes from the device that the token is bound to.
 
 Wire format: a compact JWS (RFC 7515), header ``{"alg":"EdDSA","jwk":…,"typ":"dpop+jwt"}``, payload
-``{"ath"?,"htm","htu","iat","jti","nonce"?}``. Spec: authentication.md §5.
+``{"ath"?,"htm","htu","iat","jti","nonce"?}``. Spec: tokens.md §3.
 """
 
 import hashlib

@@ -1,7 +1,8 @@
 """Registering, logging in and refreshing: the client's half of the authentication protocol.
 
 The password becomes a signing key; what the server sees are signatures over its challenges. Parameters that
-come from the server pass the client's floor before the password is used. Spec: authentication.md §2-5.
+come from the server pass the client's floor before the password is used. Spec: authentication.md §2,
+§3, tokens.md §1, §3, §4.
 """
 
 import re

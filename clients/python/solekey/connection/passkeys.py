@@ -11,7 +11,7 @@ How a command uses it::
 of ``POST /v1/auth/step-up/challenges``, as they stand in the answers. A server never chooses for whom a
 passkey is used: this module takes that from the address that the profile is pinned to.
 
-Spec: authentication.md §12.
+Spec: factors.md §3.
 """
 
 import ipaddress

@@ -1,7 +1,7 @@
 """Second factors, as a program proves them: an authenticator's code, a recovery code, a passkey.
 
 The same proof serves a login and a step-up; both have a challenge, which a passkey signs. Wherever a proof is
-taken, plain text is an authenticator's code. Spec: authentication.md §3.2, §6.4, §12.3.
+taken, plain text is an authenticator's code. Spec: authentication.md §3.2, factors.md §5, §3.3.
 """
 
 from collections.abc import Callable, Mapping

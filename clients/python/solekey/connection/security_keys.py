@@ -2,7 +2,7 @@
 
 fido2 is imported where it is used and not before: only who has a key waits for it.
 
-Spec: authentication.md §12.
+Spec: factors.md §3.
 """
 
 import logging

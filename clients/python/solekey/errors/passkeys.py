@@ -1,4 +1,4 @@
-"""What may go wrong between this program and a security key. Spec: authentication.md §12."""
+"""What may go wrong between this program and a security key. Spec: factors.md §3."""
 
 from solekey.errors.base import SolekeyError
 

@@ -16,7 +16,7 @@
 Nothing but a sign-up's draft is kept before the account is known, that is before the first login succeeded: a
 mistake in the server, the user name, the password or the code leaves nothing behind.
 
-Spec: keys.md §7, authentication.md §3.4.
+Spec: keys.md §7, authentication.md §3.3.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Sessions and factors of an account, as the auth service states them. Spec: authentication.md §6."""
+"""Sessions and factors of an account, as the auth service states them. Spec: tokens.md §6."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""Who may ask what: tokens, DPoP proofs, and the guard that admits a request. Spec: authentication.md §4.
+"""Who may ask what: tokens, DPoP proofs, and the guard that admits a request. Spec: tokens.md §1, §3, §5.
 
 Map
     level.py    Access: what an entry point asks of its caller

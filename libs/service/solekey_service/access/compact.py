@@ -1,4 +1,4 @@
-"""Compact JWS with EdDSA over Ed25519, and nothing else: RFC 7515, RFC 8037. Spec: authentication.md §4.
+"""Compact JWS with EdDSA over Ed25519, and nothing else: RFC 7515, RFC 8037. Spec: tokens.md §1, §3.
 
 *Wire format.* ``base64url(header) . base64url(claims) . base64url(64-byte signature)``; header and claims are
 JSON. The key is never taken from where the sender points to: ``jku``, ``x5u``, ``x5c`` are ignored, ``crit``

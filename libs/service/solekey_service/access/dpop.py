@@ -1,4 +1,4 @@
-"""DPoP proofs (RFC 9449): the sender holds the device key. Spec: authentication.md §4.
+"""DPoP proofs (RFC 9449): the sender holds the device key. Spec: tokens.md §3.
 
 *Wire format.* One ``DPoP`` header field with a compact JWS. Header: ``{"alg": "EdDSA", "typ": "dpop+jwt",
 "jwk": {"crv": "Ed25519", "kty": "OKP", "x"}}``. Claims: ``jti`` (16 to 128 characters), ``htm``, ``htu``,

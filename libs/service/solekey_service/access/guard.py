@@ -1,4 +1,4 @@
-"""Admits a request, or refuses it. Spec: authentication.md §5.
+"""Admits a request, or refuses it. Spec: tokens.md §5.
 
 ::
 
@@ -213,7 +213,7 @@ def verify_stepped_up(auth: AuthStream, session: SessionId, now: datetime, max_a
     """Verify that the session's user has proven a second factor a short time ago.
 
     The clocks of two services differ, so a proof may come from the near future; one from further on, or from
-    a session that is not open, does not count. Spec: authentication.md §6.4.
+    a session that is not open, does not count. Spec: factors.md §5.
 
     Raises:
         StepUpRequired: too long ago.

@@ -1,4 +1,4 @@
-"""Nonces that a server gives for DPoP proofs: RFC 9449 §8, §9. Spec: authentication.md §4.2.
+"""Nonces that a server gives for DPoP proofs: RFC 9449 §8, §9. Spec: tokens.md §3.
 
 A proof that comes without an access token says nothing that only the present knows: who holds the device key
 for a minute could make proofs for next year. A nonce ends that. It is derived from a key that all processes

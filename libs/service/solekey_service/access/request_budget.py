@@ -1,4 +1,4 @@
-"""How often one account may ask, and how much at once, in one process. Spec: conventions.md §7.3.
+"""How often one account may ask, and how much at once, in one process. Spec: rate-limits.md §4.
 
 A bucket an account: it fills with so many requests a second, up to a burst. What exceeds it is refused before
 anything is read or written for it. Of the requests that are admitted, a few of one account are worked on at a

@@ -1,4 +1,4 @@
-"""Access tokens: RFC 9068 JWTs, bound to a device key (RFC 9449 §6.1). Spec: authentication.md §4.
+"""Access tokens: RFC 9068 JWTs, bound to a device key (RFC 9449 §6.1). Spec: tokens.md §1.
 
 *Wire format.* Compact JWS. Header ``{"alg": "EdDSA", "kid": <signing key id>, "typ": "at+jwt"}``. Claims, all
 required, no others: ``iss`` the origin, ``aud`` one service, ``sub`` the account, ``device``, ``sid`` the

@@ -1,6 +1,6 @@
 """An account's login key replaced, and the account closed; one transaction each.
 
-Spec: authentication.md §15, §16.
+Spec: authentication.md §4, §5.
 
 On PostgreSQL a login may be decided at the same moment. Whoever appends second finds that the head has moved,
 and begins again on what is true then; rows of credentials and factors are changed before events are appended,

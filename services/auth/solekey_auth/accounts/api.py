@@ -1,4 +1,4 @@
-"""The part of the HTTP API that changes an account for good. Spec: authentication.md §15, §16, openapi."""
+"""The part of the HTTP API that changes an account for good. Spec: authentication.md §4, §5, openapi."""
 
 from solekey_auth.accounts.account_changes import AccountChanges
 from solekey_auth.bodies import MAX_TEXT_CHARS, parse_as, parse_body

@@ -1,6 +1,6 @@
 """What the login key signs once somebody is logged in: another key in its place, and the account's end.
 
-Spec: authentication.md §15, §16.
+Spec: authentication.md §4, §5.
 
 *Wire format* of what is signed (Ed25519, RFC 8032), each with canonical JSON (RFC 8785):
 

@@ -1,6 +1,6 @@
 """The part of the HTTP API that is about second factors.
 
-Spec: authentication.md §6.4, §12, §13, §14, openapi.
+Spec: factors.md §5, §3, §4, §2.2, openapi.
 """
 
 from solekey_auth.accounts.logins import Accounts

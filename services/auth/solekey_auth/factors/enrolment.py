@@ -1,6 +1,6 @@
 """Factors of which an account has one at a time: a new one takes the place of the one before.
 
-Spec: authentication.md §13, §14. One transaction each.
+Spec: factors.md §4, §2.2. One transaction each.
 """
 
 from dataclasses import dataclass, field, replace

@@ -1,6 +1,6 @@
 """Second factors of an account that is logged in: listed, removed, proven again; one transaction each.
 
-Spec: authentication.md §6.4, §6.5.
+Spec: factors.md §5, §6.
 """
 
 from collections.abc import Sequence

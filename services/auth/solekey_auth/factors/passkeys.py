@@ -3,7 +3,7 @@
 Pure: bytes and values in, a decision out. fido2 parses and compares; what it leaves to its caller is checked
 here: types inside the client data, cross-origin use, algorithms, attestation formats, the sign counter.
 
-Spec: authentication.md §12.
+Spec: factors.md §3.
 """
 
 import ipaddress

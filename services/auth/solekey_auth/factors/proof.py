@@ -2,7 +2,7 @@
 
 Pure. What a proof uses up (a step, a counter, a recovery code) is used up by the transaction that takes it.
 
-Spec: authentication.md §3.3, §12.3, §13.2.
+Spec: factors.md §2.1, §3.3, §4.2.
 """
 
 from collections.abc import Mapping

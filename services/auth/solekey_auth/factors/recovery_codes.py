@@ -1,4 +1,4 @@
-"""Recovery codes: one-time stand-ins for a second factor that was lost. Spec: authentication.md §13.
+"""Recovery codes: one-time stand-ins for a second factor that was lost. Spec: factors.md §4.
 
 *Wire format* of a code: 50 random bits as 10 characters of RFC 4648 base32 in lower case, with a hyphen in
 the middle (``ccccc-ccccc``). What is kept of it is its HMAC under the operator's key: whoever has the rows

@@ -1,4 +1,4 @@
-"""The rows of passkeys in one transaction. Spec: authentication.md §12."""
+"""The rows of passkeys in one transaction. Spec: factors.md §3."""
 
 from collections.abc import Sequence
 from datetime import datetime

@@ -1,6 +1,6 @@
 """The brake on guessing: how often something may be tried, and how long one waits after that.
 
-Spec: authentication.md §9.2. A budget is used up by attempts and recovers with time. What is judged here is
+Spec: rate-limits.md §2. A budget is used up by attempts and recovers with time. What is judged here is
 one budget as it stands in its row; whose budgets an attempt counts against is decided in budgets.py.
 """
 

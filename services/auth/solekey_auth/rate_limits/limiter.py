@@ -1,6 +1,6 @@
 """Whose budgets an attempt counts against, and their rows: the same at every replica.
 
-Spec: authentication.md §9.2.
+Spec: rate-limits.md §2.
 
 A login from a device that the account knows, and its request for a challenge, count against that device's own
 budgets alone, which nobody else can use up. Any other login counts against three: of its source under this

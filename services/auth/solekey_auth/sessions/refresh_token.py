@@ -1,6 +1,6 @@
 """Refresh tokens: one-time, kept only as digests, each successor derived from its predecessor.
 
-Spec: authentication.md §4.3. *Wire format*: ``skr_`` and 32 bytes as 64 lower-case hex characters.
+Spec: tokens.md §4. *Wire format*: ``skr_`` and 32 bytes as 64 lower-case hex characters.
 """
 
 import re

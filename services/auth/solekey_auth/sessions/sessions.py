@@ -1,4 +1,4 @@
-"""Sessions: opened, refreshed, listed, ended; one transaction each. Spec: authentication.md §4, §6."""
+"""Sessions: opened, refreshed, listed, ended; one transaction each. Spec: tokens.md §4, §6."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""The operator's commands about signing keys, beside a running service. Spec: authentication.md §4.1.
+"""The operator's commands about signing keys, beside a running service. Spec: tokens.md §2.
 
 They write to the service's database, as the service itself does: every process of it follows at once, and the
 one that publishes tells the other services.

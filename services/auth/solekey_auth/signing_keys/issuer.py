@@ -1,6 +1,6 @@
 """The issuer of access tokens: keeps the signing keys turning, signs what a live session is answered with.
 
-Spec: authentication.md §4.1.
+Spec: tokens.md §1.
 """
 
 import logging

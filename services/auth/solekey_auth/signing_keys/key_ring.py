@@ -1,6 +1,6 @@
 """When which signing key is announced, signs, and is withdrawn: decisions over the system account's stream.
 
-Spec: authentication.md §4.1. Time is an argument. The keys of one secret have generations 0, 1, 2, …; a key
+Spec: tokens.md §2. Time is an argument. The keys of one secret have generations 0, 1, 2, …; a key
 is announced a while before it signs, so that every service knows it by then, and accepted a while after the
 next one has taken over::
 

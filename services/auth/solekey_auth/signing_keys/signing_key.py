@@ -1,4 +1,4 @@
-"""The keys that sign access tokens, and the tokens of a session. Spec: authentication.md §4.1."""
+"""The keys that sign access tokens, and the tokens of a session. Spec: tokens.md §2."""
 
 import hashlib
 import hmac
