@@ -1,6 +1,7 @@
 """``solekey audit`` from the command line: verdicts, pins, exit codes."""
 
 import json
+import shutil
 
 import pytest
 from audit.story import tell
@@ -9,6 +10,8 @@ from protocol.keyring import ACCOUNT, MALLORY, USER
 
 from solekey.audit.command import CANNOT_TELL_EXIT, TAMPERED_EXIT, audit
 from solekey.audit.sources import LogError
+from solekey_eventlog.bus import Message, TopicSettings, open_bus
+from solekey_protocol.events import Stream
 
 
 @pytest.fixture
@@ -86,6 +89,49 @@ def test_a_log_that_an_editor_saved_is_converted_and_not_tampered(log, how):
     assert "TAMPERED" not in result.output
     document = json.loads(run("verify", log, "--json").output)
     assert (document["verdict"], document["code"]) == ("cannot_tell", "log_converted")
+
+
+@pytest.fixture
+def bus(tmp_path):
+    """An embedded bus in use, with a story on it."""
+    url = f"embedded://{tmp_path / 'bus.db'}"
+    with open_bus(url) as bus:
+        bus.create_topics([TopicSettings(f"solekey.{stream}.v1", 1, -1) for stream in Stream])
+        bus.publish_many([Message(f"solekey.{e.stream}.v1", e.account, e.raw) for e in tell()])
+        yield url
+
+
+def test_a_database_in_use_that_was_copied_without_its_log_is_no_verdict(bus, tmp_path):
+    """The newest records are in the write-ahead log; what is missing cannot be known."""
+    path = tmp_path / "bus.db"
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    shutil.copy(path, copy)
+    result = run("verify", f"embedded://{copy}/bus.db")
+    assert (result.exit_code, "verdict: cannot tell" in result.output) == (CANNOT_TELL_EXIT, True)
+    document = json.loads(run("verify", f"embedded://{copy}/bus.db", "--json").output)
+    assert document["code"] == "log_incomplete"
+    shutil.copy(tmp_path / "bus.db-wal", copy)  # positive control: with it, the same copy is whole
+    assert run("verify", f"embedded://{copy}/bus.db").exit_code == 0
+
+
+def test_a_database_that_was_closed_is_whole_without_its_log(bus, tmp_path):
+    assert run("verify", bus).exit_code == 0  # beside its writer
+    with open_bus(bus):
+        pass
+    assert run("verify", bus).exit_code == 0
+
+
+def test_the_last_one_closes_a_database(tmp_path):
+    url = f"embedded://{tmp_path / 'bus.db'}"
+    with open_bus(url) as bus:
+        bus.create_topics([TopicSettings(f"solekey.{stream}.v1", 1, -1) for stream in Stream])
+        bus.publish_many([Message(f"solekey.{e.stream}.v1", e.account, e.raw) for e in tell()])
+        with open_bus(url):
+            pass
+        assert (tmp_path / "bus.db-wal").exists()
+    assert not (tmp_path / "bus.db-wal").exists()
+    assert run("verify", url).exit_code == 0
 
 
 def test_no_event_is_no_verdict(log, tmp_path):

@@ -23,6 +23,7 @@ from solekey_protocol.limits import MAX_EVENT_BYTES
 
 TOPICS = tuple(f"solekey.{stream.value}.v1" for stream in Stream)
 _KAFKA_IDLE_MS = 10_000
+_SQLITE_HEADER_BYTES = 100
 
 
 class LogError(SolekeyError):
@@ -33,6 +34,16 @@ class LogError(SolekeyError):
     def diagnostics(self) -> str:
         """Tell the user what to do next."""
         return "Name an exported log (events.jsonl), embedded:///path/bus.db, or kafka://host:port."
+
+
+class LogIncompleteError(LogError):
+    """A copy of an embedded bus without its write-ahead log: what is missing cannot be known."""
+
+    code = "log_incomplete"
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return "Export the log on the platform (solekey audit export), or copy bus.db with bus.db-wal."
 
 
 class LogConvertedError(LogError):
@@ -104,6 +115,7 @@ def _verify_unconverted(path: Path, number: int, line: bytes) -> None:
 def _read_embedded(path: Path) -> Iterator[bytes]:
     if not path.is_file():
         raise LogError(f"{path}: no embedded bus is there")
+    _verify_whole(path)
     marks = ",".join("?" * len(TOPICS))
     query = f"SELECT value FROM records WHERE topic IN ({marks}) ORDER BY topic, partition, offset"  # noqa: S608 - marks only
     try:
@@ -112,6 +124,18 @@ def _read_embedded(path: Path) -> Iterator[bytes]:
                 yield bytes(value)
     except sqlite3.Error as error:
         raise LogError(f"{path}: {error}") from error
+
+
+def _verify_whole(path: Path) -> None:
+    """Verify that no records are in a write-ahead log that is not here (SQLite file format §1.3.3)."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(_SQLITE_HEADER_BYTES)
+    except OSError as error:
+        raise LogError(f"{path}: {error.strerror}") from error
+    written_ahead = header[18:20] == b"\x02\x02"
+    if written_ahead and not path.with_name(f"{path.name}-wal").exists():
+        raise LogIncompleteError(f"{path} was copied while it was in use, without {path.name}-wal")
 
 
 def _read_kafka(source: str) -> Iterator[bytes]:

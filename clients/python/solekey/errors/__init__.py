@@ -121,7 +121,8 @@
     │   ├── NewUserKeyNeededError    new_user_key_needed   an open change goes to another user key
     │   └── ReadBackError            wrap_read_back        what was stored is not what was sent
     ├── LogError                     log_unreadable        an event log to audit; `solekey.audit.sources`
-    │   └── LogConvertedError        log_converted         saved by an editor
+    │   ├── LogConvertedError        log_converted         saved by an editor
+    │   └── LogIncompleteError       log_incomplete        a database copied without its write-ahead log
     └── ServerRefusedError           (the server's code)   see `solekey.errors.refusals`
 
 Spec: conventions.md §6.
