@@ -1,22 +1,19 @@
-"""What is particular to the bus in one SQLite file: processes, leases, retention, a wrong file."""
+"""What is particular to the bus in one SQLite file: processes, groups of one, retention, a wrong file."""
 
-import sqlite3
 import subprocess
 import sys
 import threading
 import time
-from contextlib import closing
 from pathlib import Path
 
 import pytest
-from engines.waiting import collect, wait_until
+from engines.waiting import collect
 
 from solekey_eventlog.bus import (
     BusConfig,
     BusConfigurationError,
     BusUnavailableError,
     Message,
-    PartitionLostError,
     TopicSettings,
     open_bus,
 )
@@ -82,41 +79,56 @@ def publish_now(bus: EmbeddedBus) -> float:
     return started
 
 
-def test_a_member_that_stays_silent_loses_its_partitions_and_may_come_back(tmp_path: Path) -> None:
-    clock = Clock()
-    bus = open_embedded(tmp_path / "bus.db", clock, session_timeout_s=0.4)
-    with bus, bus.consumer("g", [TOPIC.name]) as silent, bus.consumer("g", [TOPIC.name]) as other:
-        bus.publish_many([Message(TOPIC.name, f"k{n}", b"") for n in range(10)])
-        held = collect(silent, 10)
-        clock.now_s += 1
-        assert len(collect(other, 10)) == 10
-        with pytest.raises(PartitionLostError):
-            silent.commit(held[0])
-        wait_until(lambda: not silent.poll(0.1) or bool(silent.assignment()))
-        wait_until(lambda: bool(silent.poll(0.1)) or len(silent.assignment()) == 1)
-        assert len(silent.assignment()) == 1
+_MEMBER = """
+import sys
+from solekey_eventlog.bus import BusConfigurationError, open_bus
+url, topic, group = sys.argv[1:]
+with open_bus(url) as bus, bus.consumer(group, [topic]) as consumer:
+    try:
+        print([record.value for record in consumer.poll(0)])
+    except BusConfigurationError as error:
+        print("refused:", error)
+"""
 
 
-def test_an_owner_from_before_cannot_move_the_group_back(tmp_path: Path) -> None:
-    clock = Clock()
-    bus = open_embedded(tmp_path / "bus.db", clock, session_timeout_s=0.4)
-    with bus, bus.consumer("g", [TOPIC.name]) as first:
-        bus.publish_many([Message(TOPIC.name, "k", b"%d" % n) for n in range(3)])
-        held = collect(first, 3)
-        clock.now_s += 1
-        with bus.consumer("g", [TOPIC.name]) as second:
-            second.commit(collect(second, 3)[-1])
-        for _ in range(2):  # before it has noticed, and after it has them again
-            with pytest.raises(PartitionLostError):
-                first.commit(held[0])
-            wait_until(lambda: not first.poll(0.2) and has_claims(tmp_path / "bus.db", 3))
-        assert first.committed(TOPIC.name, held[0].partition) == 3
+def join_in_a_process(path: Path, group: str) -> str:
+    """Join a group in another process, and return what it gets there."""
+    command = [sys.executable, "-c", _MEMBER, f"embedded://{path}", TOPIC.name, group]
+    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
 
 
-def has_claims(path: Path, number: int) -> bool:
-    """Tell whether the partitions of the group have been given away so often."""
-    with closing(sqlite3.connect(path)) as db:
-        return db.execute("SELECT DISTINCT claim FROM group_assignments").fetchall() == [(number,)]
+def test_a_second_member_is_refused_here_and_in_another_process(tmp_path: Path) -> None:
+    path = tmp_path / "bus.db"
+    with open_embedded(path) as bus:
+        bus.publish(TOPIC.name, "a", b"1")
+        with bus.consumer("g", [TOPIC.name]) as first, bus.consumer("g", [TOPIC.name]) as second:
+            (record,) = collect(first, 1)
+            for _ in range(2):  # as often as it asks
+                with pytest.raises(BusConfigurationError, match="group g has a member already"):
+                    second.poll(0)
+            assert "refused: " in join_in_a_process(path, "g")
+            assert join_in_a_process(path, "other") == "[b'1']\n"  # positive control: another group
+            first.commit(record)
+            first.close()
+            assert second.poll(0) == []  # the group is free, and goes on where it had committed
+
+
+def test_the_group_of_a_process_that_was_killed_is_free_again(tmp_path: Path) -> None:
+    path = tmp_path / "bus.db"
+    with open_embedded(path) as bus:
+        bus.publish(TOPIC.name, "a", b"1")
+        program = _MEMBER + "    print('joined', flush=True)\n    sys.stdin.read()\n"
+        command = [sys.executable, "-c", program, f"embedded://{path}", TOPIC.name, "g"]
+        with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as member:
+            assert member.stdout is not None
+            assert member.stdout.readline() == "[b'1']\n"
+            assert member.stdout.readline() == "joined\n"
+            with bus.consumer("g", [TOPIC.name]) as other:
+                with pytest.raises(BusConfigurationError):
+                    other.poll(0)
+                member.kill()
+                member.wait()
+                assert len(collect(other, 1)) == 1
 
 
 def test_expired_records_go_and_offsets_stay(tmp_path: Path) -> None:

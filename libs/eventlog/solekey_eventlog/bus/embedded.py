@@ -1,7 +1,8 @@
-"""The embedded bus: a partitioned log with consumer groups in one SQLite file, for one machine.
+"""The embedded bus: a partitioned log in one SQLite file, for one machine.
 
-Several processes may share the file. A publish is one write transaction with an fsync; consumers in the
-same process wake at once, those in other processes look every 50 ms.
+Several processes may share the file, but a consumer group has one member (embedded_consumer.py). A publish is
+one write transaction with an fsync; consumers in the same process wake at once, those in other processes look
+every 50 ms.
 """
 
 import sqlite3
@@ -25,7 +26,7 @@ _EXPIRED_PER_PUBLISH = 100  # bounds the work that retention adds to one publish
 
 
 class EmbeddedBus:
-    """A Bus on a SQLite file. ``clock`` gives seconds since 1970, for retention and members' leases."""
+    """A Bus on a SQLite file. ``clock`` gives seconds since 1970, for retention."""
 
     def __init__(self, path: Path, config: BusConfig, *, clock: Callable[[], float] = time.time) -> None:
         self._path = path
@@ -50,15 +51,7 @@ class EmbeddedBus:
         """See Bus.consumer."""
         # A lost commit only repeats a record, so consumers do not pay for an fsync each time.
         store = Store(self._path, self._config.request_timeout_s, synchronous="NORMAL")
-        return EmbeddedConsumer(
-            store,
-            self._signal,
-            group,
-            tuple(topics),
-            lease_s=self._config.session_timeout_s,
-            from_end=from_end,
-            clock=self._clock,
-        )
+        return EmbeddedConsumer(store, self._signal, group, tuple(topics), from_end=from_end)
 
     def read(self, topic: str) -> Iterator[Record]:
         """See Bus.read."""

@@ -33,15 +33,6 @@ _SCHEMA = (
         "key" TEXT NOT NULL, value BLOB NOT NULL, published_at_ms INTEGER NOT NULL,
         PRIMARY KEY (topic, "partition", "offset")
     ) STRICT""",
-    """CREATE TABLE group_members (
-        group_name TEXT NOT NULL, member TEXT NOT NULL, topic TEXT NOT NULL, seen_at_ms INTEGER NOT NULL,
-        PRIMARY KEY (group_name, member, topic)
-    ) STRICT, WITHOUT ROWID""",
-    """CREATE TABLE group_assignments (
-        group_name TEXT NOT NULL, topic TEXT NOT NULL, "partition" INTEGER NOT NULL,
-        member TEXT NOT NULL, claim INTEGER NOT NULL,
-        PRIMARY KEY (group_name, topic, "partition")
-    ) STRICT, WITHOUT ROWID""",
     """CREATE TABLE group_offsets (
         group_name TEXT NOT NULL, topic TEXT NOT NULL, "partition" INTEGER NOT NULL,
         next_offset INTEGER NOT NULL,
@@ -98,7 +89,7 @@ class Store:
         with _translated(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
-        self._path = path
+        self.path = path
         try:
             with _translated(path):
                 self._in_turn(lambda: self._db.execute("PRAGMA journal_mode = WAL"))
@@ -111,7 +102,7 @@ class Store:
     @contextmanager
     def read(self) -> Iterator[sqlite3.Connection]:
         """Give one consistent view of the file for the length of the block."""
-        with self._lock, _translated(self._path):
+        with self._lock, _translated(self.path):
             self._in_turn(lambda: self._db.execute("BEGIN"))
             try:
                 yield self._db
@@ -121,7 +112,7 @@ class Store:
     @contextmanager
     def write(self) -> Iterator[sqlite3.Connection]:
         """Give the one write transaction; it is committed, durably, when the block ends without an error."""
-        with self._lock, _translated(self._path):
+        with self._lock, _translated(self.path):
             self._in_turn(lambda: self._db.execute("BEGIN IMMEDIATE"))
             try:
                 yield self._db
@@ -133,7 +124,7 @@ class Store:
 
     def version(self) -> int:
         """Return a number that changes when another connection has changed the file."""
-        with self._lock, _translated(self._path):
+        with self._lock, _translated(self.path):
             return int(self._db.execute("PRAGMA data_version").fetchone()[0])
 
     def close(self) -> None:
@@ -172,7 +163,7 @@ class Store:
                     version = _SCHEMA_VERSION
         if version != _SCHEMA_VERSION:
             raise BusConfigurationError(
-                f"{self._path}: schema {version}, this release reads {_SCHEMA_VERSION}"
+                f"{self.path}: schema {version}, this release reads {_SCHEMA_VERSION}"
             )
 
 

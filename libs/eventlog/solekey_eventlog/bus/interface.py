@@ -89,14 +89,6 @@ class Consumer(Protocol):
         """
         ...
 
-    def committed(self, topic: str, partition: int) -> int | None:
-        """Return the offset at which the group would resume, or None when it never committed."""
-        ...
-
-    def assignment(self) -> frozenset[TopicPartition]:
-        """Return the partitions that this member held at its last poll."""
-        ...
-
     def close(self) -> None:
         """Leave the group, so that others take over at once. Commits nothing."""
         ...
@@ -137,7 +129,8 @@ class Bus(Protocol):
         """Make a member of a group.
 
         Where the group never committed it starts at the beginning, or with ``from_end`` at what is
-        published once its ``assignment`` is there (heartbeats: a fresh group name a process, never commit).
+        published once it has joined (heartbeats: a fresh group name a process, never commit). On the
+        embedded bus a group has one member.
         """
         ...
 

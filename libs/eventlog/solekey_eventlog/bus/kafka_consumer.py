@@ -142,22 +142,6 @@ class GroupConsumer:
             self._consumer.seek(KafkaTopicPartition(*log), record.offset)
             self._held.forget_from(record)
 
-    def committed(self, topic: str, partition: int) -> int | None:
-        """See Consumer.committed."""
-        with self._lock:
-            consumer = self._connect()
-            with self._connection.translated():
-                found = consumer.committed(
-                    KafkaTopicPartition(topic, partition), timeout_ms=self._connection.timeout_ms
-                )
-        return None if found is None or found < 0 else int(found)
-
-    def assignment(self) -> frozenset[TopicPartition]:
-        """See Consumer.assignment."""
-        if self._consumer is None:
-            return frozenset()
-        return frozenset(TopicPartition(*one) for one in self._consumer.assignment() & self._held.fixed)
-
     def close(self) -> None:
         """See Consumer.close."""
         self._closed = True
