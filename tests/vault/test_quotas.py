@@ -11,9 +11,11 @@ from solekey_protocol.events import Stream
 from solekey_protocol.events.vault import ObjectsPurged
 from solekey_protocol.ids import ItemId
 from solekey_service.refusals import QuotaExceeded, RateLimited
+from solekey_vault import wraps
 from solekey_vault.api import UNCLAIMED_KEPT
 from solekey_vault.definition import DEFINITION
 from solekey_vault.usage import Usage, read_usage
+from solekey_vault.wraps import MAX_UNCLAIMED_WRAPS
 
 LARGE = 100_000
 """More than a row holds: a blob."""
@@ -126,3 +128,21 @@ def test_a_statement_that_was_taken_is_answered_again_at_the_limit(rig, tmp_path
         commit_of(change), vault.head(), rig.heads(LAPTOP.account, Stream.DEVICES, Stream.ROTATION)
     )
     assert [vault.post(signed).status for _ in range(3)] == [201, 200, 200]
+
+
+def test_wraps_that_no_statement_names_have_a_quota(rig, tmp_path, monkeypatch):
+    vault = make_vault(rig, tmp_path, monkeypatch)
+    monkeypatch.setattr(wraps, "MAX_UNCLAIMED_WRAPS", 3)
+    waiting = [test_api.seal_wrap_like(1, version, test_api.OLD_KEY.key_id) for version in range(2, 6)]
+    for wrap in waiting[:3]:
+        vault.put_wrap(wrap)
+    with pytest.raises(QuotaExceeded) as refused:
+        vault.put_wrap(waiting[3])
+    assert refused.value.extras == {"unit": "wraps", "limit": 3, "used": 3}
+    vault.put_wrap(waiting[0])  # is there already
+    assert vault.add_wrap(version=2).status == 201  # the very first of them is named now
+    vault.put_wrap(waiting[3])
+    vault.rig.clock.advance((UNCLAIMED_KEPT + timedelta(minutes=1)).total_seconds())
+    vault.api.purge_unclaimed()
+    assert MAX_UNCLAIMED_WRAPS == 1000
+    vault.put_wrap(waiting[1])

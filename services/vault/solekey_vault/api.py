@@ -76,7 +76,7 @@ class VaultApi:
         """Keep the bytes of a wrap until a statement names them.
 
         Raises:
-            DigestMismatch, WrapMismatch, StorageFull
+            DigestMismatch, WrapMismatch, StorageFull, QuotaExceeded
         """
         verified = self._verify_digest(digest, request.body)
         try:

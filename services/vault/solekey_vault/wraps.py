@@ -2,17 +2,30 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId, Digest
+from solekey_service.refusals import QuotaExceeded
 from solekey_vault.tables import wraps
+
+MAX_UNCLAIMED_WRAPS: Final = 1000
+"""How many wraps of an account may wait for the event that names them."""
 
 
 def put_wrap(uow: UnitOfWork, account: AccountId, digest: Digest, body: bytes) -> None:
-    """Keep a wrap; the same again changes nothing but its time until it is purged."""
+    """Keep a wrap; the same again changes nothing but its time until it is purged.
+
+    Raises:
+        QuotaExceeded: too many of the account's wraps wait for their events.
+    """
+    unclaimed = (wraps.c.account == account, wraps.c.claimed.is_(False), wraps.c.digest != digest)
+    used = uow.connection.execute(select(func.count()).where(*unclaimed)).scalar_one()
+    if used >= MAX_UNCLAIMED_WRAPS:
+        raise QuotaExceeded("wraps", limit=MAX_UNCLAIMED_WRAPS, used=used)
     dialect = postgresql if uow.connection.dialect.name == "postgresql" else sqlite
     row = {"account": account, "digest": digest, "body": body, "claimed": False, "stored_at": uow.now}
     query = dialect.insert(wraps).values(row)
