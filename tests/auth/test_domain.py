@@ -60,7 +60,7 @@ def trust(*revoked):
     for actor, body in steps:
         signed = actor.sign(body, head)
         event = encode_event(signed, account=LAPTOP.account, after=head, time=Timestamp.from_datetime(NOW))
-        stream, head = stream.apply(event), event.head
+        stream, head = stream.evolve(event), event.head
     return stream
 
 

@@ -41,7 +41,7 @@ LEAD, AGE = LIMITS.signing_key_lead, LIMITS.signing_key
 def follow(stream, bodies, now=NOW):
     for body in bodies:
         time = Timestamp.from_datetime(now)
-        stream = stream.apply(encode_event(body, account=SYSTEM_ACCOUNT, after=stream.head, time=time))
+        stream = stream.evolve(encode_event(body, account=SYSTEM_ACCOUNT, after=stream.head, time=time))
     return stream
 
 

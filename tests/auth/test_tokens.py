@@ -10,6 +10,7 @@ from auth.person import Person, read
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT
+from solekey_protocol.streams import AuthStream
 from solekey_service.access import Access, Guard
 from solekey_service.access.tokens import verify_access_token
 from solekey_service.http import Headers, Request
@@ -18,7 +19,7 @@ from solekey_service.refusals import SessionOver, TokenExpired, TokenInvalid
 
 def signing_keys(desk):
     with desk.api.kernel.store.read() as uow:
-        return desk.api.kernel.streams.auth(uow, SYSTEM_ACCOUNT).signing_keys
+        return desk.api.kernel.streams.fold(uow, SYSTEM_ACCOUNT, AuthStream).signing_keys
 
 
 def verify(desk, token, audience=Stream.VAULT, **changes):

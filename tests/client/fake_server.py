@@ -81,10 +81,7 @@ class FakeServer(httpx.BaseTransport):
         ):
             raise RefusedError(409, "stale_position")
         event = encode_event(said, account=account.account, after=state.head, time=self._tick())
-        if body.STREAM in {Stream.VAULT, Stream.ROTATION}:
-            state = state.apply(event, account.states[Stream.DEVICES])
-        else:
-            state = state.apply(event)
+        state = state.apply(event, account.states[Stream.DEVICES])
         account.states[body.STREAM] = state
         account.events[body.STREAM].append(event)
         return event
@@ -251,7 +248,7 @@ class FakeServer(httpx.BaseTransport):
         if isinstance(signed.statement.body, DeviceRevoked | RotationStarted):
             self.desk.verify_stepped_up(account, session)
         if stream is Stream.DEVICES:
-            account.states[stream].verify_next(signed)
+            account.states[stream].verify(signed, account.states[stream])
         elif device not in account.states[Stream.DEVICES].trusted:
             raise RefusedError(403, "device_not_trusted")
         verify_lineage(

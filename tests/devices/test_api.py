@@ -24,6 +24,7 @@ from solekey_protocol.errors import (
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream, devices
 from solekey_protocol.statements import Head
+from solekey_protocol.streams import DevicesStream
 from solekey_service.http import Headers, Request, problem_response
 from solekey_service.refusals import BadRequest, Forbidden, StepUpRequired, UnsupportedMediaType
 
@@ -100,7 +101,7 @@ def test_enrol_trust_revoke_and_change_the_account_key(both, head, rig, tmp_path
         post(both, LAPTOP, saga.sign(revoked))
     assert post(both, LAPTOP, saga.sign(revoked, account=new.signing)).status == 201
     with both.kernel.store.read() as uow:
-        state = both.kernel.streams.devices(uow, LAPTOP.account)
+        state = both.kernel.streams.fold(uow, LAPTOP.account, DevicesStream)
     assert state.key_id == new.key_id
     assert set(state.trusted) == {LAPTOP.device}
 
@@ -311,7 +312,7 @@ def test_a_trusted_device_approves_another_with_the_user_key(both, head):
         post(both, LAPTOP, LAPTOP.sign(TABLET.trusted(), head(), account=LAPTOP.key))
     assert post(both, LAPTOP, LAPTOP.sign(TABLET.trusted(), head())).status == 201
     with both.kernel.store.read() as uow:
-        state = both.kernel.streams.devices(uow, LAPTOP.account)
+        state = both.kernel.streams.fold(uow, LAPTOP.account, DevicesStream)
     assert set(state.trusted) == {LAPTOP.device, PHONE.device, TABLET.device}
 
 

@@ -3,12 +3,11 @@
 import pytest
 from actors import Actor
 
-from solekey_devices.commands import parse_command
-from solekey_devices.domain import decide
 from solekey_devices.refusals import NameRefused
-from solekey_protocol.errors import SchemaError, SignatureError, TransitionError
+from solekey_devices.statements import DeviceStatements
+from solekey_protocol.errors import SignatureError, TransitionError
 from solekey_protocol.event import encode_event
-from solekey_protocol.events import devices, rotation
+from solekey_protocol.events import devices
 from solekey_protocol.ids import Timestamp
 from solekey_protocol.streams import DevicesStream
 
@@ -23,20 +22,29 @@ def follow(state, *said):
     return state
 
 
+def take(state, signed, name=None):
+    """Take a statement as StatementFlow does; return the stream that goes on with it."""
+    statements = DeviceStatements()
+    state.verify(signed, state)
+    context = statements.gather(None, signed, {"name": name})
+    statements.verify(state, context, signed)
+    return follow(state, signed)
+
+
 FOUNDED = follow(EMPTY, LAPTOP.sign(LAPTOP.founded()))
 
 
-def test_a_statement_becomes_the_event_word_for_word():
+def test_statements_are_taken_with_the_name_of_their_device():
     signed = LAPTOP.sign(LAPTOP.founded())
-    assert decide(EMPTY, parse_command(signed, LAPTOP.name)) == [signed]
+    assert take(EMPTY, signed, LAPTOP.name)
     enrolment = PHONE.sign(PHONE.enrolled(), FOUNDED.head)
-    assert decide(FOUNDED, parse_command(enrolment, PHONE.name)) == [enrolment]
+    assert take(FOUNDED, enrolment, PHONE.name)
 
 
 @pytest.mark.parametrize("name", ["n" * 64, "Ünïcode 手机 📱", "x"])
 def test_names_of_any_script_are_taken(name):
     phone = Actor("ana", name)
-    assert decide(FOUNDED, parse_command(phone.sign(phone.enrolled(), FOUNDED.head), phone.name))
+    assert take(FOUNDED, phone.sign(phone.enrolled(), FOUNDED.head), phone.name)
 
 
 REFUSED_NAMES = {
@@ -60,37 +68,32 @@ REFUSED_NAMES = {
 def test_a_certificate_needs_the_name_that_it_commits_to(what):
     signed = PHONE.sign(PHONE.enrolled(), FOUNDED.head)
     with pytest.raises(NameRefused):
-        decide(FOUNDED, parse_command(signed, REFUSED_NAMES[what]))
+        take(FOUNDED, signed, REFUSED_NAMES[what])
 
 
 def test_other_statements_take_no_name():
     pending = follow(FOUNDED, PHONE.sign(PHONE.enrolled(), FOUNDED.head))
     signed = PHONE.sign(PHONE.trusted(), pending.head)
-    assert decide(pending, parse_command(signed, None)) == [signed]
+    assert take(pending, signed, None)
     with pytest.raises(NameRefused):
-        parse_command(signed, PHONE.name)
-
-
-def test_another_streams_statement_is_no_command():
-    with pytest.raises(SchemaError):
-        parse_command(LAPTOP.sign(rotation.PolicySet(1, 1)), None)
+        take(pending, signed, PHONE.name)
 
 
 def test_the_streams_own_rules_hold():
     again = LAPTOP.sign(LAPTOP.founded(), FOUNDED.head)
     with pytest.raises(TransitionError):
-        decide(FOUNDED, parse_command(again, LAPTOP.name))
+        take(FOUNDED, again, LAPTOP.name)
     forged = PHONE.sign(PHONE.enrolled(), FOUNDED.head, device=LAPTOP.key)
     with pytest.raises(SignatureError):
-        decide(FOUNDED, parse_command(forged, PHONE.name))
+        take(FOUNDED, forged, PHONE.name)
     pending = follow(FOUNDED, PHONE.sign(PHONE.enrolled(), FOUNDED.head))
     lost = devices.RevocationReason.LOST
     itself = LAPTOP.sign(devices.DeviceRevoked(LAPTOP.device, lost), pending.head)
     with pytest.raises(TransitionError):
-        decide(pending, parse_command(itself, None))
+        take(pending, itself, None)
     revoked = devices.DeviceRevoked(PHONE.device, lost)
     locked = LAPTOP.sign(revoked, pending.head, account=LAPTOP.key)
     with pytest.raises(SignatureError):
-        decide(pending, parse_command(locked, None))
+        take(pending, locked, None)
     revocation = LAPTOP.sign(revoked, pending.head)
-    assert decide(pending, parse_command(revocation, None)) == [revocation]
+    assert take(pending, revocation, None)

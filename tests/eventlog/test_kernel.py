@@ -16,6 +16,7 @@ from solekey_eventlog.migrations import find_differences, upgrade
 from solekey_eventlog.secret import Secret
 from solekey_eventlog.streams import Streams
 from solekey_protocol.events import Stream
+from solekey_protocol.streams import DevicesStream
 from solekey_service.kernel import build_kernel
 
 
@@ -66,11 +67,11 @@ def test_the_cache_is_bounded_and_changes_nothing(start: StartService) -> None:
     small = Streams(kernel.store, kernel.streams.subscribed, cached_streams=2)
     with kernel.store.read() as uow:
         for person in [*people, *people]:
-            assert small.devices(uow, person.account).head == person.head(Stream.DEVICES)
+            assert small.fold(uow, person.account, DevicesStream).head == person.head(Stream.DEVICES)
     assert len(small._cache) == 2
     deliveries.give(people[-1].enrol())
     with kernel.store.read() as uow:
-        assert small.devices(uow, people[-1].account).head == people[-1].head(Stream.DEVICES)
-        assert small.devices(uow, Person("nobody").account).head.seq == 0
+        assert small.fold(uow, people[-1].account, DevicesStream).head == people[-1].head(Stream.DEVICES)
+        assert small.fold(uow, Person("nobody").account, DevicesStream).head.seq == 0
         small.forget()
-        assert small.devices(uow, people[0].account).head.seq == 1
+        assert small.fold(uow, people[0].account, DevicesStream).head.seq == 1

@@ -18,7 +18,7 @@ from solekey_protocol.event import Event, encode_event, parse_event
 from solekey_protocol.events import Stream, devices
 from solekey_protocol.ids import SignatureHex
 from solekey_protocol.statements import SignedStatement
-from solekey_protocol.streams import DeviceStatus
+from solekey_protocol.streams import AuthStream, DevicesStream, DeviceStatus
 from solekey_service.kernel import Kernel
 
 
@@ -76,7 +76,7 @@ def test_verified_events_are_kept_word_for_word(kernel: Kernel, bus_of: Deliveri
     inbox = demo.TABLES.inbox
     with kernel.store.read() as uow:
         kept = uow.connection.execute(select(inbox.c.raw, inbox.c.digest).order_by(inbox.c.seq)).all()
-        devices_now = kernel.streams.devices(uow, alice.account)
+        devices_now = kernel.streams.fold(uow, alice.account, DevicesStream)
     assert [(bytes(raw), digest) for raw, digest in kept] == [(e.raw, e.digest) for e in events]
     assert devices_now.head == events[-1].head
     assert len(devices_now.trusted) == 2
@@ -112,7 +112,7 @@ def test_a_gap_parks_its_account_only(
     with pytest.raises(AccountParkedError):
         require_free(kernel, alice)
     with kernel.store.read() as uow, pytest.raises(AccountParkedError):
-        kernel.streams.auth(uow, alice.account)
+        kernel.streams.fold(uow, alice.account, AuthStream)
     require_free(kernel, bob)
     assert seqs(kernel, bob) == {"devices": 2}
     bus_of.give(missing)
@@ -316,7 +316,7 @@ def test_a_rebuild_from_zero_equals_the_live_inbox_and_reacts_to_nothing_twice(
     assert reasons(kernel, alice) == waiting == ["malformed"]
     assert seqs(kernel, bob) == {"devices": 4, "vault": 2, "rotation": 1}
     with kernel.store.read() as uow:
-        phone = kernel.streams.devices(uow, bob.account).devices[bob.phone.certificate.device]
+        phone = kernel.streams.fold(uow, bob.account, DevicesStream).devices[bob.phone.certificate.device]
     assert phone.status is DeviceStatus.REVOKED
 
 

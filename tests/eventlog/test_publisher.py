@@ -18,6 +18,7 @@ from solekey_eventlog.publisher_lock import open_publisher_lock
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Body, Stream, auth
 from solekey_protocol.ids import AccountId
+from solekey_protocol.streams import AuthStream
 from solekey_service.kernel import Kernel
 
 FAILED = auth.LoginFailed(auth.LoginStage.LOGIN_KEY)
@@ -88,7 +89,7 @@ def test_a_crash_between_publishing_and_marking_repeats_and_loses_nothing(
     follower = start(demo.VAULT)
     assert Feed(bus, follower).run() == 4
     with follower.store.read() as uow:
-        assert follower.streams.auth(uow, alice.account).head == events[-1].head
+        assert follower.streams.fold(uow, alice.account, AuthStream).head == events[-1].head
 
 
 def test_a_write_succeeds_while_the_bus_is_down_and_follows_later(

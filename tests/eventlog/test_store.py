@@ -21,6 +21,7 @@ from solekey_protocol.errors import SchemaError
 from solekey_protocol.events import Stream, auth
 from solekey_protocol.schemas import verify_schema
 from solekey_protocol.statements import EMPTY_HEAD, Head
+from solekey_protocol.streams import AuthStream, VaultStream
 from solekey_service.kernel import Kernel
 
 REGISTERED = auth.AccountRegistered(1)
@@ -119,7 +120,7 @@ def test_a_failure_takes_events_and_rows_back_together(start: StartService, alic
         with kernel.store.begin() as uow:
             uow.append(alice.account, EMPTY_HEAD, REGISTERED)
             uow.connection.execute(insert(demo.NOTES).values(event="lost"))
-            assert kernel.streams.auth(uow, alice.account).credential_version == 1
+            assert kernel.streams.fold(uow, alice.account, AuthStream).credential_version == 1
             raise KeyError
 
     with pytest.raises(KeyError):
@@ -127,7 +128,7 @@ def test_a_failure_takes_events_and_rows_back_together(start: StartService, alic
     with kernel.store.read() as uow:
         assert uow.head(alice.account) == EMPTY_HEAD
         assert uow.connection.execute(select(demo.NOTES)).all() == []
-        assert kernel.streams.auth(uow, alice.account).credential_version == 0
+        assert kernel.streams.fold(uow, alice.account, AuthStream).credential_version == 0
     assert not woken
     assert not kernel.streams._cache  # what was rolled back is kept nowhere
     with kernel.store.begin() as uow:
@@ -148,15 +149,15 @@ def test_a_fold_is_as_of_its_own_transaction(start: StartService, alice: Person)
     with kernel.store.begin() as uow:
         (first,) = uow.append(alice.account, EMPTY_HEAD, REGISTERED)
     with kernel.store.read() as before:
-        assert kernel.streams.auth(before, alice.account).head == first.head
+        assert kernel.streams.fold(before, alice.account, AuthStream).head == first.head
         with kernel.store.begin() as uow:
             (second,) = uow.append(alice.account, first.head, auth.AccountClosed(1))
         with kernel.store.read() as after:
-            assert kernel.streams.auth(after, alice.account).closed
+            assert kernel.streams.fold(after, alice.account, AuthStream).closed
         if is_sqlite(kernel.engine):  # one snapshot a transaction; PostgreSQL's is one a query
-            assert not kernel.streams.auth(before, alice.account).closed
+            assert not kernel.streams.fold(before, alice.account, AuthStream).closed
     with kernel.store.read() as after:
-        assert kernel.streams.auth(after, alice.account).head == second.head
+        assert kernel.streams.fold(after, alice.account, AuthStream).head == second.head
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
@@ -184,5 +185,5 @@ def test_the_streams_of_a_service_are_its_own_and_those_it_follows(
 ) -> None:
     kernel = start()
     with kernel.store.read() as uow:
-        assert kernel.streams.vault(uow, alice.account).epoch == 0
+        assert kernel.streams.fold(uow, alice.account, VaultStream).epoch == 0
         assert kernel.streams.position(uow, alice.account, Stream.VAULT) == EMPTY_HEAD

@@ -30,7 +30,7 @@ def _make_stream() -> tuple[DevicesStream, list]:
     events = [event for event in tell() if event.stream is Stream.DEVICES]
     state = DevicesStream.start(events[0].account)
     for event in events:
-        state = state.apply(event)
+        state = state.apply(event, state)
     return state, events
 
 

@@ -102,6 +102,8 @@ def _check_envelope_size(raw: bytes) -> None:
 def _check_statement(raw: bytes) -> None:
     signed = parse_signed_statement(as_document(raw))
     assert parse_json(raw, max_bytes=_MAX) == signed.to_json()
+    assert signed.canonical == encode_json(signed.to_json())
+    assert signed.statement.canonical == encode_json(signed.statement.to_json())
     said = signed.statement.signing_bytes()
     for signer, signature in signed.signatures.items():
         signed.verify(signer, SIGNERS[signer.value].public)

@@ -9,7 +9,6 @@ from access.tickets import ORIGIN, SIGNER, SIGNER_ID, encode, jwk_of, publish_si
 from actors import Actor, Key
 from fuzz.mutations import mutate_document, mutate_json, mutate_text
 from fuzz.protocol_targets import as_document
-from fuzz.strategies import statements
 from fuzz.target import Target
 from hypothesis import strategies as st
 
@@ -19,18 +18,16 @@ from solekey_auth.factors.totp import parse_code
 from solekey_auth.rate_limits.source import find_source, parse_networks
 from solekey_auth.refusals import KdfExcessive, KdfTooWeak
 from solekey_auth.sessions.refresh_token import parse_refresh_token
-from solekey_devices.commands import DeviceName
-from solekey_devices.commands import parse_command as parse_devices_command
+from solekey_devices.device_name import DeviceName
 from solekey_devices.refusals import NameRefused
 from solekey_eventlog.bus.config import BusConfig, parse_address
 from solekey_eventlog.bus.errors import BusConfigurationError
 from solekey_eventlog.errors import ConfigError, NotYetAppliedError
 from solekey_eventlog.freshness import Heartbeat, encode_heartbeat, parse_heartbeat
 from solekey_protocol.encoding import encode_cbor, encode_json, parse_base64url
-from solekey_protocol.errors import MalformedError, SchemaError
+from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import DeviceId, Timestamp
-from solekey_protocol.statements import parse_signed_statement
 from solekey_service.access.compact import CompactError, parse_compact
 from solekey_service.access.dpop import verify_dpop_proof
 from solekey_service.access.tokens import verify_access_token
@@ -184,15 +181,6 @@ def _check_device_name(raw: bytes) -> None:
     name = DeviceName.parse(document)
     assert {"name": name.name, "salt": name.salt} == document
     assert len(name.derive_commitment(DeviceId.from_raw(bytes(16)))) == 64
-
-
-def _check_command(raw: bytes) -> None:
-    signed = parse_signed_statement(as_document(raw))
-    for parse in (lambda said: parse_devices_command(said, None),):
-        try:
-            assert parse(signed).signed is signed
-        except (SchemaError, NameRefused):
-            continue
 
 
 def _check_proxies(text: str) -> None:
@@ -366,15 +354,7 @@ TARGETS = (
         _check_device_name,
         (NameRefused,),
         mutate=mutate_document,
-        covers=("commands.DeviceName.parse",),
-    ),
-    Target(
-        "command",
-        statements().map(lambda signed: encode_json(signed.to_json())),
-        _check_command,
-        (MalformedError,),
-        mutate=mutate_document,
-        covers=("solekey_devices.commands.parse_command",),
+        covers=("device_name.DeviceName.parse",),
     ),
     _header(
         "trusted proxies",

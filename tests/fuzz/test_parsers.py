@@ -56,7 +56,9 @@ def test_each_name_exists(name: str) -> None:
 
 
 def test_the_search_finds_parsers() -> None:
-    assert {"solekey_protocol.event.parse_event", "solekey_devices.commands.DeviceName.parse"} <= set(PARSERS)
+    assert {"solekey_protocol.event.parse_event", "solekey_devices.device_name.DeviceName.parse"} <= set(
+        PARSERS
+    )
     assert len(PARSERS) > 40
     source = "class A:\n    def parse(self): ...\ndef parse_b(): ...\n"
     assert list(find_functions(ast.parse(source), "m")) == ["m.A.parse", "m.parse_b"]

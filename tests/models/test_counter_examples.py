@@ -25,7 +25,7 @@ from protocol.history import (
     without,
     wrapped,
 )
-from protocol.keyring import LAPTOP, MALLORY, PHONE
+from protocol.keyring import LAPTOP, MALLORY, PHONE, record
 
 from solekey_protocol.errors import (
     ForkError,
@@ -76,7 +76,7 @@ def a_late_change_is_refused_after_the_abort() -> None:
     for body in (abandoned("r1"), retired(2), aborted("r1")):
         history.say(body)
     with pytest.raises(TransitionError):
-        history.account.devices.verify_next(late)
+        history.account.devices.evolve(record(late, history.account.devices.head))
     with pytest.raises((TransitionError, LineageError)):
         history.say(taken("r1"), {**seen, Stream.DEVICES: history.seen[Stream.DEVICES]}, device=PHONE)
 

@@ -166,11 +166,7 @@ class History:
     def _follow(self, signed: SignedStatement) -> None:
         before = self.fold(signed.statement.stream)
         event = record(signed, before.head)
-        after = (
-            before.apply(event)
-            if isinstance(before, DevicesStream)
-            else before.apply(event, self.account.devices)
-        )
+        after = before.apply(event, self.account.devices)
         self.events.append(event)
         self.account = self.account.before(after)
 

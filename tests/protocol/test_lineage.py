@@ -377,17 +377,18 @@ def test_of_taken_and_abandoned_only_the_first_counts():
         signed = history.sign(second, held_back)  # it would be right, had it come first
         assert verify_lineage(signed, history.account)
         with pytest.raises(TransitionError, match=r"decided already|cannot be abandoned|was abandoned"):
-            history.account.devices.verify_next(signed)
+            history.account.devices.evolve(record(signed, history.account.devices.head))
     history = tell(*VERIFIED)
     for accepted in (taken("r1"), abandoned("r1")):  # positive control
-        assert history.account.devices.verify_next(history.sign(accepted))
+        assert history.account.devices.evolve(record(history.sign(accepted), history.account.devices.head))
 
 
 def test_a_decision_is_never_made_twice():
     history = tell(*TAKEN)
     again = replace(taken("r1", "K2", "K1"), previous_account_key=history.account.devices.account_key)
+    signed = history.sign(again, next_account=USER_KEYS["K2"])
     with pytest.raises(TransitionError, match="decided already"):
-        history.account.devices.verify_next(history.sign(again, next_account=USER_KEYS["K2"]))
+        history.account.devices.evolve(record(signed, history.account.devices.head))
 
 
 @pytest.mark.parametrize(
@@ -484,7 +485,7 @@ def test_nobody_signs_for_an_account_before_it_is_founded():
     start = DevicesStream.start(ACCOUNT)
     signed = say(LOST, start.head, device=PHONE)
     with pytest.raises(UntrustedDeviceError):
-        start.verify_next(signed)
+        start.verify(signed, start)
 
 
 def test_only_a_trusted_device_abandons_a_change():
@@ -510,7 +511,7 @@ def test_commits_and_wraps_show_that_their_author_has_the_data_key():
         history.write(body)
     with pytest.raises(TransitionError, match="has not begun"):
         history.write(committed(3, 3))
-    assert history.account.vault.verify_commit_key(history.sign(retired(1)))
+    assert history.account.vault.verify(history.sign(retired(1)), history.account.devices)
 
 
 # -- behind a revocation ------------------------------------------------------------------------------------

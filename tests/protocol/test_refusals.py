@@ -40,18 +40,18 @@ REPOSITORY = Path(__file__).parents[2]
 @pytest.fixture
 def account():
     start = DevicesStream.start(ACCOUNT)
-    return start.apply(record(say(founded(), EMPTY_HEAD, account=USER)))
+    return start.apply(record(say(founded(), EMPTY_HEAD, account=USER)), start)
 
 
 def enrolled(stream, key):
     said = say(devices.DeviceEnrolled(key.certificate), stream.head, device=key)
-    return stream.apply(record(said, stream.head))
+    return stream.apply(record(said, stream.head), stream)
 
 
 def test_a_services_fact_cannot_stand_in_a_clients_stream(account):
     fact = replace(record(auth.AccountRegistered(1)), stream=Stream.DEVICES)
     with pytest.raises(TransitionError, match="no signed statement"):
-        DevicesStream.start(ACCOUNT).apply(fact)
+        DevicesStream.start(ACCOUNT).evolve(fact)
     with pytest.raises(TransitionError, match="no signed statement"):
         DevicesStream.start(ACCOUNT).evolve(fact)
     with pytest.raises(TransitionError, match="no signed statement"):
@@ -61,7 +61,7 @@ def test_a_services_fact_cannot_stand_in_a_clients_stream(account):
 def test_another_streams_statement_cannot_stand_in_the_devices_stream(account):
     said = say(rotation.PolicySet(90, 180), account.head, heads={})
     with pytest.raises(TransitionError, match="does not belong"):
-        account.verify_next(said)
+        account.evolve(replace(record(said, account.head), stream=Stream.DEVICES))
 
 
 def test_enrolment_before_the_account_is_founded():
@@ -86,13 +86,13 @@ def test_trust_by_a_former_account_key(account):
         (LAPTOP.certificate,),
     )
     changed = pending.apply(
-        record(say(body, pending.head, account=USER, next_account=NEXT_USER), pending.head)
+        record(say(body, pending.head, account=USER, next_account=NEXT_USER), pending.head), pending
     )
     old = say(devices.DeviceTrusted(USER.public, PHONE.certificate), changed.head, device=PHONE, account=USER)
     with pytest.raises(TransitionError, match="not the account's"):
-        changed.verify_next(old)
+        changed.apply(record(old, changed.head), changed)
     new = devices.DeviceTrusted(NEXT_USER.public, PHONE.certificate)
-    assert changed.verify_next(say(new, changed.head, device=PHONE, account=NEXT_USER))
+    assert changed.verify(say(new, changed.head, device=PHONE, account=NEXT_USER), changed)
 
 
 def test_an_unverified_fold_still_knows_who_may_speak(account):
@@ -128,7 +128,7 @@ def test_a_factor_is_removed():
         auth.MfaRemoved(auth.Factor.PASSKEY, old),
         auth.RecoveryCodeUsed(new, 9),
     ):
-        stream = stream.apply(record(body, stream.head))
+        stream = stream.evolve(record(body, stream.head))
     assert stream.factors == {new: auth.Factor.PASSKEY}
 
 
@@ -138,7 +138,7 @@ def test_a_login_key_is_replaced():
         auth.AccountRegistered(1),
         auth.LoginKeyChanged(2, auth.LoginKeyChange.PASSWORD_CHANGED),
     ):
-        stream = stream.apply(record(body, stream.head))
+        stream = stream.evolve(record(body, stream.head))
     assert stream.credential_version == 2
 
 
@@ -148,17 +148,17 @@ def test_a_withdrawn_signing_key_never_comes_back():
     )
     stream = AuthStream.start(ACCOUNT)
     for body in (published, auth.SigningKeyWithdrawn(KEY_ID)):
-        stream = stream.apply(record(body, stream.head))
+        stream = stream.evolve(record(body, stream.head))
     assert (stream.signing_keys, stream.withdrawn_keys) == ({}, {KEY_ID})
     with pytest.raises(TransitionError, match="was withdrawn"):
-        stream.apply(record(published, stream.head))
+        stream.evolve(record(published, stream.head))
 
 
 def test_only_an_open_session_is_stepped_up():
     session = SessionId.from_raw(b"session of tests")
     stream = AuthStream.start(ACCOUNT)
     with pytest.raises(TransitionError, match="is not open"):
-        stream.apply(record(auth.SessionSteppedUp(session, auth.Factor.TOTP), stream.head))
+        stream.evolve(record(auth.SessionSteppedUp(session, auth.Factor.TOTP), stream.head))
 
 
 def test_a_signing_key_and_failed_logins_are_followed():
@@ -167,12 +167,12 @@ def test_a_signing_key_and_failed_logins_are_followed():
     )
     stream = AuthStream.start(ACCOUNT)
     for body in (published, auth.LoginFailed(auth.LoginStage.LOGIN_KEY)):
-        stream = stream.apply(record(body, stream.head))
+        stream = stream.evolve(record(body, stream.head))
     assert stream.signing_keys == {KEY_ID: published}
     due = record(rotation.RotationDue(RotationKind.USER_KEY, published.not_before))
     foreign = replace(due, stream=Stream.AUTH, seq=3, prev=stream.head.digest)
     with pytest.raises(TransitionError, match="does not belong"):
-        stream.apply(foreign)
+        stream.evolve(foreign)
 
 
 def test_the_rotation_stream_verifies_clients_and_follows_facts(account):

@@ -40,7 +40,7 @@ ROTATION = RotationId.from_raw(b"rotation of test")
 
 
 def extend(stream, said):
-    return stream.apply(record(said, stream.head))
+    return stream.apply(record(said, stream.head), stream)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ def test_a_key_change_needs_old_new_and_device_signatures(both):
         if signer is PHONE:
             signed = replace(signed, statement=replace(signed.statement, device=LAPTOP.device))
         with pytest.raises(SignatureError):
-            both.verify_next(signed)
+            both.verify(signed, both)
 
 
 REFUSED_AFTER_BOTH = {
@@ -156,15 +156,15 @@ def test_the_devices_stream_refuses(both, what):
     make_body, signers, error = REFUSED_AFTER_BOTH[what]
     signed = say(make_body(), both.head, **signers)
     with pytest.raises(error):
-        both.verify_next(signed)
+        both.apply(record(signed, both.head), both)
     assert both.head.seq == 3
 
 
 def test_trust_needs_the_user_key(phone_pending):
     body = devices.DeviceTrusted(USER.public, PHONE.certificate)
     with pytest.raises(SignatureError):
-        phone_pending.verify_next(say(body, phone_pending.head, device=PHONE, account=MALLORY))
-    assert phone_pending.verify_next(say(body, phone_pending.head, device=PHONE, account=USER))
+        phone_pending.verify(say(body, phone_pending.head, device=PHONE, account=MALLORY), phone_pending)
+    assert phone_pending.verify(say(body, phone_pending.head, device=PHONE, account=USER), phone_pending)
 
 
 def test_a_trusted_device_may_say_it_with_the_user_key(phone_pending):
@@ -172,22 +172,23 @@ def test_a_trusted_device_may_say_it_with_the_user_key(phone_pending):
     approved = extend(phone_pending, say(body, phone_pending.head, device=LAPTOP, account=USER))
     assert approved.devices[PHONE.device].status is DeviceStatus.TRUSTED
     with pytest.raises(SignatureError):
-        phone_pending.verify_next(say(body, phone_pending.head, device=LAPTOP, account=MALLORY))
+        phone_pending.verify(say(body, phone_pending.head, device=LAPTOP, account=MALLORY), phone_pending)
     with pytest.raises(UntrustedDeviceError):  # an unknown device, though it had the user key
-        phone_pending.verify_next(say(body, phone_pending.head, device=GHOST, account=USER))
+        phone_pending.verify(say(body, phone_pending.head, device=GHOST, account=USER), phone_pending)
     ghost = extend(
         phone_pending,
         say(devices.DeviceEnrolled(GHOST.certificate), phone_pending.head, device=GHOST),
     )
     with pytest.raises(UntrustedDeviceError):  # a pending one
-        ghost.verify_next(say(body, ghost.head, device=GHOST, account=USER))
+        ghost.verify(say(body, ghost.head, device=GHOST, account=USER), ghost)
 
 
 def test_certified_otherwise_than_enrolled(phone_pending):
     other = replace(PHONE.certificate, name_commitment=digest("another name"))
     with pytest.raises(TransitionError):
-        phone_pending.verify_next(
-            say(devices.DeviceTrusted(USER.public, other), phone_pending.head, device=PHONE, account=USER)
+        extend(
+            phone_pending,
+            say(devices.DeviceTrusted(USER.public, other), phone_pending.head, device=PHONE, account=USER),
         )
 
 
@@ -400,13 +401,13 @@ def test_sessions_open_refresh_and_end():
 def test_chain_gap_fork_and_repetition(laptop_only):
     enrol = say(devices.DeviceEnrolled(PHONE.certificate), laptop_only.head, device=PHONE)
     event = record(enrol, laptop_only.head)
-    following = laptop_only.apply(event)
+    following = laptop_only.apply(event, laptop_only)
     body = devices.DeviceEnrolled(GHOST.certificate)
     gap = record(say(body, Head(2, event.digest), device=GHOST), Head(2, event.digest))
     with pytest.raises(GapError):
-        laptop_only.apply(gap)
+        laptop_only.apply(gap, laptop_only)
     other = Head(1, digest("other bytes"))
     with pytest.raises(ForkError):
-        laptop_only.apply(record(say(body, other, device=GHOST), other))
+        laptop_only.apply(record(say(body, other, device=GHOST), other), laptop_only)
     with pytest.raises(ProtocolError, match="already followed"):
-        following.apply(event)
+        following.apply(event, following)

@@ -167,7 +167,7 @@ def rewrite(world):
     events[-1] = encode_event(events[-1].body, account=account.account, after=before.head, time=later)
     state = AuthStream.start(account.account)
     for event in events:
-        state = state.apply(event)
+        state = state.evolve(event)
     account.states[Stream.AUTH] = state
 
 

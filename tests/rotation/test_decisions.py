@@ -17,6 +17,7 @@ from solekey_protocol.events import Stream, devices
 from solekey_protocol.events import rotation as said
 from solekey_protocol.events.vault import ObjectsPurged
 from solekey_protocol.ids import ItemId, compute_digest
+from solekey_protocol.streams import VaultStream
 from solekey_rotation.api import RotationApi
 from solekey_rotation.definition import DEFINITION as ROTATION
 from solekey_service.refusals import RevokedDevice, WrapInUse
@@ -64,7 +65,7 @@ class Platform(Saga):
 
     def live(self):
         with self.vault.kernel.store.read() as uow:
-            stream = self.vault.kernel.streams.vault(uow, LAPTOP.account)
+            stream = self.vault.kernel.streams.fold(uow, LAPTOP.account, VaultStream)
         return [wrap.wrapped.wrap_version for wrap in stream.live_wraps()]
 
 

@@ -11,7 +11,7 @@ from solekey_protocol.events.devices import DeviceRevoked, RevocationReason
 from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.ids import Timestamp, compute_digest
 from solekey_protocol.streams import RotationStream
-from solekey_rotation.domain import decide, decide_due, decide_exposure
+from solekey_rotation.domain import decide_due, decide_exposure, verify_none_open
 from solekey_rotation.key_ages import KeyAges, Policy
 from solekey_rotation.refusals import RotationOpen
 
@@ -42,6 +42,12 @@ def fold(*bodies):
     return state
 
 
+def take(state, body):
+    """Take a statement as StatementFlow does; return the stream that goes on with it."""
+    verify_none_open(state, LAPTOP.sign(body).statement)
+    return state.transition(body)
+
+
 VERIFIED = said.RotationVerified(ROTATION, 1, compute_digest(b"wraps"))
 COMMITTED, COMPLETED = said.RotationCommitted(ROTATION, ()), said.RotationCompleted(ROTATION)
 ABORTED = said.RotationAborted(ROTATION, said.AbortReason.USER_REQUEST)
@@ -70,20 +76,19 @@ REFUSED = {
 @pytest.mark.parametrize("what", ACCEPTED)
 def test_accepted(what):
     before, body = ACCEPTED[what]
-    signed = LAPTOP.sign(body)
-    assert decide(fold(*before), signed) == [signed]
+    assert take(fold(*before), body)
 
 
 @pytest.mark.parametrize("what", REFUSED)
 def test_refused(what):
     before, body, refusal = REFUSED[what]
     with pytest.raises(refusal):
-        decide(fold(*before), LAPTOP.sign(body))
+        take(fold(*before), body)
 
 
 def test_who_finds_another_rotation_open_is_told_which():
     with pytest.raises(RotationOpen) as refused:
-        decide(fold(started()), LAPTOP.sign(started(rotation=OTHER)))
+        take(fold(started()), started(rotation=OTHER))
     assert refused.value.extras == {"rotation": ROTATION, "kind": "user_key", "phase": "staged"}
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+import rfc8785
 from actors import Actor, UserKey, derive_raw, derive_rotation_id
 from sqlalchemy import select
 from vault.content import change_of, commit_of, content_of, seal_wrap_like, wrapped_as
@@ -16,6 +17,7 @@ from solekey_eventlog.migrations import find_differences
 from solekey_protocol.change_list import encode_change_list
 from solekey_protocol.encoding import parse_cbor
 from solekey_protocol.errors import ForkError, LineageError, MalformedError, SignatureError, TransitionError
+from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream, devices
 from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.events.rotation import RotationReason, RotationStarted, RotationVerified
@@ -23,6 +25,7 @@ from solekey_protocol.events.vault import CommitKind, ObjectsPurged, WrapRetired
 from solekey_protocol.ids import ItemId, compute_digest
 from solekey_protocol.limits import MAX_BATCH_OBJECTS, MAX_PART_BYTES
 from solekey_protocol.statements import Head
+from solekey_protocol.streams import VaultStream
 from solekey_rotation.definition import DEFINITION as ROTATION
 from solekey_service.http import Headers, problem_response
 from solekey_service.refusals import BadRequest, DeviceNotTrusted, Forbidden, RevokedDevice
@@ -98,7 +101,7 @@ class Vault:
     def commit(self, *changes, actor=LAPTOP, **fields):
         self.upload(*changes)
         with self.kernel.store.read() as uow:
-            number = self.kernel.streams.vault(uow, LAPTOP.account).last_commit + 1
+            number = self.kernel.streams.fold(uow, LAPTOP.account, VaultStream).last_commit + 1
         return self.say(commit_of(*changes, **{"commit": number, **fields}), actor)
 
     def rotate(self, kind, to_key=OLD_KEY, to_epoch=1):
@@ -510,14 +513,38 @@ def test_what_is_late_is_refused_as_late(vault, monkeypatch):
     """Another device commits between this one's first look and its decision, as PostgreSQL allows."""
     vault.upload(change_of(ITEM, 1))
     vault.upload(change_of(SECOND, 1))
-    decide = vault.api._statements._decide
+    handler = vault.api._statements._handler
+    gather = handler.gather
 
-    def decide_late(*arguments):
-        monkeypatch.setattr(vault.api._statements, "_decide", decide)
+    def gather_late(*arguments):
+        monkeypatch.setattr(handler, "gather", gather)
         vault.say(commit_of(change_of(SECOND, 1)), PHONE)
-        return decide(*arguments)
+        return gather(*arguments)
 
-    monkeypatch.setattr(vault.api._statements, "_decide", decide_late)
+    monkeypatch.setattr(handler, "gather", gather_late)
     with pytest.raises(StalePositionError):
         vault.say(commit_of(change_of(ITEM, 1)))
     assert vault.commit(change_of(ITEM, 1)).status == 201
+
+
+def test_a_commit_is_made_canonical_twice_at_most(vault, monkeypatch):
+    """Once as the statement that was sent, once as the record around it; read again, once."""
+    vault.upload(change_of(ITEM, 1))
+    heads = vault.rig.heads(LAPTOP.account, Stream.DEVICES, Stream.ROTATION)
+    signed = LAPTOP.sign(commit_of(change_of(ITEM, 1)), vault.head(), heads)
+    request, digest = LAPTOP.request(signed.to_json()), signed.digest
+    encoded = []
+
+    def dumps(value):
+        encoded.append(value)
+        return canonicalise(value)
+
+    canonicalise = rfc8785.dumps
+    monkeypatch.setattr(rfc8785, "dumps", dumps)
+    answer = vault.api.post_statement(request)
+    assert answer.status == 201
+    assert 1 <= len(encoded) <= 2
+    encoded.clear()
+    event = parse_event(answer.body)
+    assert event.signed.digest == digest
+    assert len(encoded) == 1

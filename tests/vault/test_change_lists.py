@@ -13,6 +13,7 @@ from solekey_protocol.errors import MalformedError
 from solekey_protocol.events.vault import CommitKind
 from solekey_protocol.ids import ItemId, compute_digest
 from solekey_protocol.limits import MAX_CHANGES
+from solekey_protocol.streams import VaultStream
 from solekey_service.worker_process import WorkerProcess
 from solekey_vault import change_lists, long_lists
 from solekey_vault.refusals import CommitMismatch
@@ -92,7 +93,7 @@ def test_a_long_list_is_read_by_the_process_and_once(vault, worker):
     assert vault.commit(*MANY).status == 201
     assert worker.calls == 1
     with vault.kernel.store.read() as uow:
-        assert vault.kernel.streams.vault(uow, LAPTOP.account).last_commit == 1
+        assert vault.kernel.streams.fold(uow, LAPTOP.account, VaultStream).last_commit == 1
 
 
 def test_a_long_snapshot_is_compared_by_the_process(vault, worker):

@@ -1,6 +1,6 @@
 """What the vault decides beyond the stream's rules, as tables: each refused step beside the accepted one."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 from actors import Actor, UserKey, derive_commit_key, derive_raw
@@ -11,10 +11,11 @@ from solekey_protocol.errors import SignatureError, TransitionError
 from solekey_protocol.events.vault import CommitKind, ObjectsPurged, WrapRetired
 from solekey_protocol.ids import ItemId, Timestamp
 from solekey_protocol.limits import MAX_CHANGES
+from solekey_protocol.statements import SignedStatement
 from solekey_protocol.streams import VaultStream
 from solekey_service.refusals import WrapInUse
-from solekey_vault.commands import CommitItems, PurgeObjects, RetireWrap, WrapKey
-from solekey_vault.domain import decide
+from solekey_vault.context import CommitContext, Context
+from solekey_vault.domain import verify
 from solekey_vault.refusals import (
     CommitMismatch,
     PartsMissing,
@@ -37,33 +38,62 @@ def stream_of(*bodies):
     return state
 
 
+NOTHING = Context()
+
+
+@dataclass(frozen=True)
+class Case:
+    """A statement, and what is stored of what it names."""
+
+    signed: SignedStatement
+    context: Context = NOTHING
+
+    @property
+    def body(self):
+        return self.signed.statement.body
+
+
+class EverybodyIsTrusted:
+    """The devices stream of these tests: tests/protocol has its rules."""
+
+    def verify_statement(self, signed):
+        return signed.statement
+
+
+def take(state, case):
+    """Take a statement as StatementFlow does; return the stream that goes on with it."""
+    state.verify(case.signed, EverybodyIsTrusted())
+    verify(state, case.context, case.signed.statement)
+    return state.transition(case.body, NOON)
+
+
 def wrap(epoch=1, version=1, key_id=OLD):
     body = seal_wrap_like(epoch, version, key_id)
-    return WrapKey(ANA.sign(wrapped_as(body)), wrapped_as(body), body)
-
-
-def said(*command):
-    return [each.body for each in command]
+    return Case(ANA.sign(wrapped_as(body)), Context(wrap=body))
 
 
 FIRST = stream_of(wrap().body)
 
 
 @pytest.mark.parametrize(
-    ("state", "command"),
+    ("state", "case"),
     [(EMPTY, wrap()), (FIRST, wrap(version=2)), (FIRST, wrap(version=2, key_id=NEW)), (FIRST, wrap(epoch=2))],
     ids=["first", "again under the same key", "user key change", "data re-key"],
 )
-def test_wraps_are_taken(state, command):
-    assert decide(state, OLD, command, NOON) == [command.signed]
+def test_wraps_are_taken(state, case):
+    assert take(state, case)
 
 
 REFUSED_WRAPS = {
-    "the bytes are not there": (EMPTY, replace(wrap(), wrap=None), WrapMissing),
-    "the bytes are no wrap": (EMPTY, replace(wrap(), wrap=b"SKW1" + bytes(138)), WrapMismatch),
-    "the header has another epoch": (EMPTY, replace(wrap(), wrap=wrap(epoch=2).wrap), WrapMismatch),
-    "the header has another version": (EMPTY, replace(wrap(), wrap=wrap(version=2).wrap), WrapMismatch),
-    "the header has another key": (EMPTY, replace(wrap(), wrap=wrap(key_id=NEW).wrap), WrapMismatch),
+    "the bytes are not there": (EMPTY, replace(wrap(), context=NOTHING), WrapMissing),
+    "the bytes are no wrap": (
+        EMPTY,
+        replace(wrap(), context=Context(wrap=b"SKW1" + bytes(138))),
+        WrapMismatch,
+    ),
+    "the header has another epoch": (EMPTY, replace(wrap(), context=wrap(epoch=2).context), WrapMismatch),
+    "the header has another version": (EMPTY, replace(wrap(), context=wrap(version=2).context), WrapMismatch),
+    "the header has another key": (EMPTY, replace(wrap(), context=wrap(key_id=NEW).context), WrapMismatch),
     "a version is skipped": (FIRST, wrap(version=3), TransitionError),
     "the author has no data key": (
         EMPTY,
@@ -75,15 +105,15 @@ REFUSED_WRAPS = {
 
 @pytest.mark.parametrize("what", REFUSED_WRAPS)
 def test_wraps_are_refused(what):
-    state, command, error = REFUSED_WRAPS[what]
+    state, case, error = REFUSED_WRAPS[what]
     with pytest.raises(error):
-        decide(state, OLD, command, NOON)
+        take(state, case)
 
 
-def retire(command, *sealed_epochs):
-    body = command.body
+def retire(case, *sealed_epochs):
+    body = case.body
     retired = WrapRetired(body.secret, body.epoch, body.wrap_version, body.wrap)
-    return RetireWrap(ANA.sign(retired), retired, frozenset(sealed_epochs))
+    return Case(ANA.sign(retired), Context(sealed_epochs=frozenset(sealed_epochs)))
 
 
 BOTH_KEYS = stream_of(wrap().body, wrap(version=2, key_id=NEW).body)
@@ -111,12 +141,13 @@ RETIREMENTS = {
 
 @pytest.mark.parametrize("what", RETIREMENTS)
 def test_no_wrap_that_is_needed_is_retired(what):
-    state, key_id, command, error = RETIREMENTS[what]
+    state, key_id, case, error = RETIREMENTS[what]
+    case = replace(case, context=replace(case.context, key_id=key_id))
     if error is None:
-        assert decide(state, key_id, command, NOON) == [command.signed]
+        assert take(state, case)
         return
     with pytest.raises(error):
-        decide(state, key_id, command, NOON)
+        take(state, case)
 
 
 ITEM, SECOND = (ItemId.from_raw(derive_raw(name)) for name in ("item", "second item"))
@@ -127,7 +158,8 @@ def commit(*changes, kind=CommitKind.DELTA, current=None, parts=None, **lies):
     """A commit whose parts are uploaded, unless ``parts`` says otherwise; ``lies`` are fields of its body."""
     body = commit_of(*changes, kind=kind, **lies)
     uploaded = {part.digest: part.size for change in changes for part in change.parts}
-    return CommitItems(ANA.sign(body), body, changes, current or {}, uploaded if parts is None else parts)
+    context = CommitContext(changes, current or {}, uploaded if parts is None else parts)
+    return Case(ANA.sign(body), Context(commit=context))
 
 
 def remove(item, version):
@@ -176,7 +208,7 @@ COMMITS = {
         commit(remove(ITEM, 2), kind=CommitKind.REKEY, current=AT_ONE),
         CommitMismatch,
     ),
-    "no change list": (FIRST, replace(commit(change_of(ITEM, 1)), changes=None), PartsMissing),
+    "no change list": (FIRST, replace(commit(change_of(ITEM, 1)), context=NOTHING), PartsMissing),
     "a part is missing": (FIRST, commit(change_of(ITEM, 1), parts={}), PartsMissing),
     "a part has another size": (
         FIRST,
@@ -237,28 +269,27 @@ COMMITS = {
 
 @pytest.mark.parametrize("what", COMMITS)
 def test_commits(what):
-    state, command, error = COMMITS[what]
+    state, case, error = COMMITS[what]
     if error is None:
-        assert decide(state, OLD, command, NOON) == [command.signed]
+        assert take(state, case)
         return
     with pytest.raises(error):
-        decide(state, OLD, command, NOON)
+        take(state, case)
 
 
 def test_a_conflict_names_the_items_and_what_the_vault_has():
-    command = commit(change_of(ITEM, 1), ONE_MORE, current=AT_ONE)
+    case = commit(change_of(ITEM, 1), ONE_MORE, current=AT_ONE)
     with pytest.raises(VersionConflict) as refused:
-        decide(FIRST, OLD, command, NOON)
+        take(FIRST, case)
     assert refused.value.extras == {"conflicts": [{"item": ITEM, "version": 1, "removed": False}]}
 
 
 def test_a_purge_goes_no_further_than_the_commits():
     state = FIRST.transition(commit_of(change_of(ITEM, 1)), NOON)
     for through, accepted in ((1, True), (2, False)):
-        body = ObjectsPurged(through)
-        command = PurgeObjects(ANA.sign(body), body)
+        case = Case(ANA.sign(ObjectsPurged(through)))
         if accepted:
-            assert decide(state, OLD, command, NOON) == [command.signed]
+            assert take(state, case)
         else:
             with pytest.raises(TransitionError):
-                decide(state, OLD, command, NOON)
+                take(state, case)

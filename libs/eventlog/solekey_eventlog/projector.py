@@ -36,8 +36,7 @@ from solekey_protocol.errors import ForkError, GapError, MalformedError, Protoco
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Body, Stream
 from solekey_protocol.ids import AccountId
-from solekey_protocol.schemas import verify_schema
-from solekey_protocol.streams import AuthStream, DevicesStream
+from solekey_protocol.streams import FOLDS, DevicesStream
 
 _log = logging.getLogger(__name__)
 
@@ -160,14 +159,8 @@ class Projector:
 
     def _verify(self, uow: UnitOfWork, event: Event) -> None:
         """Verify signatures and transition. Raises ProtocolError; GapError: ahead of our devices."""
-        known = self._streams.fold(uow, event.account, event.stream)
-        if isinstance(known, AuthStream | DevicesStream):
-            known.apply(event)
-            return
-        devices = self._streams.fold(uow, event.account, Stream.DEVICES)
-        if not isinstance(devices, DevicesStream):
-            raise TypeError(f"expected a DevicesStream, got {type(devices).__name__}")
-        known.apply(event, devices)
+        devices = self._streams.fold(uow, event.account, DevicesStream)
+        self._streams.fold(uow, event.account, FOLDS[event.stream]).apply(event, devices)
 
     def _effect(self, uow: UnitOfWork, event: Event, applied_before: Heads) -> bool:
         """Keep the event and react to it, both or neither. Returns whether it was applied."""
@@ -253,7 +246,7 @@ class Projector:
 
 def _parse_record(record: Record, stream: Stream) -> Event:
     """Parse a record and check that it is where it belongs. Raises ProtocolError."""
-    event = parse_event(verify_schema(record.value))
+    event = parse_event(record.value)
     if event.account != record.key or event.stream is not stream:
         raise MalformedError("the record's key or topic is not its event's account or stream")
     return event
@@ -261,7 +254,7 @@ def _parse_record(record: Record, stream: Stream) -> Event:
 
 def _parse_parked(parked: Parked) -> Event:
     """Parse again what could not be read, perhaps, by an earlier release. Raises ProtocolError."""
-    event = parse_event(verify_schema(parked.raw))
+    event = parse_event(parked.raw)
     if event.account != parked.account or event.stream is not parked.stream:
         raise MalformedError("the event's account or stream is not its record's")
     return event

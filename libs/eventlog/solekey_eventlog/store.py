@@ -19,7 +19,6 @@ from solekey_eventlog.tables import EventTables
 from solekey_protocol.event import Event, encode_event, parse_event
 from solekey_protocol.events import Body, Stream
 from solekey_protocol.ids import AccountId, Digest, Timestamp
-from solekey_protocol.schemas import verify_schema
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
 
 _WRITE_WAIT_S = 30.0
@@ -61,7 +60,7 @@ class UnitOfWork:
             .order_by(events.c.seq)
             .limit(limit)
         )
-        return [parse_event(bytes(row.raw)) for row in rows]
+        return [parse_event(bytes(row.raw), is_own=True) for row in rows]
 
     def find_statement(self, account: AccountId, digest: Digest) -> Event | None:
         """Return the event that a signed statement has become, if it was appended before (idempotency)."""
@@ -69,7 +68,7 @@ class UnitOfWork:
         raw = self.connection.execute(
             select(events.c.raw).where(events.c.account == account, events.c.statement == digest)
         ).scalar()
-        return None if raw is None else parse_event(bytes(raw))
+        return None if raw is None else parse_event(bytes(raw), is_own=True)
 
     def append(self, account: AccountId, after: Head, *said: Body | SignedStatement) -> list[Event]:
         """Append events to the account's own stream, unpublished, all of them at ``now``.
@@ -88,7 +87,6 @@ class UnitOfWork:
             event = encode_event(sentence, account=account, after=after, time=time)
             if event.stream is not self._stream:
                 raise ValueError(f"{event.body.TYPE} does not belong to the {self._stream} stream")
-            verify_schema(event.raw)
             appended.append(event)
             after = event.head
         self._insert(account, appended)

@@ -8,7 +8,7 @@ is not in the table (a rollback, a rebuild) is dropped.
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import TypeVar
 
 from sqlalchemy import select
 
@@ -19,9 +19,9 @@ from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import AccountId, Digest
 from solekey_protocol.statements import EMPTY_HEAD, Head
-from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, VaultStream
+from solekey_protocol.streams import Fold
 
-AnyStream = AuthStream | DevicesStream | VaultStream | RotationStream
+F = TypeVar("F", bound=Fold)
 
 TOPICS: Mapping[Stream, str] = {
     Stream.AUTH: AUTH_TOPIC,
@@ -34,12 +34,6 @@ TOPICS: Mapping[Stream, str] = {
 AHEAD_OF_DEVICES = "ahead_of_devices"
 """Why an event is parked whose author had seen more of the devices stream than this service has."""
 
-_STARTS: Mapping[Stream, type[AnyStream]] = {
-    Stream.AUTH: AuthStream,
-    Stream.DEVICES: DevicesStream,
-    Stream.VAULT: VaultStream,
-    Stream.ROTATION: RotationStream,
-}
 _CACHED_STREAMS = 4096
 
 
@@ -52,24 +46,19 @@ class Streams:
         self._store = store
         self.subscribed = tuple(subscribed)
         self._cached_streams = cached_streams
-        self._cache: OrderedDict[tuple[AccountId, Stream], AnyStream] = OrderedDict()
+        self._cache: OrderedDict[tuple[AccountId, Stream], Fold] = OrderedDict()
         self._lock = threading.Lock()
 
-    def auth(self, uow: UnitOfWork, account: AccountId) -> AuthStream:
-        """Fold the account's auth stream. Raises what ``require_free`` does."""
-        return cast("AuthStream", self._fold_free(uow, account, Stream.AUTH))
+    def fold(self, uow: UnitOfWork, account: AccountId, kind: type[F]) -> F:
+        """Fold a stream of an account, such as ``fold(uow, account, DevicesStream)``.
 
-    def devices(self, uow: UnitOfWork, account: AccountId) -> DevicesStream:
-        """Fold the account's devices stream. Raises what ``require_free`` does."""
-        return cast("DevicesStream", self._fold_free(uow, account, Stream.DEVICES))
-
-    def vault(self, uow: UnitOfWork, account: AccountId) -> VaultStream:
-        """Fold the account's vault stream. Raises what ``require_free`` does."""
-        return cast("VaultStream", self._fold_free(uow, account, Stream.VAULT))
-
-    def rotation(self, uow: UnitOfWork, account: AccountId) -> RotationStream:
-        """Fold the account's rotation stream. Raises what ``require_free`` does."""
-        return cast("RotationStream", self._fold_free(uow, account, Stream.ROTATION))
+        Raises:
+            AccountParkedError, NotYetAppliedError: an event of the account waits; not inside a reaction.
+            LookupError: the service neither owns nor follows the stream.
+        """
+        if not uow.projecting:
+            self.require_free(uow, account)
+        return self.fold_parked(uow, account, kind)
 
     def require_free(self, uow: UnitOfWork, account: AccountId) -> None:
         """Refuse an account of which an event waits: what is known of it may be out of date.
@@ -99,21 +88,23 @@ class Streams:
         ).first()
         return EMPTY_HEAD if row is None else Head(row.seq, Digest(row.digest))
 
-    def fold(self, uow: UnitOfWork, account: AccountId, stream: Stream) -> AnyStream:
-        """Fold a stream whether or not its account is parked; for the projector.
+    def fold_parked(self, uow: UnitOfWork, account: AccountId, kind: type[F]) -> F:
+        """Fold what is known of a stream, whether or not an event of its account waits.
+
+        For whom an out-of-date state is good enough: the projector, and what only takes away.
 
         Raises:
             LookupError: the service neither owns nor follows the stream.
         """
-        if stream is not self._store.stream and stream not in self.subscribed:
-            raise LookupError(f"the {self._store.stream} service does not follow {stream}")
-        key = (account, stream)
+        if kind.STREAM is not self._store.stream and kind.STREAM not in self.subscribed:
+            raise LookupError(f"the {self._store.stream} service does not follow {kind.STREAM}")
+        key = (account, kind.STREAM)
         with self._lock:
             cached = self._cache.get(key)
-        known: AnyStream = cached or _STARTS[stream].start(account)
+        known = cached if isinstance(cached, kind) else kind.start(account)
         events = self._read(uow, key, known.head)
         if events is None:
-            known = _STARTS[stream].start(account)
+            known = kind.start(account)
             events = self._read(uow, key, EMPTY_HEAD) or []
         for event in events:
             known = known.evolve(event)
@@ -125,11 +116,6 @@ class Streams:
         """Empty the cache: after a rebuild."""
         with self._lock:
             self._cache.clear()
-
-    def _fold_free(self, uow: UnitOfWork, account: AccountId, stream: Stream) -> AnyStream:
-        if not uow.projecting:
-            self.require_free(uow, account)
-        return self.fold(uow, account, stream)
 
     def _read(self, uow: UnitOfWork, key: tuple[AccountId, Stream], head: Head) -> list[Event] | None:
         """Read what follows a head, or None when the table does not hold that head."""
@@ -144,9 +130,9 @@ class Streams:
             if not rows or rows[0].digest != head.digest:
                 return None
             rows = rows[1:]
-        return [parse_event(bytes(row.raw)) for row in rows]
+        return [parse_event(bytes(row.raw), is_own=True) for row in rows]
 
-    def _keep(self, key: tuple[AccountId, Stream], known: AnyStream) -> None:
+    def _keep(self, key: tuple[AccountId, Stream], known: Fold) -> None:
         if not known.head.seq:
             return  # anybody can ask for accounts that do not exist
         with self._lock:

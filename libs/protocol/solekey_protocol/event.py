@@ -4,14 +4,16 @@
 ``specversion id source type subject time datacontenttype stream seq prev data``.
 ``data`` is ``{"body": ...}`` for a service's own fact, and the signed statement for what a client said.
 ``prev`` is the SHA-256 of the previous record of the same stream; the bytes are never serialised again.
+``data`` is the first member and the only one with members of its own: the canonical bytes of a statement are
+written into the record as they are, and cut out of it again.
 """
 
 import hashlib
 from dataclasses import dataclass
 from typing import cast
 
-from solekey_protocol.encoding import Json, encode_json, parse_json
-from solekey_protocol.errors import SchemaError
+from solekey_protocol.encoding import Json, encode_json, parse_json, parse_lenient_json
+from solekey_protocol.errors import MalformedError, SchemaError
 from solekey_protocol.events.body import BODIES, Body, Stream
 from solekey_protocol.events.fields import Seq, decode_body, encode_body
 from solekey_protocol.ids import AccountId, Digest, Timestamp, compute_digest
@@ -33,6 +35,10 @@ _MEMBERS = frozenset(
         "data",
     }
 )
+
+
+_DATA = b'{"data":'
+_AFTER_DATA = b',"datacontenttype":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,31 +90,36 @@ def encode_event(said: Body | SignedStatement, *, account: AccountId, after: Hea
     body = said.statement.body if isinstance(said, SignedStatement) else said
     if signed is None and body.SIGNERS:
         raise SchemaError(f"{body.TYPE} must be a client's signed statement")
-    document: dict[str, Json] = {
-        "specversion": "1.0",
-        "id": f"{account}:{body.STREAM}:{after.seq + 1}",
-        "source": f"solekey/{body.STREAM}",
-        "type": body.TYPE,
+    place: dict[str, Json] = {
+        "stream": body.STREAM.value,
         "subject": account,
         "time": time,
-        "datacontenttype": "application/json",
-        "stream": body.STREAM.value,
         "seq": after.seq + 1,
         "prev": after.digest,
-        "data": signed.to_json() if signed else {"body": encode_body(body)},
     }
-    return parse_event(encode_json(document))
+    decode_body(_Extensions, place, where="event")
+    rest = encode_json({**place, **_fixed_members(body, account, after.seq + 1), "type": body.TYPE})
+    raw = _DATA + (signed.canonical if signed else _encode_fact(body)) + b"," + rest[1:]
+    if len(raw) > MAX_EVENT_BYTES:
+        raise MalformedError(f"event is {len(raw)} bytes, limit {MAX_EVENT_BYTES}")
+    event = Event(account, body.STREAM, after.seq + 1, after.digest, time, body, signed, raw)
+    return event if signed is None else _check_place(event, signed)
 
 
-def parse_event(raw: bytes) -> Event:
+def parse_event(raw: bytes, *, is_own: bool = False) -> Event:
     """Parse one record; closed at every level; the statement inside must name the same place.
+
+    Args:
+        raw: the record's exact bytes.
+        is_own: the reader has parsed these bytes before and kept them: their form is not checked again.
 
     Raises:
         MalformedError: not canonical JSON, or too long.
         SchemaError: unknown type, unknown or missing members, an id outside its pattern, a statement for
             another place.
     """
-    document = parse_json(raw, max_bytes=MAX_EVENT_BYTES)
+    parse = parse_lenient_json if is_own else parse_json
+    document = parse(raw, max_bytes=MAX_EVENT_BYTES)
     if not isinstance(document, dict) or document.keys() != _MEMBERS:
         raise SchemaError(f"event: expected exactly the members {', '.join(sorted(_MEMBERS))}")
     body_class = BODIES.get(str(document["type"]))
@@ -117,26 +128,37 @@ def parse_event(raw: bytes) -> Event:
     place = decode_body(
         _Extensions, {k: document[k] for k in ("subject", "time", "stream", "seq", "prev")}, where="event"
     )
-    fixed = {
-        "specversion": "1.0",
-        "id": f"{place.subject}:{place.stream}:{place.seq}",
-        "source": f"solekey/{place.stream}",
-        "datacontenttype": "application/json",
-        "stream": body_class.STREAM.value,
-    }
-    for name, expected in fixed.items():
+    if place.stream is not body_class.STREAM:
+        raise SchemaError(f"event.stream: expected {body_class.STREAM.value!r}")
+    for name, expected in _fixed_members(body_class, place.subject, place.seq).items():
         if document[name] != expected:
             raise SchemaError(f"event.{name}: expected {expected!r}")
-    body, signed = _parse_data(body_class, document["data"])
+    data = raw[len(_DATA) : raw.rindex(_AFTER_DATA)]
+    body, signed = _parse_data(body_class, document["data"], data)
     event = Event(place.subject, place.stream, place.seq, place.prev, place.time, body, signed, raw)
-    if signed is not None:
-        _check_place(event, signed)
-    return event
+    return event if signed is None else _check_place(event, signed)
 
 
-def _parse_data(body_class: type[Body], data: Json) -> tuple[Body, SignedStatement | None]:
+def _fixed_members(body: Body | type[Body], account: AccountId, seq: int) -> dict[str, Json]:
+    """The members that follow from the event's type and place."""
+    return {
+        "specversion": "1.0",
+        "id": f"{account}:{body.STREAM}:{seq}",
+        "source": f"solekey/{body.STREAM}",
+        "datacontenttype": "application/json",
+    }
+
+
+def _encode_fact(body: Body) -> bytes:
+    """Encode a service's own fact, within its closed schema. Raises SchemaError."""
+    members = encode_body(body)
+    decode_body(type(body), members, where="event.data.body")
+    return encode_json({"body": members})
+
+
+def _parse_data(body_class: type[Body], data: Json, canonical: bytes) -> tuple[Body, SignedStatement | None]:
     if body_class.SIGNERS:
-        signed = parse_signed_statement(data)
+        signed = parse_signed_statement(data, canonical)
         if type(signed.statement.body) is not body_class:
             raise SchemaError("event.data.statement.type: differs from the event's type")
         return signed.statement.body, signed
@@ -145,7 +167,8 @@ def _parse_data(body_class: type[Body], data: Json) -> tuple[Body, SignedStateme
     return decode_body(body_class, cast("Json", data["body"]), where="event.data.body"), None
 
 
-def _check_place(event: Event, signed: SignedStatement) -> None:
-    said = signed.statement
-    if (said.account, said.seq, said.prev) != (event.account, event.seq, event.prev):
-        raise SchemaError("event.data.statement: was said for another account, seq or prev")
+def _check_place(event: Event, signed: SignedStatement) -> Event:
+    statement = signed.statement
+    if (statement.account, statement.seq, statement.prev) != (event.account, event.seq, event.prev):
+        raise SchemaError("event.data.statement: was made for another account, seq or prev")
+    return event

@@ -3,10 +3,13 @@
 *Wire format.* ``{"statement": {...}, "signatures": {"device": hex, ...}}``. What is signed is
 ``"solekey/statement/v1" ‖ 0x00 ‖ RFC 8785 bytes of the statement`` with Ed25519 (RFC 8032). The server
 can withhold a statement; it cannot write one.
+
+Canonical bytes are made once and kept: a parsed statement is signed, hashed and written by the bytes that it
+was parsed with.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -27,6 +30,7 @@ from solekey_protocol.ids import (
 from solekey_protocol.limits import MAX_STATEMENT_BYTES
 
 SIGNING_CONTEXT = b"solekey/statement/v1\x00"
+_STATEMENT_MEMBER = b',"statement":'
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,16 @@ class Statement:
     heads: Mapping[Stream, Head]
     device: DeviceId
     body: Body
+    _canonical: bytes | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def canonical(self) -> bytes:
+        """The canonical bytes, made when first asked for."""
+        canonical = self._canonical
+        if canonical is None:
+            canonical = encode_json(self.to_json())
+            object.__setattr__(self, "_canonical", canonical)
+        return canonical
 
     @property
     def stream(self) -> Stream:
@@ -79,10 +93,9 @@ class Statement:
 
     def signing_bytes(self) -> bytes:
         """The bytes that every signer signs. Raises MalformedError when they exceed the limit."""
-        encoded = encode_json(self.to_json())
-        if len(encoded) > MAX_STATEMENT_BYTES:
-            raise MalformedError(f"statement is {len(encoded)} bytes, limit {MAX_STATEMENT_BYTES}")
-        return SIGNING_CONTEXT + encoded
+        if len(self.canonical) > MAX_STATEMENT_BYTES:
+            raise MalformedError(f"statement is {len(self.canonical)} bytes, limit {MAX_STATEMENT_BYTES}")
+        return SIGNING_CONTEXT + self.canonical
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +104,16 @@ class SignedStatement:
 
     statement: Statement
     signatures: Mapping[Signer, SignatureHex]
+    _canonical: bytes | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def canonical(self) -> bytes:
+        """The canonical bytes, made when first asked for."""
+        canonical = self._canonical
+        if canonical is None:
+            canonical = encode_json(self.to_json())
+            object.__setattr__(self, "_canonical", canonical)
+        return canonical
 
     def to_json(self) -> dict[str, Json]:
         """The signed statement as JSON members."""
@@ -102,7 +125,7 @@ class SignedStatement:
     @property
     def digest(self) -> Digest:
         """SHA-256 of the canonical signed statement: its idempotency key."""
-        return compute_digest(encode_json(self.to_json()))
+        return compute_digest(self.canonical)
 
     def verify(self, signer: Signer, public_key: PublicKey) -> Statement:
         """Verify one signature and return the statement.
@@ -130,8 +153,12 @@ def verify_signature(public_key: PublicKey, message: bytes, signature: Signature
     return message
 
 
-def parse_signed_statement(document: Json) -> SignedStatement:
+def parse_signed_statement(document: Json, canonical: bytes | None = None) -> SignedStatement:
     """Parse a signed statement from JSON members; closed at every level.
+
+    Args:
+        document: the members, from JSON in any spelling.
+        canonical: their canonical bytes, where these are known; else they are made here, once.
 
     Raises:
         SchemaError: unknown type, unknown or missing members, wrong signers, an id outside its pattern.
@@ -157,8 +184,20 @@ def parse_signed_statement(document: Json) -> SignedStatement:
         device=place.device,
         body=decode_body(body_class, said["body"], where="statement.body"),
     )
+    signed = SignedStatement(statement, _parse_signatures(members["signatures"], body_class))
+    _keep(signed, encode_json(document) if canonical is None else canonical)
     statement.signing_bytes()
-    return SignedStatement(statement, _parse_signatures(members["signatures"], body_class))
+    return signed
+
+
+def _keep(signed: SignedStatement, canonical: bytes) -> None:
+    """Keep the bytes of a signed statement and, from within them, its statement's.
+
+    ``signatures`` comes first, and holds nothing but hex: the first ``"statement"`` is the member's name.
+    """
+    object.__setattr__(signed, "_canonical", canonical)
+    start = canonical.index(_STATEMENT_MEMBER) + len(_STATEMENT_MEMBER)
+    object.__setattr__(signed.statement, "_canonical", canonical[start:-1])
 
 
 def _parse_signatures(document: Json, body_class: type[Body]) -> dict[Signer, SignatureHex]:

@@ -3,80 +3,53 @@
 ::
 
     parse -> is the caller its author? -> prepare what takes long
-    -> [one transaction: said before? -> does it continue the head?
+    -> [one transaction: taken before? -> does it continue the head?
     -> has this service seen what its author saw? -> is it signed by a device that is trusted now?
-    -> does it ask for a fresh second factor? -> do the streams that its author saw bear it out? -> decide
-    -> append -> record]
+    -> does it ask for a fresh second factor? -> do the streams that its author saw bear it out?
+    -> gather its context -> verify it -> append -> does the stream go on with it? -> record]
     -> answer with the event's exact bytes
 
-A statement that was taken before is answered with its event again: its hash is the idempotency key.
-Spec: conventions.md §4.
+The steps in the middle are the service's own: its StatementHandler. A statement that was taken before is
+answered with its event again: its hash is the idempotency key. Spec: conventions.md §4.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final, Generic
 
 from solekey_eventlog.errors import EventLogError, NotYetAppliedError, StalePositionError
 from solekey_eventlog.store import UnitOfWork
-from solekey_eventlog.streams import AnyStream
 from solekey_protocol.encoding import Json
-from solekey_protocol.errors import ForkError, ProtocolError, UntrustedDeviceError
+from solekey_protocol.errors import ForkError, ProtocolError, SchemaError, UntrustedDeviceError
 from solekey_protocol.event import Event
-from solekey_protocol.events import Body, Stream
-from solekey_protocol.ids import AccountId, SessionId
+from solekey_protocol.events import Stream
+from solekey_protocol.ids import SessionId
 from solekey_protocol.lineage import Account, verify_lineage
 from solekey_protocol.statements import Head, SignedStatement, Statement, parse_signed_statement
-from solekey_protocol.streams import DevicesStream, DeviceStatus
+from solekey_protocol.streams import (
+    AuthStream,
+    DevicesStream,
+    DeviceStatus,
+    Fold,
+    RotationStream,
+    VaultStream,
+)
 from solekey_service.access.guard import verify_stepped_up
 from solekey_service.event_rate import verify_rate
 from solekey_service.http import Caller, Request, Response, event_response, expect_members, parse_json_body
 from solekey_service.kernel import Kernel
 from solekey_service.refusals import DeviceNotTrusted, Forbidden, Refusal, RevokedDevice
-
-Record = Callable[[UnitOfWork, AccountId], None]
-"""Writes the rows that belong to a decision, in its transaction."""
-
-
-def record_nothing(uow: UnitOfWork, account: AccountId) -> None:
-    """The Record of a decision without rows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What follows from a verified statement."""
-
-    said: Sequence[Body | SignedStatement]
-    record: Record = record_nothing
-
-
-Decide = Callable[[UnitOfWork, SignedStatement, Mapping[str, Json]], Decision]
-"""Decides about a statement; the mapping is the whole request document."""
-
-AsksStepUp = Callable[[UnitOfWork, SignedStatement], bool]
-"""Whether a statement is taken only from a session whose user proved a second factor a short time ago."""
+from solekey_service.statement_handler import ContextT, StatementHandler, StateT
 
 _MEMBERS: Final = ("statement", "signatures")
 
 
-class StatementFlow:
+class StatementFlow(Generic[StateT, ContextT]):
     """Takes statements for one service's stream."""
 
-    def __init__(
-        self,
-        kernel: Kernel,
-        decide: Decide,
-        *,
-        optional_members: Sequence[str] = (),
-        prepare: Callable[[SignedStatement], None] = lambda signed: None,  # noqa: ARG005  # most need nothing
-        asks_step_up: AsksStepUp = lambda uow, signed: False,  # noqa: ARG005  # most statements ask for none
-    ) -> None:
+    def __init__(self, kernel: Kernel, handler: StatementHandler[StateT, ContextT]) -> None:
         self._kernel = kernel
-        self._stream = kernel.definition.stream
-        self._decide = decide
-        self._optional_members = optional_members
-        self._prepare = prepare
-        self._asks_step_up = asks_step_up
+        self._handler = handler
 
     def take(self, request: Request) -> Response:
         """Append the statement that a request carries: 201 with its event, 200 when it was taken before.
@@ -88,15 +61,17 @@ class StatementFlow:
             NotYetAppliedError: it saw more of another stream than this service.
             StepUpRequired: it asks for a fresh second factor.
             RateLimited, QuotaExceeded: the account says too much.
-            SignatureError, TransitionError, Refusal: what ``decide`` and the stream refuse.
+            SignatureError, TransitionError, Refusal: what the stream and its handler refuse.
         """
-        document = expect_members(parse_json_body(request), _MEMBERS, self._optional_members)
+        document = expect_members(parse_json_body(request), _MEMBERS, self._handler.optional_members)
         signed = parse_signed_statement({name: document[name] for name in _MEMBERS})
-        statement = _verify_author(request.authenticated, signed.statement)
+        statement = _verify_stream(
+            _verify_author(request.authenticated, signed.statement), self._handler.kind
+        )
         self._kernel.freshness.await_positions(
             statement.account, {stream: head.seq for stream, head in statement.heads.items()}
         )
-        self._prepare(signed)
+        self._handler.prepare(signed)
         try:
             event, status = self._take(signed, document, request.authenticated.session)
         except StalePositionError:
@@ -114,43 +89,27 @@ class StatementFlow:
     def _take(
         self, signed: SignedStatement, document: Mapping[str, Json], session: SessionId
     ) -> tuple[Event, int]:
-        statement = signed.statement
-        streams = self._kernel.streams
+        handler, account = self._handler, signed.statement.account
         with self._kernel.store.begin() as uow:
-            found = uow.find_statement(statement.account, signed.digest)
+            found = uow.find_statement(account, signed.digest)
             if found is not None:
                 return found, 200
-            streams.require_free(uow, statement.account)
-            state = streams.fold(uow, statement.account, self._stream)
-            head = _verify_place(statement, state.head)
+            state = self._kernel.streams.fold(uow, account, handler.kind)
+            head = _verify_place(signed.statement, state.head)
             verify_rate(uow, head, signed, self._kernel.config)
-            self._verify_seen(uow, statement)
-            if self._stream is not Stream.DEVICES:  # whose own fold verifies in ``decide``
-                _verify_trusted(streams.devices(uow, statement.account), signed)
-            if self._asks_step_up(uow, signed):
-                auth = streams.auth(uow, statement.account)
+            self._verify_seen(uow, signed.statement)
+            self._verify_signed(uow, state, signed)
+            if handler.asks_step_up(uow, state, signed):
+                auth = self._kernel.streams.fold(uow, account, AuthStream)
                 verify_stepped_up(auth, session, uow.now, self._kernel.config.step_up_s)
-            decision = self._decide_at(uow, head, signed, document)
-            events = uow.append(statement.account, head, *decision.said)
-            _verify_followed(state, events)
-            decision.record(uow, statement.account)
-            return next(event for event in events if event.signed == signed), 201
-
-    def _decide_at(
-        self, uow: UnitOfWork, head: Head, signed: SignedStatement, document: Mapping[str, Json]
-    ) -> Decision:
-        """Decide; a refusal counts only while the stream stands still.
-
-        On PostgreSQL another statement may be committed between two reads: what looks wrong is only late.
-        """
-        try:
-            self._verify_lineage(uow, signed)
-            return self._decide(uow, signed, document)
-        except (Refusal, ProtocolError, EventLogError) as refusal:
-            now = uow.head(signed.statement.account)
-            if now != head:
-                raise StalePositionError(now) from refusal
-            raise
+            with _refusing_at(uow, signed.statement, head):
+                self._verify_lineage(uow, signed)
+                context = handler.gather(uow, signed, document)
+                handler.verify(state, context, signed)
+            (event,) = uow.append(account, head, signed)
+            state.evolve(event)
+            handler.record(uow, context, event)
+            return event, 201
 
     def _verify_seen(self, uow: UnitOfWork, statement: Statement) -> Statement:
         """Verify that nothing is decided here on less than the author knew."""
@@ -164,18 +123,53 @@ class StatementFlow:
                 raise ForkError(f"the statement saw another {stream} history at seq {seen.seq}")
         return statement
 
+    def _verify_signed(self, uow: UnitOfWork, state: StateT, signed: SignedStatement) -> Statement:
+        """Verify the signatures, and in streams other than devices that the author is trusted now."""
+        devices = self._kernel.streams.fold(uow, signed.statement.account, DevicesStream)
+        if signed.statement.stream is Stream.DEVICES:  # says itself who may extend it
+            return state.verify(signed, devices)
+        _verify_trusted(devices, signed)
+        try:
+            return state.verify(signed, devices)
+        except UntrustedDeviceError as error:
+            raise DeviceNotTrusted(f"{error}: say it again with the newest devices head") from error
+
     def _verify_lineage(self, uow: UnitOfWork, signed: SignedStatement) -> None:
         """Verify what ties the statement to the other streams. Raises LineageError."""
         streams, account = self._kernel.streams, signed.statement.account
-        if {Stream.DEVICES, Stream.VAULT, Stream.ROTATION} <= {self._stream, *streams.subscribed}:
+        if {Stream.DEVICES, Stream.VAULT, Stream.ROTATION} <= {
+            self._handler.kind.STREAM,
+            *streams.subscribed,
+        }:
             verify_lineage(
                 signed,
                 Account(
-                    streams.devices(uow, account),
-                    streams.vault(uow, account),
-                    streams.rotation(uow, account),
+                    streams.fold(uow, account, DevicesStream),
+                    streams.fold(uow, account, VaultStream),
+                    streams.fold(uow, account, RotationStream),
                 ),
             )
+
+
+@contextmanager
+def _refusing_at(uow: UnitOfWork, statement: Statement, head: Head) -> Iterator[None]:
+    """Let a refusal count only while the stream stands still.
+
+    On PostgreSQL another statement may be committed between two reads: what looks wrong is only late.
+    """
+    try:
+        yield
+    except (Refusal, ProtocolError, EventLogError) as refusal:
+        now = uow.head(statement.account)
+        if now != head:
+            raise StalePositionError(now) from refusal
+        raise
+
+
+def _verify_stream(statement: Statement, kind: type[Fold]) -> Statement:
+    if statement.stream is not kind.STREAM:
+        raise SchemaError(f"{statement.body.TYPE} does not belong to the {kind.STREAM} stream")
+    return statement
 
 
 def _verify_author(caller: Caller, statement: Statement) -> Statement:
@@ -191,20 +185,10 @@ def _verify_place(statement: Statement, head: Head) -> Head:
 
 
 def _verify_trusted(devices: DevicesStream, signed: SignedStatement) -> Statement:
-    """Verify that the author was trusted at the devices head that it saw (as verifiers will), and is now."""
+    """Verify that the author is trusted now; whether it was at the head that it saw, the signatures tell."""
     device = devices.devices.get(signed.statement.device)
     if device is not None and device.status is DeviceStatus.REVOKED:
         raise RevokedDevice("this device was revoked by its account")
     if device is None or device.status is not DeviceStatus.TRUSTED:
         raise DeviceNotTrusted("this device is not trusted yet: certify it with the user key")
-    try:
-        return devices.verify_statement(signed)
-    except UntrustedDeviceError as error:
-        raise DeviceNotTrusted(f"{error}: say it again with the newest devices head") from error
-
-
-def _verify_followed(state: AnyStream, events: Sequence[Event]) -> AnyStream:
-    """Verify that the stream goes on with these events, as every verifier will find."""
-    for event in events:
-        state = state.evolve(event)
-    return state
+    return signed.statement

@@ -1,22 +1,15 @@
 """The devices service's HTTP API without a framework. Spec: devices.md §3, openapi."""
 
-from collections.abc import Mapping
-from functools import partial
+from contextlib import suppress
 
-from sqlalchemy import and_, insert, select
-
-from solekey_devices.commands import DeviceName, EnrolDevice, FoundAccount, parse_command
-from solekey_devices.domain import decide
-from solekey_devices.sightings import note_sighting
-from solekey_devices.tables import device_names, device_sightings
+from solekey_devices.repository import NameRepository, SightingRepository
+from solekey_devices.statements import DeviceStatements
+from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.store import UnitOfWork
-from solekey_protocol.encoding import Json
-from solekey_protocol.events.devices import DeviceRevoked
-from solekey_protocol.ids import AccountId, DeviceId
-from solekey_protocol.statements import SignedStatement
-from solekey_service.http import Request, Response, json_response
+from solekey_protocol.event import Event
+from solekey_service.http import Caller, Request, Response, json_response
 from solekey_service.kernel import Kernel
-from solekey_service.statement_flow import Decision, StatementFlow
+from solekey_service.statement_flow import StatementFlow
 from solekey_service.stream_views import read_events, read_health
 
 
@@ -25,54 +18,43 @@ class DevicesApi:
 
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
-        self._statements = StatementFlow(
-            kernel, self._decide, optional_members=("name",), asks_step_up=_asks_step_up
-        )
+        self._statements = StatementFlow(kernel, DeviceStatements())
 
     def post_statement(self, request: Request) -> Response:
         """Take a statement for the devices stream; ``name`` comes with a certificate.
 
         Raises:
-            Refusal, ProtocolError: see StatementFlow.take and domain.decide.
+            Refusal, ProtocolError: see StatementFlow.take and domain.verify_name.
         """
         return self._statements.take(request)
 
     def get_names(self, request: Request) -> Response:
         """List the devices' names and the day on which each was here last; revoked ones included."""
-        names, seen = device_names.c, device_sightings.c
-        same = and_(seen.account == names.account, seen.device == names.device)
-        query = (
-            select(names.device, names.name, names.salt, seen.seen_on.label("last_seen"))
-            .select_from(device_names.outerjoin(device_sightings, same))
-            .where(names.account == request.authenticated.account)
-            .order_by(names.device)
-        )
         with self.kernel.store.read() as uow:
-            found = [dict(row._mapping) for row in uow.connection.execute(query)]  # noqa: SLF001  # SQLAlchemy's public API
-        return json_response(200, {"names": found})
+            names = NameRepository(uow.connection).find_all(request.authenticated.account)
+        return json_response(200, {"names": names})
 
     def get_events(self, request: Request) -> Response:
         """Read the account's devices stream; the device that reads it is seen today."""
-        note_sighting(self.kernel.store, request.authenticated)
+        self._note_sighting(request.authenticated)
         return read_events(self.kernel, request, request.authenticated.account)
 
     def get_health(self) -> Response:
         """Tell whether the service can be relied on."""
         return read_health(self.kernel)
 
-    def _decide(self, uow: UnitOfWork, signed: SignedStatement, document: Mapping[str, Json]) -> Decision:
-        state = self.kernel.streams.devices(uow, signed.statement.account)
-        command = parse_command(signed, document.get("name"))
-        said = decide(state, command)
-        if isinstance(command, FoundAccount | EnrolDevice):
-            return Decision(said, partial(_insert_name, device=signed.statement.device, name=command.name))
-        return Decision(said)
+    def forget_account(self, uow: UnitOfWork, event: Event) -> None:
+        """Forget the names and sightings of an account that was closed (a reaction)."""
+        NameRepository(uow.connection).forget(event.account)
+        SightingRepository(uow.connection).forget(event.account)
 
-
-def _insert_name(uow: UnitOfWork, account: AccountId, *, device: DeviceId, name: DeviceName) -> None:
-    row = {"account": account, "device": device, "name": name.name, "salt": name.salt}
-    uow.connection.execute(insert(device_names).values(row))
-
-
-def _asks_step_up(uow: UnitOfWork, signed: SignedStatement) -> bool:  # noqa: ARG001  # the flow's signature
-    return isinstance(signed.statement.body, DeviceRevoked)
+    def _note_sighting(self, caller: Caller) -> None:
+        """Note that a device was here today: one write a device and day."""
+        store = self.kernel.store
+        today = store.clock.now().date().isoformat()
+        with store.read() as uow:
+            day = SightingRepository(uow.connection).find_day(caller.account, caller.device)
+        if day is not None and day >= today:
+            return
+        with suppress(UnavailableError), store.begin() as uow:  # if the database is busy: noted next time
+            SightingRepository(uow.connection).note(caller.account, caller.device, today)

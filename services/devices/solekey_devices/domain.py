@@ -1,30 +1,27 @@
-"""Decides what may be said in the devices stream; the state is the protocol's own fold. Spec: devices.md §3.
+"""Verifies the name behind a commitment, which only the devices service sees. Spec: devices.md §3.
 
-Pure: no clock, no storage, no network. ``DevicesStream`` holds the trust rules that the auditor checks too;
-added here is what only the service sees: the name behind a commitment.
+Pure: no clock, no storage, no network. The trust rules are those of ``DevicesStream``, which the auditor
+checks too.
 """
 
-from solekey_devices.commands import Command, DeviceName, EnrolDevice, FoundAccount
+from solekey_devices.device_name import DeviceName
 from solekey_devices.refusals import NameRefused
-from solekey_protocol.events.devices import DeviceCertificate
-from solekey_protocol.statements import SignedStatement
-from solekey_protocol.streams import DevicesStream
+from solekey_protocol.events.devices import AccountFounded, DeviceEnrolled
+from solekey_protocol.statements import Statement
 
 
-def decide(state: DevicesStream, command: Command) -> list[SignedStatement]:
-    """Decide what a command adds to the stream: its statement, once everything about it holds.
+def verify_name(name: DeviceName | None, statement: Statement) -> Statement:
+    """Verify that a statement which certifies a new device comes with the name that it commits to.
 
     Raises:
-        SignatureError, UntrustedDeviceError, TransitionError: see DevicesStream.verify_next.
-        NameRefused: the certificate commits to another name.
+        NameRefused: the name is missing or another one, or the statement takes none.
     """
-    state.verify_next(command.signed)
-    if isinstance(command, FoundAccount | EnrolDevice):
-        _verify_name(command.name, command.certificate)
-    return [command.signed]
-
-
-def _verify_name(name: DeviceName, certificate: DeviceCertificate) -> DeviceName:
-    if name.derive_commitment(certificate.device) != certificate.name_commitment:
+    body = statement.body
+    if not isinstance(body, AccountFounded | DeviceEnrolled):
+        if name is not None:
+            raise NameRefused(f"{body.TYPE} takes no name")
+        return statement
+    certificate = body.certificate
+    if name is None or name.derive_commitment(certificate.device) != certificate.name_commitment:
         raise NameRefused("the certificate commits to another name or salt")
-    return name
+    return statement

@@ -4,7 +4,7 @@ from typing import Final
 
 from sqlalchemy import Column, MetaData, PrimaryKeyConstraint, String, Table
 
-from solekey_devices.commands import MAX_NAME_CHARS
+from solekey_devices.device_name import MAX_NAME_CHARS
 from solekey_eventlog.tables import ACCOUNT_CHARS, define_event_tables
 
 DEVICE_CHARS: Final = 30

@@ -1,16 +1,10 @@
 """The rotation service's HTTP API without a framework. Spec: rotation.md §5."""
 
-from collections.abc import Mapping
-
-from solekey_eventlog.store import UnitOfWork
-from solekey_protocol.encoding import Json
-from solekey_protocol.events.rotation import PolicySet, RotationStarted
-from solekey_protocol.statements import SignedStatement
-from solekey_rotation.domain import decide
 from solekey_rotation.schedule import make_schedule
+from solekey_rotation.statements import RotationStatements
 from solekey_service.http import Request, Response
 from solekey_service.kernel import Kernel
-from solekey_service.statement_flow import Decision, StatementFlow
+from solekey_service.statement_flow import StatementFlow
 from solekey_service.stream_views import read_events, read_health
 
 
@@ -20,13 +14,13 @@ class RotationApi:
     def __init__(self, kernel: Kernel) -> None:
         self.kernel = kernel
         self._schedule = make_schedule(kernel)
-        self._statements = StatementFlow(kernel, self._decide, asks_step_up=self._asks_step_up)
+        self._statements = StatementFlow(kernel, RotationStatements(self._schedule))
 
     def post_statement(self, request: Request) -> Response:
         """Take a statement for the rotation stream.
 
         Raises:
-            Refusal, ProtocolError: see StatementFlow.take and domain.decide.
+            Refusal, ProtocolError: see StatementFlow.take and domain.verify_none_open.
         """
         return self._statements.take(request)
 
@@ -46,17 +40,3 @@ class RotationApi:
         """Make the read model of the key ages from zero."""
         with self.kernel.store.begin() as uow:
             self._schedule.rebuild(uow)
-
-    def _decide(self, uow: UnitOfWork, signed: SignedStatement, _: Mapping[str, Json]) -> Decision:
-        account = signed.statement.account
-        self._schedule.hold(uow, account)
-        return Decision(decide(self.kernel.streams.rotation(uow, account), signed), self._schedule.renew)
-
-    def _asks_step_up(self, uow: UnitOfWork, signed: SignedStatement) -> bool:
-        """Another policy, and a rotation that nobody has announced as due, ask for a fresh second factor."""
-        body = signed.statement.body
-        if isinstance(body, PolicySet):
-            return True
-        if not isinstance(body, RotationStarted):
-            return False
-        return body.kind not in self.kernel.streams.rotation(uow, signed.statement.account).due

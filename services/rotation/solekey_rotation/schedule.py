@@ -1,16 +1,15 @@
 """Keeps key ages, and with them when to look at an account again. Spec: rotation.md §4."""
 
 from datetime import datetime, timedelta
-from typing import Final, cast
+from typing import Final
 
 from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError, StalePositionError
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
-from solekey_protocol.events import Stream
 from solekey_protocol.events.devices import AccountFounded, AccountKeyChanged, DeviceRevoked
 from solekey_protocol.events.vault import KeyWrapped
 from solekey_protocol.ids import AccountId
-from solekey_protocol.streams import AuthStream, RotationStream
+from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream
 from solekey_rotation.config import RotationConfig
 from solekey_rotation.domain import decide_due, decide_exposure
 from solekey_rotation.key_ages import KeyAges, Policy, derive_due
@@ -55,10 +54,10 @@ class Schedule:
         """
         if self._is_closed(uow, event.account):
             return
-        revoked = self._kernel.streams.devices(uow, event.account).devices
+        revoked = self._kernel.streams.fold(uow, event.account, DevicesStream).devices
         if isinstance(event.body, DeviceRevoked) and revoked[event.body.device].trusted_at is not None:
-            self.hold(uow, event.account)
-            state = self._kernel.streams.rotation(uow, event.account)
+            self.lock(uow, event.account)
+            state = self._kernel.streams.fold(uow, event.account, RotationStream)
             uow.append(event.account, state.head, *decide_exposure(state, event.time))
             self.renew(uow, event.account)
 
@@ -78,7 +77,7 @@ class Schedule:
                 case _:
                     pass
 
-    def hold(self, uow: UnitOfWork, account: AccountId) -> None:
+    def lock(self, uow: UnitOfWork, account: AccountId) -> None:
         """Let nobody else change the account's key ages, before events are appended in this transaction."""
         lock_key_ages(uow.connection, account)
 
@@ -96,7 +95,7 @@ class Schedule:
         try:
             with self._kernel.store.begin() as uow:
                 ages = lock_key_ages(uow.connection, account)
-                state = self._kernel.streams.rotation(uow, account)
+                state = self._kernel.streams.fold(uow, account, RotationStream)
                 closed = self._is_closed(uow, account)
                 bodies = [] if closed else decide_due(state, ages, self._fallback, uow.now)
                 uow.append(account, state.head, *bodies)
@@ -116,11 +115,11 @@ class Schedule:
     def _next(self, uow: UnitOfWork, account: AccountId, ages: KeyAges) -> datetime | None:
         if self._is_closed(uow, account):
             return None
-        state = cast("RotationStream", self._kernel.streams.fold(uow, account, Stream.ROTATION))
+        state = self._kernel.streams.fold_parked(uow, account, RotationStream)
         return min(derive_due(state, ages, self._fallback).values(), default=None)
 
     def _is_closed(self, uow: UnitOfWork, account: AccountId) -> bool:
-        return cast("AuthStream", self._kernel.streams.fold(uow, account, Stream.AUTH)).closed
+        return self._kernel.streams.fold_parked(uow, account, AuthStream).closed
 
 
 def make_schedule(kernel: Kernel) -> Schedule:

@@ -65,7 +65,7 @@ def read_applied(connection: Connection) -> list[Event]:
         .where(inbox.c.stream.in_([Stream.DEVICES.value, Stream.VAULT.value]))
         .order_by(inbox.c.account, inbox.c.stream, inbox.c.seq)
     )
-    return [parse_event(bytes(raw)) for raw in connection.execute(query).scalars()]
+    return [parse_event(bytes(raw), is_own=True) for raw in connection.execute(query).scalars()]
 
 
 def read_due_accounts(connection: Connection, now: datetime, limit: int) -> list[AccountId]:

@@ -1,6 +1,6 @@
 """The vault's HTTP API without a framework. Spec: vault.md §8, openapi."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from itertools import chain
@@ -11,12 +11,9 @@ from sqlalchemy import select
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
-from solekey_protocol.events import Stream
-from solekey_protocol.events.vault import ItemsCommitted, ObjectsPurged
-from solekey_protocol.ids import AccountId, Digest, Timestamp, compute_digest
+from solekey_protocol.ids import AccountId, Digest, compute_digest
 from solekey_protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_OBJECTS, MAX_PART_BYTES
-from solekey_protocol.statements import SignedStatement
-from solekey_protocol.streams import AuthStream, WrapRecord
+from solekey_protocol.streams import AuthStream, VaultStream, WrapRecord
 from solekey_protocol.wrap import parse_wrap_header
 from solekey_service.http import (
     Request,
@@ -30,19 +27,18 @@ from solekey_service.http import (
 )
 from solekey_service.kernel import Kernel
 from solekey_service.refusals import BadRequest
-from solekey_service.statement_flow import Decision, StatementFlow
+from solekey_service.statement_flow import StatementFlow
 from solekey_service.stream_views import read_events, read_health
 from solekey_service.worker_process import WorkerProcess
-from solekey_vault.bookkeeping import gather_command, record_rows
 from solekey_vault.change_lists import DEADLINE_S, ChangeLists
 from solekey_vault.closed_accounts import forget_emptied, release_closed
 from solekey_vault.config import VaultConfig
-from solekey_vault.domain import decide
 from solekey_vault.items import rebuild_items
 from solekey_vault.objects import ObjectStore, storing
 from solekey_vault.ranges import parse_range
 from solekey_vault.refusals import DigestMismatch, WrapMismatch
 from solekey_vault.shelf import Shelf, run_here
+from solekey_vault.statements import VaultStatements
 from solekey_vault.wraps import delete_dropped_wraps, purge_unclaimed_wraps, put_wrap, read_wraps
 
 UNCLAIMED_KEPT: Final = timedelta(hours=24)
@@ -68,9 +64,7 @@ class VaultApi:
         self.shelf = Shelf(kernel.store, blobs, kernel.random, offload, self._config.quota)
         self._offload = offload
         self.lists = ChangeLists(kernel.store, self.shelf, worker or _make_worker(), pause)
-        self._statements = StatementFlow(
-            kernel, self._decide, prepare=self._prepare, asks_step_up=self._asks_step_up
-        )
+        self._statements = StatementFlow(kernel, VaultStatements(kernel.streams, self.shelf, self.lists))
 
     def put_wrap(self, request: Request, digest: str) -> Response:
         """Keep the bytes of a wrap until a statement names them.
@@ -152,7 +146,7 @@ class VaultApi:
         """Take a statement for the vault stream.
 
         Raises:
-            Refusal, ProtocolError: see StatementFlow.take and domain.decide.
+            Refusal, ProtocolError: see StatementFlow.take and domain.verify.
         """
         return self._statements.take(request)
 
@@ -188,34 +182,17 @@ class VaultApi:
             streams = (uow.events(account) for account in kept)
             rebuild_items(uow.connection, chain.from_iterable(streams), partial(self._read_changes, uow))
 
-    def _prepare(self, signed: SignedStatement) -> None:
-        if isinstance(signed.statement.body, ItemsCommitted):
-            self.lists.prepare(signed.statement.account, signed.statement.body)
-
-    def _decide(self, uow: UnitOfWork, signed: SignedStatement, _: Mapping[str, Json]) -> Decision:
-        account, streams = signed.statement.account, self.kernel.streams
-        command = gather_command(self.shelf, self.lists, uow, signed)
-        key_id = streams.devices(uow, account).key_id
-        said = decide(streams.vault(uow, account), key_id, command, Timestamp.from_datetime(uow.now))
-        return Decision(said, partial(record_rows, self.shelf, command))
-
-    def _asks_step_up(self, uow: UnitOfWork, signed: SignedStatement) -> bool:
-        """To purge outside of a rotation, whose start has asked, asks for a fresh second factor."""
-        rotation = self.kernel.streams.rotation(uow, signed.statement.account)
-        return isinstance(signed.statement.body, ObjectsPurged) and rotation.open is None
-
     def _send_wraps(self, request: Request, wanted: Callable[[WrapRecord], bool]) -> Response:
         account = request.authenticated.account
         with self.kernel.store.read() as uow:
-            vault = self.kernel.streams.vault(uow, account)
+            vault = self.kernel.streams.fold(uow, account, VaultStream)
             ordered = [vault.wraps[place] for place in sorted(vault.wraps)]
             digests = [wrap.wrapped.wrap for wrap in ordered if wanted(wrap)]
             bodies = read_wraps(uow.connection, account, digests)
         return cbor_response(200, {"wraps": [bodies[digest] for digest in digests if digest in bodies]})
 
     def _is_closed(self, uow: UnitOfWork, account: str) -> bool:
-        auth = self.kernel.streams.fold(uow, AccountId(account), Stream.AUTH)
-        return isinstance(auth, AuthStream) and auth.closed
+        return self.kernel.streams.fold_parked(uow, AccountId(account), AuthStream).closed
 
     def _read_changes(self, uow: UnitOfWork, account: AccountId, digest: Digest) -> bytes:
         body = self.shelf.read(uow, account, digest)

@@ -28,7 +28,7 @@ from solekey_protocol.events.vault import CommitKind, ItemsCommitted
 from solekey_protocol.ids import AccountId, Digest, ItemId
 from solekey_protocol.limits import KIB, MAX_CHANGES
 from solekey_service.worker_process import WorkerProcess
-from solekey_vault.commands import SnapshotVerdict
+from solekey_vault.context import SnapshotVerdict
 from solekey_vault.long_lists import COMPARE_SNAPSHOT, PARSE_ROWS
 from solekey_vault.refusals import CommitMismatch
 from solekey_vault.shelf import Shelf

@@ -7,6 +7,7 @@ from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.tables import define_event_tables
 from solekey_protocol.event import Event
 from solekey_protocol.events import Body, Stream, auth, devices
+from solekey_protocol.streams import AuthStream
 from solekey_service.config import ServiceConfig
 from solekey_service.kernel import Kernel, ServiceDefinition
 
@@ -22,7 +23,7 @@ class BrokenReactionError(Exception):
 def _auth_reactions(kernel: Kernel) -> dict[type[Body], Reaction]:
     def note_and_count_failure(uow: UnitOfWork, event: Event) -> None:
         """React to a revocation with a row and an event of our own; defective for the reason COMPROMISED."""
-        own = kernel.streams.auth(uow, event.account)
+        own = kernel.streams.fold(uow, event.account, AuthStream)
         uow.connection.execute(insert(NOTES).values(event=event.digest))
         uow.append(event.account, own.head, auth.LoginFailed(auth.LoginStage.LOGIN_KEY))
         assert isinstance(event.body, devices.DeviceRevoked)

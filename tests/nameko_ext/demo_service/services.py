@@ -8,6 +8,7 @@ from nameko_ext.demo_service.definitions import AUTH, MAX_ECHO_BYTES, VAULT
 from solekey_eventlog.bus import Record
 from solekey_protocol.events.auth import LoginFailed, LoginStage
 from solekey_protocol.ids import AccountId
+from solekey_protocol.streams import AuthStream
 from solekey_service.access import Access
 from solekey_service.http import (
     Request,
@@ -57,7 +58,7 @@ class DemoVault:
     def position(self, _request: Request, account: str) -> Response:
         kernel = self.api.kernel
         with kernel.store.read() as uow:
-            head = kernel.streams.auth(uow, AccountId(account)).head
+            head = kernel.streams.fold(uow, AccountId(account), AuthStream).head
         return json_response(200, {"auth": head.seq})
 
     @http("POST", "/v1/vault/echo", access=Access.PUBLIC, max_body_bytes=MAX_ECHO_BYTES)

@@ -21,12 +21,12 @@ from solekey_protocol.ids import AccountId, PublicKey
 from solekey_protocol.lineage import Account, find_unconfirmed, is_tied, verify_lineage
 from solekey_protocol.schemas import verify_schema
 from solekey_protocol.statements import EMPTY_HEAD, Head
-from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, VaultStream
+from solekey_protocol.streams import AuthStream, DevicesStream, Fold, RotationStream, VaultStream
 
 REVOCATION_BOUND: Final = timedelta(seconds=10)
 """By when every service has heard of a revocation or refuses: freshness, clock skew, and a request's time."""
 
-S = TypeVar("S", AuthStream, DevicesStream, VaultStream, RotationStream)
+S = TypeVar("S", bound=Fold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +111,11 @@ def _verify_account(account: AccountId, collected: _Collected, pin: Pin | None) 
     def fold(state: S, apply: Callable[[S, Event], S]) -> S:
         return _fold(state, _in_order(places[state.chain.stream]), apply, findings, tied)
 
-    devices = fold(DevicesStream.start(account), lambda state, event: state.apply(event))
+    devices = fold(DevicesStream.start(account), lambda state, event: state.apply(event, state))
     report = AccountReport(
         account,
         tuple(event for stream in Stream for event in _in_order(places[stream])),
-        fold(AuthStream.start(account), lambda state, event: state.apply(event)),
+        fold(AuthStream.start(account), lambda state, event: state.apply(event, devices)),
         devices,
         fold(VaultStream.start(account), lambda state, event: state.apply(event, devices)),
         fold(RotationStream.start(account), lambda state, event: state.apply(event, devices)),
@@ -144,7 +144,7 @@ def _fold(
         before = state
         try:
             state = apply(state, event)
-            if is_tied(event.body) and not isinstance(before, AuthStream):
+            if is_tied(event.body) and isinstance(before, DevicesStream | VaultStream | RotationStream):
                 tied.append(_Tied(event, before))
         except ProtocolError as error:
             findings.append(Finding(error.code, event.account, event.stream, event.seq, str(error)))

@@ -1,7 +1,7 @@
 """One stream's verified copy on disk: the records' exact bytes, one a line, and what they fold to."""
 
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, Generic, TypeVar, cast
+from typing import ClassVar, Final, Generic, TypeVar
 
 from solekey.errors import ProfileError
 from solekey.files.private_folder import PrivateFolder
@@ -13,11 +13,9 @@ from solekey_protocol.events.fields import decode_body
 from solekey_protocol.limits import MIB
 from solekey_protocol.lineage import is_tied
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
-from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, VaultStream
+from solekey_protocol.streams import DevicesStream, Fold
 
-S = TypeVar("S", AuthStream, DevicesStream, VaultStream, RotationStream)
-
-AnyStream = AuthStream | DevicesStream | VaultStream | RotationStream
+S = TypeVar("S", bound=Fold)
 
 _FOLDER: Final = "streams"
 
@@ -66,10 +64,7 @@ class StreamCopy(Generic[S]):
 
     def follow(self, event: Event, devices: DevicesStream) -> None:
         """Verify the next event and follow it in memory. Raises ProtocolError."""
-        if isinstance(self.state, AuthStream | DevicesStream):
-            self._advance(event, self.state.apply(event))
-        else:
-            self._advance(event, self.state.apply(event, devices))
+        self._advance(event, self.state.apply(event, devices))
 
     def keep(self, events: list[Event]) -> None:
         """Append events that were followed to the file."""
@@ -78,10 +73,10 @@ class StreamCopy(Generic[S]):
             self.folder.append(self._file, data)
             self._size_bytes += len(data)
 
-    def _advance(self, event: Event, state: AnyStream) -> None:
+    def _advance(self, event: Event, state: S) -> None:
         if event.signed is not None and is_tied(event.body):
             self.unjudged.append((event.signed, self.state))
-        self.state = cast("S", state)
+        self.state = state
         self.events.append(event)
 
     @property

@@ -3,20 +3,26 @@
 Services, client and auditor fold with the same code. ``evolve`` checks place and transition; ``apply``
 verifies the signatures first. Both return a new state or raise; a state is never half changed.
 
-``chain`` place in the stream · ``devices`` who may speak · ``auth`` sessions · ``vault`` wraps and commits ·
-``rotation`` sagas.
+``fold`` what every fold can do · ``chain`` place in the stream · ``devices`` who may speak ·
+``auth`` sessions · ``vault`` wraps and commits · ``rotation`` sagas.
 """
 
+from collections.abc import Mapping
+
+from solekey_protocol.events.body import Stream
 from solekey_protocol.streams.auth import AuthStream
 from solekey_protocol.streams.devices import Device, DevicesStream, DeviceStatus, Outcome
+from solekey_protocol.streams.fold import Fold
 from solekey_protocol.streams.rotation import Phase, Rotation, RotationStream
 from solekey_protocol.streams.vault import VaultStream, WrapRecord, derive_wraps_digest
 
 __all__ = [
+    "FOLDS",
     "AuthStream",
     "Device",
     "DeviceStatus",
     "DevicesStream",
+    "Fold",
     "Outcome",
     "Phase",
     "Rotation",
@@ -25,3 +31,8 @@ __all__ = [
     "WrapRecord",
     "derive_wraps_digest",
 ]
+
+FOLDS: Mapping[Stream, type[Fold]] = {
+    kind.STREAM: kind for kind in (AuthStream, DevicesStream, VaultStream, RotationStream)
+}
+"""Which class folds which stream."""

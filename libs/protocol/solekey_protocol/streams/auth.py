@@ -8,9 +8,8 @@ from solekey_protocol.errors import TransitionError
 from solekey_protocol.event import Event
 from solekey_protocol.events import auth as said
 from solekey_protocol.events.body import Stream
-from solekey_protocol.ids import AccountId, DeviceId, Digest, KeyId, SessionId, Timestamp
-from solekey_protocol.statements import Head
-from solekey_protocol.streams.chain import Chain
+from solekey_protocol.ids import DeviceId, Digest, KeyId, SessionId, Timestamp
+from solekey_protocol.streams.fold import Fold
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +34,11 @@ class Session:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AuthStream:
+class AuthStream(Fold):
     """The folded ``auth`` stream of one account. An id is opened once; ``closed`` is for ever."""
 
-    chain: Chain
+    STREAM = Stream.AUTH
+
     credential_version: int = 0
     factors: Mapping[Digest, said.Factor] = field(default_factory=dict)
     sessions: Mapping[SessionId, Session] = field(default_factory=dict)
@@ -47,26 +47,9 @@ class AuthStream:
     signing_keys: Mapping[KeyId, said.SigningKeyPublished] = field(default_factory=dict)
     withdrawn_keys: frozenset[KeyId] = frozenset()
 
-    @classmethod
-    def start(cls, account: AccountId) -> Self:
-        """The stream before its first event."""
-        return cls(chain=Chain(account=account, stream=Stream.AUTH))
-
-    @property
-    def head(self) -> Head:
-        """The last event followed."""
-        return self.chain.head
-
-    def evolve(self, event: Event) -> "AuthStream":
-        """Follow the next event. Raises ChainError or TransitionError."""
-        chain = self.chain.follow(event)
+    def _transition(self, event: Event) -> Self:
         if self.closed:
             raise TransitionError(f"{event.body.TYPE} follows the end of the account")
-        return replace(self._transition(event), chain=chain)
-
-    apply = evolve
-
-    def _transition(self, event: Event) -> "AuthStream":
         match event.body:
             case said.SessionOpened() as body:
                 return self._open(body, event.time)
@@ -83,7 +66,7 @@ class AuthStream:
             case _:
                 return self._transition_of_keys(event)
 
-    def _transition_of_keys(self, event: Event) -> "AuthStream":
+    def _transition_of_keys(self, event: Event) -> Self:
         match event.body:
             case said.AccountRegistered(version) | said.LoginKeyChanged(version):
                 return replace(self, credential_version=version)
@@ -99,7 +82,7 @@ class AuthStream:
             case body:
                 raise TransitionError(f"{body.TYPE} does not belong to the auth stream")
 
-    def _open(self, body: said.SessionOpened, at: Timestamp) -> "AuthStream":
+    def _open(self, body: said.SessionOpened, at: Timestamp) -> Self:
         if body.session in self.opened:
             raise TransitionError(f"{body.session} was opened before")
         opened = Session(body.session, body.device, at, body.expires_at, proven_at=at)
@@ -109,19 +92,19 @@ class AuthStream:
             opened=self.opened | {body.session},
         )
 
-    def _refresh(self, session: SessionId, generation: int) -> "AuthStream":
+    def _refresh(self, session: SessionId, generation: int) -> Self:
         current = self.sessions.get(session)
         if current is None or generation != current.generation + 1:
             raise TransitionError(f"{session}: generation {generation} does not follow")
         return replace(self, sessions={**self.sessions, session: replace(current, generation=generation)})
 
-    def _step_up(self, session: SessionId, at: Timestamp) -> "AuthStream":
+    def _step_up(self, session: SessionId, at: Timestamp) -> Self:
         current = self.sessions.get(session)
         if current is None:
             raise TransitionError(f"{session} is not open")
         return replace(self, sessions={**self.sessions, session: replace(current, proven_at=at)})
 
-    def _publish(self, body: said.SigningKeyPublished) -> "AuthStream":
+    def _publish(self, body: said.SigningKeyPublished) -> Self:
         if body.key_id in self.withdrawn_keys:
             raise TransitionError(f"signing key {body.key_id} was withdrawn")
         return replace(self, signing_keys={**self.signing_keys, body.key_id: body})

@@ -27,7 +27,6 @@ from solekey_protocol.event import Event
 from solekey_protocol.events import devices as said
 from solekey_protocol.events.body import Signer, Stream
 from solekey_protocol.ids import (
-    AccountId,
     DeviceId,
     Digest,
     KeyId,
@@ -37,7 +36,7 @@ from solekey_protocol.ids import (
 )
 from solekey_protocol.limits import MAX_DEVICES
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement, Statement
-from solekey_protocol.streams.chain import Chain
+from solekey_protocol.streams.fold import Fold, TrustedDevices
 
 
 class DeviceStatus(StrEnum):
@@ -93,24 +92,15 @@ class Device:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DevicesStream:
+class DevicesStream(Fold):
     """The folded ``devices`` stream of one account."""
 
-    chain: Chain
+    STREAM = Stream.DEVICES
+
     keys: tuple[AccountKey, ...] = ()
     decisions: Mapping[RotationId, KeyDecision] = field(default_factory=dict)
     devices: Mapping[DeviceId, Device] = field(default_factory=dict)
     digests: tuple[Digest, ...] = ()
-
-    @classmethod
-    def start(cls, account: AccountId) -> Self:
-        """The stream before its first event."""
-        return cls(chain=Chain(account=account, stream=Stream.DEVICES))
-
-    @property
-    def head(self) -> Head:
-        """The last event followed."""
-        return self.chain.head
 
     @property
     def account_key(self) -> PublicKey | None:
@@ -149,24 +139,11 @@ class DevicesStream:
         """The devices that are trusted now."""
         return {i: d for i, d in self.devices.items() if d.status is DeviceStatus.TRUSTED}
 
-    def apply(self, event: Event) -> "DevicesStream":
-        """Verify the signatures of the next event and follow it.
+    def verify(self, signed: SignedStatement, devices: TrustedDevices) -> Statement:  # noqa: ARG002  # this stream itself says it
+        """Verify that a statement for *this* stream is signed by all that its type asks for.
 
         Raises:
-            SignatureError, UntrustedDeviceError: not signed by those whom its type asks for.
-            ChainError, TransitionError: as ``evolve``.
-        """
-        if event.signed is None:
-            raise TransitionError(f"{event.body.TYPE}: no signed statement")
-        changed = self.evolve(event)
-        self.verify_next(event.signed)
-        return changed
-
-    def verify_next(self, signed: SignedStatement) -> Statement:
-        """Verify a statement that wants to extend this stream: its signatures, then the transition.
-
-        Raises:
-            SignatureError, UntrustedDeviceError, TransitionError
+            SignatureError, UntrustedDeviceError
         """
         statement = signed.statement
         signed.verify(Signer.DEVICE, self._device_key_for(statement))
@@ -178,7 +155,6 @@ class DevicesStream:
             signed.verify(Signer.NEXT_ACCOUNT, body.account_key)
         elif Signer.ACCOUNT in body.SIGNERS:
             self._verify_account(signed, self.head.seq)
-        self._transition(statement)
         return statement
 
     def verify_statement(self, signed: SignedStatement) -> Statement:
@@ -220,18 +196,6 @@ class DevicesStream:
         assert key is not None  # noqa: S101  # where a device was trusted, an account was founded
         signed.verify(Signer.ACCOUNT, key.account_key)
 
-    def evolve(self, event: Event) -> "DevicesStream":
-        """Follow the next event without verifying signatures.
-
-        Raises:
-            ChainError: not the next event. TransitionError: a rule of the stream is broken.
-        """
-        chain = self.chain.follow(event)
-        if event.signed is None:
-            raise TransitionError(f"{event.body.TYPE}: no signed statement")
-        changed = self._transition(event.signed.statement)
-        return replace(changed, chain=chain, digests=(*self.digests, event.digest))
-
     def _device_key_for(self, statement: Statement) -> PublicKey:
         """The key that must have signed: in the body for a device that speaks for itself."""
         body = statement.body
@@ -245,7 +209,13 @@ class DevicesStream:
             raise UntrustedDeviceError(f"{statement.device} is not trusted")
         return device.certificate.device_key
 
-    def _transition(self, statement: Statement) -> "DevicesStream":
+    def _transition(self, event: Event) -> Self:
+        if event.signed is None:
+            raise TransitionError(f"{event.body.TYPE}: no signed statement")
+        changed = self._change(event.signed.statement)
+        return replace(changed, digests=(*self.digests, event.digest))
+
+    def _change(self, statement: Statement) -> Self:
         match statement.body:
             case said.AccountFounded() as body:
                 return self._found(body)
@@ -262,7 +232,7 @@ class DevicesStream:
             case body:
                 raise TransitionError(f"{body.TYPE} does not belong to the devices stream")
 
-    def _found(self, body: said.AccountFounded) -> "DevicesStream":
+    def _found(self, body: said.AccountFounded) -> Self:
         if self.head.seq:
             raise TransitionError("the account is founded already")
         _check_certificate(body.certificate)
@@ -273,7 +243,7 @@ class DevicesStream:
             devices={body.certificate.device: founder},
         )
 
-    def _enrol(self, body: said.DeviceEnrolled, seq: int) -> "DevicesStream":
+    def _enrol(self, body: said.DeviceEnrolled, seq: int) -> Self:
         if self.account_key is None:
             raise TransitionError("the account is not founded yet")
         if body.certificate.device in self.devices:
@@ -288,7 +258,7 @@ class DevicesStream:
             raise TransitionError(f"{body.certificate.device} takes the name of another device")
         return self._with(Device(body.certificate, DeviceStatus.PENDING, enrolled_at=seq))
 
-    def _trust(self, body: said.DeviceTrusted, seq: int) -> "DevicesStream":
+    def _trust(self, body: said.DeviceTrusted, seq: int) -> Self:
         device = self.devices.get(body.certificate.device)
         if device is None or device.status is not DeviceStatus.PENDING:
             raise TransitionError(f"{body.certificate.device} is not pending")
@@ -298,7 +268,7 @@ class DevicesStream:
             raise TransitionError("certified by a key that is not the account's")
         return self._with(replace(device, status=DeviceStatus.TRUSTED, trusted_at=seq))
 
-    def _revoke(self, body: said.DeviceRevoked, statement: Statement) -> "DevicesStream":
+    def _revoke(self, body: said.DeviceRevoked, statement: Statement) -> Self:
         if statement.device not in self.trusted:
             raise UntrustedDeviceError(f"{statement.device} is not trusted")
         if statement.device == body.device:
@@ -315,7 +285,7 @@ class DevicesStream:
             )
         )
 
-    def _change_key(self, body: said.AccountKeyChanged, statement: Statement) -> "DevicesStream":
+    def _change_key(self, body: said.AccountKeyChanged, statement: Statement) -> Self:
         if statement.device not in self.trusted:
             raise UntrustedDeviceError(f"{statement.device} is not trusted")
         if body.previous_account_key != self.account_key:
@@ -333,7 +303,7 @@ class DevicesStream:
         key = AccountKey(body.account_key, body.key_id, statement.seq)
         return self._decided(body.rotation, Outcome.TAKEN, body.key_id, keys=(*self.keys, key))
 
-    def _abandon(self, body: said.KeyChangeAbandoned, statement: Statement) -> "DevicesStream":
+    def _abandon(self, body: said.KeyChangeAbandoned, statement: Statement) -> Self:
         if statement.device not in self.trusted:
             raise UntrustedDeviceError(f"{statement.device} is not trusted")
         if any(body.key_id == key.key_id for key in self.keys):
@@ -347,11 +317,11 @@ class DevicesStream:
 
     def _decided(
         self, rotation: RotationId, outcome: Outcome, key_id: KeyId, *, keys: tuple[AccountKey, ...]
-    ) -> "DevicesStream":
+    ) -> Self:
         decision = KeyDecision(rotation, outcome, key_id, self.head.seq + 1)
         return replace(self, keys=keys, decisions={**self.decisions, rotation: decision})
 
-    def _with(self, device: Device) -> "DevicesStream":
+    def _with(self, device: Device) -> Self:
         return replace(self, devices={**self.devices, device.certificate.device: device})
 
 

@@ -18,10 +18,9 @@ from solekey_protocol.event import Event
 from solekey_protocol.events import rotation as said
 from solekey_protocol.events.body import Body, Stream
 from solekey_protocol.events.fields import RotationKind
-from solekey_protocol.ids import AccountId, RotationId
-from solekey_protocol.statements import EMPTY_HEAD, Head
-from solekey_protocol.streams.chain import Chain
-from solekey_protocol.streams.devices import DevicesStream
+from solekey_protocol.ids import RotationId
+from solekey_protocol.statements import EMPTY_HEAD
+from solekey_protocol.streams.fold import Fold
 from solekey_protocol.streams.vault import WrapRecord
 
 
@@ -96,23 +95,14 @@ class Rotation:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RotationStream:
+class RotationStream(Fold):
     """The folded ``rotation`` stream of one account."""
 
-    chain: Chain
+    STREAM = Stream.ROTATION
+
     policy: said.PolicySet | None = None
     rotations: tuple[Rotation, ...] = ()
     due: frozenset[RotationKind] = frozenset()
-
-    @classmethod
-    def start(cls, account: AccountId) -> Self:
-        """The stream before its first event."""
-        return cls(chain=Chain(account=account, stream=Stream.ROTATION))
-
-    @property
-    def head(self) -> Head:
-        """The last event followed."""
-        return self.chain.head
 
     @property
     def open(self) -> Rotation | None:
@@ -133,25 +123,12 @@ class RotationStream:
         """Find a rotation, open or ended."""
         return next((r for r in self.rotations if r.started.rotation == rotation), None)
 
-    def apply(self, event: Event, devices: DevicesStream) -> "RotationStream":
-        """Verify that a trusted device said the next event (or that it is the service's fact), and follow it.
-
-        Raises:
-            SignatureError, UntrustedDeviceError, GapError, ForkError: see DevicesStream.verify_statement.
-            ChainError, TransitionError: as ``evolve``.
-        """
-        if event.signed is not None:
-            devices.verify_statement(event.signed)
-        return self.evolve(event)
-
-    def evolve(self, event: Event) -> "RotationStream":
-        """Follow the next event without verifying signatures. Raises ChainError or TransitionError."""
-        chain = self.chain.follow(event)
+    def _transition(self, event: Event) -> Self:
         heads = event.signed.statement.heads if event.signed else {}
         vault, devices = (heads.get(stream, EMPTY_HEAD).seq for stream in (Stream.VAULT, Stream.DEVICES))
-        return replace(self.transition(event.body, vault, devices), chain=chain)
+        return self.transition(event.body, vault, devices)
 
-    def transition(self, body: Body, seen_vault: int = 0, seen_devices: int = 0) -> "RotationStream":
+    def transition(self, body: Body, seen_vault: int = 0, seen_devices: int = 0) -> Self:
         """What the stream is once ``body`` is said by who saw that much of others. Raises TransitionError."""
         match body:
             case said.PolicySet():
@@ -185,7 +162,7 @@ class RotationStream:
             case _:
                 raise TransitionError(f"{body.TYPE} does not belong to the rotation stream")
 
-    def _begin(self, body: said.RotationStarted, seen_devices: int) -> "RotationStream":
+    def _begin(self, body: said.RotationStarted, seen_devices: int) -> Self:
         if self.open is not None:
             raise TransitionError(f"{self.open.started.rotation} is open already")
         if self.find(body.rotation) is not None:
@@ -201,7 +178,7 @@ class RotationStream:
         begun = Rotation(body, started_at=self.head.seq + 1, started_devices=seen_devices)
         return replace(self, rotations=(*self.rotations, begun))
 
-    def _with(self, rotation: Rotation) -> "RotationStream":
+    def _with(self, rotation: Rotation) -> Self:
         return replace(self, rotations=(*self.rotations[:-1], rotation))
 
     def _require(self, rotation: RotationId, *phases: Phase) -> Rotation:

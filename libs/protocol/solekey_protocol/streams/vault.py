@@ -15,10 +15,9 @@ from solekey_protocol.errors import TransitionError
 from solekey_protocol.event import Event
 from solekey_protocol.events import vault as said
 from solekey_protocol.events.body import Body, Signer, Stream
-from solekey_protocol.ids import AccountId, Digest, KeyId, PublicKey, RotationId, Timestamp, compute_digest
-from solekey_protocol.statements import Head, SignedStatement
-from solekey_protocol.streams.chain import Chain
-from solekey_protocol.streams.devices import DevicesStream
+from solekey_protocol.ids import Digest, KeyId, PublicKey, RotationId, Timestamp, compute_digest
+from solekey_protocol.statements import SignedStatement, Statement
+from solekey_protocol.streams.fold import Fold, TrustedDevices
 from solekey_protocol.wrap import SecretKind
 
 WrapPlace = tuple[SecretKind, int, int]
@@ -45,10 +44,11 @@ def derive_wraps_digest(wraps: Iterable[WrapRecord]) -> Digest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VaultStream:
+class VaultStream(Fold):
     """The folded ``vault`` stream of one account."""
 
-    chain: Chain
+    STREAM = Stream.VAULT
+
     epoch: int = 0
     wraps: Mapping[WrapPlace, WrapRecord] = field(default_factory=dict)
     """Every wrap that ever was, retired ones too."""
@@ -66,16 +66,6 @@ class VaultStream:
     """By epoch: the position of the first snapshot under it."""
     purged_through: int = 0
 
-    @classmethod
-    def start(cls, account: AccountId) -> Self:
-        """The stream before its first event."""
-        return cls(chain=Chain(account=account, stream=Stream.VAULT))
-
-    @property
-    def head(self) -> Head:
-        """The last event followed."""
-        return self.chain.head
-
     def live_wraps(self, key_id: KeyId | None = None, *, seq: int | None = None) -> list[WrapRecord]:
         """The live wraps, all or of one user key, by secret, epoch and version; now, or as of a position."""
         live = [
@@ -90,40 +80,28 @@ class VaultStream:
         """The newest epoch once the stream had reached ``seq``; 0 before the first."""
         return max((wrap.wrapped.epoch for wrap in self.wraps.values() if wrap.since <= seq), default=0)
 
-    def apply(self, event: Event, devices: DevicesStream) -> "VaultStream":
-        """Verify that the next event is signed by all that its type asks for, and follow it.
+    def verify(self, signed: SignedStatement, devices: TrustedDevices) -> Statement:
+        """See Fold.verify; who commits, or wraps, must also have the data key of the epoch.
 
         Raises:
-            SignatureError, UntrustedDeviceError, GapError, ForkError: see DevicesStream.verify_statement.
-            ChainError, TransitionError: as ``evolve``.
+            TransitionError: the epoch has not begun.
         """
-        if event.signed is None:
-            raise TransitionError(f"{event.body.TYPE}: no signed statement")
-        devices.verify_statement(event.signed)
-        self.verify_commit_key(event.signed)
-        return self.evolve(event)
-
-    def verify_commit_key(self, signed: SignedStatement) -> SignedStatement:
-        """Verify that who commits, or wraps, has the data key of the epoch; other statements pass.
-
-        Raises:
-            TransitionError: the epoch has not begun. SignatureError: not signed by its commit key.
-        """
-        body = signed.statement.body
+        statement = devices.verify_statement(signed)
+        body = statement.body
         if isinstance(body, said.ItemsCommitted):
             if body.epoch not in self.commit_keys:
                 raise TransitionError(f"epoch {body.epoch} has not begun")
             signed.verify(Signer.COMMIT, self.commit_keys[body.epoch])
         elif isinstance(body, said.KeyWrapped):
             signed.verify(Signer.COMMIT, body.commit_key)
-        return signed
+        return statement
 
-    def evolve(self, event: Event) -> "VaultStream":
-        """Follow the next event without verifying signatures. Raises ChainError or TransitionError."""
-        chain = self.chain.follow(event)
-        return replace(self.transition(event.body, event.time), chain=chain)
+    def _transition(self, event: Event) -> Self:
+        if event.signed is None:
+            raise TransitionError(f"{event.body.TYPE}: no signed statement")
+        return self.transition(event.body, event.time)
 
-    def transition(self, body: Body, at: Timestamp) -> "VaultStream":
+    def transition(self, body: Body, at: Timestamp) -> Self:
         """What the stream is once ``body`` is said. Raises TransitionError when it may not be."""
         match body:
             case said.KeyWrapped():
@@ -139,7 +117,7 @@ class VaultStream:
             case _:
                 raise TransitionError(f"{body.TYPE} does not belong to the vault stream")
 
-    def _wrap(self, body: said.KeyWrapped, at: Timestamp) -> "VaultStream":
+    def _wrap(self, body: said.KeyWrapped, at: Timestamp) -> Self:
         if body.epoch not in self.commit_keys and body.epoch != self.epoch + 1:
             raise TransitionError(f"epoch {body.epoch} is neither known nor the next after {self.epoch}")
         secret = (body.secret, body.epoch)
@@ -160,7 +138,7 @@ class VaultStream:
             versions={**self.versions, secret: body.wrap_version},
         )
 
-    def _retire(self, body: said.WrapRetired) -> "VaultStream":
+    def _retire(self, body: said.WrapRetired) -> Self:
         place = (body.secret, body.epoch, body.wrap_version)
         wrap = self.wraps.get(place)
         if wrap is None or wrap.retired_at is not None or wrap.wrapped.wrap != body.wrap:
@@ -171,7 +149,7 @@ class VaultStream:
             raise TransitionError("the newest data key's only wrap cannot be retired")
         return replace(self, wraps=wraps)
 
-    def _commit(self, body: said.ItemsCommitted) -> "VaultStream":
+    def _commit(self, body: said.ItemsCommitted) -> Self:
         if body.commit != self.last_commit + 1:
             raise TransitionError(f"commit {body.commit}: expected {self.last_commit + 1}")
         if body.epoch != self.epoch:

@@ -26,7 +26,7 @@ from solekey_eventlog.errors import EventLogError, NotYetAppliedError
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT, SessionId, compute_digest
-from solekey_protocol.streams import AuthStream, DeviceStatus
+from solekey_protocol.streams import AuthStream, DevicesStream, DeviceStatus
 from solekey_protocol.streams.auth import Session
 from solekey_service.access.dpop import MAX_AGE_S, verify_dpop_proof
 from solekey_service.access.level import Access
@@ -120,7 +120,7 @@ class Guard:
 
     def _verify_token(self, token: str, proof: DpopProof) -> AccessClaims:
         with self._kernel.store.read() as uow:
-            platform = self._kernel.streams.auth(uow, SYSTEM_ACCOUNT)
+            platform = self._kernel.streams.fold(uow, SYSTEM_ACCOUNT, AuthStream)
         claims = verify_access_token(
             token,
             signing_keys=platform.signing_keys,
@@ -170,7 +170,7 @@ class Guard:
         return caller
 
     def _verify_session(self, uow: UnitOfWork, caller: Caller, auth_seq: int) -> AuthStream:
-        auth = self._kernel.streams.auth(uow, caller.account)
+        auth = self._kernel.streams.fold(uow, caller.account, AuthStream)
         session = auth.sessions.get(caller.session)
         if session is None:
             if auth.head.seq < auth_seq:
@@ -184,7 +184,7 @@ class Guard:
 
     def _verify_device(self, uow: UnitOfWork, caller: Caller, access: Access) -> None:
         """Refuse a revoked device always. An unknown one may ask, so that it can enrol; it is not trusted."""
-        device = self._kernel.streams.devices(uow, caller.account).devices.get(caller.device)
+        device = self._kernel.streams.fold(uow, caller.account, DevicesStream).devices.get(caller.device)
         if device is not None and device.status is DeviceStatus.REVOKED:
             raise RevokedDevice("this device was revoked by its account")
         if access is Access.TRUSTED and (device is None or device.status is not DeviceStatus.TRUSTED):

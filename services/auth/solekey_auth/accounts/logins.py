@@ -34,6 +34,7 @@ from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.events.auth import LoginStage
 from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import RAW_ID_BYTES, AccountId, DeviceId, PublicKey
+from solekey_protocol.streams import AuthStream, DevicesStream
 from solekey_service.kernel import Kernel
 from solekey_service.refusals import RevokedDevice
 
@@ -126,8 +127,8 @@ class Accounts:
         # After the holder: of an account that is closed meanwhile, one of the two rows is seen.
         is_closed = ClosedNameRows(uow.connection).knows(self._digest(command.username))
         state = AccountState(
-            auth=self._kernel.streams.auth(uow, command.account),
-            devices=self._kernel.streams.devices(uow, command.account),
+            auth=self._kernel.streams.fold(uow, command.account, AuthStream),
+            devices=self._kernel.streams.fold(uow, command.account, DevicesStream),
             credential=own,
             name_holder=holder,
             name_is_closed=is_closed,

@@ -114,7 +114,7 @@ class Sessions:
     def find_open(self, account: AccountId) -> Sequence[Session]:
         """List the open sessions of an account, the oldest first."""
         with self._kernel.store.read() as uow:
-            sessions = self._kernel.streams.auth(uow, account).sessions.values()
+            sessions = self._kernel.streams.fold(uow, account, AuthStream).sessions.values()
             alive = [session for session in sessions if session.expires_at.datetime > uow.now]
         return sorted(alive, key=lambda session: (session.opened_at, session.session))
 
@@ -160,7 +160,7 @@ class Sessions:
         return live
 
     def _issue(self, uow: UnitOfWork, live: LiveSession, generation: int) -> None:
-        trusted = live.device in self._kernel.streams.devices(uow, live.account).trusted
+        trusted = live.device in self._kernel.streams.fold(uow, live.account, DevicesStream).trusted
         TokenRows(uow.connection).put(
             IssuedToken(
                 digest=live.refresh_token.digest,
@@ -192,10 +192,8 @@ def read_state(
 
     Ending a session is always right; who opens or refreshes one asks ``Streams.require_free`` first.
     """
-    auth = kernel.streams.fold(uow, account, Stream.AUTH)
-    devices = kernel.streams.fold(uow, account, Stream.DEVICES)
-    if not isinstance(auth, AuthStream) or not isinstance(devices, DevicesStream):
-        raise TypeError("a stream is folded by its own class")
+    auth = kernel.streams.fold_parked(uow, account, AuthStream)
+    devices = kernel.streams.fold_parked(uow, account, DevicesStream)
     return AccountState(auth=auth, devices=devices, token=token)
 
 

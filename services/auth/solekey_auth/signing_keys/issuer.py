@@ -70,9 +70,7 @@ class SigningKeys:
         raise UnavailableError("there is no signing key")
 
     def _fold(self, uow: UnitOfWork) -> tuple[AuthStream, KeyRing]:
-        stream = self._streams.fold(uow, SYSTEM_ACCOUNT, Stream.AUTH)
-        if not isinstance(stream, AuthStream):
-            raise TypeError("a stream is folded by its own class")
+        stream = self._streams.fold_parked(uow, SYSTEM_ACCOUNT, AuthStream)
         return stream, open_ring(self._secret, stream)
 
     def _decide(
