@@ -72,9 +72,9 @@ def a_late_change_is_refused_after_the_abort() -> None:
     """F1: B's account_key_changed was signed before A gave up, and arrives after it."""
     history = tell(*VERIFIED)
     seen = history.seen
-    late = history.sign(taken("r1"), seen, device=PHONE)
     for body in (abandoned("r1"), retired(2), aborted("r1")):
         history.say(body)
+    late = history.sign(taken("r1"), seen, device=PHONE)
     with pytest.raises(TransitionError):
         history.account.devices.evolve(record(late, history.account.devices.head))
     with pytest.raises((TransitionError, LineageError)):
