@@ -1,4 +1,4 @@
-"""The pages that say which test shows what, docs/asvs.md and README.md: none names a test that is gone."""
+"""The pages that say which test shows what: none of them names a test that is gone."""
 
 import re
 from collections.abc import Iterator
@@ -11,6 +11,8 @@ from adversary.named_tests import ROOT, find_named, find_tests
 
 ASVS = ROOT / "docs" / "asvs.md"
 README = Path(__file__).with_name("README.md")
+THREATS = ROOT / "spec" / "threat-model.md"
+PROMISES = ("P1", "P2", "P3", "P4", "P5")
 DOCUMENT = re.compile(r"`(spec|docs|deploy)/[\w./-]*`")
 STATES = ("met", "not applicable", "open")
 
@@ -43,11 +45,21 @@ def tests() -> frozenset[str]:
     return find_tests()
 
 
-@pytest.mark.parametrize("page", [ASVS, README], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [ASVS, README, THREATS], ids=lambda page: page.name)
 def test_every_test_that_a_page_names_exists(page: Path, tests: frozenset[str]) -> None:
     named = find_named(page.read_text())
     assert named
     assert sorted(set(named) - tests) == []
+
+
+def test_the_threat_model_names_a_test_for_each_promise_and_attacker() -> None:
+    section = THREATS.read_text().split("## 3. ")[1].split("## 4. ")[0]
+    table = [line.split("|")[1:-1] for line in section.splitlines() if re.match(r"\| P\d \|", line)]
+    assert {row[0].strip() for row in table} == set(PROMISES)
+    for promise, attacker, holds, tests, fails in table:
+        assert find_named(tests), (promise, attacker)
+        assert holds.strip(), (promise, attacker)
+        assert fails.strip(), (promise, attacker)
 
 
 def test_every_requirement_stands_there_once_with_its_level(rows: list[Row]) -> None:
