@@ -83,11 +83,11 @@ bench-crypto: $(VENV)/.installed-dev  ## Speed of sealing and opening beside age
 
 .PHONY: bench-abuse
 bench-abuse: $(VENV)/.installed-dev  ## What an abusive account and 1,000 slow sockets do to others (build/bench/abuse.json)
-	PYTHONPATH=tests $(BIN)/python -m bench.abuse
+	$(BIN)/python -m bench.abuse
 
 .PHONY: bench-revocation
 bench-revocation: $(VENV)/.installed-dev  ## From a revocation to its refusal: 4 services on Kafka (build/bench/revocation.json)
-	PYTHONPATH=tests $(BIN)/python -m bench.revocation
+	$(BIN)/python -m bench.revocation
 
 ##@ More
 

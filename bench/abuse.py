@@ -31,9 +31,6 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from bench.measure import Row, make_row, print_rows, write_rows
-from client.platform_process import PlatformProcess
-from revocation.household import SERVICES, Answer, Device, Household, Site
-
 from solekey_protocol.change_list import Change, Part, encode_change_list
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream
@@ -41,6 +38,8 @@ from solekey_protocol.events.rotation import PolicySet
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted
 from solekey_protocol.ids import Digest, ItemId, compute_digest
 from solekey_protocol.statements import EMPTY_HEAD
+from tests.support.household import SERVICES, Answer, Device, Household, Site
+from tests.support.platform_process import PlatformProcess
 
 GOAL: Final = "ratio <= 3"
 SLOW_SOCKETS: Final = 1000

@@ -27,7 +27,6 @@ from typing import Final
 from bench.cli_start import measure_first_prompt
 from bench.crypto_items import measure_items
 from bench.measure import Row, make_row, measure_medians, print_rows, require_programs, write_rows
-
 from solekey_protocol.limits import MIB
 
 _PROGRAMS: Final = {"age": "age", "age-keygen": "age", "openssl": "openssl", "cp": "coreutils"}

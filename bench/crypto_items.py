@@ -5,11 +5,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from bench.measure import Row, make_row, measure_medians
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from bench.measure import Row, make_row, measure_medians
 from solekey.crypto import DataKey, ItemContext, ItemMetadata, open_bytes, seal_bytes
 from solekey_protocol.ids import AccountId, ItemId
 

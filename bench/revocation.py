@@ -1,8 +1,8 @@
 """How soon every service refuses a revoked device, on real Kafka, with the four services as four processes.
 
-Broker, database and services are those of docker-compose.yml, run as processes by tests/deploy: TLS and SCRAM
-to the broker, PostgreSQL, the deployed settings but for the limits on registrations and challenges of one
-source.
+Broker, database and services are those of docker-compose.yml, run as processes by tests/support/deployment:
+TLS and SCRAM to the broker, PostgreSQL, the deployed settings but for the limits on registrations and
+challenges of one source.
 
 For each revocation a laptop posts the signed statement. From the moment its answer is here, one thread a
 service asks with the phone's access token and a fresh proof, on a connection that is open since before, with
@@ -33,14 +33,13 @@ from pathlib import Path
 from typing import Final
 
 from bench.measure import Row, make_row, print_rows, write_rows
-from deploy.broker import Broker
-from deploy.platform import run_services
-from engines.kafka.local import find_free_ports
-from engines.postgres import run_postgres
-from revocation.household import SERVICES, Device, Household, Site
-
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import compute_digest
+from tests.support.deployment.broker import Broker
+from tests.support.deployment.platform import run_services
+from tests.support.engines.kafka.local import find_free_ports
+from tests.support.engines.postgres import run_postgres
+from tests.support.household import SERVICES, Device, Household, Site
 
 GOAL: Final = "value <= 250"
 _PHONES: Final = 2  # with the laptop three logins: codes of three time steps are good at once

@@ -1,8 +1,21 @@
-"""Loads what every test may ask for: the real engines."""
+"""Loads what every test may ask for: real engines, services, the platform, a world of clients."""
 
 import pytest
+from hypothesis import settings
 
-pytest_plugins = ["engines.postgres", "engines.kafka", "engines.softhsm", "engines.docker"]
+pytest_plugins = [
+    "tests.support.engines.postgres",
+    "tests.support.engines.kafka.broker",
+    "tests.support.engines.softhsm",
+    "tests.support.engines.docker",
+    "tests.support.kernels",  # rig
+    "tests.support.platform_process",  # platform
+    "tests.support.client.world",  # world, home, run_cli, at_terminal, program
+]
+
+# The machine is shared: a slow example is no failure.
+settings.register_profile("shared-machine", deadline=None)
+settings.load_profile("shared-machine")
 
 _EXCEPTIONS = (
     # kafka-python reads its message schemas so on Python 3.11 and 3.12.

@@ -2,7 +2,7 @@ r"""A search for secrets in every spelling in which a secret shows up. Spec: aud
 
 A secret leaks raw, hex, base64 and base64url at all three alignments, percent-encoded, as ``\uXXXX``, as
 UTF-16, as Python prints bytes, as a list of numbers, or inside something compressed. A search that finds
-nothing proves something only beside a search that finds what was planted: see tests/audit.
+nothing proves something only beside a search that finds what was planted: see tests/unit/client/audit.
 """
 
 import base64

@@ -8,7 +8,7 @@ that the interpreter, the C libraries, the operating system (swap, hibernation, 
 made on the way, such as the `bytes` that a key was built from or the `str` of a phrase. Nor does a secret
 wipe itself when it is forgotten: a view that is still in use would turn to zeros without a word. Keep secrets
 short-lived and inside a ``with`` block; do not rely on zeroisation. What is left is measured, not promised:
-``tests/memory/test_process_memory.py``, docs/decisions/0023-memory-and-disk.md.
+``tests/system/memory/test_process_memory.py``, docs/decisions/0023-memory-and-disk.md.
 """
 
 import hmac

@@ -219,7 +219,7 @@ class TokenProvider:
 def verify_unextractable(key: TokenObject) -> None:
     """Verify what the token says of a key: it was made there and cannot leave. Raises TokenUnsuitableError.
 
-    The word of the token is all there is; `tests/providers` tries to take the key out.
+    The word of the token is all there is; `tests/unit/client/providers` tries to take the key out.
     """
     expected = {
         Attribute.SENSITIVE: True,

@@ -1,4 +1,4 @@
-"""What every bus offers, whatever carries it. Both adapters are held to tests/bus/test_contract.py.
+"""What every bus offers, whatever carries it; tests/unit/eventlog/bus/test_contract.py holds both to it.
 
 Delivery is at least once. Within one key the first delivery of each record is in the order of publishing;
 repetitions may come later, and a consumer must ignore what it has already applied (DESIGN §4).

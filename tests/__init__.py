@@ -1,0 +1,1 @@
+"""Everything that is tested, and what tests share (tests/README.md is the map)."""

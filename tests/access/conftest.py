@@ -1,5 +1,0 @@
-"""Gives the guard's tests a rig on each engine."""
-
-from kernels import rig
-
-__all__ = ["rig"]

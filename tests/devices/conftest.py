@@ -1,5 +1,0 @@
-"""A rig of services on SQLite and on PostgreSQL."""
-
-from kernels import rig
-
-__all__ = ["rig"]

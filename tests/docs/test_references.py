@@ -1,0 +1,72 @@
+"""docs/api.md and docs/errors.md are what the library says, and codes are stable and unique."""
+
+import importlib
+import importlib.util
+import inspect
+from collections import Counter
+
+import pytest
+
+from solekey.errors import SolekeyError
+from solekey_protocol.errors import ProtocolError
+from tests.support.repository import ROOT
+
+DOCS = ROOT / "docs"
+# A server that refuses with one of these says the same as the client's own error.
+SHARED_WITH_THE_SERVER = {"kdf_excessive", "unsupported_format"}
+
+
+def load(generator: str):
+    spec = importlib.util.spec_from_file_location(generator, DOCS / f"{generator}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+API = load("generate_api_reference")
+ERRORS = load("generate_error_reference")
+CODED = list(ERRORS.iter_client_errors())
+LEAVES = [kind for kind in CODED if not kind.__subclasses__()]
+
+
+@pytest.mark.parametrize("generator", [API, ERRORS], ids=["api.md", "errors.md"])
+def test_the_page_is_what_the_library_says(generator):
+    assert generator.PAGE.read_text(encoding="utf-8") == generator.render(), f"run {generator.__file__}"
+
+
+@pytest.mark.parametrize("module", [*API.MODULES, "solekey.errors"])
+def test_every_public_name_is_there_and_documented(module):
+    loaded = importlib.import_module(module)
+    assert len(set(loaded.__all__)) == len(loaded.__all__)
+    for name in loaded.__all__:
+        value = getattr(loaded, name)
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert value.__doc__, f"{module}.{name} has no docstring"
+
+
+def test_a_code_names_one_class():
+    own = Counter(kind.code for kind in CODED)
+    assert [code for code, count in own.items() if count > 1] == []
+    assert own.keys() & set(ERRORS.read_server_codes()) == SHARED_WITH_THE_SERVER
+    protocol = Counter(kind.code for kind in ERRORS.iter_protocol_errors())
+    assert [code for code, count in protocol.items() if count > 1] == []
+    assert own.keys() & protocol.keys() == {"unsupported_format"}
+
+
+def test_every_error_class_is_in_the_table():
+    def collect(base):
+        return {base}.union(*(collect(child) for child in base.__subclasses__()))
+
+    public = {kind for kind in collect(SolekeyError) if kind.__module__.startswith("solekey.errors.")}
+    listed = {*CODED, *(kind for kind in public if kind.__module__ == "solekey.errors.refusals")}
+    assert public - listed == set()
+    assert {kind for kind in collect(ProtocolError) if kind.__module__ == "solekey_protocol.errors"} == set(
+        ERRORS.iter_protocol_errors()
+    )
+
+
+@pytest.mark.parametrize("kind", LEAVES, ids=lambda kind: kind.__name__)
+def test_an_error_has_advice_of_its_own(kind):
+    assert kind.ADVICE != SolekeyError.ADVICE
+    if "diagnostics" in vars(kind):
+        assert "ADVICE" in vars(kind), "errors.md shows ADVICE: give its general form, too"

@@ -1,1 +1,0 @@
-"""Tests of the event log: one contract suite on SQLite and PostgreSQL."""

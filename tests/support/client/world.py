@@ -1,0 +1,168 @@
+"""The client against an in-process server: devices of one account, commands, a person at the terminal."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+import pytest
+
+from solekey import Runtime, Server, Session, SignUp, UserKey, Vault, log_in, trust_device
+from solekey_protocol.events import Body, Signer
+from tests.support.client.fake_server import ORIGIN, FakeServer
+
+PASSWORD = "correct horse battery staple"
+USERNAME = "ada@example.org"
+
+
+@dataclass
+class World:
+    """A server, and devices of one account."""
+
+    server: FakeServer
+    folder: Path
+    stack: ExitStack
+    phrase: str = ""
+    sessions: dict[str, Session] = field(default_factory=dict)
+
+    @property
+    def runtime(self) -> Runtime:
+        return Runtime(now=lambda: self.server.now, sleep=self.server.sleep, http=self.server)
+
+    def sign_up(self, name: str = "laptop") -> Session:
+        with SignUp(
+            self.folder / name, Server(ORIGIN), username=USERNAME, device_name=name, runtime=self.runtime
+        ) as sign_up:
+            sign_up.register(PASSWORD)
+            session = self.stack.enter_context(sign_up.prove_second_factor(PASSWORD, self.server.code()))
+            self.attend(session)
+            user_key = sign_up.make_user_key()
+            self.phrase = user_key.to_phrase()
+            sign_up.found(session, user_key)
+        self.sessions[name] = session
+        return session
+
+    def log_in(self, name: str) -> Session:
+        session = log_in(
+            self.folder / name,
+            Server(ORIGIN),
+            username=USERNAME,
+            password=PASSWORD,
+            code=self.server.code(),
+            device_name=name,
+            runtime=self.runtime,
+        )
+        self.sessions[name] = self.attend(self.stack.enter_context(session))
+        return session
+
+    def attend(self, session: Session) -> Session:
+        """Sit somebody in front of a session, who proves the second factor when that is asked for again."""
+        session.connection.on_step_up = lambda: session.step_up(self.server.code())
+        return session
+
+    def add_device(self, name: str) -> Session:
+        session = self.log_in(name)
+        trust_device(session, self.key())
+        return session
+
+    def reopen(self, name: str) -> Session:
+        """The device after its program was started anew."""
+        return self.attend(self.stack.enter_context(Session.open(self.folder / name, self.runtime)))
+
+    def key(self) -> UserKey:
+        return UserKey.from_phrase(self.phrase)
+
+    def unlock(self, name: str) -> Vault:
+        return self.stack.enter_context(self.sessions[name].unlock(self.key()))
+
+    def say(self, session: Session, body: Body) -> None:
+        """Have a device say something with the user key at hand, as no code of the client would."""
+        key = self.key().derive_account_signing_key(session.account)
+        session.author.say(lambda: body, signers=lambda _: {Signer.ACCOUNT: key})
+
+    @property
+    def account(self):
+        return self.server.accounts[USERNAME]
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
+    _make_argon2_quick(monkeypatch)
+    with ExitStack() as stack:
+        yield World(FakeServer(), tmp_path, stack)
+
+
+@pytest.fixture
+def home(world: World) -> World:
+    """A world with one trusted device, ``laptop``."""
+    world.sign_up()
+    return world
+
+
+def _make_argon2_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 MiB and three passes a login are for people, not for tests; tests/unit/client/crypto pays them."""
+    from solekey.crypto import login_key
+
+    real: Callable[..., object] = login_key.Argon2id
+
+    def quick(**parameters: object) -> object:
+        return real(**{**parameters, "iterations": 1, "lanes": 1, "memory_cost": 64})
+
+    monkeypatch.setattr(login_key, "Argon2id", quick)
+
+
+@pytest.fixture
+def run_cli(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run a command in this process, against the fake server: (exit code, stdout, stderr)."""
+    from solekey import cli, runtime
+    from solekey.account import enrolment, moving, session, sign_up
+
+    for module in (enrolment, moving, session, sign_up, runtime):
+        monkeypatch.setattr(module, "Runtime", lambda **_: world.runtime)
+    for name in [name for name in os.environ if name.startswith("SOLEKEY_")]:
+        monkeypatch.delenv(name)
+
+    def run(device: str, *arguments: str | Path) -> tuple[int, str, str]:
+        code = cli.run([*(str(each) for each in arguments), "--profile", str(world.folder / device)])
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return run
+
+
+@pytest.fixture
+def at_terminal(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Sit a person at a terminal, who gives these answers in order; a function makes its answer then."""
+
+    def sit(*answers: str | Callable[[], str]) -> None:
+        remaining = list(answers)
+
+        def answer(prompt: str, **_: object) -> str:
+            click.echo(prompt, err=True)
+            given = remaining.pop(0)
+            return given if isinstance(given, str) else given()
+
+        monkeypatch.setattr(sys.stdin, "isatty", lambda: True, raising=False)
+        monkeypatch.setattr(click, "prompt", answer)
+
+    return sit
+
+
+@pytest.fixture
+def program() -> Callable[[str], str]:
+    """Find a program of the machine; where CI requires the real ones, a missing one is a failure."""
+
+    def find(name: str) -> str:
+        found = shutil.which(name)
+        if found is None:
+            reason = f"{name} is missing: apt-get install zbar-tools poppler-utils"
+            if os.environ.get("SOLEKEY_REQUIRE_REAL") == "1":
+                pytest.fail(reason)
+            pytest.skip(reason)
+        return found
+
+    return find

@@ -1,0 +1,135 @@
+"""A person at the command line: drives the program ``solekey`` through the proxy, one process a command."""
+
+import json
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pyotp
+
+from solekey_protocol.event import parse_event
+from solekey_protocol.events.devices import AccountFounded
+from tests.support.deployment.nginx import Proxy
+
+PROGRAM = Path(sys.executable).with_name("solekey")
+_TIMEOUT_S = 120
+_CODE_PERIOD_S = 30
+_CODE_MARGIN_S = 12
+USAGE = 2
+"""The exit code where an answer is missing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a command has ended."""
+
+    exit_code: int
+    output: str
+    errors: str
+
+    def documents(self) -> list[dict[str, Any]]:
+        """What ``--json`` printed, one document a line."""
+        return [json.loads(line) for line in self.output.splitlines()]
+
+    def error_code(self) -> str:
+        """The code of the failure that ``--json`` reported."""
+        return str(json.loads(self.errors.splitlines()[-1])["error"]["code"])
+
+
+def run_solekey(*arguments: str | Path, environ: dict[str, str]) -> Outcome:
+    """Run the program with this environment and no other."""
+    command = [str(PROGRAM), *map(str, arguments)]
+    done = subprocess.run(
+        command, env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+        timeout=_TIMEOUT_S,
+    )  # fmt: skip
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@dataclass
+class Person:
+    """What a user knows and holds. Each device is a profile folder."""
+
+    name: str
+    folder: Path
+    proxy: Proxy
+    password: str = "correct horse battery staple"
+    account: str = ""
+    phrase: str = ""
+    totp: str = ""
+    old_phrases: list[str] = field(default_factory=list)
+    _last_step: int = 0
+
+    def environ(self, device: str) -> dict[str, str]:
+        """The environment of a command on a device: where the server is, and the user's secrets."""
+        given = {
+            "HOME": str(self.folder),
+            "SOLEKEY_PROFILE": str(self.folder / device),
+            "SOLEKEY_SERVER": self.proxy.origin,
+            "SOLEKEY_CA": str(self.proxy.ca_file),
+            "SOLEKEY_USERNAME": self.name,
+            "SOLEKEY_DEVICE_NAME": device,
+            "SOLEKEY_PASSWORD": self.password,
+            "SOLEKEY_USER_KEY": self.phrase,
+        }
+        return {name: value for name, value in given.items() if value}
+
+    def try_(self, device: str, *arguments: str | Path, **environ: str) -> Outcome:
+        """Run a command on a device, however it ends."""
+        return run_solekey(*arguments, "--json", environ=self.environ(device) | environ)
+
+    def do(self, device: str, *arguments: str | Path, **environ: str) -> dict[str, Any]:
+        """Run a command on a device, demand that it succeeds, and return its result."""
+        outcome = self.try_(device, *arguments, **environ)
+        assert outcome.exit_code == 0, f"{arguments}: {outcome.errors}"
+        return outcome.documents()[-1]
+
+    def start(self, device: str, *arguments: str | Path) -> subprocess.Popen[str]:
+        """Start a command on a device and leave it running, with its standard input open."""
+        command = [str(PROGRAM), *map(str, arguments), "--json"]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            command, env=self.environ(device), stdin=pipe, stdout=pipe, stderr=pipe, text=True
+        )
+
+    def sign_up(self, device: str) -> None:
+        """Make the account: the program shows the second factor's secret; run again, the user key."""
+        registered = self.try_(device, "signup", "--accept-risk")
+        assert registered.exit_code == USAGE, registered.errors  # nobody is there to be asked for the code
+        self.totp = registered.documents()[0]["secret"]
+        outcome = self.try_(device, "signup", "--code", self.next_code(), "--accept-risk")
+        assert outcome.exit_code == 0, outcome.errors
+        shown = {document.get("step", "result"): document for document in outcome.documents()}
+        self.phrase = shown["user_key"]["user_key"]
+        self.account = shown["result"]["account"]
+
+    def log_in(self, device: str) -> Outcome:
+        """Log in on a device, new or known."""
+        return self.try_(device, "login", "--code", self.next_code())
+
+    def next_code(self) -> str:
+        """The first code that was not used and stays good for a while; waits when it is too new to be taken.
+
+        A server takes the code of the step before, of this one and of the next, each once.
+        """
+        oldest = int(time.time() + _CODE_MARGIN_S) // _CODE_PERIOD_S - 1
+        self._last_step = max(oldest, self._last_step + 1)
+        time.sleep(max(0.0, (self._last_step - 1) * _CODE_PERIOD_S - time.time()))
+        return pyotp.TOTP(self.totp).at(self._last_step * _CODE_PERIOD_S)
+
+    def new_phrase(self) -> str:
+        """Make the words of a new user key and write them down; they are in force when a command says so."""
+        self.old_phrases.append(self.phrase)
+        made = run_solekey("user-key", "make", "--json", environ={"HOME": str(self.folder)})
+        return str(made.documents()[-1]["user_key"])
+
+    def pin(self) -> dict[str, str]:
+        """The account's first key, as the user's own device verified it: what an auditor is given."""
+        exported = self.folder / "events.jsonl"
+        self.do("laptop", "events", "export", "--output", exported)
+        events = [parse_event(line) for line in exported.read_bytes().splitlines()]
+        founded = next(event.body for event in events if isinstance(event.body, AccountFounded))
+        return {self.account: str(founded.account_key)}

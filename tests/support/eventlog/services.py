@@ -1,0 +1,137 @@
+"""Databases of both kinds, a bus, and services on them."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from solekey_eventlog.bus import Bus, BusConfig, BusUnavailableError, Message, Position, Record
+from solekey_eventlog.bus.embedded import EmbeddedBus
+from solekey_eventlog.bus.partition import derive_partition
+from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC, derive_topics
+from solekey_eventlog.clock import ManualClock
+from solekey_eventlog.secret import Secret
+from solekey_eventlog.streams import TOPICS
+from solekey_protocol.event import Event
+from solekey_service.config import ServiceConfig
+from solekey_service.kernel import Kernel, ServiceDefinition, build_kernel
+from tests.support.eventlog import demo
+from tests.support.eventlog.person import Person
+
+PARTITIONS = 2
+NewUrl = Callable[[], str]
+StartService = Callable[..., Kernel]
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def new_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> NewUrl:
+    """Give a function that makes databases of one kind."""
+    if request.param == "postgres":
+        make: NewUrl = request.getfixturevalue("new_postgres_url")
+        return make
+    numbers = iter(range(100))
+    return lambda: f"sqlite:///{tmp_path}/service-{next(numbers)}.db"
+
+
+class CuttableBus(EmbeddedBus):
+    """The embedded bus, and a switch."""
+
+    cut = False
+
+    def publish_many(self, messages: Sequence[Message]) -> list[Position]:
+        if self.cut:
+            raise BusUnavailableError("cut")
+        return super().publish_many(messages)
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> Iterator[CuttableBus]:
+    path = tmp_path / "bus.db"
+    with CuttableBus(path, BusConfig(f"embedded://{path}")) as bus:
+        bus.create_topics(derive_topics(partitions=PARTITIONS))
+        yield bus
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+def make_config(url: str) -> ServiceConfig:
+    return ServiceConfig(
+        database_url=Secret(url),
+        bus_url="embedded:///unused.db",
+        bus_partitions=PARTITIONS,
+        origin="https://solekey.example",
+    )
+
+
+@pytest.fixture
+def start(new_database_url: NewUrl, bus: Bus, clock: ManualClock) -> Iterator[StartService]:
+    """Give a function that starts a service, on a fresh database unless one is named."""
+    with ExitStack() as services:
+
+        def start_service(definition: ServiceDefinition = demo.AUTH, url: str | None = None) -> Kernel:
+            kernel = build_kernel(definition, make_config(url or new_database_url()), bus, clock=clock)
+            services.callback(kernel.close)
+            return kernel
+
+        yield start_service
+
+
+@pytest.fixture
+def alice() -> Person:
+    return Person("alice")
+
+
+@pytest.fixture
+def bob() -> Person:
+    return Person("bob")
+
+
+class Feed:
+    """Delivers a bus's records to a service, as its bus entry point does."""
+
+    def __init__(self, bus: Bus, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._bus = bus
+        self._next: dict[tuple[str, int], int] = {}
+
+    def run(self) -> int:
+        """Deliver what is new; returns how many events."""
+        return sum(self._deliver(topic) for topic in (*self._kernel.topics, HEARTBEAT_TOPIC))
+
+    def _deliver(self, topic: str) -> int:
+        delivered = 0
+        for record in self._bus.read(topic):
+            log = (record.topic, record.partition)
+            if record.offset < self._next.get(log, 0):
+                continue
+            self._next[log] = record.offset + 1
+            if topic == HEARTBEAT_TOPIC:
+                self._kernel.freshness.observe(record)
+            else:
+                self._kernel.projector.apply(record)
+                delivered += 1
+        return delivered
+
+
+class Deliveries:
+    """Hands events straight to a projector, in whatever order a test likes, with honest offsets."""
+
+    def __init__(self, kernel: Kernel) -> None:
+        self._kernel = kernel
+        self._offsets: dict[tuple[str, int], int] = {}
+
+    def give(self, *events: Event) -> None:
+        for event in events:
+            self.give_bytes(TOPICS[event.stream], event.account, event.raw)
+
+    def give_bytes(self, topic: str, key: str, value: bytes) -> Record:
+        log = (topic, derive_partition(key, PARTITIONS))
+        offset = self._offsets.get(log, 0)
+        self._offsets[log] = offset + 1
+        record = Record(*log, offset, key, value)
+        self._kernel.projector.apply(record)
+        return record

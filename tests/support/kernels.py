@@ -1,0 +1,122 @@
+"""Services without a web framework, for tests: kernels on real databases and a real embedded bus.
+
+A ``Rig`` holds the kernels of one test and carries their events to each other when told to (``deliver``), so
+that a test decides who knows what.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from solekey_eventlog.bus import Bus, Record, derive_topics, open_bus
+from solekey_eventlog.clock import ManualClock
+from solekey_eventlog.secret import Secret
+from solekey_eventlog.streams import TOPICS
+from solekey_protocol.event import Event, encode_event
+from solekey_protocol.events import Body, Stream, auth
+from solekey_protocol.ids import AccountId, Timestamp
+from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
+from solekey_service.kernel import Kernel, ServiceDefinition, build_kernel
+from tests.support.actors import Actor
+
+AUTH_TOPIC = TOPICS[Stream.AUTH]
+
+NewUrl = Callable[[str], str]
+"""The URL of a fresh database, for a service's name."""
+
+
+@dataclass
+class Rig:
+    """The kernels of a test, a bus, and a clock that stands still."""
+
+    bus: Bus
+    new_url: NewUrl
+    clock: ManualClock = field(default_factory=ManualClock)
+    kernels: dict[Stream, Kernel] = field(default_factory=dict)
+    _auth_heads: dict[AccountId, Head] = field(default_factory=dict)
+
+    def build(self, definition: ServiceDefinition, **settings: object) -> Kernel:
+        """Build a service's kernel on a fresh database."""
+        config = definition.config(
+            database_url=Secret(self.new_url(definition.stream.value)),
+            bus_url="embedded:////unused",
+            origin="https://solekey.test",
+            **settings,
+        )
+        kernel = build_kernel(definition, config, self.bus, clock=self.clock)
+        self.kernels[definition.stream] = kernel
+        return kernel
+
+    def deliver(self, *to: Stream) -> None:
+        """Publish everything and apply it, at all services or only at some, until nothing new follows."""
+        while sum([kernel.publisher.publish_pending() for kernel in self.kernels.values()]):
+            for stream in to or tuple(self.kernels):
+                kernel = self.kernels[stream]
+                for topic in kernel.topics:
+                    for record in self.bus.read(topic):
+                        kernel.projector.apply(record)
+
+    def head(self, stream: Stream, account: AccountId) -> Head:
+        """The head of a stream at the service that owns it."""
+        with self.kernels[stream].store.read() as uow:
+            return uow.head(account)
+
+    def heads(self, account: AccountId, *streams: Stream) -> dict[Stream, Head]:
+        """The heads that a well-informed client would claim."""
+        return {stream: self.head(stream, account) for stream in streams}
+
+    def events(self, stream: Stream, account: AccountId) -> list[Event]:
+        """The events of a stream at the service that owns it."""
+        with self.kernels[stream].store.read() as uow:
+            return uow.events(account)
+
+    def append(self, signed: SignedStatement) -> Event:
+        """Put a statement into its stream without asking the service's domain."""
+        with self.kernels[signed.statement.stream].store.begin() as uow:
+            account = signed.statement.account
+            return uow.append(account, uow.head(account), signed)[0]
+
+    def log_in(self, actor: Actor) -> None:
+        """Tell every kernel that the actor's session was opened now, where there is no auth service."""
+        until = Timestamp.from_datetime(self.clock.now() + timedelta(hours=12))
+        self._tell(actor, auth.SessionOpened(actor.session, actor.device, auth.Factor.TOTP, until))
+
+    def step_up(self, actor: Actor) -> None:
+        """Tell every kernel that the actor's user proved a second factor again."""
+        self._tell(actor, auth.SessionSteppedUp(actor.session, auth.Factor.TOTP))
+
+    def close_account(self, actor: Actor) -> None:
+        """Tell every kernel that the actor's account was closed."""
+        self._tell(actor, auth.AccountClosed(1))
+
+    def _tell(self, actor: Actor, fact: Body) -> None:
+        after = self._auth_heads.get(actor.account, EMPTY_HEAD)
+        now = Timestamp.from_datetime(self.clock.now())
+        event = encode_event(fact, account=actor.account, after=after, time=now)
+        self._auth_heads[actor.account] = Head(event.seq, event.digest)
+        for kernel in self.kernels.values():
+            if AUTH_TOPIC in kernel.topics:
+                kernel.projector.apply(Record(AUTH_TOPIC, 0, event.seq - 1, actor.account, event.raw))
+
+    def close(self) -> None:
+        for kernel in self.kernels.values():
+            kernel.close()
+        self.bus.close()
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
+    """Give a rig on each engine."""
+    url = f"embedded://{tmp_path / 'bus.db'}"
+    bus = open_bus(url)
+    bus.create_topics(derive_topics())
+    if request.param == "postgres":
+        make_url = request.getfixturevalue("new_postgres_url")
+        rig = Rig(bus, lambda _: make_url())
+    else:
+        rig = Rig(bus, lambda name: f"sqlite:///{tmp_path / name}.db")
+    yield rig
+    rig.close()

@@ -1,0 +1,74 @@
+"""deploy/kafka makes a broker that lets each service write its own topic and nobody anything else.
+
+The broker is Apache Kafka from its official jars, started by the very script and settings of the container;
+only ports and paths are mapped.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+
+from solekey_eventlog.bus import BusConfigurationError, BusError, derive_topics, open_bus
+from solekey_eventlog.bus.topics import AUTH_TOPIC, EVENT_TOPICS, HEARTBEAT_TOPIC
+from tests.support.deployment.broker import Broker, run_broker
+from tests.support.deployment.compose import SERVICES
+from tests.support.engines.engine import required
+
+pytestmark = [pytest.mark.kafka, pytest.mark.slow]
+
+_TOPICS = dict(zip(SERVICES, EVENT_TOPICS, strict=True))
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with required(run_broker(tmp_path_factory.mktemp("broker"))) as running:
+        running.prepare()  # an init container runs at every start
+        yield running
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_finds_its_topics_right_and_writes_its_own(installation: Broker, service: str) -> None:
+    with open_bus(installation.bus_config(service)) as bus:
+        bus.check(derive_topics())
+        bus.publish(_TOPICS[service], "account", f"by {service}".encode())
+        bus.publish(HEARTBEAT_TOPIC, service, b"{}")
+        assert f"by {service}".encode() in {record.value for record in bus.read(_TOPICS[service])}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_writes_no_other_topic(installation: Broker, service: str) -> None:
+    with open_bus(installation.bus_config(service)) as bus:
+        for topic in set(EVENT_TOPICS) - {_TOPICS[service]}:
+            with pytest.raises(BusConfigurationError):
+                bus.publish(topic, "account", b"forged")
+
+
+def test_a_service_follows_the_others_in_its_own_group_only(installation: Broker) -> None:
+    with open_bus(installation.bus_config("auth")) as bus:
+        bus.publish(AUTH_TOPIC, "account", b"to be followed")
+    with open_bus(installation.bus_config("vault")) as bus:
+        with bus.consumer("solekey-vault", [AUTH_TOPIC]) as consumer:
+            assert consumer.poll(30)
+        with (
+            bus.consumer("solekey-auth", [AUTH_TOPIC]) as consumer,
+            pytest.raises(BusError),
+        ):
+            consumer.poll(10)
+
+
+def test_an_auditor_reads_everything_and_writes_nothing(installation: Broker) -> None:
+    with open_bus(installation.bus_config("auth")) as bus:
+        bus.publish(AUTH_TOPIC, "account", b"to be audited")
+    with open_bus(installation.bus_config("auditor")) as bus:
+        assert b"to be audited" in {record.value for record in bus.read(AUTH_TOPIC)}
+        for topic in EVENT_TOPICS:
+            before = bus.end_offsets(topic)
+            with pytest.raises(BusError):
+                bus.publish(topic, "account", b"forged")
+            assert bus.end_offsets(topic) == before
+
+
+def test_a_wrong_password_gets_nowhere(installation: Broker) -> None:
+    config = installation.bus_config("auth", password="wrong")
+    with pytest.raises(BusError), open_bus(config) as bus:
+        bus.end_offsets(AUTH_TOPIC)

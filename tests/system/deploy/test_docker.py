@@ -1,0 +1,194 @@
+"""The installation of docker-compose.yml on a real Docker engine, by the commands of deploy/README.md.
+
+All tests share one installation, and each leaves it ready. tests/support/docker/run.sh brings an engine.
+"""
+
+import json
+import os
+import re
+import shlex
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.deployment.compose import SERVICES
+from tests.support.deployment.person import Person
+from tests.support.engines.ports import find_free_ports
+from tests.support.engines.waiting import wait_until
+from tests.system.deploy.installation import COMPOSE, MTLS, Installation, make_copy
+from tests.system.deploy.life import NOTE, live
+from tests.system.deploy.readme import read_answers, read_commands
+
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.slow,
+    pytest.mark.timeout(600),  # counts the build of the image for the first test
+]
+
+ORIGIN_PORT = 8443
+UP = f"{COMPOSE} up --detach --wait --wait-timeout 300"
+LOOK_S = 0.5
+STALE_CHECKS = 4
+"""One more failed health check than makes a container unhealthy."""
+
+
+@pytest.fixture(scope="module")
+def installation(docker_compose: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """Started as deploy/README.md says, word for word but for the port."""
+    (port,) = find_free_ports(1)
+    with make_copy(tmp_path_factory.mktemp("docker"), port) as installation:
+        for command in read_commands("Start"):
+            installation.run(place(command, port))
+        yield installation
+        print(installation.run(f"{COMPOSE} logs --tail 20"))
+
+
+def place(command: str, port: int) -> str:
+    """Put the port of this installation into a command of the README: its own may be taken."""
+    return command.replace(f":{ORIGIN_PORT}", f":{port}")
+
+
+@pytest.fixture(scope="module")
+def eve(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Person:
+    """Somebody with a note in the vault."""
+    eve = Person("eve", tmp_path_factory.mktemp("eve"), installation.proxy)
+    eve.sign_up("laptop")
+    eve.do("laptop", "put", "--name", "note", "--text", NOTE)
+    return eve
+
+
+def check(installation: Installation, eve: Person) -> None:
+    """Everybody is served, and what was acknowledged is there."""
+    installation.wait_until_ready()
+    assert eve.do("laptop", "get", "note")["text"] == NOTE
+    eve.do("laptop", "put", "--name", "another", "--text", NOTE)
+
+
+def test_the_session_of_the_readme(installation: Installation) -> None:
+    script = "\n".join(place(command, installation.port) for command in read_commands("Now try it"))
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"  # its python3 is new enough
+    printed = installation.run(script, PATH=path)
+    assert re.search(".*".join(read_answers("Now try it")), printed, re.DOTALL), printed
+
+
+def test_the_image_holds_the_servers_and_never_the_client(installation: Installation) -> None:
+    program = (
+        "import importlib.util, json, os, sysconfig;"
+        "from pathlib import Path;"
+        "names = os.listdir(sysconfig.get_path('purelib'));"
+        "found = lambda name: importlib.util.find_spec(name) is not None;"
+        "client = found('solekey') or found('pip');"
+        "print(json.dumps({'names': names, 'uid': os.getuid(), 'client': client}))"
+    )
+    told = json.loads(installation.run(f'{COMPOSE} exec -T auth python -c "{program}"'))
+    ours = (*SERVICES, "protocol", "eventlog", "service")
+    assert {f"solekey_{name}" for name in ours} <= set(told["names"])
+    assert not {"solekey_standalone", "httpx", "rich"} & set(told["names"])
+    assert (told["uid"], told["client"]) == (10001, False)
+
+
+def test_the_image_is_built_once(installation: Installation) -> None:
+    """All services run the same image, and building again leaves none without a name."""
+    images = {image for name in SERVICES for image in installation.inspect(name, "{{.Image}}")}
+    assert len(images) == 1
+    dangling = "docker images --filter dangling=true --quiet"
+    before = installation.run(dangling)
+    installation.run(f"{COMPOSE} build")
+    assert installation.run(dangling) == before
+
+
+def test_a_user_s_life_from_sign_up_to_a_lost_phone(installation: Installation, tmp_path: Path) -> None:
+    bob = Person("bob", tmp_path, installation.proxy)
+    bob.sign_up("laptop")
+    live(bob, tmp_path)
+
+
+def test_services_at_new_addresses_are_found(installation: Installation, eve: Person) -> None:
+    """Made anew under a running proxy, which keeps no address: they get each other's."""
+    proxy = installation.inspect("proxy", "{{.Id}}")
+    installation.run(f"{UP} --force-recreate --no-deps auth devices vault rotation")
+    assert installation.inspect("proxy", "{{.Id}}") == proxy
+    check(installation, eve)
+
+
+def test_a_second_vault_takes_part_and_may_leave(installation: Installation, eve: Person) -> None:
+    installation.run(f"{UP} --no-recreate --scale vault=2 vault")
+    first = installation.run(f"docker ps --quiet --filter name={installation.project}-vault-1").strip()
+    installation.run(f"docker stop {first}")
+    check(installation, eve)  # by the second one alone
+    installation.run(f"docker start {first}")
+    installation.run(f"{UP} --no-recreate --scale vault=1 vault")
+    check(installation, eve)
+
+
+def test_services_database_and_proxy_restarted(installation: Installation, eve: Person) -> None:
+    installation.run(f"{COMPOSE} restart auth devices vault rotation postgres proxy")
+    check(installation, eve)
+
+
+def test_every_container_killed_at_once(installation: Installation, eve: Person) -> None:
+    before = installation.inspect("vault", "{{.RestartCount}}")
+    installation.kill_everything()
+    check(installation, eve)
+    assert installation.inspect("vault", "{{.RestartCount}}") > before
+
+
+def test_up_works_the_first_time_after_a_broken_service_is_mended(
+    installation: Installation, eve: Person
+) -> None:
+    """Auth with a bad setting does not start, and leaves the others without news of it for long."""
+    installation.run(f"{COMPOSE} up --detach --no-deps auth", AUTH_OPERATOR_KEY="too short")
+
+    def vault_is_stale() -> bool:
+        time.sleep(LOOK_S)
+        return sum("503" in output for output in installation.find_checks("vault")) >= STALE_CHECKS
+
+    wait_until(vault_is_stale)
+    installation.run(UP)
+    check(installation, eve)
+
+
+def test_signing_keys_turn_and_are_withdrawn(installation: Installation, eve: Person) -> None:
+    listing, rotating, withdrawing = read_commands("Signing keys")
+    (key,) = re.findall(r"([0-9a-f]{32})  .*signs", installation.run(at_a_terminal(listing)))
+    installation.run(at_a_terminal(rotating))
+    installation.run(at_a_terminal(withdrawing.replace("KEY_ID", key)))
+    assert f"{key}  withdrawn" in installation.run(at_a_terminal(listing))
+    check(installation, eve)
+
+
+def at_a_terminal(command: str) -> str:
+    """Run a command as a person does: ``docker compose exec`` asks for a terminal."""
+    return f"script --quiet --return --command {shlex.quote(command)} /dev/null"
+
+
+def test_tls_with_certificates_on_both_sides(installation: Installation, eve: Person) -> None:
+    """deploy/mtls.yml, by the README's command; then nobody is served without a certificate."""
+    command, *_ = read_commands("TLS")
+    assert command.startswith(MTLS)
+    installation.run(command)
+    check(installation, eve)
+    inside = f"{MTLS} exec -T proxy curl --silent --fail --output /dev/null"
+    served = (
+        "--cacert /run/secrets/ca_cert --cert /run/secrets/proxy_client https://vault:8080/v1/vault/health"
+    )
+    assert installation.try_(f"{inside} {served}").returncode == 0
+    for refused in (
+        "http://vault:8080/v1/vault/health",
+        "--cacert /run/secrets/ca_cert https://vault:8080/v1/vault/health",
+    ):
+        assert installation.try_(f"{inside} {refused}").returncode != 0
+
+
+def test_certificates_are_renewed(installation: Installation) -> None:
+    """Last of all: whoever pinned the authority of before is not served any more."""
+    before = installation.proxy.ca_file.read_bytes()
+    _, *commands = read_commands("TLS")
+    assert len(commands) == 2
+    for command in commands:
+        installation.run(place(command, installation.port))
+    assert installation.proxy.ca_file.read_bytes() != before
+    installation.wait_until_ready()

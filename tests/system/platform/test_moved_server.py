@@ -1,0 +1,105 @@
+"""A profile follows its server to another address and to a renewed authority, and to no other server."""
+
+import json
+import shutil
+import time
+from pathlib import Path
+
+import pyotp
+import pytest
+
+from tests.support.platform_process import PlatformProcess
+from tests.unit.client.cli.test_first_mistakes import PASSWORD, Newcomer
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def own_platform(tmp_path: Path):
+    """A platform of this test's own, which it may move."""
+    folder = tmp_path / "platform" / "data"
+    folder.mkdir(parents=True)
+    process = PlatformProcess(folder)
+    process.start()
+    yield process
+    process.stop()
+
+
+class Codes:
+    """The authenticator: each code works once, and servers take one a step early."""
+
+    def __init__(self, secret: str) -> None:
+        self._totp = pyotp.TOTP(secret)
+        self._step = int(time.time()) // 30  # used by the sign-up
+
+    def next(self) -> str:
+        self._step += 1
+        time.sleep(max((self._step - 1) * 30 + 1 - time.time(), 0))
+        return self._totp.generate_otp(self._step)
+
+
+def log_in(person: Newcomer, codes: Codes, *arguments: object) -> tuple[int, str]:
+    return person.run(
+        "login", "--profile", "./laptop", "--password", PASSWORD, "--code", codes.next(), *arguments
+    )
+
+
+def test_a_profile_follows_its_server(own_platform, platform, tmp_path):
+    ada = Newcomer(tmp_path, own_platform.url, own_platform.ca, username="ada")
+    ada.sign_up()
+    codes = Codes(ada.secret)
+
+    own_platform.stop()
+    own_platform.port = 0
+    own_platform.start()
+    code, said = ada.run("status", "--profile", "./laptop")
+    assert (code, "server_unreachable" in said, "login --server" in said) == (8, True, True), said
+    code, said = log_in(ada, codes, "--server", own_platform.url)
+    assert code == 0, said
+    assert ada.run("status", "--profile", "./laptop")[0] == 0
+    assert ada.profile("laptop")["origin"] == own_platform.url
+
+    own_platform.stop()
+    shutil.rmtree(own_platform.folder / "tls")
+    own_platform.start()
+    code, said = ada.run("status", "--profile", "./laptop")
+    assert (code, "insecure_server" in said, "login --ca" in said) == (6, True, True), said
+    code, said = log_in(ada, codes, "--ca", own_platform.ca)
+    assert code == 0, said
+    code, said = ada.run("status", "--profile", "./laptop")
+    assert code == 0, said
+
+
+def test_a_profile_follows_no_other_server(own_platform, platform, tmp_path):
+    """The other one has the same user name, with the same password."""
+    ada = Newcomer(tmp_path / "ada", own_platform.url, own_platform.ca, username="twin")
+    other = Newcomer(tmp_path / "other", platform.url, platform.ca, username="twin")
+    for person in (ada, other):
+        person.folder.mkdir()
+        person.sign_up()
+    before = {path: path.read_bytes() for path in (ada.folder / "laptop").glob("*") if path.is_file()}
+    code, said = log_in(ada, Codes(other.secret), "--server", platform.url, "--ca", platform.ca)
+    assert (code, "account_differs" in said) == (1, True), said
+    assert {path: path.read_bytes() for path in before} == before
+    assert ada.run("status", "--profile", "./laptop")[0] == 0
+
+
+def test_a_server_that_went_back_is_not_followed(own_platform, tmp_path):
+    ada = Newcomer(tmp_path, own_platform.url, own_platform.ca, username="ada")
+    ada.sign_up()
+    own_platform.stop()
+    old = tmp_path / "old"
+    shutil.copytree(own_platform.folder, old)
+    own_platform.start()
+    codes = Codes(ada.secret)
+    assert log_in(ada, codes)[0] == 0  # is in the pinned history
+    own_platform.stop()
+    shutil.rmtree(own_platform.folder)
+    old.rename(own_platform.folder)
+    own_platform.port = 0
+    own_platform.start()
+    before = json.loads((ada.folder / "laptop" / "profile.json").read_bytes())
+    code, said = log_in(ada, codes, "--server", own_platform.url)
+    assert code == 6, said
+    assert "rollback_detected" in said or "fork_detected" in said
+    assert ada.profile("laptop") == before

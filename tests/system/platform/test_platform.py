@@ -1,0 +1,242 @@
+"""The client against the real platform: the whole story, and what must be refused."""
+
+import os
+import time
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+
+import pyotp
+import pytest
+
+from solekey import (
+    Server,
+    Session,
+    SignUp,
+    UserKey,
+    change_user_key,
+    log_in,
+    rekey_data,
+    resume_rotation,
+    revoke_device,
+    set_policy,
+    trust_device,
+)
+from solekey.errors import InsecureServerError, WrongUserKeyError
+from solekey.errors.refusals import (
+    DeviceNotTrustedError,
+    DeviceRevokedError,
+    FactorRefusedError,
+    FactorRequiredError,
+    LoginRefusedError,
+    SessionEndedError,
+    StepUpRequiredError,
+)
+from solekey_protocol.events import Stream
+from solekey_protocol.events.auth import Factor, SessionSteppedUp
+from solekey_protocol.limits import MAX_PART_BYTES, MIB
+from solekey_protocol.streams import DeviceStatus
+from tests.support.platform_process import PlatformProcess
+
+pytestmark = pytest.mark.slow
+
+PASSWORD = "correct horse battery staple"
+STEP_S = 30
+STEP_UP_S = 30
+IMPATIENT = Path(__file__).with_name("impatient_platform.py")  # a program: it patches threads when imported
+_names = count(1)
+
+
+@dataclass
+class Person:
+    """A user of the platform, with their authenticator and their words."""
+
+    platform: PlatformProcess
+    folder: Path
+    username: str = field(default_factory=lambda: f"user{next(_names)}")
+    phrase: str = ""
+    totp: str = ""
+    step: int = 0
+
+    @property
+    def server(self) -> Server:
+        return Server(self.platform.url, self.platform.ca)
+
+    def code(self) -> str:
+        """A code that was not used: the server takes a step early or late, and each step once."""
+        now = int(time.time()) // STEP_S
+        self.step = max(self.step + 1, now)  # an older one might expire on the way
+        if self.step > now + 1:
+            time.sleep((self.step - 1) * STEP_S + 1 - time.time())
+        return pyotp.TOTP(self.totp).generate_otp(self.step)
+
+    def sign_up(self) -> Session:
+        with SignUp(
+            self.folder / "laptop", self.server, username=self.username, device_name="laptop"
+        ) as sign_up:
+            self.totp = sign_up.register(PASSWORD).secret
+            session = sign_up.prove_second_factor(PASSWORD, self.code())
+            user_key = sign_up.make_user_key()
+            self.phrase = user_key.to_phrase()
+            sign_up.found(session, user_key)
+        return session
+
+    def log_in(self, device: str, password: str = PASSWORD, code: str | None = None) -> Session:
+        return log_in(
+            self.folder / device,
+            self.server,
+            username=self.username,
+            password=password,
+            code=code or self.code(),
+            device_name=device,
+        )
+
+    def open(self, device: str) -> Session:
+        return Session.open(self.folder / device)
+
+    def key(self) -> UserKey:
+        return UserKey.from_phrase(self.phrase)
+
+    def new_key(self) -> UserKey:
+        user_key = UserKey.make(os.urandom)
+        self.phrase = user_key.to_phrase()
+        return user_key
+
+
+@pytest.fixture
+def ada(platform: PlatformProcess, tmp_path: Path) -> Person:
+    person = Person(platform, tmp_path)
+    person.sign_up().close()
+    return person
+
+
+def test_the_whole_story(ada: Person, tmp_path: Path):
+    film = tmp_path / "film"
+    film.write_bytes(os.urandom(MAX_PART_BYTES + MIB))
+    with ada.open("laptop") as laptop, laptop.unlock(ada.key()) as vault:
+        vault.put("notes", "hello")
+        vault.put_many({f"n{number}": b"x" for number in range(50)})
+        vault.put_file(film)
+        set_policy(vault, user_key_max_age_days=90, data_key_max_age_days=365)
+    with ada.log_in("phone") as phone:
+        assert phone.devices.own_status is DeviceStatus.PENDING
+        with phone.unlock(ada.key()) as vault, pytest.raises(DeviceNotTrustedError):
+            vault.put("too early", "x")
+        with pytest.raises(WrongUserKeyError):
+            trust_device(phone, UserKey.make(os.urandom))
+        trust_device(phone, ada.key())
+        with phone.unlock(ada.key()) as vault:
+            assert vault.get("notes").content == b"hello"
+            vault.get_file("film", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == film.read_bytes()
+    ada.platform.stop()
+    ada.platform.start()
+    with ada.open("laptop") as laptop, laptop.unlock(ada.key()) as vault:
+        rekey_data(vault)
+        change_user_key(vault, ada.new_key())
+        assert vault.get("notes").content == b"hello"
+        assert resume_rotation(vault) is None
+    with ada.open("phone") as phone:
+        with phone.unlock(ada.key()) as vault:
+            vault.put("notes", "from the phone")
+        with ada.open("laptop") as laptop, laptop.unlock(ada.key()) as vault:
+            revocation = revoke_device(vault, phone.devices.own_id, ada.new_key())
+            assert (revocation.known_epochs, revocation.epoch) == ((1, 2), 3)
+            assert vault.get("notes").content == b"from the phone"
+            assert len(vault.list()) == 52
+        with pytest.raises((DeviceRevokedError, SessionEndedError)):
+            phone.sync()
+        with pytest.raises(DeviceRevokedError):
+            ada.log_in("phone")
+
+
+def test_a_second_factor_is_proven_again_and_sessions_are_ended(ada: Person):
+    with ada.log_in("phone") as phone, ada.open("laptop") as laptop:
+        with pytest.raises(FactorRefusedError) as refusal:
+            laptop.step_up("000000")
+        assert refusal.value.code == "login_refused"
+        laptop.step_up(ada.code())
+        laptop.sync()
+        said = laptop.streams.events(Stream.AUTH)[-1].body
+        assert said == SessionSteppedUp(laptop.connection.tokens.session, Factor.TOTP)
+        (totp,) = laptop.factors.list()
+        assert totp.factor is Factor.TOTP
+        with pytest.raises(FactorRequiredError):
+            laptop.factors.remove(totp.id)
+        assert [info.device_name for info in laptop.sessions.list()] == ["laptop", "phone"]
+        assert len(laptop.sessions.end_others()) == 1
+        with pytest.raises(SessionEndedError):
+            phone.sync()
+
+
+def test_a_revocation_asks_for_a_fresh_second_factor(tmp_path: Path):
+    folder = tmp_path / "platform" / "data"
+    folder.mkdir(parents=True)
+    process = PlatformProcess(folder, program=(str(IMPATIENT),))
+    process.start()
+    try:
+        bob = Person(process, tmp_path)
+        with bob.sign_up() as laptop, bob.log_in("phone") as phone:
+            trust_device(phone, bob.key())
+            proven_at = laptop.streams.auth.sessions[laptop.connection.tokens.session].proven_at.datetime
+            time.sleep(max(proven_at.timestamp() + STEP_UP_S + 1 - time.time(), 0))
+            with laptop.unlock(bob.key()) as vault, pytest.raises(StepUpRequiredError) as refusal:
+                revoke_device(vault, phone.devices.own_id, UserKey.make(os.urandom))
+            assert refusal.value.problem["max_age_s"] == STEP_UP_S
+            asked = []
+            laptop.connection.on_step_up = lambda: asked.append(laptop.step_up(bob.code()))
+            with laptop.unlock(bob.key()) as vault:
+                revoke_device(vault, phone.devices.own_id, bob.new_key())
+            assert len(asked) == 1  # the rotations that follow a revocation ask for none
+            with pytest.raises((DeviceRevokedError, SessionEndedError)):
+                phone.sync()
+    finally:
+        process.stop()
+
+
+def test_two_devices_write_the_same_item_at_the_same_moment(ada: Person):
+    with ada.log_in("phone") as phone, ada.open("laptop") as laptop:
+        trust_device(phone, ada.key())
+        with laptop.unlock(ada.key()) as one, phone.unlock(ada.key()) as other:
+            one.put("plan", "one")
+            stored = other.put("plan", "other")
+            assert stored.conflict
+            assert {one.get(info.id).content for info in one.list()} == {b"one", b"other"}
+
+
+def test_a_login_is_refused_without_saying_why(ada: Person):
+    used = ada.code()
+    ada.log_in("laptop", code=used).close()
+    texts = set()
+    for password, code in ((PASSWORD, used), (PASSWORD, "000000"), ("wrong", ada.code())):
+        with pytest.raises(LoginRefusedError) as refusal:
+            ada.log_in("laptop", password=password, code=code)
+        texts.add(str(refusal.value))
+    assert len(texts) == 1
+
+
+def test_an_unknown_user_is_refused_with_the_same_words(ada: Person, tmp_path: Path):
+    stranger = Person(ada.platform, tmp_path, username="nobody-here")
+    with pytest.raises(LoginRefusedError) as unknown:
+        stranger.log_in("other", code="123456")
+    with pytest.raises(LoginRefusedError) as known:
+        ada.log_in("laptop", password="wrong")
+    assert str(unknown.value) == str(known.value)
+
+
+def test_a_session_that_was_logged_out_is_over(ada: Person):
+    with ada.open("laptop") as laptop, ada.open("laptop") as same:
+        laptop.log_out()
+        with pytest.raises(SessionEndedError):
+            same.sync()
+
+
+def test_another_authority_or_none_is_not_enough(ada: Person, tmp_path: Path):
+    with pytest.raises(InsecureServerError, match="pinned"):
+        log_in(
+            tmp_path / "elsewhere",
+            Server(ada.platform.url),
+            username=ada.username,
+            password=PASSWORD,
+            code="123456",
+        )

@@ -1,0 +1,124 @@
+"""What may happen once happens once, whoever is faster; and what the domain decides about factors."""
+
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from solekey_auth import commands as asked
+from solekey_auth.credentials.repository import CredentialRows
+from solekey_auth.domain import AccountState, decide
+from solekey_auth.factor_book import FactorBook
+from solekey_auth.factors.proof import ProvenPasskey, parse_proof
+from solekey_auth.factors.repository import PasskeyRows
+from solekey_auth.limits import MAX_PASSKEYS, AuthLimits
+from solekey_auth.refusals import FactorRequired, LoginRefused, TooManyPasskeys
+from solekey_auth.retry import LostRaceError
+from solekey_protocol.events import auth as said
+from solekey_protocol.ids import compute_digest
+from solekey_protocol.streams import AuthStream, DevicesStream
+from solekey_service.refusals import NotFound, SessionOver
+from tests.support.actors import Actor
+from tests.support.auth.person import code_of
+from tests.support.passkeys.desk import KeyRing
+
+ANA = Actor("ana", "laptop")
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+IDS = [compute_digest(bytes([number])) for number in range(MAX_PASSKEYS + 1)]
+PASSKEY, TOTP, CODES = said.Factor.PASSKEY, said.Factor.TOTP, said.Factor.RECOVERY_CODES
+
+
+def judge(factors, command, *, closed=False):
+    auth = replace(AuthStream.start(ANA.account), factors=factors, closed=closed)
+    state = AccountState(auth=auth, devices=DevicesStream.start(ANA.account))
+    return decide(state, command, NOW, AuthLimits())
+
+
+def test_passkeys_are_added_up_to_a_number():
+    full = dict.fromkeys(IDS[:MAX_PASSKEYS], PASSKEY)
+    with pytest.raises(TooManyPasskeys):
+        judge(full, asked.AddPasskey(IDS[-1]))
+    room = {**full, IDS[0]: TOTP}
+    assert judge(room, asked.AddPasskey(IDS[-1])) == [said.MfaEnrolled(PASSKEY, IDS[-1])]
+    with pytest.raises(NotFound):
+        judge({}, asked.AddPasskey(IDS[0]), closed=True)
+
+
+@pytest.mark.parametrize(
+    ("kept", "enough"),
+    [([], False), ([CODES], False), ([TOTP], True), ([PASSKEY], True), ([PASSKEY, CODES], True)],
+)
+@pytest.mark.parametrize("removed", [TOTP, PASSKEY])
+def test_a_required_factor_stays(kept, enough, removed):
+    factors = {IDS[0]: removed} | dict(zip(IDS[1:], kept, strict=False))
+    if enough:
+        assert judge(factors, asked.RemoveFactor(IDS[0])) == [said.MfaRemoved(removed, IDS[0])]
+    else:
+        with pytest.raises(FactorRequired):
+            judge(factors, asked.RemoveFactor(IDS[0]))
+    with pytest.raises(NotFound):
+        judge(factors, asked.RemoveFactor(IDS[-1]))
+
+
+def test_a_session_that_is_not_open_does_not_step_up():
+    with pytest.raises(SessionOver):
+        judge({IDS[0]: TOTP}, asked.StepUp(ANA.session, TOTP, IDS[0]))
+
+
+def test_only_the_first_login_enrols():
+    """A code of an authenticator that was removed must not bring it back."""
+    command = asked.OpenSession(ANA.session, ANA.device, TOTP, IDS[0])
+    with pytest.raises(LoginRefused):
+        judge({IDS[1]: PASSKEY}, command)
+    assert said.MfaEnrolled(TOTP, IDS[0]) in judge({}, command)
+
+
+def test_a_counter_that_somebody_raised_meanwhile_is_a_lost_race(ana):
+    ana.add()
+    kernel = ana.desk.api.kernel
+    book = FactorBook(kernel.config)
+    account = ana.person.actor.account
+    with kernel.store.begin() as uow:
+        (passkey,) = PasskeyRows(uow.connection).find_all(account)
+        book.use(uow, account, ProvenPasskey(passkey.factor_id, passkey, 7))
+    with kernel.store.begin() as uow:
+        with pytest.raises(LostRaceError):
+            book.use(uow, account, ProvenPasskey(passkey.factor_id, passkey, 8))
+        (again,) = PasskeyRows(uow.connection).find_all(account)
+    assert again.sign_count == 7
+
+
+def test_a_passkey_is_looked_for_in_its_own_account(ana, ben):
+    ana.add()
+    kernel = ana.desk.api.kernel
+    proof = parse_proof(ana.browser.get(bytes(32), ana.fetch_step_up()[1]))
+    with kernel.store.begin() as uow:
+        find = FactorBook(kernel.config).find_checked
+        of_ana, of_ben = (
+            CredentialRows(uow.connection).find_by_account(keys.person.actor.account) for keys in (ana, ben)
+        )
+        assert find(uow, of_ana, proof).passkey is not None
+        assert find(uow, of_ben, proof).passkey is None
+
+
+def test_one_of_many_simultaneous_uses_of_an_assertion_wins(ana):
+    ana.add()
+    challenge, passkeys = ana.fetch_step_up()
+    factor = ana.browser.get(bytes.fromhex(challenge), passkeys)
+    answers, start = [], threading.Barrier(4)
+
+    def try_it() -> None:
+        keys = KeyRing(ana.desk, ana.person)
+        keys.session = ana.session
+        start.wait()
+        answers.append(code_of(keys.ask(keys.api.post_step_up, {"challenge": challenge, "factor": factor})))
+
+    threads = [threading.Thread(target=try_it) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    won, *lost = sorted(answers)
+    assert won.startswith("200")
+    assert set(lost) == {"401 login_refused"}

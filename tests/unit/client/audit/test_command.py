@@ -1,0 +1,157 @@
+"""``solekey audit`` from the command line: verdicts, pins, exit codes."""
+
+import json
+import shutil
+
+import pytest
+from click.testing import CliRunner
+
+from solekey.audit.command import CANNOT_TELL_EXIT, TAMPERED_EXIT, audit
+from solekey.audit.sources import LogError
+from solekey_eventlog.bus import Message, TopicSettings, open_bus
+from solekey_protocol.events import Stream
+from tests.support.protocol.keyring import ACCOUNT, MALLORY, USER
+from tests.support.protocol.story import tell
+
+
+@pytest.fixture
+def log(tmp_path):
+    target = tmp_path / "events.jsonl"
+    target.write_bytes(b"".join(event.raw + b"\n" for event in tell()))
+    return target
+
+
+def run(*arguments):
+    return CliRunner().invoke(audit, [str(argument) for argument in arguments])
+
+
+def test_an_honest_log(log, tmp_path):
+    pins = tmp_path / "pins.json"
+    pins.write_text(json.dumps({ACCOUNT: USER.public}))
+    result = run("verify", log, "--pins", pins)
+    assert result.exit_code == 0
+    assert "verdict: clean" in result.output
+    assert "(pinned)" in result.output
+    assert json.loads(run("verify", log, "--json").output)["verdict"] == "clean"
+
+
+def test_a_tampered_log(log):
+    log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:4]) + b"{}\n")
+    result = run("verify", log)
+    assert result.exit_code == TAMPERED_EXIT
+    assert "TAMPERED" in result.output
+    assert json.loads(run("verify", log, "--json").output)["verdict"] == "tampered"
+
+
+def test_another_pin(log, tmp_path):
+    pins = tmp_path / "pins.json"
+    pins.write_text(json.dumps({ACCOUNT: MALLORY.public}))
+    assert run("verify", log, "--pins", pins).exit_code == TAMPERED_EXIT
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"acc_x": "00"}', f'{{"{ACCOUNT}": 7}}'])
+def test_pins_that_are_none(log, tmp_path, content):
+    pins = tmp_path / "pins.json"
+    pins.write_text(content)
+    result = run("verify", log, "--pins", pins)
+    assert isinstance(result.exception, LogError)
+    assert str(pins) in str(result.exception)
+
+
+def test_export(log, tmp_path):
+    target = tmp_path / "copy.jsonl"
+    assert json.loads(run("export", log, target, "--json").output) == {
+        "records": len(tell()),
+        "output": str(target),
+    }
+    assert target.read_bytes() == log.read_bytes()
+    assert "events written" in run("export", log, target).output
+
+
+CONVERSIONS = {
+    "CR LF": lambda data: data.replace(b"\n", b"\r\n"),
+    "byte order mark": lambda data: b"\xef\xbb\xbf" + data,
+    "UTF-16": lambda data: data.decode().encode("utf-16"),
+    "CR": lambda data: data.replace(b"\n", b"\r"),
+    "blank last line": lambda data: data + b"\n",
+    "blank lines": lambda data: data.replace(b"\n", b"\n\n"),
+    "spaces on the last line": lambda data: data + b"  \n",
+}
+
+
+@pytest.mark.parametrize("how", CONVERSIONS)
+def test_a_log_that_an_editor_saved_is_converted_and_not_tampered(log, how):
+    log.write_bytes(CONVERSIONS[how](log.read_bytes()))
+    result = run("verify", log)
+    assert result.exit_code == CANNOT_TELL_EXIT
+    assert "converted" in result.output
+    assert "verdict: cannot tell" in result.output
+    assert "TAMPERED" not in result.output
+    document = json.loads(run("verify", log, "--json").output)
+    assert (document["verdict"], document["code"]) == ("cannot_tell", "log_converted")
+
+
+@pytest.fixture
+def bus(tmp_path):
+    """An embedded bus in use, with a story on it."""
+    url = f"embedded://{tmp_path / 'bus.db'}"
+    with open_bus(url) as bus:
+        bus.create_topics([TopicSettings(f"solekey.{stream}.v1", 1, -1) for stream in Stream])
+        bus.publish_many([Message(f"solekey.{e.stream}.v1", e.account, e.raw) for e in tell()])
+        yield url
+
+
+def test_a_database_in_use_that_was_copied_without_its_log_is_no_verdict(bus, tmp_path):
+    """The newest records are in the write-ahead log; what is missing cannot be known."""
+    path = tmp_path / "bus.db"
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    shutil.copy(path, copy)
+    result = run("verify", f"embedded://{copy}/bus.db")
+    assert (result.exit_code, "verdict: cannot tell" in result.output) == (CANNOT_TELL_EXIT, True)
+    document = json.loads(run("verify", f"embedded://{copy}/bus.db", "--json").output)
+    assert document["code"] == "log_incomplete"
+    shutil.copy(tmp_path / "bus.db-wal", copy)  # positive control: with it, the same copy is whole
+    assert run("verify", f"embedded://{copy}/bus.db").exit_code == 0
+
+
+def test_a_database_that_was_closed_is_whole_without_its_log(bus, tmp_path):
+    assert run("verify", bus).exit_code == 0  # beside its writer
+    with open_bus(bus):
+        pass
+    assert run("verify", bus).exit_code == 0
+
+
+def test_the_last_one_closes_a_database(tmp_path):
+    url = f"embedded://{tmp_path / 'bus.db'}"
+    with open_bus(url) as bus:
+        bus.create_topics([TopicSettings(f"solekey.{stream}.v1", 1, -1) for stream in Stream])
+        bus.publish_many([Message(f"solekey.{e.stream}.v1", e.account, e.raw) for e in tell()])
+        with open_bus(url):
+            pass
+        assert (tmp_path / "bus.db-wal").exists()
+    assert not (tmp_path / "bus.db-wal").exists()
+    assert run("verify", url).exit_code == 0
+
+
+def test_no_event_is_no_verdict(log, tmp_path):
+    empty = tmp_path / "empty.jsonl"
+    empty.write_bytes(b"")
+    pins = tmp_path / "pins.json"
+    pins.write_text(json.dumps({ACCOUNT: USER.public}))
+    for arguments in (
+        (empty,),
+        (empty, "--pins", pins),
+        (tmp_path / "absent",),
+        (f"embedded://{tmp_path}/no.db",),
+    ):
+        result = run("verify", *arguments)
+        assert result.exit_code == CANNOT_TELL_EXIT
+        assert "verdict: cannot tell" in result.output
+        assert json.loads(run("verify", *arguments, "--json").output)["verdict"] == "cannot_tell"
+
+
+def test_pins_of_an_editor_are_read(log, tmp_path):
+    pins = tmp_path / "pins.json"
+    pins.write_bytes(json.dumps({ACCOUNT: USER.public}).encode("utf-16"))
+    assert run("verify", log, "--pins", pins).exit_code == 0

@@ -1,0 +1,221 @@
+"""A clean log is clean; each way of cheating is found, and named."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from solekey.audit import Pin, export_log, read_log, verify_log
+from solekey.audit.frames import (
+    catalogue,
+    commits_frame,
+    devices_frame,
+    events_frame,
+    fields_frame,
+    revocations_frame,
+    rotations_frame,
+    wraps_frame,
+)
+from solekey.audit.sources import LogError
+from solekey_protocol.encoding import encode_json
+from solekey_protocol.events import Stream, auth, devices, vault
+from solekey_protocol.ids import AccountId
+from solekey_protocol.statements import Head
+from tests.support.protocol.keyring import (
+    ACCOUNT,
+    GHOST,
+    LAPTOP,
+    MALLORY,
+    NEXT_KEY_ID,
+    NEXT_USER,
+    PHONE,
+    USER,
+    digest,
+    record,
+    say,
+)
+from tests.support.protocol.story import PHONE_SESSION, tell, wrapped
+
+
+@pytest.fixture
+def log():
+    return tell()
+
+
+def find(log, stream, seq):
+    return next(i for i, event in enumerate(log) if (event.stream, event.seq) == (stream, seq))
+
+
+def codes(records, pins=None):
+    return {finding.code for finding in verify_log(records, pins).findings}
+
+
+def test_an_honest_log_is_clean_in_any_order_and_with_repetitions(log):
+    records = [event.raw for event in log]
+    report = verify_log(records, {ACCOUNT: Pin(USER.public)})
+    assert report.findings == ()
+    assert report.accounts[ACCOUNT].pinned
+    again = verify_log([*reversed(records), *records[3:6]])
+    assert again.clean
+    assert again.repeated == 3
+    assert report.summary()["verdict"] == "clean"
+
+
+def rewrite(event, **members):
+    document = json.loads(event.raw)
+    document.update(members)
+    return encode_json(document)
+
+
+CHEATS = {
+    "an event is left out": (
+        lambda log: [e.raw for e in log if e is not log[find(log, "vault", 2)]],
+        {"sequence_gap", "event_withheld"},
+    ),
+    "the end of a stream is left out": (
+        lambda log: [e.raw for e in log if (e.stream, e.seq) != ("devices", 5)],
+        {"event_withheld", "sequence_gap"},
+    ),
+    "a revocation is dropped and the chain mended": (
+        lambda log: [e.raw for e in log if e.stream != "devices" or e.seq < 4],
+        {"event_withheld", "sequence_gap"},
+    ),
+    "a time is rewritten": (
+        lambda log: replaced(log, "auth", 2, time="2020-01-01T00:00:00.000Z"),
+        {"chain_fork"},
+    ),
+    "a signed body is rewritten": (lambda log: forged_body(log), {"signature_invalid"}),
+    "a field is added that could hold a key": (
+        lambda log: replaced(log, "auth", 1, comment="c2VjcmV0"),
+        {"schema_violation", "sequence_gap"},
+    ),
+    "two histories are shown": (
+        lambda log: [*(e.raw for e in log), other_history(log)],
+        {"chain_fork"},
+    ),
+    "a ghost device is certified by a key of the server's": (
+        lambda log: [*(e.raw for e in log[:9]), *(e.raw for e in ghost(log))],
+        {"transition_refused"},
+    ),
+    "a commit of a device that was never trusted": (
+        lambda log: [*(e.raw for e in log), written_by(log, GHOST)],
+        {"untrusted_device"},
+    ),
+    "a commit of the revoked device": (
+        lambda log: [*(e.raw for e in log), written_by(log, PHONE)],
+        {"untrusted_device"},
+    ),
+    "a wrap version is skipped": (
+        lambda log: [*(e.raw for e in log), skipped_version(log)],
+        {"transition_refused"},
+    ),
+    "bytes that are no event": (lambda log: [*(e.raw for e in log), b"\x00\x01"], {"malformed"}),
+}
+
+
+def replaced(log, stream, seq, **members):
+    i = find(log, stream, seq)
+    return [*(e.raw for e in log[:i]), rewrite(log[i], **members), *(e.raw for e in log[i + 1 :])]
+
+
+def forged_body(log):
+    i = find(log, "vault", len([e for e in log if e.stream == "vault"]))
+    document = json.loads(log[i].raw)
+    document["data"]["statement"]["body"]["bytes"] = 1
+    return [*(e.raw for e in log if e is not log[i]), encode_json(document)]
+
+
+def other_history(log):
+    last = [e for e in log if e.stream == "auth"][-1]
+    return record(auth.SessionEnded(PHONE_SESSION, auth.SessionEnd.LOGOUT), Head(last.seq - 1, last.prev)).raw
+
+
+def ghost(log):
+    before = [e for e in log[:9] if e.stream == "devices"][-1]
+    seen = dict(before.signed.statement.heads)
+    body = devices.DeviceEnrolled(GHOST.certificate)
+    enrolled = record(say(body, before.head, device=GHOST, heads=seen), before.head)
+    body = devices.DeviceTrusted(MALLORY.public, GHOST.certificate)
+    trusted = say(body, enrolled.head, device=GHOST, account=MALLORY, heads=seen)
+    return [enrolled, record(trusted, enrolled.head)]
+
+
+def heads(log):
+    return {stream: [e for e in log if e.stream == stream][-1].head for stream in Stream}
+
+
+def written_by(log, device):
+    seen = heads(log)
+    after = seen.pop(Stream.VAULT)
+    body = vault.ItemsCommitted(4, vault.CommitKind.DELTA, 1, digest("evil"), 1, 1)
+    return record(say(body, after, device=device, heads=seen), after).raw
+
+
+def skipped_version(log):
+    seen = heads(log)
+    after = seen.pop(Stream.VAULT)
+    return record(say(wrapped(1, 9, NEXT_KEY_ID), after, heads=seen, account=NEXT_USER), after).raw
+
+
+@pytest.mark.parametrize("cheat", CHEATS)
+def test_cheating_is_found(log, cheat):
+    tamper, expected = CHEATS[cheat]
+    assert codes(event.raw for event in log) == set()
+    assert codes(tamper(log)) == expected
+
+
+def test_an_account_of_the_operators_making_differs_from_the_pin(log):
+    records = [event.raw for event in log]
+    ours, mallorys = Pin(USER.public), Pin(MALLORY.public)
+    assert codes(records, {ACCOUNT: ours}) == set()
+    assert codes(records, {ACCOUNT: mallorys}) == {"pin_mismatch"}
+    assert codes([], {ACCOUNT: ours}) == {"account_missing"}
+    assert codes(records, {AccountId.from_raw(bytes([7] * 16)): ours}) == {"account_missing"}
+
+
+def test_a_log_that_ends_before_what_its_user_has_seen_was_rolled_back(log):
+    pin = Pin(USER.public, heads(log))
+    assert codes([event.raw for event in log], {ACCOUNT: pin}) == set()
+    for stream in heads(log):
+        cut = [event.raw for event in log if event.head != heads(log)[stream]]
+        assert "rolled_back" in codes(cut, {ACCOUNT: pin})
+    other = replace(pin, heads={Stream.VAULT: replace(heads(log)[Stream.VAULT], digest=digest("other"))})
+    assert codes([event.raw for event in log], {ACCOUNT: other}) == {"chain_fork"}
+
+
+def test_tables(log):
+    report = verify_log(event.raw for event in log)
+    events = events_frame(report)
+    assert len(events) == len(log)
+    assert set(events["event"]) <= set(catalogue())
+    wraps = wraps_frame(report)
+    assert list(wraps["wrap_version"]) == [1, 2]
+    assert list(wraps["retired"].isna()) == [False, True]
+    table = devices_frame(report).set_index("device")
+    assert dict(table["status"]) == {LAPTOP.device: "trusted", PHONE.device: "revoked"}
+    assert set(revocations_frame(report)["what"]) == {"device", "session"}
+    assert list(commits_frame(report)["commit"]) == [1, 2, 3]
+    assert list(rotations_frame(report)["step"]) == ["started", "verified", "committed", "completed"]
+    fields = fields_frame(report)
+    assert fields["longest"].max() <= 128
+
+
+def test_an_exported_log_reads_back_byte_for_byte(log, tmp_path):
+    target = tmp_path / "events.jsonl"
+    target.write_bytes(b"".join(event.raw + b"\n" for event in log))
+    copy = tmp_path / "copy.jsonl"
+    assert export_log(str(target), copy) == len(log)
+    assert copy.read_bytes() == target.read_bytes()
+    copy.write_bytes(copy.read_bytes()[:-1])
+    with pytest.raises(LogError, match="cut off"):
+        list(read_log(str(copy)))
+    with pytest.raises(LogError, match="No such file"):
+        list(read_log(str(tmp_path / "absent")))
+    with pytest.raises(LogError, match="no embedded bus"):
+        list(read_log(f"embedded://{tmp_path}/absent.db"))
+
+
+def test_an_unknown_kafka_option_is_refused():
+    """A misspelt ``ca_file`` must not end in credentials sent without TLS."""
+    with pytest.raises(LogError, match="only option is ca_file"):
+        list(read_log("kafka://127.0.0.1:1?cafile=ca.pem"))

@@ -1,0 +1,148 @@
+"""What one account may store, send and say is bounded; what another does is not."""
+
+from datetime import timedelta
+
+import pytest
+
+from solekey_protocol.events import Stream
+from solekey_protocol.events.vault import ObjectsPurged
+from solekey_protocol.ids import ItemId
+from solekey_service.refusals import QuotaExceeded, RateLimited
+from solekey_vault import wraps
+from solekey_vault.api import UNCLAIMED_KEPT
+from solekey_vault.definition import DEFINITION
+from solekey_vault.usage import Usage, read_usage
+from solekey_vault.wraps import MAX_UNCLAIMED_WRAPS
+from tests.support.content import change_of, commit_of
+from tests.unit.vault import test_api
+from tests.unit.vault.test_api import LAPTOP
+
+LARGE = 100_000
+"""More than a row holds: a blob."""
+
+
+def make_vault(rig, folder, monkeypatch, **settings):
+    build = rig.build
+    monkeypatch.setattr(
+        rig,
+        "build",
+        lambda definition, **members: build(
+            definition, **members, **(settings if definition is DEFINITION else {})
+        ),
+    )
+    vault = test_api.Vault(rig, folder)
+    vault.change_devices((LAPTOP, LAPTOP.founded(), {}))
+    rig.log_in(LAPTOP)
+    assert vault.add_wrap().status == 201
+    return vault
+
+
+def usage_of(vault):
+    with vault.kernel.store.read() as uow:
+        return read_usage(uow, LAPTOP.account)
+
+
+@pytest.mark.parametrize("size", [100, LARGE], ids=["rows", "blobs"])
+def test_bytes_have_a_quota_whether_claimed_or_not(rig, tmp_path, monkeypatch, size):
+    vault = make_vault(rig, tmp_path, monkeypatch, account_bytes=3 * size)
+    bodies = [bytes([number]) * size for number in range(4)]
+    vault.put(*bodies[:3])
+    with pytest.raises(QuotaExceeded) as refused:
+        vault.put(bodies[3])
+    assert refused.value.extras == {"unit": "bytes", "limit": 3 * size, "used": 3 * size}
+    assert vault.has(*bodies) == [True, True, True, False]
+    vault.put(*bodies[:3])  # is there already
+    assert usage_of(vault).bytes == 3 * size
+    vault.rig.clock.advance((UNCLAIMED_KEPT + timedelta(minutes=1)).total_seconds())
+    vault.api.purge_unclaimed()
+    assert (usage_of(vault).bytes, usage_of(vault).objects) == (0, 0)
+    vault.put(bodies[3])
+
+
+def test_objects_have_a_quota(rig, tmp_path, monkeypatch):
+    vault = make_vault(rig, tmp_path, monkeypatch, account_objects=2)
+    vault.put(b"a", b"b")
+    with pytest.raises(QuotaExceeded):
+        vault.put(b"c")
+
+
+def test_what_is_sent_in_an_hour_has_a_limit(rig, tmp_path, monkeypatch):
+    vault = make_vault(rig, tmp_path, monkeypatch, account_bytes_per_hour=250, account_objects_per_hour=3)
+    vault.put(b"a" * 100, b"b" * 100)
+    with pytest.raises(RateLimited) as refused:
+        vault.put(b"c" * 100)
+    assert refused.value.extras["unit"] == "bytes"
+    vault.put(b"d")
+    with pytest.raises(RateLimited) as refused:
+        vault.put(b"e")
+    assert refused.value.extras["unit"] == "objects"
+    vault.rig.clock.advance(refused.value.retry_after_s)
+    vault.put(b"c" * 100, b"e")
+    assert usage_of(vault) == Usage(302, 5, 101, 2)
+
+
+def test_purged_objects_count_no_longer(rig, tmp_path, monkeypatch):
+    vault = make_vault(rig, tmp_path, monkeypatch)
+    item = ItemId.from_raw(bytes(16))
+    vault.commit(change_of(item, 1))
+    vault.commit(change_of(item, 2))
+    before = usage_of(vault)
+    vault.say(ObjectsPurged(2))
+    assert usage_of(vault).objects < before.objects
+
+
+def test_statements_have_a_rate(rig, tmp_path, monkeypatch):
+    vault = make_vault(rig, tmp_path, monkeypatch, statements_per_minute=4)
+    items = [ItemId.from_raw(bytes([number]) * 16) for number in range(9)]
+    for item in items[:3]:
+        assert vault.commit(change_of(item, 1)).status == 201
+    with pytest.raises(RateLimited) as refused:
+        vault.commit(change_of(items[3], 1))
+    assert 0 < refused.value.retry_after_s <= 60
+    assert refused.value.extras == {"unit": "statements", "limit": 4, "window_s": 60}
+    vault.rig.clock.advance(refused.value.retry_after_s)
+    assert vault.commit(change_of(items[3], 1)).status == 201
+
+
+def test_a_day_and_a_stream_have_limits(rig, tmp_path, monkeypatch):
+    vault = make_vault(rig, tmp_path, monkeypatch, statements_per_day=2, max_events=3)
+    items = [ItemId.from_raw(bytes([number]) * 16) for number in range(3)]
+    vault.commit(change_of(items[0], 1))
+    with pytest.raises(RateLimited) as refused:
+        vault.commit(change_of(items[1], 1))
+    assert refused.value.extras["window_s"] == 86_400
+    vault.rig.clock.advance(refused.value.retry_after_s)
+    vault.commit(change_of(items[1], 1))
+    vault.rig.clock.advance(86_400)
+    with pytest.raises(QuotaExceeded) as refused:
+        vault.commit(change_of(items[2], 1))
+    assert refused.value.extras == {"unit": "events", "limit": 3, "used": 3}
+
+
+def test_a_statement_that_was_taken_is_answered_again_at_the_limit(rig, tmp_path, monkeypatch):
+    vault = make_vault(rig, tmp_path, monkeypatch, statements_per_minute=2)
+    item = ItemId.from_raw(bytes(16))
+    change = change_of(item, 1)
+    vault.upload(change)
+    signed = LAPTOP.sign(
+        commit_of(change), vault.head(), rig.heads(LAPTOP.account, Stream.DEVICES, Stream.ROTATION)
+    )
+    assert [vault.post(signed).status for _ in range(3)] == [201, 200, 200]
+
+
+def test_wraps_that_no_statement_names_have_a_quota(rig, tmp_path, monkeypatch):
+    vault = make_vault(rig, tmp_path, monkeypatch)
+    monkeypatch.setattr(wraps, "MAX_UNCLAIMED_WRAPS", 3)
+    waiting = [test_api.seal_wrap_like(1, version, test_api.OLD_KEY.key_id) for version in range(2, 6)]
+    for wrap in waiting[:3]:
+        vault.put_wrap(wrap)
+    with pytest.raises(QuotaExceeded) as refused:
+        vault.put_wrap(waiting[3])
+    assert refused.value.extras == {"unit": "wraps", "limit": 3, "used": 3}
+    vault.put_wrap(waiting[0])  # is there already
+    assert vault.add_wrap(version=2).status == 201  # the very first of them is named now
+    vault.put_wrap(waiting[3])
+    vault.rig.clock.advance((UNCLAIMED_KEPT + timedelta(minutes=1)).total_seconds())
+    vault.api.purge_unclaimed()
+    assert MAX_UNCLAIMED_WRAPS == 1000
+    vault.put_wrap(waiting[1])
