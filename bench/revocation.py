@@ -37,7 +37,7 @@ from solekey_protocol.events import Stream
 from solekey_protocol.ids import compute_digest
 from tests.support.deployment.broker import Broker
 from tests.support.deployment.platform import run_services
-from tests.support.engines.kafka.local import find_free_ports
+from tests.support.engines.ports import find_free_ports
 from tests.support.engines.postgres import run_postgres
 from tests.support.household import SERVICES, Device, Household, Site
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ class Rig:
     kernels: dict[Stream, Kernel] = field(default_factory=dict)
     _auth_heads: dict[AccountId, Head] = field(default_factory=dict)
 
-    def build(self, definition: ServiceDefinition, **settings: object) -> Kernel:
+    def build(self, definition: ServiceDefinition, **settings: Any) -> Kernel:
         """Build a service's kernel on a fresh database."""
         config = definition.config(
             database_url=Secret(self.new_url(definition.stream.value)),

