@@ -98,7 +98,7 @@ def test_a_secret_comes_from_a_flag_a_file_the_environment_or_stdin(home, tmp_pa
 
 
 def test_a_password_that_begins_with_a_sign_is_taken_from_the_environment_as_it_is(monkeypatch):
-    from solekey.cli.answers import password_option
+    from solekey.cli.input.answers import password_option
 
     taken: list[str] = []
     command = password_option(click.Command("x", callback=lambda password: taken.append(password)))

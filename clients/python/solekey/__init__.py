@@ -55,8 +55,8 @@ if TYPE_CHECKING:
     from solekey.account.device_list import DeviceInfo
     from solekey.account.enrolment import log_in, trust_device
     from solekey.account.factors import FactorInfo, RecoveryCodes
+    from solekey.account.open_sessions import SessionInfo
     from solekey.account.session import Session
-    from solekey.account.sessions import SessionInfo
     from solekey.account.sign_up import SignUp
     from solekey.connection.login import TotpSecret
     from solekey.connection.second_factor import Passkey, RecoveryCode
@@ -137,7 +137,7 @@ _HOMES = {
     "Runtime": "solekey.runtime",
     "Server": "solekey.connection.transport",
     "Session": "solekey.account.session",
-    "SessionInfo": "solekey.account.sessions",
+    "SessionInfo": "solekey.account.open_sessions",
     "SignUp": "solekey.account.sign_up",
     "SolekeyError": "solekey.errors",
     "Stored": "solekey.vault.vault",

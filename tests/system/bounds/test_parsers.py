@@ -15,7 +15,7 @@ import pytest
 from solekey.crypto.metadata import parse_metadata
 from solekey.errors import SolekeyError
 from solekey.recovery.record import find_words, parse_kit_record
-from solekey.vault.objects import parse_byte_list
+from solekey.transfer.objects import parse_byte_list
 from solekey_auth.factors.passkeys import RelyingParty, read_challenge, verify_registration
 from solekey_auth.limits import MAX_BODY_BYTES, MAX_PASSKEY_BODY_BYTES
 from solekey_protocol.cbor import parse_cbor, verify_cbor_cost

@@ -32,9 +32,9 @@ from solekey.files.private_folder import PrivateFolder
 from solekey.profile.profile import Profile, Tokens
 from solekey.runtime import Runtime
 from solekey.streams.stream_copy import StreamCopy
+from solekey.transfer.objects import _parse_objects, parse_byte_list
+from solekey.transfer.upload_spool import Spool, _encode_plan
 from solekey.vault.item_index import ItemIndex
-from solekey.vault.objects import _parse_objects, parse_byte_list
-from solekey.vault.spool import Spool, _encode_plan
 from solekey_protocol.change_list import encode_change_list
 from solekey_protocol.encoding import encode_cbor, encode_json
 from solekey_protocol.events import Stream
@@ -355,7 +355,7 @@ TARGETS = (
         ),
         _check_byte_list,
         (BadAnswerError,),
-        covers=("vault.objects.parse_byte_list",),
+        covers=("transfer.objects.parse_byte_list",),
     ),
     Target(
         "JSON answer",

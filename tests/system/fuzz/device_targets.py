@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from solekey.account.device_list import ShownDevices, describe_devices
 from solekey.account.device_names import MAX_NAME_CHARS, DeviceName, parse_name
-from solekey.cli.foreign_text import quote_foreign
+from solekey.cli.output.foreign_text import quote_foreign
 from solekey.crypto.device_code import DeviceCode
 from solekey.errors import DeviceCodeError, ProfileError
 from solekey_protocol.encoding import encode_json

@@ -25,7 +25,7 @@ from solekey.errors.providers import (
     WrongPassphraseError,
 )
 from solekey.providers import key_file
-from solekey.providers.device_keys import parse_device_spec
+from solekey.providers.device_key_store import parse_device_spec
 from solekey.providers.key_file import open_key_file, parse_key_file, seal_key_file
 from solekey.providers.pkcs11_uri import parse_pkcs11_uri
 from solekey.providers.spec import make_absolute, parse_spec
@@ -259,7 +259,7 @@ TARGETS = (
         _check_device_spec,
         (SpecError,),
         mutate=mutate_text,
-        covers=("providers.device_keys.parse_device_spec",),
+        covers=("providers.device_key_store.parse_device_spec",),
     ),
     Target(
         "PKCS#11 URI",

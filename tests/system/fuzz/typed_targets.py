@@ -8,9 +8,9 @@ from typing import Final
 import click
 from hypothesis import strategies as st
 
-from solekey.cli.answers import parse_typed_phrase
-from solekey.cli.second_factor import parse_code
-from solekey.cli.totp_secret import parse_totp_secret
+from solekey.cli.input.answers import parse_typed_phrase
+from solekey.cli.input.factor_prompt import parse_code
+from solekey.cli.input.totp_secret import parse_totp_secret
 from solekey.crypto import UserKey
 from solekey.errors import NotTextError, PhraseError, ShareError
 from solekey.files.text import decode_text
@@ -72,7 +72,7 @@ TARGETS: Final = (
         _check_phrase,
         (PhraseError,),
         mutate=mutate_text,
-        covers=("cli.answers.parse_typed_phrase",),
+        covers=("cli.input.answers.parse_typed_phrase",),
     ),
     Target(
         "typed code",
@@ -80,7 +80,7 @@ TARGETS: Final = (
         _check_code,
         (click.UsageError,),
         mutate=mutate_text,
-        covers=("cli.second_factor.parse_code",),
+        covers=("cli.input.factor_prompt.parse_code",),
     ),
     Target(
         "typed TOTP secret",
@@ -88,7 +88,7 @@ TARGETS: Final = (
         _check_secret,
         (click.UsageError,),
         mutate=mutate_text,
-        covers=("cli.totp_secret.parse_totp_secret",),
+        covers=("cli.input.totp_secret.parse_totp_secret",),
     ),
     Target(
         "text of a file",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from solekey import Session, UserKey
 from solekey.progress import Phase
-from solekey.vault.objects import ObjectStore
+from solekey.transfer.objects import ObjectStore
 
 NAME = "film"
 

@@ -8,8 +8,8 @@ from typing import Self
 from solekey.account.closing import close_account
 from solekey.account.devices import Devices
 from solekey.account.factors import Factors
+from solekey.account.open_sessions import Sessions
 from solekey.account.password import change_password
-from solekey.account.sessions import Sessions
 from solekey.account.step_up import step_up
 from solekey.connection.connection import Connection
 from solekey.connection.second_factor import Proof

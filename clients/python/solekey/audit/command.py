@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from solekey.cli.command_group import CommandGroup
-from solekey.cli.output_file import OutputFile
-from solekey.cli.printing import count_of, say, warn
+from solekey.cli.input.output_file import OutputFile
+from solekey.cli.output.printing import count_of, say, warn
 from solekey.cli.state import Cli, output_options, pass_cli
 
 if TYPE_CHECKING:

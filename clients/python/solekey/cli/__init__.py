@@ -1,13 +1,11 @@
 """The command ``solekey``: the client library for people and scripts.
 
-``state`` what all commands share · ``printing`` every word that is written ·
-``answers`` prompts, flags, environment, stdin · ``exit_codes`` ·
-``hardening`` no core dumps ·
-``new_user_key`` its kit and its words, before it is in force ·
-``signup`` ``login`` ``status`` ``items`` ``devices`` ``sessions`` ``factors`` ``password`` ``rotate``
-``events`` ``user_key``
-``recovery`` ``closing`` one module a group of commands ·
-``second_factor`` codes, recovery codes, security keys.
+Rooms: ``commands`` one module a command, or a group of commands · ``input`` options, prompts, the
+environment, files, standard input · ``output`` every word that is written.
+
+Shared by all: ``state`` one invocation · ``known_profile`` ``profile_names`` what is on disk ·
+``stored_key`` the user key that a device keeps · ``resuming`` ``offline`` what goes on after an interruption,
+or without the server · ``exit_codes`` · ``hardening`` no core dumps · ``standard_streams``.
 
 Nothing heavy is imported before a command runs, so that ``--help`` and completion are quick.
 """
@@ -20,7 +18,7 @@ import click
 
 from solekey.cli.command_group import CommandGroup
 from solekey.cli.hardening import forbid_core_dumps
-from solekey.cli.printing import show_usage_error, warn
+from solekey.cli.output.printing import show_usage_error, warn
 from solekey.cli.standard_streams import finish_streams, prepare_streams
 from solekey.cli.state import Cli, state_options
 
@@ -30,28 +28,28 @@ _EXPOSED: Final = (
     "and stays in the shell's history. Give @FILE, - (standard input) or the environment variable instead."
 )
 _HOMES: Final = {
-    "signup": "solekey.cli.signup",
-    "login": "solekey.cli.login",
-    "logout": "solekey.cli.status",
-    "status": "solekey.cli.status",
-    "put": "solekey.cli.items",
-    "get": "solekey.cli.items",
-    "list": "solekey.cli.items",
-    "remove": "solekey.cli.items",
-    "restore": "solekey.cli.restore",
-    "devices": "solekey.cli.devices",
-    "sessions": "solekey.cli.sessions",
-    "factors": "solekey.cli.factors",
-    "password": "solekey.cli.password",
-    "rotate": "solekey.cli.rotate",
-    "repair": "solekey.cli.repair",
-    "user-key": "solekey.cli.user_key",
-    "recovery": "solekey.cli.recovery",
-    "events": "solekey.cli.events",
+    "signup": "solekey.cli.commands.signup",
+    "login": "solekey.cli.commands.login",
+    "logout": "solekey.cli.commands.status",
+    "status": "solekey.cli.commands.status",
+    "put": "solekey.cli.commands.items",
+    "get": "solekey.cli.commands.items",
+    "list": "solekey.cli.commands.items",
+    "remove": "solekey.cli.commands.items",
+    "restore": "solekey.cli.commands.restore",
+    "devices": "solekey.cli.commands.devices",
+    "sessions": "solekey.cli.commands.sessions",
+    "factors": "solekey.cli.commands.factors",
+    "password": "solekey.cli.commands.password",
+    "rotate": "solekey.cli.commands.rotate",
+    "repair": "solekey.cli.commands.repair",
+    "user-key": "solekey.cli.commands.user_key",
+    "recovery": "solekey.cli.commands.recovery",
+    "events": "solekey.cli.commands.events",
     "audit": "solekey.audit.command",
-    "account": "solekey.cli.closing",
-    "profiles": "solekey.cli.profiles",
-    "completion": "solekey.cli.completion",
+    "account": "solekey.cli.commands.account",
+    "profiles": "solekey.cli.commands.profiles",
+    "completion": "solekey.cli.commands.completion",
 }
 _ALIASES: Final = {"ls": "list", "rm": "remove"}
 

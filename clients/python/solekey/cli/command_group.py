@@ -4,7 +4,7 @@ from difflib import get_close_matches
 
 import click
 
-from solekey.cli.printing import usage_error
+from solekey.cli.output.printing import usage_error
 
 
 class CommandGroup(click.Group):

@@ -5,8 +5,8 @@ import os
 from typing import Final
 
 from solekey import errors
-from solekey.cli.left_out import SOME_UNREADABLE
-from solekey.cli.printing import emit_json, warn, warn_of
+from solekey.cli.output.left_out import SOME_UNREADABLE
+from solekey.cli.output.printing import emit_json, warn, warn_of
 from solekey.cli.state import Cli
 from solekey.errors import refusals
 from solekey.files.disk_room import is_full_disk

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
-from solekey.cli.answers import ask_user_key, parse_typed_phrase
+from solekey.cli.input.answers import ask_user_key, parse_typed_phrase
+from solekey.cli.input.word_prompt import ask_words
 from solekey.cli.state import Cli
-from solekey.cli.word_prompt import ask_words
 
 if TYPE_CHECKING:
     from solekey.crypto import UserKey

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 from click.core import ParameterSource
 
-from solekey.cli.foreign_text import Shown
-from solekey.cli.printing import emit_json, fill, say, warn
+from solekey.cli.output.foreign_text import Shown
+from solekey.cli.output.printing import emit_json, fill, say, warn
 from solekey.cli.profile_names import DEFAULT, ProfileType, data_folder, repeat_profile
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Cli:
 
     def make_runtime(self) -> "Runtime":
         """Make the surroundings of a session: the real ones, with a person who may be asked for a PIN."""
-        from solekey.cli.answers import ask_person
+        from solekey.cli.input.answers import ask_person
         from solekey.runtime import Runtime
 
         return Runtime(ask=ask_person, notice=lambda text: self.tell("{}", text))
@@ -137,14 +137,14 @@ class Cli:
         if self.as_json or self.quiet or not watched:
             yield ignore_progress
             return
-        from solekey.cli.progress_bar import show_bar
+        from solekey.cli.output.progress_bar import show_bar
 
         with show_bar(what, in_bytes=in_bytes) as bar:
             yield bar
 
 
 def _step_up(state: Cli, session: "Session") -> None:
-    from solekey.cli.second_factor import ask_for_step_up
+    from solekey.cli.input.factor_prompt import ask_for_step_up
 
     ask_for_step_up(state, session)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from solekey.cli.printing import warn
+from solekey.cli.output.printing import warn
 from solekey.cli.state import Cli
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import AccountId
@@ -82,7 +82,7 @@ def _find_places(state: Cli) -> list[str]:
 
 
 def _update(state: Cli, spec: str, account: AccountId, user_key: "UserKey") -> bool:
-    from solekey.cli.answers import ask_person
+    from solekey.cli.input.answers import ask_person
     from solekey.errors import ProviderError
     from solekey.providers import open_provider
 

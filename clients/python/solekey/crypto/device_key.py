@@ -1,7 +1,7 @@
 """The device key: signs this device's statements and its DPoP proofs. Spec: keys.md §7.
 
 Whoever needs a signature has a `DeviceKey`; it may lie on a token that shows its private half to nobody.
-Where it is stored is `solekey.providers.device_keys`, the one place that sees a seed.
+Where it is stored is `solekey.providers.device_key_store`, the one place that sees a seed.
 """
 
 import hashlib

@@ -36,7 +36,7 @@ from solekey.errors import (
 )
 from solekey.files.any_path import AnyPath
 from solekey.files.private_folder import PrivateFolder
-from solekey.providers.device_keys import IN_PROFILE, KEY_FILE, DeviceKeyStore
+from solekey.providers.device_key_store import IN_PROFILE, KEY_FILE, DeviceKeyStore
 from solekey.providers.question import Ask, refuse_to_ask
 from solekey_protocol.encoding import Json, encode_json, parse_json
 from solekey_protocol.errors import MalformedError

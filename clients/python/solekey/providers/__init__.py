@@ -7,7 +7,7 @@
     keyring:[NAME]     the operating system's keyring                 (os_keyring)
     pkcs11:token=…     sealed by a key that never leaves a token      (pkcs11_uri, token, token_provider)
 
-The same specs name where a device key is kept (`device_keys`, `token_device_key`); `question` is what a
+The same specs name where a device key is kept (`device_key_store`, `token_device_key`); `question` is what a
 person is asked::
 
     provider = open_provider("file:/media/stick/solekey.key", account=session.account, ask=getpass)

@@ -11,10 +11,10 @@ from typing import Final
 from solekey.crypto import ContentSource, EnvelopeReader, ItemContext, open_bytes
 from solekey.errors import SolekeyError
 from solekey.progress import Progress
-from solekey.vault.drafts import Put, StreamContent
-from solekey.vault.objects import verify_object
-from solekey.vault.sealed_sources import PartSource, open_envelope, read_pieces, verify_header
-from solekey.vault.spool import Spool, derive_fingerprint
+from solekey.transfer.drafts import Put, StreamContent
+from solekey.transfer.objects import verify_object
+from solekey.transfer.sealed_sources import PartSource, open_envelope, read_pieces, verify_header
+from solekey.transfer.upload_spool import Spool, derive_fingerprint
 from solekey.vault.unlocked import UnlockedAccount
 from solekey.vault.unreadable import UNREADABLE
 from solekey_protocol.change_list import Change

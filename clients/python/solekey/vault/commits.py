@@ -18,12 +18,12 @@ from solekey.crypto import RandomSource
 from solekey.progress import Progress, ignore_progress
 from solekey.streams.author import Author
 from solekey.streams.streams import Streams
+from solekey.transfer.drafts import Draft, Put, Remove, choose_conflict_name
+from solekey.transfer.objects import ObjectStore
+from solekey.transfer.uploader import Uploader
 from solekey.vault.directory import Directory
-from solekey.vault.drafts import Draft, Put, Remove, choose_conflict_name
 from solekey.vault.item_index import ItemIndex
 from solekey.vault.keyring import Keyring
-from solekey.vault.objects import ObjectStore
-from solekey.vault.uploader import Uploader
 from solekey_protocol.change_list import Change, encode_change_list
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted
 from solekey_protocol.ids import RAW_ID_BYTES, Digest, ItemId, compute_digest

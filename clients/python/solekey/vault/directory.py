@@ -7,11 +7,11 @@ from typing import Final, cast
 
 from solekey.crypto import Confidential, ItemMetadata
 from solekey.errors import ItemMissingError, ItemNameError, ItemNameUncertainError, LostObjectError
+from solekey.transfer.objects import ObjectStore
+from solekey.transfer.sealed_sources import RangedSource, open_envelope
 from solekey.vault.item_index import ItemIndex
 from solekey.vault.keyring import Keyring
 from solekey.vault.names import fold_name
-from solekey.vault.objects import ObjectStore
-from solekey.vault.sealed_sources import RangedSource, open_envelope
 from solekey.vault.unreadable import UNREADABLE, UnreadableItem, UnreadableItems
 from solekey_protocol.change_list import Change
 from solekey_protocol.envelope import HEADER_BYTES, TAG_BYTES

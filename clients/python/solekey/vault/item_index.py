@@ -11,7 +11,7 @@ from typing import Final
 from solekey.errors import ChangeListError, ForgedEventError, SwappedObjectError
 from solekey.files.private_folder import PrivateFolder
 from solekey.streams.streams import Streams
-from solekey.vault.objects import ObjectStore, verify_object
+from solekey.transfer.objects import ObjectStore, verify_object
 from solekey_protocol.change_list import Change, encode_change_list, parse_change_list
 from solekey_protocol.encoding import Cbor, encode_cbor, parse_cbor
 from solekey_protocol.errors import MalformedError, TransitionError

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from solekey.crypto import Confidential, DataKey, EnvelopeReader, RangeSource
 from solekey.errors import LostObjectError, VersionGoneError
 from solekey.progress import Phase, Progress, begin_phase
+from solekey.transfer.sealed_sources import PartSource, open_envelope
 from solekey.vault.directory import ItemInfo
-from solekey.vault.sealed_sources import PartSource, open_envelope
 from solekey.vault.unlocked import UnlockedAccount
 from solekey_protocol.change_list import Change
 from solekey_protocol.events import Stream

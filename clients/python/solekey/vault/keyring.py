@@ -19,7 +19,7 @@ from solekey.crypto import (
 )
 from solekey.errors import EpochKeyMissingError, ForgedEventError, TamperedWrapError, WrongUserKeyError
 from solekey.streams.streams import Streams
-from solekey.vault.objects import parse_byte_list
+from solekey.transfer.objects import parse_byte_list
 from solekey_protocol.events import Body, Signer, Stream
 from solekey_protocol.events.vault import ItemsCommitted, KeyWrapped
 from solekey_protocol.ids import AccountId, Digest, KeyId, compute_digest

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from solekey.crypto import Confidential, DataKey, EnvelopeReader, ItemContext, ItemMetadata
 from solekey.errors import EpochKeyMissingError, ItemMissingError, SolekeyError
 from solekey.progress import Progress, ignore_progress
+from solekey.transfer.sealed_sources import PartSource, read_pieces
 from solekey.vault.item_version import iter_content
-from solekey.vault.sealed_sources import PartSource, read_pieces
 from solekey.vault.unlocked import UnlockedAccount
 from solekey.vault.unreadable import UNREADABLE
 from solekey.vault.vault import Stored, Vault

@@ -6,13 +6,13 @@ from typing import Self
 from solekey.connection.connection import Connection
 from solekey.streams.author import Author, Decide
 from solekey.streams.streams import Streams
+from solekey.transfer.objects import ObjectStore
+from solekey.transfer.uploader import Uploader
 from solekey.vault.commits import Committer
 from solekey.vault.directory import Directory
 from solekey.vault.item_index import ItemIndex
 from solekey.vault.keyring import Keyring
-from solekey.vault.objects import ObjectStore
 from solekey.vault.unreadable import UnreadableItems
-from solekey.vault.uploader import Uploader
 from solekey_protocol.event import Event
 from solekey_protocol.ids import AccountId
 

@@ -18,17 +18,17 @@ from solekey.crypto import Confidential, ContentSource, ItemMetadata
 from solekey.errors import ItemChangedError, LostObjectError, MetadataError
 from solekey.files.any_path import AnyPath
 from solekey.progress import Progress, ignore_progress
+from solekey.transfer.download import download
+from solekey.transfer.download_spool import clean_downloads
+from solekey.transfer.drafts import Put, Remove, StreamContent
+from solekey.transfer.intake import make_intake, put_back, read_head, take_in
+from solekey.transfer.source_file import SourceFile
+from solekey.transfer.upload_spool import Spool, clean_uploads, derive_fingerprint
 from solekey.vault.commits import MAX_DRAFTS, Outcome
 from solekey.vault.directory import ItemInfo, Listing
-from solekey.vault.download import download
-from solekey.vault.download_spool import clean_downloads
-from solekey.vault.drafts import Put, Remove, StreamContent
-from solekey.vault.intake import make_intake, put_back, read_head, take_in
 from solekey.vault.item_file import BUFFER_BYTES, ItemFile, ItemRanges
 from solekey.vault.item_version import ItemVersion
 from solekey.vault.names import fold_name
-from solekey.vault.source_file import SourceFile
-from solekey.vault.spool import Spool, clean_uploads, derive_fingerprint
 from solekey.vault.unlocked import UnlockedAccount
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import RAW_ID_BYTES, ItemId

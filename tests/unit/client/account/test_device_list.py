@@ -12,9 +12,9 @@ from rich.console import Console
 from solekey.account.approval import Waiting, approve_device
 from solekey.account.device_list import ServerSays
 from solekey.account.device_names import MAX_NAME_CHARS, choose_free_name, default_name, parse_name
-from solekey.cli.device_table import make_table
-from solekey.cli.device_waiting import describe_waiting
-from solekey.cli.foreign_text import MAX_CELLS, quote_foreign
+from solekey.cli.output.device_table import make_table
+from solekey.cli.output.device_waiting import describe_waiting
+from solekey.cli.output.foreign_text import MAX_CELLS, quote_foreign
 from solekey.crypto import device_code
 from solekey_protocol.events.devices import DeviceRevoked, RevocationReason
 from tests.support.client.fake_server import ORIGIN

@@ -135,7 +135,7 @@ def test_the_last_required_factor_stays(home, run_cli):
 
 
 def test_a_passkey_is_added_and_removed_by_its_id_and_not_by_its_name(home, run_cli, monkeypatch):
-    from solekey.cli import factors
+    from solekey.cli.commands import factors
 
     monkeypatch.setattr(factors, "open_key", FakeSecurityKey)
     assert run_cli("laptop", "factors", "add-passkey", "--name", "blue key")[0] == 0

@@ -217,7 +217,7 @@ def test_revoking_a_device_takes_the_code_of_its_own_option(stale, run_cli, tmp_
 
 
 def test_a_login_with_a_recovery_code_and_with_a_passkey(stale, run_cli, monkeypatch):
-    from solekey.cli import second_factor
+    from solekey.cli.input import factor_prompt as second_factor
 
     session = stale.sessions["laptop"]
     codes = session.factors.make_recovery_codes().codes

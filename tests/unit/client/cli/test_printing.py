@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 import solekey
-from solekey.cli import printing
 from solekey.cli.exit_codes import report_error
-from solekey.cli.foreign_text import Shown, show_foreign
+from solekey.cli.output import printing
+from solekey.cli.output.foreign_text import Shown, show_foreign
 from solekey.cli.state import Cli
 from solekey.errors import SolekeyError
 

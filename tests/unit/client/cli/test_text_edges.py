@@ -11,8 +11,8 @@ import unicodedata
 import click
 import pytest
 
-from solekey.cli.text_input import read_secret_file, read_secret_line
-from solekey.cli.totp_secret import parse_totp_secret
+from solekey.cli.input.text_input import read_secret_file, read_secret_line
+from solekey.cli.input.totp_secret import parse_totp_secret
 from solekey.crypto.new_password import verify_new_password
 from solekey.crypto.typed_words import list_typed_words
 from solekey.errors import MetadataError, NotTextError, PasswordUntypeableError

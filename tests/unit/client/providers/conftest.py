@@ -63,7 +63,7 @@ def run_cli(
 ) -> Callable[..., Said]:
     """Run a command in this process, on the laptop unless another device is named."""
     from solekey import cli
-    from solekey.cli.answers import ask_person
+    from solekey.cli.input.answers import ask_person
     from solekey.cli.state import Cli
 
     monkeypatch.setattr(Cli, "make_runtime", lambda _: replace(home.runtime, ask=ask_person))

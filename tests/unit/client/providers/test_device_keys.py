@@ -14,7 +14,7 @@ import solekey
 from solekey import errors
 from solekey.files.private_folder import PrivateFolder
 from solekey.providers import QuestionKind, close_tokens
-from solekey.providers.device_keys import DeviceKeyStore
+from solekey.providers.device_key_store import DeviceKeyStore
 from solekey_protocol.ids import PublicKey, derive_device_id
 from solekey_protocol.statements import verify_signature
 from tests.support.engines.softhsm import PIN
@@ -257,7 +257,9 @@ def test_nothing_else_in_the_client_sees_a_seed():
     readers = {
         str(path.relative_to(root)) for path in root.rglob("*.py") if find_seed_readers(path.read_text())
     }
-    assert readers == {"providers/device_keys.py"}  # crypto/device_key.py defines it, and uses neither name
+    assert readers == {
+        "providers/device_key_store.py"
+    }  # crypto/device_key.py defines it, and uses neither name
 
 
 def test_a_reader_would_be_seen():

@@ -6,7 +6,7 @@ import pytest
 
 from solekey.errors import ExtraMissingError, SpecError
 from solekey.providers import open_provider
-from solekey.providers.device_keys import parse_device_spec
+from solekey.providers.device_key_store import parse_device_spec
 from solekey.providers.pkcs11_uri import Pkcs11Uri, parse_pkcs11_uri
 from solekey.providers.spec import make_absolute, parse_spec
 from tests.unit.client.providers.places import ADA, Person, make_key

@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-from solekey.cli.progress_bar import show_bar
+from solekey.cli.output.progress_bar import show_bar
 from solekey.cli.state import Cli
 from solekey.progress import Phase, begin_phase, ignore_progress
-from solekey.vault import spool as spool_module
+from solekey.transfer import upload_spool as spool_module
 from tests.support.client.transfers import FILM_BYTES, PART_BYTES, list_files, make_command, make_film
 
 USAGE = 2

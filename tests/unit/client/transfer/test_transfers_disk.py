@@ -12,8 +12,8 @@ from solekey.errors import DiskFullError, TransferBusyError
 from solekey.files import locks
 from solekey.files.disk_room import naming_full_disk
 from solekey.files.whole_file import WholeFile
-from solekey.vault.parallel import map_ahead
-from solekey.vault.transfers import hold_transfer
+from solekey.transfer.lock import hold_transfer
+from solekey.transfer.parallel import map_ahead
 from tests.support.client.transfers import list_files
 
 

@@ -16,9 +16,9 @@ from solekey.errors import (
     VersionGoneError,
 )
 from solekey.files import whole_file
-from solekey.vault import spool as spool_module
-from solekey.vault.spool import KEPT_S
-from solekey.vault.transfers import hold_transfer
+from solekey.transfer import upload_spool as spool_module
+from solekey.transfer.lock import hold_transfer
+from solekey.transfer.upload_spool import KEPT_S
 from tests.support.client.transfers import (
     FILM_BYTES,
     PART_BYTES,

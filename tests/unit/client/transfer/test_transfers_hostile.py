@@ -13,11 +13,11 @@ import httpx
 import pytest
 
 from solekey import Vault
-from solekey.cli import items as items_module
+from solekey.cli.commands import items as items_module
 from solekey.errors import OpenError, SwappedObjectError, UnsupportedFormatError
-from solekey.vault import objects as objects_module
-from solekey.vault import spool as spool_module
-from solekey.vault import uploader as uploader_module
+from solekey.transfer import objects as objects_module
+from solekey.transfer import upload_spool as spool_module
+from solekey.transfer import uploader as uploader_module
 from solekey_protocol.envelope import HEADER_BYTES, TAG_BYTES
 from solekey_protocol.limits import KIB
 from tests.support.client.transfers import find_digests, list_files, make_command

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from solekey.errors import ItemMissingError, VersionGoneError, WipedSecretError
-from solekey.vault import spool as spool_module
+from solekey.transfer import upload_spool as spool_module
 from solekey_protocol.envelope import HEADER_BYTES, TAG_BYTES
 from solekey_protocol.limits import KIB, MIB
 from tests.support.client.transfers import find_digests, restart, watch

@@ -20,9 +20,9 @@ from solekey.errors import (
     UnreachableError,
 )
 from solekey.progress import Phase
-from solekey.vault import spool as spool_module
-from solekey.vault.source_file import SourceFile
-from solekey.vault.spool import KEPT_S, Spool, clean_uploads
+from solekey.transfer import upload_spool as spool_module
+from solekey.transfer.source_file import SourceFile
+from solekey.transfer.upload_spool import KEPT_S, Spool, clean_uploads
 from tests.support.client.transfers import (
     FILM_BYTES,
     PART_BYTES,

@@ -12,7 +12,7 @@ import pytest
 from solekey import rekey_data
 from solekey.crypto import ItemContext, ItemMetadata, seal_bytes
 from solekey.errors import ForgedEventError, SwappedObjectError
-from solekey.vault import sealed_sources
+from solekey.transfer import sealed_sources
 from solekey_protocol.change_list import Change, Part, encode_change_list, parse_change_list
 from solekey_protocol.encoding import parse_cbor
 from solekey_protocol.events import Stream

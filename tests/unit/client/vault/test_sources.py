@@ -12,8 +12,8 @@ import pytest
 from solekey import Profile, Server, Session, UserKey
 from solekey.audit import export_log, read_log
 from solekey.errors import ContentSizeError
-from solekey.vault import source_file
-from solekey.vault.source_file import SourceFile
+from solekey.transfer import source_file
+from solekey.transfer.source_file import SourceFile
 from solekey_protocol.limits import MIB
 from tests.support.client.fake_server import ORIGIN
 from tests.support.client.world import PASSWORD

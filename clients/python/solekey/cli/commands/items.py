@@ -1,0 +1,305 @@
+"""``solekey put``, ``get``, ``list`` and ``remove``."""
+
+import base64
+import io
+import os
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
+
+import click
+
+from solekey.cli.input.answers import ask_user_key, user_key_option
+from solekey.cli.input.name_completion import complete_items
+from solekey.cli.input.output_file import OutputFile
+from solekey.cli.output.foreign_text import quote_foreign
+from solekey.cli.output.left_out import end_partial, tell_unreadable
+from solekey.cli.output.printing import say, usage_error
+from solekey.cli.state import Cli, pass_cli, state_options
+
+if TYPE_CHECKING:
+    from solekey.progress import Progress
+    from solekey.vault.directory import ItemInfo
+    from solekey.vault.vault import Item, Stored, Vault
+
+ByteRange = tuple[int | None, int | None]
+"""First and last byte, as in HTTP: the last None to the end; the first None for so many bytes of the end."""
+
+_RANGE: Final = re.compile(r"(\d{1,16})?-(\d{1,16})?", re.ASCII)
+_IN_MEMORY_BYTES: Final = 8 * 1024 * 1024
+"""Up to this size an item is opened wholly before its first byte is printed: one part of ciphertext."""
+_COPY_BYTES: Final = 4 * 1024 * 1024
+
+
+def _parse_range(context: click.Context, parameter: click.Parameter, value: str | None) -> ByteRange | None:
+    del context, parameter
+    if value is None:
+        return None
+    match = _RANGE.fullmatch(value.strip())
+    first, last = (None if text is None else int(text) for text in match.groups()) if match else (None, None)
+    if (first is None and last is None) or (first is not None and last is not None and last < first):
+        raise click.BadParameter("expected FIRST-LAST, FIRST- or -COUNT, such as 0-99")
+    return first, last
+
+
+@click.command()
+@click.argument("source", required=False)
+@click.option("--name", help="The item's name; the file's name if not given.")
+@click.option("--text", help="The content itself, in the place of a file.")
+@click.option("--tag", "tags", multiple=True, help="A tag; may be given several times.")
+@click.option(
+    "--restart", is_flag=True, help="Encrypt the file anew rather than go on with an interrupted upload."
+)
+@user_key_option
+@state_options
+@pass_cli
+def put(
+    state: Cli,
+    source: str | None,
+    name: str | None,
+    text: str | None,
+    tags: tuple[str, ...],
+    restart: bool,
+    user_key: str | None,
+) -> None:
+    """Encrypt a file, standard input (SOURCE `-`) or a text, and store it.
+
+    An item of the same name gets a new version. When another device was faster, both versions are kept. The
+    interrupted upload of a file goes on when the same command is run again within 7 days; a file that changed
+    meanwhile is encrypted anew. Standard input may be of any size; it cannot be resumed.
+    """
+    if (source is None) == (text is None):
+        raise click.UsageError("give either SOURCE or --text")
+    if restart and source in (None, "-"):
+        raise click.UsageError("--restart is for files: a text and standard input are never resumed")
+    if name is None and (text is not None or source == "-"):
+        raise click.UsageError("--name is needed for a text and for standard input")
+    if source not in (None, "-"):
+        _verify_source(Path(str(source)))
+    with unlocked(state, user_key) as vault:
+        if text is not None:
+            stored = vault.put(str(name), text, tags=tags)
+        else:
+            with state.progress(f"put {name or Path(str(source)).name}", in_bytes=True) as progress:
+                if source == "-":
+                    read = sys.stdin.buffer.read
+                    stored = vault.put_stream(str(name), read, tags=tags, progress=progress)
+                else:
+                    path = Path(str(source))
+                    stored = vault.put_file(path, name, tags=tags, restart=restart, progress=progress)
+    _emit_stored(state, stored)
+
+
+@click.command("get")
+@click.argument("name", shell_complete=complete_items)
+@click.option(
+    "--output",
+    "-o",
+    type=OutputFile(or_stdout=True),
+    help="Write to this file; it appears only when all of it is authentic. `-` is standard output.",
+)
+@click.option(
+    "--range",
+    "byte_range",
+    callback=_parse_range,
+    metavar="FIRST-LAST",
+    help="Only these bytes, counted from 0, the last one included; FIRST- to the end, -COUNT of the end. "
+    "Only their chunks are fetched.",
+)
+@user_key_option
+@state_options
+@pass_cli
+def get_item(
+    state: Cli, name: str, output: Path | None, byte_range: ByteRange | None, user_key: str | None
+) -> None:
+    """Fetch an item by NAME or id and decrypt it, to standard output or a file.
+
+    An interrupted download to a file goes on when the same command is run again within 7 days. An item of up
+    to 8 MiB is printed only when all of it is authentic. Of a longer one each piece is authentic when it is
+    printed, and the end is verified first, but only exit code 0 says that everything came.
+    """
+    with unlocked(state, user_key) as vault:
+        if byte_range is not None:
+            _get_range(state, vault, name, byte_range, output)
+        elif output is not None:
+            with state.progress(f"get {name}", in_bytes=True) as progress:
+                info = vault.get_file(name, output, progress=progress)
+            _emit_written(state, info, output)
+        else:
+            _print_item(state, vault, name)
+
+
+@click.command("list")
+@user_key_option
+@state_options
+@pass_cli
+def list_items(state: Cli, user_key: str | None) -> None:
+    """List the items. Names are decrypted here; the server does not know them."""
+    with unlocked(state, user_key) as vault:
+        items = vault.list()
+    if state.as_json:
+        unreadable = [item.to_document() for item in items.unreadable]
+        state.emit({"items": [describe_item(info) for info in items], "unreadable": unreadable})
+        end_partial(items.unreadable)
+        return
+    from solekey.cli.output.item_table import print_items
+
+    print_items(items)
+    tell_unreadable(items.unreadable)
+    end_partial(items.unreadable)
+
+
+@click.command()
+@click.argument("name", shell_complete=complete_items)
+@user_key_option
+@state_options
+@pass_cli
+def remove(state: Cli, name: str, user_key: str | None) -> None:
+    """Remove an item by NAME or id."""
+    with unlocked(state, user_key) as vault:
+        removed = vault.remove(name)
+    if state.as_json:
+        state.emit({"removed": {"id": removed.id, "name": removed.name, "version": removed.version}})
+    else:
+        state.tell("Removed {}.", removed.name or removed.id)
+
+
+@contextmanager
+def unlocked(
+    state: Cli, user_key: str | None, *, confirming: bool = False, repairing: bool = False
+) -> "Iterator[Vault]":
+    """Open the session and unlock the vault."""
+    state.verify_logged_in()
+    with (
+        ask_user_key(user_key) as key,
+        state.open_session() as session,
+        session.unlock(key, confirming=confirming, repairing=repairing) as vault,
+    ):
+        yield vault
+
+
+def describe_item(info: "ItemInfo") -> dict[str, object]:
+    """Describe an item for scripts."""
+    return {
+        "id": info.id,
+        "name": info.name,
+        "type": info.type,
+        "tags": list(info.metadata.tags),
+        "version": info.version,
+        "epoch": info.epoch,
+        "sealed_bytes": info.sealed_size,
+        "modified": info.modified.isoformat(),
+    }
+
+
+def _emit_stored(state: Cli, stored: "Stored") -> None:
+    if state.as_json:
+        state.emit(
+            {
+                "id": stored.id,
+                "name": stored.name,
+                "version": stored.version,
+                "conflict": stored.conflict,
+            }
+        )
+    elif stored.conflict:
+        state.tell("Another device was faster; both are kept, this one as {}.", quote_foreign(stored.name))
+    else:
+        state.tell("Stored {}, version {}.", quote_foreign(stored.name), stored.version)
+
+
+def _verify_source(path: Path) -> None:
+    """Refuse what cannot be stored before anything is asked for."""
+    try:
+        path.stat()
+    except FileNotFoundError:
+        raise usage_error("{} is not there", path) from None
+    except (OSError, ValueError) as error:  # too long a name, a zero byte, no way in
+        raise usage_error("{}: {}", path, getattr(error, "strerror", None) or error) from None
+    if path.is_dir():
+        raise usage_error("{} is a folder; pack it: tar c {} | solekey put - --name NAME", path, path)
+    if not path.is_file():
+        raise usage_error("{} is not a regular file; pipe it in: solekey put - --name NAME < {}", path, path)
+    if not os.access(path, os.R_OK):
+        raise usage_error("{} may not be read", path)
+
+
+def _print_item(state: Cli, vault: "Vault", name: str) -> None:
+    info = vault.find(name)
+    if state.as_json or info.sealed_size <= _IN_MEMORY_BYTES:
+        item = vault.get(info.id)
+        if state.as_json:
+            state.emit({**describe_item(item.info), **_describe_content(item.content)})
+        else:
+            _print_content(item)
+        return
+    with state.progress(f"get {name}", in_bytes=True, printing=True) as progress:
+        for piece in vault.iter_content(info.id, progress=progress):
+            sys.stdout.buffer.write(piece)
+    sys.stdout.buffer.flush()
+
+
+def _print_content(item: "Item") -> None:
+    sys.stdout.buffer.write(item.content)
+    if sys.stdout.isatty() and not item.content.endswith(b"\n"):
+        say("")
+    sys.stdout.buffer.flush()
+
+
+def _get_range(state: Cli, vault: "Vault", name: str, byte_range: ByteRange, output: Path | None) -> None:
+    """Get a range to standard output, a file or a JSON document."""
+    from solekey.files.whole_file import WholeFile
+    from solekey.vault.item_file import ItemFile
+
+    with vault.open(name) as file:
+        info = cast("ItemFile", file.raw).info
+        start, size = _place_range(byte_range, file.seek(0, os.SEEK_END))
+        file.seek(start)
+        with state.progress(f"get {name}", in_bytes=True, printing=output is None) as progress:
+            if output is not None:
+                with WholeFile.make(output) as target:
+                    _copy(file, target.file, size, progress)
+                    target.publish()
+            elif state.as_json:
+                place = {"first": start, "last": start + size - 1}
+                state.emit({**describe_item(info), "range": place, **_describe_content(file.read(size))})
+            else:
+                _copy(file, sys.stdout.buffer, size, progress)
+                sys.stdout.buffer.flush()
+    if output is not None:
+        _emit_written(state, info, output)
+
+
+def _place_range(byte_range: ByteRange, size: int) -> tuple[int, int]:
+    """Place a range in a content of this size: where it begins, and how many bytes it has."""
+    first, last = byte_range
+    start = max(size - (last or 0), 0) if first is None else first
+    stop = size if first is None or last is None else min(last + 1, size)
+    if start >= stop:
+        raise usage_error("the range lies outside the item, which has {} bytes", size)
+    return start, stop - start
+
+
+def _copy(source: BinaryIO | io.BufferedReader, target: BinaryIO, size: int, progress: "Progress") -> None:
+    done = 0
+    while done < size and (piece := source.read(min(_COPY_BYTES, size - done))):
+        target.write(piece)
+        done += len(piece)
+        progress(done, size)
+
+
+def _emit_written(state: Cli, info: "ItemInfo", output: Path) -> None:
+    if state.as_json:
+        state.emit({**describe_item(info), "output": str(output)})
+    else:
+        state.tell("{} → {}", info.name, output)
+
+
+def _describe_content(content: bytes) -> dict[str, object]:
+    try:
+        return {"text": content.decode()}
+    except UnicodeDecodeError:
+        return {"base64": base64.b64encode(content).decode()}

@@ -1,0 +1,51 @@
+"""``solekey restore``: bring a removed item back while the server still has its ciphertext."""
+
+import click
+
+from solekey.cli.commands.items import unlocked
+from solekey.cli.input.answers import user_key_option
+from solekey.cli.output.printing import add_row, make_table, print_table, usage_error
+from solekey.cli.state import Cli, pass_cli, state_options
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--list", "list_only", is_flag=True, help="List the removed items that can be brought back.")
+@user_key_option
+@state_options
+@pass_cli
+def restore(state: Cli, name: str | None, user_key: str | None, *, list_only: bool) -> None:
+    """Bring the removed item NAME (name or id) back, as a new item.
+
+    The server keeps what was removed for a grace time, 30 days unless its operator has set another.
+    """
+    if (name is None) is not list_only:
+        raise usage_error("give the NAME of a removed item, or --list")
+    with unlocked(state, user_key) as vault:
+        from solekey.vault.removed import list_removed, restore_removed
+
+        if name is not None:
+            stored = restore_removed(vault, name)
+            if state.as_json:
+                state.emit({"id": stored.id, "name": stored.name, "version": stored.version})
+            state.tell("Restored {} as {}.", stored.name, stored.id)
+            return
+        found = list_removed(vault)
+    if state.as_json:
+        rows = [
+            {
+                "id": item.id,
+                "name": item.metadata.name if item.metadata else None,
+                "version": item.last.version,
+                "removed_in_commit": item.removed_in,
+                "restorable": item.error is None,
+            }
+            for item in found
+        ]
+        state.emit({"removed": rows})
+        return
+    table = make_table("name", "version", "removed in commit", "id", whole=("id",))
+    for item in found:
+        name = item.metadata.name if item.metadata else "(does not open any more)"
+        add_row(table, name, item.last.version, item.removed_in, item.id)
+    print_table(table)

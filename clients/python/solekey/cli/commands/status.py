@@ -1,0 +1,99 @@
+"""``solekey status`` and ``logout``."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from solekey.cli.output.printing import print_pairs, say
+from solekey.cli.output.session_end import describe_end, find_end
+from solekey.cli.state import Cli, pass_cli, state_options
+
+if TYPE_CHECKING:
+    from solekey.account.session import Session
+
+
+@click.command()
+@state_options
+@pass_cli
+def logout(state: Cli) -> None:
+    """End this device's session. The device stays trusted.
+
+    Where the server cannot be told, the session is forgotten here, and ends there by itself.
+    """
+    from solekey.errors import TransportError
+    from solekey.errors.refusals import ServerRefusedError
+
+    reason: str | None = None
+    with state.open_session() as session:
+        try:
+            session.log_out()
+        except (TransportError, ServerRefusedError) as error:
+            reason = f"{error} [{error.code}]"
+            session.connection.profile.forget_tokens()
+    if state.as_json:
+        state.emit({"logged_out": True, "server_not_told": reason})
+        return
+    say("Logged out.")
+    if reason is not None:
+        state.tell(
+            "The server was not told: {}. The session is forgotten here and ends there by itself; to end it "
+            "at once, from another device: solekey sessions end",
+            reason,
+        )
+
+
+@click.command()
+@state_options
+@pass_cli
+def status(state: Cli) -> None:
+    """Show the account, this device, the keys and the open rotation, all as verified."""
+    with state.open_session() as session:
+        session.sync()
+        document = _describe(session)
+        pins = describe_pins(session)
+        end = describe_end(session)
+    if state.as_json:
+        state.emit({**document, "pins": pins})
+    else:
+        print_pairs({**document, "session_ends_at": f"{end}; sooner after a time without use"})
+
+
+def find_first_account_key(session: "Session") -> str | None:
+    """Find what an auditor pins (audit.md §2), in this device's verified copy of the devices stream."""
+    from solekey_protocol.events.body import Stream
+    from solekey_protocol.events.devices import AccountFounded
+
+    founded = [event.body for event in session.streams.events(Stream.DEVICES)[:1]]
+    return next((body.account_key for body in founded if isinstance(body, AccountFounded)), None)
+
+
+def describe_pins(session: "Session") -> dict[str, object]:
+    """Describe what an auditor pins of this account (audit.md §2): first key and verified heads."""
+    from solekey_protocol.events import Stream
+    from solekey_protocol.events.fields import encode_body
+
+    heads = {stream.value: encode_body(session.streams.head(stream)) for stream in Stream}
+    return {session.account: {"first_key": find_first_account_key(session), "heads": heads}}
+
+
+def _describe(session: "Session") -> dict[str, object]:
+    streams, details = session.streams, session.connection.profile.details
+    rotation = streams.rotation.open
+    standing = session.devices.own_status
+    return {
+        "server": details.origin,
+        "username": details.username,
+        "account": session.account,
+        "device": session.devices.own_id,
+        "device_name": details.device_name,
+        "first_account_key": find_first_account_key(session),
+        "standing": standing.value if standing else None,
+        "trusted_devices": len(streams.devices.trusted),
+        "sessions": len(streams.auth.sessions),
+        "session_ends_at": find_end(session),
+        "key_id": streams.devices.key_id,
+        "epoch": streams.vault.epoch,
+        "commits": streams.vault.last_commit,
+        "open_rotation": f"{rotation.started.kind} {rotation.phase}" if rotation else None,
+        "rotations_due": sorted(kind.value for kind in streams.rotation.due),
+    }

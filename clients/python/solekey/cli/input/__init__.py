@@ -1,0 +1,1 @@
+"""What the commands are given: options, prompts, the environment, files and standard input."""

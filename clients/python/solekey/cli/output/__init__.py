@@ -1,0 +1,1 @@
+"""What the commands say: lines, tables, progress, and texts that others chose."""

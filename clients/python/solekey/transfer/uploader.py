@@ -1,0 +1,136 @@
+"""Seals drafts and brings their ciphertext to the vault; what was brought before is not brought again."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from solekey.crypto import ContentSource, DataKey, ItemContext, RandomSource, seal_bytes, seal_envelope
+from solekey.files.disk_room import verify_room
+from solekey.files.private_folder import PrivateFolder
+from solekey.progress import Phase, Progress, begin_phase
+from solekey.transfer.drafts import Put, StreamContent
+from solekey.transfer.objects import SMALL_OBJECT_BYTES, ObjectStore
+from solekey.transfer.parallel import map_ahead
+from solekey.transfer.upload_spool import Spool, cut_parts
+from solekey_protocol.change_list import Change, Part
+from solekey_protocol.envelope import HEADER_BYTES
+from solekey_protocol.ids import AccountId, ItemId, compute_digest
+from solekey_protocol.limits import MAX_BATCH_BYTES
+
+
+@dataclass(slots=True)
+class Uploader:
+    """Seals under one account's keys."""
+
+    objects: ObjectStore
+    folder: PrivateFolder
+    account: AccountId
+    random: RandomSource
+
+    def upload(self, puts: Sequence[Put], data_key: DataKey, progress: Progress) -> list[Change]:
+        """Seal and upload; returns the changes in the order of the puts.
+
+        Raises:
+            SealError: a source changed while it was read, or the metadata is too long.
+            DiskFullError: there is no room to seal a large one.
+        """
+        total = sum(put.size for put in puts)
+        changes: list[Change] = []
+        small: list[bytes] = []
+        done = waiting = 0
+        for put in puts:
+            if isinstance(put.content, StreamContent):
+                change = self._upload_stream(put, put.content, data_key, progress)
+            else:
+                change, parts = self._seal_small(put, put.content, data_key)
+                small += parts
+                waiting += change.size
+                if waiting >= MAX_BATCH_BYTES // 2:
+                    self._flush(small)
+                    waiting = 0
+                done += put.size
+                progress(done, total)
+            changes.append(change)
+        self._flush(small)
+        return changes
+
+    def seal_stream(self, spool: Spool, put: Put, data_key: DataKey, progress: Progress) -> Change:
+        """Seal streamed content into a spool, in constant memory."""
+        if not isinstance(put.content, StreamContent):
+            raise TypeError("only streamed content is spooled")
+        if put.content.size is not None:
+            self.folder.make()
+            verify_room(self.folder.path, put.content.size)
+        begin_phase(progress, Phase.SEAL)
+        envelope = self._seal(put, put.content, data_key, progress)
+        return spool.seal(put.item, put.base_version + 1, data_key.epoch, envelope)
+
+    def _flush(self, small: list[bytes]) -> None:
+        """Upload what has gathered, small objects together, and empty the list."""
+        self.objects.put_many([part for part in small if len(part) <= SMALL_OBJECT_BYTES])
+        for part in small:
+            if len(part) > SMALL_OBJECT_BYTES:
+                self.objects.put(part)
+        small.clear()
+
+    def _seal_small(self, put: Put, content: bytes, data_key: DataKey) -> tuple[Change, list[bytes]]:
+        context = ItemContext(self.account, put.item, put.base_version + 1)
+        envelope = seal_bytes(
+            content, metadata=put.metadata, data_key=data_key, context=context, random=self.random
+        )
+        parts = list(cut_parts([envelope]))
+        rows = tuple(Part(compute_digest(part), len(part)) for part in parts)
+        header = compute_digest(envelope[:HEADER_BYTES])
+        return Change(put.item, context.version, data_key.epoch, rows, header), parts
+
+    def _upload_stream(
+        self, put: Put, content: StreamContent, data_key: DataKey, progress: Progress
+    ) -> Change:
+        spool = Spool(self.folder, content.fingerprint)
+        change = spool.load()
+        if change is None or not _is_for(change, put.item, put.base_version + 1, data_key.epoch):
+            change = self.seal_stream(spool, put, data_key, progress)
+        spool.touch()
+        begin_phase(progress, Phase.SEND)
+        self._send(spool, change, progress)
+        return change
+
+    def _send(self, spool: Spool, change: Change, progress: Progress) -> None:
+        """Send the parts that the vault does not have."""
+        asked = self.objects.find_missing([part.digest for part in change.parts])
+        missing = [index for index, part in enumerate(change.parts) if part.digest in asked]
+        left = sum(change.parts[index].size for index in missing)
+        progress(change.size - left, change.size)
+        sent = map_ahead(lambda index: self.objects.put(spool.read_part(change, index)), missing)
+        for index, _ in zip(missing, sent, strict=True):
+            left -= change.parts[index].size
+            progress(change.size - left, change.size)
+
+    def _seal(
+        self, put: Put, content: StreamContent, data_key: DataKey, progress: Progress
+    ) -> Iterator[bytes]:
+        with content.open() as source:
+            yield from seal_envelope(
+                _counting(source, content.size or 0, progress),
+                content_size=content.size,
+                metadata=put.metadata,
+                data_key=data_key,
+                context=ItemContext(self.account, put.item, put.base_version + 1),
+                random=self.random,
+            )
+
+
+def _is_for(change: Change, item: ItemId, version: int, epoch: int) -> bool:
+    return (change.item, change.version, change.epoch) == (item, version, epoch)
+
+
+def _counting(source: ContentSource, total: int, progress: Progress) -> ContentSource:
+    done = 0
+
+    def read(size: int) -> bytes:
+        nonlocal done
+        piece = source(size)
+        done += len(piece)
+        progress(done, total)
+        return piece
+
+    return read
