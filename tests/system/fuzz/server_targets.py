@@ -19,7 +19,7 @@ from solekey_eventlog.bus.config import BusConfig, parse_address
 from solekey_eventlog.bus.errors import BusConfigurationError
 from solekey_eventlog.errors import ConfigError, NotYetAppliedError
 from solekey_eventlog.freshness import Heartbeat, encode_heartbeat, parse_heartbeat
-from solekey_protocol.encoding import encode_cbor, encode_json, parse_base64url
+from solekey_protocol.encoding import encode_base64url, encode_cbor, encode_json, parse_base64url
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import DeviceId, Timestamp
@@ -114,7 +114,7 @@ def _check_signed_token(raw: bytes) -> None:
 
 def _check_compact(text: str) -> None:
     compact = parse_compact(text)
-    assert compact.text == text
+    assert f"{compact.signed.decode()}.{encode_base64url(compact.signature)}" == text
     assert compact.verify(SIGNER.public) == _token_claims
     assert text == _TOKEN
 
