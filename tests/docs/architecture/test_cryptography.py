@@ -1,4 +1,4 @@
-"""No server package can decrypt: what it may import of ``cryptography`` is an allow-list, and of ``joserfc`` nothing.
+"""No server package can decrypt: what it may import of ``cryptography`` is an allow-list; no ``joserfc``.
 
 import-linter sees external packages only as a whole; these tests look inside.
 """

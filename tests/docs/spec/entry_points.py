@@ -11,7 +11,7 @@ with warnings.catch_warnings():
     from solekey_auth.service import AuthService
     from solekey_devices.service import DevicesService
     from solekey_rotation.service import RotationService
-    from solekey_service.http_server.body import RequestTimeout
+    from solekey_service.http_server.body import LengthRequired, RequestTimeout
     from solekey_service.http_server.routes import MethodNotAllowed
     from solekey_service.nameko_ext.http_entrypoint import HttpEntrypoint
     from solekey_vault.service import VaultService
@@ -33,5 +33,5 @@ found = {
     ]
     for service in SERVICES
 }
-edge = {refusal.code: refusal.status for refusal in (RequestTimeout, MethodNotAllowed)}
+edge = {refusal.code: refusal.status for refusal in (LengthRequired, RequestTimeout, MethodNotAllowed)}
 print(json.dumps({"services": found, "edge": edge}))

@@ -63,7 +63,14 @@ GUARD_CODES: Mapping[str, set[str]] = {
     "stepped_up": _SESSION_CODES | {"step_up_required"},
     "trusted": _SESSION_CODES | {"device_not_trusted"},
 }
-CODES_OF_ALL = {"malformed", "request_timeout", "too_large", "internal_error", "unavailable"}
+CODES_OF_ALL = {
+    "malformed",
+    "request_timeout",
+    "length_required",
+    "too_large",
+    "internal_error",
+    "unavailable",
+}
 NOT_ANSWERED = {"unauthenticated", "conflict", "unprocessable", "unsupported_format", "method_not_allowed"}
 """General forms of other codes, and what has no operation."""
 

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from solekey_service.http import Headers, Request, Response, parse_query, problem_response
-from solekey_service.http_server.body import RequestTimeout, open_body
+from solekey_service.http_server.body import LengthRequired, RequestTimeout, open_body
 from solekey_service.http_server.connection import CONNECTION_KEY
 from solekey_service.http_server.routes import MethodNotAllowed, Routes
 from solekey_service.refusals import BadRequest
@@ -49,7 +49,7 @@ class Application:
         fields: list[tuple[str, str]] = list(environ["headers_raw"])
         try:
             body = open_body(environ, fields)
-        except BadRequest as error:
+        except (BadRequest, LengthRequired) as error:
             return problem_response(error), True
         try:
             match = self._routes.find(environ["REQUEST_METHOD"], environ["PATH_INFO"])

@@ -22,9 +22,9 @@ GENERATOR = ROOT / "docs" / "generate_error_reference.py"
 
 # Codes of requests that no correct client sends: whoever meets them has a bug, or releases that do not fit.
 WRONG_REQUESTS = {
-    "commit_mismatch", "conflict", "digest_mismatch", "forbidden", "malformed", "method_not_allowed",
-    "range_not_satisfiable", "schema_violation", "signature_invalid", "too_large", "unauthenticated",
-    "unprocessable", "unsupported_format", "unsupported_media_type", "wrap_mismatch",
+    "commit_mismatch", "conflict", "digest_mismatch", "forbidden", "length_required", "malformed",
+    "method_not_allowed", "range_not_satisfiable", "schema_violation", "signature_invalid", "too_large",
+    "unauthenticated", "unprocessable", "unsupported_format", "unsupported_media_type", "wrap_mismatch",
 }  # fmt: skip
 # How advice begins: with what to do, or with what can be said for the person's relief.
 ACTIONS = (

@@ -109,7 +109,6 @@ def test_a_body_up_to_the_limit_comes_back(demo: Demo) -> None:
     body = bytes(range(256)) * (MAX_ECHO_BYTES // 256)
     with demo.client() as client:
         assert client.post("/v1/vault/echo", content=body).content == body
-        assert client.post("/v1/vault/echo", content=iter([body[:1000], body[1000:]])).content == body
 
 
 def test_a_body_over_the_limit_is_refused_before_it_is_read(demo: Demo) -> None:
@@ -127,10 +126,22 @@ def test_a_client_that_keeps_sending_still_gets_the_refusal(demo: Demo) -> None:
         assert client.post("/v1/vault/echo", content=b"ok").content == b"ok"
 
 
-def test_chunks_over_the_limit_are_refused_while_they_come(demo: Demo) -> None:
+@pytest.mark.parametrize("coding", ["chunked", "Chunked", " chunked "])
+def test_a_body_in_chunks_is_refused_unread(demo: Demo, coding: str) -> None:
+    chunks = b"3\r\nabc\r\n0\r\n\r\n" + head("GET", "/v1/vault/health")
+    answer = demo.send(head("POST", "/v1/vault/echo", f"Transfer-Encoding: {coding}") + chunks)
+    assert status_of(answer) == 411
+    assert b"Connection: close" in answer
+    assert answer.count(b"HTTP/1.") == 1  # nothing behind the head is taken for another request
+    problem = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert problem["code"] == "length_required"
+    assert "Content-Length" in problem["detail"]
+
+
+def test_a_client_that_sends_chunks_without_end_still_gets_the_refusal(demo: Demo) -> None:
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
     answer = demo.send(head("POST", "/v1/vault/echo", "Transfer-Encoding: chunked"), *[chunk] * 17)
-    assert status_of(answer) == 413
+    assert status_of(answer) == 411
 
 
 def test_a_refused_caller_does_not_get_its_body_read(demo: Demo) -> None:
@@ -177,32 +188,11 @@ def test_where_a_request_ends_is_never_guessed(demo: Demo, lines: tuple[str, ...
     assert answer.count(b"HTTP/1.") == 1
 
 
-@pytest.mark.parametrize(
-    "chunks",
-    [
-        b"x\r\n",
-        b"-3\r\nabc\r\n0\r\n\r\n",
-        b"3\nabc\n0\n\n",
-        b"3\r\nabcd\r\n0\r\n\r\n",
-        b"0x3\r\nabc\r\n",
-        b"9" * 200,
-    ],
-)
-def test_malformed_chunks_are_refused(demo: Demo, chunks: bytes) -> None:
-    answer = demo.send(head("POST", "/v1/vault/echo", "Transfer-Encoding: chunked") + chunks)
-    assert status_of(answer) == 400
-    assert answer.count(b"HTTP/1.") == 1
-
-
 def test_a_body_that_ends_early_is_refused(demo: Demo) -> None:
-    for start in (
-        head("POST", "/v1/vault/echo", "Content-Length: 10") + b"abc",
-        head("POST", "/v1/vault/echo", "Transfer-Encoding: chunked") + b"5\r\nabc",
-    ):
-        with demo.connect() as connection:
-            connection.sendall(start)
-            connection.shutdown(1)
-            assert status_of(read_all(connection)) == 400
+    with demo.connect() as connection:
+        connection.sendall(head("POST", "/v1/vault/echo", "Content-Length: 10") + b"abc")
+        connection.shutdown(1)
+        assert status_of(read_all(connection)) == 400
 
 
 def test_header_lines_have_limits(demo: Demo) -> None:
