@@ -37,6 +37,7 @@ from solekey_protocol.events import Stream
 from solekey_protocol.events.rotation import PolicySet
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted
 from solekey_protocol.ids import Digest, ItemId, compute_digest
+from solekey_protocol.services import Service
 from solekey_protocol.statements import EMPTY_HEAD
 from tests.support.household import SERVICES, Answer, Device, Household, Site
 from tests.support.platform_process import PlatformProcess
@@ -50,7 +51,7 @@ _SETTLE_S: Final = 2.0
 _NICE: Final = 10
 _GIANT: Final = 60_000  # changes
 
-Request = tuple[Stream, str, str, Any]
+Request = tuple[Service, str, str, Any]
 
 
 def measure(user: Household) -> tuple[dict[str, list[float]], Counter[str]]:
@@ -77,10 +78,10 @@ def measure(user: Household) -> tuple[dict[str, list[float]], Counter[str]]:
 def _make_requests(number: int) -> Iterator[tuple[str, Request]]:
     body = secrets.token_bytes(2048) + number.to_bytes(4, "big")
     path = f"objects/{compute_digest(body)}"
-    yield "read the vault's events", (Stream.VAULT, "GET", "events", None)
-    yield "send a small object", (Stream.VAULT, "PUT", path, body)
-    yield "read it back", (Stream.VAULT, "GET", path, None)
-    yield "list the sessions", (Stream.AUTH, "GET", "sessions", None)
+    yield "read the vault's events", (Service.VAULT, "GET", "events", None)
+    yield "send a small object", (Service.VAULT, "PUT", path, body)
+    yield "read it back", (Service.VAULT, "GET", path, None)
+    yield "list the sessions", (Service.AUTH, "GET", "sessions", None)
 
 
 class Abuser:
@@ -101,7 +102,7 @@ class Abuser:
     def prepare(self) -> None:
         """Upload the giant change list."""
         path = f"objects/{compute_digest(self._giant)}"
-        answer = self._laptop.ask_until_known(Stream.VAULT, "PUT", path, self._giant)
+        answer = self._laptop.ask_until_known(Service.VAULT, "PUT", path, self._giant)
         if answer.status >= 300:  # no success
             raise RuntimeError(answer.told)
 
@@ -118,8 +119,8 @@ class Abuser:
         half = 96 * 1024
         bignum = b"\xc2\x5a" + half.to_bytes(4, "big") + b"\xff" * half
         body = b"\xa1\x67objects\x81\xc4\x82" + 2 * bignum
-        fields = device.prove(Stream.VAULT, "POST", "objects", token=device.tokens[Stream.VAULT])
-        line = device.lines.setdefault(Stream.VAULT, device.site.connect(Stream.VAULT))
+        fields = device.prove(Service.VAULT, "POST", "objects", token=device.tokens[Service.VAULT])
+        line = device.lines.setdefault(Service.VAULT, device.site.connect(Service.VAULT))
         line.request("POST", "/v1/vault/objects", body, {**fields, "Content-Type": "application/cbor"})
         response = line.getresponse()
         return Answer(response.status, response.read(), time.monotonic())
@@ -127,20 +128,20 @@ class Abuser:
     def _giant_snapshot(self, device: Device) -> Answer:
         body = ItemsCommitted(1, CommitKind.SNAPSHOT, 1, compute_digest(self._giant), _GIANT, _GIANT)
         signed = device.actor.sign(body, EMPTY_HEAD, {Stream.DEVICES: self._account.head})
-        return device.ask(Stream.VAULT, "POST", "statements", signed.to_json())
+        return device.ask(Service.VAULT, "POST", "statements", signed.to_json())
 
     def _policies(self, device: Device) -> Answer:
         signed = device.actor.sign(
             PolicySet(365, 365), self._rotation_head, {Stream.DEVICES: self._account.head}
         )
-        answer = device.ask(Stream.ROTATION, "POST", "statements", signed.to_json())
+        answer = device.ask(Service.ROTATION, "POST", "statements", signed.to_json())
         if answer.status in {200, 201}:
             self._rotation_head = parse_event(answer.raw).head
         return answer
 
     def _large_object(self, device: Device) -> Answer:
         body = secrets.token_bytes(32) + self._large[32:]
-        return device.ask(Stream.VAULT, "PUT", f"objects/{compute_digest(body)}", body)
+        return device.ask(Service.VAULT, "PUT", f"objects/{compute_digest(body)}", body)
 
 
 def attack(site_of: tuple[str, str, str], ready: Event, go: Event, told: Any) -> None:

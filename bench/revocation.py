@@ -33,8 +33,8 @@ from pathlib import Path
 from typing import Final
 
 from bench.measure import Row, make_row, print_rows, write_rows
-from solekey_protocol.events import Stream
 from solekey_protocol.ids import compute_digest
+from solekey_protocol.services import Service
 from tests.support.deployment.broker import Broker
 from tests.support.deployment.platform import run_services
 from tests.support.engines.ports import find_free_ports
@@ -65,7 +65,7 @@ class Refusal:
 class Revocation:
     """One revocation: what each service did, and when the bare consumer had the record."""
 
-    refusals: Mapping[Stream, Refusal]
+    refusals: Mapping[Service, Refusal]
     witness_s: float
 
 
@@ -160,7 +160,7 @@ def _revoke(household: Household, phone: Device, witness: Witness, pool: ThreadP
     return Revocation(found, seen_s - acknowledged.at_s)
 
 
-def _watch(phone: Device, service: Stream, since_s: float) -> Refusal:
+def _watch(phone: Device, service: Service, since_s: float) -> Refusal:
     """Ask until the first refusal."""
     while (answer := phone.ask(service)).told == "200":
         _demand(answer.at_s - since_s < _DEADLINE_S, f"{service} does not refuse")

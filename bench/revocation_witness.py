@@ -11,7 +11,8 @@ import time
 
 from kafka import KafkaConsumer, TopicPartition
 
-from solekey_eventlog.bus.topics import DEVICES_TOPIC
+from solekey_protocol.events import Stream
+from solekey_protocol.services import TOPICS
 
 _POLL_MS = 1000
 
@@ -31,7 +32,8 @@ def main() -> None:
         allow_auto_create_topics=False,
     )
     partitions = [
-        TopicPartition(DEVICES_TOPIC, number) for number in consumer.partitions_for_topic(DEVICES_TOPIC)
+        TopicPartition(TOPICS[Stream.DEVICES], number)
+        for number in consumer.partitions_for_topic(TOPICS[Stream.DEVICES])
     ]
     consumer.assign(partitions)
     consumer.seek_to_end(*partitions)

@@ -31,6 +31,7 @@ from solekey_protocol.ids import (
     derive_device_id,
 )
 from solekey_protocol.limits import MAX_SEQ
+from solekey_protocol.services import V1_STREAMS
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement, Statement
 
 FOLDER = Path(__file__).parent / "events"
@@ -134,7 +135,7 @@ def data_schema(cls: type[Body]) -> dict[str, Any]:
     if not cls.SIGNERS:
         return closed({"body": body})
     head = closed({"seq": integer(0), "digest": pattern(Digest)})
-    others = {stream.value: head for stream in Stream if stream is not cls.STREAM}
+    others = {stream.value: head for stream in V1_STREAMS if stream is not cls.STREAM}
     statement = closed(
         {
             "type": {"const": cls.TYPE},

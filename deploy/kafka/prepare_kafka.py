@@ -4,7 +4,7 @@ Each service may write its own topic and the heartbeats, and read everything; th
 nothing else. May be run again: passwords are set anew, and an existing topic is left as it is, since each
 service checks the topics when it starts.
 
-Environment: KAFKA_SERVERS; AUTH_BUS_PASSWORD and so on, one for each of ``SERVICES`` and the auditor; in a
+Environment: KAFKA_SERVERS; AUTH_BUS_PASSWORD and so on, one for each service and the auditor; in a
 cluster of several brokers also SOLEKEY_BUS_REPLICATION_FACTOR and SOLEKEY_BUS_MIN_INSYNC_REPLICAS.
 """
 
@@ -24,16 +24,9 @@ from kafka.admin import (
 )
 
 from solekey_eventlog.bus import BusConfig, open_bus
-from solekey_eventlog.bus.topics import (
-    AUTH_TOPIC,
-    DEVICES_TOPIC,
-    HEARTBEAT_TOPIC,
-    ROTATION_TOPIC,
-    VAULT_TOPIC,
-    derive_topics,
-)
+from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC, derive_topics
+from solekey_protocol.services import SERVICES, Service
 
-SERVICES = {"auth": AUTH_TOPIC, "devices": DEVICES_TOPIC, "vault": VAULT_TOPIC, "rotation": ROTATION_TOPIC}
 AUDITOR = "auditor"
 SCRAM_ITERATIONS = 8192
 ALL_TOPICS = ResourcePattern(ResourceType.TOPIC, "solekey.", ACLResourcePatternType.PREFIXED)
@@ -54,13 +47,14 @@ def make_users(admin: KafkaAdminClient, passwords: dict[str, str]) -> None:
 
 def derive_rights() -> Iterator[ACL]:
     """Derive who may do what."""
-    for name, topic in SERVICES.items():
+    for name, entry in SERVICES.items():
         own_groups = ResourcePattern(ResourceType.GROUP, f"solekey-{name}", ACLResourcePatternType.PREFIXED)
-        yield _allow(name, ACLOperation.WRITE, ResourcePattern(ResourceType.TOPIC, topic))
+        if entry.topic is not None:
+            yield _allow(name, ACLOperation.WRITE, ResourcePattern(ResourceType.TOPIC, entry.topic))
         yield _allow(name, ACLOperation.WRITE, HEARTBEATS)
         yield _allow(name, ACLOperation.READ, own_groups)
         yield _allow(name, ACLOperation.DESCRIBE_CONFIGS, CLUSTER)  # to see that auto-creation is off
-    for name in (*SERVICES, AUDITOR):
+    for name in (*Service, AUDITOR):
         yield _allow(name, ACLOperation.READ, ALL_TOPICS)  # implies DESCRIBE
         yield _allow(name, ACLOperation.DESCRIBE_CONFIGS, ALL_TOPICS)
 
@@ -72,7 +66,7 @@ def _allow(name: str, operation: ACLOperation, resource: ResourcePattern) -> ACL
 def main() -> None:
     """Prepare the cluster that the environment names."""
     servers = os.environ["KAFKA_SERVERS"]
-    passwords = {name: os.environ[f"{name.upper()}_BUS_PASSWORD"] for name in (*SERVICES, AUDITOR)}
+    passwords = {name: os.environ[f"{name.upper()}_BUS_PASSWORD"] for name in (*Service, AUDITOR)}
     admin = KafkaAdminClient(bootstrap_servers=servers)
     try:
         make_users(admin, passwords)

@@ -15,13 +15,14 @@ from http.client import HTTPConnection, HTTPSConnection
 from typing import Any
 
 from solekey_protocol.event import parse_event
-from solekey_protocol.events import Body, Stream, devices
+from solekey_protocol.events import Body, devices
+from solekey_protocol.services import Service
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
 from tests.support.actors import Actor
 from tests.support.auth.person import Person, compute_code
 from tests.support.tickets import make_proof
 
-SERVICES = (Stream.AUTH, Stream.DEVICES, Stream.VAULT, Stream.ROTATION)
+SERVICES = tuple(Service)
 _CODE_PERIOD_S = 30
 _CODE_MARGIN_S = 3
 _TIMEOUT_S = 30
@@ -36,10 +37,10 @@ class Site:
     """Where a platform is: its name to clients, the address of each service, and TLS where it is spoken."""
 
     origin: str
-    addresses: Mapping[Stream, str]
+    addresses: Mapping[Service, str]
     tls: ssl.SSLContext | None = None
 
-    def connect(self, service: Stream) -> HTTPConnection:
+    def connect(self, service: Service) -> HTTPConnection:
         """Make a connection, which stays open."""
         address = self.addresses[service]
         if self.tls is None:
@@ -77,15 +78,15 @@ class Device:
     refresh_token: str = ""
     after: str = ""
     """What it has seen, as it says to the services."""
-    lines: dict[Stream, HTTPConnection] = field(default_factory=dict)
+    lines: dict[Service, HTTPConnection] = field(default_factory=dict)
     nonce: str | None = None
     """The newest that auth gave for proofs without a token (RFC 9449 §8)."""
 
-    def ask(self, service: Stream, method: str = "GET", path: str = "events", body: Any = None) -> Answer:
+    def ask(self, service: Service, method: str = "GET", path: str = "events", body: Any = None) -> Answer:
         """Send a request of its session; ``body`` is JSON, or bytes as they are."""
         return self.send(service, method, path, body, token=self.tokens[service])
 
-    def ask_until_known(self, service: Stream, *request: Any) -> Answer:
+    def ask_until_known(self, service: Service, *request: Any) -> Answer:
         """Ask as a client does: again while the service says that it does not know yet."""
         deadline_s = time.monotonic() + _PATIENCE_S
         while (answer := self.ask(service, *request)).status == _BUSY:
@@ -94,7 +95,7 @@ class Device:
         return answer
 
     def send(
-        self, service: Stream, method: str, path: str, body: Any = None, *, token: str | None = None
+        self, service: Service, method: str, path: str, body: Any = None, *, token: str | None = None
     ) -> Answer:
         """Send a request with a fresh proof on the open connection; again when it asks for a nonce."""
         content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
@@ -111,7 +112,7 @@ class Device:
             return self.send(service, method, path, body, token=token)
         return answer
 
-    def prove(self, service: Stream, method: str, path: str, *, token: str | None) -> dict[str, str]:
+    def prove(self, service: Service, method: str, path: str, *, token: str | None) -> dict[str, str]:
         """Make the header fields that say who is asking, with a fresh proof."""
         proof = make_proof(
             self.actor.key,
@@ -134,7 +135,7 @@ class Device:
 
     def refresh(self) -> Answer:
         """Trade the refresh token, without adopting what comes."""
-        return self.send(Stream.AUTH, "POST", "sessions/refresh", {"refresh_token": self.refresh_token})
+        return self.send(Service.AUTH, "POST", "sessions/refresh", {"refresh_token": self.refresh_token})
 
     def hang_up(self) -> None:
         """Close the connections; the next requests open new ones."""
@@ -157,7 +158,7 @@ class Household:
 
     def sign_up(self) -> None:
         """Register, log in on the laptop, found the account."""
-        answer = self.laptop.send(Stream.AUTH, "POST", "accounts", self._person.registration())
+        answer = self.laptop.send(Service.AUTH, "POST", "accounts", self._person.registration())
         assert answer.status == 201, answer
         self._totp_secret = answer.document["totp"]["secret"]
         self.laptop.adopt(self.log_in(self.laptop))
@@ -175,9 +176,9 @@ class Household:
     def log_in(self, device: Device) -> Answer:
         """Log in on a device, however that ends. Waits for a code that is good and was not used."""
         person = self._person.with_(actor=device.actor)
-        challenge = device.send(Stream.AUTH, "POST", "challenges", {"username": person.username})
+        challenge = device.send(Service.AUTH, "POST", "challenges", {"username": person.username})
         login = person.login(challenge.document["challenge"], self._next_code(), origin=self._site.origin)
-        return device.send(Stream.AUTH, "POST", "sessions", login)
+        return device.send(Service.AUTH, "POST", "sessions", login)
 
     def sign(self, device: Device, body: Body) -> SignedStatement:
         """Sign a statement that follows the devices head."""
@@ -188,7 +189,7 @@ class Household:
         document = signed.to_json()
         if isinstance(signed.statement.body, devices.AccountFounded | devices.DeviceEnrolled):
             document = {**document, "name": device.actor.name}
-        return device.ask_until_known(Stream.DEVICES, "POST", "statements", document)
+        return device.ask_until_known(Service.DEVICES, "POST", "statements", document)
 
     def say(self, device: Device, body: Body) -> Answer:
         """Say what must be taken, and remember the stream's new head."""

@@ -15,10 +15,10 @@ import pytest
 from solekey_eventlog.bus import Bus, Record, derive_topics, open_bus
 from solekey_eventlog.clock import ManualClock
 from solekey_eventlog.secret import Secret
-from solekey_eventlog.streams import TOPICS
 from solekey_protocol.event import Event, encode_event
 from solekey_protocol.events import Body, Stream, auth
 from solekey_protocol.ids import AccountId, Timestamp
+from solekey_protocol.services import TOPICS
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
 from solekey_service.kernel import Kernel, ServiceDefinition, build_kernel
 from tests.support.actors import Actor

@@ -5,7 +5,7 @@ from pathlib import Path
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_protocol.event import Event
 from solekey_protocol.events import Body, Stream, devices, vault
-from solekey_protocol.events import rotation as said
+from solekey_protocol.events import rotation as events
 from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.ids import Digest, KeyId, RotationId, compute_digest
 from solekey_protocol.statements import SignedStatement
@@ -78,15 +78,15 @@ class Saga:
         self.put(self.started())
         self.put(wrapped(2, self.new.key_id, self.rotation))
 
-    def started(self) -> said.RotationStarted:
+    def started(self) -> events.RotationStarted:
         """The body that starts the change."""
         old, new = self.actor.user_key.key_id, self.new.key_id
-        requested = said.RotationReason.REQUESTED
-        return said.RotationStarted(self.rotation, RotationKind.USER_KEY, requested, old, new, 1, 1)
+        requested = events.RotationReason.REQUESTED
+        return events.RotationStarted(self.rotation, RotationKind.USER_KEY, requested, old, new, 1, 1)
 
     def verify(self) -> None:
         """Say that the new wrap was read back."""
-        self.put(said.RotationVerified(self.rotation, 1, derive_digest(2)))
+        self.put(events.RotationVerified(self.rotation, 1, derive_digest(2)))
 
     def abandoned(self) -> devices.KeyChangeAbandoned:
         """The body that decides against the change."""

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from solekey_protocol.events.auth import SigningKeyPublished
-from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import KeyId, Timestamp
+from solekey_protocol.services import Service
 from tests.support.actors import Actor, Key, derive_raw
 
 ORIGIN = "https://solekey.test"
@@ -46,7 +46,7 @@ def publish_signer(now: datetime) -> SigningKeyPublished:
     )
 
 
-def token_claims(actor: Actor, audience: Stream, now: datetime, **changes: Any) -> dict[str, Any]:
+def token_claims(actor: Actor, audience: Service, now: datetime, **changes: Any) -> dict[str, Any]:
     seconds = int(now.timestamp())
     claims: dict[str, Any] = {
         "iss": ORIGIN,
@@ -66,7 +66,7 @@ def token_claims(actor: Actor, audience: Stream, now: datetime, **changes: Any) 
 
 def make_token(
     actor: Actor,
-    audience: Stream,
+    audience: Service,
     now: datetime,
     *,
     signer: Key = SIGNER,

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from solekey_protocol.services import Service
 from tests.support.repository import ROOT
 
-SERVICES = ("auth", "devices", "vault", "rotation")
+SERVICES = tuple(service.value for service in Service)
 SERVER_FOLDERS = {
     "solekey_protocol": "libs/protocol",
     "solekey_eventlog": "libs/eventlog",

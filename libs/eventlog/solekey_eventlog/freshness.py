@@ -20,11 +20,12 @@ from solekey_eventlog.clock import Clock
 from solekey_eventlog.errors import NotYetAppliedError, TrustStaleError
 from solekey_eventlog.offsets import read_offsets
 from solekey_eventlog.store import EventStore
-from solekey_eventlog.streams import TOPICS, Streams
+from solekey_eventlog.streams import Streams
 from solekey_protocol.encoding import Json, encode_json, parse_json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import AccountId, Timestamp
+from solekey_protocol.services import SERVICES, TOPICS, Service
 
 _log = logging.getLogger(__name__)
 
@@ -40,7 +41,7 @@ _KEPT_PER_LIMIT = 16
 class Heartbeat:
     """What a producer says: everything that was appended before ``at`` lies before these offsets."""
 
-    service: Stream
+    service: Service
     at: Timestamp
     positions: Mapping[int, int]
 
@@ -64,7 +65,7 @@ def parse_heartbeat(raw: bytes) -> Heartbeat:
         if not digits or not isinstance(offset, int) or isinstance(offset, bool) or offset < 0:
             raise MalformedError("heartbeat.positions: expected partition numbers and offsets")
     try:
-        service = Stream(document["service"])
+        service = Service(document["service"])
     except ValueError as error:
         raise MalformedError(f"heartbeat.service: {error}") from error
     at = Timestamp(str(document["at"]))
@@ -103,7 +104,8 @@ class Freshness:
         except MalformedError as error:
             _log.warning("heartbeat left aside: %s", error)
             return
-        if heartbeat.service not in self._streams.subscribed:
+        stream = SERVICES[heartbeat.service].stream
+        if stream is None or stream not in self._streams.subscribed:
             return
         if record.key != heartbeat.service:
             _log.warning("heartbeat of %s left aside: its key is another's", heartbeat.service)
@@ -113,7 +115,7 @@ class Freshness:
             _log.warning("heartbeat of %s left aside: %.1f s in the future", heartbeat.service, ahead_s)
             return
         with self._lock:
-            self._remember(_Heard(heartbeat, self._clock.monotonic()))
+            self._remember(stream, _Heard(heartbeat, self._clock.monotonic()))
 
     def require(self, stream: Stream) -> None:
         """Demand that a feed is fresh. The service's own stream always is.
@@ -194,9 +196,9 @@ class Freshness:
         since_made_s = (self._clock.now() - heard.heartbeat.at.datetime).total_seconds()
         return max(self._clock.monotonic() - heard.arrived_s, since_made_s)
 
-    def _remember(self, heard: _Heard) -> None:
+    def _remember(self, stream: Stream, heard: _Heard) -> None:
         """Keep heartbeats that may be covered later, some apart: a busy producer sends many."""
-        waiting = self._waiting.setdefault(heard.heartbeat.service, deque(maxlen=2 * _KEPT_PER_LIMIT))
+        waiting = self._waiting.setdefault(stream, deque(maxlen=2 * _KEPT_PER_LIMIT))
         spacing_s = self._limit_s / _KEPT_PER_LIMIT
         if len(waiting) > 1 and waiting[-1].arrived_s - waiting[-2].arrived_s < spacing_s:
             waiting.pop()

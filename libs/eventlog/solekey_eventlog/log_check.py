@@ -15,7 +15,7 @@ from solekey_eventlog.foundations import has_events, note_foundation, read_found
 from solekey_eventlog.freshness import Freshness
 from solekey_eventlog.offsets import read_offsets
 from solekey_eventlog.store import EventStore, UnitOfWork
-from solekey_protocol.events import Stream
+from solekey_protocol.services import Service
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ def find_log_fault(store: EventStore, bus: Bus, own: str, followed: Sequence[str
 class LogWatch:
     """Looks at the log while the service runs, such as after a broker came back from a backup."""
 
-    def __init__(self, service: Stream, find_fault: Callable[[], str | None], freshness: Freshness) -> None:
+    def __init__(self, service: Service, find_fault: Callable[[], str | None], freshness: Freshness) -> None:
         self._service = service
         self._find_fault = find_fault
         self._freshness = freshness

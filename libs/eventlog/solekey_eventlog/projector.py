@@ -31,11 +31,12 @@ from solekey_eventlog.parking import (
     release,
 )
 from solekey_eventlog.store import EventStore, UnitOfWork
-from solekey_eventlog.streams import AHEAD_OF_DEVICES, TOPICS, Streams
+from solekey_eventlog.streams import AHEAD_OF_DEVICES, Streams
 from solekey_protocol.errors import ForkError, GapError, MalformedError, ProtocolError
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Body, Stream
 from solekey_protocol.ids import AccountId
+from solekey_protocol.services import TOPICS
 from solekey_protocol.streams import FOLDS, DevicesStream
 
 _log = logging.getLogger(__name__)

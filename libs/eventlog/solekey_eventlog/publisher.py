@@ -20,8 +20,8 @@ from solekey_eventlog.freshness import Heartbeat, encode_heartbeat
 from solekey_eventlog.offsets import advance_offset, read_offsets
 from solekey_eventlog.publisher_lock import open_publisher_lock
 from solekey_eventlog.store import EventStore
-from solekey_eventlog.streams import TOPICS
 from solekey_protocol.ids import Timestamp
+from solekey_protocol.services import TOPICS, WRITERS
 
 _log = logging.getLogger(__name__)
 
@@ -139,6 +139,6 @@ class Publisher:
             return
         with self._store.read() as uow:
             positions = read_offsets(uow.connection, self._store.tables.published, self._topic)
-        heartbeat = Heartbeat(self._store.stream, Timestamp.from_datetime(as_of), positions)
+        heartbeat = Heartbeat(WRITERS[self._store.stream], Timestamp.from_datetime(as_of), positions)
         self._bus.publish(HEARTBEAT_TOPIC, self._store.stream.value, encode_heartbeat(heartbeat))
         self._heartbeat_at_s = now_s

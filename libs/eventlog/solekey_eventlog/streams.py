@@ -7,12 +7,11 @@ is not in the table (a rollback, a rebuild) is dropped.
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 from sqlalchemy import select
 
-from solekey_eventlog.bus.topics import AUTH_TOPIC, DEVICES_TOPIC, ROTATION_TOPIC, VAULT_TOPIC
 from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError
 from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_protocol.event import Event, parse_event
@@ -22,14 +21,6 @@ from solekey_protocol.statements import EMPTY_HEAD, Head
 from solekey_protocol.streams import Fold
 
 F = TypeVar("F", bound=Fold)
-
-TOPICS: Mapping[Stream, str] = {
-    Stream.AUTH: AUTH_TOPIC,
-    Stream.DEVICES: DEVICES_TOPIC,
-    Stream.VAULT: VAULT_TOPIC,
-    Stream.ROTATION: ROTATION_TOPIC,
-}
-"""The topic that carries each stream."""
 
 AHEAD_OF_DEVICES = "ahead_of_devices"
 """Why an event is parked whose author had seen more of the devices stream than this service has."""

@@ -14,10 +14,11 @@ from typing import cast
 
 from solekey_protocol.encoding import Json, encode_json, parse_json, parse_lenient_json
 from solekey_protocol.errors import MalformedError, SchemaError
-from solekey_protocol.events.body import BODIES, Body, Stream
+from solekey_protocol.events.body import BODIES, Body
 from solekey_protocol.events.fields import Seq, decode_body, encode_body
 from solekey_protocol.ids import AccountId, Digest, Timestamp, compute_digest
 from solekey_protocol.limits import MAX_EVENT_BYTES
+from solekey_protocol.services import Stream
 from solekey_protocol.statements import Head, SignedStatement, parse_signed_statement
 
 _MEMBERS = frozenset(

@@ -24,8 +24,9 @@ from solekey_protocol.event import Event
 from solekey_protocol.events import devices as device_events
 from solekey_protocol.events import rotation as rotation_events
 from solekey_protocol.events import vault as vault_events
-from solekey_protocol.events.body import Body, Stream
+from solekey_protocol.events.body import Body
 from solekey_protocol.events.fields import RotationKind
+from solekey_protocol.services import Stream
 from solekey_protocol.statements import EMPTY_HEAD, SignedStatement, Statement
 from solekey_protocol.streams import (
     DevicesStream,

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import MalformedError, SchemaError, SignatureError
-from solekey_protocol.events.body import BODIES, Body, Signer, Stream
+from solekey_protocol.events.body import BODIES, Body, Signer
 from solekey_protocol.events.fields import Position, Seq, decode_body, encode_body
 from solekey_protocol.ids import (
     ZERO_DIGEST,
@@ -28,6 +28,7 @@ from solekey_protocol.ids import (
     compute_digest,
 )
 from solekey_protocol.limits import MAX_STATEMENT_BYTES
+from solekey_protocol.services import V1_STREAMS, Stream
 
 SIGNING_CONTEXT = b"solekey/statement/v1\x00"
 _STATEMENT_MEMBER = b',"statement":'
@@ -211,7 +212,7 @@ def _parse_signatures(document: Json, body_class: type[Body]) -> dict[Signer, Si
 def _parse_heads(document: Json, own: Stream) -> dict[Stream, Head]:
     if not isinstance(document, Mapping):
         raise SchemaError("statement.heads: expected an object")
-    others = {stream.value for stream in Stream if stream is not own}
+    others = {stream.value for stream in V1_STREAMS if stream is not own}
     if unknown := document.keys() - others:
         raise SchemaError(f"statement.heads: unknown stream {min(unknown)!r}")
     return {

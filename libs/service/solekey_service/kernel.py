@@ -18,10 +18,11 @@ from solekey_eventlog.migrations import upgrade
 from solekey_eventlog.projector import Projector, Reaction
 from solekey_eventlog.publisher import Publisher
 from solekey_eventlog.store import EventStore
-from solekey_eventlog.streams import TOPICS, Streams
+from solekey_eventlog.streams import Streams
 from solekey_eventlog.tables import EventTables
 from solekey_protocol.encoding import Json
 from solekey_protocol.events import Body, Stream
+from solekey_protocol.services import TOPICS, Service, ServiceEntry
 from solekey_service.config import ServiceConfig
 
 Random = Callable[[int], bytes]
@@ -36,14 +37,26 @@ TRUST_STREAMS: Final = (Stream.AUTH, Stream.DEVICES)
 class ServiceDefinition:
     """What makes one service different from another."""
 
-    stream: Stream
+    entry: ServiceEntry
+    """What the registry of services says of it."""
     config: type[ServiceConfig]
-    subscribes: tuple[Stream, ...]
     metadata: MetaData
     event_tables: EventTables
     reactions: Callable[["Kernel"], Mapping[type[Body], Reaction]]
     package: str
     """Where ``migrations/`` lies, such as ``solekey_auth``."""
+
+    @property
+    def service(self) -> Service:
+        """The service's name."""
+        return self.entry.service
+
+    @property
+    def stream(self) -> Stream:
+        """The stream that the service writes. Raises ConfigError when the registry names none."""
+        if self.entry.stream is None:
+            raise ConfigError([f"{self.package}: a service that is built on the event log writes a stream"])
+        return self.entry.stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +78,12 @@ class Kernel:
     @property
     def group(self) -> str:
         """The consumer group of the service on the bus."""
-        return f"solekey-{self.definition.stream}"
+        return f"solekey-{self.definition.service}"
 
     @property
     def topics(self) -> tuple[str, ...]:
         """The topics that the service follows."""
-        return tuple(TOPICS[stream] for stream in self.definition.subscribes)
+        return tuple(TOPICS[stream] for stream in self.definition.entry.follows)
 
     def check_bus(self) -> None:
         """Refuse to run on topics that could lose or reorder events, and on a log that has lost some.
@@ -81,7 +94,7 @@ class Kernel:
         used = {TOPICS[self.definition.stream], HEARTBEAT_TOPIC, *self.topics}
         self.bus.check([topic for topic in self.config.topics() if topic.name in used])
         if fault := self.find_log_fault():
-            raise BusConfigurationError(f"{self.definition.stream}: {fault}")
+            raise BusConfigurationError(f"{self.definition.service}: {fault}")
 
     def find_log_fault(self) -> str | None:
         """Say whether the log went back, or is another one. Raises BusUnavailableError, UnavailableError."""
@@ -125,7 +138,7 @@ def build_kernel(
     engine = open_engine(config.database_url, config.database_pool)
     upgrade(engine, definition.package)
     store = EventStore(engine, definition.stream, definition.event_tables, clock)
-    streams = Streams(store, definition.subscribes)
+    streams = Streams(store, definition.entry.follows)
     freshness = Freshness(store, streams, clock, limit_s=config.freshness_s)
     projector = Projector(store, streams)
     publisher = Publisher(store, bus)
@@ -142,8 +155,8 @@ def build_kernel(
 
 def _check_definition(definition: ServiceDefinition) -> None:
     """Refuse to follow statements that could not be verified: whose devices nobody here knows."""
-    known = {definition.stream, *definition.subscribes}
-    if definition.stream in definition.subscribes:
+    known = {definition.stream, *definition.entry.follows}
+    if definition.stream in definition.entry.follows:
         raise ConfigError([f"{definition.package}: a service does not follow its own stream"])
     if known & {Stream.VAULT, Stream.ROTATION} - {definition.stream} and Stream.DEVICES not in known:
         raise ConfigError([f"{definition.package}: to verify vault or rotation it must follow devices"])

@@ -175,9 +175,9 @@ def _make_runner(
 
 
 def _describe_heartbeats(kernel: Kernel) -> HeartbeatSource:
-    stream, config = kernel.definition.stream, kernel.config
-    bus = config.bus_config(client_id=f"solekey-{stream}-heartbeats")
-    return HeartbeatSource(stream, config.database_url, bus)
+    definition, config = kernel.definition, kernel.config
+    bus = config.bus_config(client_id=f"solekey-{definition.service}-heartbeats")
+    return HeartbeatSource(definition.stream, config.database_url, bus)
 
 
 def _start(runner: ServiceRunner) -> None:

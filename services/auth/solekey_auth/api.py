@@ -24,7 +24,7 @@ from solekey_auth.timers import Timers
 from solekey_eventlog.foundations import require_foundation
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
-from solekey_protocol.events.body import Stream
+from solekey_protocol.events import Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT, AccountId, Digest, PublicKey, SessionId, SignatureHex
 from solekey_protocol.statements import verify_signature
 from solekey_service.access.nonce import NONCE_HEADER, Nonces

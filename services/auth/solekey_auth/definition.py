@@ -5,13 +5,12 @@ from typing import Final
 from solekey_auth.config import AuthConfig
 from solekey_auth.reactions import derive_reactions
 from solekey_auth.tables import event_tables, metadata
-from solekey_protocol.events import Stream
+from solekey_protocol.services import SERVICES, Service
 from solekey_service.kernel import ServiceDefinition
 
 DEFINITION: Final = ServiceDefinition(
-    stream=Stream.AUTH,
+    entry=SERVICES[Service.AUTH],
     config=AuthConfig,
-    subscribes=(Stream.DEVICES,),
     metadata=metadata,
     event_tables=event_tables,
     reactions=derive_reactions,

@@ -26,13 +26,13 @@ from solekey_auth.refusals import (
 )
 from solekey_auth.sessions.refresh_token import IssuedToken
 from solekey_eventlog.clock import was_written_ahead
-from solekey_protocol.events import auth as said
+from solekey_protocol.events import auth as events
 from solekey_protocol.events.body import Body
 from solekey_protocol.ids import SYSTEM_ACCOUNT, DeviceId, Digest, SessionId, Timestamp
 from solekey_protocol.streams import AuthStream, DevicesStream, DeviceStatus
 from solekey_service.refusals import BadRequest, NotFound, RevokedDevice, SessionOver
 
-_LASTING: Final = frozenset({said.Factor.TOTP, said.Factor.PASSKEY})
+_LASTING: Final = frozenset({events.Factor.TOTP, events.Factor.PASSKEY})
 """Whatever the policy is, an account keeps one of these: recovery codes stand in for them and are used up."""
 
 
@@ -68,7 +68,7 @@ def decide(  # noqa: C901  # one line a command
         case asked.RegisterAccount():
             return _register(state, command, now, limits)
         case asked.ReportFailedLogins(stages):
-            return [] if state.auth.closed else [said.LoginFailed(stage) for stage in stages]
+            return [] if state.auth.closed else [events.LoginFailed(stage) for stage in stages]
         case asked.OpenSession():
             return _open(state, command, now, limits)
         case asked.UseRecoveryCode():
@@ -91,10 +91,10 @@ def decide(  # noqa: C901  # one line a command
             return _end(state, session, by)
         case asked.EndDeviceSessions(device):
             of_device = [each.session for each in state.auth.sessions.values() if each.device == device]
-            return [said.SessionEnded(session, said.SessionEnd.DEVICE_REVOKED) for session in of_device]
+            return [events.SessionEnded(session, events.SessionEnd.DEVICE_REVOKED) for session in of_device]
         case asked.ExpireSessions(sessions):
             open_still = [session for session in sessions if session in state.auth.sessions]
-            return [said.SessionEnded(session, said.SessionEnd.EXPIRED) for session in open_still]
+            return [events.SessionEnded(session, events.SessionEnd.EXPIRED) for session in open_still]
 
 
 def is_expired(credential: Credential, now: datetime, limits: AuthLimits) -> bool:
@@ -133,38 +133,38 @@ def _register(
         return []
     if state.auth.factors or state.auth.closed:
         raise AccountTaken("register with a new account id")
-    return [said.AccountRegistered(state.auth.credential_version + 1)]
+    return [events.AccountRegistered(state.auth.credential_version + 1)]
 
 
 def _open(state: AccountState, command: asked.OpenSession, now: datetime, limits: AuthLimits) -> list[Body]:
     if state.auth.closed:
-        raise LoginRefused(said.LoginStage.LOGIN_KEY)
+        raise LoginRefused(events.LoginStage.LOGIN_KEY)
     if _is_revoked(state.devices, command.device):
         raise RevokedDevice("this device was revoked by its account; log in from another device")
     expires_at = Timestamp.from_datetime(now + limits.session_absolute)
-    opened = said.SessionOpened(command.session, command.device, command.factor, expires_at)
+    opened = events.SessionOpened(command.session, command.device, command.factor, expires_at)
     if command.factor_id in state.auth.factors:
         return [*_use_code(command), opened]
     # The first login enrols an authenticator; afterwards, a factor that is not there was removed.
-    if state.auth.factors or command.factor is not said.Factor.TOTP:
-        raise LoginRefused(said.LoginStage.SECOND_FACTOR)
-    return [said.MfaEnrolled(command.factor, command.factor_id), opened]
+    if state.auth.factors or command.factor is not events.Factor.TOTP:
+        raise LoginRefused(events.LoginStage.SECOND_FACTOR)
+    return [events.MfaEnrolled(command.factor, command.factor_id), opened]
 
 
 def _add_passkey(state: AccountState, factor_id: Digest) -> list[Body]:
     if state.auth.closed:
         raise NotFound("the account was closed")
-    passkeys = [factor for factor in state.auth.factors.values() if factor is said.Factor.PASSKEY]
+    passkeys = [factor for factor in state.auth.factors.values() if factor is events.Factor.PASSKEY]
     if len(passkeys) >= MAX_PASSKEYS:
         raise TooManyPasskeys(f"an account has at most {MAX_PASSKEYS}; remove one first")
-    return [said.MfaEnrolled(said.Factor.PASSKEY, factor_id)]
+    return [events.MfaEnrolled(events.Factor.PASSKEY, factor_id)]
 
 
-def _replace_factor(state: AccountState, factor: said.Factor, factor_id: Digest) -> list[Body]:
+def _replace_factor(state: AccountState, factor: events.Factor, factor_id: Digest) -> list[Body]:
     if state.auth.closed:
         raise NotFound("the account was closed")
-    before = [said.MfaRemoved(kind, other) for other, kind in state.auth.factors.items() if kind is factor]
-    return [*before, said.MfaEnrolled(factor, factor_id)]
+    before = [events.MfaRemoved(kind, other) for other, kind in state.auth.factors.items() if kind is factor]
+    return [*before, events.MfaEnrolled(factor, factor_id)]
 
 
 def _remove_factor(state: AccountState, factor_id: Digest, limits: AuthLimits) -> list[Body]:
@@ -176,13 +176,13 @@ def _remove_factor(state: AccountState, factor_id: Digest, limits: AuthLimits) -
         if factor in required and not left & required:
             names = " or ".join(sorted(kind.value for kind in required))
             raise FactorRequired(f"the account must keep one of this kind: {names}; add another one first")
-    return [said.MfaRemoved(factor, factor_id)]
+    return [events.MfaRemoved(factor, factor_id)]
 
 
 def _step_up(state: AccountState, command: asked.StepUp) -> list[Body]:
     if command.session not in state.auth.sessions:
         raise SessionOver("log in again")
-    return [*_use_code(command), said.SessionSteppedUp(command.session, command.factor)]
+    return [*_use_code(command), events.SessionSteppedUp(command.session, command.factor)]
 
 
 def _change_login_key(state: AccountState, command: asked.ChangeLoginKey) -> list[Body]:
@@ -194,30 +194,30 @@ def _change_login_key(state: AccountState, command: asked.ChangeLoginKey) -> lis
         raise KdfTooWeak("kdf: no number may be less than it is now")
     if command.login_key == present.login_key:
         raise BadRequest("body.login_key: expected another one than the present")
-    changed = said.LoginKeyChanged(state.auth.credential_version + 1, command.reason)
-    if command.reason is said.LoginKeyChange.KDF_UPGRADED:
+    changed = events.LoginKeyChanged(state.auth.credential_version + 1, command.reason)
+    if command.reason is events.LoginKeyChange.KDF_UPGRADED:
         if command.kdf.work == present.kdf.work:
             raise KdfTooWeak("kdf: an upgrade does more work than now")
         return [changed]
-    return [changed, *_end_all(state, said.SessionEnd.PASSWORD_CHANGED, spared=command.by)]
+    return [changed, *_end_all(state, events.SessionEnd.PASSWORD_CHANGED, spared=command.by)]
 
 
 def _close(state: AccountState, by: SessionId) -> list[Body]:
     if by not in state.auth.sessions:
         raise SessionOver("log in again")
-    closed = said.AccountClosed(state.auth.credential_version)
-    return [*_end_all(state, said.SessionEnd.ACCOUNT_CLOSED), closed]
+    closed = events.AccountClosed(state.auth.credential_version)
+    return [*_end_all(state, events.SessionEnd.ACCOUNT_CLOSED), closed]
 
 
 def _end_all(
-    state: AccountState, reason: said.SessionEnd, spared: SessionId | None = None
-) -> list[said.SessionEnded]:
-    return [said.SessionEnded(session, reason) for session in state.auth.sessions if session != spared]
+    state: AccountState, reason: events.SessionEnd, spared: SessionId | None = None
+) -> list[events.SessionEnded]:
+    return [events.SessionEnded(session, reason) for session in state.auth.sessions if session != spared]
 
 
 def _use_code(command: asked.OpenSession | asked.StepUp | asked.UseRecoveryCode) -> list[Body]:
     left = command.codes_left
-    return [] if left is None else [said.RecoveryCodeUsed(command.factor_id, left)]
+    return [] if left is None else [events.RecoveryCodeUsed(command.factor_id, left)]
 
 
 def _refresh(state: AccountState, thumbprint: str, now: datetime, limits: AuthLimits) -> list[Body]:
@@ -229,17 +229,17 @@ def _refresh(state: AccountState, thumbprint: str, now: datetime, limits: AuthLi
     if session is None:
         raise SessionOver("log in again")
     reused = [
-        said.RefreshReuseDetected(token.session, token.generation),
-        said.SessionEnded(token.session, said.SessionEnd.REFRESH_REUSED),
+        events.RefreshReuseDetected(token.session, token.generation),
+        events.SessionEnded(token.session, events.SessionEnd.REFRESH_REUSED),
     ]
     if token.thumbprint != thumbprint:
         return reused
     if _is_revoked(state.devices, session.device):
-        return [said.SessionEnded(token.session, said.SessionEnd.DEVICE_REVOKED)]
+        return [events.SessionEnded(token.session, events.SessionEnd.DEVICE_REVOKED)]
     if token.expires_at <= now or (token.used_at is None and token.idle_until <= now):
-        return [said.SessionEnded(token.session, said.SessionEnd.EXPIRED)]
+        return [events.SessionEnded(token.session, events.SessionEnd.EXPIRED)]
     if token.used_at is None:
-        return [said.SessionRefreshed(token.session, token.generation + 1)]
+        return [events.SessionRefreshed(token.session, token.generation + 1)]
     # Either direction: a clock that was set back must not stretch the time in which a repetition is believed.
     in_time = abs(now - token.used_at) <= limits.refresh_retry
     return [] if in_time and not token.successor_used else reused
@@ -248,8 +248,8 @@ def _refresh(state: AccountState, thumbprint: str, now: datetime, limits: AuthLi
 def _end(state: AccountState, session: SessionId, by: SessionId) -> list[Body]:
     if session not in state.auth.sessions:
         raise NotFound("the account has no such open session")
-    reason = said.SessionEnd.LOGOUT if session == by else said.SessionEnd.ENDED_BY_USER
-    return [said.SessionEnded(session, reason)]
+    reason = events.SessionEnd.LOGOUT if session == by else events.SessionEnd.ENDED_BY_USER
+    return [events.SessionEnded(session, reason)]
 
 
 def _is_revoked(devices: DevicesStream, device: DeviceId) -> bool:

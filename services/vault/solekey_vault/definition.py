@@ -2,16 +2,15 @@
 
 from typing import Final
 
-from solekey_protocol.events import Stream
+from solekey_protocol.services import SERVICES, Service
 from solekey_service.kernel import ServiceDefinition
 from solekey_vault.config import VaultConfig
 from solekey_vault.reactions import derive_reactions
 from solekey_vault.tables import event_tables, metadata
 
 DEFINITION: Final = ServiceDefinition(
-    stream=Stream.VAULT,
+    entry=SERVICES[Service.VAULT],
     config=VaultConfig,
-    subscribes=(Stream.AUTH, Stream.DEVICES, Stream.ROTATION),
     metadata=metadata,
     event_tables=event_tables,
     reactions=derive_reactions,

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, bindparam, delete, exists, func, inse
 
 from solekey_protocol.change_list import Change, Part, parse_change_list
 from solekey_protocol.event import Event
-from solekey_protocol.events import vault as said
+from solekey_protocol.events import vault as events
 from solekey_protocol.ids import AccountId, Digest, ItemId
 from solekey_vault.objects import pages
 from solekey_vault.tables import commits, item_parts, item_versions
@@ -53,7 +53,7 @@ def read_sealed_epochs(connection: Connection, account: AccountId) -> frozenset[
 
 
 def record_commit(
-    connection: Connection, account: AccountId, body: said.ItemsCommitted, changes: Sequence[Change]
+    connection: Connection, account: AccountId, body: events.ItemsCommitted, changes: Sequence[Change]
 ) -> None:
     """Follow a commit. A snapshot changes no item."""
     connection.execute(
@@ -61,7 +61,7 @@ def record_commit(
             account=account, commit=body.commit, kind=body.kind.value, changes=body.changes
         )
     )
-    if body.kind is said.CommitKind.SNAPSHOT or not changes:
+    if body.kind is events.CommitKind.SNAPSHOT or not changes:
         return
     supersede = (
         update(item_versions)
@@ -77,7 +77,7 @@ def record_commit(
         connection.execute(insert(item_parts), parts)
 
 
-def record_purge(connection: Connection, account: AccountId, body: said.ObjectsPurged) -> list[Digest]:
+def record_purge(connection: Connection, account: AccountId, body: events.ObjectsPurged) -> list[Digest]:
     """Follow a purge: forget versions superseded by then. Returns the digests that nothing names any more."""
     doomed = (item_versions.c.account == account, item_versions.c.superseded_by <= body.through_commit)
     of_doomed = exists().where(
@@ -95,7 +95,7 @@ def record_purge(connection: Connection, account: AccountId, body: said.ObjectsP
     return [Digest(digest) for digest in digests if digest not in needed]
 
 
-def rebuild_items(connection: Connection, events: Iterable[Event], read_changes: ReadChanges) -> None:
+def rebuild_items(connection: Connection, history: Iterable[Event], read_changes: ReadChanges) -> None:
     """Make the read model from zero, from every event of the vault's streams, each in its order.
 
     Raises:
@@ -103,12 +103,12 @@ def rebuild_items(connection: Connection, events: Iterable[Event], read_changes:
     """
     for table in (item_parts, item_versions, commits):
         connection.execute(delete(table))
-    for event in events:
+    for event in history:
         match event.body:
-            case said.ItemsCommitted() as body:
+            case events.ItemsCommitted() as body:
                 changes = parse_change_list(read_changes(event.account, body.changes))
                 record_commit(connection, event.account, body, changes)
-            case said.ObjectsPurged() as body:
+            case events.ObjectsPurged() as body:
                 record_purge(connection, event.account, body)
             case _:
                 pass

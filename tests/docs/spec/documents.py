@@ -13,12 +13,13 @@ from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
+from solekey_protocol.services import Service
 from tests.support.repository import ROOT
 
 SPEC = ROOT / "spec"
 COMMON = SPEC / "openapi" / "common.yaml"
 ASYNCAPI = SPEC / "asyncapi.yaml"
-SERVICES = ("auth", "devices", "vault", "rotation")
+SERVICES = tuple(service.value for service in Service)
 METHODS = ("get", "put", "post", "delete", "patch", "head", "options", "trace")
 
 

@@ -16,13 +16,14 @@ from solekey_eventlog.freshness import Heartbeat, encode_heartbeat
 from solekey_protocol.events import BODIES, Stream
 from solekey_protocol.ids import Timestamp
 from solekey_protocol.schemas import load_schema
+from solekey_protocol.services import Service
 from tests.docs.spec.documents import ASYNCAPI, SERVICES, SPEC, find, load, references, root, validator
 
 DEFINITIONS = [
     service.definition.DEFINITION
     for service in (solekey_auth, solekey_devices, solekey_vault, solekey_rotation)
 ]
-HEARTBEAT = Heartbeat(Stream.AUTH, Timestamp.from_datetime(datetime(2026, 11, 23, tzinfo=UTC)), {0: 7, 5: 0})
+HEARTBEAT = Heartbeat(Service.AUTH, Timestamp.from_datetime(datetime(2026, 11, 23, tzinfo=UTC)), {0: 7, 5: 0})
 
 
 def _closed(properties: dict[str, Any], *required: str) -> dict[str, Any]:
@@ -161,8 +162,8 @@ def test_operations_are_who_publishes_and_who_follows() -> None:
         said.add((name.partition(".")[0], operation.value["action"], address))
     expected = set()
     for definition in DEFINITIONS:
-        own = definition.stream.value
+        own = definition.service.value
         expected |= {(own, "send", f"solekey.{own}.v1"), (own, "send", HEARTBEAT_TOPIC)}
-        expected |= {(own, "receive", f"solekey.{followed}.v1") for followed in definition.subscribes}
+        expected |= {(own, "receive", f"solekey.{followed}.v1") for followed in definition.entry.follows}
         expected.add((own, "receive", HEARTBEAT_TOPIC))
     assert said == expected

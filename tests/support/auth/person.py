@@ -20,6 +20,7 @@ from solekey_eventlog.freshness import Heartbeat, encode_heartbeat
 from solekey_eventlog.secret import Secret
 from solekey_protocol.events import Body, Stream
 from solekey_protocol.ids import SessionId, Timestamp
+from solekey_protocol.services import Service
 from solekey_service.http import Caller, DpopProof, Headers, Request, Response, problem_response
 from solekey_service.kernel import build_kernel
 from tests.support.actors import Actor, Key, derive_raw
@@ -123,7 +124,7 @@ class Desk:
 
     def hear(self) -> None:
         """Let the devices service give a sign of life."""
-        beat = Heartbeat(Stream.DEVICES, Timestamp.from_datetime(self.now), {})
+        beat = Heartbeat(Service.DEVICES, Timestamp.from_datetime(self.now), {})
         record = Record(HEARTBEAT_TOPIC, 0, 0, Stream.DEVICES.value, encode_heartbeat(beat))
         self.api.kernel.freshness.observe(record)
 

@@ -12,7 +12,7 @@ import pyotp
 from solekey_protocol.encoding import encode_json
 from solekey_protocol.errors import ProtocolError
 from solekey_protocol.events import Stream
-from solekey_protocol.events import auth as said
+from solekey_protocol.events import auth as events
 from solekey_protocol.ids import Digest, PublicKey, SessionId, SignatureHex, compute_digest
 from solekey_protocol.statements import verify_signature
 from tests.support.client.fake_parts import FakeAccount, RefusedError, answer
@@ -38,22 +38,22 @@ class FactorDesk:
         self.sets = 0
         self.kdf_wanted: dict[str, int] | None = None
 
-    def accept(self, account: FakeAccount, members: dict[str, Any], challenge: str) -> said.Factor:
+    def accept(self, account: FakeAccount, members: dict[str, Any], challenge: str) -> events.Factor:
         """Judge the member ``factor`` of a login or a step-up."""
         match members["factor"]:
             case {"kind": "totp", "code": code}:
                 self.attempts.append(code)
                 self._accept_code(code)
-                return said.Factor.TOTP
+                return events.Factor.TOTP
             case {"kind": "recovery_code", "code": code} if code in account.codes:
                 account.codes.remove(code)
-                used = said.RecoveryCodeUsed(self._codes_id(), len(account.codes))
+                used = events.RecoveryCodeUsed(self._codes_id(), len(account.codes))
                 self.server.said(account, used)
-                return said.Factor.RECOVERY_CODES
+                return events.Factor.RECOVERY_CODES
             case {"kind": "passkey", "credential": credential, "client_data": data}:
                 said_of = json.loads(_unbase64(data))
                 if credential in account.passkeys and _unbase64(said_of["challenge"]).hex() == challenge:
-                    return said.Factor.PASSKEY
+                    return events.Factor.PASSKEY
         raise RefusedError(401, "login_refused")
 
     def verify_stepped_up(self, account: FakeAccount, session: SessionId) -> None:
@@ -71,7 +71,7 @@ class FactorDesk:
                 return answer({"challenge": "cd" * 32, "expires_in_s": 120, "passkeys": passkeys})
             case "POST", ["step-up"]:
                 factor = self.accept(account, members, "cd" * 32)
-                stepped_up = said.SessionSteppedUp(session, factor)
+                stepped_up = events.SessionSteppedUp(session, factor)
                 return self.server.event(self.server.said(account, stepped_up), 200)
             case "GET", ["factors"]:
                 return answer({"factors": self._describe(account)})
@@ -86,28 +86,30 @@ class FactorDesk:
     def _change_login_key(
         self, account: FakeAccount, session: SessionId, members: dict[str, Any]
     ) -> httpx.Response:
-        reason = said.LoginKeyChange(members["reason"])
+        reason = events.LoginKeyChange(members["reason"])
         proof, signature = members.pop("proof"), members.pop("signature")
         message = b"solekey/login-key/v1\x00" + encode_json({**members, "origin": self.server.origin})
         if (account.login_key, account.kdf) == (members["login_key"], members["kdf"]):
             self._verify(account.login_key, message, proof)
-            events = account.events[Stream.AUTH]
-            return self.server.event([e for e in events if isinstance(e.body, said.LoginKeyChanged)][-1], 200)
+            history = account.events[Stream.AUTH]
+            return self.server.event(
+                [e for e in history if isinstance(e.body, events.LoginKeyChanged)][-1], 200
+            )
         self._verify(account.login_key, message, signature)
         self._verify(PublicKey(members["login_key"]), message, proof)
         account.login_key, account.kdf = PublicKey(members["login_key"]), members["kdf"]
         version = account.states[Stream.AUTH].credential_version + 1
-        changed = self.server.said(account, said.LoginKeyChanged(version, reason))
-        if reason is said.LoginKeyChange.PASSWORD_CHANGED:
+        changed = self.server.said(account, events.LoginKeyChanged(version, reason))
+        if reason is events.LoginKeyChange.PASSWORD_CHANGED:
             for other in [each for each in account.states[Stream.AUTH].sessions if each != session]:
-                self.server.said(account, said.SessionEnded(other, said.SessionEnd.PASSWORD_CHANGED))
+                self.server.said(account, events.SessionEnded(other, events.SessionEnd.PASSWORD_CHANGED))
         return self.server.event(changed, 200)
 
     def _close(self, account: FakeAccount, members: dict[str, Any]) -> httpx.Response:
         signed = {"account": account.account, "challenge": members["challenge"], "origin": self.server.origin}
         self._verify(account.login_key, b"solekey/close/v1\x00" + encode_json(signed), members["signature"])
         version = account.states[Stream.AUTH].credential_version
-        return self.server.event(self.server.said(account, said.AccountClosed(version)), 200)
+        return self.server.event(self.server.said(account, events.AccountClosed(version)), 200)
 
     @staticmethod
     def _verify(key: PublicKey, message: bytes, signature: str) -> None:
@@ -128,8 +130,8 @@ class FactorDesk:
                 if members["code"] != pyotp.TOTP(NEW_TOTP_SECRET).at(self.server.now):
                     raise RefusedError(401, "login_refused")
                 self.secret = NEW_TOTP_SECRET
-                self.server.said(account, said.MfaRemoved(said.Factor.TOTP, TOTP_ID))
-                return self._enrol(account, said.Factor.TOTP, compute_digest(b"new totp salt"))
+                self.server.said(account, events.MfaRemoved(events.Factor.TOTP, TOTP_ID))
+                return self._enrol(account, events.Factor.TOTP, compute_digest(b"new totp salt"))
             case "POST", ["recovery-codes"]:
                 return self._make_codes(account)
             case "POST", ["passkeys", "options"]:
@@ -137,7 +139,7 @@ class FactorDesk:
             case "POST", ["passkeys"]:
                 credential = _unbase64(members["attestation"])  # a stand-in sends the bare credential id
                 account.passkeys[members["attestation"]] = members["name"]
-                return self._enrol(account, said.Factor.PASSKEY, compute_digest(credential))
+                return self._enrol(account, events.Factor.PASSKEY, compute_digest(credential))
             case "DELETE", [factor_id]:
                 return self._remove(account, Digest(factor_id))
         raise RefusedError(404, "not_found")
@@ -153,26 +155,26 @@ class FactorDesk:
 
     def _make_codes(self, account: FakeAccount) -> httpx.Response:
         if account.codes:
-            self.server.said(account, said.MfaRemoved(said.Factor.RECOVERY_CODES, self._codes_id()))
+            self.server.said(account, events.MfaRemoved(events.Factor.RECOVERY_CODES, self._codes_id()))
         self.sets += 1
         account.codes = [f"set{'abcd'[self.sets]}a-code{letter}" for letter in "abcdefghij"]
-        event = self.server.said(account, said.MfaEnrolled(said.Factor.RECOVERY_CODES, self._codes_id()))
+        event = self.server.said(account, events.MfaEnrolled(events.Factor.RECOVERY_CODES, self._codes_id()))
         return answer({"codes": list(account.codes), "factor_id": event.body.factor_id}, 201)
 
     def _codes_id(self) -> Digest:
         return compute_digest(f"set {self.sets}".encode())
 
-    def _enrol(self, account: FakeAccount, factor: said.Factor, factor_id: Digest) -> httpx.Response:
-        return self.server.event(self.server.said(account, said.MfaEnrolled(factor, factor_id)))
+    def _enrol(self, account: FakeAccount, factor: events.Factor, factor_id: Digest) -> httpx.Response:
+        return self.server.event(self.server.said(account, events.MfaEnrolled(factor, factor_id)))
 
     def _remove(self, account: FakeAccount, factor_id: Digest) -> httpx.Response:
         factors = account.states[Stream.AUTH].factors
         if factor_id not in factors:
             raise RefusedError(404, "not_found")
         left = [kind for other, kind in factors.items() if other != factor_id]
-        if not {said.Factor.TOTP, said.Factor.PASSKEY} & set(left):
+        if not {events.Factor.TOTP, events.Factor.PASSKEY} & set(left):
             raise RefusedError(409, "factor_required")
-        removed = self.server.said(account, said.MfaRemoved(factors[factor_id], factor_id))
+        removed = self.server.said(account, events.MfaRemoved(factors[factor_id], factor_id))
         return self.server.event(removed, 200)
 
     def _options(self, account: FakeAccount) -> dict[str, Any]:
@@ -189,7 +191,7 @@ class FactorDesk:
         rows = []
         for factor_id, factor in account.states[Stream.AUTH].factors.items():
             row: dict[str, Any] = {"factor": factor.value, "factor_id": factor_id}
-            if factor is said.Factor.RECOVERY_CODES:
+            if factor is events.Factor.RECOVERY_CODES:
                 row["codes_left"] = len(account.codes)
             if factor_id in names:
                 row["name"] = names[factor_id]

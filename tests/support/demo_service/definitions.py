@@ -1,10 +1,13 @@
 """What the two demo services are; without nameko, so that tests can build kernels of them too."""
 
+from dataclasses import replace
+
 from sqlalchemy import MetaData
 
 from solekey_eventlog.tables import define_event_tables
-from solekey_protocol.events.body import Stream
+from solekey_protocol.events import Stream
 from solekey_protocol.limits import MIB
+from solekey_protocol.services import SERVICES, Service
 from solekey_service.config import ServiceConfig
 from solekey_service.kernel import ServiceDefinition
 
@@ -12,12 +15,11 @@ MAX_ECHO_BYTES = 1 * MIB
 PACKAGE = "tests.support.demo_service"
 
 
-def define(stream: Stream, *subscribes: Stream) -> ServiceDefinition:
+def define(service: Service, *follows: Stream) -> ServiceDefinition:
     metadata = MetaData()
     return ServiceDefinition(
-        stream=stream,
+        entry=replace(SERVICES[service], follows=follows),
         config=ServiceConfig,
-        subscribes=subscribes,
         metadata=metadata,
         event_tables=define_event_tables(metadata),
         reactions=lambda _: {},
@@ -25,6 +27,6 @@ def define(stream: Stream, *subscribes: Stream) -> ServiceDefinition:
     )
 
 
-AUTH = define(Stream.AUTH)
-DEVICES = define(Stream.DEVICES, Stream.AUTH)
-VAULT = define(Stream.VAULT, Stream.AUTH, Stream.DEVICES)
+AUTH = define(Service.AUTH)
+DEVICES = define(Service.DEVICES, Stream.AUTH)
+VAULT = define(Service.VAULT, Stream.AUTH, Stream.DEVICES)

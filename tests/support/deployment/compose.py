@@ -10,11 +10,12 @@ from typing import Any
 
 import yaml
 
+from solekey_protocol.services import Service
 from tests.support.repository import ROOT
 
 DEPLOY = ROOT / "deploy"
 COMPOSE_FILE = ROOT / "docker-compose.yml"
-SERVICES = ("auth", "devices", "vault", "rotation")
+SERVICES = tuple(service.value for service in Service)
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?:(?P<operator>:\?|:-)(?P<operand>[^}]*))?\}")
 

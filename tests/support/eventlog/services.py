@@ -12,8 +12,8 @@ from solekey_eventlog.bus.partition import derive_partition
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC, derive_topics
 from solekey_eventlog.clock import ManualClock
 from solekey_eventlog.secret import Secret
-from solekey_eventlog.streams import TOPICS
 from solekey_protocol.event import Event
+from solekey_protocol.services import TOPICS
 from solekey_service.config import ServiceConfig
 from solekey_service.kernel import Kernel, ServiceDefinition, build_kernel
 from tests.support.eventlog import demo

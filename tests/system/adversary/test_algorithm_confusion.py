@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from joserfc import jws
 from joserfc.jwk import ECKey, RSAKey
 
-from solekey_protocol.events.body import Stream
+from solekey_protocol.events import Stream
+from solekey_protocol.services import Service
 from solekey_service.access.compact import parse_compact
 from solekey_service.access.dpop import verify_dpop_proof
 from solekey_service.access.tokens import verify_access_token
@@ -78,7 +79,7 @@ def compute_mac(algorithm: str, key: bytes, signed: str) -> bytes:
 
 def verify_token(token: str) -> None:
     verify_access_token(
-        token, signing_keys={SIGNER_ID: publish_signer(NOW)}, issuer=ORIGIN, audience=Stream.VAULT, now=NOW
+        token, signing_keys={SIGNER_ID: publish_signer(NOW)}, issuer=ORIGIN, audience=Service.VAULT, now=NOW
     )
 
 
@@ -139,10 +140,10 @@ def test_no_signature_is_no_signature() -> None:
 
 def test_the_true_signature_under_another_name_is_refused() -> None:
     """EdDSA's own signature, called otherwise: what is signed includes the header."""
-    verify_token(make_token(ADA, Stream.VAULT, NOW))
+    verify_token(make_token(ADA, Service.VAULT, NOW))
     for algorithm in ("none", "HS256", "RS256", "ES256", "Ed25519", "eddsa", ""):
         with pytest.raises(TokenInvalid, match="alg"):
-            verify_token(make_token(ADA, Stream.VAULT, NOW, header={"alg": algorithm}))
+            verify_token(make_token(ADA, Service.VAULT, NOW, header={"alg": algorithm}))
 
 
 @pytest.mark.parametrize(
@@ -185,5 +186,5 @@ def test_a_proof_is_not_a_token_and_a_token_is_not_a_proof() -> None:
     with pytest.raises(TokenInvalid, match="typ"):
         verify_token(make_proof(ADA.key, "POST", URL, NOW))
     with pytest.raises(DpopInvalid):
-        verify_proof(make_token(ADA, Stream.VAULT, NOW))
+        verify_proof(make_token(ADA, Service.VAULT, NOW))
     verify_proof(make_proof(ADA.key, "POST", URL, NOW))

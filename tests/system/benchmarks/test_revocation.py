@@ -7,12 +7,12 @@ import sys
 import pytest
 
 from bench.revocation import Refusal, Revocation, find_quantile, make_rows
-from solekey_protocol.events import Stream
+from solekey_protocol.services import Service
 from tests.support.engines.engine import EngineUnavailableError, give_up
 from tests.support.engines.kafka.jars import find_java, resolve_jars
 from tests.support.repository import ROOT
 
-SERVICES = (Stream.AUTH, Stream.DEVICES, Stream.VAULT, Stream.ROTATION)
+SERVICES = tuple(Service)
 
 
 def measured(after_s, witness_s=0.01, told="403 device_revoked"):
@@ -27,11 +27,11 @@ def test_a_quantile_is_a_value_that_was_measured(quantile, expected):
 
 
 def test_one_late_service_misses_the_goal():
-    late = {**measured(0.1).refusals, Stream.VAULT: Refusal(0.3, "401 session_ended")}
+    late = {**measured(0.1).refusals, Service.VAULT: Refusal(0.3, "401 session_ended")}
     rows = make_rows([measured(0.1), Revocation(late, 0.01)])
     judged = {row.name: row.met for row in rows if row.met is not None}
     assert judged == {
-        f"{service}: acknowledged to first refusal, p99": service is not Stream.VAULT for service in SERVICES
+        f"{service}: acknowledged to first refusal, p99": service is not Service.VAULT for service in SERVICES
     }
     ours = {row.name: row.value for row in rows}
     assert ours["vault: refused with 401 session_ended"] == 1

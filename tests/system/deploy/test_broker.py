@@ -9,14 +9,17 @@ from collections.abc import Iterator
 import pytest
 
 from solekey_eventlog.bus import BusConfigurationError, BusError, derive_topics, open_bus
-from solekey_eventlog.bus.topics import AUTH_TOPIC, EVENT_TOPICS, HEARTBEAT_TOPIC
+from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
+from solekey_protocol.events import Stream
+from solekey_protocol.services import SERVICES as REGISTRY
+from solekey_protocol.services import TOPICS
 from tests.support.deployment.broker import Broker, run_broker
 from tests.support.deployment.compose import SERVICES
 from tests.support.engines.engine import required
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
-_TOPICS = dict(zip(SERVICES, EVENT_TOPICS, strict=True))
+_TOPICS = {entry.service.value: entry.topic for entry in REGISTRY.values()}
 
 
 @pytest.fixture(scope="module")
@@ -38,19 +41,19 @@ def test_a_service_finds_its_topics_right_and_writes_its_own(installation: Broke
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_writes_no_other_topic(installation: Broker, service: str) -> None:
     with open_bus(installation.bus_config(service)) as bus:
-        for topic in set(EVENT_TOPICS) - {_TOPICS[service]}:
+        for topic in set(TOPICS.values()) - {_TOPICS[service]}:
             with pytest.raises(BusConfigurationError):
                 bus.publish(topic, "account", b"forged")
 
 
 def test_a_service_follows_the_others_in_its_own_group_only(installation: Broker) -> None:
     with open_bus(installation.bus_config("auth")) as bus:
-        bus.publish(AUTH_TOPIC, "account", b"to be followed")
+        bus.publish(TOPICS[Stream.AUTH], "account", b"to be followed")
     with open_bus(installation.bus_config("vault")) as bus:
-        with bus.consumer("solekey-vault", [AUTH_TOPIC]) as consumer:
+        with bus.consumer("solekey-vault", [TOPICS[Stream.AUTH]]) as consumer:
             assert consumer.poll(30)
         with (
-            bus.consumer("solekey-auth", [AUTH_TOPIC]) as consumer,
+            bus.consumer("solekey-auth", [TOPICS[Stream.AUTH]]) as consumer,
             pytest.raises(BusError),
         ):
             consumer.poll(10)
@@ -58,10 +61,10 @@ def test_a_service_follows_the_others_in_its_own_group_only(installation: Broker
 
 def test_an_auditor_reads_everything_and_writes_nothing(installation: Broker) -> None:
     with open_bus(installation.bus_config("auth")) as bus:
-        bus.publish(AUTH_TOPIC, "account", b"to be audited")
+        bus.publish(TOPICS[Stream.AUTH], "account", b"to be audited")
     with open_bus(installation.bus_config("auditor")) as bus:
-        assert b"to be audited" in {record.value for record in bus.read(AUTH_TOPIC)}
-        for topic in EVENT_TOPICS:
+        assert b"to be audited" in {record.value for record in bus.read(TOPICS[Stream.AUTH])}
+        for topic in TOPICS.values():
             before = bus.end_offsets(topic)
             with pytest.raises(BusError):
                 bus.publish(topic, "account", b"forged")
@@ -71,4 +74,4 @@ def test_an_auditor_reads_everything_and_writes_nothing(installation: Broker) ->
 def test_a_wrong_password_gets_nowhere(installation: Broker) -> None:
     config = installation.bus_config("auth", password="wrong")
     with pytest.raises(BusError), open_bus(config) as bus:
-        bus.end_offsets(AUTH_TOPIC)
+        bus.end_offsets(TOPICS[Stream.AUTH])

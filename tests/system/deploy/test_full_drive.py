@@ -14,7 +14,8 @@ from sqlalchemy.engine import URL
 from solekey.audit import find_leaks
 from solekey.audit.leaks import read_places
 from solekey_eventlog.bus import open_bus
-from solekey_eventlog.bus.topics import AUTH_TOPIC, DEVICES_TOPIC, VAULT_TOPIC
+from solekey_protocol.events import Stream
+from solekey_protocol.services import TOPICS
 from tests.support.deployment.person import Person, run_solekey
 from tests.support.deployment.platform import Platform, run_platform
 from tests.support.engines.engine import required
@@ -108,7 +109,7 @@ def test_the_broker_gone_during_a_write(platform: Platform, sign_up: SignUp) -> 
     wait_until(lambda: vault.wait_until_healthy()["unpublished"] == 0)
     assert eve.do("laptop", "get", "note")["text"] == NOTE
     with open_bus(platform.broker.bus_config("auditor")) as bus:
-        written = [record for record in bus.read(VAULT_TOPIC) if record.key == eve.account]
+        written = [record for record in bus.read(TOPICS[Stream.VAULT]) if record.key == eve.account]
     assert sum(b"items_committed" in record.value for record in written) == 1
 
 
@@ -117,7 +118,11 @@ def test_events_delivered_twice(platform: Platform, sign_up: SignUp) -> None:
     joe = sign_up("joe")
     joe.do("laptop", "put", "--name", "note", "--text", NOTE)
     before = joe.do("laptop", "status")
-    for service, topic in (("auth", AUTH_TOPIC), ("devices", DEVICES_TOPIC), ("vault", VAULT_TOPIC)):
+    for service, topic in (
+        ("auth", TOPICS[Stream.AUTH]),
+        ("devices", TOPICS[Stream.DEVICES]),
+        ("vault", TOPICS[Stream.VAULT]),
+    ):
         with open_bus(platform.broker.bus_config(service)) as bus:
             for record in [record for record in bus.read(topic) if record.key == joe.account]:
                 bus.publish(topic, record.key, record.value)

@@ -23,6 +23,7 @@ from solekey_protocol.encoding import encode_base64url, encode_cbor, encode_json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import DeviceId, Timestamp
+from solekey_protocol.services import Service
 from solekey_service.access.compact import CompactError, parse_compact
 from solekey_service.access.dpop import verify_dpop_proof
 from solekey_service.access.tokens import verify_access_token
@@ -96,10 +97,10 @@ def _verify_token(text: str) -> None:
         text,
         signing_keys={SIGNER_ID: publish_signer(_NOW)},
         issuer=ORIGIN,
-        audience=Stream.VAULT,
+        audience=Service.VAULT,
         now=_NOW,
     )
-    assert (claims.issuer, claims.audience) == (ORIGIN, Stream.VAULT)
+    assert (claims.issuer, claims.audience) == (ORIGIN, Service.VAULT)
     assert 0 < claims.expires_at_s - claims.issued_at_s <= 300
 
 
@@ -233,10 +234,10 @@ def _check_settings(text: str) -> None:
 
 
 _heartbeats = st.builds(
-    lambda stream, positions: encode_heartbeat(
-        Heartbeat(stream, Timestamp("2026-11-23T12:00:00.000Z"), positions)
+    lambda service, positions: encode_heartbeat(
+        Heartbeat(service, Timestamp("2026-11-23T12:00:00.000Z"), positions)
     ),
-    st.sampled_from(list(Stream)),
+    st.sampled_from(list(Service)),
     st.dictionaries(st.integers(0, 999), st.integers(0, 2**40), max_size=3),
 )
 _kdf = {"algorithm": "argon2id", "memory_kib": 65536, "iterations": 3, "lanes": 4, "salt": "80" * 16}

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from solekey_protocol.events import Stream
+from solekey_protocol.services import Service
 from tests.support.deployment.broker import Broker
 from tests.support.household import SERVICES, Device, Household
 from tests.system.revocation.town import Town
@@ -41,7 +41,7 @@ class Said:
     told: str
 
 
-def watch(device: Device, service: Stream, until_s: float) -> list[Said]:
+def watch(device: Device, service: Service, until_s: float) -> list[Said]:
     """Ask again and again up to a time."""
     said = []
     while (sent_s := time.monotonic()) < until_s:
@@ -50,7 +50,7 @@ def watch(device: Device, service: Stream, until_s: float) -> list[Said]:
     return said
 
 
-def wait_until_served(device: Device, service: Stream) -> float:
+def wait_until_served(device: Device, service: Service) -> float:
     """Ask until the service has recovered, and tell when that was."""
     deadline_s = time.monotonic() + RECOVERY_S
     while (answer := device.ask(service)).told != "200":
@@ -82,7 +82,7 @@ def test_every_service_refuses_within_its_bound_and_recovers(
         for service in SERVICES:
             assert device.ask_until_known(service).told == "200"
 
-    def watch_both(service: Stream) -> tuple[list[Said], list[Said]]:
+    def watch_both(service: Service) -> tuple[list[Said], list[Said]]:
         until_s = cut_s + town.bounds_s[service] + WATCHED_S
         with ThreadPoolExecutor(1) as beside:
             lost = beside.submit(watch, phone, service, until_s)
@@ -104,7 +104,7 @@ def test_every_service_refuses_within_its_bound_and_recovers(
             assert {one.told for one in kept} == {"200", STALE}, service  # served, then refused
             assert {one.told for one in kept if one.sent_s > bound_s} == {STALE}, service
             assert not [one for one in lost if one.sent_s > bound_s and one.told == "200"], service
-            allowed = REFUSED if service is Stream.DEVICES else {"200"}
+            allowed = REFUSED if service is Service.DEVICES else {"200"}
             assert {one.told for one in lost} <= allowed | {STALE}, service
 
         # Nobody restarts anything. Whoever serves the tablet again has heard that the phone is revoked.

@@ -16,6 +16,7 @@ from solekey_protocol.change_list import Change, encode_change_list
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import ItemId, compute_digest
+from solekey_protocol.services import Service
 from solekey_protocol.statements import Head, SignedStatement
 from tests.support.content import change_of, commit_of, content_of, seal_wrap_like, wrapped_as
 from tests.support.household import SERVICES, Answer, Device, Household
@@ -42,7 +43,7 @@ def home(town: Town) -> Iterator[Household]:
     household.close()
 
 
-def refusal(device: Device, service: Stream) -> str:
+def refusal(device: Device, service: Service) -> str:
     """Ask a service until it refuses, and tell how."""
     deadline_s = time.monotonic() + DEADLINE_S
     while (told := device.ask(service).told) == "200":
@@ -84,8 +85,8 @@ def test_an_open_connection_and_an_unexpired_token(home: Household) -> None:
 def begin_upload(device: Device, body: bytes) -> HTTPConnection:
     """Send the head of an upload and half of its body, on a new connection; the service has admitted it."""
     path = f"objects/{compute_digest(body)}"
-    fields = device.prove(Stream.VAULT, "PUT", path, token=device.tokens[Stream.VAULT])
-    line = device.site.connect(Stream.VAULT)
+    fields = device.prove(Service.VAULT, "PUT", path, token=device.tokens[Service.VAULT])
+    line = device.site.connect(Service.VAULT)
     line.putrequest("PUT", f"/v1/vault/{path}")
     for name, value in fields.items():
         line.putheader(name, value)
@@ -113,7 +114,7 @@ def finish_upload(line: HTTPConnection, body: bytes) -> Answer:
 
 def has_object(device: Device, body: bytes) -> bool:
     digest = compute_digest(body)
-    answer = device.ask(Stream.VAULT, "POST", "objects/missing", {"digests": [digest]})
+    answer = device.ask(Service.VAULT, "POST", "objects/missing", {"digests": [digest]})
     assert answer.told == "200", answer
     return digest not in answer.document["missing"]
 
@@ -125,7 +126,7 @@ def test_a_running_upload(home: Household) -> None:
     lost, kept = (letter * PART_BYTES for letter in (b"l", b"k"))
     uploads = [begin_upload(phone, lost), begin_upload(tablet, kept)]
     home.revoke(phone)
-    assert refusal(phone, Stream.VAULT) in REFUSED
+    assert refusal(phone, Service.VAULT) in REFUSED
     assert finish_upload(uploads[0], lost).told in REFUSED
     assert finish_upload(uploads[1], kept).told == "204"
     assert has_object(tablet, kept)
@@ -146,7 +147,7 @@ class Shelf:
         self.head: Head = parse_event(taken.raw).head
 
     def send(self, device: Device, method: str, path: str, body: bytes, expected: str) -> None:
-        answer = device.ask_until_known(Stream.VAULT, method, path, body)
+        answer = device.ask_until_known(Service.VAULT, method, path, body)
         assert answer.told == expected, answer
 
     def upload(self, device: Device, change: Change) -> None:
@@ -159,7 +160,7 @@ class Shelf:
         return device.actor.sign(commit_of(change, commit=number), self.head, heads)
 
     def post(self, device: Device, signed: SignedStatement) -> Answer:
-        return device.ask_until_known(Stream.VAULT, "POST", "statements", signed.to_json())
+        return device.ask_until_known(Service.VAULT, "POST", "statements", signed.to_json())
 
 
 def test_a_queued_commit(home: Household) -> None:
@@ -176,7 +177,7 @@ def test_a_queued_commit(home: Household) -> None:
 
     queued = shelf.sign(phone, second, 2)
     home.revoke(phone)
-    assert refusal(phone, Stream.VAULT) in REFUSED
+    assert refusal(phone, Service.VAULT) in REFUSED
     assert shelf.post(phone, queued).told in REFUSED
     assert shelf.post(tablet, queued).told == "403 forbidden"  # nor does another device bring it in
     taken = shelf.post(tablet, shelf.sign(tablet, second, 2))
@@ -196,6 +197,6 @@ def test_a_queued_commit_that_is_sent_at_once_is_taken_or_refused_and_never_afte
     home.revoke(phone)
     first = shelf.post(phone, queued)
     assert first.told in REFUSED | {"201"}
-    assert refusal(other, Stream.VAULT) in REFUSED
+    assert refusal(other, Service.VAULT) in REFUSED
     assert shelf.post(phone, queued).told in REFUSED
     other.hang_up()

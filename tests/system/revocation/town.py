@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 from sqlalchemy.engine import URL
 
-from solekey_protocol.events import Stream
+from solekey_protocol.services import Service
 from tests.support.deployment.broker import Broker
 from tests.support.deployment.platform import run_services
 from tests.support.engines.engine import required
@@ -23,7 +23,7 @@ class Town:
 
     site: Site
     broker: Broker
-    bounds_s: Mapping[Stream, float]
+    bounds_s: Mapping[Service, float]
 
 
 @pytest.fixture(scope="module")
@@ -33,5 +33,5 @@ def town(tmp_path_factory: pytest.TempPathFactory, postgres_server: URL) -> Iter
     running = run_services(tmp_path_factory.mktemp("town"), postgres_server, port, settings)
     with required(running) as (broker, _, services):
         addresses = {service: services[service.value].address for service in SERVICES}
-        bounds_s = dict.fromkeys(SERVICES, FRESHNESS_S) | {Stream.VAULT: VAULT_FRESHNESS_S}
+        bounds_s = dict.fromkeys(SERVICES, FRESHNESS_S) | {Service.VAULT: VAULT_FRESHNESS_S}
         yield Town(Site(f"https://localhost:{port}", addresses), broker, bounds_s)

@@ -11,7 +11,7 @@ from solekey_auth.limits import AuthLimits
 from solekey_auth.refusals import AccountTaken, LoginRefused, RefreshRefused, UsernameTaken
 from solekey_auth.sessions.refresh_token import IssuedToken
 from solekey_protocol.event import encode_event
-from solekey_protocol.events import auth as said
+from solekey_protocol.events import auth as events
 from solekey_protocol.events.devices import DeviceRevoked, RevocationReason
 from solekey_protocol.ids import SYSTEM_ACCOUNT, Digest, SessionId, Timestamp, compute_digest
 from solekey_protocol.statements import EMPTY_HEAD
@@ -31,12 +31,15 @@ CREDENTIAL = Credential(LAPTOP.account, Username("ana"), Key("login").public, KD
 TOKEN = IssuedToken(
     Digest("ab" * 32), LAPTOP.account, SESSION, "jkt", 1, NOW, NOW + timedelta(minutes=30), END.datetime
 )
-REUSE = [said.RefreshReuseDetected(SESSION, 1), said.SessionEnded(SESSION, said.SessionEnd.REFRESH_REUSED)]
+REUSE = [
+    events.RefreshReuseDetected(SESSION, 1),
+    events.SessionEnded(SESSION, events.SessionEnd.REFRESH_REUSED),
+]
 OPENED = (
-    said.AccountRegistered(1),
-    said.MfaEnrolled(said.Factor.TOTP, FACTOR_ID),
-    said.SessionOpened(SESSION, LAPTOP.device, said.Factor.TOTP, END),
-    said.SessionOpened(OTHER, PHONE.device, said.Factor.TOTP, END),
+    events.AccountRegistered(1),
+    events.MfaEnrolled(events.Factor.TOTP, FACTOR_ID),
+    events.SessionOpened(SESSION, LAPTOP.device, events.Factor.TOTP, END),
+    events.SessionOpened(OTHER, PHONE.device, events.Factor.TOTP, END),
 )
 
 
@@ -73,12 +76,12 @@ def judge(before, command, now=NOW):
 
 
 def test_register():
-    assert judge(state(), REGISTER) == [said.AccountRegistered(1)]
-    registered = said.AccountRegistered(1)
+    assert judge(state(), REGISTER) == [events.AccountRegistered(1)]
+    registered = events.AccountRegistered(1)
     assert judge(state(registered, credential=CREDENTIAL, name_holder=CREDENTIAL), REGISTER) == []
     late = NOW + LIMITS.unproven_registration
     known = state(registered, credential=CREDENTIAL, name_holder=CREDENTIAL)
-    assert judge(known, REGISTER, late) == [said.AccountRegistered(2)]
+    assert judge(known, REGISTER, late) == [events.AccountRegistered(2)]
 
 
 @pytest.mark.parametrize(
@@ -87,8 +90,8 @@ def test_register():
         (state(name_holder=change(CREDENTIAL, account=BEN.account)), UsernameTaken),
         (state(credential=change(CREDENTIAL, proven=True)), AccountTaken),
         (state(credential=change(CREDENTIAL, login_key=Key("other").public)), AccountTaken),
-        (state(said.MfaEnrolled(said.Factor.TOTP, FACTOR_ID)), AccountTaken),
-        (state(said.AccountClosed(1)), AccountTaken),
+        (state(events.MfaEnrolled(events.Factor.TOTP, FACTOR_ID)), AccountTaken),
+        (state(events.AccountClosed(1)), AccountTaken),
     ],
 )
 def test_register_what_is_taken(before, refusal):
@@ -108,25 +111,25 @@ def test_a_proven_name_is_never_free():
 
 
 def test_open():
-    command = asked.OpenSession(SESSION, LAPTOP.device, said.Factor.TOTP, FACTOR_ID)
-    opened = said.SessionOpened(SESSION, LAPTOP.device, said.Factor.TOTP, END)
-    enrolled = said.MfaEnrolled(said.Factor.TOTP, FACTOR_ID)
-    assert judge(state(said.AccountRegistered(1)), command) == [enrolled, opened]
-    assert judge(state(said.AccountRegistered(1), enrolled), command) == [opened]
+    command = asked.OpenSession(SESSION, LAPTOP.device, events.Factor.TOTP, FACTOR_ID)
+    opened = events.SessionOpened(SESSION, LAPTOP.device, events.Factor.TOTP, END)
+    enrolled = events.MfaEnrolled(events.Factor.TOTP, FACTOR_ID)
+    assert judge(state(events.AccountRegistered(1)), command) == [enrolled, opened]
+    assert judge(state(events.AccountRegistered(1), enrolled), command) == [opened]
     assert judge(state(devices=DevicesStream.start(LAPTOP.account)), command)  # an unknown device may enrol
     with pytest.raises(RevokedDevice):
         judge(state(devices=trust(LAPTOP)), command)
     with pytest.raises(LoginRefused):
-        judge(state(said.AccountClosed(1)), command)
+        judge(state(events.AccountClosed(1)), command)
 
 
 def test_refresh():
     command = asked.RefreshSession("jkt")
-    assert judge(state(*OPENED, token=TOKEN), command) == [said.SessionRefreshed(SESSION, 2)]
+    assert judge(state(*OPENED, token=TOKEN), command) == [events.SessionRefreshed(SESSION, 2)]
     with pytest.raises(RefreshRefused):
         judge(state(*OPENED), command)
     with pytest.raises(SessionOver):
-        judge(state(*OPENED, said.SessionEnded(SESSION, said.SessionEnd.LOGOUT), token=TOKEN), command)
+        judge(state(*OPENED, events.SessionEnded(SESSION, events.SessionEnd.LOGOUT), token=TOKEN), command)
 
 
 @pytest.mark.parametrize("seconds", [-10, 0, 10])
@@ -150,11 +153,11 @@ def test_another_key_ends_the_session_whether_the_token_was_used_or_not():
 
 
 def test_a_late_refresh_expires_the_session():
-    expired = [said.SessionEnded(SESSION, said.SessionEnd.EXPIRED)]
+    expired = [events.SessionEnded(SESSION, events.SessionEnd.EXPIRED)]
     before = state(*OPENED, token=TOKEN)
     assert judge(before, asked.RefreshSession("jkt"), TOKEN.idle_until) == expired
     just = TOKEN.idle_until - timedelta(milliseconds=1)
-    assert judge(before, asked.RefreshSession("jkt"), just) == [said.SessionRefreshed(SESSION, 2)]
+    assert judge(before, asked.RefreshSession("jkt"), just) == [events.SessionRefreshed(SESSION, 2)]
     endless = change(TOKEN, idle_until=NOW + timedelta(days=9))
     assert judge(state(*OPENED, token=endless), asked.RefreshSession("jkt"), END.datetime) == expired
 
@@ -162,17 +165,17 @@ def test_a_late_refresh_expires_the_session():
 def test_a_refresh_of_a_revoked_device_ends_the_session():
     before = state(*OPENED, devices=trust(LAPTOP), token=TOKEN)
     assert judge(before, asked.RefreshSession("jkt")) == [
-        said.SessionEnded(SESSION, said.SessionEnd.DEVICE_REVOKED)
+        events.SessionEnded(SESSION, events.SessionEnd.DEVICE_REVOKED)
     ]
 
 
 def test_end():
     before = state(*OPENED)
     assert judge(before, asked.EndSession(SESSION, SESSION)) == [
-        said.SessionEnded(SESSION, said.SessionEnd.LOGOUT)
+        events.SessionEnded(SESSION, events.SessionEnd.LOGOUT)
     ]
     assert judge(before, asked.EndSession(SESSION, OTHER)) == [
-        said.SessionEnded(SESSION, said.SessionEnd.ENDED_BY_USER)
+        events.SessionEnded(SESSION, events.SessionEnd.ENDED_BY_USER)
     ]
     with pytest.raises(NotFound):
         judge(state(), asked.EndSession(SESSION, SESSION))
@@ -181,21 +184,21 @@ def test_end():
 def test_end_the_sessions_of_a_device():
     before = state(*OPENED)
     assert judge(before, asked.EndDeviceSessions(LAPTOP.device)) == [
-        said.SessionEnded(SESSION, said.SessionEnd.DEVICE_REVOKED)
+        events.SessionEnded(SESSION, events.SessionEnd.DEVICE_REVOKED)
     ]
     assert judge(before, asked.EndDeviceSessions(BEN.device)) == []
 
 
 def test_expire_only_what_is_open():
-    expired = said.SessionEnded(SESSION, said.SessionEnd.EXPIRED)
+    expired = events.SessionEnded(SESSION, events.SessionEnd.EXPIRED)
     assert judge(state(*OPENED), asked.ExpireSessions((SESSION,))) == [expired]
     assert judge(state(*OPENED, expired), asked.ExpireSessions((SESSION,))) == []
 
 
 def test_report_failed_logins():
-    stages = (said.LoginStage.LOGIN_KEY, said.LoginStage.SECOND_FACTOR)
-    assert judge(state(), asked.ReportFailedLogins(stages)) == [said.LoginFailed(stage) for stage in stages]
-    assert judge(state(said.AccountClosed(1)), asked.ReportFailedLogins(stages)) == []
+    stages = (events.LoginStage.LOGIN_KEY, events.LoginStage.SECOND_FACTOR)
+    assert judge(state(), asked.ReportFailedLogins(stages)) == [events.LoginFailed(stage) for stage in stages]
+    assert judge(state(events.AccountClosed(1)), asked.ReportFailedLogins(stages)) == []
 
 
 def test_the_idle_limit_never_passes_the_absolute_one():

@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 
 from solekey_eventlog.bus import BusConfig, BusConfigurationError, Message
-from solekey_eventlog.bus.topics import AUTH_TOPIC, HEARTBEAT_TOPIC, derive_topics
+from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC, derive_topics
 from solekey_eventlog.errors import ConfigError, TrustStaleError
 from solekey_eventlog.foundations import require_foundation
 from solekey_eventlog.log_check import LogWatch
 from solekey_protocol.events import Stream, auth
+from solekey_protocol.services import TOPICS
 from tests.support.eventlog import demo
 from tests.support.eventlog.services import PARTITIONS, CuttableBus, Feed
 
@@ -92,7 +93,10 @@ def test_another_log_of_the_same_length_is_refused(running, new_bus):
     auth_service, vault = running
     other = new_bus()
     other.publish_many(
-        [Message(record.topic, record.key, record.value) for record in auth_service.bus.read(AUTH_TOPIC)]
+        [
+            Message(record.topic, record.key, record.value)
+            for record in auth_service.bus.read(TOPICS[Stream.AUTH])
+        ]
     )
     for kernel in (auth_service, vault):
         with pytest.raises(BusConfigurationError, match="not the log that this database was used with"):

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from solekey_eventlog.bus import Record
-from solekey_eventlog.bus.topics import DEVICES_TOPIC, HEARTBEAT_TOPIC
+from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.clock import ManualClock
 from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError, TrustStaleError
 from solekey_eventlog.freshness import Heartbeat, encode_heartbeat, parse_heartbeat
@@ -14,6 +14,7 @@ from solekey_protocol.encoding import encode_json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream, auth
 from solekey_protocol.ids import Timestamp
+from solekey_protocol.services import TOPICS, WRITERS, Service
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_service.kernel import Kernel
 from tests.support.eventlog import demo
@@ -32,7 +33,7 @@ def beat(
     """Let a heartbeat of the devices service arrive; positions as p0=…, p1=…"""
     at = Timestamp.from_datetime(clock.now() + timedelta(seconds=ahead_s))
     claimed = {int(partition[1:]): offset for partition, offset in positions.items()}
-    value = encode_heartbeat(Heartbeat(Stream.DEVICES, at, claimed))
+    value = encode_heartbeat(Heartbeat(Service.DEVICES, at, claimed))
     kernel.freshness.observe(Record(HEARTBEAT_TOPIC, 0, 0, key, value))
 
 
@@ -116,7 +117,7 @@ def test_records_that_were_skipped_keep_the_feed_stale(
     kernel: Kernel, clock: ManualClock, alice: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     founded = alice.found()
-    kernel.projector.apply(Record(DEVICES_TOPIC, 0, 7, founded.account, founded.raw))
+    kernel.projector.apply(Record(TOPICS[Stream.DEVICES], 0, 7, founded.account, founded.raw))
     assert "rebuild the inbox" in caplog.text
     beat(kernel, clock, p0=8)
     with pytest.raises(TrustStaleError):
@@ -197,7 +198,7 @@ def test_a_heartbeat_under_anothers_key_is_left_aside(kernel: Kernel, clock: Man
 
 
 def test_a_heartbeat_round_trips() -> None:
-    heartbeat = Heartbeat(Stream.AUTH, Timestamp("2026-11-23T12:00:00.000Z"), {0: 5, 11: 0})
+    heartbeat = Heartbeat(Service.AUTH, Timestamp("2026-11-23T12:00:00.000Z"), {0: 5, 11: 0})
     assert parse_heartbeat(encode_heartbeat(heartbeat)) == heartbeat
 
 
@@ -248,7 +249,7 @@ def test_health_tells_what_is_stale(kernel: Kernel, clock: ManualClock) -> None:
         "unpublished": 0,
         "parked": 0,
     }
-    for service in kernel.streams.subscribed:
+    for service in map(WRITERS.__getitem__, kernel.streams.subscribed):
         value = encode_heartbeat(Heartbeat(service, Timestamp.from_datetime(clock.now()), {}))
         kernel.freshness.observe(Record(HEARTBEAT_TOPIC, 0, 0, service.value, value))
     clock.advance(1)

@@ -7,13 +7,12 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import Table, select
 
-from solekey_eventlog.bus.topics import DEVICES_TOPIC, ROTATION_TOPIC, VAULT_TOPIC
 from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError
-from solekey_eventlog.streams import TOPICS
 from solekey_protocol.errors import SchemaError
 from solekey_protocol.event import Event, encode_event, parse_event
 from solekey_protocol.events import Stream, devices
 from solekey_protocol.ids import SignatureHex
+from solekey_protocol.services import TOPICS
 from solekey_protocol.statements import SignedStatement
 from solekey_protocol.streams import AuthStream, DevicesStream, DeviceStatus
 from solekey_service.kernel import Kernel
@@ -180,7 +179,7 @@ def test_bytes_that_are_no_event_park_the_account_of_their_key(
     kernel: Kernel, bus_of: Deliveries, alice: Person, bob: Person, value: bytes
 ) -> None:
     bus_of.give(alice.found(), bob.found())
-    bus_of.give_bytes(DEVICES_TOPIC, alice.account, value)
+    bus_of.give_bytes(TOPICS[Stream.DEVICES], alice.account, value)
     with pytest.raises(AccountParkedError):
         require_free(kernel, alice)
     require_free(kernel, bob)
@@ -192,9 +191,9 @@ def test_an_event_under_another_key_or_on_another_topic_is_not_applied(
     kernel: Kernel, bus_of: Deliveries, alice: Person, bob: Person
 ) -> None:
     founded = alice.found()
-    bus_of.give_bytes(DEVICES_TOPIC, bob.account, founded.raw)
-    bus_of.give_bytes(VAULT_TOPIC, alice.account, founded.raw)
-    bus_of.give_bytes(DEVICES_TOPIC, "nobody", founded.raw)
+    bus_of.give_bytes(TOPICS[Stream.DEVICES], bob.account, founded.raw)
+    bus_of.give_bytes(TOPICS[Stream.VAULT], alice.account, founded.raw)
+    bus_of.give_bytes(TOPICS[Stream.DEVICES], "nobody", founded.raw)
     assert seqs(kernel, alice) == {}
     assert seqs(kernel, bob) == {}
     assert kernel.projector.count_parked() == 2
@@ -305,7 +304,7 @@ def test_a_rebuild_from_zero_equals_the_live_inbox_and_reacts_to_nothing_twice(
     for stream in reversed(kernel.streams.subscribed):  # vault and rotation before devices: they have to wait
         for event in [*alice.events[stream], *bob.events[stream]]:
             bus.publish(TOPICS[stream], event.account, event.raw)
-    bus.publish(ROTATION_TOPIC, alice.account, b"junk")
+    bus.publish(TOPICS[Stream.ROTATION], alice.account, b"junk")
     feed = Feed(bus, kernel)
     assert feed.run() == 15
     tables = demo.TABLES
@@ -325,9 +324,9 @@ def test_a_rebuild_reacts_to_what_had_not_been_applied(
 ) -> None:
     kernel = start()
     for event in (alice.found(), alice.enrol(), alice.trust()):
-        bus.publish(DEVICES_TOPIC, event.account, event.raw)
+        bus.publish(TOPICS[Stream.DEVICES], event.account, event.raw)
     Feed(bus, kernel).run()
-    bus.publish(DEVICES_TOPIC, alice.account, alice.revoke().raw)
+    bus.publish(TOPICS[Stream.DEVICES], alice.account, alice.revoke().raw)
     kernel.projector.rebuild(bus)
     assert own_events(kernel, alice) == 1
 

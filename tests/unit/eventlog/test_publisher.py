@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import select
 
 from solekey_eventlog.bus import BusUnavailableError
-from solekey_eventlog.bus.topics import AUTH_TOPIC, HEARTBEAT_TOPIC
+from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.clock import ManualClock
 from solekey_eventlog.engine import is_sqlite
 from solekey_eventlog.freshness import parse_heartbeat
@@ -15,6 +15,7 @@ from solekey_eventlog.publisher_lock import open_publisher_lock
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Body, Stream, auth
 from solekey_protocol.ids import AccountId
+from solekey_protocol.services import TOPICS
 from solekey_protocol.streams import AuthStream
 from solekey_service.kernel import Kernel
 from tests.support.eventlog import demo
@@ -30,7 +31,7 @@ def append(kernel: Kernel, account: AccountId, *bodies: Body) -> list[Event]:
 
 
 def published(bus: CuttableBus) -> list[Event]:
-    return [parse_event(record.value) for record in bus.read(AUTH_TOPIC)]
+    return [parse_event(record.value) for record in bus.read(TOPICS[Stream.AUTH])]
 
 
 def test_exact_bytes_reach_the_bus_once_and_in_order(
@@ -47,7 +48,7 @@ def test_exact_bytes_reach_the_bus_once_and_in_order(
     assert kernel.store.count_unpublished() == 0
     assert [e for e in published(bus) if e.account == alice.account] == first + later
     assert [e for e in published(bus) if e.account == bob.account] == other
-    assert all(record.key == parse_event(record.value).account for record in bus.read(AUTH_TOPIC))
+    assert all(record.key == parse_event(record.value).account for record in bus.read(TOPICS[Stream.AUTH]))
 
 
 def test_of_two_writers_the_one_who_commits_last_is_not_skipped(
@@ -130,7 +131,7 @@ def test_a_heartbeat_says_up_to_when_and_where_all_is_published(
     assert [beat.at for beat in beats] == ["2026-11-23T12:00:00.000Z", "2026-11-23T12:00:01.000Z"]
     assert {record.key for record in records} == {"auth"}
     assert {beat.service for beat in beats} == {Stream.AUTH}
-    ends = {p: end for p, end in bus.end_offsets(AUTH_TOPIC).items() if end}
+    ends = {p: end for p, end in bus.end_offsets(TOPICS[Stream.AUTH]).items() if end}
     assert [dict(beat.positions) for beat in beats] == [ends, ends]
 
 

@@ -9,7 +9,7 @@ from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.errors import StalePositionError
 from solekey_eventlog.migrations import find_differences
 from solekey_protocol.events import Stream, devices, vault
-from solekey_protocol.events import rotation as said
+from solekey_protocol.events import rotation as events
 from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.ids import compute_digest
 from solekey_protocol.wrap import SecretKind
@@ -72,10 +72,10 @@ def account(rig, api):
 
 
 def started(rotation=ROTATION, new=NEW):
-    return said.RotationStarted(
+    return events.RotationStarted(
         rotation,
         RotationKind.USER_KEY,
-        said.RotationReason.REQUESTED,
+        events.RotationReason.REQUESTED,
         LAPTOP.user_key.key_id,
         new.key_id,
         1,
@@ -95,7 +95,7 @@ def test_to_start_a_rotation_asks_for_a_fresh_second_factor_unless_it_is_due(rig
     assert say(rig, account, LAPTOP, started()).status == 201
     append(rig, LAPTOP, devices.KeyChangeAbandoned(ROTATION, NEW.key_id))
     rig.deliver(Stream.ROTATION)
-    aborted = said.RotationAborted(ROTATION, said.AbortReason.USER_REQUEST)
+    aborted = events.RotationAborted(ROTATION, events.AbortReason.USER_REQUEST)
     assert say(rig, account, LAPTOP, aborted).status == 201
     rig.clock.advance(366 * 86400)
     assert account.announce_due() == 2
@@ -108,15 +108,16 @@ def test_a_saga_from_start_to_end(rig, account):
     append(rig, LAPTOP, wrap(1, 2, NEW.key_id, ROTATION))
     rig.deliver(Stream.ROTATION)
     assert (
-        say(rig, account, LAPTOP, said.RotationVerified(ROTATION, 1, derive_digest(wrap(1, 2)))).status == 201
+        say(rig, account, LAPTOP, events.RotationVerified(ROTATION, 1, derive_digest(wrap(1, 2)))).status
+        == 201
     )
     append(rig, LAPTOP, LAPTOP.key_changed(NEW, ROTATION), next_account=NEW.signing)
     rig.deliver(Stream.ROTATION)
     new = {"account": NEW.signing}
-    assert say(rig, account, LAPTOP, said.RotationCommitted(ROTATION, ()), **new).status == 201
+    assert say(rig, account, LAPTOP, events.RotationCommitted(ROTATION, ()), **new).status == 201
     append(rig, LAPTOP, vault.WrapRetired(SecretKind.DATA_KEY, 1, 1, wrap().wrap), **new)
     rig.deliver(Stream.ROTATION)
-    assert say(rig, account, LAPTOP, said.RotationCompleted(ROTATION), **new).status == 201
+    assert say(rig, account, LAPTOP, events.RotationCompleted(ROTATION), **new).status == 201
 
 
 def test_the_same_statement_is_written_once(rig, account):
@@ -126,7 +127,7 @@ def test_the_same_statement_is_written_once(rig, account):
     again = account.post_statement(LAPTOP.request(signed.to_json()))
     assert (first.status, again.status) == (201, 200)
     assert first.body == again.body
-    other = LAPTOP.sign(said.PolicySet(1, 1), heads=heads)
+    other = LAPTOP.sign(events.PolicySet(1, 1), heads=heads)
     with pytest.raises(StalePositionError):
         account.post_statement(LAPTOP.request(other.to_json()))
 
@@ -142,14 +143,14 @@ def test_only_trusted_devices_speak(rig, account):
     append(rig, PHONE, PHONE.enrolled())
     rig.deliver(Stream.ROTATION)
     with pytest.raises(DeviceNotTrusted):
-        say(rig, account, PHONE, said.PolicySet(90, 90))
+        say(rig, account, PHONE, events.PolicySet(90, 90))
     append(rig, PHONE, PHONE.trusted())
     rig.deliver(Stream.ROTATION)
-    assert say(rig, account, PHONE, said.PolicySet(90, 90)).status == 201
+    assert say(rig, account, PHONE, events.PolicySet(90, 90)).status == 201
     append(rig, LAPTOP, devices.DeviceRevoked(PHONE.device, devices.RevocationReason.LOST))
     rig.deliver(Stream.ROTATION)
     with pytest.raises(RevokedDevice):
-        say(rig, account, PHONE, said.PolicySet(30, 30))
+        say(rig, account, PHONE, events.PolicySet(30, 30))
 
 
 def test_nobody_speaks_for_another_device(rig, account):
@@ -159,12 +160,12 @@ def test_nobody_speaks_for_another_device(rig, account):
 
 
 def due(rig):
-    events = rig.events(Stream.ROTATION, LAPTOP.account)
-    return [event.body.kind for event in events if isinstance(event.body, said.RotationDue)]
+    history = rig.events(Stream.ROTATION, LAPTOP.account)
+    return [event.body.kind for event in history if isinstance(event.body, events.RotationDue)]
 
 
 def test_keys_become_due_once_and_again_after_a_rotation(rig, account):
-    say(rig, account, LAPTOP, said.PolicySet(90, 30))
+    say(rig, account, LAPTOP, events.PolicySet(90, 30))
     assert account.announce_due() == 0
     rig.clock.advance(timedelta(days=31).total_seconds())
     assert account.announce_due() == 1
@@ -178,7 +179,7 @@ def test_keys_become_due_once_and_again_after_a_rotation(rig, account):
 
 
 def test_a_rewrap_makes_no_key_younger(rig, account):
-    say(rig, account, LAPTOP, said.PolicySet(90, 30))
+    say(rig, account, LAPTOP, events.PolicySet(90, 30))
     rig.clock.advance(timedelta(days=29).total_seconds())
     append(rig, LAPTOP, wrap(1, 2))
     rig.deliver(Stream.ROTATION)
@@ -204,7 +205,7 @@ def test_the_key_ages_rebuild_from_zero(rig, account):
     append(rig, LAPTOP, LAPTOP.key_changed(NEW, ROTATION), next_account=NEW.signing)
     rig.deliver(Stream.ROTATION)
     rig.step_up(LAPTOP)
-    say(rig, account, LAPTOP, said.PolicySet(90, 30), account=NEW.signing)
+    say(rig, account, LAPTOP, events.PolicySet(90, 30), account=NEW.signing)
 
     def dump():
         with account.kernel.store.read() as uow:
@@ -224,7 +225,7 @@ def test_without_a_policy_the_operators_holds(rig, account):
 
 
 def test_a_clock_that_jumps_back_announces_nothing(rig, account):
-    say(rig, account, LAPTOP, said.PolicySet(90, 30))
+    say(rig, account, LAPTOP, events.PolicySet(90, 30))
     rig.clock.set_wall(rig.clock.now() - timedelta(days=30))
     assert account.announce_due() == 0
 

@@ -11,7 +11,7 @@ from solekey_eventlog.errors import StalePositionError
 from solekey_protocol.change_list import encode_change_list
 from solekey_protocol.errors import LineageError, SignatureError, TransitionError
 from solekey_protocol.events import Stream, devices
-from solekey_protocol.events import rotation as said
+from solekey_protocol.events import rotation as events
 from solekey_protocol.events.vault import ObjectsPurged
 from solekey_protocol.ids import ItemId, compute_digest
 from solekey_protocol.streams import VaultStream
@@ -78,7 +78,7 @@ def platform(rig, tmp_path):
     platform.post_wrap(2, NEW, platform.rotation)
     new = wrapped_as(seal_wrap_like(1, 2, NEW.key_id))
     digest = compute_digest(bytes.fromhex(new.wrap))
-    platform.post(platform.sign(said.RotationVerified(platform.rotation, 1, digest)))
+    platform.post(platform.sign(events.RotationVerified(platform.rotation, 1, digest)))
     return platform
 
 
@@ -88,7 +88,7 @@ def test_a_key_change_that_comes_after_the_abort_is_refused(platform):
     held_back = platform.sign(changed, next_account=NEW.signing)
     platform.post(platform.sign(platform.abandoned()))
     platform.post(platform.sign(platform.retire(2, NEW)))
-    platform.post(platform.sign(said.RotationAborted(platform.rotation, said.AbortReason.USER_REQUEST)))
+    platform.post(platform.sign(events.RotationAborted(platform.rotation, events.AbortReason.USER_REQUEST)))
     with pytest.raises(StalePositionError):
         platform.post(held_back)
     with pytest.raises((LineageError, TransitionError)):  # and signed anew, in the stream's next place
@@ -100,7 +100,7 @@ def test_an_abort_that_comes_after_the_key_change_is_refused(platform):
     """F1, the other way round: A's abort is on its way while B's change is taken."""
     abandoned = platform.sign(platform.abandoned())
     retire_new = platform.sign(platform.retire(2, NEW))
-    abort = said.RotationAborted(platform.rotation, said.AbortReason.USER_REQUEST)
+    abort = events.RotationAborted(platform.rotation, events.AbortReason.USER_REQUEST)
     aborted = platform.sign(abort)
     changed = LAPTOP.key_changed(NEW, platform.rotation, PHONE)
     platform.post(platform.sign(changed, next_account=NEW.signing), deliver=False)
@@ -116,10 +116,10 @@ def test_an_abort_that_comes_after_the_key_change_is_refused(platform):
     with pytest.raises(LineageError) as refused:
         platform.post(platform.sign(abort, account=NEW.signing))
     assert refused.value.code == "rotation_irrevocable"
-    committed = said.RotationCommitted(platform.rotation, ())
+    committed = events.RotationCommitted(platform.rotation, ())
     platform.post(platform.sign(committed, account=NEW.signing))  # positive control: on it goes
     platform.post(platform.sign(platform.retire(1, LAPTOP.user_key), account=NEW.signing))
-    platform.post(platform.sign(said.RotationCompleted(platform.rotation), account=NEW.signing))
+    platform.post(platform.sign(events.RotationCompleted(platform.rotation), account=NEW.signing))
     assert platform.live() == [2]
 
 
@@ -156,8 +156,8 @@ def test_a_thief_with_a_locked_device_shreds_no_key(platform):
 def test_a_thief_with_a_locked_device_starts_stops_and_revokes_nothing(platform):
     """F2 and F3 in the other two streams."""
     lost = devices.DeviceRevoked(LAPTOP.device, devices.RevocationReason.LOST)
-    abort = said.RotationAborted(platform.rotation, said.AbortReason.USER_REQUEST)
-    bodies = (lost, platform.abandoned(), abort, said.PolicySet(1, 1))
+    abort = events.RotationAborted(platform.rotation, events.AbortReason.USER_REQUEST)
+    bodies = (lost, platform.abandoned(), abort, events.PolicySet(1, 1))
     for body in bodies:
         after = platform.rig.head(body.STREAM, LAPTOP.account)
         others = [s for s in platform.apis if s is not body.STREAM]
@@ -200,7 +200,7 @@ def test_a_statement_held_back_until_after_the_revocation_is_refused(platform):
     revoked = devices.DeviceRevoked(PHONE.device, devices.RevocationReason.STOLEN)
     platform.post(platform.sign(revoked))
     after = platform.rig.head(Stream.ROTATION, LAPTOP.account)  # which has said that rotations are due
-    policy = PHONE.sign(said.PolicySet(1, 1), after, unseen)
+    policy = PHONE.sign(events.PolicySet(1, 1), after, unseen)
     for held_back in (commit, policy):
         with pytest.raises(RevokedDevice):
             platform.post(held_back, PHONE)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from solekey_protocol.errors import TransitionError
-from solekey_protocol.events import rotation as said
+from solekey_protocol.events import rotation as events
 from solekey_protocol.events.devices import DeviceRevoked, RevocationReason
 from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.ids import Timestamp, compute_digest
@@ -24,10 +24,10 @@ AT = Timestamp.from_datetime(NOW)
 
 def started(kind=RotationKind.USER_KEY, from_key=OLD, from_epoch=1, rotation=ROTATION):
     user = kind is RotationKind.USER_KEY
-    return said.RotationStarted(
+    return events.RotationStarted(
         rotation,
         kind,
-        said.RotationReason.REQUESTED,
+        events.RotationReason.REQUESTED,
         from_key,
         NEW if user else from_key,
         from_epoch,
@@ -48,13 +48,13 @@ def take(state, body):
     return state.transition(body)
 
 
-VERIFIED = said.RotationVerified(ROTATION, 1, compute_digest(b"wraps"))
-COMMITTED, COMPLETED = said.RotationCommitted(ROTATION, ()), said.RotationCompleted(ROTATION)
-ABORTED = said.RotationAborted(ROTATION, said.AbortReason.USER_REQUEST)
+VERIFIED = events.RotationVerified(ROTATION, 1, compute_digest(b"wraps"))
+COMMITTED, COMPLETED = events.RotationCommitted(ROTATION, ()), events.RotationCompleted(ROTATION)
+ABORTED = events.RotationAborted(ROTATION, events.AbortReason.USER_REQUEST)
 REKEY = started(RotationKind.DATA_KEY)
 
 ACCEPTED = {
-    "a policy": ([], said.PolicySet(90, 180)),
+    "a policy": ([], events.PolicySet(90, 180)),
     "a user key change starts": ([], started()),
     "a re-key starts": ([], REKEY),
     "verified": ([started()], VERIFIED),
@@ -98,15 +98,15 @@ BOTH = {RotationKind.USER_KEY, RotationKind.DATA_KEY}
 
 DUE = {
     "the operator's policy": ([], set()),
-    "an old user key": ([said.PolicySet(99, 365)], {RotationKind.USER_KEY}),
-    "both too old": ([said.PolicySet(99, 39)], BOTH),
-    "to the day": ([said.PolicySet(100, 40)], BOTH),
-    "one day to go": ([said.PolicySet(101, 41)], set()),
+    "an old user key": ([events.PolicySet(99, 365)], {RotationKind.USER_KEY}),
+    "both too old": ([events.PolicySet(99, 39)], BOTH),
+    "to the day": ([events.PolicySet(100, 40)], BOTH),
+    "one day to go": ([events.PolicySet(101, 41)], set()),
     "said before": (
-        [said.PolicySet(99, 39), said.RotationDue(RotationKind.USER_KEY, AT)],
+        [events.PolicySet(99, 39), events.RotationDue(RotationKind.USER_KEY, AT)],
         {RotationKind.DATA_KEY},
     ),
-    "being rotated": ([said.PolicySet(99, 39), started()], {RotationKind.DATA_KEY}),
+    "being rotated": ([events.PolicySet(99, 39), started()], {RotationKind.DATA_KEY}),
 }
 
 
@@ -117,7 +117,7 @@ def test_due(what):
 
 
 def test_nothing_is_due_without_keys():
-    assert decide_due(fold(said.PolicySet(1, 1)), KeyAges(), YEAR, NOW) == []
+    assert decide_due(fold(events.PolicySet(1, 1)), KeyAges(), YEAR, NOW) == []
 
 
 def test_an_epoch_begins_once():
@@ -128,5 +128,5 @@ def test_an_epoch_begins_once():
 
 def test_a_revocation_makes_both_due_once():
     assert {body.kind for body in decide_exposure(fold(), AT)} == BOTH
-    again = decide_exposure(fold(said.RotationDue(RotationKind.USER_KEY, AT)), AT)
-    assert again == [said.RotationDue(RotationKind.DATA_KEY, AT)]
+    again = decide_exposure(fold(events.RotationDue(RotationKind.USER_KEY, AT)), AT)
+    assert again == [events.RotationDue(RotationKind.DATA_KEY, AT)]

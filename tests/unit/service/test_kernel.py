@@ -44,11 +44,11 @@ def test_the_kernel_checks_the_topics_that_it_uses(start: StartService, bus: Cut
     assert kernel.topics == ("solekey.devices.v1", "solekey.vault.v1", "solekey.rotation.v1")
 
 
-@pytest.mark.parametrize("subscribes", [(Stream.VAULT,), (Stream.AUTH, Stream.DEVICES)])
+@pytest.mark.parametrize("follows", [(Stream.VAULT,), (Stream.AUTH, Stream.DEVICES)])
 def test_a_definition_that_could_not_verify_is_refused(
-    bus: CuttableBus, clock: ManualClock, subscribes: tuple[Stream, ...]
+    bus: CuttableBus, clock: ManualClock, follows: tuple[Stream, ...]
 ) -> None:
-    definition = replace(demo.AUTH, subscribes=subscribes)
+    definition = replace(demo.AUTH, entry=replace(demo.AUTH.entry, follows=follows))
     with pytest.raises(ConfigError):
         build_kernel(definition, make_config("sqlite:////nowhere/x.db"), bus, clock=clock)
 

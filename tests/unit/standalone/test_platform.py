@@ -17,10 +17,11 @@ import httpx
 import pytest
 
 from solekey_eventlog.bus import open_bus
-from solekey_eventlog.bus.topics import AUTH_TOPIC
+from solekey_protocol.events import Stream
+from solekey_protocol.services import TOPICS, Service
 from solekey_standalone.certificates import load_or_make_certificates
 
-SERVICES = ("auth", "devices", "vault", "rotation")
+SERVICES = tuple(service.value for service in Service)
 START_S = 90.0
 
 pytestmark = pytest.mark.slow
@@ -170,7 +171,7 @@ def test_the_signing_key_is_published_and_reaches_the_log(platform: Platform) ->
         response = client.get("/v1/auth/system-events")
         assert response.headers["Solekey-Position"] == "auth=1"
     with open_bus(f"embedded://{Path(platform.ca).parents[1] / 'bus.db'}") as bus:
-        assert [record.value for record in bus.read(AUTH_TOPIC)] == response.content.splitlines()
+        assert [record.value for record in bus.read(TOPICS[Stream.AUTH])] == response.content.splitlines()
 
 
 def test_a_restart_keeps_everything_and_a_stop_is_clean(tmp_path: Path) -> None:

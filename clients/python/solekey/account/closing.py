@@ -6,8 +6,8 @@ from solekey.errors import BadAnswerError
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import ProtocolError
 from solekey_protocol.event import parse_event
-from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import AccountClosed
+from solekey_protocol.services import Service
 
 CLOSE_CONTEXT = b"solekey/close/v1\x00"
 
@@ -32,7 +32,7 @@ def close_account(connection: Connection, password: str) -> None:
     with challenge.derive_login_key(password) as login_key:
         signature = login_key.sign(CLOSE_CONTEXT + encode_json(signed))
     request: dict[str, Json] = {"challenge": challenge.challenge, "signature": signature}
-    answer = connection.call(Stream.AUTH, "POST", "close", content=encode_json(request), repeatable=False)
+    answer = connection.call(Service.AUTH, "POST", "close", content=encode_json(request), repeatable=False)
     try:
         event = parse_event(answer.body)
     except ProtocolError as error:

@@ -31,6 +31,7 @@ from solekey.vault.keyring import UnlockedUserKey
 from solekey_protocol.events import Signer, Stream
 from solekey_protocol.events.devices import AccountFounded, DeviceCertificate, DeviceEnrolled, DeviceTrusted
 from solekey_protocol.ids import DeviceId
+from solekey_protocol.services import Service
 from solekey_protocol.streams import DeviceStatus
 
 
@@ -152,7 +153,7 @@ class Devices:
             remember_names(folder, self.streams.devices, {self.own_id: name})
 
     def _fetch_shown(self) -> ShownDevices:
-        rows = self.connection.call_json(Stream.DEVICES, "GET", "names").get("names")
+        rows = self.connection.call_json(Service.DEVICES, "GET", "names").get("names")
         if not isinstance(rows, list):
             raise BadAnswerError("devices/names: expected a list")
         return self._remember(ShownDevices.parse(rows, self.streams.devices))

@@ -22,6 +22,7 @@ from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import Factor, MfaEnrolled, MfaRemoved, RecoveryCodeUsed
 from solekey_protocol.ids import Digest, Timestamp
+from solekey_protocol.services import Service
 
 _MAX_CODES = 100
 _CODE = re.compile(r"[A-Za-z0-9-]{1,64}", re.ASCII)  # it is printed: nothing that moves a cursor
@@ -137,14 +138,14 @@ class Factors:
 
     def _post(self, path: str, members: Mapping[str, Json]) -> Mapping[str, Json]:
         answer = self.connection.call(
-            Stream.AUTH, "POST", f"factors/{path}", content=encode_json(members), repeatable=False
+            Service.AUTH, "POST", f"factors/{path}", content=encode_json(members), repeatable=False
         )
         return answer.json()
 
     def _call(self, method: str, path: str, members: Mapping[str, Json] | None) -> Event:
         content = encode_json(members) if members is not None else b""
         answer = self.connection.call(
-            Stream.AUTH, method, f"factors/{path}", content=content, repeatable=False
+            Service.AUTH, method, f"factors/{path}", content=content, repeatable=False
         )
         try:
             event = parse_event(answer.body)
@@ -154,7 +155,7 @@ class Factors:
         return event
 
     def _fetch_told(self) -> dict[str, Mapping[str, Json]]:
-        rows = self.connection.call_json(Stream.AUTH, "GET", "factors").get("factors")
+        rows = self.connection.call_json(Service.AUTH, "GET", "factors").get("factors")
         if not isinstance(rows, list | tuple) or not all(isinstance(row, Mapping) for row in rows):
             raise BadAnswerError("the factors are not a list")
         return {str(row.get("factor_id")): row for row in rows if isinstance(row, Mapping)}

@@ -12,6 +12,7 @@ from solekey.errors import SessionMissingError
 from solekey.streams.streams import Streams
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import DeviceId, SessionId, Timestamp
+from solekey_protocol.services import Service
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Sessions:
         Raises:
             NotFoundRefusal: it is not open any more.
         """
-        self.connection.call(Stream.AUTH, "DELETE", f"sessions/{session}")
+        self.connection.call(Service.AUTH, "DELETE", f"sessions/{session}")
         if session == self.connection.tokens.session:
             self.connection.profile.forget_tokens()
 

@@ -22,6 +22,7 @@ from solekey_protocol.errors import ProtocolError
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import LoginKeyChange, LoginKeyChanged
+from solekey_protocol.services import Service
 
 CHANGE_CONTEXT = b"solekey/login-key/v1\x00"
 
@@ -68,7 +69,7 @@ def _replace(connection: Connection, password: str, new_password: str, reason: L
     ):
         members = _sign(connection, challenge, parameters, reason, old, new)
     # Repeated when the answer is lost: the server answers the same again.
-    answer = connection.call(Stream.AUTH, "POST", "login-key", content=encode_json(members))
+    answer = connection.call(Service.AUTH, "POST", "login-key", content=encode_json(members))
     try:
         event = parse_event(answer.body)
     except ProtocolError as error:

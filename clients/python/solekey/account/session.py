@@ -22,8 +22,8 @@ from solekey.streams.streams import Streams
 from solekey.vault.keyring import Keyring, UnlockedUserKey
 from solekey.vault.unlocked import UnlockedAccount
 from solekey.vault.vault import Vault
-from solekey_protocol.events import Stream
 from solekey_protocol.ids import AccountId
+from solekey_protocol.services import Service
 
 
 class Session:
@@ -124,5 +124,5 @@ class Session:
     def log_out(self) -> None:
         """End the session at the server and forget it here."""
         session = self.connection.tokens.session
-        self.connection.call(Stream.AUTH, "DELETE", f"sessions/{session}")
+        self.connection.call(Service.AUTH, "DELETE", f"sessions/{session}")
         self.connection.profile.forget_tokens()

@@ -12,6 +12,7 @@ from solekey_protocol.errors import ProtocolError
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import SessionSteppedUp
+from solekey_protocol.services import Service
 
 
 def step_up(connection: Connection, proof: Proof) -> None:
@@ -23,13 +24,13 @@ def step_up(connection: Connection, proof: Proof) -> None:
         FactorRefusedError: it was refused. TooManyAttemptsError: wait.
         PasskeyError: the security key did not sign.
     """
-    members = connection.call_json(Stream.AUTH, "POST", "step-up/challenges", {})
+    members = connection.call_json(Service.AUTH, "POST", "step-up/challenges", {})
     challenge = str(members.get("challenge"))
     asked = FactorChallenge(connection.profile.server.origin, challenge, lambda: members.get("passkeys"))
     request: dict[str, Json] = {"challenge": challenge, "factor": open_proof(proof).prove(asked)}
     with factor_refusals():
         answer = connection.call(
-            Stream.AUTH, "POST", "step-up", content=encode_json(request), repeatable=False
+            Service.AUTH, "POST", "step-up", content=encode_json(request), repeatable=False
         )
     try:
         event = parse_event(answer.body)

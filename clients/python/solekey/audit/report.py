@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from solekey_protocol.event import Event
-from solekey_protocol.events.body import Stream
+from solekey_protocol.events import Stream
 from solekey_protocol.ids import AccountId
 from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, VaultStream
 

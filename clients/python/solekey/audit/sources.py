@@ -18,10 +18,9 @@ from solekey.errors import SolekeyError
 from solekey.files.any_path import AnyPath
 from solekey.files.text import find_mark
 from solekey.files.whole_file import WholeFile
-from solekey_protocol.events.body import Stream
 from solekey_protocol.limits import MAX_EVENT_BYTES
+from solekey_protocol.services import TOPICS
 
-TOPICS = tuple(f"solekey.{stream.value}.v1" for stream in Stream)
 _KAFKA_IDLE_MS = 10_000
 _SQLITE_HEADER_BYTES = 100
 
@@ -120,7 +119,7 @@ def _read_embedded(path: Path) -> Iterator[bytes]:
     query = f"SELECT value FROM records WHERE topic IN ({marks}) ORDER BY topic, partition, offset"  # noqa: S608 - marks only
     try:
         with sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True) as database:
-            for (value,) in database.execute(query, TOPICS):
+            for (value,) in database.execute(query, tuple(TOPICS.values())):
                 yield bytes(value)
     except sqlite3.Error as error:
         raise LogError(f"{path}: {error}") from error
@@ -155,7 +154,7 @@ def _read_kafka(source: str) -> Iterator[bytes]:
     except KafkaError as error:
         raise LogError(f"{url.netloc}: {error}") from error
     try:
-        for topic in TOPICS:
+        for topic in TOPICS.values():
             for partition in sorted(consumer.partitions_for_topic(topic) or ()):
                 yield from _read_partition(consumer, TopicPartition(topic, partition))
     except KafkaError as error:

@@ -14,8 +14,8 @@ from typing import Final, TypeVar
 from solekey.audit.report import AccountReport, Finding, Report
 from solekey_protocol.errors import GapError, ProtocolError
 from solekey_protocol.event import Event, parse_event
+from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import SessionOpened
-from solekey_protocol.events.body import Stream
 from solekey_protocol.events.devices import AccountFounded, DeviceRevoked
 from solekey_protocol.ids import AccountId, PublicKey
 from solekey_protocol.lineage import Account, find_unconfirmed, is_tied, verify_lineage

@@ -19,12 +19,11 @@ from solekey.runtime import Runtime
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.events import Stream
 from solekey_protocol.limits import MAX_SEQ
+from solekey_protocol.services import SERVICES, V1_STREAMS, Service
 
-LISTENS: Final[Mapping[Stream, frozenset[Stream]]] = {
-    Stream.AUTH: frozenset({Stream.AUTH, Stream.DEVICES, Stream.ROTATION}),
-    Stream.DEVICES: frozenset({Stream.AUTH, Stream.DEVICES}),
-    Stream.VAULT: frozenset(Stream),
-    Stream.ROTATION: frozenset(Stream),
+LISTENS: Final[Mapping[Service, frozenset[Stream]]] = {
+    service: frozenset((*entry.follows, *([entry.stream] if entry.stream else [])))
+    for service, entry in SERVICES.items()
 }
 """Which positions a service can wait for: its own stream and those that it listens to."""
 
@@ -87,7 +86,7 @@ class Connection:
 
     def call(
         self,
-        service: Stream,
+        service: Service,
         method: str,
         path: str,
         *,
@@ -141,7 +140,7 @@ class Connection:
             return self._send_fresh(send)
 
     def call_json(
-        self, service: Stream, method: str, path: str, members: Mapping[str, Json] | None = None
+        self, service: Service, method: str, path: str, members: Mapping[str, Json] | None = None
     ) -> Mapping[str, Json]:
         """Call with a JSON object and return the answer's."""
         content = encode_json(members) if members is not None else b""
@@ -175,7 +174,9 @@ class Connection:
                 self._stepping_up = False
             self._step_ups += 1
 
-    def _make_headers(self, service: Stream, method: str, path: str, *, positions: bool) -> Mapping[str, str]:
+    def _make_headers(
+        self, service: Service, method: str, path: str, *, positions: bool
+    ) -> Mapping[str, str]:
         token = self.tokens.access[service]
         with self._lock:  # a device key in a token signs for one thread at a time
             proof = make_proof(
@@ -189,7 +190,7 @@ class Connection:
             )
         after = ", ".join(
             f"{stream}={self._positions[stream]}"
-            for stream in Stream
+            for stream in V1_STREAMS
             if stream in LISTENS[service] and self._positions.get(stream)
         )
         headers = {"Authorization": f"DPoP {token}", "DPoP": proof}

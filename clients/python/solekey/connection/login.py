@@ -31,8 +31,8 @@ from solekey.profile.profile import Tokens
 from solekey.runtime import Runtime
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import MalformedError
-from solekey_protocol.events import Stream
 from solekey_protocol.ids import AccountId, DeviceId, SessionId
+from solekey_protocol.services import TOKEN_AUDIENCES
 
 REGISTER_CONTEXT = b"solekey/register/v1\x00"
 LOGIN_CONTEXT = b"solekey/login/v1\x00"
@@ -245,7 +245,7 @@ class LoginClient:
                 AccountId(str(answer["account"])),
                 Tokens(
                     session=SessionId(str(answer["session"])),
-                    access={stream: str(tokens[stream.value]) for stream in Stream},
+                    access={service: str(tokens[service.value]) for service in TOKEN_AUDIENCES},
                     refresh=str(answer["refresh_token"]),
                     expires_at=self._runtime.now() + lifetime - min(_EARLY, lifetime / 2),
                     auth_position=int(position["auth"]),

@@ -40,9 +40,9 @@ from solekey.providers.device_key_store import IN_PROFILE, KEY_FILE, DeviceKeySt
 from solekey.providers.question import Ask, refuse_to_ask
 from solekey_protocol.encoding import Json, encode_json, parse_json
 from solekey_protocol.errors import MalformedError
-from solekey_protocol.events import Stream
 from solekey_protocol.ids import AccountId, PublicKey, SessionId
 from solekey_protocol.limits import MIB
+from solekey_protocol.services import Service
 
 _DETAILS, _CA, _TOKENS = "profile.json", "server-ca.pem", "session.json"
 FORMAT_VERSION = 1
@@ -75,7 +75,7 @@ class Tokens(Confidential):
     """A session: short access tokens, one a service, and the one-time refresh token."""
 
     session: SessionId
-    access: Mapping[Stream, str] = field(repr=False)
+    access: Mapping[Service, str] = field(repr=False)
     refresh: str = field(repr=False)
     expires_at: datetime
     auth_position: int
@@ -295,7 +295,7 @@ class Profile:
             return
         document: dict[str, Json] = {
             "session": tokens.session,
-            "access": {stream.value: token for stream, token in tokens.access.items()},
+            "access": {service.value: token for service, token in tokens.access.items()},
             "refresh": tokens.refresh,
             "expires_at": tokens.expires_at.isoformat(),
             "auth_position": tokens.auth_position,
@@ -346,7 +346,7 @@ def _parse_tokens(members: dict[str, Json]) -> Tokens:
         raise MalformedError("expected a moment with its time zone")
     return Tokens(
         session=SessionId(str(members["session"])),
-        access={Stream(name): str(token) for name, token in access.items()},
+        access={Service(name): str(token) for name, token in access.items()},
         refresh=str(members["refresh"]),
         expires_at=expires_at,
         auth_position=position,

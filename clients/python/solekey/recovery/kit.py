@@ -13,6 +13,7 @@ from solekey.errors import KitMismatchError
 from solekey.streams.streams import Streams
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import AccountId, KeyId, Timestamp
+from solekey_protocol.services import V1_STREAMS
 from solekey_protocol.statements import Head
 
 
@@ -76,7 +77,7 @@ def make_kit(account: OpenAccount, user_key: UserKey, *, log_head: str | None = 
     """
     account.streams.sync()
     profile = account.connection.profile
-    heads = {stream: account.streams.head(stream) for stream in Stream}
+    heads = {stream: account.streams.head(stream) for stream in V1_STREAMS}
     return RecoveryKit(
         account=profile.account,
         key_id=user_key.derive_key_id(profile.account),

@@ -16,6 +16,7 @@ from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import ProtocolError
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Body, Signer
+from solekey_protocol.services import WRITERS
 from solekey_protocol.statements import SignedStatement, Statement
 
 MAX_ROUNDS: Final = 12
@@ -90,7 +91,9 @@ class Author:
 
     def _submit(self, signed: SignedStatement, besides: Mapping[str, Json]) -> Event:
         content = encode_json({**signed.to_json(), **besides})
-        answer = self._connection.call(signed.statement.stream, "POST", "statements", content=content)
+        answer = self._connection.call(
+            WRITERS[signed.statement.stream], "POST", "statements", content=content
+        )
         try:
             event = parse_event(answer.body)
         except ProtocolError as error:

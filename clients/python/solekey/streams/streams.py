@@ -35,6 +35,7 @@ from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.fields import encode_body
 from solekey_protocol.lineage import Account, find_unconfirmed, verify_lineage
+from solekey_protocol.services import V1_STREAMS, WRITERS
 from solekey_protocol.statements import EMPTY_HEAD, Head, Statement
 from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, VaultStream
 
@@ -93,7 +94,7 @@ class Streams:
 
     def heads(self, *, besides: Stream) -> dict[Stream, Head]:
         """The heads of the other streams: what a statement says to have seen."""
-        found = {stream: self._copy(stream).state.head for stream in Stream if stream is not besides}
+        found = {stream: self._copy(stream).state.head for stream in V1_STREAMS if stream is not besides}
         return {stream: head for stream, head in found.items() if head.seq}
 
     def sync(self, *only: Stream) -> None:
@@ -210,7 +211,7 @@ class Streams:
         self, stream: Stream, after: int, *, limit: int = PAGE_EVENTS, positions: bool = True
     ) -> list[bytes]:
         answer = self._connection.call(
-            stream,
+            WRITERS[stream],
             "GET",
             "events",
             params={"after": after, "limit": limit},
@@ -337,12 +338,12 @@ class Streams:
     def _save_pins(self) -> None:
         heads: dict[str, Json] = {
             stream.value: encode_body(max(self._copy(stream).state.head, self._copy(stream).pin, key=_seq))
-            for stream in Stream
+            for stream in V1_STREAMS
         }
         self._folder.write(StreamCopy.PINS_FILE, encode_json(heads))
 
     def _note_positions(self) -> None:
-        for stream in Stream:
+        for stream in V1_STREAMS:
             self._connection.note_position(stream, self._copy(stream).state.head.seq)
 
 

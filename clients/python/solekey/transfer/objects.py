@@ -13,9 +13,9 @@ from solekey.errors import BadAnswerError, LostObjectError, SwappedObjectError
 from solekey.errors.refusals import NotFoundRefusal
 from solekey_protocol.encoding import Cbor, Json, encode_cbor, encode_json, parse_cbor
 from solekey_protocol.errors import MalformedError
-from solekey_protocol.events import Stream
 from solekey_protocol.ids import Digest, compute_digest
 from solekey_protocol.limits import KIB, MAX_BATCH_BYTES, MAX_BATCH_OBJECTS, MIB
+from solekey_protocol.services import Service
 
 SMALL_OBJECT_BYTES: Final = MIB
 """Up to this size objects travel together."""
@@ -53,7 +53,7 @@ class ObjectStore:
         missing: set[Digest] = set()
         for group in _cut(digests, _MAX_ASKED):
             asked: Mapping[str, Json] = {"digests": list(group)}
-            answer = self._connection.call_json(Stream.VAULT, "POST", "objects/missing", asked)
+            answer = self._connection.call_json(Service.VAULT, "POST", "objects/missing", asked)
             found = answer.get("missing")
             if not isinstance(found, list):
                 raise BadAnswerError("objects/missing: expected a list")
@@ -79,7 +79,7 @@ class ObjectStore:
         """
         headers = {"Range": f"bytes={offset}-{offset + length - 1}"}
         with _naming_loss(digest):
-            answer = self._connection.call(Stream.VAULT, "GET", f"objects/{digest}", headers=headers)
+            answer = self._connection.call(Service.VAULT, "GET", f"objects/{digest}", headers=headers)
         partial = 206
         return answer.body if answer.status == partial else answer.body[offset : offset + length]
 
@@ -105,7 +105,7 @@ class ObjectStore:
         while done < len(digests):
             asked = digests[done : done + _MAX_ASKED]
             answer = self._connection.call(
-                Stream.VAULT, "POST", "objects/fetch", content=encode_json({"digests": list(asked), **limit})
+                Service.VAULT, "POST", "objects/fetch", content=encode_json({"digests": list(asked), **limit})
             )
             objects = _parse_objects(answer.body)
             if not 1 <= len(objects) <= len(asked):
@@ -121,7 +121,9 @@ class ObjectStore:
         self._call("POST", "objects", content=content, content_type=CBOR_TYPE)
 
     def _call(self, method: str, path: str, *, content: bytes = b"", content_type: str = BYTES_TYPE) -> bytes:
-        answer = self._connection.call(Stream.VAULT, method, path, content=content, content_type=content_type)
+        answer = self._connection.call(
+            Service.VAULT, method, path, content=content, content_type=content_type
+        )
         return answer.body
 
 

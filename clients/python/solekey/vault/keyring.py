@@ -20,9 +20,10 @@ from solekey.crypto import (
 from solekey.errors import EpochKeyMissingError, ForgedEventError, TamperedWrapError, WrongUserKeyError
 from solekey.streams.streams import Streams
 from solekey.transfer.objects import parse_byte_list
-from solekey_protocol.events import Body, Signer, Stream
+from solekey_protocol.events import Body, Signer
 from solekey_protocol.events.vault import ItemsCommitted, KeyWrapped
 from solekey_protocol.ids import AccountId, Digest, KeyId, compute_digest
+from solekey_protocol.services import Service
 from solekey_protocol.streams import WrapRecord
 from solekey_protocol.wrap import SecretKind
 
@@ -167,7 +168,7 @@ def fetch_wraps(connection: Connection, *, retired: bool = False) -> dict[Digest
 
     What the server calls them counts for nothing.
     """
-    answer = connection.call(Stream.VAULT, "GET", "wraps/retired" if retired else "wraps")
+    answer = connection.call(Service.VAULT, "GET", "wraps/retired" if retired else "wraps")
     found = [wrap for wrap in parse_byte_list(answer.body, "wraps") if isinstance(wrap, bytes)]
     return {compute_digest(wrap): wrap for wrap in found}
 

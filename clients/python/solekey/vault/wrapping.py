@@ -6,9 +6,10 @@ from solekey.errors import ReadBackError, SolekeyError
 from solekey.streams.author import Author
 from solekey.streams.streams import Streams
 from solekey.vault.keyring import UnlockedUserKey, fetch_wraps, open_live_wrap
-from solekey_protocol.events import Signer, Stream
+from solekey_protocol.events import Signer
 from solekey_protocol.events.vault import KeyWrapped, WrapSuite
 from solekey_protocol.ids import RotationId, compute_digest
+from solekey_protocol.services import Service
 from solekey_protocol.streams import WrapRecord
 from solekey_protocol.wrap import SecretKind
 
@@ -52,7 +53,7 @@ def store_wrap(
     place = WrapContext(connection.profile.account, data_key.epoch, version, user_key.key_id)
     wrap = seal_wrap(user_key.wrapping_key, data_key, place, connection.runtime.random)
     digest = compute_digest(wrap)
-    connection.call(Stream.VAULT, "PUT", f"wraps/{digest}", content=wrap, content_type=BYTES_TYPE)
+    connection.call(Service.VAULT, "PUT", f"wraps/{digest}", content=wrap, content_type=BYTES_TYPE)
     return KeyWrapped(
         secret=SecretKind.DATA_KEY,
         epoch=data_key.epoch,

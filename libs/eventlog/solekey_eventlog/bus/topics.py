@@ -1,16 +1,14 @@
-"""Names and settings of the platform's topics. Spec: events.md (topics)."""
+"""Settings of the platform's topics: of each stream's, and of the heartbeats'. Spec: events.md (topics).
+
+Key of an event = account id; event topics are kept for ever.
+"""
 
 from dataclasses import dataclass
 
-AUTH_TOPIC = "solekey.auth.v1"
-DEVICES_TOPIC = "solekey.devices.v1"
-VAULT_TOPIC = "solekey.vault.v1"
-ROTATION_TOPIC = "solekey.rotation.v1"
-EVENT_TOPICS = (AUTH_TOPIC, DEVICES_TOPIC, VAULT_TOPIC, ROTATION_TOPIC)
-"""One topic a service; key = account id; kept for ever."""
+from solekey_protocol.services import TOPICS
 
 HEARTBEAT_TOPIC = "solekey.heartbeat.v1"
-"""Signs of life of the producers; key = service. Not part of the log: one partition, kept for an hour."""
+"""Heartbeats of the services; key = service. Not part of the log: one partition, kept for an hour."""
 
 DEFAULT_PARTITIONS = 6
 KEEP_FOR_EVER_MS = -1
@@ -50,7 +48,7 @@ def derive_topics(
             replication_factor=replication_factor,
             min_insync_replicas=min_insync_replicas,
         )
-        for name in EVENT_TOPICS
+        for name in TOPICS.values()
     ]
     heartbeat = TopicSettings(
         HEARTBEAT_TOPIC,

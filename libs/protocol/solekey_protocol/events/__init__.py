@@ -5,6 +5,7 @@ catalogue. The record that carries a body on the bus is ``solekey_protocol.event
 """
 
 from solekey_protocol.events import auth, devices, rotation, vault
-from solekey_protocol.events.body import BODIES, Body, Signer, Stream
+from solekey_protocol.events.body import BODIES, Body, Signer
+from solekey_protocol.services import Stream
 
 __all__ = ["BODIES", "Body", "Signer", "Stream", "auth", "devices", "rotation", "vault"]

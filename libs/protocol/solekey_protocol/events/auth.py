@@ -3,9 +3,10 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from solekey_protocol.events.body import Body, Stream, event
+from solekey_protocol.events.body import Body, event
 from solekey_protocol.events.fields import Count, Seq
 from solekey_protocol.ids import DeviceId, Digest, KeyId, PublicKey, SessionId, Timestamp
+from solekey_protocol.services import Stream
 
 
 class Factor(StrEnum):

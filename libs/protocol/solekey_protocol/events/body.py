@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, TypeVar
 
+from solekey_protocol.services import Stream
+
 
 class Signer(StrEnum):
     """Whose key a signature of a statement was made with."""
@@ -13,15 +15,6 @@ class Signer(StrEnum):
     ACCOUNT = "account"
     NEXT_ACCOUNT = "next_account"
     COMMIT = "commit"
-
-
-class Stream(StrEnum):
-    """The streams of an account: one a service that owns events."""
-
-    AUTH = "auth"
-    DEVICES = "devices"
-    VAULT = "vault"
-    ROTATION = "rotation"
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from solekey_protocol.events.body import Body, Signer, Stream, event
+from solekey_protocol.events.body import Body, Signer, event
 from solekey_protocol.events.fields import DeviceBounds, Platform
 from solekey_protocol.ids import DeviceId, Digest, KeyId, PublicKey, RotationId
+from solekey_protocol.services import Stream
 
 
 class RevocationReason(StrEnum):

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated
 
-from solekey_protocol.events.body import Body, Signer, Stream, event
+from solekey_protocol.events.body import Body, Signer, event
 from solekey_protocol.events.fields import Bounds, Count, Days, Epoch, RotationKind
 from solekey_protocol.ids import Digest, KeyId, RotationId, Timestamp
 from solekey_protocol.limits import MAX_LEFT_EPOCHS
+from solekey_protocol.services import Stream
 
 
 class RotationReason(StrEnum):

@@ -7,9 +7,10 @@ key, which is derived from the data key of their epoch (keys.md §4.1).
 from dataclasses import dataclass
 from enum import StrEnum
 
-from solekey_protocol.events.body import Body, Signer, Stream, event
+from solekey_protocol.events.body import Body, Signer, event
 from solekey_protocol.events.fields import ByteCount, Count, Epoch, Seq
 from solekey_protocol.ids import Digest, KeyId, PublicKey, RotationId
+from solekey_protocol.services import Stream
 from solekey_protocol.wrap import SecretKind
 
 

@@ -9,7 +9,7 @@ verifies the signatures first. Both return a new state or raise; a state is neve
 
 from collections.abc import Mapping
 
-from solekey_protocol.events.body import Stream
+from solekey_protocol.services import Stream
 from solekey_protocol.streams.auth import AuthStream
 from solekey_protocol.streams.devices import Device, DevicesStream, DeviceStatus, Outcome
 from solekey_protocol.streams.fold import Fold

@@ -6,9 +6,9 @@ from typing import Self
 
 from solekey_protocol.errors import TransitionError
 from solekey_protocol.event import Event
-from solekey_protocol.events import auth as said
-from solekey_protocol.events.body import Stream
+from solekey_protocol.events import auth as events
 from solekey_protocol.ids import DeviceId, Digest, KeyId, SessionId, Timestamp
+from solekey_protocol.services import Stream
 from solekey_protocol.streams.fold import Fold
 
 
@@ -40,49 +40,49 @@ class AuthStream(Fold):
     STREAM = Stream.AUTH
 
     credential_version: int = 0
-    factors: Mapping[Digest, said.Factor] = field(default_factory=dict)
+    factors: Mapping[Digest, events.Factor] = field(default_factory=dict)
     sessions: Mapping[SessionId, Session] = field(default_factory=dict)
     opened: frozenset[SessionId] = frozenset()
     closed: bool = False
-    signing_keys: Mapping[KeyId, said.SigningKeyPublished] = field(default_factory=dict)
+    signing_keys: Mapping[KeyId, events.SigningKeyPublished] = field(default_factory=dict)
     withdrawn_keys: frozenset[KeyId] = frozenset()
 
     def _transition(self, event: Event) -> Self:
         if self.closed:
             raise TransitionError(f"{event.body.TYPE} follows the end of the account")
         match event.body:
-            case said.SessionOpened() as body:
+            case events.SessionOpened() as body:
                 return self._open(body, event.time)
-            case said.SessionRefreshed(session, generation):
+            case events.SessionRefreshed(session, generation):
                 return self._refresh(session, generation)
-            case said.SessionSteppedUp(session):
+            case events.SessionSteppedUp(session):
                 return self._step_up(session, event.time)
-            case said.SessionEnded(session):
+            case events.SessionEnded(session):
                 return replace(self, sessions={k: v for k, v in self.sessions.items() if k != session})
-            case said.AccountClosed():
+            case events.AccountClosed():
                 return replace(self, sessions={}, factors={}, closed=True)
-            case said.LoginFailed() | said.RefreshReuseDetected() | said.RecoveryCodeUsed():
+            case events.LoginFailed() | events.RefreshReuseDetected() | events.RecoveryCodeUsed():
                 return self
             case _:
                 return self._transition_of_keys(event)
 
     def _transition_of_keys(self, event: Event) -> Self:
         match event.body:
-            case said.AccountRegistered(version) | said.LoginKeyChanged(version):
+            case events.AccountRegistered(version) | events.LoginKeyChanged(version):
                 return replace(self, credential_version=version)
-            case said.MfaEnrolled(factor, factor_id):
+            case events.MfaEnrolled(factor, factor_id):
                 return replace(self, factors={**self.factors, factor_id: factor})
-            case said.MfaRemoved(_, factor_id):
+            case events.MfaRemoved(_, factor_id):
                 return replace(self, factors={k: v for k, v in self.factors.items() if k != factor_id})
-            case said.SigningKeyPublished() as published:
+            case events.SigningKeyPublished() as published:
                 return self._publish(published)
-            case said.SigningKeyWithdrawn(key_id):
+            case events.SigningKeyWithdrawn(key_id):
                 kept = {k: v for k, v in self.signing_keys.items() if k != key_id}
                 return replace(self, signing_keys=kept, withdrawn_keys=self.withdrawn_keys | {key_id})
             case body:
                 raise TransitionError(f"{body.TYPE} does not belong to the auth stream")
 
-    def _open(self, body: said.SessionOpened, at: Timestamp) -> Self:
+    def _open(self, body: events.SessionOpened, at: Timestamp) -> Self:
         if body.session in self.opened:
             raise TransitionError(f"{body.session} was opened before")
         opened = Session(body.session, body.device, at, body.expires_at, proven_at=at)
@@ -104,7 +104,7 @@ class AuthStream(Fold):
             raise TransitionError(f"{session} is not open")
         return replace(self, sessions={**self.sessions, session: replace(current, proven_at=at)})
 
-    def _publish(self, body: said.SigningKeyPublished) -> Self:
+    def _publish(self, body: events.SigningKeyPublished) -> Self:
         if body.key_id in self.withdrawn_keys:
             raise TransitionError(f"signing key {body.key_id} was withdrawn")
         return replace(self, signing_keys={**self.signing_keys, body.key_id: body})

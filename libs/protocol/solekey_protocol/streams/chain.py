@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from solekey_protocol.errors import ChainError, ForkError, GapError
 from solekey_protocol.event import Event
-from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import AccountId
+from solekey_protocol.services import Stream
 from solekey_protocol.statements import EMPTY_HEAD, Head, Statement
 
 

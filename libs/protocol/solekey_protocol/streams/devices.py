@@ -24,8 +24,8 @@ from typing import Self
 
 from solekey_protocol.errors import ForkError, GapError, TransitionError, UntrustedDeviceError
 from solekey_protocol.event import Event
-from solekey_protocol.events import devices as said
-from solekey_protocol.events.body import Signer, Stream
+from solekey_protocol.events import devices as events
+from solekey_protocol.events.body import Signer
 from solekey_protocol.ids import (
     DeviceId,
     Digest,
@@ -35,6 +35,7 @@ from solekey_protocol.ids import (
     derive_device_id,
 )
 from solekey_protocol.limits import MAX_DEVICES
+from solekey_protocol.services import Stream
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement, Statement
 from solekey_protocol.streams.fold import Fold, TrustedDevices
 
@@ -77,7 +78,7 @@ class AccountKey:
 class Device:
     """A device and the positions in the ``devices`` stream that changed its standing."""
 
-    certificate: said.DeviceCertificate
+    certificate: events.DeviceCertificate
     status: DeviceStatus
     enrolled_at: int
     trusted_at: int | None = None
@@ -148,9 +149,9 @@ class DevicesStream(Fold):
         statement = signed.statement
         signed.verify(Signer.DEVICE, self._device_key_for(statement))
         body = statement.body
-        if isinstance(body, said.AccountFounded | said.DeviceTrusted):
+        if isinstance(body, events.AccountFounded | events.DeviceTrusted):
             signed.verify(Signer.ACCOUNT, body.account_key)
-        elif isinstance(body, said.AccountKeyChanged):
+        elif isinstance(body, events.AccountKeyChanged):
             signed.verify(Signer.ACCOUNT, body.previous_account_key)
             signed.verify(Signer.NEXT_ACCOUNT, body.account_key)
         elif Signer.ACCOUNT in body.SIGNERS:
@@ -199,10 +200,10 @@ class DevicesStream(Fold):
     def _device_key_for(self, statement: Statement) -> PublicKey:
         """The key that must have signed: in the body for a device that speaks for itself."""
         body = statement.body
-        if isinstance(body, said.AccountFounded | said.DeviceEnrolled | said.DeviceTrusted):
+        if isinstance(body, events.AccountFounded | events.DeviceEnrolled | events.DeviceTrusted):
             if body.certificate.device == statement.device:
                 return body.certificate.device_key
-            if not isinstance(body, said.DeviceTrusted):
+            if not isinstance(body, events.DeviceTrusted):
                 raise UntrustedDeviceError(f"{body.TYPE}: a device enrols only itself")
         device = self.trusted.get(statement.device)
         if device is None:
@@ -217,22 +218,22 @@ class DevicesStream(Fold):
 
     def _change(self, statement: Statement) -> Self:
         match statement.body:
-            case said.AccountFounded() as body:
+            case events.AccountFounded() as body:
                 return self._found(body)
-            case said.DeviceEnrolled() as body:
+            case events.DeviceEnrolled() as body:
                 return self._enrol(body, statement.seq)
-            case said.DeviceTrusted() as body:
+            case events.DeviceTrusted() as body:
                 return self._trust(body, statement.seq)
-            case said.DeviceRevoked() as body:
+            case events.DeviceRevoked() as body:
                 return self._revoke(body, statement)
-            case said.AccountKeyChanged() as body:
+            case events.AccountKeyChanged() as body:
                 return self._change_key(body, statement)
-            case said.KeyChangeAbandoned() as body:
+            case events.KeyChangeAbandoned() as body:
                 return self._abandon(body, statement)
             case body:
                 raise TransitionError(f"{body.TYPE} does not belong to the devices stream")
 
-    def _found(self, body: said.AccountFounded) -> Self:
+    def _found(self, body: events.AccountFounded) -> Self:
         if self.head.seq:
             raise TransitionError("the account is founded already")
         _check_certificate(body.certificate)
@@ -243,7 +244,7 @@ class DevicesStream(Fold):
             devices={body.certificate.device: founder},
         )
 
-    def _enrol(self, body: said.DeviceEnrolled, seq: int) -> Self:
+    def _enrol(self, body: events.DeviceEnrolled, seq: int) -> Self:
         if self.account_key is None:
             raise TransitionError("the account is not founded yet")
         if body.certificate.device in self.devices:
@@ -258,7 +259,7 @@ class DevicesStream(Fold):
             raise TransitionError(f"{body.certificate.device} takes the name of another device")
         return self._with(Device(body.certificate, DeviceStatus.PENDING, enrolled_at=seq))
 
-    def _trust(self, body: said.DeviceTrusted, seq: int) -> Self:
+    def _trust(self, body: events.DeviceTrusted, seq: int) -> Self:
         device = self.devices.get(body.certificate.device)
         if device is None or device.status is not DeviceStatus.PENDING:
             raise TransitionError(f"{body.certificate.device} is not pending")
@@ -268,7 +269,7 @@ class DevicesStream(Fold):
             raise TransitionError("certified by a key that is not the account's")
         return self._with(replace(device, status=DeviceStatus.TRUSTED, trusted_at=seq))
 
-    def _revoke(self, body: said.DeviceRevoked, statement: Statement) -> Self:
+    def _revoke(self, body: events.DeviceRevoked, statement: Statement) -> Self:
         if statement.device not in self.trusted:
             raise UntrustedDeviceError(f"{statement.device} is not trusted")
         if statement.device == body.device:
@@ -285,7 +286,7 @@ class DevicesStream(Fold):
             )
         )
 
-    def _change_key(self, body: said.AccountKeyChanged, statement: Statement) -> Self:
+    def _change_key(self, body: events.AccountKeyChanged, statement: Statement) -> Self:
         if statement.device not in self.trusted:
             raise UntrustedDeviceError(f"{statement.device} is not trusted")
         if body.previous_account_key != self.account_key:
@@ -303,7 +304,7 @@ class DevicesStream(Fold):
         key = AccountKey(body.account_key, body.key_id, statement.seq)
         return self._decided(body.rotation, Outcome.TAKEN, body.key_id, keys=(*self.keys, key))
 
-    def _abandon(self, body: said.KeyChangeAbandoned, statement: Statement) -> Self:
+    def _abandon(self, body: events.KeyChangeAbandoned, statement: Statement) -> Self:
         if statement.device not in self.trusted:
             raise UntrustedDeviceError(f"{statement.device} is not trusted")
         if any(body.key_id == key.key_id for key in self.keys):
@@ -325,6 +326,6 @@ class DevicesStream(Fold):
         return replace(self, devices={**self.devices, device.certificate.device: device})
 
 
-def _check_certificate(certificate: said.DeviceCertificate) -> None:
+def _check_certificate(certificate: events.DeviceCertificate) -> None:
     if certificate.device != derive_device_id(certificate.device_key):
         raise TransitionError(f"{certificate.device} is not the id of its device key")

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from typing import ClassVar, Protocol, Self
 
 from solekey_protocol.event import Event
-from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import AccountId
+from solekey_protocol.services import Stream
 from solekey_protocol.statements import Head, SignedStatement, Statement
 from solekey_protocol.streams.chain import Chain
 

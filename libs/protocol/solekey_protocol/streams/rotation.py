@@ -15,10 +15,11 @@ from typing import Self
 
 from solekey_protocol.errors import TransitionError
 from solekey_protocol.event import Event
-from solekey_protocol.events import rotation as said
-from solekey_protocol.events.body import Body, Stream
+from solekey_protocol.events import rotation as events
+from solekey_protocol.events.body import Body
 from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.ids import RotationId
+from solekey_protocol.services import Stream
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_protocol.streams.fold import Fold
 from solekey_protocol.streams.vault import WrapRecord
@@ -40,13 +41,13 @@ class Rotation:
     ``started_devices`` how much of ``devices``.
     """
 
-    started: said.RotationStarted
+    started: events.RotationStarted
     started_at: int
     started_devices: int = 0
-    verified: said.RotationVerified | None = None
+    verified: events.RotationVerified | None = None
     verified_at: int | None = None
     verified_vault: int = 0
-    committed: said.RotationCommitted | None = None
+    committed: events.RotationCommitted | None = None
     committed_at: int | None = None
     committed_vault: int = 0
     completed_at: int | None = None
@@ -100,7 +101,7 @@ class RotationStream(Fold):
 
     STREAM = Stream.ROTATION
 
-    policy: said.PolicySet | None = None
+    policy: events.PolicySet | None = None
     rotations: tuple[Rotation, ...] = ()
     due: frozenset[RotationKind] = frozenset()
 
@@ -131,13 +132,13 @@ class RotationStream(Fold):
     def transition(self, body: Body, seen_vault: int = 0, seen_devices: int = 0) -> Self:
         """What the stream is once ``body`` is said by who saw that much of others. Raises TransitionError."""
         match body:
-            case said.PolicySet():
+            case events.PolicySet():
                 return replace(self, policy=body)
-            case said.RotationDue(kind):
+            case events.RotationDue(kind):
                 return replace(self, due=self.due | {kind})
-            case said.RotationStarted():
+            case events.RotationStarted():
                 return self._begin(body, seen_devices)
-            case said.RotationVerified(rotation):
+            case events.RotationVerified(rotation):
                 verified = replace(
                     self._require(rotation, Phase.STAGED),
                     verified=body,
@@ -145,24 +146,24 @@ class RotationStream(Fold):
                     verified_vault=seen_vault,
                 )
                 return self._with(verified)
-            case said.RotationCommitted(rotation):
+            case events.RotationCommitted(rotation):
                 verified = self._require(rotation, Phase.VERIFIED)
                 _check_left(verified.started, body.left_epochs)
                 committed = replace(
                     verified, committed=body, committed_at=self.head.seq + 1, committed_vault=seen_vault
                 )
                 return self._with(committed)
-            case said.RotationCompleted(rotation):
+            case events.RotationCompleted(rotation):
                 done = self._require(rotation, Phase.COMMITTED)
                 ended = self._with(replace(done, completed_at=self.head.seq + 1))
                 return replace(ended, due=self.due - {done.started.kind})
-            case said.RotationAborted(rotation):
+            case events.RotationAborted(rotation):
                 given_up = self._require(rotation, Phase.STAGED, Phase.VERIFIED)
                 return self._with(replace(given_up, aborted_at=self.head.seq + 1))
             case _:
                 raise TransitionError(f"{body.TYPE} does not belong to the rotation stream")
 
-    def _begin(self, body: said.RotationStarted, seen_devices: int) -> Self:
+    def _begin(self, body: events.RotationStarted, seen_devices: int) -> Self:
         if self.open is not None:
             raise TransitionError(f"{self.open.started.rotation} is open already")
         if self.find(body.rotation) is not None:
@@ -187,7 +188,7 @@ class RotationStream(Fold):
         return self.open
 
 
-def _check_left(started: said.RotationStarted, left: tuple[int, ...]) -> None:
+def _check_left(started: events.RotationStarted, left: tuple[int, ...]) -> None:
     """Refuse left epochs of a user key change, one that is not older, and any order but the ascending."""
     if started.kind is RotationKind.USER_KEY and left:
         raise TransitionError("a user key change leaves no epoch")

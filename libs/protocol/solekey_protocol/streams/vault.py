@@ -13,9 +13,10 @@ from typing import Self
 
 from solekey_protocol.errors import TransitionError
 from solekey_protocol.event import Event
-from solekey_protocol.events import vault as said
-from solekey_protocol.events.body import Body, Signer, Stream
+from solekey_protocol.events import vault as events
+from solekey_protocol.events.body import Body, Signer
 from solekey_protocol.ids import Digest, KeyId, PublicKey, RotationId, Timestamp, compute_digest
+from solekey_protocol.services import Stream
 from solekey_protocol.statements import SignedStatement, Statement
 from solekey_protocol.streams.fold import Fold, TrustedDevices
 from solekey_protocol.wrap import SecretKind
@@ -28,7 +29,7 @@ WrapPlace = tuple[SecretKind, int, int]
 class WrapRecord:
     """A wrap, and the positions in the ``vault`` stream at which it was stored and retired."""
 
-    wrapped: said.KeyWrapped
+    wrapped: events.KeyWrapped
     at: Timestamp
     since: int
     retired_at: int | None = None
@@ -88,11 +89,11 @@ class VaultStream(Fold):
         """
         statement = devices.verify_statement(signed)
         body = statement.body
-        if isinstance(body, said.ItemsCommitted):
+        if isinstance(body, events.ItemsCommitted):
             if body.epoch not in self.commit_keys:
                 raise TransitionError(f"epoch {body.epoch} has not begun")
             signed.verify(Signer.COMMIT, self.commit_keys[body.epoch])
-        elif isinstance(body, said.KeyWrapped):
+        elif isinstance(body, events.KeyWrapped):
             signed.verify(Signer.COMMIT, body.commit_key)
         return statement
 
@@ -104,20 +105,20 @@ class VaultStream(Fold):
     def transition(self, body: Body, at: Timestamp) -> Self:
         """What the stream is once ``body`` is said. Raises TransitionError when it may not be."""
         match body:
-            case said.KeyWrapped():
+            case events.KeyWrapped():
                 return self._wrap(body, at)
-            case said.WrapRetired():
+            case events.WrapRetired():
                 return self._retire(body)
-            case said.ItemsCommitted():
+            case events.ItemsCommitted():
                 return self._commit(body)
-            case said.ObjectsPurged(through_commit):
+            case events.ObjectsPurged(through_commit):
                 if not self.purged_through <= through_commit <= self.last_commit:
                     raise TransitionError(f"cannot purge through commit {through_commit}")
                 return replace(self, purged_through=through_commit)
             case _:
                 raise TransitionError(f"{body.TYPE} does not belong to the vault stream")
 
-    def _wrap(self, body: said.KeyWrapped, at: Timestamp) -> Self:
+    def _wrap(self, body: events.KeyWrapped, at: Timestamp) -> Self:
         if body.epoch not in self.commit_keys and body.epoch != self.epoch + 1:
             raise TransitionError(f"epoch {body.epoch} is neither known nor the next after {self.epoch}")
         secret = (body.secret, body.epoch)
@@ -138,7 +139,7 @@ class VaultStream(Fold):
             versions={**self.versions, secret: body.wrap_version},
         )
 
-    def _retire(self, body: said.WrapRetired) -> Self:
+    def _retire(self, body: events.WrapRetired) -> Self:
         place = (body.secret, body.epoch, body.wrap_version)
         wrap = self.wraps.get(place)
         if wrap is None or wrap.retired_at is not None or wrap.wrapped.wrap != body.wrap:
@@ -149,12 +150,12 @@ class VaultStream(Fold):
             raise TransitionError("the newest data key's only wrap cannot be retired")
         return replace(self, wraps=wraps)
 
-    def _commit(self, body: said.ItemsCommitted) -> Self:
+    def _commit(self, body: events.ItemsCommitted) -> Self:
         if body.commit != self.last_commit + 1:
             raise TransitionError(f"commit {body.commit}: expected {self.last_commit + 1}")
         if body.epoch != self.epoch:
             raise TransitionError(f"commit under epoch {body.epoch}; the newest is {self.epoch}")
-        if body.kind is not said.CommitKind.SNAPSHOT:
+        if body.kind is not events.CommitKind.SNAPSHOT:
             return replace(self, last_commit=body.commit)
         at = self.head.seq + 1
         return replace(

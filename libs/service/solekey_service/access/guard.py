@@ -24,7 +24,7 @@ from sqlalchemy.exc import IntegrityError
 
 from solekey_eventlog.errors import EventLogError, NotYetAppliedError
 from solekey_eventlog.store import UnitOfWork
-from solekey_protocol.events.body import Stream
+from solekey_protocol.events import Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT, SessionId, compute_digest
 from solekey_protocol.streams import AuthStream, DevicesStream, DeviceStatus
 from solekey_protocol.streams.auth import Session
@@ -126,7 +126,7 @@ class Guard:
             signing_keys=platform.signing_keys,
             withdrawn_keys=platform.withdrawn_keys,
             issuer=self._kernel.config.origin,
-            audience=self._kernel.definition.stream,
+            audience=self._kernel.definition.service,
             now=self._kernel.clock.now(),
         )
         bound = hmac.compare_digest(claims.thumbprint, proof.thumbprint)

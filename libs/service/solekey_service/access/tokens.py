@@ -14,10 +14,10 @@ from solekey_eventlog.errors import NotYetAppliedError
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError, SchemaError
 from solekey_protocol.events.auth import SigningKeyPublished
-from solekey_protocol.events.body import Stream
 from solekey_protocol.events.fields import Position, decode_body
 from solekey_protocol.ids import AccountId, DeviceId, KeyId, SessionId
 from solekey_protocol.limits import MAX_SAFE_INTEGER
+from solekey_protocol.services import Service
 from solekey_service.access.compact import Compact, CompactError, parse_compact, sign_compact
 from solekey_service.refusals import TokenExpired, TokenInvalid
 
@@ -33,7 +33,7 @@ class AccessClaims:
     """What a token says. Times are whole seconds since 1970."""
 
     issuer: str
-    audience: Stream
+    audience: Service
     account: AccountId
     device: DeviceId
     session: SessionId
@@ -74,7 +74,7 @@ def verify_access_token(
     *,
     signing_keys: Mapping[KeyId, SigningKeyPublished],
     issuer: str,
-    audience: Stream,
+    audience: Service,
     now: datetime,
     withdrawn_keys: Collection[KeyId] = (),
 ) -> AccessClaims:
@@ -128,11 +128,11 @@ def _parse_claims(members: Mapping[str, Json]) -> AccessClaims:
     confirmation = members["cnf"]
     if not isinstance(confirmation, Mapping) or confirmation.keys() != {"jkt"}:
         raise SchemaError("claims.cnf: expected a jkt")
-    if audience not in set(Stream):
+    if audience not in set(Service):
         raise SchemaError("claims.aud: not a service")
     return AccessClaims(
         issuer=issuer,
-        audience=Stream(audience),
+        audience=Service(audience),
         account=subject.sub,
         device=subject.device,
         session=subject.sid,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from urllib.parse import parse_qsl
 
 from solekey_protocol.encoding import Cbor, Json, parse_cbor, parse_lenient_json
-from solekey_protocol.events.body import Stream
+from solekey_protocol.events import Stream
 from solekey_protocol.limits import MAX_BATCH_OBJECTS, MAX_SEQ
 from solekey_service.http.caller import Caller, DpopProof
 from solekey_service.http.headers import Headers

@@ -6,7 +6,7 @@ from types import MappingProxyType
 
 from solekey_protocol.encoding import Cbor, Json, encode_cbor, encode_json
 from solekey_protocol.event import Event
-from solekey_protocol.events.body import Stream
+from solekey_protocol.events import Stream
 from solekey_protocol.statements import Head
 
 POSITION_HEADER = "Solekey-Position"

@@ -62,7 +62,7 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
             ConfigError, BusConfigurationError: a person must change something; the service does not start.
             UnavailableError: the database does not answer.
         """
-        bus = open_bus(config.bus_config(client_id=f"solekey-{self._definition.stream}"))
+        bus = open_bus(config.bus_config(client_id=f"solekey-{self._definition.service}"))
         kernel = build_kernel(self._definition, config, bus)
         is_checked = _check_bus(kernel)
         return Parts(bus, kernel, self._make_api(kernel), is_checked)
@@ -108,7 +108,7 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
         self.kernel.publisher.run(self._stop)
 
     def _watch_log(self) -> None:
-        watch = LogWatch(self._definition.stream, self.kernel.find_log_fault, self.kernel.freshness)
+        watch = LogWatch(self._definition.service, self.kernel.find_log_fault, self.kernel.freshness)
         while not self._stop.wait(_WATCH_S):
             watch.look()
 
@@ -123,7 +123,7 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
                         for record in consumer.poll(_POLL_S):
                             self.kernel.freshness.observe(record)
             except BusError as error:
-                _log.warning("%s: no heartbeats, trying again: %s", self._definition.stream, error)
+                _log.warning("%s: no heartbeats, trying again: %s", self._definition.service, error)
                 self._deaf.wait(_POLL_S)
 
 
@@ -131,7 +131,7 @@ def _check_bus(kernel: Kernel) -> bool:
     try:
         kernel.check_bus()
     except BusUnavailableError as error:
-        _log.warning("%s: starting without the bus: %s", kernel.definition.stream, error)
+        _log.warning("%s: starting without the bus: %s", kernel.definition.service, error)
         return False
     return True
 

@@ -33,7 +33,7 @@ from solekey_auth.retry import LostRaceError, run_transaction
 from solekey_auth.sessions.sessions import read_state
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
-from solekey_protocol.events import auth as said
+from solekey_protocol.events import auth as events
 from solekey_protocol.ids import AccountId, Digest
 from solekey_service.http import Caller
 from solekey_service.kernel import Kernel
@@ -161,16 +161,16 @@ def _count(uow: UnitOfWork, account: AccountId, tried: Attempt, refusal: LoginRe
     return refusal
 
 
-def _find_change(uow: UnitOfWork, account: AccountId, reason: said.LoginKeyChange) -> Event | None:
+def _find_change(uow: UnitOfWork, account: AccountId, reason: events.LoginKeyChange) -> Event | None:
     """Find the event that put the present login key in force, if it was a change for this reason."""
-    changes = [event for event in uow.events(account) if isinstance(event.body, said.LoginKeyChanged)]
+    changes = [event for event in uow.events(account) if isinstance(event.body, events.LoginKeyChanged)]
     newest = changes[-1] if changes else None
-    if newest is None or not isinstance(newest.body, said.LoginKeyChanged):
+    if newest is None or not isinstance(newest.body, events.LoginKeyChanged):
         return None
     return newest if newest.body.reason is reason else None
 
 
-def _end_families(uow: UnitOfWork, events: Sequence[Event]) -> None:
-    for event in events:
-        if isinstance(event.body, said.SessionEnded):
+def _end_families(uow: UnitOfWork, appended: Sequence[Event]) -> None:
+    for event in appended:
+        if isinstance(event.body, events.SessionEnded):
             TokenRows(uow.connection).close_family(event.body.session, uow.now)

@@ -31,8 +31,8 @@ from solekey_auth.refusals import LoginRefused
 from solekey_auth.retry import run_transaction
 from solekey_auth.sessions.sessions import LiveSession, Sessions, read_state
 from solekey_eventlog.store import UnitOfWork
+from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import LoginStage
-from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import RAW_ID_BYTES, AccountId, DeviceId, PublicKey
 from solekey_protocol.streams import AuthStream, DevicesStream
 from solekey_service.kernel import Kernel

@@ -18,7 +18,7 @@ from solekey_auth.passkey_ceremonies import Passkeys
 from solekey_auth.rate_limits.source import Source
 from solekey_protocol.encoding import Json, encode_base64url
 from solekey_protocol.errors import MalformedError
-from solekey_protocol.events.body import Stream
+from solekey_protocol.events import Stream
 from solekey_protocol.ids import Digest, SignatureHex
 from solekey_service.http import Request, Response, event_response, expect_string, json_response
 from solekey_service.http.response import encode_position

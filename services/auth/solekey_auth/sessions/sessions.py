@@ -18,8 +18,9 @@ from solekey_auth.retry import LostRaceError, run_transaction
 from solekey_auth.sessions.refresh_token import IssuedToken, RefreshToken
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
-from solekey_protocol.events import auth as said
-from solekey_protocol.events.body import Body, Stream
+from solekey_protocol.events import Stream
+from solekey_protocol.events import auth as events
+from solekey_protocol.events.body import Body
 from solekey_protocol.ids import RAW_ID_BYTES, AccountId, DeviceId, SessionId
 from solekey_protocol.streams import AuthStream, DevicesStream
 from solekey_protocol.streams.auth import Session
@@ -198,4 +199,4 @@ def read_state(
 
 
 def _ends(bodies: Sequence[Body]) -> bool:
-    return any(isinstance(body, said.SessionEnded) for body in bodies)
+    return any(isinstance(body, events.SessionEnded) for body in bodies)

@@ -18,8 +18,8 @@ from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_eventlog.streams import Streams
 from solekey_protocol.event import Event
-from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import RAW_ID_BYTES, SYSTEM_ACCOUNT, KeyId
+from solekey_protocol.services import Service
 from solekey_protocol.streams import AuthStream
 from solekey_service.kernel import Kernel
 
@@ -30,7 +30,7 @@ _log = logging.getLogger(__name__)
 class IssuedTokens:
     """Access tokens by service, and for how long they are good."""
 
-    tokens: dict[Stream, str] = field(repr=False)
+    tokens: dict[Service, str] = field(repr=False)
     expires_in_s: int
 
 

@@ -14,7 +14,7 @@ from datetime import datetime
 
 from solekey_auth.limits import AuthLimits
 from solekey_auth.signing_keys.signing_key import SigningKey, SigningSecret
-from solekey_protocol.events import auth as said
+from solekey_protocol.events import auth as events
 from solekey_protocol.events.body import Body
 from solekey_protocol.ids import KeyId, Timestamp
 from solekey_protocol.streams import AuthStream
@@ -27,7 +27,7 @@ class KeyRing:
 
     keys: Sequence[SigningKey]
     next_key: SigningKey
-    published: Sequence[said.SigningKeyPublished] = field(default=())
+    published: Sequence[events.SigningKeyPublished] = field(default=())
     """The announcements of those that were not withdrawn, in the order of their generations."""
 
     def find_signer(self, now: datetime, limits: AuthLimits) -> SigningKey | None:
@@ -42,7 +42,7 @@ class KeyRing:
         latest = max(usable, key=lambda each: each.not_before)
         return next(key for key in self.keys if key.key_id == latest.key_id)
 
-    def find_pending(self, now: datetime) -> said.SigningKeyPublished | None:
+    def find_pending(self, now: datetime) -> events.SigningKeyPublished | None:
         """Find a key that is announced and does not sign yet."""
         return next((each for each in self.published if each.not_before.datetime > now), None)
 
@@ -87,7 +87,7 @@ def decide_rotation(
     unknown = [key_id for key_id in withdraw if key_id not in stream.signing_keys]
     if unknown:
         raise NotFound(f"signing key {unknown[0]}: not announced, or withdrawn already")
-    bodies: list[Body] = [said.SigningKeyWithdrawn(key_id) for key_id in dict.fromkeys(withdraw)]
+    bodies: list[Body] = [events.SigningKeyWithdrawn(key_id) for key_id in dict.fromkeys(withdraw)]
     kept = ring.without(withdraw)
     signer = kept.find_signer(now, limits)
     if signer is None:
@@ -100,9 +100,9 @@ def decide_rotation(
     return bodies
 
 
-def _publish(key: SigningKey, not_before: datetime, limits: AuthLimits) -> said.SigningKeyPublished:
+def _publish(key: SigningKey, not_before: datetime, limits: AuthLimits) -> events.SigningKeyPublished:
     not_before = not_before.replace(microsecond=0)  # a token says whole seconds
     not_after = not_before + limits.signing_key + limits.signing_key_overlap
-    return said.SigningKeyPublished(
+    return events.SigningKeyPublished(
         key.key_id, key.public_key, Timestamp.from_datetime(not_before), Timestamp.from_datetime(not_after)
     )

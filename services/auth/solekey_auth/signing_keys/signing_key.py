@@ -9,8 +9,8 @@ from typing import NoReturn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from solekey_auth.limits import SECRET_BYTES, AuthLimits
-from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import AccountId, DeviceId, KeyId, PublicKey, SessionId
+from solekey_protocol.services import TOKEN_AUDIENCES, Service
 from solekey_service.access.tokens import AccessClaims, mint_access_token
 
 KEY_ID_CONTEXT = b"solekey/v1/signing-key-id\x00"
@@ -93,8 +93,8 @@ def derive_lifetime_s(subject: TokenSubject, now: datetime, limits: AuthLimits) 
 
 def mint_tokens(
     key: SigningKey, subject: TokenSubject, *, issuer: str, now: datetime, limits: AuthLimits, token_id: str
-) -> dict[Stream, str]:
-    """Mint one access token for each service: a service cannot use at another what it was shown."""
+) -> dict[Service, str]:
+    """Mint a token for each service that takes one: none can use at another what it was shown."""
     issued_at_s = int(now.timestamp())
     expires_at_s = issued_at_s + max(1, derive_lifetime_s(subject, now, limits))
     return {
@@ -112,5 +112,5 @@ def mint_tokens(
                 token_id=f"{token_id}.{audience.value}",
             )
         )
-        for audience in Stream
+        for audience in TOKEN_AUDIENCES
     }

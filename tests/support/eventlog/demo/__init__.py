@@ -1,5 +1,7 @@
 """Two services for tests: one that owns auth and reacts to revocations, one that owns vault."""
 
+from dataclasses import replace
+
 from sqlalchemy import Column, MetaData, String, Table, insert
 
 from solekey_eventlog.projector import Reaction
@@ -7,6 +9,7 @@ from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.tables import define_event_tables
 from solekey_protocol.event import Event
 from solekey_protocol.events import Body, Stream, auth, devices
+from solekey_protocol.services import SERVICES, Service
 from solekey_protocol.streams import AuthStream
 from solekey_service.config import ServiceConfig
 from solekey_service.kernel import Kernel, ServiceDefinition
@@ -34,18 +37,16 @@ def _auth_reactions(kernel: Kernel) -> dict[type[Body], Reaction]:
 
 
 AUTH = ServiceDefinition(
-    stream=Stream.AUTH,
+    entry=replace(SERVICES[Service.AUTH], follows=(Stream.DEVICES, Stream.VAULT, Stream.ROTATION)),
     config=ServiceConfig,
-    subscribes=(Stream.DEVICES, Stream.VAULT, Stream.ROTATION),
     metadata=METADATA,
     event_tables=TABLES,
     reactions=_auth_reactions,
     package="tests.support.eventlog.demo",
 )
 VAULT = ServiceDefinition(
-    stream=Stream.VAULT,
+    entry=SERVICES[Service.VAULT],
     config=ServiceConfig,
-    subscribes=(Stream.AUTH, Stream.DEVICES, Stream.ROTATION),
     metadata=METADATA,
     event_tables=TABLES,
     reactions=lambda _: {},

@@ -10,7 +10,7 @@ from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_protocol.errors import TransitionError
 from solekey_protocol.event import encode_event, parse_event
 from solekey_protocol.events import Stream
-from solekey_protocol.events import auth as said
+from solekey_protocol.events import auth as events
 from solekey_protocol.ids import SessionId, Timestamp
 from solekey_protocol.streams import AuthStream
 from solekey_rotation.definition import DEFINITION as ROTATION
@@ -52,12 +52,12 @@ def test_nobody_logs_in_again_and_all_sessions_end(desk, ana, seat):
     answer = seat.close()
     assert answer.status == 200
     event = parse_event(answer.body)
-    assert event.body == said.AccountClosed(1)
+    assert event.body == events.AccountClosed(1)
     assert answer.headers["Solekey-Position"] == f"auth={event.seq}"
     facts = desk.said(ana)
     assert facts[-1] == event.body
     assert set(facts[-3:-1]) == {
-        said.SessionEnded(each.session, said.SessionEnd.ACCOUNT_CLOSED) for each in (seat, phone)
+        events.SessionEnded(each.session, events.SessionEnd.ACCOUNT_CLOSED) for each in (seat, phone)
     }
     assert [code_of(each.refresh()) for each in (seat, phone)] == ["401 session_ended"] * 2
     assert code_of(desk.log_in(ana)) == REFUSED
@@ -164,7 +164,7 @@ def test_guesses_are_counted_with_the_logins_of_the_device(desk, ana, seat):
         assert code_of(seat.close(sign_closing(wrong, seat.challenge()))) == REFUSED
     assert code_of(seat.close()) == "429 too_many_attempts"
     assert code_of(desk.log_in(ana)) == "429 too_many_attempts"
-    failed = [body for body in desk.said(ana) if isinstance(body, said.LoginFailed)]
+    failed = [body for body in desk.said(ana) if isinstance(body, events.LoginFailed)]
     assert len(failed) == 10
     desk.rig.clock.advance(30)
     assert seat.close().status == 200
@@ -173,7 +173,7 @@ def test_guesses_are_counted_with_the_logins_of_the_device(desk, ana, seat):
 def test_failures_that_are_reported_late_follow_nothing(desk, ana, seat):
     assert code_of(desk.log_in(ana.with_(login_key=Key("wrong")))) == REFUSED
     assert seat.close().status == 200
-    assert isinstance(desk.said(ana)[-1], said.AccountClosed)  # which reports them
+    assert isinstance(desk.said(ana)[-1], events.AccountClosed)  # which reports them
     desk.api.timers.purge()
     assert count(desk, "login_failures") == 0
 
@@ -192,7 +192,7 @@ def test_what_slips_past_the_guard_finds_nothing(desk, ana, seat, keys):
     assert codes == {"404 not_found"}
     assert code_of(keys.step_up(factor=keys.code())) == REFUSED
     desk.api.timers.expire_sessions()
-    assert isinstance(desk.said(ana)[-1], said.AccountClosed)
+    assert isinstance(desk.said(ana)[-1], events.AccountClosed)
 
 
 @pytest.mark.parametrize("member", ["challenge", "signature"])
@@ -213,21 +213,21 @@ def test_a_stream_in_which_anything_follows_the_end_is_invalid(ana):
         return state.evolve(encode_event(body, account=ana.actor.account, after=state.head, time=at))
 
     start = AuthStream.start(ana.actor.account)
-    totp = said.Factor.TOTP
+    totp = events.Factor.TOTP
     until = Timestamp("2026-11-25T00:00:00.000Z")
-    opened = said.SessionOpened(ana.actor.session, ana.actor.device, totp, until)
-    enrolled = said.MfaEnrolled(totp, "ab" * 32)
-    open_ = follow(follow(follow(start, said.AccountRegistered(1)), enrolled), opened)
-    closed = follow(open_, said.AccountClosed(1))
+    opened = events.SessionOpened(ana.actor.session, ana.actor.device, totp, until)
+    enrolled = events.MfaEnrolled(totp, "ab" * 32)
+    open_ = follow(follow(follow(start, events.AccountRegistered(1)), enrolled), opened)
+    closed = follow(open_, events.AccountClosed(1))
     assert (closed.sessions, closed.factors, closed.closed) == ({}, {}, True)
     late = SessionId.from_raw(bytes(16))
     for body in (
         replace(opened, session=late),
         enrolled,
-        said.AccountRegistered(2),
-        said.LoginKeyChanged(2, said.LoginKeyChange.PASSWORD_CHANGED),
-        said.LoginFailed(said.LoginStage.LOGIN_KEY),
-        said.AccountClosed(1),
+        events.AccountRegistered(2),
+        events.LoginKeyChanged(2, events.LoginKeyChange.PASSWORD_CHANGED),
+        events.LoginFailed(events.LoginStage.LOGIN_KEY),
+        events.AccountClosed(1),
     ):
         follow(open_, body)  # positive control: without the end, it follows
         with pytest.raises(TransitionError, match="the end of the account"):
@@ -299,7 +299,7 @@ def test_a_login_at_the_same_moment_is_before_the_end_or_refused(desk, ana, seat
     )
     assert closed.status == 200
     assert {answer.status for answer in logged_in} <= {201, 401}
-    assert isinstance(desk.said(ana)[-1], said.AccountClosed)
+    assert isinstance(desk.said(ana)[-1], events.AccountClosed)
     assert count(desk, "known_devices") == 0
 
 

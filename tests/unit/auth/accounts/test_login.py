@@ -8,12 +8,12 @@ import pytest
 
 from solekey_auth.credentials.repository import CredentialRows
 from solekey_protocol.events import Stream
-from solekey_protocol.events import auth as said
+from solekey_protocol.events import auth as events
 from tests.support.actors import Key
 from tests.support.auth.person import code_of, compute_code, read
 
-LOGIN_KEY = said.LoginFailed(said.LoginStage.LOGIN_KEY)
-SECOND_FACTOR = said.LoginFailed(said.LoginStage.SECOND_FACTOR)
+LOGIN_KEY = events.LoginFailed(events.LoginStage.LOGIN_KEY)
+SECOND_FACTOR = events.LoginFailed(events.LoginStage.SECOND_FACTOR)
 
 
 def test_a_first_login_proves_the_factor_and_opens_a_session(desk, ana):
@@ -26,8 +26,8 @@ def test_a_first_login_proves_the_factor_and_opens_a_session(desk, ana):
     assert answer["position"] == {"auth": 3}
     registered, enrolled, opened = desk.said(ana)
     assert (registered, enrolled) == (
-        said.AccountRegistered(1),
-        said.MfaEnrolled(said.Factor.TOTP, enrolled.factor_id),
+        events.AccountRegistered(1),
+        events.MfaEnrolled(events.Factor.TOTP, enrolled.factor_id),
     )
     assert (opened.session, opened.device) == (answer["session"], ana.actor.device)
     assert opened.expires_at.datetime == desk.now + timedelta(hours=12)
@@ -36,7 +36,7 @@ def test_a_first_login_proves_the_factor_and_opens_a_session(desk, ana):
 def test_a_second_login_opens_another_session(desk, ana, opened):
     again = read(desk.log_in(ana))
     assert again["session"] != opened["session"]
-    assert [type(body) for body in desk.said(ana)[2:]] == [said.SessionOpened, said.SessionOpened]
+    assert [type(body) for body in desk.said(ana)[2:]] == [events.SessionOpened, events.SessionOpened]
 
 
 def test_a_username_may_be_typed_in_any_spelling(desk, ana):
@@ -228,7 +228,7 @@ def test_a_login_of_another_shape_is_malformed_and_not_repeated(desk, ana, chang
     (value,) = changes.values()
     told = value.get("code", "") if isinstance(value, dict) else value
     assert not told or json.dumps(told).strip('"').encode() not in response.body
-    assert desk.said(ana) == [said.AccountRegistered(1)]
+    assert desk.said(ana) == [events.AccountRegistered(1)]
 
 
 def test_failed_logins_are_reported_once(desk, ana):

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from solekey_protocol.events import auth as said
+from solekey_protocol.events import auth as events
 from solekey_protocol.ids import SYSTEM_ACCOUNT
 from tests.support.actors import Key
 from tests.support.auth.person import KDF, Person, code_of, compute_code, read
@@ -18,14 +18,14 @@ def test_a_registration_is_answered_with_the_authenticators_secret(desk):
     assert len(answer["totp"]["secret"]) == 32  # 20 bytes
     assert answer["totp"]["uri"].startswith("otpauth://totp/Solekey:ana%40example.org?secret=")
     assert response.headers["Solekey-Position"] == "auth=1"
-    assert desk.said(ana) == [said.AccountRegistered(1)]
+    assert desk.said(ana) == [events.AccountRegistered(1)]
 
 
 def test_a_registration_whose_answer_was_lost_is_answered_the_same(desk):
     ana = Person()
     first, again = desk.register(ana), desk.register(ana)
     assert first == again
-    assert desk.said(ana) == [said.AccountRegistered(1)]
+    assert desk.said(ana) == [events.AccountRegistered(1)]
 
 
 def test_two_accounts_have_different_secrets(desk, ana):
@@ -76,7 +76,7 @@ def test_an_expired_registration_may_be_made_again_with_another_secret(desk, ana
     desk.api.timers.purge()
     assert desk.register(ana).status == 201
     assert ana.totp_secret != before
-    assert desk.said(ana) == [said.AccountRegistered(1), said.AccountRegistered(2)]
+    assert desk.said(ana) == [events.AccountRegistered(1), events.AccountRegistered(2)]
     assert code_of(desk.log_in(ana, code=compute_code(before, desk.now))) == "401 login_refused"
     assert desk.log_in(ana).status == 201
 

@@ -6,7 +6,7 @@ from solekey_auth.accounts import account_changes as changes_module
 from solekey_auth.accounts import logins as accounts_module
 from solekey_auth.credentials.repository import CredentialRows
 from solekey_protocol.event import parse_event
-from solekey_protocol.events import auth as said
+from solekey_protocol.events import auth as events
 from tests.support.actors import Key
 from tests.support.auth.account_requests import (
     MORE_WORK,
@@ -20,7 +20,7 @@ from tests.support.auth.account_requests import (
 from tests.support.auth.person import KDF, Desk, Person, code_of, read
 from tests.unit.auth.test_secrets import count, dump
 
-CHANGED, UPGRADED = said.LoginKeyChange.PASSWORD_CHANGED, said.LoginKeyChange.KDF_UPGRADED
+CHANGED, UPGRADED = events.LoginKeyChange.PASSWORD_CHANGED, events.LoginKeyChange.KDF_UPGRADED
 REFUSED = "401 login_refused"
 on_postgres = pytest.mark.parametrize(
     "rig", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True
@@ -33,11 +33,11 @@ def seat(desk, ana):
 
 
 def changes(seat):
-    return [body for body in seat.desk.said(seat.person) if isinstance(body, said.LoginKeyChanged)]
+    return [body for body in seat.desk.said(seat.person) if isinstance(body, events.LoginKeyChanged)]
 
 
 def ends(seat):
-    return [body for body in seat.desk.said(seat.person) if isinstance(body, said.SessionEnded)]
+    return [body for body in seat.desk.said(seat.person) if isinstance(body, events.SessionEnded)]
 
 
 def key_in_force(seat):
@@ -54,7 +54,7 @@ def test_a_changed_password_logs_in_and_the_old_one_does_not(desk, ana, seat):
     answer = seat.change()
     assert answer.status == 200
     event = parse_event(answer.body)
-    assert event.body == said.LoginKeyChanged(2, CHANGED)
+    assert event.body == events.LoginKeyChanged(2, CHANGED)
     assert answer.headers["Solekey-Position"] == f"auth={event.seq}"
     assert code_of(desk.log_in(ana)) == REFUSED
     assert desk.log_in(knowing(ana)).status == 201
@@ -72,7 +72,9 @@ def test_all_other_sessions_end_and_this_one_goes_on(desk, ana, seat):
     bens = Seat(desk, ben)
     assert phone.refresh().status == 200  # positive control
     assert seat.change().status == 200
-    others = {said.SessionEnded(other.session, said.SessionEnd.PASSWORD_CHANGED) for other in (phone, tablet)}
+    others = {
+        events.SessionEnded(other.session, events.SessionEnd.PASSWORD_CHANGED) for other in (phone, tablet)
+    }
     assert set(ends(seat)) == others
     assert [code_of(other.refresh()) for other in (phone, tablet)] == ["401 session_ended"] * 2
     assert [each.refresh().status for each in (seat, bens)] == [200, 200]
@@ -177,8 +179,8 @@ def test_guesses_of_the_password_are_counted_with_the_logins_of_the_device(desk,
         assert code_of(seat.change(sign_login_key(wrong, seat.challenge()))) == REFUSED
     assert code_of(seat.change()) == "429 too_many_attempts"
     assert code_of(desk.log_in(ana)) == "429 too_many_attempts"
-    failed = [body for body in desk.said(ana) if isinstance(body, said.LoginFailed)]
-    assert failed == [said.LoginFailed(said.LoginStage.LOGIN_KEY)] * 10
+    failed = [body for body in desk.said(ana) if isinstance(body, events.LoginFailed)]
+    assert failed == [events.LoginFailed(events.LoginStage.LOGIN_KEY)] * 10
     desk.rig.clock.advance(30)
     assert seat.change().status == 200
 
@@ -227,7 +229,7 @@ def test_an_upgrade_ends_no_session_and_must_be_one(desk, ana, seat):
     phone = seat.on("phone")
     assert code_of(seat.change(reason="kdf_upgraded")) == "422 kdf_too_weak"  # the same work
     answer = seat.change(reason="kdf_upgraded", kdf=MORE_WORK)
-    assert parse_event(answer.body).body == said.LoginKeyChanged(2, UPGRADED)
+    assert parse_event(answer.body).body == events.LoginKeyChanged(2, UPGRADED)
     assert ends(seat) == []
     assert phone.refresh().status == 200
     assert code_of(desk.log_in(ana)) == REFUSED
@@ -294,8 +296,8 @@ def test_a_login_at_the_same_moment_is_before_the_change_or_refused(desk, ana, s
     assert changed.status == 200
     assert {answer.status for answer in logged_in} <= {201, 401}
     facts = desk.said(ana)
-    at = facts.index(said.LoginKeyChanged(2, CHANGED))
-    assert not [fact for fact in facts[at:] if isinstance(fact, said.SessionOpened)]
+    at = facts.index(events.LoginKeyChanged(2, CHANGED))
+    assert not [fact for fact in facts[at:] if isinstance(fact, events.SessionOpened)]
     told = read(seat.send(desk.api.get_sessions, None))["sessions"]
     assert [row["session"] for row in told] == [seat.session]
 
@@ -329,7 +331,7 @@ def test_a_login_that_was_judged_with_the_old_key_is_judged_again(desk, ana, sea
     refused = desk.log_in(phone, code={"kind": "recovery_code", "code": code})
     assert [answer.status for answer in answers] == [200]
     assert code_of(refused) == REFUSED
-    assert len([fact for fact in desk.said(ana) if isinstance(fact, said.SessionOpened)]) == 1
+    assert len([fact for fact in desk.said(ana) if isinstance(fact, events.SessionOpened)]) == 1
 
 
 @on_postgres

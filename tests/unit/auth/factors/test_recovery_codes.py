@@ -25,14 +25,14 @@ from solekey_auth.retry import LostRaceError
 from solekey_auth.tables import recovery_codes
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_protocol.events import Stream, devices
-from solekey_protocol.events import auth as said
+from solekey_protocol.events import auth as events
 from solekey_service.refusals import BadRequest
 from tests.support.actors import Actor, Key, derive_raw
 from tests.support.auth.person import Person, code_of, read
 from tests.support.passkeys.desk import KeyRing
 from tests.unit.auth.test_secrets import dump
 
-CODES, TOTP = said.Factor.RECOVERY_CODES, said.Factor.TOTP
+CODES, TOTP = events.Factor.RECOVERY_CODES, events.Factor.TOTP
 KEY = OperatorKey(derive_raw("operator", 32))
 ANA, BEN = Actor("ana", "laptop").account, Actor("ben", "laptop").account
 
@@ -144,10 +144,10 @@ def test_codes_open_a_session_and_step_up_each_once(keys):
     assert keys.step_up(factor=factor(codes[1].upper().replace("-", ""))).status == 200
     assert listed(keys) == [("totp", None), ("recovery_codes", 8)]
     made, used, session, again, stepped_up = keys.desk.said(keys.person)[-5:]
-    assert made == said.MfaEnrolled(CODES, factor_id)
-    assert (used, again) == (said.RecoveryCodeUsed(factor_id, 9), said.RecoveryCodeUsed(factor_id, 8))
+    assert made == events.MfaEnrolled(CODES, factor_id)
+    assert (used, again) == (events.RecoveryCodeUsed(factor_id, 9), events.RecoveryCodeUsed(factor_id, 8))
     assert (session.session, session.factor) == (read(opened)["session"], CODES)
-    assert stepped_up == said.SessionSteppedUp(keys.session, CODES)
+    assert stepped_up == events.SessionSteppedUp(keys.session, CODES)
     for code in codes[:2]:
         assert code_of(log_in(keys, code)) == "401 login_refused"
         assert code_of(keys.step_up(factor=factor(code))) == "401 login_refused"
@@ -176,7 +176,7 @@ def test_a_new_set_replaces_the_one_before_in_one_append(keys):
     (before,) = [row["factor_id"] for row in keys.fetch_factors() if row["factor"] == "recovery_codes"]
     new = make(keys)
     removed, enrolled = keys.desk.said(keys.person)[-2:]
-    assert removed == said.MfaRemoved(CODES, before)
+    assert removed == events.MfaRemoved(CODES, before)
     assert (enrolled.factor, enrolled.factor_id != before) == (CODES, True)
     assert not set(old) & set(new)
     assert code_of(log_in(keys, old[0])) == "401 login_refused"
@@ -325,8 +325,8 @@ def test_guesses_at_a_login_are_braked_like_all_others(desk, keys):
     assert code_of(log_in(keys, codes[0])) == "429 too_many_attempts"
     desk.rig.clock.advance(30)
     assert log_in(keys, codes[0]).status == 201
-    failures = [body for body in desk.said(keys.person) if isinstance(body, said.LoginFailed)]
-    assert failures == [said.LoginFailed(said.LoginStage.SECOND_FACTOR)] * 10
+    failures = [body for body in desk.said(keys.person) if isinstance(body, events.LoginFailed)]
+    assert failures == [events.LoginFailed(events.LoginStage.SECOND_FACTOR)] * 10
 
 
 def test_guesses_at_a_step_up_are_braked_with_the_codes_of_the_authenticator(desk, keys):
@@ -352,7 +352,7 @@ def test_a_revoked_device_uses_its_code_up_and_the_account_is_told(desk, keys):
     desk.rig.append(phone.sign(devices.DeviceRevoked(laptop.device, devices.RevocationReason.LOST), head()))
     desk.rig.deliver(Stream.AUTH)
     assert code_of(log_in(keys, codes[0])) == "403 device_revoked"
-    assert isinstance(desk.said(keys.person)[-1], said.RecoveryCodeUsed)
+    assert isinstance(desk.said(keys.person)[-1], events.RecoveryCodeUsed)
     assert desk.said(keys.person)[-1].left == 9
     elsewhere = {"actor": phone}
     assert code_of(log_in(keys, codes[0], **elsewhere)) == "401 login_refused"
@@ -384,14 +384,14 @@ def test_of_many_simultaneous_uses_of_a_code_one_wins(desk, keys):
     assert won in ("200 None", "201 None")
     assert lost == ["401 login_refused"] * 3
     assert listed(keys)[1] == ("recovery_codes", 9)
-    used = [body for body in desk.said(keys.person) if isinstance(body, said.RecoveryCodeUsed)]
+    used = [body for body in desk.said(keys.person) if isinstance(body, events.RecoveryCodeUsed)]
     assert [body.left for body in used] == [9]
 
 
 def test_different_codes_at_once_are_counted_one_after_the_other(desk, keys):
     codes = make(keys)
     assert at_once([lambda code=code: log_in(keys, code) for code in codes[:3]]) == ["201 None"] * 3
-    used = [body for body in desk.said(keys.person) if isinstance(body, said.RecoveryCodeUsed)]
+    used = [body for body in desk.said(keys.person) if isinstance(body, events.RecoveryCodeUsed)]
     assert [body.left for body in used] == [9, 8, 7]
 
 

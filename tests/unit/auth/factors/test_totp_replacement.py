@@ -11,7 +11,7 @@ from solekey_auth.domain import AccountState, decide
 from solekey_auth.limits import AuthLimits
 from solekey_auth.recovery_rows import PendingTotpRows
 from solekey_protocol.event import parse_event
-from solekey_protocol.events import auth as said
+from solekey_protocol.events import auth as events
 from solekey_protocol.ids import compute_digest
 from solekey_protocol.streams import AuthStream, DevicesStream
 from solekey_service.refusals import NotFound
@@ -19,7 +19,7 @@ from tests.support.auth.person import Desk, Person, code_of, compute_code, read
 from tests.support.passkeys.desk import KeyRing
 from tests.unit.auth.test_secrets import count, dump
 
-TOTP = said.Factor.TOTP
+TOTP = events.Factor.TOTP
 
 
 @pytest.fixture
@@ -57,10 +57,10 @@ def test_the_new_one_takes_the_place_of_the_old_one(keys):
     assert held(keys) == [before]
     answer = confirm(keys, made["secret"])
     assert answer.status == 201
-    assert parse_event(answer.body).body == said.MfaEnrolled(TOTP, made["factor_id"])
+    assert parse_event(answer.body).body == events.MfaEnrolled(TOTP, made["factor_id"])
     assert keys.desk.said(keys.person)[-2:] == [
-        said.MfaRemoved(TOTP, before),
-        said.MfaEnrolled(TOTP, made["factor_id"]),
+        events.MfaRemoved(TOTP, before),
+        events.MfaEnrolled(TOTP, made["factor_id"]),
     ]
     assert held(keys) == [made["factor_id"]]
     keys.desk.rig.clock.advance(30)
@@ -87,7 +87,7 @@ def test_a_wrong_code_leaves_it_waiting(keys):
     assert code_of(refused) == "401 login_refused"
     assert code_of(confirm(keys, keys.person.totp_secret)) == "401 login_refused"  # the old one's
     assert len(held(keys)) == 1
-    assert said.MfaEnrolled(TOTP, made["factor_id"]) not in keys.desk.said(keys.person)
+    assert events.MfaEnrolled(TOTP, made["factor_id"]) not in keys.desk.said(keys.person)
     assert confirm(keys, made["secret"]).status == 201
 
 
@@ -178,8 +178,10 @@ def test_one_that_was_removed_comes_back_with_a_new_secret(keys):
     assert made["secret"] != keys.person.totp_secret
     assert confirm(keys, made["secret"]).status == 201
     facts = keys.desk.said(keys.person)
-    assert facts.index(said.MfaRemoved(TOTP, before)) < facts.index(said.MfaEnrolled(TOTP, made["factor_id"]))
-    assert len([fact for fact in facts if isinstance(fact, said.MfaRemoved)]) == 1
+    assert facts.index(events.MfaRemoved(TOTP, before)) < facts.index(
+        events.MfaEnrolled(TOTP, made["factor_id"])
+    )
+    assert len([fact for fact in facts if isinstance(fact, events.MfaRemoved)]) == 1
     assert held(keys) == [made["factor_id"]]
     keys.desk.rig.clock.advance(30)
     assert code_of(keys.desk.log_in(keys.person)) == "401 login_refused"  # of the one that was removed
@@ -269,7 +271,7 @@ def test_an_account_that_was_closed_gets_no_factor():
     now, limits = datetime(2026, 11, 24, tzinfo=UTC), AuthLimits()
     devices = DevicesStream.start(auth.chain.account)
     assert decide(AccountState(auth=auth, devices=devices), command, now, limits) == [
-        said.MfaEnrolled(TOTP, compute_digest(b"new"))
+        events.MfaEnrolled(TOTP, compute_digest(b"new"))
     ]
     closed = AccountState(auth=replace(auth, closed=True), devices=devices)
     with pytest.raises(NotFound):

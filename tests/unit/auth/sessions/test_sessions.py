@@ -8,16 +8,16 @@ import pytest
 from solekey_auth.credentials.repository import TokenRows
 from solekey_auth.sessions.refresh_token import IssuedToken, RefreshToken
 from solekey_devices.definition import DEFINITION as DEVICES
-from solekey_eventlog.bus.topics import DEVICES_TOPIC
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream, devices
-from solekey_protocol.events import auth as said
+from solekey_protocol.events import auth as events
 from solekey_protocol.ids import SessionId
+from solekey_protocol.services import TOPICS
 from tests.support.actors import Actor, Key, derive_raw
 from tests.support.auth.person import Desk, Person, code_of, read
 
 LOST = devices.RevocationReason.LOST
-REUSED = said.SessionEnd.REFRESH_REUSED
+REUSED = events.SessionEnd.REFRESH_REUSED
 
 
 def refresh(desk, ana, token):
@@ -25,7 +25,7 @@ def refresh(desk, ana, token):
 
 
 def ends(desk, ana):
-    return [body.reason for body in desk.said(ana) if isinstance(body, said.SessionEnded)]
+    return [body.reason for body in desk.said(ana) if isinstance(body, events.SessionEnded)]
 
 
 def test_a_refresh_rotates_the_token_and_keeps_the_session(desk, ana, opened):
@@ -36,7 +36,7 @@ def test_a_refresh_rotates_the_token_and_keeps_the_session(desk, ana, opened):
     assert answer["session"] == opened["session"]
     assert answer["refresh_token"] != opened["refresh_token"]
     assert response.headers["Solekey-Position"] == "auth=4"
-    assert desk.said(ana)[-1] == said.SessionRefreshed(opened["session"], 2)
+    assert desk.said(ana)[-1] == events.SessionRefreshed(opened["session"], 2)
 
 
 def test_a_family_is_refreshed_again_and_again(desk, ana, opened):
@@ -55,7 +55,7 @@ def test_a_lost_answer_is_repeated_within_ten_seconds(desk, ana, opened):
     desk = desk.restart()
     again = read(refresh(desk, ana, opened["refresh_token"]))
     assert again["refresh_token"] == first["refresh_token"]
-    assert [type(body) for body in desk.said(ana)].count(said.SessionRefreshed) == 1
+    assert [type(body) for body in desk.said(ana)].count(events.SessionRefreshed) == 1
     assert refresh(desk, ana, again["refresh_token"]).status == 200
 
 
@@ -75,7 +75,7 @@ def test_of_simultaneous_refreshes_all_get_the_same_successor(desk, ana, opened)
         thread.join()
     assert len(answers) == 4
     assert len(set(answers)) == 1
-    assert [type(body) for body in desk.said(ana)].count(said.SessionRefreshed) == 1
+    assert [type(body) for body in desk.said(ana)].count(events.SessionRefreshed) == 1
 
 
 def test_a_thief_who_comes_second_ends_the_family(desk, ana, opened):
@@ -85,8 +85,8 @@ def test_a_thief_who_comes_second_ends_the_family(desk, ana, opened):
     assert code_of(refresh(desk, ana, stolen)) == "401 session_ended"
     assert code_of(refresh(desk, ana, hers)) == "401 session_ended"
     assert desk.said(ana)[-2:] == [
-        said.RefreshReuseDetected(opened["session"], 1),
-        said.SessionEnded(opened["session"], REUSED),
+        events.RefreshReuseDetected(opened["session"], 1),
+        events.SessionEnded(opened["session"], REUSED),
     ]
 
 
@@ -140,14 +140,14 @@ def test_a_session_that_is_idle_for_half_an_hour_ends(desk, ana, opened):
         assert desk.api.timers.expire_sessions() == 0
     desk.rig.clock.advance(1800)
     assert code_of(refresh(desk, ana, token)) == "401 session_ended"
-    assert ends(desk, ana) == [said.SessionEnd.EXPIRED]
+    assert ends(desk, ana) == [events.SessionEnd.EXPIRED]
 
 
 def test_the_timer_ends_what_expired_once(desk, ana, opened):
     desk.rig.clock.advance(1770)
     assert desk.api.timers.expire_sessions() == 1
     assert desk.api.timers.expire_sessions() == 0
-    assert ends(desk, ana) == [said.SessionEnd.EXPIRED]
+    assert ends(desk, ana) == [events.SessionEnd.EXPIRED]
     assert code_of(refresh(desk, ana, opened["refresh_token"])) == "401 session_ended"
 
 
@@ -162,7 +162,7 @@ def test_a_session_ends_after_twelve_hours_however_often_it_is_refreshed(desk, a
     token = read(refresh(desk, ana, token))["refresh_token"]
     desk.rig.clock.advance(100)
     assert code_of(refresh(desk, ana, token)) == "401 session_ended"
-    assert ends(desk, ana) == [said.SessionEnd.EXPIRED]
+    assert ends(desk, ana) == [events.SessionEnd.EXPIRED]
 
 
 def test_the_operator_sets_both_times(rig):
@@ -181,7 +181,7 @@ def test_the_operator_sets_both_times(rig):
     idle = read(desk.log_in(ana))["refresh_token"]
     desk.rig.clock.advance(600)
     assert code_of(refresh(desk, ana, idle)) == "401 session_ended"
-    assert ends(desk, ana) == [said.SessionEnd.EXPIRED] * 2
+    assert ends(desk, ana) == [events.SessionEnd.EXPIRED] * 2
 
 
 def test_tokens_of_a_session_that_is_over_for_good_are_forgotten(desk, ana, opened):
@@ -189,7 +189,7 @@ def test_tokens_of_a_session_that_is_over_for_good_are_forgotten(desk, ana, open
     desk.api.timers.expire_sessions()
     desk.api.timers.purge()
     assert code_of(refresh(desk, ana, opened["refresh_token"])) == "401 token_invalid"
-    assert ends(desk, ana) == [said.SessionEnd.EXPIRED]
+    assert ends(desk, ana) == [events.SessionEnd.EXPIRED]
 
 
 def test_what_has_ended_stays_ended_when_the_clock_jumps_back(desk, ana, opened):
@@ -200,7 +200,7 @@ def test_what_has_ended_stays_ended_when_the_clock_jumps_back(desk, ana, opened)
 
 
 def test_a_clock_that_jumps_back_moves_neither_the_absolute_end_nor_the_retry_time(desk, ana, opened):
-    (before,) = [body for body in desk.said(ana) if isinstance(body, said.SessionOpened)]
+    (before,) = [body for body in desk.said(ana) if isinstance(body, events.SessionOpened)]
     desk.rig.clock.set_wall(desk.now - timedelta(hours=3))
     refreshed = read(refresh(desk, ana, opened["refresh_token"]))
     (session,) = desk.api._sessions.find_open(ana.actor.account)
@@ -227,10 +227,10 @@ def test_sessions_are_listed_with_the_current_one_marked(desk, ana, opened):
 def test_a_session_logs_out_and_ends_others(desk, ana, opened):
     second = read(desk.log_in(ana))
     caller = desk.as_caller(ana, second["session"])
-    for session, reason in ((opened, said.SessionEnd.ENDED_BY_USER), (second, said.SessionEnd.LOGOUT)):
+    for session, reason in ((opened, events.SessionEnd.ENDED_BY_USER), (second, events.SessionEnd.LOGOUT)):
         response = desk.ask(desk.api.delete_session, None, session["session"], caller=caller)
         assert response.status == 200
-        assert parse_event(response.body).body == said.SessionEnded(session["session"], reason)
+        assert parse_event(response.body).body == events.SessionEnded(session["session"], reason)
         assert code_of(refresh(desk, ana, session["refresh_token"])) == "401 session_ended"
     assert (
         code_of(desk.ask(desk.api.delete_session, None, opened["session"], caller=caller)) == "404 not_found"
@@ -285,8 +285,8 @@ def test_a_revoked_device_loses_its_sessions_and_may_not_log_in(desk, ana, opene
     revoked()
     desk.rig.deliver(Stream.AUTH)
     desk.rig.deliver(Stream.AUTH)  # the same events again
-    assert desk.said(ana)[-1] == said.SessionEnded(opened["session"], said.SessionEnd.DEVICE_REVOKED)
-    assert ends(desk, ana) == [said.SessionEnd.DEVICE_REVOKED]
+    assert desk.said(ana)[-1] == events.SessionEnded(opened["session"], events.SessionEnd.DEVICE_REVOKED)
+    assert ends(desk, ana) == [events.SessionEnd.DEVICE_REVOKED]
     assert code_of(refresh(desk, ana, opened["refresh_token"])) == "401 session_ended"
     desk.rig.clock.advance(30)
     assert code_of(desk.log_in(ana)) == "403 device_revoked"
@@ -311,11 +311,13 @@ def test_a_session_that_slipped_past_the_reaction_is_not_refreshed(desk, ana, op
         head = uow.head(ana.actor.account)
         until = "2026-11-24T00:00:00.000Z"
         uow.append(
-            ana.actor.account, head, said.SessionOpened(slipped, ana.actor.device, said.Factor.TOTP, until)
+            ana.actor.account,
+            head,
+            events.SessionOpened(slipped, ana.actor.device, events.Factor.TOTP, until),
         )
         _put_token(uow, ana, desk, raw, slipped)
     assert code_of(refresh(desk, ana, raw.reveal())) == "401 session_ended"
-    assert desk.said(ana)[-1] == said.SessionEnded(slipped, said.SessionEnd.DEVICE_REVOKED)
+    assert desk.said(ana)[-1] == events.SessionEnded(slipped, events.SessionEnd.DEVICE_REVOKED)
 
 
 def test_a_refresh_is_refused_while_the_devices_feed_is_silent(desk, ana, opened):
@@ -332,13 +334,13 @@ def test_a_parked_account_neither_logs_in_nor_refreshes_but_its_sessions_end(des
     tablet = Actor("ana", "tablet")
     desk.rig.append(tablet.sign(tablet.enrolled(), event.head))
     desk.rig.kernels[Stream.DEVICES].publisher.publish_pending()
-    records = list(desk.rig.bus.read(DEVICES_TOPIC))
+    records = list(desk.rig.bus.read(TOPICS[Stream.DEVICES]))
     desk.api.kernel.projector.apply(records[-1])  # the one before is missing
     assert code_of(desk.log_in(ana)) == "503 account_parked"
     assert code_of(refresh(desk, ana, opened["refresh_token"])) == "503 account_parked"
     desk.rig.clock.advance(1800)
     desk.api.timers.expire_sessions()
-    assert ends(desk, ana) == [said.SessionEnd.EXPIRED]
+    assert ends(desk, ana) == [events.SessionEnd.EXPIRED]
     desk.rig.deliver(Stream.AUTH)
     assert code_of(desk.log_in(ana)) == "403 device_revoked"
 

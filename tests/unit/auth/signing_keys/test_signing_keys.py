@@ -19,7 +19,7 @@ from solekey_eventlog.errors import NotYetAppliedError
 from solekey_protocol.errors import TransitionError
 from solekey_protocol.event import encode_event
 from solekey_protocol.events import Stream
-from solekey_protocol.events import auth as said
+from solekey_protocol.events import auth as events
 from solekey_protocol.ids import SYSTEM_ACCOUNT, KeyId, Timestamp
 from solekey_protocol.streams import AuthStream
 from solekey_rotation.definition import DEFINITION as ROTATION
@@ -108,7 +108,7 @@ def test_a_service_that_was_away_for_long_announces_a_key_that_signs_at_once():
 
 def test_a_withdrawn_key_is_replaced_in_the_same_breath():
     withdrawn, published = judge(FIRST, withdraw=[SECRET.derive_key(0).key_id])
-    assert withdrawn == said.SigningKeyWithdrawn(SECRET.derive_key(0).key_id)
+    assert withdrawn == events.SigningKeyWithdrawn(SECRET.derive_key(0).key_id)
     stream = follow(FIRST, [withdrawn, published])
     assert signer(stream, NOW) is SECRET.derive_key(1)
 
@@ -116,7 +116,7 @@ def test_a_withdrawn_key_is_replaced_in_the_same_breath():
 def test_withdrawing_a_key_that_waits_leaves_the_one_that_signs():
     pending = follow(FIRST, judge(FIRST, wanted=True))
     bodies = judge(pending, withdraw=[SECRET.derive_key(1).key_id])
-    assert bodies == [said.SigningKeyWithdrawn(SECRET.derive_key(1).key_id)]
+    assert bodies == [events.SigningKeyWithdrawn(SECRET.derive_key(1).key_id)]
     stream = follow(pending, bodies)
     assert signer(stream, NOW + LEAD) is SECRET.derive_key(0)
     (published,) = judge(stream, wanted=True)
@@ -157,7 +157,7 @@ def test_another_secret_signs_at_once_beside_the_old_keys():
     assert SECRET.derive_key(0).key_id in stream.signing_keys
     # Its leaked predecessor is withdrawn without another key being announced.
     assert judge(stream, secret=OTHER, withdraw=[SECRET.derive_key(0).key_id]) == [
-        said.SigningKeyWithdrawn(SECRET.derive_key(0).key_id)
+        events.SigningKeyWithdrawn(SECRET.derive_key(0).key_id)
     ]
 
 

@@ -8,6 +8,7 @@ import pytest
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT
+from solekey_protocol.services import TOKEN_AUDIENCES, Service
 from solekey_protocol.streams import AuthStream
 from solekey_service.access import Access, Guard
 from solekey_service.access.tokens import verify_access_token
@@ -22,7 +23,7 @@ def signing_keys(desk):
         return desk.api.kernel.streams.fold(uow, SYSTEM_ACCOUNT, AuthStream).signing_keys
 
 
-def verify(desk, token, audience=Stream.VAULT, **changes):
+def verify(desk, token, audience=Service.VAULT, **changes):
     known = {"signing_keys": signing_keys(desk), "issuer": ORIGIN, "audience": audience, "now": desk.now}
     return verify_access_token(token, **known | changes)
 
@@ -32,14 +33,14 @@ def claims_of(token):
 
 
 def test_each_service_gets_a_token_of_its_own(desk, ana, opened):
-    for audience in Stream:
+    for audience in TOKEN_AUDIENCES:
         claims = verify(desk, opened["tokens"][audience], audience)
         assert (claims.account, claims.device) == (ana.actor.account, ana.actor.device)
         assert claims.session == opened["session"]
         assert claims.thumbprint == thumbprint_of(ana.device_key)
         assert claims.auth_seq == opened["position"]["auth"]
     with pytest.raises(TokenInvalid):
-        verify(desk, opened["tokens"]["auth"], Stream.VAULT)
+        verify(desk, opened["tokens"]["auth"], Service.VAULT)
     assert len({claims_of(token)["jti"] for token in opened["tokens"].values()}) == 4
 
 

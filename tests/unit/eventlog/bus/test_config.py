@@ -6,7 +6,8 @@ import pytest
 
 from solekey_eventlog.bus import BusConfig, BusConfigurationError, TopicSettings, derive_topics
 from solekey_eventlog.bus.config import EmbeddedAddress, KafkaAddress, ScramMechanism, Security, parse_address
-from solekey_eventlog.bus.topics import EVENT_TOPICS, HEARTBEAT_TOPIC
+from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
+from solekey_protocol.services import TOPICS
 
 
 def test_an_embedded_url_names_an_absolute_path() -> None:
@@ -67,8 +68,8 @@ def test_the_password_is_in_no_repr() -> None:
 
 def test_event_topics_are_kept_for_ever_and_heartbeats_for_an_hour() -> None:
     topics = {topic.name: topic for topic in derive_topics(replication_factor=3, min_insync_replicas=2)}
-    assert set(topics) == {*EVENT_TOPICS, HEARTBEAT_TOPIC}
-    for name in EVENT_TOPICS:
+    assert set(topics) == {*TOPICS.values(), HEARTBEAT_TOPIC}
+    for name in TOPICS.values():
         assert topics[name] == TopicSettings(
             name, partitions=6, retention_ms=-1, min_insync_replicas=2, replication_factor=3
         )

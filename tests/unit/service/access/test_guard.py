@@ -13,9 +13,10 @@ from sqlalchemy import func, select
 from solekey_eventlog.bus import Record
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError, TrustStaleError
-from solekey_protocol.events import auth, devices
-from solekey_protocol.events.body import Body, Stream
+from solekey_protocol.events import Stream, auth, devices
+from solekey_protocol.events.body import Body
 from solekey_protocol.ids import SYSTEM_ACCOUNT, AccountId, Timestamp
+from solekey_protocol.services import Service
 from solekey_service.access import Access, Guard
 from solekey_service.http import Caller, Headers, Request
 from solekey_service.refusals import (
@@ -81,7 +82,7 @@ class Gate:
     def request(self, actor: Actor, *, proof: str | None = None, after: str = "", **claims: Any) -> Request:
         now = self.rig.clock.now()
         self.proofs += 1
-        token = make_token(actor, Stream.VAULT, now, **claims)
+        token = make_token(actor, Service.VAULT, now, **claims)
         proof = proof or make_proof(
             actor.key, "POST", ORIGIN + PATH, now, token=token, proof_id=f"proof-{self.proofs:012d}"
         )
@@ -218,7 +219,7 @@ def test_two_tokens_are_none(gate: Gate) -> None:
 def test_12_a_stolen_token_is_useless_without_the_device_key(gate: Gate) -> None:
     gate.open(gate.laptop)
     now, thief = gate.rig.clock.now(), Key("thief")
-    token = make_token(gate.laptop, Stream.VAULT, now)
+    token = make_token(gate.laptop, Service.VAULT, now)
     proof = make_proof(thief, "POST", ORIGIN + PATH, now, token=token)
     fields = Headers([("Authorization", f"DPoP {token}"), ("DPoP", proof)])
     with pytest.raises(TokenInvalid, match="another device key"):

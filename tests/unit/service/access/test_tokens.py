@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from solekey_eventlog.errors import NotYetAppliedError
-from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import KeyId
+from solekey_protocol.services import Service
 from solekey_service.access import AccessClaims, mint_access_token
 from solekey_service.access.tokens import verify_access_token
 from solekey_service.refusals import TokenExpired, TokenInvalid
@@ -19,7 +19,7 @@ ACTOR = Actor("ada", "laptop")
 SECONDS = int(NOW.timestamp())
 CLAIMS = AccessClaims(
     issuer=ORIGIN,
-    audience=Stream.VAULT,
+    audience=Service.VAULT,
     account=ACTOR.account,
     device=ACTOR.device,
     session=ACTOR.session,
@@ -31,14 +31,14 @@ CLAIMS = AccessClaims(
 )
 
 
-def verify(token: str, now: datetime = NOW, audience: Stream = Stream.VAULT) -> AccessClaims:
+def verify(token: str, now: datetime = NOW, audience: Service = Service.VAULT) -> AccessClaims:
     return verify_access_token(
         token, signing_keys={SIGNER_ID: publish_signer(NOW)}, issuer=ORIGIN, audience=audience, now=now
     )
 
 
 def make(**changes: Any) -> str:
-    return make_token(ACTOR, Stream.VAULT, NOW, **changes)
+    return make_token(ACTOR, Service.VAULT, NOW, **changes)
 
 
 def refuse(token: str, because: str) -> None:
@@ -102,7 +102,7 @@ def test_it_is_for_one_issuer_and_one_service() -> None:
     refuse(make(aud="auth"), "another service")
     refuse(make(aud="everything"), "aud")
     with pytest.raises(TokenInvalid, match="another service"):
-        verify(make(), audience=Stream.ROTATION)
+        verify(make(), audience=Service.ROTATION)
 
 
 def test_it_expires() -> None:

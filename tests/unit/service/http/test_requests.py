@@ -9,8 +9,8 @@ from solekey_eventlog.errors import NotYetAppliedError, StalePositionError
 from solekey_protocol.encoding import encode_cbor
 from solekey_protocol.errors import MalformedError, SchemaError, SignatureError
 from solekey_protocol.event import encode_event
+from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import LoginFailed, LoginStage
-from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import Timestamp
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_service.http import (

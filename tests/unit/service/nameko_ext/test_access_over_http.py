@@ -9,12 +9,13 @@ import httpx
 import pytest
 
 from solekey_eventlog.bus import Message, open_bus
-from solekey_eventlog.bus.topics import AUTH_TOPIC, DEVICES_TOPIC, HEARTBEAT_TOPIC
+from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.freshness import Heartbeat, encode_heartbeat
 from solekey_protocol.event import encode_event
+from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import Factor, SessionOpened
-from solekey_protocol.events.body import Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT, Timestamp
+from solekey_protocol.services import TOPICS, Service
 from solekey_protocol.statements import EMPTY_HEAD
 from tests.support.actors import Actor
 from tests.support.demo_process import Demo
@@ -29,7 +30,7 @@ def beat(demo: Demo) -> None:
     """The devices service is alive. (The demo's own auth service beats by itself.)"""
     with open_bus(demo.bus_url) as bus:
         now = Timestamp.from_datetime(datetime.now(UTC))
-        heartbeat = Heartbeat(Stream.DEVICES, now, dict(bus.end_offsets(DEVICES_TOPIC)))
+        heartbeat = Heartbeat(Service.DEVICES, now, dict(bus.end_offsets(TOPICS[Stream.DEVICES])))
         bus.publish(HEARTBEAT_TOPIC, "devices", encode_heartbeat(heartbeat))
 
 
@@ -40,9 +41,9 @@ def opened(fresh_demo: Demo) -> Demo:
     at = Timestamp.from_datetime(now)
     until = Timestamp.from_datetime(now + timedelta(hours=1))
     events = [
-        (AUTH_TOPIC, SYSTEM_ACCOUNT, publish_signer(now)),
-        (AUTH_TOPIC, ADA.account, SessionOpened(ADA.session, ADA.device, Factor.TOTP, until)),
-        (DEVICES_TOPIC, ADA.account, ADA.sign(ADA.founded())),
+        (TOPICS[Stream.AUTH], SYSTEM_ACCOUNT, publish_signer(now)),
+        (TOPICS[Stream.AUTH], ADA.account, SessionOpened(ADA.session, ADA.device, Factor.TOTP, until)),
+        (TOPICS[Stream.DEVICES], ADA.account, ADA.sign(ADA.founded())),
     ]
     with open_bus(fresh_demo.bus_url) as bus:
         for topic, account, said in events:
@@ -56,7 +57,7 @@ def ask(
     demo: Demo, method: str, path: str, body: bytes = b"", *, after: str = "devices=1"
 ) -> tuple[httpx.Response, dict[str, str]]:
     now = datetime.now(UTC)
-    token = make_token(ADA, Stream.VAULT, now)
+    token = make_token(ADA, Service.VAULT, now)
     proof = make_proof(ADA.key, method, ORIGIN + path, now, token=token, proof_id=uuid.uuid4().hex)
     headers = {"Authorization": f"DPoP {token}", "DPoP": proof, "Solekey-After": after}
     with demo.client() as client:

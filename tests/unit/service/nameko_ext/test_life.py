@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from solekey_eventlog.bus import TopicSettings, derive_topics, open_bus
-from solekey_eventlog.bus.topics import AUTH_TOPIC
+from solekey_protocol.events import Stream
+from solekey_protocol.services import TOPICS
 from tests.support.actors import Actor
 from tests.support.demo_process import ORIGIN, ROOT, Demo, run_demo
 
@@ -45,7 +46,7 @@ def test_what_one_service_appends_reaches_the_bus_and_the_other_byte_for_byte(fr
     written = [fail_login(fresh_demo, ADA), fail_login(fresh_demo, ADA)]
     wait_for(fresh_demo, f"/v1/vault/position/{ADA.account}", auth=2)
     with open_bus(fresh_demo.bus_url) as bus:
-        assert [record.value for record in bus.read(AUTH_TOPIC)] == written
+        assert [record.value for record in bus.read(TOPICS[Stream.AUTH])] == written
 
 
 def test_timers_run(fresh_demo: Demo) -> None:
@@ -79,7 +80,7 @@ def test_a_kill_loses_nothing(tmp_path: Path) -> None:
     with run_demo(tmp_path) as demo:
         wait_for(demo, f"/v1/vault/position/{ADA.account}", auth=5)
         with open_bus(demo.bus_url) as bus:
-            read = [record.value for record in bus.read(AUTH_TOPIC)]
+            read = [record.value for record in bus.read(TOPICS[Stream.AUTH])]
         assert list(dict.fromkeys(read)) == written  # at least once, in order
 
 
@@ -117,9 +118,9 @@ def test_a_bus_that_is_down_does_not_stop_http_and_is_caught_up_with(tmp_path: P
 
 def test_topics_that_would_lose_events_stop_the_start(tmp_path: Path) -> None:
     url = f"embedded://{tmp_path / 'bus.db'}"
-    wrong = TopicSettings(AUTH_TOPIC, retention_ms=1000)
+    wrong = TopicSettings(TOPICS[Stream.AUTH], retention_ms=1000)
     with open_bus(url) as bus:
-        bus.create_topics([wrong, *(t for t in derive_topics() if t.name != AUTH_TOPIC)])
+        bus.create_topics([wrong, *(t for t in derive_topics() if t.name != TOPICS[Stream.AUTH])])
     with (
         pytest.raises(RuntimeError, match=r"(?s)exit code 2: (?!.*Traceback).*retention"),
         run_demo(tmp_path, url),

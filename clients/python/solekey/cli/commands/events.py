@@ -31,11 +31,11 @@ def export_events(state: Cli, output: Path | None) -> None:
     Works without the server, too, and where it has misbehaved: what this device has verified is exported
     then, and the command says so.
     """
-    from solekey_protocol.events import Stream
+    from solekey_protocol.services import V1_STREAMS
 
     with open_offline(state) as session:
         reason = sync_if_possible(session)
-        records = [event.raw for stream in Stream for event in session.streams.events(stream)]
+        records = [event.raw for stream in V1_STREAMS for event in session.streams.events(stream)]
     if reason is not None:
         state.tell("{}\nExported is what this device has verified before.", reason)
     data = b"".join(record + b"\n" for record in records)

@@ -15,7 +15,7 @@ from solekey_auth.factors.repository import PasskeyRows
 from solekey_auth.limits import MAX_PASSKEYS, AuthLimits
 from solekey_auth.refusals import FactorRequired, LoginRefused, TooManyPasskeys
 from solekey_auth.retry import LostRaceError
-from solekey_protocol.events import auth as said
+from solekey_protocol.events import auth as events
 from solekey_protocol.ids import compute_digest
 from solekey_protocol.streams import AuthStream, DevicesStream
 from solekey_service.refusals import NotFound, SessionOver
@@ -26,7 +26,7 @@ from tests.support.passkeys.desk import KeyRing
 ANA = Actor("ana", "laptop")
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 IDS = [compute_digest(bytes([number])) for number in range(MAX_PASSKEYS + 1)]
-PASSKEY, TOTP, CODES = said.Factor.PASSKEY, said.Factor.TOTP, said.Factor.RECOVERY_CODES
+PASSKEY, TOTP, CODES = events.Factor.PASSKEY, events.Factor.TOTP, events.Factor.RECOVERY_CODES
 
 
 def judge(factors, command, *, closed=False):
@@ -40,7 +40,7 @@ def test_passkeys_are_added_up_to_a_number():
     with pytest.raises(TooManyPasskeys):
         judge(full, asked.AddPasskey(IDS[-1]))
     room = {**full, IDS[0]: TOTP}
-    assert judge(room, asked.AddPasskey(IDS[-1])) == [said.MfaEnrolled(PASSKEY, IDS[-1])]
+    assert judge(room, asked.AddPasskey(IDS[-1])) == [events.MfaEnrolled(PASSKEY, IDS[-1])]
     with pytest.raises(NotFound):
         judge({}, asked.AddPasskey(IDS[0]), closed=True)
 
@@ -53,7 +53,7 @@ def test_passkeys_are_added_up_to_a_number():
 def test_a_required_factor_stays(kept, enough, removed):
     factors = {IDS[0]: removed} | dict(zip(IDS[1:], kept, strict=False))
     if enough:
-        assert judge(factors, asked.RemoveFactor(IDS[0])) == [said.MfaRemoved(removed, IDS[0])]
+        assert judge(factors, asked.RemoveFactor(IDS[0])) == [events.MfaRemoved(removed, IDS[0])]
     else:
         with pytest.raises(FactorRequired):
             judge(factors, asked.RemoveFactor(IDS[0]))
@@ -71,7 +71,7 @@ def test_only_the_first_login_enrols():
     command = asked.OpenSession(ANA.session, ANA.device, TOTP, IDS[0])
     with pytest.raises(LoginRefused):
         judge({IDS[1]: PASSKEY}, command)
-    assert said.MfaEnrolled(TOTP, IDS[0]) in judge({}, command)
+    assert events.MfaEnrolled(TOTP, IDS[0]) in judge({}, command)
 
 
 def test_a_counter_that_somebody_raised_meanwhile_is_a_lost_race(ana):

@@ -4,7 +4,7 @@ import pytest
 
 from solekey_auth.limits import MAX_PASSKEYS
 from solekey_protocol.event import parse_event
-from solekey_protocol.events import auth as said
+from solekey_protocol.events import auth as events
 from tests.support.actors import derive_raw
 from tests.support.auth.person import code_of, read
 from tests.support.passkeys.authenticator import Algorithm, Authenticator
@@ -15,7 +15,7 @@ from tests.support.passkeys.desk import HOST, ORIGIN, KeyRing
 def test_a_key_is_added_used_and_removed(ana):
     added = ana.add(name="the blue one")
     assert added.status == 201
-    assert parse_event(added.body).body.factor is said.Factor.PASSKEY
+    assert parse_event(added.body).body.factor is events.Factor.PASSKEY
     assert [(row["factor"], row.get("name")) for row in ana.fetch_factors()] == [
         ("totp", None),
         ("passkey", "the blue one"),
@@ -29,9 +29,9 @@ def test_a_key_is_added_used_and_removed(ana):
     assert code_of(ana.remove("passkey")) == "409 factor_required"
     facts = [type(body).__name__ for body in ana.desk.said(ana.person)]
     assert facts[-4:] == ["SessionOpened", "SessionSteppedUp", "MfaRemoved", "SessionOpened"]
-    assert [body.factor for body in ana.desk.said(ana.person) if isinstance(body, said.SessionOpened)] == [
-        *[said.Factor.TOTP] * 2,
-        *[said.Factor.PASSKEY] * 2,
+    assert [body.factor for body in ana.desk.said(ana.person) if isinstance(body, events.SessionOpened)] == [
+        *[events.Factor.TOTP] * 2,
+        *[events.Factor.PASSKEY] * 2,
     ]
 
 
@@ -206,8 +206,8 @@ class TestLoggingIn:
         challenge = ana.desk.challenge(ana.person.username)
         assert code_of(ana.fetch_passkeys(challenge)) == "429 too_many_attempts"
         assert code_of(ana.log_in(challenge, ana.code())) == "429 too_many_attempts"
-        failures = [body for body in ana.desk.said(ana.person) if isinstance(body, said.LoginFailed)]
-        assert failures == [said.LoginFailed(said.LoginStage.LOGIN_KEY)] * 10
+        failures = [body for body in ana.desk.said(ana.person) if isinstance(body, events.LoginFailed)]
+        assert failures == [events.LoginFailed(events.LoginStage.LOGIN_KEY)] * 10
 
     def test_an_assertion_is_worth_one_login(self, ana):
         ana.add()
@@ -261,7 +261,7 @@ class TestLoggingIn:
         assert ana.log_in().status == 201
         assert code_of(copy.log_in()) == "401 login_refused"
         assert ana.log_in().status == 201
-        assert said.LoginFailed(said.LoginStage.SECOND_FACTOR) in ana.desk.said(ana.person)
+        assert events.LoginFailed(events.LoginStage.SECOND_FACTOR) in ana.desk.said(ana.person)
 
     def test_the_counter_is_known_after_a_restart(self, ana):
         ana.add()
@@ -301,9 +301,9 @@ class TestLoggingIn:
 class TestSteppingUp:
     def test_with_a_code_or_a_key(self, ana):
         ana.add()
-        for factor, kind in ((ana.code(), said.Factor.TOTP), (None, said.Factor.PASSKEY)):
+        for factor, kind in ((ana.code(), events.Factor.TOTP), (None, events.Factor.PASSKEY)):
             assert ana.step_up(factor=factor).status == 200
-            assert ana.desk.said(ana.person)[-1] == said.SessionSteppedUp(ana.session, kind)
+            assert ana.desk.said(ana.person)[-1] == events.SessionSteppedUp(ana.session, kind)
 
     def test_a_code_counts_once(self, ana):
         code = ana.code()
