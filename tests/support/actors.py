@@ -123,13 +123,13 @@ class Actor:
         raw = isinstance(document, bytes)
         content_type = "application/octet-stream" if raw else "application/json"
         body = document if raw else b"" if document is None else json.dumps(document).encode()
-        fields = Headers.of({"Content-Type": content_type, **(headers or {})})
+        fields = Headers({"Content-Type": content_type, **(headers or {})})
         return Request(method, path, query or {}, fields, body, self.caller)
 
     def cbor_request(self, document: Any) -> Request:
         """A request with a CBOR body."""
         request = self.request(encode_cbor(document))
-        return replace(request, headers=Headers.of({"Content-Type": "application/cbor"}))
+        return replace(request, headers=Headers({"Content-Type": "application/cbor"}))
 
     def founded(self) -> devices.AccountFounded:
         return devices.AccountFounded(self.user_key.signing.public, self.user_key.key_id, self.certificate)

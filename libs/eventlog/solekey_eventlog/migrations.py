@@ -5,14 +5,11 @@
 """
 
 import threading
-from typing import Any
 
 import sqlalchemy as sa
 from alembic import command, context, op
-from alembic.autogenerate import compare_metadata
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from sqlalchemy import Engine, MetaData, text
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from solekey_eventlog.engine import is_sqlite, is_unavailable
@@ -47,12 +44,6 @@ def run_environment() -> None:
     context.configure(connection=context.config.attributes["connection"])
     with context.begin_transaction():
         context.run_migrations()
-
-
-def find_differences(engine: Engine, metadata: MetaData) -> list[Any]:
-    """List how a migrated database differs from a service's metadata; empty when it does not."""
-    with engine.connect() as connection:
-        return list(compare_metadata(MigrationContext.configure(connection), metadata))
 
 
 def create_event_tables_v1() -> None:

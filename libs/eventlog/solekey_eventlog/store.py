@@ -38,7 +38,6 @@ class UnitOfWork:
         self.changed: set[tuple[AccountId, Stream]] = set()
         """Streams with events that nobody else can see before the commit: not to be cached."""
         self._stream = stream
-        self._callbacks: list[Callable[[], None]] = []
 
     def head(self, account: AccountId) -> Head:
         """Return the head of the account's own stream; EMPTY_HEAD before its first event."""
@@ -92,15 +91,6 @@ class UnitOfWork:
         self._insert(account, appended)
         return appended
 
-    def after_commit(self, callback: Callable[[], None]) -> None:
-        """Have something done once the transaction is durable."""
-        self._callbacks.append(callback)
-
-    def run_callbacks(self) -> None:
-        """Run what waits for the commit."""
-        for callback in self._callbacks:
-            callback()
-
     def _insert(self, account: AccountId, appended: list[Event]) -> None:
         if not appended:
             return
@@ -151,7 +141,6 @@ class EventStore:
         with self._translate(), self._write_lock(), self.engine.begin() as connection:
             uow = UnitOfWork(connection, self.stream, self.tables, self.clock.now(), projecting=projecting)
             yield uow
-        uow.run_callbacks()
         if any(stream is self.stream for _, stream in uow.changed):
             for callback in self._on_append:
                 callback()

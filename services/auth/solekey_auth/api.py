@@ -188,7 +188,7 @@ class AuthApi:
         return {NONCE_HEADER: self._nonces.derive(self.kernel.clock.now())}
 
     def _find_source(self, request: Request) -> Source:
-        return find_source(request.peer, request.headers.values_of("X-Forwarded-For"), self._proxies)
+        return find_source(request.peer, request.headers.getlist("X-Forwarded-For"), self._proxies)
 
     def _answer(self, status: int, live: LiveSession) -> Response:
         issued = self._issuer.issue(live)

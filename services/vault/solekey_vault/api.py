@@ -98,8 +98,8 @@ class VaultApi:
     def get_object(self, request: Request, digest: str) -> Response:
         """Send an object, or one range of it. Raises NotFound, RangeNotSatisfiable."""
         account, wanted = request.authenticated.account, Digest(digest)
-        asked = request.headers.get("Range")
-        if asked is None:
+        asked = request.headers.combined("Range")
+        if "Range" not in request.headers:
             body = self.shelf.get(account, wanted)
             return Response(200, body, "application/octet-stream", {"Accept-Ranges": "bytes"})
         part = parse_range(asked, self.shelf.get_size(account, wanted))

@@ -1,12 +1,10 @@
 """One byte range of an object, as a request asks for it. RFC 9110 §14; Spec: vault.md §8."""
 
-import re
 from dataclasses import dataclass
-from typing import Final
+
+from werkzeug.http import parse_range_header
 
 from solekey_vault.refusals import RangeNotSatisfiable
-
-_RANGE: Final = re.compile(r"bytes=(\d{1,16})?-(\d{1,16})?", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +27,13 @@ def parse_range(text: str, size: int) -> ByteRange:
     Raises:
         RangeNotSatisfiable: several ranges, another unit, or nothing of the object lies in it.
     """
-    match = _RANGE.fullmatch(text.strip())
-    if match is None or not any(match.groups()):
+    parsed = parse_range_header(text)
+    if parsed is None or parsed.units != "bytes" or len(parsed.ranges) != 1:
         raise RangeNotSatisfiable("expected one range, such as bytes=0-99", extras={"size": size})
-    first, last = match.groups()
-    if first is None:
-        start, end = max(size - int(last), 0), size
-    else:
-        start, end = int(first), min(int(last) + 1, size) if last else size
+    start, end = parsed.ranges[0]
+    if start < 0:  # a suffix, which may be longer than the object: werkzeug's range_for_length refuses that
+        start = max(size + start, 0)
+    end = size if end is None else min(end, size)
     if start >= end:
         raise RangeNotSatisfiable(f"the object has {size} bytes", extras={"size": size})
     return ByteRange(start, end, size)

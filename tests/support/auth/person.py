@@ -131,7 +131,7 @@ class Desk:
     def ask(self, method: Callable[..., Response], document: Any = None, *path: str, **of: Any) -> Response:
         """Call an Api method as the rim would: a refusal becomes its problem document."""
         body = document if isinstance(document, bytes) else json.dumps(document).encode()
-        fields = Headers.of({"Content-Type": "application/json"})
+        fields = Headers({"Content-Type": "application/json"})
         try:
             request = Request("POST", "/v1/auth/test", headers=fields, body=body, peer=self.peer, **of)
             return method(request, *path)

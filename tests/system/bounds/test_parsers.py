@@ -129,7 +129,7 @@ def _text(parse: Callable[[str], object]) -> Parser:
 
 
 def _body(parse: Callable[[Request], object], content_type: str) -> Parser:
-    headers = Headers.of({"Content-Type": content_type})
+    headers = Headers({"Content-Type": content_type})
     return lambda data: parse(Request("POST", "/", headers=headers, body=data))
 
 
@@ -164,7 +164,7 @@ PARSERS: Final[dict[str, tuple[Parser, dict[str, Callable[[int], bytes]], int]]]
     "proof": (_text(parse_compact), TEXTS, MAX_COMPACT_CHARS),
     "positions": (
         _text(
-            lambda text: parse_solekey_after(Request("GET", "/", headers=Headers.of({"Solekey-After": text})))
+            lambda text: parse_solekey_after(Request("GET", "/", headers=Headers({"Solekey-After": text})))
         ),
         TEXTS,
         8 * KIB,

@@ -18,13 +18,13 @@ from solekey_auth.sessions.refresh_token import RefreshToken
 from solekey_auth.signing_keys.signing_key import SigningKey, SigningSecret
 from solekey_auth.tables import metadata
 from solekey_eventlog.errors import ConfigError
-from solekey_eventlog.migrations import find_differences
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import Factor
 from solekey_protocol.ids import SYSTEM_ACCOUNT, SignatureHex
 from solekey_service.config import load_config
 from tests.support.actors import Key, derive_raw
 from tests.support.auth.person import OPERATOR_KEY, SIGNING_KEY, Desk, Person, code_of, compute_code, read
+from tests.support.migrated_schema import find_differences
 from tests.support.tickets import thumbprint_of
 
 ENVIRONMENT = {

@@ -11,7 +11,6 @@ from solekey_devices.api import DevicesApi
 from solekey_devices.definition import DEFINITION
 from solekey_devices.tables import metadata
 from solekey_eventlog.errors import StalePositionError, UnavailableError
-from solekey_eventlog.migrations import find_differences
 from solekey_protocol.errors import (
     LineageError,
     MalformedError,
@@ -26,6 +25,7 @@ from solekey_protocol.streams import DevicesStream
 from solekey_service.http import Headers, Request, problem_response
 from solekey_service.refusals import BadRequest, Forbidden, StepUpRequired, UnsupportedMediaType
 from tests.support.actors import Actor, UserKey
+from tests.support.migrated_schema import find_differences
 from tests.support.saga import Saga
 
 LAPTOP, PHONE, TABLET = (Actor("ana", name) for name in ("laptop", "phone", "tablet"))
@@ -263,9 +263,7 @@ def test_a_stale_parent_is_told_the_head_and_loses_nothing(founded, head):
 
 def test_malformed_bodies(founded):
     for body in (b"{", b'{"statement":1.5,"signatures":{}}', b'{"a":1,"a":1}', b"\xff"):
-        request = Request(
-            "POST", "/", {}, Headers.of({"Content-Type": "application/json"}), body, LAPTOP.caller
-        )
+        request = Request("POST", "/", {}, Headers({"Content-Type": "application/json"}), body, LAPTOP.caller)
         with pytest.raises(MalformedError):
             founded.post_statement(request)
     with pytest.raises(SchemaError):

@@ -7,7 +7,6 @@ from sqlalchemy import select
 
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.errors import StalePositionError
-from solekey_eventlog.migrations import find_differences
 from solekey_protocol.events import Stream, devices, vault
 from solekey_protocol.events import rotation as events
 from solekey_protocol.events.fields import RotationKind
@@ -20,6 +19,7 @@ from solekey_rotation.tables import metadata
 from solekey_service.refusals import DeviceNotTrusted, Forbidden, RevokedDevice, StepUpRequired
 from solekey_vault.definition import DEFINITION as VAULT
 from tests.support.actors import Actor, UserKey, derive_commit_key, derive_rotation_id
+from tests.support.migrated_schema import find_differences
 
 LAPTOP, PHONE = Actor("ana", "laptop"), Actor("ana", "phone")
 NEW = UserKey("ana's second user key")

@@ -9,7 +9,7 @@ from solekey_eventlog.bus import BusConfigurationError
 from solekey_eventlog.clock import ManualClock
 from solekey_eventlog.engine import open_engine
 from solekey_eventlog.errors import ConfigError
-from solekey_eventlog.migrations import find_differences, upgrade
+from solekey_eventlog.migrations import upgrade
 from solekey_eventlog.secret import Secret
 from solekey_eventlog.streams import Streams
 from solekey_protocol.events import Stream
@@ -18,6 +18,7 @@ from solekey_service.kernel import build_kernel
 from tests.support.eventlog import demo
 from tests.support.eventlog.person import Person
 from tests.support.eventlog.services import CuttableBus, Deliveries, NewUrl, StartService, make_config
+from tests.support.migrated_schema import find_differences
 
 
 def test_a_migrated_database_is_what_the_metadata_says(new_database_url: NewUrl) -> None:

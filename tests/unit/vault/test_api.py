@@ -11,7 +11,6 @@ from sqlalchemy import select
 
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.errors import NotYetAppliedError, StalePositionError
-from solekey_eventlog.migrations import find_differences
 from solekey_protocol.change_list import encode_change_list
 from solekey_protocol.encoding import parse_cbor
 from solekey_protocol.errors import ForkError, LineageError, MalformedError, SignatureError, TransitionError
@@ -42,6 +41,7 @@ from solekey_vault.refusals import (
 from solekey_vault.tables import commits, item_parts, item_versions, metadata
 from tests.support.actors import Actor, UserKey, derive_raw, derive_rotation_id
 from tests.support.content import change_of, commit_of, content_of, seal_wrap_like, wrapped_as
+from tests.support.migrated_schema import find_differences
 
 LAPTOP, PHONE = Actor("ana", "laptop"), Actor("ana", "phone")
 STRANGER = Actor("ben", "laptop")
@@ -504,7 +504,7 @@ def test_a_feed_that_is_silent_shows_in_health(vault):
     assert vault.api.get_health().status == 503
     page = vault.api.get_events(LAPTOP.request(method="GET"))
     assert page.headers == {"Solekey-Position": "vault=1"}
-    assert Headers.of(page.headers)["solekey-position"] == "vault=1"
+    assert Headers(page.headers)["solekey-position"] == "vault=1"
 
 
 @pytest.mark.postgres

@@ -75,7 +75,7 @@ class Guard:
         """
         if access is Access.PUBLIC:
             return request
-        if access is Access.PROOF_IF_GIVEN and not request.headers.values_of("DPoP"):
+        if access is Access.PROOF_IF_GIVEN and not request.headers.getlist("DPoP"):
             return request
         if access in {Access.PROOF, Access.PROOF_IF_GIVEN}:
             proof = self._verify_proof(request, None, self._nonces if access is Access.PROOF else None)
@@ -110,7 +110,7 @@ class Guard:
 
     def _verify_proof(self, request: Request, token: str | None, nonces: Nonces | None) -> DpopProof:
         return verify_dpop_proof(
-            request.headers.values_of("DPoP"),
+            request.headers.getlist("DPoP"),
             method=request.method,
             url=self._kernel.config.origin + request.path,
             now=self._kernel.clock.now(),
@@ -225,7 +225,7 @@ def verify_stepped_up(auth: AuthStream, session: SessionId, now: datetime, max_a
 
 
 def _read_token(request: Request) -> str:
-    values = request.headers.values_of("Authorization")
+    values = request.headers.getlist("Authorization")
     if len(values) != 1 or not values[0].lower().startswith(_SCHEME):
         raise TokenInvalid("expected one header field Authorization: DPoP <access token>")
     return values[0][len(_SCHEME) :].strip()

@@ -1,37 +1,14 @@
-"""Header fields of a message: names in any case, repetitions kept in order. RFC 9110 §5."""
+"""Header fields of a request. RFC 9110 §5."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from werkzeug import datastructures
 
 
-class Headers(Mapping[str, str]):
-    """Header fields. ``headers["dpop"]`` joins repetitions with a comma; ``values_of`` keeps them apart."""
+class Headers(datastructures.Headers):
+    """werkzeug's header fields: names in any case, repetitions kept. Shows no value, which may be a token."""
 
-    __slots__ = ("_fields",)
-
-    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
-        fields: dict[str, list[str]] = {}
-        for name, value in pairs:
-            fields.setdefault(name.lower(), []).append(value)
-        self._fields = {name: tuple(values) for name, values in fields.items()}
-
-    @classmethod
-    def of(cls, members: Mapping[str, str]) -> "Headers":
-        """Take the fields of another mapping."""
-        return cls(members.items())
-
-    def __getitem__(self, name: str) -> str:
-        return ", ".join(self._fields[name.lower()])
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._fields)
-
-    def __len__(self) -> int:
-        return len(self._fields)
+    def combined(self, name: str) -> str:
+        """Return the combined value of a field that may be repeated (RFC 9110 §5.3); "" when it is absent."""
+        return ", ".join(self.getlist(name))
 
     def __repr__(self) -> str:
-        # Values may be tokens.
-        return f"Headers({', '.join(self._fields)})"
-
-    def values_of(self, name: str) -> tuple[str, ...]:
-        """Return every value that was sent under a name, none when it is absent."""
-        return self._fields.get(name.lower(), ())
+        return f"Headers({', '.join(name for name, _ in self)})"

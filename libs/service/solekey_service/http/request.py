@@ -129,7 +129,7 @@ def parse_solekey_after(request: Request) -> Mapping[Stream, int]:
     Raises:
         BadRequest: unknown stream, a stream twice, or a position that cannot be.
     """
-    text = request.headers.get(AFTER_HEADER, "")
+    text = request.headers.combined(AFTER_HEADER)
     if len(text) > _MAX_AFTER_CHARS:
         raise BadRequest(f"{AFTER_HEADER}: longer than {_MAX_AFTER_CHARS} characters")
     positions: dict[Stream, int] = {}
@@ -143,6 +143,6 @@ def parse_solekey_after(request: Request) -> Mapping[Stream, int]:
 
 
 def _expect_content_type(request: Request, expected: str) -> None:
-    actual = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    actual = request.headers.combined("Content-Type").partition(";")[0].strip().lower()
     if actual != expected:
         raise UnsupportedMediaType(f"Content-Type: expected {expected}")

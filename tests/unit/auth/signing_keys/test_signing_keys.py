@@ -232,7 +232,7 @@ class Platform:
             token=token,
             proof_id=f"proof-of-keys-{next(self._numbers):06d}",
         )
-        headers = Headers.of({"Authorization": f"DPoP {token}", "DPoP": proof})
+        headers = Headers({"Authorization": f"DPoP {token}", "DPoP": proof})
         caller = self.guards[stream].admit(Request("GET", path, headers=headers), Access.SESSION).caller
         return str(caller.account)
 

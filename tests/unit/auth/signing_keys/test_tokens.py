@@ -68,7 +68,7 @@ def test_another_service_admits_the_session_until_it_hears_that_it_ended(desk, r
         proof = make_proof(
             ana.device_key, "GET", url, rig.clock.now(), token=token, proof_id=f"proof-of-this-test-{number}"
         )
-        headers = Headers.of({"Authorization": f"DPoP {token}", "DPoP": proof})
+        headers = Headers({"Authorization": f"DPoP {token}", "DPoP": proof})
         return guard.admit(Request("GET", "/v1/devices/names", headers=headers), Access.SESSION).caller
 
     def hear():
