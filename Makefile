@@ -23,7 +23,7 @@ MANIFESTS := $(PACKAGES:%=%/pyproject.toml)
 
 .PHONY: demo
 demo: $(VENV)/.installed-demo  ## Run the whole story on an embedded platform, audit its log; results in build/demo
-	$(BIN)/python docs/demo/story.py
+	$(BIN)/python -m demo.story
 
 .PHONY: up
 up: $(VENV)/.installed-demo  ## Run the embedded platform in the foreground; data kept in build/up

@@ -39,7 +39,7 @@ from solekey_protocol.events.vault import CommitKind, ItemsCommitted
 from solekey_protocol.ids import Digest, ItemId, compute_digest
 from solekey_protocol.services import Service
 from solekey_protocol.statements import EMPTY_HEAD
-from tests.support.household import SERVICES, Answer, Device, Household, Site
+from tests.support.people.household import SERVICES, Answer, Device, Household, Site
 from tests.support.platform_process import PlatformProcess
 
 GOAL: Final = "ratio <= 3"

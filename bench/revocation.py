@@ -39,7 +39,7 @@ from tests.support.deployment.broker import Broker
 from tests.support.deployment.platform import run_services
 from tests.support.engines.ports import find_free_ports
 from tests.support.engines.postgres import run_postgres
-from tests.support.household import SERVICES, Device, Household, Site
+from tests.support.people.household import SERVICES, Device, Household, Site
 
 GOAL: Final = "value <= 250"
 _PHONES: Final = 2  # with the laptop three logins: codes of three time steps are good at once

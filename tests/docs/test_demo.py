@@ -6,24 +6,20 @@ import sys
 
 import pytest
 
+from demo import narrator
 from tests.support.repository import ROOT
-
-DEMO = ROOT / "docs" / "demo"
-
-
-@pytest.fixture
-def narrator(monkeypatch):
-    monkeypatch.syspath_prepend(str(DEMO))
-    import narrator
-
-    return narrator
 
 
 @pytest.mark.slow
 def test_the_whole_story():
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SOLEKEY_")}
     run = subprocess.run(
-        [sys.executable, str(DEMO / "story.py")], env=environment, capture_output=True, text=True, timeout=170
+        [sys.executable, "-m", "demo.story"],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=170,
     )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     assert "Verdict: clean" in run.stdout
@@ -31,13 +27,13 @@ def test_the_whole_story():
     assert (ROOT / "build" / "demo" / "events.jsonl").exists()
 
 
-def test_a_promise_that_is_not_kept_breaks_the_story(narrator):
+def test_a_promise_that_is_not_kept_breaks_the_story():
     narrator.demand(True, "kept")
     with pytest.raises(narrator.StepFailedError, match="not kept"):
         narrator.demand(False, "not kept")
 
 
-def test_a_refusal_that_does_not_come_breaks_the_story(narrator, tmp_path):
+def test_a_refusal_that_does_not_come_breaks_the_story():
     tell = narrator.Narrator(platform=None)
     with tell.refused(ValueError, "the test"):
         raise ValueError("as told")

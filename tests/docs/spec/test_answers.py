@@ -20,10 +20,10 @@ from solekey_vault.definition import DEFINITION as VAULT
 from solekey_vault.objects import open_blob_store
 from tests.docs.spec.documents import api_file, operations, validator
 from tests.support.actors import Actor
-from tests.support.auth.person import Desk, Person, read
 from tests.support.kernels import Rig
 from tests.support.passkeys.authenticator import Authenticator
 from tests.support.passkeys.desk import KeyRing
+from tests.support.people.person import Desk, Person, read
 from tests.support.tickets import ORIGIN, make_proof
 
 

@@ -33,7 +33,7 @@ from solekey_protocol.ids import AccountId, Digest, PublicKey, SignatureHex, der
 from solekey_protocol.statements import verify_signature
 from solekey_service.config import ServiceConfig
 from solekey_service.refusals import Refusal
-from tests.support.auth.person import compute_code
+from tests.support.people.person import compute_code
 from tests.support.repository import ROOT
 
 SPEC = ROOT / "spec"

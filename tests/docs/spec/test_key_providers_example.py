@@ -8,9 +8,9 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from solekey import errors
 from solekey.crypto.hkdf import Label, derive_key_block
 from solekey.providers.key_file import open_key_file, seal_key_file
+from tests.support.client.places import ADA, make_key
 from tests.support.crypto.fixtures import counting
 from tests.support.repository import ROOT
-from tests.unit.client.providers.places import ADA, make_key
 
 PAGE = ROOT / "spec" / "key-providers.md"
 PASSPHRASE = "cafe\u0301 au lait noir"

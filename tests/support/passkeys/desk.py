@@ -3,9 +3,9 @@
 from typing import Any
 
 from solekey_service.http import Response
-from tests.support.auth.person import Desk, Person, compute_code, read
 from tests.support.passkeys.authenticator import Authenticator
 from tests.support.passkeys.browser import Browser
+from tests.support.people.person import Desk, Person, compute_code, read
 
 ORIGIN = "https://solekey.test"
 HOST = "solekey.test"

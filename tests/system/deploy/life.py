@@ -3,14 +3,14 @@
 import os
 from pathlib import Path
 
-from tests.support.deployment.person import Person
+from tests.support.people.command_user import CommandUser
 
 MIB = 1024 * 1024
 NOTE = "The spare key is under the third flower pot."
 FAILED, WRONG_KEY, REFUSED = 1, 5, 9  # exit codes, as `solekey --help` says
 
 
-def live(ada: Person, folder: Path) -> None:
+def live(ada: CommandUser, folder: Path) -> None:
     """Live through everything that a user does; ``ada`` has signed up on a laptop."""
     film = make_file(folder / "film", 10 * MIB)
     ada.do("laptop", "put", "--name", "spare key", "--text", NOTE)
@@ -29,7 +29,7 @@ def live(ada: Person, folder: Path) -> None:
     assert ada.do("laptop", "status")["trusted_devices"] == 1
 
 
-def add_phone(ada: Person) -> None:
+def add_phone(ada: CommandUser) -> None:
     """A second device: pending and trusted with nothing, then trusted."""
     assert ada.log_in("phone").documents()[-1]["standing"] == "pending"
     too_early = ada.try_("phone", "put", "--name", "too early", "--text", "x")
@@ -38,7 +38,7 @@ def add_phone(ada: Person) -> None:
     assert ada.do("phone", "get", "spare key")["text"] == NOTE
 
 
-def change_user_key(ada: Person) -> None:
+def change_user_key(ada: CommandUser) -> None:
     """New words; the old ones open nothing any more."""
     phrase = ada.new_phrase()
     ada.do("laptop", "rotate", "user-key", "--new-user-key", phrase, "--accept-risk")
@@ -47,7 +47,7 @@ def change_user_key(ada: Person) -> None:
     assert ada.do("phone", "get", "spare key")["text"] == NOTE
 
 
-def lose_phone(ada: Person) -> None:
+def lose_phone(ada: CommandUser) -> None:
     """The phone is revoked; it is refused with the session that it has and with a new login."""
     phrase = ada.new_phrase()
     told = ada.do("laptop", "devices", "revoke", "phone", "--yes", "--new-user-key", phrase, "--accept-risk")

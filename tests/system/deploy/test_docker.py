@@ -15,9 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.support.deployment.compose import SERVICES
-from tests.support.deployment.person import Person
 from tests.support.engines.ports import find_free_ports
 from tests.support.engines.waiting import wait_until
+from tests.support.people.command_user import CommandUser
 from tests.system.deploy.installation import COMPOSE, MTLS, Installation, make_copy
 from tests.system.deploy.life import NOTE, live
 from tests.system.deploy.readme import read_answers, read_commands
@@ -52,15 +52,15 @@ def place(command: str, port: int) -> str:
 
 
 @pytest.fixture(scope="module")
-def eve(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> Person:
+def eve(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> CommandUser:
     """Somebody with a note in the vault."""
-    eve = Person("eve", tmp_path_factory.mktemp("eve"), installation.proxy)
+    eve = CommandUser("eve", tmp_path_factory.mktemp("eve"), installation.proxy)
     eve.sign_up("laptop")
     eve.do("laptop", "put", "--name", "note", "--text", NOTE)
     return eve
 
 
-def check(installation: Installation, eve: Person) -> None:
+def check(installation: Installation, eve: CommandUser) -> None:
     """Everybody is served, and what was acknowledged is there."""
     installation.wait_until_ready()
     assert eve.do("laptop", "get", "note")["text"] == NOTE
@@ -101,12 +101,12 @@ def test_the_image_is_built_once(installation: Installation) -> None:
 
 
 def test_a_user_s_life_from_sign_up_to_a_lost_phone(installation: Installation, tmp_path: Path) -> None:
-    bob = Person("bob", tmp_path, installation.proxy)
+    bob = CommandUser("bob", tmp_path, installation.proxy)
     bob.sign_up("laptop")
     live(bob, tmp_path)
 
 
-def test_services_at_new_addresses_are_found(installation: Installation, eve: Person) -> None:
+def test_services_at_new_addresses_are_found(installation: Installation, eve: CommandUser) -> None:
     """Made anew under a running proxy, which keeps no address: they get each other's."""
     proxy = installation.inspect("proxy", "{{.Id}}")
     installation.run(f"{UP} --force-recreate --no-deps auth devices vault rotation")
@@ -114,7 +114,7 @@ def test_services_at_new_addresses_are_found(installation: Installation, eve: Pe
     check(installation, eve)
 
 
-def test_a_second_vault_takes_part_and_may_leave(installation: Installation, eve: Person) -> None:
+def test_a_second_vault_takes_part_and_may_leave(installation: Installation, eve: CommandUser) -> None:
     installation.run(f"{UP} --no-recreate --scale vault=2 vault")
     first = installation.run(f"docker ps --quiet --filter name={installation.project}-vault-1").strip()
     installation.run(f"docker stop {first}")
@@ -124,12 +124,12 @@ def test_a_second_vault_takes_part_and_may_leave(installation: Installation, eve
     check(installation, eve)
 
 
-def test_services_database_and_proxy_restarted(installation: Installation, eve: Person) -> None:
+def test_services_database_and_proxy_restarted(installation: Installation, eve: CommandUser) -> None:
     installation.run(f"{COMPOSE} restart auth devices vault rotation postgres proxy")
     check(installation, eve)
 
 
-def test_every_container_killed_at_once(installation: Installation, eve: Person) -> None:
+def test_every_container_killed_at_once(installation: Installation, eve: CommandUser) -> None:
     before = installation.inspect("vault", "{{.RestartCount}}")
     installation.kill_everything()
     check(installation, eve)
@@ -137,7 +137,7 @@ def test_every_container_killed_at_once(installation: Installation, eve: Person)
 
 
 def test_up_works_the_first_time_after_a_broken_service_is_mended(
-    installation: Installation, eve: Person
+    installation: Installation, eve: CommandUser
 ) -> None:
     """Auth with a bad setting does not start, and leaves the others without news of it for long."""
     installation.run(f"{COMPOSE} up --detach --no-deps auth", AUTH_OPERATOR_KEY="too short")
@@ -151,7 +151,7 @@ def test_up_works_the_first_time_after_a_broken_service_is_mended(
     check(installation, eve)
 
 
-def test_signing_keys_turn_and_are_withdrawn(installation: Installation, eve: Person) -> None:
+def test_signing_keys_turn_and_are_withdrawn(installation: Installation, eve: CommandUser) -> None:
     listing, rotating, withdrawing = read_commands("Signing keys")
     (key,) = re.findall(r"([0-9a-f]{32})  .*signs", installation.run(at_a_terminal(listing)))
     installation.run(at_a_terminal(rotating))
@@ -165,7 +165,7 @@ def at_a_terminal(command: str) -> str:
     return f"script --quiet --return --command {shlex.quote(command)} /dev/null"
 
 
-def test_tls_with_certificates_on_both_sides(installation: Installation, eve: Person) -> None:
+def test_tls_with_certificates_on_both_sides(installation: Installation, eve: CommandUser) -> None:
     """deploy/mtls.yml, by the README's command; then nobody is served without a certificate."""
     command, *_ = read_commands("TLS")
     assert command.startswith(MTLS)

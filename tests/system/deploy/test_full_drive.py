@@ -16,10 +16,10 @@ from solekey.audit.leaks import read_places
 from solekey_eventlog.bus import open_bus
 from solekey_protocol.events import Stream
 from solekey_protocol.services import TOPICS
-from tests.support.deployment.person import Person, run_solekey
 from tests.support.deployment.platform import Platform, run_platform
 from tests.support.engines.engine import required
 from tests.support.engines.waiting import wait_until
+from tests.support.people.command_user import CommandUser, run_solekey
 from tests.system.deploy.life import MIB, NOTE, live, make_file
 
 pytestmark = [
@@ -33,7 +33,7 @@ UPLOADED = r"PUT /v1/vault/objects/\w+ 204"
 UNLOCKED = r"GET /v1/vault/wraps 200"
 TAMPERED, TRY_AGAIN = 6, 8  # exit codes, as `solekey --help` says
 
-SignUp = Callable[[str], Person]
+SignUp = Callable[[str], CommandUser]
 
 
 @pytest.fixture(scope="module")
@@ -43,17 +43,17 @@ def platform(tmp_path_factory: pytest.TempPathFactory, postgres_server: URL) -> 
 
 
 @pytest.fixture(scope="module")
-def people() -> list[Person]:
+def people() -> list[CommandUser]:
     """Everybody who has signed up in this module: an auditor pins the keys of all."""
     return []
 
 
 @pytest.fixture
-def sign_up(platform: Platform, people: list[Person], tmp_path: Path) -> SignUp:
+def sign_up(platform: Platform, people: list[CommandUser], tmp_path: Path) -> SignUp:
     """Give a function that signs somebody up, on a laptop."""
 
-    def sign_up(name: str) -> Person:
-        person = Person(name, tmp_path, platform.proxy)
+    def sign_up(name: str) -> CommandUser:
+        person = CommandUser(name, tmp_path, platform.proxy)
         person.sign_up("laptop")
         people.append(person)
         return person
@@ -136,7 +136,7 @@ def test_events_delivered_twice(platform: Platform, sign_up: SignUp) -> None:
 
 
 def test_an_auditor_finds_the_log_clean(
-    platform: Platform, sign_up: SignUp, people: list[Person], tmp_path: Path
+    platform: Platform, sign_up: SignUp, people: list[CommandUser], tmp_path: Path
 ) -> None:
     sign_up("ann").do("laptop", "put", "--name", "note", "--text", NOTE)
     pins = tmp_path / "pins.json"

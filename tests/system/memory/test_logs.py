@@ -19,6 +19,7 @@ from solekey.audit import find_leaks
 from solekey.errors import SolekeyError
 from solekey_protocol.limits import MIB
 from tests.support.client.world import World
+from tests.support.people.library_user import LibraryUser
 from tests.support.platform_process import PlatformProcess
 from tests.system.memory.canaries import (
     NAME,
@@ -31,7 +32,6 @@ from tests.system.memory.canaries import (
     collect_totp,
     collect_user_key,
 )
-from tests.system.platform.test_platform import Person
 
 ORIGIN = "https://solekey.test"
 _LOG = logging.getLogger("an application")
@@ -132,7 +132,7 @@ def test_nothing_that_is_logged_of_a_real_connection_holds_a_secret(
     platform: PlatformProcess, tmp_path, log, monkeypatch
 ):
     monkeypatch.setattr("client.test_platform.PASSWORD", PASSWORD)
-    person = Person(platform, tmp_path, username=f"logs{next(_users)}")
+    person = LibraryUser(platform, tmp_path, username=f"logs{next(_users)}")
     with person.sign_up() as session:
         secrets = {"totp secret": person.totp.encode(), **tell_story(session, person.phrase, tmp_path)}
     fail_to_log_in(tmp_path / "phone", person.server, Runtime())

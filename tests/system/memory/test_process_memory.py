@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.people.library_user import LibraryUser
 from tests.support.platform_process import PlatformProcess
 from tests.system.memory.canaries import collect_data_keys, collect_user_key
 from tests.system.memory.process_memory import count_copies
-from tests.system.platform.test_platform import Person
 
 pytestmark = [
     pytest.mark.slow,
@@ -61,14 +61,14 @@ def count_at_each_step(
 
 
 @pytest.fixture(scope="module")
-def person(platform: PlatformProcess, tmp_path_factory: pytest.TempPathFactory) -> Person:
-    person = Person(platform, tmp_path_factory.mktemp("memory"), username="memory")
+def person(platform: PlatformProcess, tmp_path_factory: pytest.TempPathFactory) -> LibraryUser:
+    person = LibraryUser(platform, tmp_path_factory.mktemp("memory"), username="memory")
     person.sign_up().close()
     return person
 
 
 @pytest.fixture(scope="module")
-def secrets(person: Person) -> dict[str, bytes]:
+def secrets(person: LibraryUser) -> dict[str, bytes]:
     with person.open("laptop") as session, session.unlock(person.key()) as vault:
         return {**collect_user_key(person.phrase, session.account), **collect_data_keys(vault)}
 

@@ -11,7 +11,7 @@ import pytest
 from solekey import Session
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import LoginKeyChange, LoginKeyChanged
-from tests.support.deployment.person import Person
+from tests.support.people.command_user import CommandUser
 from tests.support.platform_process import PlatformProcess
 from tests.system.platform.test_factor_platform import Door
 
@@ -24,28 +24,28 @@ WANTED = {"memory_kib": 96 * 1024, "iterations": 4, "lanes": 4}
 _names = count(1)
 
 
-def sign_up(platform: PlatformProcess, folder: Path) -> Person:
+def sign_up(platform: PlatformProcess, folder: Path) -> CommandUser:
     door = cast("Any", Door(platform.url, platform.ca))
-    person = Person(f"dora{next(_names)}", folder, door)
+    person = CommandUser(f"dora{next(_names)}", folder, door)
     person.sign_up("laptop")
     return person
 
 
 @pytest.fixture
-def dora(platform: PlatformProcess, tmp_path: Path) -> Person:
+def dora(platform: PlatformProcess, tmp_path: Path) -> CommandUser:
     """Has signed up on her laptop and logged in on her phone."""
     person = sign_up(platform, tmp_path)
     assert person.log_in("phone").exit_code == 0
     return person
 
 
-def refusal(person: Person, device: str, *arguments: str) -> str:
+def refusal(person: CommandUser, device: str, *arguments: str) -> str:
     outcome = person.try_(device, *arguments)
     assert outcome.exit_code != 0, outcome.output
     return outcome.error_code()
 
 
-def test_a_changed_password_ends_the_other_sessions_and_opens_the_same_data(dora: Person) -> None:
+def test_a_changed_password_ends_the_other_sessions_and_opens_the_same_data(dora: CommandUser) -> None:
     dora.do("laptop", "put", "--name", "note", "--text", "kept")
     assert dora.do("phone", "status")["sessions"] == 2
     wrong = refusal(dora, "laptop", "password", "change", "--password", NEW, "--new-password", NEW)
@@ -60,7 +60,7 @@ def test_a_changed_password_ends_the_other_sessions_and_opens_the_same_data(dora
     assert dora.do("phone", "get", "note")["text"] == "kept"
 
 
-def test_a_closed_account_is_closed_for_every_device(dora: Person) -> None:
+def test_a_closed_account_is_closed_for_every_device(dora: CommandUser) -> None:
     stated = dora.do("laptop", "status")
     assert (stated["username"], stated["sessions"]) == (dora.name, 2)
     wrong = refusal(dora, "laptop", "account", "close", "--confirm", dora.name, "--password", NEW)
@@ -82,7 +82,7 @@ def own(tmp_path: Path) -> Iterator[PlatformProcess]:
     process.stop()
 
 
-def known_work(person: Person, device: str) -> dict[str, int]:
+def known_work(person: CommandUser, device: str) -> dict[str, int]:
     """With how much work the last login of a device stretched the password."""
     known: dict[str, int] = json.loads((person.folder / device / "profile.json").read_text())["kdf_known"]
     return known

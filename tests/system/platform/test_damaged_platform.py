@@ -11,8 +11,8 @@ from solekey import rekey_data, resume_rotation, revoke_device
 from solekey.errors import LostObjectError
 from solekey.rotation.leftovers import find_leftovers
 from solekey_protocol.limits import MIB
+from tests.support.people.library_user import LibraryUser
 from tests.support.platform_process import PlatformProcess
-from tests.system.platform.test_platform import Person
 
 pytestmark = pytest.mark.slow
 
@@ -56,7 +56,7 @@ def platform(tmp_path_factory: pytest.TempPathFactory):
 
 @pytest.mark.parametrize("how", DAMAGES)
 def test_a_damaged_file_harms_its_own_item(platform: PlatformProcess, tmp_path: Path, how) -> None:
-    ada = Person(platform, tmp_path)
+    ada = LibraryUser(platform, tmp_path)
     ada.sign_up().close()
     folder = platform.folder / "objects"
     with ada.open("laptop") as laptop, laptop.unlock(ada.key()) as vault:
@@ -90,7 +90,7 @@ def test_a_damaged_file_harms_its_own_item(platform: PlatformProcess, tmp_path: 
 
 def test_a_lost_row_harms_its_own_item(platform: PlatformProcess, tmp_path: Path) -> None:
     """Small objects are rows; the row of the bytes is gone, the one that names it is not."""
-    ada = Person(platform, tmp_path)
+    ada = LibraryUser(platform, tmp_path)
     ada.sign_up().close()
     with ada.open("laptop") as laptop, laptop.unlock(ada.key()) as vault:
         vault.put("good", b"1")

@@ -8,12 +8,12 @@ import pytest
 from solekey.account.approval import approve_device, wait_until_trusted
 from solekey.errors import DeviceCodeMismatchError
 from solekey_protocol.streams import DeviceStatus
-from tests.system.platform.test_platform import Person, ada  # noqa: F401  # a fixture
+from tests.support.people.library_user import LibraryUser
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_device_that_waits_is_approved_by_its_code(ada: Person):  # noqa: F811  # pytest's way
+def test_a_device_that_waits_is_approved_by_its_code(ada: LibraryUser):  # pytest's way
     with ada.open("laptop") as laptop, laptop.unlock(ada.key()) as vault:
         vault.put("notes", "hello")
     with ada.log_in("phone") as phone, ada.open("laptop") as laptop:

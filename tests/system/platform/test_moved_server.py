@@ -2,14 +2,13 @@
 
 import json
 import shutil
-import time
 from pathlib import Path
 
-import pyotp
 import pytest
 
+from tests.support.people.codes import Codes
+from tests.support.people.terminal_user import PASSWORD, TerminalUser
 from tests.support.platform_process import PlatformProcess
-from tests.unit.client.cli.test_first_mistakes import PASSWORD, Newcomer
 
 pytestmark = pytest.mark.slow
 
@@ -25,29 +24,16 @@ def own_platform(tmp_path: Path):
     process.stop()
 
 
-class Codes:
-    """The authenticator: each code works once, and servers take one a step early."""
-
-    def __init__(self, secret: str) -> None:
-        self._totp = pyotp.TOTP(secret)
-        self._step = int(time.time()) // 30  # used by the sign-up
-
-    def next(self) -> str:
-        self._step += 1
-        time.sleep(max((self._step - 1) * 30 + 1 - time.time(), 0))
-        return self._totp.generate_otp(self._step)
-
-
-def log_in(person: Newcomer, codes: Codes, *arguments: object) -> tuple[int, str]:
+def log_in(person: TerminalUser, codes: Codes, *arguments: object) -> tuple[int, str]:
     return person.run(
         "login", "--profile", "./laptop", "--password", PASSWORD, "--code", codes.next(), *arguments
     )
 
 
 def test_a_profile_follows_its_server(own_platform, platform, tmp_path):
-    ada = Newcomer(tmp_path, own_platform.url, own_platform.ca, username="ada")
+    ada = TerminalUser(tmp_path, own_platform.url, own_platform.ca, username="ada")
     ada.sign_up()
-    codes = Codes(ada.secret)
+    codes = Codes(ada.secret, used_now=True)
 
     own_platform.stop()
     own_platform.port = 0
@@ -72,26 +58,27 @@ def test_a_profile_follows_its_server(own_platform, platform, tmp_path):
 
 def test_a_profile_follows_no_other_server(own_platform, platform, tmp_path):
     """The other one has the same user name, with the same password."""
-    ada = Newcomer(tmp_path / "ada", own_platform.url, own_platform.ca, username="twin")
-    other = Newcomer(tmp_path / "other", platform.url, platform.ca, username="twin")
+    ada = TerminalUser(tmp_path / "ada", own_platform.url, own_platform.ca, username="twin")
+    other = TerminalUser(tmp_path / "other", platform.url, platform.ca, username="twin")
     for person in (ada, other):
         person.folder.mkdir()
         person.sign_up()
     before = {path: path.read_bytes() for path in (ada.folder / "laptop").glob("*") if path.is_file()}
-    code, said = log_in(ada, Codes(other.secret), "--server", platform.url, "--ca", platform.ca)
+    codes = Codes(other.secret, used_now=True)
+    code, said = log_in(ada, codes, "--server", platform.url, "--ca", platform.ca)
     assert (code, "account_differs" in said) == (1, True), said
     assert {path: path.read_bytes() for path in before} == before
     assert ada.run("status", "--profile", "./laptop")[0] == 0
 
 
 def test_a_server_that_went_back_is_not_followed(own_platform, tmp_path):
-    ada = Newcomer(tmp_path, own_platform.url, own_platform.ca, username="ada")
+    ada = TerminalUser(tmp_path, own_platform.url, own_platform.ca, username="ada")
     ada.sign_up()
     own_platform.stop()
     old = tmp_path / "old"
     shutil.copytree(own_platform.folder, old)
     own_platform.start()
-    codes = Codes(ada.secret)
+    codes = Codes(ada.secret, used_now=True)
     assert log_in(ada, codes)[0] == 0  # is in the pinned history
     own_platform.stop()
     shutil.rmtree(own_platform.folder)

@@ -2,17 +2,12 @@
 
 import os
 import time
-from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 
-import pyotp
 import pytest
 
 from solekey import (
     Server,
-    Session,
-    SignUp,
     UserKey,
     change_user_key,
     log_in,
@@ -36,81 +31,16 @@ from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import Factor, SessionSteppedUp
 from solekey_protocol.limits import MAX_PART_BYTES, MIB
 from solekey_protocol.streams import DeviceStatus
+from tests.support.people.library_user import PASSWORD, LibraryUser
 from tests.support.platform_process import PlatformProcess
 
 pytestmark = pytest.mark.slow
 
-PASSWORD = "correct horse battery staple"
-STEP_S = 30
 STEP_UP_S = 30
 IMPATIENT = Path(__file__).with_name("impatient_platform.py")  # a program: it patches threads when imported
-_names = count(1)
 
 
-@dataclass
-class Person:
-    """A user of the platform, with their authenticator and their words."""
-
-    platform: PlatformProcess
-    folder: Path
-    username: str = field(default_factory=lambda: f"user{next(_names)}")
-    phrase: str = ""
-    totp: str = ""
-    step: int = 0
-
-    @property
-    def server(self) -> Server:
-        return Server(self.platform.url, self.platform.ca)
-
-    def code(self) -> str:
-        """A code that was not used: the server takes a step early or late, and each step once."""
-        now = int(time.time()) // STEP_S
-        self.step = max(self.step + 1, now)  # an older one might expire on the way
-        if self.step > now + 1:
-            time.sleep((self.step - 1) * STEP_S + 1 - time.time())
-        return pyotp.TOTP(self.totp).generate_otp(self.step)
-
-    def sign_up(self) -> Session:
-        with SignUp(
-            self.folder / "laptop", self.server, username=self.username, device_name="laptop"
-        ) as sign_up:
-            self.totp = sign_up.register(PASSWORD).secret
-            session = sign_up.prove_second_factor(PASSWORD, self.code())
-            user_key = sign_up.make_user_key()
-            self.phrase = user_key.to_phrase()
-            sign_up.found(session, user_key)
-        return session
-
-    def log_in(self, device: str, password: str = PASSWORD, code: str | None = None) -> Session:
-        return log_in(
-            self.folder / device,
-            self.server,
-            username=self.username,
-            password=password,
-            code=code or self.code(),
-            device_name=device,
-        )
-
-    def open(self, device: str) -> Session:
-        return Session.open(self.folder / device)
-
-    def key(self) -> UserKey:
-        return UserKey.from_phrase(self.phrase)
-
-    def new_key(self) -> UserKey:
-        user_key = UserKey.make(os.urandom)
-        self.phrase = user_key.to_phrase()
-        return user_key
-
-
-@pytest.fixture
-def ada(platform: PlatformProcess, tmp_path: Path) -> Person:
-    person = Person(platform, tmp_path)
-    person.sign_up().close()
-    return person
-
-
-def test_the_whole_story(ada: Person, tmp_path: Path):
+def test_the_whole_story(ada: LibraryUser, tmp_path: Path):
     film = tmp_path / "film"
     film.write_bytes(os.urandom(MAX_PART_BYTES + MIB))
     with ada.open("laptop") as laptop, laptop.unlock(ada.key()) as vault:
@@ -150,7 +80,7 @@ def test_the_whole_story(ada: Person, tmp_path: Path):
             ada.log_in("phone")
 
 
-def test_a_second_factor_is_proven_again_and_sessions_are_ended(ada: Person):
+def test_a_second_factor_is_proven_again_and_sessions_are_ended(ada: LibraryUser):
     with ada.log_in("phone") as phone, ada.open("laptop") as laptop:
         with pytest.raises(FactorRefusedError) as refusal:
             laptop.step_up("000000")
@@ -175,7 +105,7 @@ def test_a_revocation_asks_for_a_fresh_second_factor(tmp_path: Path):
     process = PlatformProcess(folder, program=(str(IMPATIENT),))
     process.start()
     try:
-        bob = Person(process, tmp_path)
+        bob = LibraryUser(process, tmp_path)
         with bob.sign_up() as laptop, bob.log_in("phone") as phone:
             trust_device(phone, bob.key())
             proven_at = laptop.streams.auth.sessions[laptop.connection.tokens.session].proven_at.datetime
@@ -194,7 +124,7 @@ def test_a_revocation_asks_for_a_fresh_second_factor(tmp_path: Path):
         process.stop()
 
 
-def test_two_devices_write_the_same_item_at_the_same_moment(ada: Person):
+def test_two_devices_write_the_same_item_at_the_same_moment(ada: LibraryUser):
     with ada.log_in("phone") as phone, ada.open("laptop") as laptop:
         trust_device(phone, ada.key())
         with laptop.unlock(ada.key()) as one, phone.unlock(ada.key()) as other:
@@ -204,7 +134,7 @@ def test_two_devices_write_the_same_item_at_the_same_moment(ada: Person):
             assert {one.get(info.id).content for info in one.list()} == {b"one", b"other"}
 
 
-def test_a_login_is_refused_without_saying_why(ada: Person):
+def test_a_login_is_refused_without_saying_why(ada: LibraryUser):
     used = ada.code()
     ada.log_in("laptop", code=used).close()
     texts = set()
@@ -215,8 +145,8 @@ def test_a_login_is_refused_without_saying_why(ada: Person):
     assert len(texts) == 1
 
 
-def test_an_unknown_user_is_refused_with_the_same_words(ada: Person, tmp_path: Path):
-    stranger = Person(ada.platform, tmp_path, username="nobody-here")
+def test_an_unknown_user_is_refused_with_the_same_words(ada: LibraryUser, tmp_path: Path):
+    stranger = LibraryUser(ada.platform, tmp_path, username="nobody-here")
     with pytest.raises(LoginRefusedError) as unknown:
         stranger.log_in("other", code="123456")
     with pytest.raises(LoginRefusedError) as known:
@@ -224,14 +154,14 @@ def test_an_unknown_user_is_refused_with_the_same_words(ada: Person, tmp_path: P
     assert str(unknown.value) == str(known.value)
 
 
-def test_a_session_that_was_logged_out_is_over(ada: Person):
+def test_a_session_that_was_logged_out_is_over(ada: LibraryUser):
     with ada.open("laptop") as laptop, ada.open("laptop") as same:
         laptop.log_out()
         with pytest.raises(SessionEndedError):
             same.sync()
 
 
-def test_another_authority_or_none_is_not_enough(ada: Person, tmp_path: Path):
+def test_another_authority_or_none_is_not_enough(ada: LibraryUser, tmp_path: Path):
     with pytest.raises(InsecureServerError, match="pinned"):
         log_in(
             tmp_path / "elsewhere",

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.people.library_user import LibraryUser
 from tests.support.platform_process import PlatformProcess
-from tests.system.platform.test_platform import Person
 
 pytestmark = pytest.mark.slow
 
 
-def run_command(person: Person, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run_command(person: LibraryUser, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("SOLEKEY_")}
     environment |= {"SOLEKEY_PROFILE": str(person.folder / "laptop"), "SOLEKEY_USER_KEY": person.phrase}
     program = [sys.executable, "-c", "from solekey.cli import main; main()", *arguments]
@@ -27,7 +27,7 @@ def test_a_platform_restored_from_an_older_copy_is_a_rollback_on_every_command(t
     platform.start()
     copy = tmp_path / "copy"
     try:
-        person = Person(platform, tmp_path / "home")
+        person = LibraryUser(platform, tmp_path / "home")
         person.sign_up().close()
         platform.stop()
         shutil.copytree(platform.folder, copy)

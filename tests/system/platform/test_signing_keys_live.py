@@ -8,8 +8,8 @@ import time
 import pytest
 
 from solekey_protocol.events import Stream
+from tests.support.people.library_user import LibraryUser
 from tests.support.platform_process import PlatformProcess
-from tests.system.platform.test_platform import Person
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +41,7 @@ def operate(platform, *arguments):
 
 
 def test_a_withdrawal_refuses_old_tokens_and_clients_go_on(platform, tmp_path):
-    with Person(platform, tmp_path / "ana").sign_up() as session:
+    with LibraryUser(platform, tmp_path / "ana").sign_up() as session:
         (first,) = operate(platform, "signing-keys")
         assert first[-1] == "signs"
         stolen = session.connection.tokens

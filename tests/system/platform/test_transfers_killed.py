@@ -13,9 +13,9 @@ import pytest
 
 from solekey_protocol.limits import MAX_PART_BYTES, MIB
 from tests.support.client.transfers import list_files
+from tests.support.people.library_user import LibraryUser
 from tests.support.platform_process import PlatformProcess
 from tests.system.platform import transfer_program
-from tests.system.platform.test_platform import Person
 
 pytestmark = pytest.mark.slow
 
@@ -24,8 +24,8 @@ PARTS = 5
 
 
 @pytest.fixture
-def ada(platform: PlatformProcess, tmp_path: Path) -> Person:
-    person = Person(platform, tmp_path, username=f"killed{os.urandom(4).hex()}")
+def ada(platform: PlatformProcess, tmp_path: Path) -> LibraryUser:
+    person = LibraryUser(platform, tmp_path, username=f"killed{os.urandom(4).hex()}")
     person.sign_up().close()
     return person
 
@@ -39,18 +39,18 @@ def film(tmp_path: Path) -> Path:
     return path
 
 
-def start(ada: Person, *arguments: str) -> subprocess.CompletedProcess[str]:
+def start(ada: LibraryUser, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, transfer_program.__file__, str(ada.folder / "laptop"), *arguments]
     environment = {**os.environ, "SOLEKEY_USER_KEY": ada.phrase}
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
 
-def kill_at(ada: Person, what: str, file: Path, phase: str, fraction: float) -> None:
+def kill_at(ada: LibraryUser, what: str, file: Path, phase: str, fraction: float) -> None:
     done = start(ada, what, str(file), phase, str(fraction))
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
-def go_on(ada: Person, what: str, file: Path) -> dict[str, int]:
+def go_on(ada: LibraryUser, what: str, file: Path) -> dict[str, int]:
     done = start(ada, what, str(file))
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -63,7 +63,7 @@ def find_plaintext(folder: Path, *, but: Path) -> list[Path]:
 
 @pytest.mark.parametrize(("phase", "fraction"), [("SEAL", 0.5), ("SEND", 0.5), ("SEND", 1)])
 def test_an_upload_that_is_killed_goes_on(
-    ada: Person, film: Path, tmp_path: Path, phase: str, fraction: float
+    ada: LibraryUser, film: Path, tmp_path: Path, phase: str, fraction: float
 ):
     kill_at(ada, "put", film, phase, fraction)
     uploads = list_files(ada.folder / "laptop" / "uploads")
@@ -84,7 +84,7 @@ def test_an_upload_that_is_killed_goes_on(
     assert back.read_bytes() == film.read_bytes()
 
 
-def test_a_file_that_changed_after_the_kill_is_sealed_anew(ada: Person, film: Path, tmp_path: Path):
+def test_a_file_that_changed_after_the_kill_is_sealed_anew(ada: LibraryUser, film: Path, tmp_path: Path):
     kill_at(ada, "put", film, "SEND", 0.5)
     with film.open("r+b") as file:
         file.write(b"changed")
@@ -94,7 +94,9 @@ def test_a_file_that_changed_after_the_kill_is_sealed_anew(ada: Person, film: Pa
     assert back.read_bytes() == film.read_bytes()
 
 
-def test_a_download_that_is_killed_goes_on_and_leaves_no_plaintext(ada: Person, film: Path, tmp_path: Path):
+def test_a_download_that_is_killed_goes_on_and_leaves_no_plaintext(
+    ada: LibraryUser, film: Path, tmp_path: Path
+):
     go_on(ada, "put", film)
     target = tmp_path / "target" / "film"
     target.parent.mkdir()
@@ -113,7 +115,7 @@ def test_a_download_that_is_killed_goes_on_and_leaves_no_plaintext(ada: Person, 
     assert target.read_bytes() == film.read_bytes()
 
 
-def test_the_command_goes_on_after_a_kill(ada: Person, film: Path, tmp_path: Path):
+def test_the_command_goes_on_after_a_kill(ada: LibraryUser, film: Path, tmp_path: Path):
     """The same through the command line; standard input in constant memory; a bar on a real terminal."""
     environment = {
         **os.environ,

@@ -14,7 +14,7 @@ import pytest
 
 from solekey_protocol.services import Service
 from tests.support.deployment.broker import Broker
-from tests.support.household import SERVICES, Device, Household
+from tests.support.people.household import SERVICES, Device, Household
 from tests.system.revocation.town import Town
 
 pytestmark = [

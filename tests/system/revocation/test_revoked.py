@@ -19,7 +19,7 @@ from solekey_protocol.ids import ItemId, compute_digest
 from solekey_protocol.services import Service
 from solekey_protocol.statements import Head, SignedStatement
 from tests.support.content import change_of, commit_of, content_of, seal_wrap_like, wrapped_as
-from tests.support.household import SERVICES, Answer, Device, Household
+from tests.support.people.household import SERVICES, Answer, Device, Household
 from tests.system.revocation.town import Town
 
 pytestmark = [

@@ -11,7 +11,7 @@ from tests.support.deployment.broker import Broker
 from tests.support.deployment.platform import run_services
 from tests.support.engines.engine import required
 from tests.support.engines.ports import find_free_ports
-from tests.support.household import SERVICES, Site
+from tests.support.people.household import SERVICES, Site
 
 VAULT_FRESHNESS_S = 8.0  # configured; the others have the default
 FRESHNESS_S = 5.0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.auth.person import Desk, Person, read
+from tests.support.people.person import Desk, Person, read
 
 
 @pytest.fixture

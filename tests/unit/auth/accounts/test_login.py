@@ -10,7 +10,7 @@ from solekey_auth.credentials.repository import CredentialRows
 from solekey_protocol.events import Stream
 from solekey_protocol.events import auth as events
 from tests.support.actors import Key
-from tests.support.auth.person import code_of, compute_code, read
+from tests.support.people.person import code_of, compute_code, read
 
 LOGIN_KEY = events.LoginFailed(events.LoginStage.LOGIN_KEY)
 SECOND_FACTOR = events.LoginFailed(events.LoginStage.SECOND_FACTOR)

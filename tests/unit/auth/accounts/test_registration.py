@@ -7,7 +7,7 @@ import pytest
 from solekey_protocol.events import auth as events
 from solekey_protocol.ids import SYSTEM_ACCOUNT
 from tests.support.actors import Key
-from tests.support.auth.person import KDF, Person, code_of, compute_code, read
+from tests.support.people.person import KDF, Person, code_of, compute_code, read
 
 
 def test_a_registration_is_answered_with_the_authenticators_secret(desk):

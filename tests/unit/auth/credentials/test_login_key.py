@@ -8,7 +8,7 @@ from solekey_auth.credentials.repository import CredentialRows
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import auth as events
 from tests.support.actors import Key
-from tests.support.auth.account_requests import (
+from tests.support.people.account_requests import (
     MORE_WORK,
     NEW_KDF,
     NEW_KEY,
@@ -17,7 +17,7 @@ from tests.support.auth.account_requests import (
     run_together,
     sign_login_key,
 )
-from tests.support.auth.person import KDF, Desk, Person, code_of, read
+from tests.support.people.person import KDF, Desk, Person, code_of, read
 from tests.unit.auth.test_secrets import count, dump
 
 CHANGED, UPGRADED = events.LoginKeyChange.PASSWORD_CHANGED, events.LoginKeyChange.KDF_UPGRADED

@@ -15,8 +15,8 @@ from solekey_protocol.events import auth as events
 from solekey_protocol.ids import compute_digest
 from solekey_protocol.streams import AuthStream, DevicesStream
 from solekey_service.refusals import NotFound
-from tests.support.auth.person import Desk, Person, code_of, compute_code, read
 from tests.support.passkeys.desk import KeyRing
+from tests.support.people.person import Desk, Person, code_of, compute_code, read
 from tests.unit.auth.test_secrets import count, dump
 
 TOTP = events.Factor.TOTP

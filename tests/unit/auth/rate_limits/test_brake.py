@@ -32,7 +32,7 @@ from solekey_service.http import Headers, Request, problem_response
 from solekey_service.kernel import build_kernel
 from solekey_service.refusals import Refusal
 from tests.support.actors import Actor, Key
-from tests.support.auth.person import Desk, Person, code_of
+from tests.support.people.person import Desk, Person, code_of
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 BUDGET = Budget(3, timedelta(minutes=10), timedelta(seconds=30), timedelta(minutes=5))

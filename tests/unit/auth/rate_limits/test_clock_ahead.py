@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from solekey_auth.limits import LOGIN_STRANGER
-from tests.support.auth.person import Person, code_of
+from tests.support.people.person import Person, code_of
 from tests.unit.auth.rate_limits.test_brake import BRAKED, REFUSED, Stranger
 
 AHEAD = timedelta(days=7)

@@ -14,7 +14,7 @@ from solekey_protocol.events import auth as events
 from solekey_protocol.ids import SessionId
 from solekey_protocol.services import TOPICS
 from tests.support.actors import Actor, Key, derive_raw
-from tests.support.auth.person import Desk, Person, code_of, read
+from tests.support.people.person import Desk, Person, code_of, read
 
 LOST = devices.RevocationReason.LOST
 REUSED = events.SessionEnd.REFRESH_REUSED

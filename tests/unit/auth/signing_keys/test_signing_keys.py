@@ -28,8 +28,8 @@ from solekey_service.http import Headers, Request
 from solekey_service.kernel import build_kernel
 from solekey_service.refusals import NotFound, TokenInvalid
 from solekey_vault.definition import DEFINITION as VAULT
-from tests.support.auth.person import Desk, read
 from tests.support.kernels import AUTH_TOPIC
+from tests.support.people.person import Desk, read
 from tests.support.tickets import ORIGIN, make_proof
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -14,7 +14,7 @@ from solekey_service.access import Access, Guard
 from solekey_service.access.tokens import verify_access_token
 from solekey_service.http import Headers, Request
 from solekey_service.refusals import SessionOver, TokenExpired, TokenInvalid
-from tests.support.auth.person import Person, read
+from tests.support.people.person import Person, read
 from tests.support.tickets import ORIGIN, make_proof, thumbprint_of
 
 

@@ -6,77 +6,21 @@ wrongly, then rightly, and the command ends in "Ready.". And the same with flags
 other.
 """
 
-import json
-import os
-import sys
-import time
-from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 
-import pyotp
 import pytest
 
 from solekey.crypto import UserKey
 from solekey.recovery import read_kit
+from tests.support.people.terminal_user import PASSWORD, TerminalUser
 from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.slow
 
-SOLEKEY = Path(sys.executable).parent / "solekey"
-PASSWORD = "correct horse battery staple"
-_names = count(1)
-
-
-@dataclass
-class Newcomer:
-    """Somebody who has nothing but the server's address."""
-
-    folder: Path
-    url: str
-    ca: Path
-    username: str = field(default_factory=lambda: f"newcomer{next(_names)}")
-    environment: dict[str, str] = field(default_factory=dict)
-    secret: str = ""
-
-    def sit_down(self, *arguments: object) -> Terminal:
-        surroundings = {"PATH": os.environ["PATH"], "HOME": str(self.folder), **self.environment}
-        return Terminal(SOLEKEY, *map(str, arguments), folder=self.folder, environment=surroundings)
-
-    def run(self, *arguments: object) -> tuple[int, str]:
-        with self.sit_down(*arguments) as terminal:
-            code = terminal.wait()
-        return code, terminal.said
-
-    def read_secret(self, said: str) -> str:
-        """Read the authenticator's secret from the screen."""
-        self.secret = said.split("authenticator app: ")[1].split()[0]
-        return self.secret
-
-    def code(self) -> str:
-        return pyotp.TOTP(self.secret).now()
-
-    def next_code(self) -> str:
-        """A code of the next step, which servers take a step early."""
-        return pyotp.TOTP(self.secret).at(int(time.time()) + 30)
-
-    def sign_up(self) -> None:
-        code, said = self.run(
-            "signup", "--server", self.url, "--ca", self.ca, "--username", self.username,
-            "--password", PASSWORD, "--code", "auto", "--accept-risk", "--kit", "kit.pdf",
-            "--profile", "./laptop",
-        )  # fmt: skip
-        assert code == 0, said
-        self.read_secret(said)
-
-    def profile(self, name: str) -> dict[str, object] | None:
-        path = self.folder / name / "profile.json"
-        return json.loads(path.read_bytes()) if path.exists() else None
-
 
 @pytest.fixture
-def ada(platform, tmp_path) -> Newcomer:
-    return Newcomer(tmp_path, platform.url, platform.ca)
+def ada(platform, tmp_path) -> TerminalUser:
+    return TerminalUser(tmp_path, platform.url, platform.ca)
 
 
 def fingerprint(ca: Path) -> str:
@@ -85,7 +29,7 @@ def fingerprint(ca: Path) -> str:
     return read_authority(ca.read_bytes()).fingerprint
 
 
-def agree_on_server(terminal: Terminal, person: Newcomer) -> None:
+def agree_on_server(terminal: Terminal, person: TerminalUser) -> None:
     """Answer each question about the server wrongly, then rightly."""
     for wrong, complaint in (
         ("garbage garbage", "is not an https:// address"),
@@ -112,7 +56,7 @@ def agree_on_server(terminal: Terminal, person: Newcomer) -> None:
 
 def test_each_prompt_of_signup_may_be_answered_wrongly_once(ada):
     (ada.folder / "kit").write_text("no certificate")
-    taken = Newcomer(ada.folder / "other", ada.url, ada.ca)
+    taken = TerminalUser(ada.folder / "other", ada.url, ada.ca)
     taken.folder.mkdir()
     taken.sign_up()
     with ada.sit_down("signup", "--profile", "./p") as terminal:
@@ -264,10 +208,10 @@ def test_flags_against_a_founded_profile_are_refused(ada):
         code, said = ada.run(*log_in, *flags)
         assert (code, "profile_exists" in said, means in said) == (1, True, True), said
     for name, value in (("SOLEKEY_USERNAME", "somebody"), ("SOLEKEY_SERVER", "https://elsewhere.example")):
-        ada.environment = {name: value}
+        ada.settings = {name: value}
         code, said = ada.run(*log_in)
         assert (code, "profile_exists" in said, name in said) == (1, True, True), said
-    ada.environment = {}
+    ada.settings = {}
     for flags in ((), ("--username", ada.username)):
         code, said = ada.run("signup", "--profile", "./laptop", *flags)
         assert (code, "you have an account here" in said, "Ready." in said) == (1, True, False), said

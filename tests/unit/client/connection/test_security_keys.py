@@ -37,7 +37,7 @@ ACCOUNT = AccountId.from_raw(derive_raw("account of a key"))
 CHALLENGE = derive_raw("a challenge", 32)
 
 
-class Person:
+class KeyHolder:
     """Says what is asked at the terminal, and remembers what was shown."""
 
     def __init__(self, pin="123456"):
@@ -54,7 +54,7 @@ class Person:
 
 @pytest.fixture
 def person():
-    return Person()
+    return KeyHolder()
 
 
 @pytest.fixture

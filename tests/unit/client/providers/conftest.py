@@ -10,8 +10,8 @@ from typing import Any
 import keyring
 import pytest
 
+from tests.support.client.places import Answers, MemoryKeyring
 from tests.support.client.world import World
-from tests.unit.client.providers.places import MemoryKeyring, Person
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,8 @@ class Said:
 
 
 @pytest.fixture
-def person() -> Person:
-    return Person()
+def person() -> Answers:
+    return Answers()
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from solekey import Session, UserKey, change_user_key
 from solekey.providers import close_tokens, open_provider
 from tests.support.client.fake_server import ORIGIN
+from tests.support.client.places import PASSPHRASE, Answers
 from tests.support.client.world import PASSWORD, USERNAME
 from tests.support.engines.softhsm import PIN
-from tests.unit.client.providers.places import PASSPHRASE, Person
 
 WRONG_KEY, USAGE, FAILED = 5, 2, 1
 LOG_IN = ("login", "--server", ORIGIN, "--username", USERNAME, "--password", PASSWORD)
@@ -37,7 +37,7 @@ def details(home, device: str = "laptop") -> dict:
 
 
 def load(home, path: Path) -> UserKey:
-    return open_provider(f"file:{path}", account=home.account.account, ask=Person()).load()
+    return open_provider(f"file:{path}", account=home.account.account, ask=Answers()).load()
 
 
 def test_the_stored_key_serves_later_commands(run_cli, home, stored):
@@ -73,7 +73,7 @@ def test_another_key_is_not_stored(run_cli, home, stick, monkeypatch):
 def test_an_occupied_place_is_not_overwritten_unless_it_is_said(run_cli, home, stick, monkeypatch):
     monkeypatch.setenv("SOLEKEY_PASSPHRASE", PASSPHRASE)
     old = UserKey.make(os.urandom)
-    provider = open_provider(f"file:{stick}", account=home.account.account, ask=Person())
+    provider = open_provider(f"file:{stick}", account=home.account.account, ask=Answers())
     provider.store(old)
     said = run_cli("user-key", "store", f"file:{stick}", "--user-key", home.phrase)
     assert (said.code, said.error) == (FAILED, "provider_occupied")
@@ -203,7 +203,7 @@ def test_what_cannot_follow_is_said_to_be_outdated(run_cli, home, stored):
 
 def test_a_named_place_follows_too(run_cli, home, stored, tmp_path, monkeypatch):
     other = tmp_path / "other.key"
-    provider = open_provider(f"file:{other}", account=home.account.account, ask=Person())
+    provider = open_provider(f"file:{other}", account=home.account.account, ask=Answers())
     provider.store(home.key())
     words = UserKey.make(os.urandom).to_phrase()
     said = run_cli(

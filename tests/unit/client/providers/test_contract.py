@@ -14,8 +14,8 @@ from solekey.errors import (
     ProviderReadOnlyError,
 )
 from solekey.providers import UserKeyProvider, open_provider
+from tests.support.client.places import ADA, BOB, PASSPHRASE, Answers, MemoryKeyring, make_key
 from tests.support.engines.softhsm import PIN
-from tests.unit.client.providers.places import ADA, BOB, PASSPHRASE, MemoryKeyring, Person, make_key
 
 
 @dataclass
@@ -23,7 +23,7 @@ class Place:
     """A spec, and what may be done behind the provider's back."""
 
     spec: str
-    person: Person
+    person: Answers
     shared: bool
     """Whether several accounts keep their keys side by side under the same spec."""
 
@@ -32,7 +32,7 @@ class Place:
 
 
 @pytest.fixture(params=["file", "keyring", "pkcs11"])
-def place(request: pytest.FixtureRequest, person: Person) -> Place:
+def place(request: pytest.FixtureRequest, person: Answers) -> Place:
     if request.param == "file":
         request.getfixturevalue("quick_argon2")
         return Place(f"file:{request.getfixturevalue('tmp_path')}/ada.key", person, shared=False)

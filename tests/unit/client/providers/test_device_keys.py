@@ -17,14 +17,14 @@ from solekey.providers import QuestionKind, close_tokens
 from solekey.providers.device_key_store import DeviceKeyStore
 from solekey_protocol.ids import PublicKey, derive_device_id
 from solekey_protocol.statements import verify_signature
+from tests.support.client.places import Answers
 from tests.support.engines.softhsm import PIN
-from tests.unit.client.providers.places import Person
 
 
 @dataclass
 class Place:
     store: DeviceKeyStore
-    person: Person
+    person: Answers
     lose: Any
     """Take the key away."""
 
@@ -37,7 +37,7 @@ def folder(tmp_path: Path) -> PrivateFolder:
 
 
 @pytest.fixture(params=["file", "keyring", "pkcs11"])
-def place(request: pytest.FixtureRequest, folder: PrivateFolder, person: Person) -> Place:
+def place(request: pytest.FixtureRequest, folder: PrivateFolder, person: Answers) -> Place:
     if request.param == "file":
         return Place(DeviceKeyStore("file:", folder, person), person, lambda: folder.delete("device.key"))
     if request.param == "keyring":

@@ -8,7 +8,7 @@ import pytest
 
 from solekey import errors
 from solekey.providers import QuestionKind, open_provider
-from tests.unit.client.providers.places import ADA, BOB, PASSPHRASE, Person, make_key
+from tests.support.client.places import ADA, BOB, PASSPHRASE, Answers, make_key
 
 pytestmark = pytest.mark.usefixtures("quick_argon2")
 
@@ -19,7 +19,7 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def provider(path: Path, person: Person):
+def provider(path: Path, person: Answers):
     path.parent.mkdir()
     return open_provider(f"file:{path}", account=ADA, ask=person)
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from solekey import errors
 from solekey.providers.key_file import KEY_FILE_BYTES, open_key_file, parse_key_file, seal_key_file
+from tests.support.client.places import ADA, BOB, PASSPHRASE, make_key
 from tests.support.crypto.fixtures import counting, make_salt
-from tests.unit.client.providers.places import ADA, BOB, PASSPHRASE, make_key
 
 FIELDS = {
     "magic": (0, 4),

@@ -8,12 +8,12 @@ from keyring.errors import KeyringLocked
 from solekey import errors
 from solekey.providers import open_provider
 from solekey.providers.os_keyring import open_backend
-from tests.unit.client.providers.places import ADA, BOB, MemoryKeyring, Person, make_key
+from tests.support.client.places import ADA, BOB, Answers, MemoryKeyring, make_key
 
 
 @pytest.fixture
 def provider(memory_keyring):
-    return open_provider("keyring:", account=ADA, ask=Person())
+    return open_provider("keyring:", account=ADA, ask=Answers())
 
 
 def as_plugin(name: str, module: str, priority: float = 5) -> MemoryKeyring:
@@ -30,7 +30,7 @@ def test_an_entry_is_what_the_spec_says(provider, memory_keyring):
 
 def test_names_keep_keys_apart(provider, memory_keyring):
     provider.store(make_key())
-    named = open_provider("keyring:work", account=ADA, ask=Person())
+    named = open_provider("keyring:work", account=ADA, ask=Answers())
     named.store(make_key(1))
     assert (provider.load(), named.load()) == (make_key(), make_key(1))
     assert ("solekey work", ADA) in memory_keyring.entries
@@ -51,7 +51,7 @@ def test_names_keep_keys_apart(provider, memory_keyring):
 @pytest.mark.parametrize("operation", ["load", "store", "delete"])
 def test_a_backend_that_guards_nothing_is_refused(memory_keyring, backend, operation):
     keyring.set_keyring(backend)
-    provider = open_provider("keyring:", account=ADA, ask=Person())
+    provider = open_provider("keyring:", account=ADA, ask=Answers())
     with pytest.raises(errors.InsecureKeyringError, match=type(backend).__name__):
         getattr(provider, operation)(*([make_key()] if operation == "store" else []))
 
@@ -60,7 +60,7 @@ def test_a_backend_that_guards_is_taken(memory_keyring):
     """Positive control to the refusals."""
     backend = as_plugin("Vault", "somebody.keyrings")
     keyring.set_keyring(backend)
-    open_provider("keyring:", account=ADA, ask=Person()).store(make_key())
+    open_provider("keyring:", account=ADA, ask=Answers()).store(make_key())
     assert backend.entries
 
 
@@ -91,7 +91,7 @@ def test_a_backend_that_cannot_be_loaded_is_an_error_of_ours(memory_keyring, mon
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "no.such.Keyring")
     keyring.core._keyring_backend = None
     with pytest.raises(errors.OsKeyringError):
-        open_provider("keyring:", account=ADA, ask=Person()).load()
+        open_provider("keyring:", account=ADA, ask=Answers()).load()
 
 
 def test_a_backend_that_forgets_is_found_out(provider, memory_keyring, monkeypatch):

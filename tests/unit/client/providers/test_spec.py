@@ -9,7 +9,7 @@ from solekey.providers import open_provider
 from solekey.providers.device_key_store import parse_device_spec
 from solekey.providers.pkcs11_uri import Pkcs11Uri, parse_pkcs11_uri
 from solekey.providers.spec import make_absolute, parse_spec
-from tests.unit.client.providers.places import ADA, Person, make_key
+from tests.support.client.places import ADA, Answers, make_key
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from tests.unit.client.providers.places import ADA, Person, make_key
 )
 def test_a_malformed_spec_is_refused(spec):
     with pytest.raises(SpecError):
-        open_provider(spec, account=ADA, ask=Person())
+        open_provider(spec, account=ADA, ask=Answers())
 
 
 def test_an_unknown_scheme_names_the_known_ones():
@@ -121,7 +121,7 @@ def test_a_pin_in_a_spec_is_refused_and_not_repeated():
 def test_a_missing_extra_says_what_to_install(monkeypatch, spec, package):
     monkeypatch.setitem(__import__("sys").modules, package, None)
     with pytest.raises(ExtraMissingError, match=rf"pip install 'solekey\[{package}\]'"):
-        open_provider(spec, account=ADA, ask=Person())
+        open_provider(spec, account=ADA, ask=Answers())
 
 
 @pytest.mark.parametrize("spec", ["prompt:", "file:/x", "file:x", "pkcs11:colour=red", "nowhere:"])

@@ -13,8 +13,8 @@ from solekey.providers import QuestionKind, close_tokens, open_provider
 from solekey.providers import token as token_module
 from solekey.providers.pkcs11_uri import Pkcs11Uri, parse_pkcs11_uri
 from solekey.providers.token_provider import OBJECT_BYTES, verify_unextractable
+from tests.support.client.places import ADA, BOB, Answers, make_key
 from tests.support.engines.softhsm import PIN, SO_PIN
-from tests.unit.client.providers.places import ADA, BOB, Person, make_key
 
 
 @pytest.fixture
@@ -243,7 +243,7 @@ class TestThePin:
         assert len(person.asked) == 2
 
     def test_a_wrong_one_is_tried_once(self, token):
-        person = Person({QuestionKind.PIN: "000000"})
+        person = Answers({QuestionKind.PIN: "000000"})
         provider = open_provider(token.spec(), account=ADA, ask=person)
         with pytest.raises(errors.PinRefusedError) as caught:
             provider.load()
@@ -255,7 +255,7 @@ class TestThePin:
 
     def test_the_security_officers_is_not_the_users(self, token):
         with pytest.raises(errors.PinRefusedError):
-            open_provider(token.spec(), account=ADA, ask=Person({QuestionKind.PIN: SO_PIN})).load()
+            open_provider(token.spec(), account=ADA, ask=Answers({QuestionKind.PIN: SO_PIN})).load()
 
     def test_a_locked_one_says_so(self, person):
         """SoftHSM never locks: what a token says that does is said here in its place."""

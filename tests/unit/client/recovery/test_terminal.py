@@ -3,53 +3,33 @@ kit was saved and its words were entered again. Against the real platform.
 """
 
 import json
-import os
 import stat
 import subprocess
-import sys
-from dataclasses import dataclass, field
-from itertools import count
-from pathlib import Path
 
 import pytest
 
 from solekey.crypto import UserKey
 from solekey.errors import PhraseChecksumError
 from solekey.recovery import read_kit
-from tests.support.terminal import Terminal
+from tests.support.people.terminal_user import PASSWORD, SOLEKEY, TerminalUser
 
 pytestmark = pytest.mark.slow
 
-SOLEKEY = Path(sys.executable).parent / "solekey"
-_names = count(1)
 
+class KitHolder(TerminalUser):
+    """A user with one device, whose answers but those about the recovery kit are settings."""
 
-@dataclass
-class Person:
-    """A user with one device; commands run in a folder of their own."""
-
-    folder: Path
-    url: str
-    ca: Path
-    username: str = field(default_factory=lambda: f"person{next(_names)}")
-
-    @property
-    def environment(self):
+    def __post_init__(self):
         ours = {
             "SERVER": self.url,
             "CA": str(self.ca),
             "USERNAME": self.username,
-            "PASSWORD": "correct horse battery staple",
+            "PASSWORD": PASSWORD,
             "PROFILE": str(self.folder / "profile"),
         }
-        return {"PATH": os.environ["PATH"], "HOME": str(self.folder)} | {
-            f"SOLEKEY_{name}": value for name, value in ours.items()
-        }
+        self.settings = {f"SOLEKEY_{name}": value for name, value in ours.items()}
 
-    def sit_down(self, *arguments):
-        return Terminal(SOLEKEY, *arguments, folder=self.folder, environment=self.environment)
-
-    def run(self, *arguments):
+    def script(self, *arguments):
         done = subprocess.run(
             [SOLEKEY, *arguments, "--json"],
             cwd=self.folder,
@@ -64,21 +44,21 @@ class Person:
         return done.returncode, json.loads(said[-1]) if said and said[-1].startswith("{") else said
 
     def key_id(self):
-        code, status = self.run("status")
+        code, status = self.script("status")
         assert code == 0, status
         return status["key_id"]
 
     def sign_up(self):
         """Sign up as a script; the kit is kit.pdf, its words are in the file ``words``."""
         arguments = ("signup", "--code", "auto", "--accept-risk", "--kit", "kit.pdf")
-        code, said = self.run(*arguments)
+        code, said = self.script(*arguments)
         assert code == 0, said
         (self.folder / "words").write_text(words_of(self.folder / "kit.pdf"))
 
 
 @pytest.fixture
 def ada(platform, tmp_path):
-    return Person(tmp_path, platform.url, platform.ca)
+    return KitHolder(tmp_path, platform.url, platform.ca)
 
 
 def words_of(path):
@@ -122,7 +102,7 @@ def test_signing_up_ends_when_the_kit_was_saved_and_entered_again(ada):
         assert terminal.wait() == 0
     kit = read_kit(ada.folder / "kit.pdf").kit
     assert ada.key_id() == kit.key_id
-    code, proof = ada.run("recovery", "test", "kit.pdf")
+    code, proof = ada.script("recovery", "test", "kit.pdf")
     assert (code, proof["outdated"]) == (0, False)
     assert (ada.folder / "taken.pdf").read_text() == "precious"
 
@@ -194,12 +174,12 @@ def test_a_new_user_key_is_in_force_when_its_kit_was_entered_again(ada):
         terminal.expect("The new user key is in force")
         assert terminal.wait() == 0
     assert ada.key_id() == read_kit(ada.folder / "new.pdf").kit.key_id != before
-    code, refusal = ada.run("recovery", "test", "kit.pdf")
+    code, refusal = ada.script("recovery", "test", "kit.pdf")
     assert (code, refusal["error"]["code"]) == (5, "wrong_user_key")
-    code, proof = ada.run("recovery", "test", "new.pdf")
+    code, proof = ada.script("recovery", "test", "new.pdf")
     assert (code, proof["outdated"]) == (0, False)
-    assert ada.run("rotate", "data-key", "--user-key", words_of(ada.folder / "new.pdf"))[0] == 0
-    code, proof = ada.run("recovery", "test", "new.pdf")
+    assert ada.script("rotate", "data-key", "--user-key", words_of(ada.folder / "new.pdf"))[0] == 0
+    code, proof = ada.script("recovery", "test", "new.pdf")
     assert (code, proof["outdated"], proof["epoch"]) == (0, True, 2)
 
 
@@ -212,17 +192,17 @@ def test_giving_up_a_rotation_leaves_the_old_key(ada):
         terminal.give_up()
         assert terminal.wait() == 130
     assert ada.key_id() == before
-    code, status = ada.run("rotate", "status")
+    code, status = ada.script("rotate", "status")
     assert (code, status["open"]) == (0, None)
-    assert ada.run("recovery", "test", "kit.pdf")[0] == 0
+    assert ada.script("recovery", "test", "kit.pdf")[0] == 0
 
 
 def test_shares_are_asked_for_one_by_one(ada):
     ada.sign_up()
-    code, made = ada.run("recovery", "split", "-k", "2", "-n", "3", "--user-key", "@words")
+    code, made = ada.script("recovery", "split", "-k", "2", "-n", "3", "--user-key", "@words")
     assert code == 0
     one, two, _ = [row["words"] for row in made["shares"]]
-    code, others = ada.run("recovery", "split", "-k", "2", "-n", "2", "--user-key", "@words")
+    code, others = ada.script("recovery", "split", "-k", "2", "-n", "2", "--user-key", "@words")
     foreign = others["shares"][1]["words"]
     words = one.split()
     with ada.sit_down("recovery", "combine") as terminal:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.support.auth.person import Desk, Person
 from tests.support.passkeys.desk import KeyRing
+from tests.support.people.person import Desk, Person
 
 
 @pytest.fixture

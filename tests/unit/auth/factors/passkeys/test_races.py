@@ -20,8 +20,8 @@ from solekey_protocol.ids import compute_digest
 from solekey_protocol.streams import AuthStream, DevicesStream
 from solekey_service.refusals import NotFound, SessionOver
 from tests.support.actors import Actor
-from tests.support.auth.person import code_of
 from tests.support.passkeys.desk import KeyRing
+from tests.support.people.person import code_of
 
 ANA = Actor("ana", "laptop")
 NOW = datetime(2026, 11, 24, tzinfo=UTC)

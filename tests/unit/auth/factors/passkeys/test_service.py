@@ -6,10 +6,10 @@ from solekey_auth.limits import MAX_PASSKEYS
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import auth as events
 from tests.support.actors import derive_raw
-from tests.support.auth.person import code_of, read
 from tests.support.passkeys.authenticator import Algorithm, Authenticator
 from tests.support.passkeys.browser import Browser, encode
 from tests.support.passkeys.desk import HOST, ORIGIN, KeyRing
+from tests.support.people.person import code_of, read
 
 
 def test_a_key_is_added_used_and_removed(ana):

@@ -8,7 +8,7 @@ import rfc8785
 
 from solekey_service.http import Response
 from tests.support.actors import Key, derive_raw
-from tests.support.auth.person import KDF, Desk, Person, read
+from tests.support.people.person import KDF, Desk, Person, read
 from tests.support.tickets import ORIGIN
 
 NEW_KEY = Key("login key of ana, password another")

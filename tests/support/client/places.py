@@ -21,7 +21,7 @@ def make_key(start: int = 0) -> UserKey:
 
 
 @dataclass
-class Person:
+class Answers:
     """Answers questions, and remembers them."""
 
     answers: dict[QuestionKind, str] = field(

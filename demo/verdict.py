@@ -7,14 +7,13 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from narrator import Narrator, demand
-from server import Platform
-
+from demo.narrator import Narrator, demand
+from demo.server import Platform
 from solekey.audit import Pin, export_log, find_leaks, read_log, verify_log
 from solekey.audit.leaks import read_places
 from solekey_protocol.ids import AccountId, PublicKey
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "01_what_the_server_sees.ipynb"
+NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "01_what_the_server_sees.ipynb"
 
 
 def verify_exported(

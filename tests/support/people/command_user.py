@@ -1,23 +1,19 @@
-"""A person at the command line: drives the program ``solekey`` through the proxy, one process a command."""
+"""A user of the command line: drives the program ``solekey`` through the proxy, one process a command."""
 
 import json
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pyotp
-
 from solekey_protocol.event import parse_event
 from solekey_protocol.events.devices import AccountFounded
 from tests.support.deployment.nginx import Proxy
+from tests.support.people.codes import Codes
 
 PROGRAM = Path(sys.executable).with_name("solekey")
 _TIMEOUT_S = 120
-_CODE_PERIOD_S = 30
-_CODE_MARGIN_S = 12
 USAGE = 2
 """The exit code where an answer is missing."""
 
@@ -50,7 +46,7 @@ def run_solekey(*arguments: str | Path, environ: dict[str, str]) -> Outcome:
 
 
 @dataclass
-class Person:
+class CommandUser:
     """What a user knows and holds. Each device is a profile folder."""
 
     name: str
@@ -59,9 +55,8 @@ class Person:
     password: str = "correct horse battery staple"
     account: str = ""
     phrase: str = ""
-    totp: str = ""
+    codes: Codes = field(default_factory=Codes)
     old_phrases: list[str] = field(default_factory=list)
-    _last_step: int = 0
 
     def environ(self, device: str) -> dict[str, str]:
         """The environment of a command on a device: where the server is, and the user's secrets."""
@@ -99,7 +94,7 @@ class Person:
         """Make the account: the program shows the second factor's secret; run again, the user key."""
         registered = self.try_(device, "signup", "--accept-risk")
         assert registered.exit_code == USAGE, registered.errors  # nobody is there to be asked for the code
-        self.totp = registered.documents()[0]["secret"]
+        self.codes.secret = registered.documents()[0]["secret"]
         outcome = self.try_(device, "signup", "--code", self.next_code(), "--accept-risk")
         assert outcome.exit_code == 0, outcome.errors
         shown = {document.get("step", "result"): document for document in outcome.documents()}
@@ -111,14 +106,8 @@ class Person:
         return self.try_(device, "login", "--code", self.next_code())
 
     def next_code(self) -> str:
-        """The first code that was not used and stays good for a while; waits when it is too new to be taken.
-
-        A server takes the code of the step before, of this one and of the next, each once.
-        """
-        oldest = int(time.time() + _CODE_MARGIN_S) // _CODE_PERIOD_S - 1
-        self._last_step = max(oldest, self._last_step + 1)
-        time.sleep(max(0.0, (self._last_step - 1) * _CODE_PERIOD_S - time.time()))
-        return pyotp.TOTP(self.totp).at(self._last_step * _CODE_PERIOD_S)
+        """A code that was not used."""
+        return self.codes.next()
 
     def new_phrase(self) -> str:
         """Make the words of a new user key and write them down; they are in force when a command says so."""

@@ -19,12 +19,11 @@ from solekey_protocol.events import Body, devices
 from solekey_protocol.services import Service
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
 from tests.support.actors import Actor
-from tests.support.auth.person import Person, compute_code
+from tests.support.people.codes import Codes
+from tests.support.people.person import Person
 from tests.support.tickets import make_proof
 
 SERVICES = tuple(Service)
-_CODE_PERIOD_S = 30
-_CODE_MARGIN_S = 3
 _TIMEOUT_S = 30
 _PATIENCE_S = 30
 _PAUSE_S = 0.05
@@ -152,15 +151,14 @@ class Household:
         self._site = site
         self._name = f"user-{secrets.token_hex(6)}"
         self._devices: list[Device] = []
-        self._totp_secret = ""
-        self._last_step = 0
+        self._codes = Codes()
         self.laptop = self._add("laptop")
 
     def sign_up(self) -> None:
         """Register, log in on the laptop, found the account."""
         answer = self.laptop.send(Service.AUTH, "POST", "accounts", self._person.registration())
         assert answer.status == 201, answer
-        self._totp_secret = answer.document["totp"]["secret"]
+        self._codes.secret = answer.document["totp"]["secret"]
         self.laptop.adopt(self.log_in(self.laptop))
         self.say(self.laptop, self.laptop.actor.founded())
 
@@ -177,7 +175,7 @@ class Household:
         """Log in on a device, however that ends. Waits for a code that is good and was not used."""
         person = self._person.with_(actor=device.actor)
         challenge = device.send(Service.AUTH, "POST", "challenges", {"username": person.username})
-        login = person.login(challenge.document["challenge"], self._next_code(), origin=self._site.origin)
+        login = person.login(challenge.document["challenge"], self._codes.next(), origin=self._site.origin)
         return device.send(Service.AUTH, "POST", "sessions", login)
 
     def sign(self, device: Device, body: Body) -> SignedStatement:
@@ -216,11 +214,3 @@ class Household:
     def _add(self, name: str) -> Device:
         self._devices.append(Device(self._site, Actor(self._name, name)))
         return self._devices[-1]
-
-    def _next_code(self) -> str:
-        """The first code that is good for a while yet: of the step before this one, of this or the next."""
-        oldest = int(time.time() + _CODE_MARGIN_S) // _CODE_PERIOD_S - 1
-        self._last_step = max(oldest, self._last_step + 1)
-        time.sleep(max(0.0, (self._last_step - 1) * _CODE_PERIOD_S - time.time()))
-        moment = datetime.fromtimestamp(self._last_step * _CODE_PERIOD_S, UTC)
-        return compute_code(self._totp_secret, moment)

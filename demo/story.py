@@ -1,9 +1,8 @@
 """`make demo`: the whole story on an embedded platform, told step by step, and audited at the end.
 
 Ada signs up on her laptop, adds her phone, keeps notes and a large file, changes her key, and loses the
-phone. Then the
-business tampers, and an auditor looks. Every step is the real client against the real services; the story
-ends with exit status 1 where anything does not happen as it is told.
+phone. Then the business tampers, and an auditor looks. Every step is the real client against the real
+services; the story ends with exit status 1 where anything does not happen as it is told.
 """
 
 import os
@@ -14,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyotp
-from narrator import Narrator, StepFailedError, demand
-from server import Platform
-from verdict import execute_notebook, search_for_leaks, verify_exported, write_pins
 
+from demo.narrator import Narrator, StepFailedError, demand
+from demo.server import Platform
+from demo.verdict import execute_notebook, search_for_leaks, verify_exported, write_pins
 from solekey import (
     Server,
     Session,
@@ -32,7 +31,7 @@ from solekey import (
 from solekey.errors import UnknownWordError, WrongUserKeyError
 from solekey_protocol.ids import AccountId, PublicKey
 
-FOLDER = Path(__file__).parents[2] / "build" / "demo"
+FOLDER = Path(__file__).parents[1] / "build" / "demo"
 PASSWORD = "correct horse battery staple"  # noqa: S105 - the story's own
 NOTE = "The spare key is under the third flower pot."
 FILM_BYTES = 20 * 2**20

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 from rich.console import Console
 from rich.table import Table
-from server import Platform
+
+from demo.server import Platform
 
 
 class StepFailedError(Exception):
