@@ -38,7 +38,7 @@ def test_there_are_four_folders() -> None:
 
 
 def test_each_package_has_its_tests() -> None:
-    """``libs/protocol`` is tested in unit/protocol, ``services/auth`` in unit/auth, ``solekey`` in unit/client."""
+    """libs/protocol is tested in unit/protocol, services/auth in unit/auth, clients/python in unit/client."""
     folders = [folder.replace("clients/python", "clients/client") for folder in PACKAGE_FOLDERS.values()]
     packages = {folder.split("/")[1] for folder in folders}
     assert {path.name for path in (TESTS / "unit").iterdir() if path.name != "__pycache__"} == packages
