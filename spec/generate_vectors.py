@@ -7,17 +7,26 @@ import sys
 from pathlib import Path
 
 from vector_makers import (
+    auth_stream,
     canonical_json,
     cbor,
+    chain,
+    change_list,
+    device_code,
     device_key,
+    devices_stream,
     envelope,
     envelope_size,
+    event,
     identifier,
+    lineage,
     login_key,
     padme,
     phrase,
+    rotation_stream,
     statement,
     user_key,
+    vault_stream,
     wrap,
 )
 
@@ -35,6 +44,15 @@ NOUNS = (
     padme,
     envelope_size,
     envelope,
+    device_code,
+    event,
+    chain,
+    auth_stream,
+    devices_stream,
+    vault_stream,
+    rotation_stream,
+    lineage,
+    change_list,
 )
 
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -31,6 +31,8 @@ class VectorFile:
     page: str
     about: str
     vectors: Sequence[Vector]
+    records: Mapping[str, str] = field(default_factory=dict)
+    """What the vectors' `before` names; empty for nouns without a history."""
 
     def __post_init__(self) -> None:
         names = [vector.name for vector in self.vectors]
@@ -54,5 +56,8 @@ class VectorFile:
             }
             for vector in self.vectors
         ]
-        document = {"page": self.page, "about": self.about, "vectors": rows}
+        document: dict[str, Any] = {"page": self.page, "about": self.about}
+        if self.records:
+            document["records"] = self.records
+        document["vectors"] = rows
         return json.dumps(document, indent=1, ensure_ascii=True) + "\n"

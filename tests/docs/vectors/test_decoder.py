@@ -2,7 +2,6 @@
 
 import ast
 import importlib.util
-import json
 import sys
 from pathlib import Path
 
@@ -10,7 +9,8 @@ import pytest
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from tests.support.repository import ROOT
-from tests.support.vectors import decoder, notation
+from tests.support.vectors import decoder, folds, notation, records, ties
+from tests.support.vectors.files import read_file
 
 DECODER = Path(decoder.__file__).parent
 NOUNS = {  # conventions.md §9: one file of vectors each
@@ -26,10 +26,18 @@ NOUNS = {  # conventions.md §9: one file of vectors each
     "padme": "decoder.pad",
     "envelope_size": "decoder.derive_inner_size",
     "envelope": "decoder.open_envelope",
+    "device_code": "decoder.derive_device_code",
+    "change_list": "decoder.read_change_list",
+    "event": "records.parse_record",
+    "chain": "ties.follow_place",
+    **dict.fromkeys(
+        ("auth_stream", "devices_stream", "vault_stream", "rotation_stream"), "ties.follow_stream"
+    ),
+    "lineage": "ties.follow_tied",
 }
-VECTORS = {file.stem: json.loads(file.read_text())["vectors"] for file in ROOT.glob("spec/vectors/*.json")}
+VECTORS = {file.stem: read_file(file)["vectors"] for file in ROOT.glob("spec/vectors/*.json")}
 EACH = [pytest.param(noun, it, id=f"{noun}: {it['name']}") for noun in NOUNS for it in VECTORS[noun]]
-WRITTEN = {"notation": notation, "decoder": decoder}
+WRITTEN = {"notation": notation, "decoder": decoder, "folds": folds, "records": records, "ties": ties}
 
 
 def decode(noun, given, modules=WRITTEN):

@@ -1,6 +1,5 @@
 """Every vector of spec/vectors, through the reference implementation. Spec: conventions.md §9."""
 
-import json
 import re
 import shutil
 import subprocess
@@ -10,6 +9,7 @@ import pytest
 
 from solekey.errors import OpenError, SolekeyError
 from tests.support.repository import ROOT
+from tests.support.vectors.files import read_file
 from tests.support.vectors.reference import (
     RUNNERS,
     open_context,
@@ -20,17 +20,14 @@ from tests.support.vectors.reference import (
 )
 
 SPEC = ROOT / "spec"
-FILES = {
-    path.stem: json.loads(path.read_text(encoding="utf-8"))
-    for path in sorted((SPEC / "vectors").glob("*.json"))
-}
+FILES = {path.stem: read_file(path) for path in sorted((SPEC / "vectors").glob("*.json"))}
 ALL = [
     pytest.param(noun, vector, id=f"{noun}-{vector['name']}")
     for noun, file in FILES.items()
     for vector in file["vectors"]
 ]
 ENVELOPES = {vector["name"]: vector for vector in FILES["envelope"]["vectors"]}
-PAGES = ("conventions.md", "keys.md", "envelope.md")
+PAGES = sorted({file["page"] for file in FILES.values()})
 
 
 def verify(noun, vector):

@@ -18,7 +18,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from tests.support.vectors.notation import demand, encode_json, parse_id, parse_json, refusing
+from tests.support.vectors.notation import (
+    demand,
+    encode_json,
+    parse_cbor,
+    parse_id,
+    parse_json,
+    refusing,
+)
 
 WORDS = files("mnemonic").joinpath("wordlist/english.txt").read_text().split()  # BIP-39
 SPACES = "\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"  # keys.md §3.1
@@ -125,6 +132,54 @@ def padme(size: int) -> int:
     exponent = size.bit_length() - 1  # E = floor(log2 L); the bit length of E is S
     unit = 1 << max(exponent - exponent.bit_length(), 0)
     return -(-size // unit) * unit
+
+
+def derive_device_code(
+    account: str, account_key: str, key_id: str, device_key: str, text: str
+) -> dict[str, Any]:
+    """Derive a device code, and compare what was typed or scanned. devices.md §6"""
+
+    def half(label: str, digits: int, message: bytes) -> str:
+        salt = hashlib.sha256(label.encode() + b"\0" + parse_id("account", account)).digest()[:16]
+        tag = Argon2id(salt=salt, length=16, iterations=3, lanes=4, memory_cost=1 << 16).derive(message)
+        return f"{u(tag) % 10**digits:0{digits}}"
+
+    typed = re.sub("[ -]", "", text).removeprefix("SOLEKEYDEVICE:")
+    demand(re.fullmatch("[0-9]{35}", typed), "device_code_malformed")
+    code = half("solekey/v1/device-code/account", 15, unhex(account_key) + unhex(key_id))
+    code += half("solekey/v1/device-code/device", 20, unhex(device_key))
+    return {"code": code, "same": typed == code}
+
+
+def read_change_list(data: str) -> dict[str, Any]:
+    """Read a change list. vault.md §4"""
+    kind, rows = parse_cbor(data)["value"]
+    demand(kind == {"integer": "2"} and isinstance(rows, list))
+    changes = [read_change(*row) for row in rows]
+    items = [parse_id("item", change["item"]) for change in changes]
+    demand(items == sorted(set(items)))
+    return {"changes": changes}
+
+
+def read_change(item: Any, version: Any, epoch: Any, size: Any, header: Any, parts: Any) -> dict[str, Any]:
+    """Read one change. vault.md §4"""
+    change = {
+        "item": "itm_" + base64.b32encode(unhex(item["bytes"])).decode().lower().rstrip("="),
+        "version": int(version["integer"]),
+        "epoch": int(epoch["integer"]),
+        "size": int(size["integer"]),
+        "header": header["bytes"] or None,
+        "parts": [[digest["bytes"], int(size["integer"])] for digest, size in parts],
+    }
+    demand(len(item["bytes"]) == 32)
+    demand(1 <= change["version"] < 2**31)
+    demand(0 <= change["epoch"] < 2**31)
+    demand(all(len(digest) == 64 for digest, _ in change["parts"]))
+    demand(all(1 <= size <= 8 << 20 for _, size in change["parts"]))
+    demand(change["size"] == sum(size for _, size in change["parts"]))
+    demand(bool(change["epoch"]) == bool(parts))
+    demand(len(header["bytes"]) == (64 if parts else 0))
+    return change
 
 
 def pad(size: int) -> dict[str, Any]:

@@ -46,6 +46,8 @@ from solekey_protocol.ids import (
 from solekey_protocol.limits import MAX_EVENT_BYTES
 from solekey_protocol.statements import parse_signed_statement
 from solekey_protocol.wrap import WRAP_SUITE_AES_256_GCM, SecretKind
+from tests.support.vectors import reference_streams
+from tests.support.vectors.reference_streams import STAGED, find_stage
 
 Said = tuple[str, str | None, Mapping[str, Any] | None]
 """Result, stage, output."""
@@ -75,6 +77,8 @@ def run_vector(noun: str, given: Mapping[str, Any]) -> Said:
         stage = getattr(error, "stage", STAGES_BY_CODE.get(error.code))
         if noun == "statement":
             stage = _statement_stage(error)
+        elif noun in STAGED:
+            stage = find_stage(error)
         return error.code, stage, None
 
 
@@ -245,4 +249,5 @@ RUNNERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "padme": _padme,
     "envelope_size": _envelope_size,
     "envelope": _envelope,
+    **reference_streams.RUNNERS,
 }
