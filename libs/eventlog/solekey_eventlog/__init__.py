@@ -12,5 +12,6 @@ Map
     clock.py      time as an argument
     errors.py     what goes wrong
     secret.py     settings that nobody may see
+    child_process.py  a process beside this one, such as that of the heartbeats
     log_lines.py  log lines in which nothing foreign can act
 """

@@ -11,11 +11,8 @@ Decision: docs/decisions/0045.
 
 import json
 import logging
-import os
 import select
 import socket
-import subprocess
-import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -26,6 +23,7 @@ from sqlalchemy import MetaData
 from solekey_eventlog.bus import BusError, open_bus
 from solekey_eventlog.bus.config import BusConfig
 from solekey_eventlog.bus.interface import Bus
+from solekey_eventlog.child_process import ChildProcess, open_parent
 from solekey_eventlog.clock import SystemClock
 from solekey_eventlog.engine import open_engine
 from solekey_eventlog.errors import UnavailableError
@@ -53,45 +51,29 @@ class HeartbeatProcess:
     """The process, as its parent sees it."""
 
     def __init__(self, sources: Sequence[HeartbeatSource]) -> None:
-        told = [_describe(source) for source in sources]
-        self._told = json.dumps(told).encode() + b"\n"
-        self._process: subprocess.Popen[bytes] | None = None
-        self._socket: socket.socket | None = None
+        described = [_describe(source) for source in sources]
+        self._sources = json.dumps(described).encode() + b"\n"
+        self._child = ChildProcess(__name__)
 
     def keep_running(self) -> None:
         """Start it, or start it anew when it has ended."""
-        if self._process is not None and self._process.poll() is None:
-            return
-        self.stop()
-        ours, theirs = socket.socketpair()
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: S603  # this interpreter and this module
-                [sys.executable, "-m", __name__, str(theirs.fileno())],
-                pass_fds=[theirs.fileno()],
-                stdin=subprocess.DEVNULL,
-                env={name: value for name, value in os.environ.items() if not name.startswith("SOLEKEY_")},
-            )
-        ours.sendall(self._told)
-        self._socket = ours
+        if not self._child.is_running:
+            self._child.start().sendall(self._sources)
 
     def stop(self) -> None:
         """End it."""
-        if self._socket is not None:
-            self._socket.close()
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-        self._socket = self._process = None
+        self._child.end()
 
 
 def run(connection: socket.socket) -> None:
     """Publish heartbeats until the parent closes its end."""
-    services = json.loads(connection.makefile("rb").readline(_MAX_LINE_BYTES))
+    sources = json.loads(connection.makefile("rb").readline(_MAX_LINE_BYTES))
     while not _has_ended(connection, 0):
         try:
             with ExitStack() as stack:
                 publishers = [
-                    Publisher(_open_store(told), stack.enter_context(_open_bus(told))) for told in services
+                    Publisher(_open_store(source), stack.enter_context(_open_bus(source)))
+                    for source in sources
                 ]
                 while not _has_ended(connection, INTERVAL_S):
                     for publisher in publishers:
@@ -111,15 +93,17 @@ def _describe(source: HeartbeatSource) -> dict[str, str | None]:
     }
 
 
-def _open_store(told: dict[str, Any]) -> EventStore:
+def _open_store(source: dict[str, Any]) -> EventStore:
     tables = define_event_tables(MetaData())
     return EventStore(
-        open_engine(Secret(told["database_url"])), Stream(told["stream"]), tables, SystemClock()
+        open_engine(Secret(source["database_url"])), Stream(source["stream"]), tables, SystemClock()
     )
 
 
-def _open_bus(told: dict[str, Any]) -> Bus:
-    return open_bus(BusConfig(told["bus_url"], password=told["bus_password"], client_id=told["client_id"]))
+def _open_bus(source: dict[str, Any]) -> Bus:
+    return open_bus(
+        BusConfig(source["bus_url"], password=source["bus_password"], client_id=source["client_id"])
+    )
 
 
 def _has_ended(connection: socket.socket, wait_s: float) -> bool:
@@ -132,6 +116,5 @@ if __name__ == "__main__":
     handler.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     logging.getLogger("kafka").setLevel(logging.CRITICAL)
-    with socket.socket(fileno=int(sys.argv[1])) as parent:
-        parent.setblocking(True)  # under eventlet the parent has made it otherwise
+    with open_parent() as parent:
         run(parent)

@@ -11,12 +11,12 @@ but what a call gives it, and ends with its parent. Decision: docs/decisions/004
 import os
 import socket
 import struct
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
 from typing import Final, NoReturn
 
+from solekey_eventlog.child_process import ChildProcess, open_parent
 from solekey_eventlog.errors import UnavailableError
 from solekey_protocol.errors import MalformedError
 
@@ -34,11 +34,9 @@ class WorkerProcess:
     """Runs functions of one module, one call at a time, in the order of the calls."""
 
     def __init__(self, module: str, *, deadline_s: float) -> None:
-        self._module = module
         self._deadline_s = deadline_s
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._socket: socket.socket | None = None
+        self._child = ChildProcess(module)
 
     def call(self, function: int, argument: bytes) -> bytes:
         """Run a function, numbered by its place in the module's ``serve``, in the process.
@@ -50,12 +48,12 @@ class WorkerProcess:
         if not self._lock.acquire(timeout=WAIT_S):
             raise UnavailableError("long computations are waiting; come again", retry_after_s=5)
         try:
-            connection = self._connect()
+            connection = self._child.connection or self._child.start()
             connection.settimeout(self._deadline_s)
             connection.sendall(_FRAME.pack(function, len(argument)) + argument)
             status, answer = _receive(connection)
         except (OSError, EOFError) as error:
-            self._end()
+            self._child.end()
             raise UnavailableError("a long computation did not end in time", retry_after_s=5) from error
         finally:
             self._lock.release()
@@ -66,38 +64,13 @@ class WorkerProcess:
     def close(self) -> None:
         """End the process."""
         with self._lock:
-            self._end()
-
-    def _connect(self) -> socket.socket:
-        if self._socket is None:
-            ours, theirs = socket.socketpair()
-            with theirs:
-                # The module's name is the service's own constant.
-                self._process = subprocess.Popen(  # noqa: S603
-                    [sys.executable, "-m", self._module, str(theirs.fileno())],
-                    pass_fds=[theirs.fileno()],
-                    stdin=subprocess.DEVNULL,
-                    env={
-                        name: value for name, value in os.environ.items() if not name.startswith("SOLEKEY_")
-                    },
-                )
-            self._socket = ours
-        return self._socket
-
-    def _end(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-        self._socket = self._process = None
+            self._child.end()
 
 
 def serve(functions: Sequence[Function]) -> NoReturn:
     """Answer calls on the socket that the parent passed on, until the parent ends it."""
     os.nice(_NICE)
-    with socket.socket(fileno=int(sys.argv[1])) as connection:
-        connection.setblocking(True)  # under eventlet the parent has made it otherwise
+    with open_parent() as connection:
         while True:
             try:
                 function, argument = _receive(connection)
