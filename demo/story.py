@@ -17,18 +17,13 @@ import pyotp
 from demo.narrator import Narrator, StepFailedError, demand
 from demo.server import Platform
 from demo.verdict import execute_notebook, search_for_leaks, verify_exported, write_pins
-from solekey import (
-    Server,
-    Session,
-    SignUp,
-    SolekeyError,
-    UserKey,
-    change_user_key,
-    log_in,
-    revoke_device,
-    trust_device,
-)
+from solekey import Server, SolekeyError, UserKey
+from solekey.account.enrolment import log_in, trust_device
+from solekey.account.session import Session
+from solekey.account.sign_up import SignUp
 from solekey.errors import UnknownWordError, WrongUserKeyError
+from solekey.rotation.revocation import revoke_device
+from solekey.rotation.rotation import change_user_key
 from solekey_protocol.ids import AccountId, PublicKey
 
 FOLDER = Path(__file__).parents[1] / "build" / "demo"
@@ -61,7 +56,7 @@ class Ada:
 
     def new_key(self) -> UserKey:
         """A new user key, whose words Ada writes down."""
-        made = UserKey.make(os.urandom)
+        made = UserKey.make()
         self.old_phrases.append(self.phrase)
         self.phrase = made.to_phrase()
         return made
@@ -122,7 +117,7 @@ def add_phone(tell: Narrator, ada: Ada) -> None:
         with tell.refused(UnknownWordError, "the phone itself"):
             UserKey.from_phrase(ada.phrase.rsplit(" ", 1)[0] + " solekey")
         with tell.refused(WrongUserKeyError, "the phone itself"):
-            trust_device(session, UserKey.make(os.urandom))
+            trust_device(session, UserKey.make())
         with tell.refused(SolekeyError, "phone and server"), session.unlock(ada.key()) as vault:
             vault.put("too early", "a pending device must not write")
         trust_device(session, ada.key())

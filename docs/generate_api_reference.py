@@ -86,11 +86,23 @@ def _describe_class(name: str, kind: type) -> str:
             for node in body[0].body
             if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) in fields
         ]
-        return "\n".join([f"class {name}:", *lines])
+        return "\n".join([f"class {name}" + (":" if lines else ""), *lines])
     constructor = vars(kind).get("__init__")
-    if inspect.isfunction(constructor):
-        return f"class {name}{_find_signature(constructor).partition(' -> ')[0]}"
-    return f"class {name}"
+    is_for_apps = inspect.isfunction(constructor) and "\nArgs:" in _own_doc(kind)
+    given = _find_signature(constructor).partition(" -> ")[0] if is_for_apps else ""
+    attributes = [f"    {line}" for line in _list_attributes(kind)]
+    return "\n".join([_wrap(f"class {name}{given}") + (":" if attributes else ""), *attributes])
+
+
+def _list_attributes(kind: type) -> Iterator[str]:
+    """The public attributes of its instances that the class declares."""
+    body = _parse(kind).body
+    assert isinstance(body[0], ast.ClassDef)  # noqa: S101  # the source of a class
+    for node in body[0].body:
+        if not isinstance(node, ast.AnnAssign) or ast.unparse(node.target).startswith("_"):
+            continue
+        if "ClassVar" not in ast.unparse(node.annotation):
+            yield ast.unparse(ast.AnnAssign(node.target, node.annotation, None, node.simple))
 
 
 def _render_function(name: str, function: Any, kind: str = "") -> str:
@@ -149,7 +161,7 @@ def _find_assignment(module: ModuleType, name: str) -> tuple[ast.Assign | ast.An
         if isinstance(node, ast.Assign | ast.AnnAssign) and name in {ast.unparse(t) for t in targets if t}:
             return node, after
     for found in ast.walk(tree):
-        if isinstance(found, ast.ImportFrom) and name in {alias.name for alias in found.names}:
+        if isinstance(found, ast.ImportFrom) and {name, "*"} & {alias.name for alias in found.names}:
             return _find_assignment(importlib.import_module(str(found.module)), name)
     raise LookupError(f"{module.__name__}.{name} is assigned nowhere")
 

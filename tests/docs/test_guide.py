@@ -41,6 +41,8 @@ def lay_out(folder: Path, platform: PlatformProcess) -> Path:
     (folder / ".venv").symlink_to(Path(sys.prefix))
     (folder / "build/up").mkdir(parents=True)
     (folder / "build/up/tls").symlink_to(platform.ca.parent)
+    (folder / "clients/python").mkdir(parents=True)
+    (folder / "clients/python/examples").symlink_to(GUIDE.parents[1] / "clients/python/examples")
     guide = folder / "guide.md"
     guide.write_text(GUIDE.read_text(encoding="utf-8").replace(ADDRESS, platform.url), encoding="utf-8")
     return guide
@@ -53,7 +55,7 @@ def test_the_guide_runs(platform: PlatformProcess, tmp_path):
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     assert "under the third flower pot" in done.stdout
     assert "it may have kept" in done.stdout
-    assert "unlocked with WrappingKey(<redacted>)" in done.stderr
+    assert "unlocked with UserKey(<redacted>)" in done.stderr
     assert {
         path.name for path in tmp_path.iterdir()
     } == before  # all of it is under build/, which is not committed

@@ -6,23 +6,16 @@ that was acknowledged opens with the account's user key, and the open rotation c
 """
 
 import contextlib
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import httpx
 import pytest
 
-from solekey import (
-    UserKey,
-    Vault,
-    abort_rotation,
-    change_user_key,
-    rekey_data,
-    resume_rotation,
-    revoke_device,
-)
+from solekey import UserKey, Vault
 from solekey.errors import NewUserKeyNeededError, SolekeyError
+from solekey.rotation.revocation import revoke_device
+from solekey.rotation.rotation import abort_rotation, change_user_key, rekey_data, resume_rotation
 from solekey_protocol.events import Stream
 from tests.support.client.world import World
 
@@ -46,7 +39,7 @@ class Household:
     phone: Vault | None = None
 
     def make_key(self) -> UserKey:
-        self.phrases.append(UserKey.make(os.urandom).to_phrase())
+        self.phrases.append(UserKey.make().to_phrase())
         return UserKey.from_phrase(self.phrases[-1])
 
     def put(self, vault: Vault, name: str, content: bytes) -> None:

@@ -6,6 +6,7 @@ swap, forge, die at any point) is done here.
 """
 
 import json
+import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -41,6 +42,7 @@ class FakeServer(httpx.BaseTransport):
         self.sessions: dict[str, tuple[FakeAccount, DeviceId, SessionId]] = {}
         self.requests: list[tuple[str, str]] = []
         self.made = 0
+        self._one_at_a_time = threading.RLock()
         self.desk = FactorDesk(self)
         self.tamper: Tamper
         self.before: Callable[[httpx.Request], None]
@@ -62,7 +64,8 @@ class FakeServer(httpx.BaseTransport):
         self.requests.append((request.method, request.url.path))
         self.before(request)
         try:
-            response = self._route(request)
+            with self._one_at_a_time:
+                response = self._route(request)
         except RefusedError as refusal:
             response = problem(refusal.status, refusal.code, refusal.more)
         except ProtocolError as error:

@@ -8,7 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from solekey import Session, Vault
+from solekey import Vault
+from solekey.account.session import Session
 from solekey.cli import run
 from solekey_protocol.limits import KIB
 from tests.support.client.world import World

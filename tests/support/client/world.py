@@ -11,7 +11,10 @@ from pathlib import Path
 import click
 import pytest
 
-from solekey import Runtime, Server, Session, SignUp, UserKey, Vault, log_in, trust_device
+from solekey import Runtime, Server, UserKey, Vault
+from solekey.account.enrolment import log_in, trust_device
+from solekey.account.session import Session
+from solekey.account.sign_up import SignUp
 from solekey_protocol.events import Body, Signer
 from tests.support.client.fake_server import ORIGIN, FakeServer
 

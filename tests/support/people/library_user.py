@@ -1,11 +1,13 @@
 """A user of the client library at the real platform."""
 
-import os
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
-from solekey import Server, Session, SignUp, UserKey, log_in
+from solekey import Server, UserKey
+from solekey.account.enrolment import log_in
+from solekey.account.session import Session
+from solekey.account.sign_up import SignUp
 from tests.support.people.codes import Codes
 from tests.support.platform_process import PlatformProcess
 
@@ -64,6 +66,6 @@ class LibraryUser:
         return UserKey.from_phrase(self.phrase)
 
     def new_key(self) -> UserKey:
-        user_key = UserKey.make(os.urandom)
+        user_key = UserKey.make()
         self.phrase = user_key.to_phrase()
         return user_key

@@ -16,7 +16,10 @@ import httpx
 import pyotp
 import pytest
 
-from solekey import Runtime, Server, Session, SignUp, log_in
+from solekey import Runtime, Server
+from solekey.account.enrolment import log_in
+from solekey.account.session import Session
+from solekey.account.sign_up import SignUp
 from solekey.errors import ClockWrongError
 from solekey.errors.refusals import LoginRefusedError, SessionEndedError
 from solekey.profile.profile import Tokens

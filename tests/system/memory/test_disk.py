@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from solekey import Session, UserKey
+from solekey import UserKey
+from solekey.account.session import Session
 from solekey.audit import find_leaks
 from solekey_protocol.limits import MIB
 from tests.support.platform_process import PlatformProcess

@@ -14,9 +14,13 @@ from pathlib import Path
 
 import pytest
 
-from solekey import Runtime, Server, Session, SignUp, UserKey, change_user_key, log_in, rekey_data
+from solekey import Runtime, Server, UserKey
+from solekey.account.enrolment import log_in
+from solekey.account.session import Session
+from solekey.account.sign_up import SignUp
 from solekey.audit import find_leaks
 from solekey.errors import SolekeyError
+from solekey.rotation.rotation import change_user_key, rekey_data
 from solekey_protocol.limits import MIB
 from tests.support.client.world import World
 from tests.support.people.library_user import LibraryUser
@@ -59,7 +63,7 @@ def tell_story(session: Session, phrase: str, folder: Path) -> dict[str, bytes]:
     secrets |= collect_user_key(phrase, session.account)
     film = folder / f"{NAME}.mkv"
     film.write_bytes(TEXT.encode() + os.urandom(2 * MIB))
-    new_phrase = UserKey.make(os.urandom).to_phrase()
+    new_phrase = UserKey.make().to_phrase()
     with session.unlock(UserKey.from_phrase(phrase)) as vault:
         secrets |= collect_data_keys(vault)
         vault.put(NAME, TEXT, tags=(TAG,))

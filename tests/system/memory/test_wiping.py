@@ -1,11 +1,11 @@
 """The end of the unlocked block wipes every key, however it ends; what uses one afterwards is refused."""
 
-import os
-
 import pytest
 
-from solekey import UserKey, change_user_key, rekey_data, trust_device
+from solekey import UserKey
+from solekey.account.enrolment import trust_device
 from solekey.errors import WipedSecretError, WrongUserKeyError
+from solekey.rotation.rotation import change_user_key, rekey_data
 
 
 class Interrupted(BaseException):
@@ -75,7 +75,7 @@ def test_a_block_that_fails_wipes_all_keys(home, end):
 
 
 def test_an_unlocking_that_fails_wipes_the_user_key(home):
-    other = UserKey.make(os.urandom)
+    other = UserKey.make()
     with pytest.raises(WrongUserKeyError), home.sessions["laptop"].unlock(other):
         pass
     assert_wiped(other)
@@ -88,7 +88,7 @@ def test_trusting_a_device_wipes_the_user_key(home):
 
 
 def test_a_user_key_change_wipes_the_old_keys_at_once_and_the_new_ones_at_the_end(home):
-    new = UserKey.make(os.urandom)
+    new = UserKey.make()
     with home.sessions["laptop"].unlock(home.key()) as vault:
         old_user_key = vault.unlocked.keyring.user_key
         change_user_key(vault, new)

@@ -8,7 +8,8 @@ import os
 import sys
 from pathlib import Path
 
-from solekey import Session, UserKey
+from solekey import UserKey
+from solekey.account.session import Session
 
 
 def wait_at(step: str) -> None:

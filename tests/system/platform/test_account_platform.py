@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from solekey import Session
+from solekey.account.session import Session
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import LoginKeyChange, LoginKeyChanged
 from tests.support.people.command_user import CommandUser

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from solekey import rekey_data, resume_rotation, revoke_device
 from solekey.errors import LostObjectError
 from solekey.rotation.leftovers import find_leftovers
+from solekey.rotation.revocation import revoke_device
+from solekey.rotation.rotation import rekey_data, resume_rotation
 from solekey_protocol.limits import MIB
 from tests.support.people.library_user import LibraryUser
 from tests.support.platform_process import PlatformProcess

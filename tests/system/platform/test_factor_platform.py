@@ -9,7 +9,7 @@ from typing import Any, cast
 import pyotp
 import pytest
 
-from solekey import Session
+from solekey.account.session import Session
 from solekey.connection.second_factor import RecoveryCode
 from solekey.errors.refusals import FactorRefusedError
 from tests.support.people.command_user import CommandUser

@@ -1,6 +1,5 @@
 """The whole way: the embedded platform in its own process, the client library, fido2, and a software key."""
 
-import os
 import socket
 import time
 from itertools import count
@@ -9,7 +8,9 @@ from pathlib import Path
 import pyotp
 import pytest
 
-from solekey import Server, SignUp, UserKey, log_in
+from solekey import Server, UserKey
+from solekey.account.enrolment import log_in
+from solekey.account.sign_up import SignUp
 from solekey.connection.second_factor import Passkey
 from solekey.connection.security_keys import SecurityKey
 from solekey.errors.refusals import FactorRequiredError, LoginRefusedError, PasskeyRefusedError
@@ -56,7 +57,7 @@ class Ada:
         ) as sign_up:
             secret = sign_up.register(PASSWORD).secret
             session = sign_up.prove_second_factor(PASSWORD, pyotp.TOTP(secret).at(int(time.time())))
-            sign_up.found(session, UserKey.make(os.urandom))
+            sign_up.found(session, UserKey.make())
         return session
 
     def log_in(self, device: str, cable: SoftwareKey):

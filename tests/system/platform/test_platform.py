@@ -6,17 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from solekey import (
-    Server,
-    UserKey,
-    change_user_key,
-    log_in,
-    rekey_data,
-    resume_rotation,
-    revoke_device,
-    set_policy,
-    trust_device,
-)
+from solekey import Server, UserKey
+from solekey.account.enrolment import log_in, trust_device
 from solekey.errors import InsecureServerError, WrongUserKeyError
 from solekey.errors.refusals import (
     DeviceNotTrustedError,
@@ -27,6 +18,8 @@ from solekey.errors.refusals import (
     SessionEndedError,
     StepUpRequiredError,
 )
+from solekey.rotation.revocation import revoke_device
+from solekey.rotation.rotation import change_user_key, rekey_data, resume_rotation, set_policy
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import Factor, SessionSteppedUp
 from solekey_protocol.limits import MAX_PART_BYTES, MIB
@@ -53,7 +46,7 @@ def test_the_whole_story(ada: LibraryUser, tmp_path: Path):
         with phone.unlock(ada.key()) as vault, pytest.raises(DeviceNotTrustedError):
             vault.put("too early", "x")
         with pytest.raises(WrongUserKeyError):
-            trust_device(phone, UserKey.make(os.urandom))
+            trust_device(phone, UserKey.make())
         trust_device(phone, ada.key())
         with phone.unlock(ada.key()) as vault:
             assert vault.get("notes").content == b"hello"
@@ -111,7 +104,7 @@ def test_a_revocation_asks_for_a_fresh_second_factor(tmp_path: Path):
             proven_at = laptop.streams.auth.sessions[laptop.connection.tokens.session].proven_at.datetime
             time.sleep(max(proven_at.timestamp() + STEP_UP_S + 1 - time.time(), 0))
             with laptop.unlock(bob.key()) as vault, pytest.raises(StepUpRequiredError) as refusal:
-                revoke_device(vault, phone.devices.own_id, UserKey.make(os.urandom))
+                revoke_device(vault, phone.devices.own_id, UserKey.make())
             assert refusal.value.problem["max_age_s"] == STEP_UP_S
             asked = []
             laptop.connection.on_step_up = lambda: asked.append(laptop.step_up(bob.code()))

@@ -11,7 +11,8 @@ import signal
 import sys
 from pathlib import Path
 
-from solekey import Session, UserKey
+from solekey import UserKey
+from solekey.account.session import Session
 from solekey.progress import Phase
 from solekey.transfer.objects import ObjectStore
 

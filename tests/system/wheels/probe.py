@@ -11,7 +11,7 @@ from collections.abc import Iterator
 SERVER = ("nameko", "eventlet", "sqlalchemy", "alembic", "psycopg", "kafka", "obstore", "werkzeug", "joserfc")
 OURS = ("eventlog", "service", "auth", "devices", "vault", "rotation", "transparency", "standalone")
 PUBLIC = ("solekey", *(f"solekey.{room}" for room in ("crypto", "errors", "audit", "recovery", "providers")))
-EXTRAS = {"keyring", "pkcs11", "pandas"}  # what solekey[keyring], solekey[pkcs11] and solekey[audit] bring
+EXTRAS = {"keyring", "pkcs11", "pandas", "pytest"}  # what the extras bring, and whoever tests an app
 
 
 def find_server_parts() -> Iterator[str]:
@@ -56,7 +56,7 @@ def find_broken_seal() -> Iterator[str]:
     from solekey_protocol.ids import AccountId, ItemId
 
     account, item = AccountId.from_raw(os.urandom(16)), ItemId.from_raw(os.urandom(16))
-    phrase = UserKey.make(os.urandom).to_phrase()
+    phrase = UserKey.make().to_phrase()
     wrapping_key = UserKey.from_phrase(phrase).derive_wrapping_key(account)
     place = WrapContext(account, epoch=1, wrap_version=1, key_id=wrapping_key.key_id)
     wrap = seal_wrap(wrapping_key, DataKey.make(1, os.urandom), place, os.urandom)

@@ -19,10 +19,10 @@ PROBE = Path(__file__).with_name("probe.py")
 TYPED_APPLICATION = '''
 """What an application's type checker must be able to follow."""
 
-import os
 from pathlib import Path
 
-from solekey import Item, Progress, Server, Session, SolekeyError, UserKey, Vault, change_user_key
+import solekey
+from solekey import Account, Item, ItemInfo, Progress, RevocationReason, Server, SolekeyError, UserKey
 
 
 def show(done: int, total: int) -> None:
@@ -34,11 +34,15 @@ bar: Progress = show
 
 def read(folder: Path, phrase: str) -> bytes:
     try:
-        with Session.open(folder) as session, session.unlock(UserKey.from_phrase(phrase)) as vault:
-            opened: Vault = vault
-            item: Item = opened.get("notes", progress=bar)
-            change_user_key(opened, UserKey.make(os.urandom))
-            return item.content
+        with UserKey.from_phrase(phrase) as key, solekey.open(folder, key=key) as account:
+            opened: Account = account
+            item: Item = opened.items.get("notes", progress=bar)
+            found: list[ItemInfo] = account.items.list()
+            sizes: list[int] = [info.size for info in found]
+            with UserKey.make() as new:
+                account.keys.change_user_key(new)
+                account.devices.revoke(account.devices.find("phone").id, new, reason=RevocationReason.STOLEN)
+            return item.content + bytes(len(sizes))
     except SolekeyError as error:
         code: str = error.code
         advice: str = error.diagnostics()
@@ -94,7 +98,7 @@ def test_a_type_checker_follows_the_public_names(python, tmp_path):
     application.write_text(TYPED_APPLICATION)
     done = run(python, *mypy, str(application), folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    application.write_text(TYPED_APPLICATION + "\nwrong: int = UserKey.make(os.urandom).to_phrase()\n")
+    application.write_text(TYPED_APPLICATION + "\nwrong: int = UserKey.make().to_phrase()\n")
     assert "Incompatible types" in run(python, *mypy, str(application), folder=tmp_path).stdout
 
 

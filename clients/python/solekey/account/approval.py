@@ -11,6 +11,7 @@
 Spec: devices.md §6, §7.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -33,6 +34,7 @@ from solekey_protocol.streams import DeviceStatus
 FIRST_POLL_S: Final = 1.0
 POLL_GROWTH: Final = 1.5
 LAST_POLL_S: Final = 15.0
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +121,17 @@ def wait_until_trusted(
     runtime = session.connection.runtime
     began = runtime.monotonic()
     for pause_s in _iter_pauses():
-        reachable = _poll(session)
-        if (decided := _find_decision(session)) is not None:
-            return decided
+        with session.streams.lock:
+            reachable = _poll(session)
+            if (decided := _find_decision(session)) is not None:
+                return decided
         waited_s = runtime.monotonic() - began
         left_s = pause_s if timeout_s is None else min(pause_s, timeout_s - waited_s)
         code = session.devices.derive_code(session.devices.own_id)
         watch(Waiting(code, waited_s, max(left_s, 0), reachable))
         if left_s <= 0:
             raise DevicePendingError(f"not approved within {waited_s:.0f} s")
+        _log.info("waiting to be trusted for %.0f s; asking again in %.0f s", waited_s, left_s)
         runtime.sleep(left_s)
     raise AssertionError("the pauses never end")
 

@@ -26,6 +26,7 @@ from solekey.connection.connection import Connection
 from solekey.crypto.device_code import DeviceCode
 from solekey.errors import BadAnswerError, DeviceGoneError, ForeignDeviceError, WrongUserKeyError
 from solekey.streams.author import Author
+from solekey.streams.exclusive import AccountLock, exclusive
 from solekey.streams.streams import Streams
 from solekey.vault.keyring import UnlockedUserKey
 from solekey_protocol.events import Signer, Stream
@@ -44,6 +45,10 @@ class Devices:
     author: Author
 
     @property
+    def _lock(self) -> AccountLock:
+        return self.streams.lock
+
+    @property
     def own_id(self) -> DeviceId:
         """This device's id."""
         return self.connection.profile.device_key.device_id
@@ -54,12 +59,14 @@ class Devices:
         device = self.streams.devices.devices.get(self.own_id)
         return device.status if device else None
 
+    @exclusive
     def list(self) -> "tuple[DeviceInfo, ...]":
         """List all devices, in the order of their enrolment."""
         self.streams.sync(Stream.DEVICES)
         events = self.streams.events(Stream.DEVICES)
         return describe_devices(self.streams.devices, events, self._fetch_shown(), self.own_id)
 
+    @exclusive
     def derive_code(self, device: DeviceId) -> DeviceCode:
         """Derive a device's code from the verified stream, to compare with what that device shows.
 
@@ -73,10 +80,12 @@ class Devices:
         device_key = known.certificate.device_key
         return DeviceCode.derive(self.connection.profile.account, state.account_key, state.key_id, device_key)
 
+    @exclusive
     def find(self, name_or_id: str) -> DeviceInfo:
         """Find one device; see `choose_device`. Raises ForeignDeviceError, DeviceNameUncertainError."""
         return choose_device(self.list(), name_or_id)
 
+    @exclusive
     def found_account(self, user_key: UnlockedUserKey) -> None:
         """Found the account: the user key certifies its first device. Nothing to do if it is founded."""
         name = self._make_name()
@@ -94,6 +103,7 @@ class Devices:
         )
         self._remember_own(name)
 
+    @exclusive
     def enrol(self) -> None:
         """Ask for trust: the device is pending from then on. Nothing to do if it is known."""
         if self.own_status is None and self.connection.profile.details.device_name == default_name():
@@ -109,6 +119,7 @@ class Devices:
         self.author.say(decide, besides={"name": name.encode()})
         self._remember_own(name)
 
+    @exclusive
     def trust(self, device: DeviceId, user_key: UnlockedUserKey) -> None:
         """Certify a pending device with the user key: this one, or another. Nothing to do if it is trusted.
 

@@ -15,6 +15,7 @@ from solekey.connection.login import TotpSecret
 from solekey.connection.passkeys import PasskeyDevice, encode_passkey, parse_creation_options
 from solekey.crypto import Confidential
 from solekey.errors import BadAnswerError, FactorMissingError
+from solekey.streams.exclusive import AccountLock, exclusive
 from solekey.streams.streams import Streams
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import ProtocolError
@@ -59,12 +60,17 @@ class RecoveryCodes(Confidential):
 class Factors:
     """The second factors of one account."""
 
-    connection: Connection
-    streams: Streams
+    _connection: Connection
+    _streams: Streams
 
+    @property
+    def _lock(self) -> AccountLock:
+        return self._streams.lock
+
+    @exclusive
     def list(self) -> "tuple[FactorInfo, ...]":
         """List them, in the order of their enrolment."""
-        self.streams.sync(Stream.AUTH)
+        self._streams.sync(Stream.AUTH)
         told = self._fetch_told()
         return tuple(
             FactorInfo(
@@ -74,9 +80,10 @@ class Factors:
                 name=_read_name(told.get(factor_id, {})),
                 codes_left=self._find_codes_left(factor_id, told.get(factor_id, {})),
             )
-            for factor_id, factor in self.streams.auth.factors.items()
+            for factor_id, factor in self._streams.auth.factors.items()
         )
 
+    @exclusive
     def find(self, kind_or_id: str) -> FactorInfo:
         """Find one by its kind, its id or how the id begins: a name is only the server's word.
 
@@ -90,10 +97,12 @@ class Factors:
             raise FactorMissingError(f"{len(found)} factors have the kind or id {kind_or_id!r}")
         return found[0]
 
+    @exclusive
     def add_totp(self) -> TotpSecret:
         """Make the secret of another authenticator app; `confirm_totp` puts it in the old one's place."""
         return TotpSecret.parse(self._post("totp", {}))
 
+    @exclusive
     def confirm_totp(self, code: str) -> Digest:
         """Put the new authenticator in force, with a code of it. The old one works no more from then on.
 
@@ -104,6 +113,7 @@ class Factors:
             event = self._call("POST", "totp/confirm", {"code": "".join(code.split())})
         return _expect_enrolled(event, Factor.TOTP)
 
+    @exclusive
     def add_passkey(self, device: PasskeyDevice, name: str, *, resident: bool = False) -> Digest:
         """Have a security key make a passkey for this account, and put it in force.
 
@@ -116,11 +126,12 @@ class Factors:
             PasskeyError: what the key refuses. ServerRefusedError: what the server does.
         """
         options = self._post("passkeys/options", {})
-        origin = self.connection.profile.server.origin
+        origin = self._connection.profile.server.origin
         request = parse_creation_options(options, origin, resident=resident)
         event = self._call("POST", "passkeys", encode_passkey(device.make_credential(request), name))
         return _expect_enrolled(event, Factor.PASSKEY)
 
+    @exclusive
     def make_recovery_codes(self) -> RecoveryCodes:
         """Have a new set of recovery codes made. The set before, if there is one, works no more."""
         codes = self._post("recovery-codes", {}).get("codes")
@@ -130,6 +141,7 @@ class Factors:
             raise BadAnswerError("a recovery code is not letters and digits")
         return RecoveryCodes(tuple(str(code) for code in codes))
 
+    @exclusive
     def remove(self, factor_id: Digest) -> None:
         """Remove a factor. Raises ServerRefusedError (factor_required): it is the last that is required."""
         event = self._call("DELETE", factor_id, None)
@@ -137,25 +149,25 @@ class Factors:
             raise BadAnswerError("the server answered a removal with another event")
 
     def _post(self, path: str, members: Mapping[str, Json]) -> Mapping[str, Json]:
-        answer = self.connection.call(
+        answer = self._connection.call(
             Service.AUTH, "POST", f"factors/{path}", content=encode_json(members), repeatable=False
         )
         return answer.json()
 
     def _call(self, method: str, path: str, members: Mapping[str, Json] | None) -> Event:
         content = encode_json(members) if members is not None else b""
-        answer = self.connection.call(
+        answer = self._connection.call(
             Service.AUTH, method, f"factors/{path}", content=content, repeatable=False
         )
         try:
             event = parse_event(answer.body)
         except ProtocolError as error:
             raise BadAnswerError(f"the server answered with no event: {error}") from error
-        self.connection.note_position(Stream.AUTH, event.seq)
+        self._connection.note_position(Stream.AUTH, event.seq)
         return event
 
     def _fetch_told(self) -> dict[str, Mapping[str, Json]]:
-        rows = self.connection.call_json(Service.AUTH, "GET", "factors").get("factors")
+        rows = self._connection.call_json(Service.AUTH, "GET", "factors").get("factors")
         if not isinstance(rows, list | tuple) or not all(isinstance(row, Mapping) for row in rows):
             raise BadAnswerError("the factors are not a list")
         return {str(row.get("factor_id")): row for row in rows if isinstance(row, Mapping)}
@@ -163,12 +175,12 @@ class Factors:
     def _find_time(self, factor_id: Digest) -> Timestamp:
         return next(
             event.time
-            for event in reversed(self.streams.events(Stream.AUTH))
+            for event in reversed(self._streams.events(Stream.AUTH))
             if isinstance(event.body, MfaEnrolled) and event.body.factor_id == factor_id
         )
 
     def _find_codes_left(self, factor_id: Digest, told: Mapping[str, Json]) -> int | None:
-        for event in reversed(self.streams.events(Stream.AUTH)):
+        for event in reversed(self._streams.events(Stream.AUTH)):
             if isinstance(event.body, RecoveryCodeUsed) and event.body.factor_id == factor_id:
                 return event.body.left
         left = told.get("codes_left")

@@ -9,6 +9,7 @@ from solekey.account.device_list import MIN_PREFIX_CHARS
 from solekey.account.devices import Devices
 from solekey.connection.connection import Connection
 from solekey.errors import SessionMissingError
+from solekey.streams.exclusive import AccountLock, exclusive
 from solekey.streams.streams import Streams
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import DeviceId, SessionId, Timestamp
@@ -40,15 +41,20 @@ class SessionInfo:
 class Sessions:
     """The open sessions of one account."""
 
-    connection: Connection
-    streams: Streams
-    devices: Devices
+    _connection: Connection
+    _streams: Streams
+    _devices: Devices
 
+    @property
+    def _lock(self) -> AccountLock:
+        return self._streams.lock
+
+    @exclusive
     def list(self) -> "tuple[SessionInfo, ...]":
         """List them, the oldest first."""
-        self.streams.sync(Stream.AUTH)
-        names = {info.id: info.name for info in self.devices.list()}
-        current = self.connection.tokens.session
+        self._streams.sync(Stream.AUTH)
+        names = {info.id: info.name for info in self._devices.list()}
+        current = self._connection.tokens.session
         found = [
             SessionInfo(
                 id=session.session,
@@ -59,10 +65,11 @@ class Sessions:
                 proven_at=session.proven_at,
                 current=session.session == current,
             )
-            for session in self.streams.auth.sessions.values()
+            for session in self._streams.auth.sessions.values()
         ]
         return tuple(sorted(found, key=lambda info: (info.opened_at, info.id)))
 
+    @exclusive
     def find(self, wanted: str) -> SessionInfo:
         """Find one by its id or its device's id, or by how one begins; names choose nothing.
 
@@ -75,16 +82,18 @@ class Sessions:
             raise SessionMissingError(f"{len(found)} open sessions have an id or a device {wanted!r}")
         return found[0]
 
+    @exclusive
     def end(self, session: SessionId) -> None:
         """End a session: every service refuses its tokens. The device stays trusted and may log in again.
 
         Raises:
             NotFoundRefusal: it is not open any more.
         """
-        self.connection.call(Service.AUTH, "DELETE", f"sessions/{session}")
-        if session == self.connection.tokens.session:
-            self.connection.profile.forget_tokens()
+        self._connection.call(Service.AUTH, "DELETE", f"sessions/{session}")
+        if session == self._connection.tokens.session:
+            self._connection.profile.forget_tokens()
 
+    @exclusive
     def end_others(self) -> "tuple[SessionId, ...]":
         """End all sessions but this one."""
         others = tuple(info.id for info in self.list() if not info.current)

@@ -1,7 +1,8 @@
 """A session: this device, logged in. `unlock` opens the vault for the time of a block."""
 
+import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import TracebackType
 from typing import Self
 
@@ -18,12 +19,15 @@ from solekey.files.any_path import AnyPath
 from solekey.profile.profile import Profile
 from solekey.runtime import Runtime
 from solekey.streams.author import Author
+from solekey.streams.exclusive import AccountLock, exclusive
 from solekey.streams.streams import Streams
 from solekey.vault.keyring import Keyring, UnlockedUserKey
 from solekey.vault.unlocked import UnlockedAccount
 from solekey.vault.vault import Vault
 from solekey_protocol.ids import AccountId
 from solekey_protocol.services import Service
+
+_log = logging.getLogger(__name__)
 
 
 class Session:
@@ -55,6 +59,10 @@ class Session:
             raise
 
     @property
+    def _lock(self) -> AccountLock:
+        return self.streams.lock
+
+    @property
     def account(self) -> AccountId:
         """Whose session it is."""
         return self.connection.profile.account
@@ -71,10 +79,12 @@ class Session:
         """Close the connections. The session stays open at the server until `log_out` or its limit."""
         self.connection.close()
 
+    @exclusive
     def sync(self) -> None:
         """Verify and follow what has happened in the account. Raises EvidenceError."""
         self.streams.sync()
 
+    @exclusive
     def step_up(self, proof: Proof) -> None:
         """Prove a second factor again: an authenticator's code, or another proof. Some acts ask for it.
 
@@ -85,10 +95,12 @@ class Session:
         """
         step_up(self.connection, proof)
 
+    @exclusive
     def change_password(self, password: str, new_password: str) -> None:
         """Change the password; all other sessions end. See `solekey.account.password.change_password`."""
         change_password(self.connection, password, new_password)
 
+    @exclusive
     def close_account(self, password: str) -> None:
         """Close the account for ever. See `solekey.account.closing.close_account`."""
         close_account(self.connection, password)
@@ -111,16 +123,22 @@ class Session:
             EvidenceError: the server shows less, other, or forged records.
             UnconfirmedEventError: a revoked device has said something since, and nobody has confirmed it.
         """
-        with user_key, self.streams.confirming(confirming):
-            self.streams.sync()
-            unlocked_key = UnlockedUserKey(user_key, self.account)
-            with Keyring(unlocked_key, self.connection, self.streams) as keyring:
+        with ExitStack() as stack:
+            stack.enter_context(user_key)
+            with self.streams.lock:
+                stack.enter_context(self.streams.confirming(confirming))
+                self.streams.sync()
+                unlocked_key = UnlockedUserKey(user_key, self.account)
+                keyring = stack.enter_context(Keyring(unlocked_key, self.connection, self.streams))
                 keyring.load(repairing=repairing)
                 vault = Vault(UnlockedAccount.build(self.connection, self.streams, self.author, keyring))
                 if self.streams.devices.trusted.get(self.devices.own_id):
                     vault.unlocked.index.catch_up()
-                yield vault
+                _log.info("unlocked, epoch %d", self.streams.vault.epoch)
+            stack.callback(_log.info, "locked")
+            yield vault
 
+    @exclusive
     def log_out(self) -> None:
         """End the session at the server and forget it here."""
         session = self.connection.tokens.session

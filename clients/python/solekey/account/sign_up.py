@@ -152,7 +152,7 @@ class SignUp:
 
     def make_user_key(self) -> UserKey:
         """Make the user key. Show ``to_phrase()`` once, have it written down, then call `found`."""
-        return UserKey.make(self._runtime.random)
+        return UserKey(self._runtime.random(UserKey.SIZE))
 
     def found(self, session: Session, user_key: UserKey) -> None:
         """Found the account under the user key and make its first data key; takes the user key over.

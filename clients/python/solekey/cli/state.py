@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from solekey.cli.output.foreign_text import Shown
+from solekey.cli.output.log_output import show_log
 from solekey.cli.output.printing import emit_json, fill, say, warn
 from solekey.cli.profile_names import DEFAULT, ProfileType, data_folder, repeat_profile
 
@@ -58,7 +59,7 @@ class Cli:
     """The state of one invocation.
 
     Attributes:
-        profile, as_json, quiet: see `state_options`.
+        profile, as_json, quiet, verbose: see `state_options`.
         given_profile: the profile as the command line names it, for advice.
         user_key_from: what `--user-key-from` says.
         user_key_source: the provider that the user key came from, once it did.
@@ -70,6 +71,7 @@ class Cli:
     given_profile: str | None = None
     as_json: bool = False
     quiet: bool = False
+    verbose: int = 0
     user_key_from: str | None = None
     user_key_source: str | None = None
     second_factor: FactorChoice = field(default_factory=FactorChoice)
@@ -159,6 +161,8 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
     if given and parameter.name == "profile":
         path = str(value) if value.name != str(value) else f"./{value}"  # what has no slash is a name
         state.given_profile = value.name if value.parent == data_folder() else path
+    if parameter.name == "verbose":
+        show_log(value)
     if given or context.parent is None:  # the environment must not overrule `solekey --profile X command`
         setattr(state, parameter.name, value)
 
@@ -184,6 +188,14 @@ def output_options(command: F) -> F:
 
 def state_options(command: F) -> F:
     """Add the options that every command has."""
+    command = click.option(
+        "--verbose",
+        "-v",
+        count=True,
+        expose_value=False,
+        callback=_remember,
+        help="Tell on stderr what is done; twice: each request, too. Never keys, names or contents.",
+    )(command)
     return click.option(
         "--profile",
         type=ProfileType(),

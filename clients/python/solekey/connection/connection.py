@@ -5,6 +5,7 @@ service answers from a state that is older. What asks for a fresh second factor 
 `Connection.on_step_up` has proven one. Spec: tokens.md §5, factors.md §5, conventions.md §8.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from threading import Lock, RLock
 from typing import Final
@@ -31,6 +32,7 @@ JSON_TYPE: Final = "application/json"
 CBOR_TYPE: Final = "application/cbor"
 BYTES_TYPE: Final = "application/octet-stream"
 _MAX_SEQ_DIGITS: Final = 10
+_log = logging.getLogger(__name__)
 
 
 class Connection:
@@ -168,6 +170,7 @@ class Connection:
             if self.on_step_up is None or self._stepping_up:
                 raise refusal
             self._stepping_up = True
+            _log.info("a fresh second factor is asked for")
             try:
                 self.on_step_up()
             finally:
@@ -202,8 +205,9 @@ class Connection:
             stored = self.profile.load_tokens()
             if stored.refresh != used.refresh:
                 self._adopt(stored)
-            else:
-                self.adopt(self.logins.refresh(used).tokens)
+                return
+            self.adopt(self.logins.refresh(used).tokens)
+            _log.info("the session's access tokens were refreshed")
 
     def _adopt(self, tokens: Tokens) -> None:
         self._tokens = tokens

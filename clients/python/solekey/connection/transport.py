@@ -4,6 +4,7 @@ Only what may be repeated is repeated: reads, content-addressed writes, and stat
 takes once by their hash. Spec: conventions.md §7.
 """
 
+import logging
 import re
 import ssl
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from solekey.connection.clock import CLOCK_VERIFY_CODES, explain_moment, verify_clock
+from solekey.connection.journal import make_template
 from solekey.connection.tls import make_tls_context
 from solekey.crypto.secrets import Confidential
 from solekey.errors import BadAnswerError, InsecureServerError, RedirectRefusedError, UnreachableError
@@ -42,6 +44,7 @@ _MAX_DIGITS: Final = 9
 _ORIGIN: Final = re.compile(r"[!-~]{9,300}", re.ASCII)  # what can stand in a request and in a certificate
 _NETLOC: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:[0-9]{1,5})?", re.ASCII)
 _NONCE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}", re.ASCII)  # RFC 9449 §8.1
+_log = logging.getLogger(__name__)
 _BUSY: Final = frozenset({502, 503, 504})
 
 
@@ -169,19 +172,23 @@ class Transport:
                     lambda: self._build_request(method, path, params, content, headers()), max_bytes
                 )
             except UnavailableError as refusal:
-                wait_s = refusal.retry_after_s
+                code, wait_s = refusal.code, refusal.retry_after_s
                 if attempt == 1:
                     on_busy(refusal)
                 if attempt == attempts:
                     raise
-            except UnreachableError:
-                wait_s = None
+            except UnreachableError as failure:
+                code, wait_s = failure.code, None
                 if attempt == attempts:
                     raise
             if attempt == _NOTICED_ATTEMPT:
                 self._runtime.notice("The server does not answer, or is busy: trying again for a while …")
-            backoff_s = 0.1 * 2**attempt
-            self._runtime.sleep(min(wait_s if wait_s is not None else backoff_s, MAX_WAIT_S))
+            pause_s = min(wait_s if wait_s is not None else 0.1 * 2**attempt, MAX_WAIT_S)
+            _log.info(
+                "%s %s: %s; attempt %d of %d follows in %.1f s",
+                *(method, make_template(path), code, attempt + 1, attempts, pause_s),
+            )
+            self._runtime.sleep(pause_s)
         raise AssertionError("the last attempt returns or raises")
 
     def _send_with_nonce(self, build: Callable[[], httpx.Request], max_bytes: int) -> Answer:
@@ -210,16 +217,19 @@ class Transport:
         )
 
     def _exchange(self, request: httpx.Request, max_bytes: int) -> Answer:
+        begun_s = self._runtime.monotonic()
+        where = make_template(request.url.path)
         try:
             response = self._http.send(request, stream=True)
+            try:
+                body = _read(response, max_bytes, self._runtime.monotonic)
+            finally:
+                response.close()
         except httpx.TransportError as error:
+            _log.debug("%s %s: no answer (%s)", request.method, where, type(error).__name__)
             raise _explain(error, self._runtime.now()) from error
-        try:
-            body = _read(response, max_bytes, self._runtime.monotonic)
-        except httpx.TransportError as error:
-            raise _explain(error, self._runtime.now()) from error
-        finally:
-            response.close()
+        spent_ms = (self._runtime.monotonic() - begun_s) * 1000
+        _log.debug("%s %s: %d in %.0f ms", request.method, where, response.status_code, spent_ms)
         nonce = response.headers.get("DPoP-Nonce", "")
         if _NONCE.fullmatch(nonce):
             self._nonces[_name_service(request.url.path)] = nonce

@@ -15,7 +15,7 @@ A map::
 
 The short of it::
 
-    user_key = UserKey.make(os.urandom)                      # show user_key.to_phrase() once
+    user_key = UserKey.make()                      # show user_key.to_phrase() once
     wrapping_key = user_key.derive_wrapping_key(account)
     data_key = DataKey.make(1, os.urandom)
     place = WrapContext(account, epoch=1, wrap_version=1, key_id=wrapping_key.key_id)

@@ -5,7 +5,7 @@ from typing import Self
 
 from solekey.crypto.hkdf import KEY_BYTES, Label, derive_bytes
 from solekey.crypto.phrase import encode_phrase, parse_phrase
-from solekey.crypto.secrets import RandomSource, SecretBytes
+from solekey.crypto.secrets import SecretBytes
 from solekey.crypto.signing import AccountSigningKey
 from solekey_protocol.ids import RAW_ID_BYTES, AccountId, KeyId
 
@@ -26,9 +26,9 @@ class UserKey(SecretBytes):
     __slots__ = ()
 
     @classmethod
-    def make(cls, random: RandomSource = os.urandom) -> Self:
+    def make(cls) -> Self:
         """Make a new user key from the operating system's random bytes."""
-        return cls(random(cls.SIZE))
+        return cls(os.urandom(cls.SIZE))
 
     @classmethod
     def from_phrase(cls, phrase: str) -> Self:
@@ -44,6 +44,10 @@ class UserKey(SecretBytes):
             return cls(entropy)
         finally:
             entropy[:] = bytes(len(entropy))
+
+    def copy(self) -> Self:
+        """Copy it, for what takes a user key over and wipes it."""
+        return type(self)(self.expose())
 
     def to_phrase(self) -> str:
         """Encode as 24 BIP-39 words, to be written down. The result is a secret that cannot be wiped."""

@@ -47,6 +47,7 @@
     │   ├── SessionMissingError      session_missing       no such open session
     │   └── OutputExistsError        output_exists         a file is where secrets were to be written
     ├── VaultError
+    │   ├── AccountLockedError       account_locked        needs the user key
     │   ├── ItemMissingError         item_missing
     │   │   └── ItemNameUncertainError item_name_uncertain  ... among those that can be read
     │   ├── ItemNameError            item_name_ambiguous   several items have this name
@@ -254,6 +255,7 @@ from solekey.errors.transfers import (
     TransferError,
 )
 from solekey.errors.vault import (
+    AccountLockedError,
     ContentionError,
     DeviceNameUncertainError,
     EpochKeyMissingError,
@@ -272,6 +274,7 @@ from solekey.errors.vault import (
 
 __all__ = [
     "AccountError",
+    "AccountLockedError",
     "ApproverNotTrustedError",
     "BadAnswerError",
     "ChangeListError",

@@ -36,6 +36,7 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 from solekey.errors.base import SolekeyError
+from solekey.errors.profile import NotLoggedInError
 from solekey_protocol.encoding import Json
 
 _CODE = re.compile(r"[a-z][a-z_]{1,78}", re.ASCII)
@@ -94,8 +95,8 @@ class TooManyAttemptsError(ServerRefusedError):
     ADVICE = "Wait, then try again. A device that has logged in before is not held up by what strangers try."
 
 
-class SessionEndedError(ServerRefusedError):
-    """The session is over."""
+class SessionEndedError(ServerRefusedError, NotLoggedInError):
+    """The session is over. `NotLoggedInError` is every way in which this device has to log in again."""
 
     ADVICE = "Log in again: `solekey login`."
 

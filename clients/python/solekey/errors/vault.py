@@ -10,6 +10,13 @@ class VaultError(SolekeyError):
     ADVICE = "Run `solekey list` to see what there is."
 
 
+class AccountLockedError(VaultError):
+    """The account is locked: its user key was not given, or the block that unlocked it has ended."""
+
+    code = "account_locked"
+    ADVICE = "Unlock the account with its user key first."
+
+
 class ItemMissingError(VaultError):
     """There is no item of this name or id."""
 

@@ -2,7 +2,7 @@
 
 ::
 
-    kit        RecoveryKit: what a kit says beside the words, and how it is made from a session
+    kit        RecoveryKit: what a kit says beside the words, and how it is made (`solekey.Keys.make_kit`)
     record     its public part as one line of text without spaces, the same in print and in the QR code
     documents  kits and shares as files: written once, for their owner alone, and read back
     paper      drawing: type, words, QR codes · kit_page, share_page the two pages
@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from solekey.recovery.documents import read_kit, write_kit
-    from solekey.recovery.kit import RecoveryKit, SavedKit, make_kit
+    from solekey.recovery.kit import RecoveryKit, SavedKit
     from solekey.recovery.paper import Paper
-    from solekey.recovery.proof import KitProof, verify_kit
+    from solekey.recovery.proof import KitProof
     from solekey.recovery.reentry import confirm_words
     from solekey.recovery.shares import combine_shares, parse_share, split_user_key
 
@@ -31,11 +31,9 @@ __all__ = [
     "SavedKit",
     "combine_shares",
     "confirm_words",
-    "make_kit",
     "parse_share",
     "read_kit",
     "split_user_key",
-    "verify_kit",
     "write_kit",
 ]
 
@@ -46,11 +44,9 @@ _HOMES = {
     "SavedKit": "kit",
     "combine_shares": "shares",
     "confirm_words": "reentry",
-    "make_kit": "kit",
     "parse_share": "shares",
     "read_kit": "documents",
     "split_user_key": "shares",
-    "verify_kit": "proof",
     "write_kit": "documents",
 }
 

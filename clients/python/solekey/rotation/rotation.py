@@ -4,6 +4,7 @@ A rotation is a saga whose state is the signed rotation stream: whichever truste
 it stands and does the next step (`rotation_plan`). Spec: rotation.md §3.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -44,6 +45,7 @@ from solekey_protocol.events.vault import KeyWrapped, ObjectsPurged
 from solekey_protocol.ids import RAW_ID_BYTES, KeyId, RotationId
 from solekey_protocol.streams import Outcome, Rotation, WrapRecord, derive_wraps_digest
 
+_log = logging.getLogger(__name__)
 _MAX_STARTS: Final = 4
 """Data re-keys that are begun in turn: an epoch that another one has begun is not taken over."""
 
@@ -212,6 +214,7 @@ class _Run:
 
     def _do(self, step: Step, situation: Situation) -> None:
         started = situation.started
+        _log.info("rotation %s of the %s: %s", started.rotation, started.kind, step.name.lower())
         match step:
             case Step.WRAP if started.kind is RotationKind.USER_KEY:
                 self._wrap_user_key()

@@ -4,6 +4,7 @@ A statement is decided on from the streams' newest state. If another device was 
 brought up to date and it is decided anew, also that it is not needed any more. Spec: conventions.md §4.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -20,6 +21,7 @@ from solekey_protocol.services import WRITERS
 from solekey_protocol.statements import SignedStatement, Statement
 
 MAX_ROUNDS: Final = 12
+_log = logging.getLogger(__name__)
 
 Decide = Callable[[], Body | None]
 """Looks at the streams and returns what is to be said, or None when there is nothing (left) to say."""
@@ -71,6 +73,7 @@ class Author:
             except StaleError as refusal:
                 if round_ == MAX_ROUNDS - 1:
                     raise ContentionError(f"gave up after {MAX_ROUNDS} attempts: {refusal}") from refusal
+                _log.info("%s: another device was faster; deciding anew", body.STREAM)
                 self._streams.sync()
         raise AssertionError("the last round returns or raises")
 

@@ -15,8 +15,10 @@
 Spec: events.md §5, threat-model.md §4.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from threading import RLock
 from typing import Any, Final, NoReturn
 
 from solekey.connection.connection import Connection
@@ -43,16 +45,22 @@ EVIDENCE_FILE: Final = "fork-evidence.json"
 ROLLBACK_FILE: Final = "rollback-evidence.json"
 PAGE_EVENTS: Final = 500
 _LOCK: Final = "streams"
+_log = logging.getLogger(__name__)
 _ORDER: Final = (Stream.DEVICES, Stream.AUTH, Stream.VAULT, Stream.ROTATION)
 
 AnyCopy = StreamCopy[Any]
 
 
 class Streams:
-    """Verified copies of the four streams, kept in the profile."""
+    """Verified copies of the four streams, kept in the profile.
+
+    Attributes:
+        lock: the account's lock; see `solekey.streams.exclusive`.
+    """
 
     def __init__(self, connection: Connection) -> None:
         account, folder = connection.profile.account, connection.profile.folder
+        self.lock = RLock()
         self._connection = connection
         self._folder = folder
         self._devices = StreamCopy(folder, DevicesStream.start(account))
@@ -151,6 +159,7 @@ class Streams:
                 self._raise_rollback(stream, "the server has lost what it showed before")
             self._verify_pin(copy, max(claimed, self._connection.position(stream)))
             if copy.state.head.seq > before:
+                _log.debug("%s: verified events %d to %d", stream, before + 1, copy.state.head.seq)
                 self._save_pins()
         self._connection.note_position(stream, copy.state.head.seq)
 
@@ -323,6 +332,7 @@ class Streams:
             "noticed_at": self._connection.runtime.now().isoformat(),
         }
         self._folder.write(ROLLBACK_FILE, encode_json(document))
+        _log.error("%s: the server goes back; evidence is in %s of the profile", stream, ROLLBACK_FILE)
         raise RollbackError(f"{stream}: {what}")
 
     def _write_evidence(self, stream: Stream, seq: int, ours: bytes, theirs: bytes) -> None:
@@ -334,6 +344,7 @@ class Streams:
             "theirs": theirs.decode(),
         }
         self._folder.write(EVIDENCE_FILE, encode_json(document))
+        _log.error("%s %d: the server shows two records; evidence is in %s", stream, seq, EVIDENCE_FILE)
 
     def _save_pins(self) -> None:
         heads: dict[str, Json] = {

@@ -10,6 +10,7 @@
 Spec: vault.md §5.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -31,6 +32,7 @@ from solekey_protocol.limits import MAX_CHANGES
 
 MAX_DRAFTS: Final = MAX_CHANGES
 """Drafts in one commit."""
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,10 @@ class Committer:
 
         event = self.author.say(decide, signers=self.keyring.find_signers)
         self.index.catch_up(own)
-        epoch = event.body.epoch if event and isinstance(event.body, ItemsCommitted) else 0
+        epoch = 0
+        if event is not None and isinstance(event.body, ItemsCommitted):
+            epoch = event.body.epoch
+            _log.info("commit %d: %d changes, epoch %d", event.body.commit, event.body.count, epoch)
         return [self._conclude(entry, epoch) for entry in pending]
 
     def commit_snapshot(self) -> None:

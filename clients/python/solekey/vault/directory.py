@@ -1,12 +1,14 @@
 """What the items are called: opened from the envelopes' first chunks, kept in memory only while unlocked."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final, cast
 
-from solekey.crypto import Confidential, ItemMetadata
+from solekey.crypto import Confidential, EnvelopeReader, ItemMetadata
 from solekey.errors import ItemMissingError, ItemNameError, ItemNameUncertainError, LostObjectError
+from solekey.streams.exclusive import AccountLock
 from solekey.transfer.objects import ObjectStore
 from solekey.transfer.sealed_sources import RangedSource, open_envelope
 from solekey.vault.item_index import ItemIndex
@@ -33,6 +35,7 @@ class ItemInfo(Confidential):
     epoch: int
     sealed_size: int  # bytes, padded
     metadata: ItemMetadata
+    _measure: Callable[[], int] = field(repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -45,6 +48,30 @@ class ItemInfo(Confidential):
         return self.metadata.type
 
     @property
+    def tags(self) -> tuple[str, ...]:
+        """The item's tags."""
+        return self.metadata.tags
+
+    @property
+    def attributes(self) -> Mapping[str, str]:
+        """The item's attributes."""
+        return self.metadata.attributes
+
+    @property
+    def size(self) -> int:
+        """The size of the content in bytes.
+
+        It stands in the sealed end of the item. That of a small item is known from the list; for one of more
+        than 64 KiB the end is fetched when it is asked for first, which needs the unlocked account.
+        """
+        return self._measure()
+
+    @property
+    def created(self) -> datetime:
+        """When the item was made, by the clock of the device that made it."""
+        return datetime.fromtimestamp(self.metadata.created_ms / 1000, UTC)
+
+    @property
     def modified(self) -> datetime:
         """When this version was made, by the clock of the device that made it."""
         return datetime.fromtimestamp(self.metadata.modified_ms / 1000, UTC)
@@ -54,7 +81,13 @@ class ItemInfo(Confidential):
 
 
 class Listing(list[ItemInfo]):
-    """The items that open, by name, and beside them those that do not."""
+    """The items that open, by name, and beside them those that do not.
+
+    Attributes:
+        unreadable: the items that do not open, each with what is wrong with it.
+    """
+
+    unreadable: tuple[UnreadableItem, ...]
 
     def __init__(self, items: Iterable[ItemInfo], unreadable: tuple[UnreadableItem, ...]) -> None:
         super().__init__(items)
@@ -71,13 +104,16 @@ class Directory:
         objects: ObjectStore,
         keyring: Keyring,
         unreadable: UnreadableItems,
+        lock: AccountLock,
     ) -> None:
+        self._lock = lock
         self._account = account
         self._index = index
         self._objects = objects
         self._keyring = keyring
         self._unreadable = unreadable
         self._known: dict[Change, ItemMetadata] = {}
+        self._sizes: dict[Change, int] = {}
 
     def list(self) -> Listing:
         """List the live items. Fetches the first chunk of those not listed before."""
@@ -85,6 +121,7 @@ class Directory:
         self._open(changes)
         live = set(changes)
         self._known = {change: metadata for change, metadata in self._known.items() if change in live}
+        self._sizes = {change: size for change, size in self._sizes.items() if change in live}
         found = [self._describe(change) for change in changes if self._is_known(change)]
         closed = [change for change in changes if not self._is_known(change)]
         return Listing(sorted(found, key=lambda info: (info.name, info.id)), self._unreadable.select(closed))
@@ -119,6 +156,14 @@ class Directory:
         folded = fold_name(name)
         return any(fold_name(info.name) == folded for info in self.list())
 
+    def measure(self, change: Change) -> int:
+        """Find the size of a version's content; fetches the end of a large one."""
+        if change not in self._sizes:
+            with self._lock:
+                reader = self._open_reader(RangedSource(self._objects, change), change)
+                self._sizes[change] = reader.open_content_size()
+        return self._sizes[change]
+
     def remember(self, change: Change, metadata: ItemMetadata) -> None:
         """Keep what is known of a version that this device has made itself."""
         self._known[change] = metadata
@@ -133,7 +178,8 @@ class Directory:
 
     def _describe(self, change: Change) -> ItemInfo:
         metadata = self._known[change]
-        return ItemInfo(change.item, change.version, change.epoch, change.size, metadata)
+        measure = partial(self.measure, change)
+        return ItemInfo(change.item, change.version, change.epoch, change.size, metadata, measure)
 
     def _open_one(self, change: Change) -> ItemInfo:
         if not self._is_known(change):
@@ -155,10 +201,14 @@ class Directory:
     def _remember_metadata(self, change: Change, prefix: bytes | None) -> None:
         if prefix is None:
             raise LostObjectError(f"the server has lost the object {change.parts[0].digest}")
-        source = RangedSource(self._objects, change, prefix)
-        reader = open_envelope(source, change, self._account, self._keyring.data_key(change.epoch))
+        reader = self._open_reader(RangedSource(self._objects, change, prefix), change)
         self._known[change] = reader.open_metadata()
+        if len(prefix) == change.size:
+            self._sizes[change] = reader.open_content_size()
         self._unreadable.forget(change)
+
+    def _open_reader(self, source: RangedSource, change: Change) -> EnvelopeReader:
+        return open_envelope(source, change, self._account, self._keyring.data_key(change.epoch))
 
 
 def _deny(name: str, unreadable: Sequence[UnreadableItem]) -> ItemMissingError:

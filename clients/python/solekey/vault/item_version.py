@@ -29,7 +29,8 @@ class ItemVersion(Confidential):
 
     def data_key(self) -> DataKey:
         """The data key that it is sealed under. Raises WipedSecretError when the vault is locked again."""
-        return self.unlocked.keyring.data_key(self.change.epoch)
+        with self.unlocked.streams.lock:
+            return self.unlocked.keyring.data_key(self.change.epoch)
 
     def open_reader(self, source: RangeSource) -> EnvelopeReader:
         """Open a reader of the committed ciphertext. Raises SwappedObjectError, OpenError."""
@@ -56,13 +57,16 @@ class ItemVersion(Confidential):
             VersionGoneError: another device has put a newer version, or removed the item.
             LostObjectError: the version is live, and the server must have it.
         """
+        lock = self.unlocked.streams.lock
         try:
-            with self.unlocked.unreadable.naming(self.change):
+            with self.unlocked.unreadable.naming(self.change, lock):
                 yield
         except LostObjectError as error:
-            self.unlocked.streams.sync(Stream.DEVICES, Stream.VAULT)
-            self.unlocked.index.catch_up()
-            if self.unlocked.index.items.get(self.change.item) == self.change:
+            with lock:
+                self.unlocked.streams.sync(Stream.DEVICES, Stream.VAULT)
+                self.unlocked.index.catch_up()
+                is_live = self.unlocked.index.items.get(self.change.item) == self.change
+            if is_live:
                 raise
             raise VersionGoneError(
                 f"{self.change.item}, version {self.change.version}: another device has replaced it"

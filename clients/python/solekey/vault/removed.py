@@ -9,12 +9,9 @@ from dataclasses import dataclass
 
 from solekey.crypto import Confidential, DataKey, EnvelopeReader, ItemContext, ItemMetadata
 from solekey.errors import EpochKeyMissingError, ItemMissingError, SolekeyError
-from solekey.progress import Progress, ignore_progress
-from solekey.transfer.sealed_sources import PartSource, read_pieces
-from solekey.vault.item_version import iter_content
+from solekey.transfer.sealed_sources import PartSource
 from solekey.vault.unlocked import UnlockedAccount
 from solekey.vault.unreadable import UNREADABLE
-from solekey.vault.vault import Stored, Vault
 from solekey_protocol.change_list import Change, parse_change_list
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
@@ -44,33 +41,24 @@ class RemovedItem(Confidential):
         return f"RemovedItem({self.id}, removed_in={self.removed_in}, <redacted>)"
 
 
-def list_removed(vault: Vault) -> list[RemovedItem]:
+def list_removed(unlocked: UnlockedAccount) -> list[RemovedItem]:
     """List the removed items, the newest removal first. Reads the change list of every commit."""
-    vault.refresh()
-    unlocked = vault.unlocked
     removed = sorted(_find_removed(unlocked), key=lambda found: found[1], reverse=True)
     return [_describe(unlocked, change, commit) for change, commit in removed]
 
 
-def restore_removed(vault: Vault, name_or_id: str, *, progress: Progress = ignore_progress) -> Stored:
-    """Bring a removed item back, as a new item of its name and content; of several, the newest removal.
+def find_removed(unlocked: UnlockedAccount, name_or_id: str) -> tuple[ItemMetadata, EnvelopeReader]:
+    """Find a removed item and open it; of several, the newest removal.
 
     Raises:
         ItemMissingError: no removed item has this name or id.
         OpenError, LostObjectError, EpochKeyMissingError: its grace time is over, or it never opened.
     """
-    for item in list_removed(vault):
+    for item in list_removed(unlocked):
         if name_or_id == item.id and item.error is not None:
             raise item.error
         if item.metadata is not None and name_or_id in (item.id, item.metadata.name):
-            reader = _open(vault.unlocked, item.last)
-            return vault.put_stream(
-                item.metadata.name,
-                read_pieces(iter_content(reader, progress)),
-                type=item.metadata.type,
-                tags=item.metadata.tags,
-                attributes=item.metadata.attributes,
-            )
+            return item.metadata, _open(unlocked, item.last)
     raise ItemMissingError("there is no removed item of this name or id whose grace time is not over")
 
 

@@ -38,7 +38,7 @@ class UnlockedAccount:
         objects = ObjectStore(connection)
         index = ItemIndex(streams, objects, profile.folder)
         unreadable = UnreadableItems(streams, index)
-        directory = Directory(profile.account, index, objects, keyring, unreadable)
+        directory = Directory(profile.account, index, objects, keyring, unreadable, streams.lock)
         uploader = Uploader(objects, profile.folder, profile.account, random)
         committer = Committer(
             author,

@@ -6,7 +6,7 @@ Spec: vault.md §11.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +18,7 @@ from solekey.errors import (
     TamperedWrapError,
     UnsupportedFormatError,
 )
+from solekey.streams.exclusive import AccountLock
 from solekey.streams.streams import Streams
 from solekey.vault.item_index import ItemIndex
 from solekey_protocol.change_list import Change
@@ -97,13 +98,14 @@ class UnreadableItems:
         return tuple(self._describe(change, commits.get(change.item, 0)) for change in found)
 
     @contextmanager
-    def naming(self, change: Change) -> Iterator[None]:
+    def naming(self, change: Change, lock: AccountLock | None = None) -> Iterator[None]:
         """Name item, commit and device in whatever error says that this version does not open."""
         try:
             yield
         except UNREADABLE as error:
-            self.note(change, error)
-            (item,) = self.select([change])
+            with lock or nullcontext():
+                self.note(change, error)
+                (item,) = self.select([change])
             origin = f" by {item.device}" if item.device else ""
             error.add_note(f"Item {item.id}, version {item.version}, of commit {item.commit}{origin}.")
             error.about = {"item": item.to_document()}

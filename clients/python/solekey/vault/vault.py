@@ -13,22 +13,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from solekey.account.devices import Devices
 from solekey.crypto import Confidential, ContentSource, ItemMetadata
 from solekey.errors import ItemChangedError, LostObjectError, MetadataError
 from solekey.files.any_path import AnyPath
 from solekey.progress import Progress, ignore_progress
+from solekey.streams.exclusive import AccountLock, exclusive, iterate_exclusively
 from solekey.transfer.download import download
 from solekey.transfer.download_spool import clean_downloads
 from solekey.transfer.drafts import Put, Remove, StreamContent
 from solekey.transfer.intake import make_intake, put_back, read_head, take_in
+from solekey.transfer.sealed_sources import read_pieces
 from solekey.transfer.source_file import SourceFile
 from solekey.transfer.upload_spool import Spool, clean_uploads, derive_fingerprint
 from solekey.vault.commits import MAX_DRAFTS, Outcome
 from solekey.vault.directory import ItemInfo, Listing
 from solekey.vault.item_file import BUFFER_BYTES, ItemFile, ItemRanges
-from solekey.vault.item_version import ItemVersion
+from solekey.vault.item_version import ItemVersion, iter_content
 from solekey.vault.names import fold_name
+from solekey.vault.new_content import BYTES_TYPE, NewContent, verify_attributes, verify_tags
+from solekey.vault.removed import RemovedItem, find_removed, list_removed
 from solekey.vault.unlocked import UnlockedAccount
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import RAW_ID_BYTES, ItemId
@@ -75,23 +78,23 @@ class Removed(Confidential):
 
 
 class Vault:
-    """An unlocked vault; it ends with the block of `Session.unlock`. Not for use by several threads."""
+    """The items of an unlocked account; it ends with the block that unlocked it. Threads may share it."""
 
     def __init__(self, unlocked: UnlockedAccount) -> None:
         self.unlocked = unlocked
         self._seen: dict[ItemId, int] = {}
 
     @property
-    def devices(self) -> Devices:
-        """The account's devices."""
-        unlocked = self.unlocked
-        return Devices(unlocked.connection, unlocked.streams, unlocked.author)
+    def _lock(self) -> AccountLock:
+        return self.unlocked.streams.lock
 
+    @exclusive
     def refresh(self) -> None:
         """Verify and follow what other devices have done meanwhile. Raises EvidenceError."""
         self.unlocked.streams.sync(Stream.DEVICES, Stream.VAULT)
         self.unlocked.index.catch_up()
 
+    @exclusive
     def list(self) -> Listing:
         """List the items by name; fetches only the beginnings of their ciphertexts.
 
@@ -104,6 +107,7 @@ class Vault:
             listing = self.unlocked.directory.list()
         return listing
 
+    @exclusive
     def find(self, name_or_id: str) -> ItemInfo:
         """Find one item, as the list shows it. By id, only this item is opened.
 
@@ -114,6 +118,7 @@ class Vault:
         self.refresh()
         return self.unlocked.directory.find(name_or_id)
 
+    @exclusive
     def get(self, name_or_id: str, *, progress: Progress = ignore_progress) -> Item:
         """Get an item with its content in memory.
 
@@ -137,7 +142,8 @@ class Vault:
             TransferBusyError: another program of this profile gets the same item.
         """
         version, folder = self._find_version(name_or_id), self.unlocked.connection.profile.folder
-        clean_downloads(folder, self.unlocked.index.items, now_s=time.time())
+        with self._lock:
+            clean_downloads(folder, self.unlocked.index.items, now_s=time.time())
         download(version, folder, Path(path), progress)
         self._note_seen(version)
         return version.info
@@ -152,7 +158,7 @@ class Vault:
             As `get`.
         """
         version = self._find_version(name_or_id)
-        yield from version.iter_parts(progress)
+        yield from iterate_exclusively(self._lock, version.iter_parts(progress))
         self._note_seen(version)
 
     def get_range(self, name_or_id: str, start: int, size: int) -> bytes:
@@ -165,6 +171,7 @@ class Vault:
             raise ValueError("a range starts at 0 or later and has a size of 0 or more")
         return ItemRanges(self._find_version(name_or_id)).read(start, size)
 
+    @exclusive
     def open(self, name_or_id: str) -> io.BufferedReader:
         """Open an item as a read-only, seekable binary file, which fetches only what is read.
 
@@ -175,6 +182,7 @@ class Vault:
         """
         return io.BufferedReader(ItemFile(self._find_version(name_or_id)), BUFFER_BYTES)
 
+    @exclusive
     def put(
         self,
         name: str,
@@ -190,33 +198,36 @@ class Vault:
             ItemNameError: several items have this name; put by id.
             MetadataError: a name, tag or attribute outside the limits.
         """
-        data = content.encode() if isinstance(content, str) else content
-        kind = type or ("text/plain" if isinstance(content, str) else "application/octet-stream")
-        return self._commit([self._draft(name, data, kind, _verify_tags(tags), attributes or {})])[0]
+        new = NewContent(content, type=type, tags=tags, attributes=attributes or {})
+        return self._commit([self._draft_content(name, new)])[0]
 
-    def put_many(self, contents: Mapping[str, bytes]) -> tuple[Stored, ...]:
+    @exclusive
+    def put_many(self, contents: Mapping[str, bytes | str | NewContent]) -> tuple[Stored, ...]:
         """Put many small items at once: few requests, one commit for each few thousand.
+
+        Args:
+            contents: what to put, by name: the content alone, or with type, tags and attributes.
 
         Raises:
             MetadataError: a name outside the limits, or two that are the same in NFC.
         """
         if len({fold_name(name) for name in contents}) != len(contents):
             raise MetadataError("two of the names are the same, spelt with other code points")
-        drafts = [
-            self._draft(name, content, "application/octet-stream", (), {})
-            for name, content in contents.items()
-        ]
+        drafts = [self._draft_content(name, content) for name, content in contents.items()]
         stored: tuple[Stored, ...] = ()
         for start in range(0, len(drafts), MAX_DRAFTS):
             stored += self._commit(drafts[start : start + MAX_DRAFTS])
         return stored
 
+    @exclusive
     def put_file(
         self,
         path: AnyPath,
         name: str | None = None,
         *,
+        type: str | None = None,  # noqa: A002  # the field's name
         tags: Sequence[str] = (),
+        attributes: Mapping[str, str] | None = None,
         restart: bool = False,
         progress: Progress = ignore_progress,
     ) -> Stored:
@@ -225,7 +236,9 @@ class Vault:
         Args:
             path: the file.
             name: the item's name; the file's if not given.
+            type: what the content is; guessed from the file's name if not given.
             tags: the item's tags.
+            attributes: the item's attributes.
             restart: seal the file anew, also when an interrupted upload could go on.
             progress: is told how far it has come.
 
@@ -236,10 +249,17 @@ class Vault:
         """
         path = Path(path)
         source, chosen = SourceFile.look_at(path), name or path.name
-        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        kind = type or mimetypes.guess_type(path.name)[0] or BYTES_TYPE
+        labels, extra = verify_tags(tags), verify_attributes(attributes)
         if source.size < SPOOL_FROM_BYTES:
-            return self._put_once(chosen, source.open(), kind, tags, progress)
-        state: tuple[str | int, ...] = (*source.state, *tags, self.unlocked.streams.vault.epoch)
+            return self._put_once(chosen, source.open(), kind, labels, progress, extra)
+        described: tuple[str | int, ...] = (
+            kind,
+            len(labels),
+            *labels,
+            *(text for pair in sorted(extra.items()) for text in pair),
+        )
+        state = (*source.state, *described, self.unlocked.streams.vault.epoch)
         fingerprint = derive_fingerprint((str(source.path), chosen), state)
         folder = self.unlocked.connection.profile.folder
         clean_uploads(folder, now_s=time.time(), replaced_by=fingerprint)
@@ -248,10 +268,11 @@ class Vault:
             if restart:
                 spool.delete()
             content = StreamContent(fingerprint, source.size, source.open)
-            stored = self._resume(spool, self._draft(chosen, content, kind, _verify_tags(tags), {}), progress)
+            stored = self._resume(spool, self._draft(chosen, content, kind, labels, extra), progress)
             spool.delete()
         return stored
 
+    @exclusive
     def put_stream(
         self,
         name: str,
@@ -275,9 +296,10 @@ class Vault:
         Raises:
             As `put_file`.
         """
-        kind = type or "application/octet-stream"
-        return self._put_once(name, nullcontext(source), kind, tags, progress, attributes)
+        labels, extra = verify_tags(tags), verify_attributes(attributes)
+        return self._put_once(name, nullcontext(source), type or BYTES_TYPE, labels, progress, extra)
 
+    @exclusive
     def remove(self, name_or_id: str) -> Removed:
         """Remove an item. By id, nothing is opened: what cannot be read can be removed.
 
@@ -297,10 +319,38 @@ class Vault:
             raise ItemChangedError(f"{removed.id} was changed by another device")
         return removed
 
+    @exclusive
+    def list_removed(self) -> "Sequence[RemovedItem]":
+        """List the removed items, the newest removal first. Reads the change list of every commit."""
+        self.refresh()
+        return list_removed(self.unlocked)
+
+    @exclusive
+    def restore(self, name_or_id: str, *, progress: Progress = ignore_progress) -> Stored:
+        """Bring a removed item back, as a new item of its name and content; of several, the newest removal.
+
+        The server keeps what was removed for a grace time, which its operator has set.
+
+        Raises:
+            ItemMissingError: no removed item has this name or id.
+            OpenError, LostObjectError, EpochKeyMissingError: its grace time is over, or it never opened.
+        """
+        self.refresh()
+        metadata, reader = find_removed(self.unlocked, name_or_id)
+        return self.put_stream(
+            metadata.name,
+            read_pieces(iter_content(reader, progress)),
+            type=metadata.type,
+            tags=metadata.tags,
+            attributes=metadata.attributes,
+        )
+
+    @exclusive
     def _find_version(self, name_or_id: str) -> ItemVersion:
         info = self.find(name_or_id)
         return ItemVersion(self.unlocked, info, self.unlocked.index.items[info.id])
 
+    @exclusive
     def _note_seen(self, version: ItemVersion) -> None:
         self._seen[version.info.id] = version.info.version
 
@@ -309,16 +359,15 @@ class Vault:
         name: str,
         opened: AbstractContextManager[ContentSource],
         kind: str,
-        tags: Sequence[str],
+        tags: tuple[str, ...],
         progress: Progress,
-        attributes: Mapping[str, str] | None = None,
+        attributes: Mapping[str, str],
     ) -> Stored:
         """Put what a source gives until it ends, whatever size it claims; nothing is committed before."""
-        texts = _verify_tags(tags)
         with ExitStack() as stack:
             with opened as source:
                 head = read_head(source, SPOOL_FROM_BYTES)
-                draft = self._draft(name, head, kind, texts, attributes or {})
+                draft = self._draft(name, head, kind, tags, attributes)
                 if len(head) >= SPOOL_FROM_BYTES:
                     spool = make_intake(self.unlocked)
                     clean_uploads(spool.folder, now_s=time.time(), replaced_by=spool.fingerprint)
@@ -335,6 +384,10 @@ class Vault:
         if sealed is not None and draft.base_version == 0:
             draft = replace(draft, item=sealed.item)
         return self._commit([draft], progress=progress)[0]
+
+    def _draft_content(self, name: str, content: bytes | str | NewContent) -> Put:
+        new = content if isinstance(content, NewContent) else NewContent(content)
+        return self._draft(name, new.data, new.chosen_type, tuple(new.tags), new.attributes)
 
     def _draft(
         self,
@@ -364,10 +417,3 @@ class Vault:
             raise TypeError("a put is never dropped")
         self._seen[change.item] = change.version
         return Stored(change.item, change.version, put.metadata.name, outcome.conflict)
-
-
-def _verify_tags(tags: Sequence[str]) -> tuple[str, ...]:
-    """Verify that tags are several texts: one text would be taken for its letters. Raises TypeError."""
-    if isinstance(tags, str | bytes):
-        raise TypeError("tags: expected a sequence of texts, such as ('kitchen',), not one text")
-    return tuple(tags)

@@ -6,7 +6,7 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from solekey import UserKey, change_user_key
+from solekey import UserKey
 from solekey.account.approval import (
     FIRST_POLL_S,
     LAST_POLL_S,
@@ -25,6 +25,7 @@ from solekey.errors import (
     WrongUserKeyError,
 )
 from solekey.errors.refusals import DeviceRevokedError
+from solekey.rotation.rotation import change_user_key
 from solekey_protocol.events import Stream
 from solekey_protocol.events.devices import DeviceRevoked, DeviceTrusted, RevocationReason
 from solekey_protocol.streams import DeviceStatus
@@ -129,7 +130,7 @@ def test_a_device_that_is_shown_another_account_has_another_first_half(home):
     """A server between the two founds an account of its own for the new device to see."""
     phone, laptop = home.log_in("phone"), home.sessions["laptop"]
     state = phone.streams.devices
-    with UserKey.make(phone.connection.runtime.random) as other:
+    with UserKey.make() as other:
         key_id = other.derive_key_id(phone.account)
         account_key = other.derive_account_signing_key(phone.account).public_key
     device_key = phone.connection.profile.device_key.public_key
@@ -165,7 +166,7 @@ def test_only_a_trusted_device_approves(home):
 
 def test_only_the_user_key_approves(home):
     phone, laptop = home.log_in("phone"), home.sessions["laptop"]
-    wrong = UserKey.make(laptop.connection.runtime.random)
+    wrong = UserKey.make()
     with pytest.raises(WrongUserKeyError):
         approve_device(laptop, wrong, code_of(phone))
     assert not said_in(home, DeviceTrusted)
@@ -236,7 +237,7 @@ def test_a_device_that_is_revoked_instead_stops_waiting(home):
 
 def test_the_code_is_shown_anew_when_the_user_key_was_replaced(home):
     phone, seen = home.log_in("phone"), []
-    new = UserKey.make(phone.connection.runtime.random)
+    new = UserKey.make()
     phrase = new.to_phrase()
     vault = home.unlock("laptop")
 

@@ -123,7 +123,7 @@ def real_key(home):
 
 
 def stranger_key(home):
-    with UserKey.make(Runtime().random) as user_key:
+    with UserKey.make() as user_key:
         return user_key.derive_account_signing_key(home.account.account)
 
 

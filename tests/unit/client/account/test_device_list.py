@@ -191,7 +191,8 @@ def test_default_names_get_numbers():
 
 
 def test_two_computers_of_a_kind_are_told_apart(home, run_cli):
-    from solekey import Server, log_in
+    from solekey import Server
+    from solekey.account.enrolment import log_in
     from tests.support.client.fake_server import ORIGIN
     from tests.support.client.world import PASSWORD, USERNAME
 

@@ -1,16 +1,19 @@
 """Signing up, logging in and trusting devices, also when everything is interrupted."""
 
 import json
-import os
 import stat
 from datetime import timedelta
 
 import httpx
 import pytest
 
-from solekey import Profile, Runtime, Server, Session, SignUp, UserKey, log_in, trust_device
+from solekey import Runtime, Server, UserKey
+from solekey.account.enrolment import log_in, trust_device
+from solekey.account.session import Session
+from solekey.account.sign_up import SignUp
 from solekey.errors import NotLoggedInError, ProfileError, ProfileExistsError, WrongUserKeyError
 from solekey.errors.refusals import LoginRefusedError, SessionEndedError
+from solekey.profile.profile import Profile
 from solekey_protocol.events import Stream
 from tests.support.client.fake_server import ORIGIN
 from tests.support.client.world import PASSWORD, USERNAME
@@ -102,7 +105,7 @@ def test_the_wrong_user_key_trusts_nothing(home):
     phone = home.log_in("phone")
     before = len(home.account.events[Stream.DEVICES])
     with pytest.raises(WrongUserKeyError):
-        trust_device(phone, UserKey.make(os.urandom))
+        trust_device(phone, UserKey.make())
     assert len(home.account.events[Stream.DEVICES]) == before
 
 

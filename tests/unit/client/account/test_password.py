@@ -6,8 +6,11 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from solekey import Profile, Server, Session, SignUp, log_in
+from solekey import Server
+from solekey.account.enrolment import log_in
 from solekey.account.moving import log_in_elsewhere
+from solekey.account.session import Session
+from solekey.account.sign_up import SignUp
 from solekey.crypto import (
     KdfStrength,
     LoginIdentity,
@@ -23,6 +26,7 @@ from solekey.errors import (
     WeakPasswordError,
 )
 from solekey.errors.refusals import LoginRefusedError, SessionEndedError, UnavailableError
+from solekey.profile.profile import Profile
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import AccountClosed, LoginKeyChange, LoginKeyChanged
 from tests.support.client.fake_server import ORIGIN

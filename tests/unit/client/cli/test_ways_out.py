@@ -4,7 +4,6 @@ import ast
 import contextlib
 import inspect
 import json
-import os
 import textwrap
 
 import click
@@ -61,7 +60,7 @@ def die_at(home, nth: int, path: str):
 
 
 def new_words() -> str:
-    with UserKey.make(os.urandom) as key:
+    with UserKey.make() as key:
         return key.to_phrase()
 
 

@@ -120,5 +120,6 @@ def test_the_account_signing_key_signs_what_the_verifier_accepts():
     verify_signature(signing_key.public_key, b"message", signing_key.sign(b"message"))
 
 
-def test_make_takes_its_bytes_from_the_source():
-    assert UserKey.make(lambda size: counting(7, size)) == UserKey(counting(7, 32))
+def test_make_takes_its_bytes_from_the_operating_system(monkeypatch):
+    monkeypatch.setattr("os.urandom", lambda size: counting(7, size))
+    assert UserKey.make() == UserKey(counting(7, 32))

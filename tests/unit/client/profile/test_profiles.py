@@ -9,7 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from solekey import Runtime, Session, cli
+from solekey import Runtime, cli
+from solekey.account.session import Session
 from solekey.cli.profile_names import repeat_profile
 from tests.support.client.fake_server import ORIGIN
 from tests.support.client.world import PASSWORD, USERNAME

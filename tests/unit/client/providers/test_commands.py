@@ -1,14 +1,15 @@
 """The commands that take a user key or make a device key, against a fake server, run in this process."""
 
 import json
-import os
 from pathlib import Path
 
 import click
 import pytest
 
-from solekey import Session, UserKey, change_user_key
+from solekey import UserKey
+from solekey.account.session import Session
 from solekey.providers import close_tokens, open_provider
+from solekey.rotation.rotation import change_user_key
 from tests.support.client.fake_server import ORIGIN
 from tests.support.client.places import PASSPHRASE, Answers
 from tests.support.client.world import PASSWORD, USERNAME
@@ -63,7 +64,7 @@ def test_a_relative_path_is_remembered_as_a_whole(run_cli, home, tmp_path, monke
 
 def test_another_key_is_not_stored(run_cli, home, stick, monkeypatch):
     monkeypatch.setenv("SOLEKEY_PASSPHRASE", PASSPHRASE)
-    words = UserKey.make(os.urandom).to_phrase()
+    words = UserKey.make().to_phrase()
     said = run_cli("user-key", "store", f"file:{stick}", "--user-key", words)
     assert (said.code, said.error) == (WRONG_KEY, "wrong_user_key")
     assert not stick.exists()
@@ -72,7 +73,7 @@ def test_another_key_is_not_stored(run_cli, home, stick, monkeypatch):
 
 def test_an_occupied_place_is_not_overwritten_unless_it_is_said(run_cli, home, stick, monkeypatch):
     monkeypatch.setenv("SOLEKEY_PASSPHRASE", PASSPHRASE)
-    old = UserKey.make(os.urandom)
+    old = UserKey.make()
     provider = open_provider(f"file:{stick}", account=home.account.account, ask=Answers())
     provider.store(old)
     said = run_cli("user-key", "store", f"file:{stick}", "--user-key", home.phrase)
@@ -182,7 +183,7 @@ def test_there_may_be_nothing_to_forget(run_cli, home):
 
 
 def test_the_stored_key_follows(run_cli, home, stored):
-    words = UserKey.make(os.urandom).to_phrase()
+    words = UserKey.make().to_phrase()
     said = run_cli("rotate", "user-key", "--new-user-key", words, "--accept-risk")
     assert said.document["stored_user_key"] == {f"file:{stored}": "updated"}
     assert load(home, stored) == UserKey.from_phrase(words)
@@ -190,7 +191,7 @@ def test_the_stored_key_follows(run_cli, home, stored):
 
 
 def test_what_cannot_follow_is_said_to_be_outdated(run_cli, home, stored):
-    words = UserKey.make(os.urandom).to_phrase()
+    words = UserKey.make().to_phrase()
     stored.unlink()
     stored.mkdir()
     said = run_cli("rotate", "user-key", "--user-key", home.phrase, "--new-user-key", words, "--accept-risk")
@@ -205,7 +206,7 @@ def test_a_named_place_follows_too(run_cli, home, stored, tmp_path, monkeypatch)
     other = tmp_path / "other.key"
     provider = open_provider(f"file:{other}", account=home.account.account, ask=Answers())
     provider.store(home.key())
-    words = UserKey.make(os.urandom).to_phrase()
+    words = UserKey.make().to_phrase()
     said = run_cli(
         "rotate", "user-key", "--user-key-from", f"file:{other}", "--new-user-key", words, "--accept-risk"
     )
@@ -214,7 +215,7 @@ def test_a_named_place_follows_too(run_cli, home, stored, tmp_path, monkeypatch)
 
 
 def test_nothing_is_said_where_nothing_is_stored(run_cli, home):
-    words = UserKey.make(os.urandom).to_phrase()
+    words = UserKey.make().to_phrase()
     said = run_cli("rotate", "user-key", "--user-key", home.phrase, "--new-user-key", words, "--accept-risk")
     assert said.code == 0
     assert "stored_user_key" not in said.document
@@ -222,7 +223,7 @@ def test_nothing_is_said_where_nothing_is_stored(run_cli, home):
 
 def test_a_revocation_follows_too(run_cli, home, stored):
     home.add_device("phone")
-    words = UserKey.make(os.urandom).to_phrase()
+    words = UserKey.make().to_phrase()
     said = run_cli("devices", "revoke", "phone", "--yes", "--new-user-key", words, "--accept-risk")
     assert said.document["stored_user_key"] == {f"file:{stored}": "updated"}
     assert load(home, stored) == UserKey.from_phrase(words)
@@ -230,7 +231,7 @@ def test_a_revocation_follows_too(run_cli, home, stored):
 
 def test_a_key_that_another_device_has_replaced_names_its_place(run_cli, home, stored):
     phone = home.add_device("phone")
-    words = UserKey.make(os.urandom).to_phrase()
+    words = UserKey.make().to_phrase()
     with phone.unlock(home.key()) as vault:
         change_user_key(vault, UserKey.from_phrase(words))
     said = run_cli("list")
@@ -287,7 +288,7 @@ def test_a_token_keeps_it_and_the_user_key(run_cli, home, token, monkeypatch):
     run("user-key", "store", token.spec(), "--user-key", home.phrase)
     run("put", "--name", "note", "--text", "hello")
     assert run("get", "note")["text"] == "hello"
-    words = UserKey.make(os.urandom).to_phrase()
+    words = UserKey.make().to_phrase()
     rotated = run("rotate", "user-key", "--new-user-key", words, "--accept-risk")
     assert rotated["stored_user_key"] == {token.spec(): "updated"}
     assert run("get", "note")["text"] == "hello"

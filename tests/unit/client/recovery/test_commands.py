@@ -2,14 +2,15 @@
 
 import io
 import json
-import os
 import sys
 
 import pytest
 
-from solekey import Profile, UserKey, change_user_key, rekey_data
+from solekey import UserKey
+from solekey.profile.profile import Profile
 from solekey.recovery import read_kit
 from solekey.recovery.shares import combine_shares, parse_share
+from solekey.rotation.rotation import change_user_key, rekey_data
 from solekey_protocol.events import Stream
 from tests.support.client.fake_factors import TOTP_SECRET
 from tests.support.client.fake_server import ORIGIN
@@ -52,7 +53,7 @@ def test_kit_writes_the_present_key(run_cli, home, files):
 
 
 def test_kit_refuses_another_key_and_writes_nothing(run_cli, files):
-    wrong = UserKey.make(os.urandom).to_phrase()
+    wrong = UserKey.make().to_phrase()
     code, _, said = run_cli("laptop", "recovery", "kit", "-o", "kit.pdf", "--user-key", wrong)
     assert code == WRONG_KEY
     assert "wrong_user_key" in said
@@ -109,7 +110,7 @@ def test_test_warns_of_an_outdated_kit(run_cli, home, files):
 
 def test_test_refuses_a_replaced_key(run_cli, home, files):
     kit = write_kit_file(run_cli)
-    change_user_key(home.unlock("laptop"), UserKey.make(os.urandom))
+    change_user_key(home.unlock("laptop"), UserKey.make())
     code, _, said = run_cli("laptop", "recovery", "test", kit, "--json")
     assert code == WRONG_KEY
     assert json.loads(said)["error"]["code"] == "wrong_user_key"
@@ -121,7 +122,7 @@ def test_test_takes_the_public_part_and_the_words_apart(run_cli, files):
     (files / "scanned.txt").write_text(encode_kit_record(read_kit(files / write_kit_file(run_cli)).kit))
     code, out, _ = run_cli("laptop", "recovery", "test", "scanned.txt", "--user-key", "@words", "--json")
     assert (code, json.loads(out)["outdated"]) == (0, False)
-    wrong = UserKey.make(os.urandom).to_phrase()
+    wrong = UserKey.make().to_phrase()
     code, _, said = run_cli("laptop", "recovery", "test", "scanned.txt", "--user-key", wrong)
     assert (code, "kit_mismatch" in said) == (WRONG_KEY, True)
 
@@ -200,7 +201,7 @@ def test_split_refuses_impossible_numbers(run_cli, files, threshold, shares):
 
 
 def test_split_refuses_another_key(run_cli, files):
-    wrong = UserKey.make(os.urandom).to_phrase()
+    wrong = UserKey.make().to_phrase()
     assert run_cli("laptop", "recovery", "split", "-k", "2", "-n", "3", "--user-key", wrong)[0] == WRONG_KEY
 
 
@@ -302,7 +303,7 @@ def test_a_kit_of_another_account_is_not_taken_up(run_cli, world, kit, user_key,
 
 
 def test_words_that_were_made_before_need_no_second_confirmation(run_cli, world, tmp_path):
-    key, kit = UserKey.make(os.urandom), tmp_path / "kit.pdf"
+    key, kit = UserKey.make(), tmp_path / "kit.pdf"
     code, _, said = run_cli(
         "laptop", *SIGN_UP, "--code", world.server.code(), "--user-key", key.to_phrase(), "--kit", kit
     )
@@ -341,7 +342,7 @@ def test_a_rotation_never_takes_up_an_old_kit(run_cli, home, files):
         "laptop", "rotate", "user-key", "--user-key", "@words", "--accept-risk", "--kit", old
     )
     assert (code, "kit_exists" in said) == (FAILED, True)
-    new = UserKey.make(os.urandom).to_phrase()
+    new = UserKey.make().to_phrase()
     code, _, said = run_cli(
         "laptop", "rotate", "user-key", "--user-key", "@words", "--new-user-key", new, "--kit", old
     )

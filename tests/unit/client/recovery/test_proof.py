@@ -5,12 +5,12 @@ finds a cheating server out, the same device without a kit is shown to believe i
 """
 
 import json
-import os
 from dataclasses import replace
 
 import pytest
 
-from solekey import Server, UserKey, change_user_key, log_in, rekey_data, revoke_device, trust_device
+from solekey import Server, UserKey
+from solekey.account.enrolment import log_in, trust_device
 from solekey.errors import (
     HistoryForkError,
     KitMismatchError,
@@ -20,7 +20,11 @@ from solekey.errors import (
     WipedSecretError,
     WrongUserKeyError,
 )
-from solekey.recovery import KitProof, make_kit, verify_kit
+from solekey.recovery import KitProof
+from solekey.recovery.kit import make_kit
+from solekey.recovery.proof import verify_kit
+from solekey.rotation.revocation import revoke_device
+from solekey.rotation.rotation import change_user_key, rekey_data
 from solekey_protocol.event import encode_event
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import Timestamp
@@ -87,7 +91,7 @@ def test_a_kit_opens_the_data_key_in_force(full):
 
 def test_the_words_of_another_key_are_refused(full):
     with pytest.raises(WrongUserKeyError):
-        verify_kit(full.reopen("laptop"), UserKey.make(os.urandom), make(full))
+        verify_kit(full.reopen("laptop"), UserKey.make(), make(full))
 
 
 def test_the_kit_of_another_account_is_refused(full):
@@ -107,14 +111,14 @@ def test_a_tampered_wrap_is_found(full):
 
 def test_a_kit_of_a_replaced_key_opens_nothing(full):
     kit, old = make(full), full.key()
-    change_user_key(full.unlock("laptop"), UserKey.make(os.urandom))
+    change_user_key(full.unlock("laptop"), UserKey.make())
     with pytest.raises(WrongUserKeyError):
         verify_kit(full.reopen("laptop"), old, kit)
 
 
 def test_the_kit_of_a_new_key_is_not_outdated_by_its_own_change(full):
     """It is made before its key comes into force, so that the change itself is not in its heads."""
-    vault, new = full.unlock("laptop"), UserKey.make(os.urandom)
+    vault, new = full.unlock("laptop"), UserKey.make()
     kit, phrase = make_kit(vault.unlocked, new), new.to_phrase()
     change_user_key(vault, new)
     full.phrase = phrase
@@ -130,7 +134,7 @@ def test_a_later_rekey_outdates_a_kit(full):
 
 def test_a_revocation_outdates_the_kit_that_was_made_before_it(full):
     full.add_device("tablet")
-    vault, new = full.unlock("laptop"), UserKey.make(os.urandom)
+    vault, new = full.unlock("laptop"), UserKey.make()
     kit, phrase = make_kit(vault.unlocked, new), new.to_phrase()
     revoke_device(vault, full.sessions["tablet"].devices.own_id, new)
     full.phrase = phrase
@@ -141,7 +145,7 @@ def test_a_revocation_outdates_the_kit_that_was_made_before_it(full):
 def test_a_key_never_comes_back(full):
     phrase = full.phrase
     vault = full.unlock("laptop")
-    full.phrase = UserKey.make(os.urandom).to_phrase()
+    full.phrase = UserKey.make().to_phrase()
     change_user_key(vault, UserKey.from_phrase(full.phrase))
     with pytest.raises(RotationError, match="was the account's before"):
         change_user_key(full.unlock("laptop"), UserKey.from_phrase(phrase))

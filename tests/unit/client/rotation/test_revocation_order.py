@@ -4,11 +4,11 @@ The counter-example `without/order` of spec/models: a data key that was ever wra
 known to the device that was revoked, whoever made it and when.
 """
 
-import os
-
 import pytest
 
-from solekey import UserKey, rekey_data, revoke_device
+from solekey import UserKey
+from solekey.rotation.revocation import revoke_device
+from solekey.rotation.rotation import rekey_data
 from solekey_protocol.events import Stream
 from solekey_protocol.events.vault import KeyWrapped
 
@@ -22,7 +22,7 @@ def test_a_rekey_before_the_user_key_change_completes_no_revocation(home):
     laptop.put("a", b"1")
     phone = home.add_device("phone")
     tablet = home.add_device("tablet").connection.profile.device_key.device_id
-    new = UserKey.make(os.urandom).to_phrase()
+    new = UserKey.make().to_phrase()
     _end_after_the_first_statement(home)
     with pytest.raises(Gone):
         revoke_device(laptop, tablet, UserKey.from_phrase(new))
@@ -42,7 +42,7 @@ def test_a_rekey_before_the_user_key_change_completes_no_revocation(home):
 def test_a_revocation_that_is_completed_is_not_done_again(home):
     laptop = home.unlock("laptop")
     tablet = home.add_device("tablet").connection.profile.device_key.device_id
-    new = UserKey.make(os.urandom)
+    new = UserKey.make()
     assert revoke_device(laptop, tablet, new).epoch == 2
     assert revoke_device(laptop, tablet, None).epoch == 2
 

@@ -4,9 +4,11 @@ import os
 
 import pytest
 
-from solekey import UserKey, abort_rotation, change_user_key, rekey_data, resume_rotation, revoke_device
+from solekey import UserKey
 from solekey.errors import ForeignDeviceError, NewUserKeyNeededError, RotationError, WrongUserKeyError
 from solekey.errors.refusals import DeviceRevokedError
+from solekey.rotation.revocation import revoke_device
+from solekey.rotation.rotation import abort_rotation, change_user_key, rekey_data, resume_rotation
 from solekey_protocol.events import Stream
 from solekey_protocol.events.rotation import RotationReason
 from solekey_protocol.limits import MIB
@@ -39,7 +41,7 @@ def wraps(world):
 
 
 def test_a_user_key_change_leaves_one_key(full):
-    new = UserKey.make(os.urandom).to_phrase()
+    new = UserKey.make().to_phrase()
     vault = full.unlock("laptop")
     change_user_key(vault, UserKey.from_phrase(new))
     assert vault.get("a").content == b"1"
@@ -93,7 +95,7 @@ def die_at(world, nth):
 @pytest.mark.parametrize("resumer", ["laptop", "phone"])
 @pytest.mark.parametrize("nth", range(1, 15))
 def test_a_user_key_change_is_resumed_from_every_point(full, nth, resumer):
-    new = UserKey.make(os.urandom).to_phrase()
+    new = UserKey.make().to_phrase()
     vault = full.unlock("laptop")
     die_at(full, nth)
     with pytest.raises(Died):
@@ -156,25 +158,25 @@ def test_a_second_rotation_waits_for_the_first(full):
     full.server.be_honest()
     with full.reopen("phone").unlock(full.key()) as phone:
         with pytest.raises(RotationError, match="is open"):
-            change_user_key(phone, UserKey.make(os.urandom))
+            change_user_key(phone, UserKey.make())
         resume_rotation(phone)
-        change_user_key(phone, UserKey.make(os.urandom))
+        change_user_key(phone, UserKey.make())
 
 
 def test_an_open_change_needs_the_new_words_or_is_given_up(full):
     vault = full.unlock("laptop")
     die_at(full, 4)
     with pytest.raises(Died):
-        change_user_key(vault, UserKey.make(os.urandom))
+        change_user_key(vault, UserKey.make())
     full.server.be_honest()
     with full.reopen("phone").unlock(full.key()) as phone:
         with pytest.raises(NewUserKeyNeededError):
             resume_rotation(phone)
         with pytest.raises(NewUserKeyNeededError):
-            resume_rotation(phone, UserKey.make(os.urandom))
+            resume_rotation(phone, UserKey.make())
         assert abort_rotation(phone) is not None
         assert [wrap.wrap_version for wrap in wraps(full)] == [1]
-        change_user_key(phone, UserKey.make(os.urandom))
+        change_user_key(phone, UserKey.make())
 
 
 def test_the_present_user_key_is_no_new_one(full):
@@ -183,7 +185,7 @@ def test_the_present_user_key_is_no_new_one(full):
 
 
 def test_a_revoked_device_is_refused_and_everything_is_rotated(full):
-    new = UserKey.make(os.urandom).to_phrase()
+    new = UserKey.make().to_phrase()
     vault = full.unlock("laptop")
     phone = full.sessions["phone"]
     revocation = revoke_device(vault, phone.devices.own_id, UserKey.from_phrase(new))
@@ -201,7 +203,7 @@ def test_a_revoked_device_is_refused_and_everything_is_rotated(full):
 
 @pytest.mark.parametrize("nth", range(1, 34, 3))
 def test_a_revocation_is_resumed_from_every_point(full, nth):
-    new = UserKey.make(os.urandom).to_phrase()
+    new = UserKey.make().to_phrase()
     vault = full.unlock("laptop")
     phone = full.sessions["phone"].devices.own_id
     die_at(full, nth)
@@ -222,4 +224,4 @@ def test_a_revocation_is_resumed_from_every_point(full, nth):
 def test_a_device_does_not_revoke_itself(full):
     own = full.sessions["laptop"].devices.own_id
     with pytest.raises(ForeignDeviceError):
-        revoke_device(full.unlock("laptop"), own, UserKey.make(os.urandom))
+        revoke_device(full.unlock("laptop"), own, UserKey.make())

@@ -8,8 +8,10 @@ from dataclasses import replace
 import httpx
 import pytest
 
-from solekey import Runtime, Server, SignUp, UserKey, trust_device
+from solekey import Runtime, Server, UserKey
 from solekey.account.device_names import DeviceName
+from solekey.account.enrolment import trust_device
+from solekey.account.sign_up import SignUp
 from solekey.connection.transport import Transport
 from solekey.crypto import SoftwareDeviceKey
 from solekey.errors import (
@@ -108,7 +110,7 @@ def test_a_swapped_wrap_is_detected_and_differs_from_a_wrong_phrase(home):
     home.account.wraps[digest] = wrap
     with home.sessions["laptop"].unlock(home.key()):
         pass
-    wrong = UserKey.make(Runtime().random)
+    wrong = UserKey.make()
     with pytest.raises(WrongUserKeyError), home.sessions["laptop"].unlock(wrong):
         pass
 
@@ -197,7 +199,7 @@ def test_the_ghost_is_refused_for_its_signature_alone(home):
 def test_a_foreign_account_key_is_refused_on_a_new_device(home):
     """The server founds an account of its own making and shows it to a new device."""
     phone = home.log_in("phone")
-    stranger = UserKey.make(Runtime().random)
+    stranger = UserKey.make()
     with pytest.raises(WrongUserKeyError):
         trust_device(phone, stranger)
     assert "phone" not in [info.name for info in phone.devices.list() if info.status.value == "trusted"]

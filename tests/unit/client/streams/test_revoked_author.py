@@ -2,8 +2,9 @@
 
 import pytest
 
-from solekey import UserKey, revoke_device
+from solekey import UserKey
 from solekey.errors import UnconfirmedEventError
+from solekey.rotation.revocation import revoke_device
 from solekey_protocol.change_list import Change, encode_change_list
 from solekey_protocol.events.devices import DeviceRevoked, RevocationReason
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted

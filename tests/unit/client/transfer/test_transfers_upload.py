@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from solekey import rekey_data
 from solekey.errors import (
     ContentSizeError,
     DiskFullError,
@@ -20,6 +19,7 @@ from solekey.errors import (
     UnreachableError,
 )
 from solekey.progress import Phase
+from solekey.rotation.rotation import rekey_data
 from solekey.transfer import upload_spool as spool_module
 from solekey.transfer.source_file import SourceFile
 from solekey.transfer.upload_spool import KEPT_S, Spool, clean_uploads

@@ -9,9 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from solekey import rekey_data
 from solekey.crypto import ItemContext, ItemMetadata, seal_bytes
 from solekey.errors import ForgedEventError, SwappedObjectError
+from solekey.rotation.rotation import rekey_data
 from solekey.transfer import sealed_sources
 from solekey_protocol.change_list import Change, Part, encode_change_list, parse_change_list
 from solekey_protocol.encoding import parse_cbor

@@ -4,10 +4,10 @@ import os
 
 import pytest
 
-from solekey import UserKey, change_user_key, rekey_data
+from solekey import UserKey
 from solekey.errors import ItemMissingError, RepairFailedError, TamperedWrapError
 from solekey.rotation.repair import find_missing_epochs, repair_wraps
-from solekey.vault.removed import list_removed, restore_removed
+from solekey.rotation.rotation import change_user_key, rekey_data
 from solekey_protocol.events import Stream
 
 
@@ -16,9 +16,9 @@ def test_a_removed_item_comes_back_under_its_name(home):
     vault.put("recipe", "flour, water", tags=["kitchen"], attributes={"from": "grandma"})
     vault.put("other", "stays")
     vault.remove("recipe")
-    (removed,) = list_removed(vault)
+    (removed,) = vault.list_removed()
     assert removed.metadata.name == "recipe"
-    stored = restore_removed(vault, "recipe")
+    stored = vault.restore("recipe")
     item = vault.get("recipe")
     assert item.content == b"flour, water"
     assert (item.info.metadata.tags, item.info.metadata.attributes) == (("kitchen",), {"from": "grandma"})
@@ -31,7 +31,7 @@ def test_a_large_item_comes_back_after_a_re_key_and_a_purge(home):
     vault.put("film", content)
     vault.remove("film")
     rekey_data(vault)
-    restore_removed(vault, list_removed(vault)[0].id)
+    vault.restore(vault.list_removed()[0].id)
     assert vault.get("film").content == content
 
 
@@ -39,19 +39,19 @@ def test_what_is_not_removed_or_gone_is_said(home):
     vault = home.unlock("laptop")
     vault.put("a", "1")
     with pytest.raises(ItemMissingError):
-        restore_removed(vault, "a")
+        vault.restore("a")
     vault.remove("a")
     home.account.objects.clear()
-    assert list_removed(vault) == []
+    assert vault.list_removed() == []
     with pytest.raises(ItemMissingError):
-        restore_removed(vault, "a")
+        vault.restore("a")
 
 
 def test_a_key_whose_wrap_was_lost_is_wrapped_anew_with_older_words(home):
     old = home.phrase
     vault = home.unlock("laptop")
     vault.put("a", "1")
-    home.phrase = UserKey.make(os.urandom).to_phrase()
+    home.phrase = UserKey.make().to_phrase()
     change_user_key(vault, home.key())
     (live,) = home.account.states[Stream.VAULT].live_wraps()
     del home.account.wraps[live.wrapped.wrap]  # the server has lost what it must have
@@ -60,12 +60,12 @@ def test_a_key_whose_wrap_was_lost_is_wrapped_anew_with_older_words(home):
         pass
     with session.unlock(home.key(), repairing=True) as repaired:
         with pytest.raises(RepairFailedError):
-            repair_wraps(repaired, UserKey.make(os.urandom))
+            repair_wraps(repaired, UserKey.make())
         assert repair_wraps(repaired, UserKey.from_phrase(old)) == (1,)
         assert repaired.get("a").content == b"1"
         assert find_missing_epochs(repaired.unlocked) == []
     with home.reopen("laptop").unlock(home.key()) as vault:
         assert vault.get("a").content == b"1"
-        home.phrase = UserKey.make(os.urandom).to_phrase()
+        home.phrase = UserKey.make().to_phrase()
         change_user_key(vault, home.key())  # and the account goes on
         rekey_data(vault)

@@ -9,9 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
-from solekey import Profile, Server, Session, UserKey
+from solekey import Server, UserKey
+from solekey.account.session import Session
 from solekey.audit import export_log, read_log
 from solekey.errors import ContentSizeError
+from solekey.profile.profile import Profile
 from solekey.transfer import source_file
 from solekey.transfer.source_file import SourceFile
 from solekey_protocol.limits import MIB

@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import pytest
 
-from solekey import UserKey, rekey_data, resume_rotation, revoke_device
+from solekey import UserKey
 from solekey.crypto import DataKey, ItemContext, ItemMetadata, seal_bytes
 from solekey.errors import ChangeListError, ItemNameUncertainError, OpenError, SwappedObjectError
 from solekey.rotation.leftovers import find_leftovers
+from solekey.rotation.revocation import revoke_device
+from solekey.rotation.rotation import rekey_data, resume_rotation
 from solekey_protocol.change_list import Change, Part, encode_change_list
 from solekey_protocol.events import Stream
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted
@@ -195,7 +197,7 @@ def test_a_revocation_finishes(full, how):
     full.add_device("lost")
     bad, vault = damage(full, how, "film"), full.unlock("phone")
     lost = full.sessions["lost"].devices.own_id
-    new = UserKey.make(os.urandom).to_phrase()
+    new = UserKey.make().to_phrase()
     revocation = revoke_device(vault, lost, UserKey.from_phrase(new))
     assert [item.id for item in revocation.left] == [bad.item]
     assert "except 1 items that could not be re-encrypted" in revocation.describe()

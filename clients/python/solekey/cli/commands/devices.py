@@ -173,10 +173,12 @@ def revoke(
     it again after an interruption, with the same words or the new ones: it goes on.
     """
     with unlocked_for_change(state, user_key, new_user_key, confirming=True) as vault:
+        from solekey.account.devices import Devices
         from solekey.rotation.revocation import needs_new_user_key, revoke_device
         from solekey_protocol.events.devices import RevocationReason
 
-        target = vault.devices.find(device)
+        unlocked = vault.unlocked
+        target = Devices(unlocked.connection, unlocked.streams, unlocked.author).find(device)
         confirm_device(target, yes=yes)
         key = None
         if new_user_key is not None or needs_new_user_key(vault, target.id):

@@ -93,9 +93,7 @@ def login(
     must know the same account, and show the history that this device has verified. A new device at a server
     that has moved may have to be told where it was, by `--moved-from`: the password's key is bound to it.
     """
-    from solekey.connection.transport import Server
-
-    before = Server(moved_from).origin if moved_from else None
+    before = _parse_origin(moved_from) if moved_from else None
     known = find_profile(state)
     if known is not None:
         known.verify_username(username)
@@ -110,6 +108,12 @@ def login(
             from solekey.cli.output.device_waiting import wait_and_tell
 
             wait_and_tell(state, session, None)
+
+
+def _parse_origin(server: str) -> str:
+    from solekey.connection.transport import Server
+
+    return Server(server).origin
 
 
 def _choose_target(

@@ -22,15 +22,13 @@ def restore(state: Cli, name: str | None, user_key: str | None, *, list_only: bo
     if (name is None) is not list_only:
         raise usage_error("give the NAME of a removed item, or --list")
     with unlocked(state, user_key) as vault:
-        from solekey.vault.removed import list_removed, restore_removed
-
         if name is not None:
-            stored = restore_removed(vault, name)
+            stored = vault.restore(name)
             if state.as_json:
                 state.emit({"id": stored.id, "name": stored.name, "version": stored.version})
             state.tell("Restored {} as {}.", stored.name, stored.id)
             return
-        found = list_removed(vault)
+        found = vault.list_removed()
     if state.as_json:
         rows = [
             {

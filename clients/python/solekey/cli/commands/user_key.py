@@ -1,6 +1,5 @@
 """``solekey user-key make``, ``check``, ``store`` and ``forget``."""
 
-import os
 import sys
 
 import click
@@ -24,7 +23,7 @@ def make(state: Cli) -> None:
     """Make a user key and print its 24 words. Needs no profile and no network."""
     from solekey.crypto import UserKey
 
-    with UserKey.make(os.urandom) as key:
+    with UserKey.make() as key:
         phrase = key.to_phrase()
     if state.as_json:
         state.emit({"user_key": phrase})

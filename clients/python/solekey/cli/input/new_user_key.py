@@ -3,7 +3,6 @@
 Spec: recovery.md §4.
 """
 
-import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -71,7 +70,7 @@ def prepare_user_key(state: Cli, account: "OpenAccount", choice: KitChoice) -> "
             "nobody is here to save the recovery kit and to enter the words again: keep the words safe and "
             "say so (--accept-risk)"
         )
-    user_key = _take_up(account, choice.path) or UserKey.make(os.urandom)
+    user_key = _take_up(account, choice.path) or UserKey.make()
     path = _save(state, account, user_key, choice)
     if choice.accept_risk:
         _show_words(state, user_key.to_phrase(), path)

@@ -1,0 +1,128 @@
+"""An account as an app sees it: opened from a profile, closed at the end of a block."""
+
+from types import TracebackType
+from typing import Self
+
+from solekey.account.factors import Factors
+from solekey.account.open_sessions import Sessions
+from solekey.account.session import Session
+from solekey.api.core import AskFactor, Core, UserKeySource
+from solekey.api.devices import Devices
+from solekey.api.keys import Keys
+from solekey.connection.second_factor import Proof
+from solekey.vault.vault import Vault
+from solekey_protocol.ids import AccountId
+
+
+class Account:
+    """An account on this device, logged in. `solekey.open`, `solekey.log_in` and `SignUp` give one.
+
+    Use it as a context manager: the end of the block wipes all keys and closes the connections; the session
+    stays open at the server. Threads may share it: what reads or changes the account waits for its turn.
+
+    Attributes:
+        devices: the devices: list, approve, trust, revoke.
+        sessions: the open sessions: list, end.
+        factors: the second factors: list, add, remove.
+        keys: the keys: unlock, change, recovery.
+    """
+
+    devices: Devices
+    sessions: Sessions
+    factors: Factors
+    keys: Keys
+
+    def __init__(
+        self,
+        session: Session,
+        on_step_up: AskFactor | None = None,
+        key: UserKeySource | None = None,
+    ) -> None:
+        self._core = Core(session, on_step_up)
+        self.devices = Devices(self._core)
+        self.sessions = session.sessions
+        self.factors = session.factors
+        self.keys = Keys(self._core)
+        if key is not None:
+            self._unlock(key)
+
+    def _unlock(self, key: UserKeySource) -> None:
+        try:
+            self._core.unlock(self._core.load_key(key))
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wipe all keys and close the connections. The session stays open at the server."""
+        try:
+            self._core.wipe()
+        finally:
+            self._core.session.close()
+
+    @property
+    def id(self) -> AccountId:
+        """The account's id: random, it says nothing about the person."""
+        return self._core.session.account
+
+    @property
+    def username(self) -> str:
+        """The user name that this device logs in with."""
+        return self._core.session.connection.profile.details.username
+
+    @property
+    def server(self) -> str:
+        """The server's origin, as it is pinned."""
+        return self._core.session.connection.profile.details.origin
+
+    @property
+    def items(self) -> Vault:
+        """The items: put, get, list, remove. Raises AccountLockedError: `Keys.unlock` first."""
+        return self._core.vault
+
+    def sync(self) -> None:
+        """Verify and follow what has happened in the account. Raises EvidenceError, NotLoggedInError."""
+        self._core.session.sync()
+
+    def step_up(self, proof: Proof) -> None:
+        """Prove a second factor again: an authenticator's code, or another proof.
+
+        An app that gives `solekey.open` its ``on_step_up`` need not call this.
+
+        Raises:
+            FactorRefusedError: it was refused; a code is good once.
+            TooManyAttemptsError: too many were wrong; wait.
+            PasskeyError: the security key did not sign.
+        """
+        self._core.session.step_up(proof)
+
+    def change_password(self, password: str, new_password: str) -> None:
+        """Change the password; all other sessions end. The user key stays as it is.
+
+        Raises:
+            LoginRefusedError: the present password is wrong.
+            WeakPasswordError: the new one is short, common, or like the user name.
+            StepUpRequiredError: see `solekey.open`, ``on_step_up``.
+        """
+        self._core.session.change_password(password, new_password)
+
+    def log_out(self) -> None:
+        """End the session at the server and forget it here. The device stays trusted."""
+        self._core.session.log_out()
+
+    def close_account(self, password: str) -> None:
+        """Close the account for ever: nobody logs in to it again, on any device. There is no way back.
+
+        Raises:
+            LoginRefusedError: the password is wrong.
+            StepUpRequiredError: see `solekey.open`, ``on_step_up``.
+        """
+        self._core.session.close_account(password)
