@@ -59,6 +59,8 @@ PLANTS = [  # contract that must break, module that gets the line, the line
         for module in ("domain", "commands")
     ),
     ("pure-domain", "solekey_vault.domain", "import time"),
+    ("pure-access", "solekey_service.access.tokens", "import time"),
+    ("pure-access", "solekey_service.access.dpop", "from solekey_eventlog.store import EventStore"),
     ("pure-domain", "solekey_auth.commands", "from secrets import token_hex"),
     *(("server-cannot-decrypt", package, "import nacl") for package in ("solekey_protocol", *SERVER_SIDE)),
 ]

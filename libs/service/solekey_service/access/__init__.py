@@ -6,6 +6,9 @@ Map
     dpop.py     verify_dpop_proof (RFC 9449 §4.3)
     nonce.py    Nonces: what proofs without a token must carry (RFC 9449 §8, §9)
     guard.py    Guard.admit: token, proof, session, device and freshness in order
+    request_budget.py  RequestBudget: how often one account may ask
+
+All but the last two are pure: time and keys are arguments (contract ``pure-access``).
 """
 
 from solekey_service.access.guard import Guard
