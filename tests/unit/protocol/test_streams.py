@@ -293,7 +293,7 @@ def test_the_lineage_of_a_user_key_change_and_a_rekey():
         wrapped(), committed(1), wrapped(2), committed(2, 2, vault.CommitKind.SNAPSHOT), retired(1, 1)
     )
     assert (rekeyed.epoch, rekeyed.last_commit, rekeyed.last_snapshot) == (2, 2, 2)
-    assert (rekeyed.last_snapshot_at, rekeyed.first_snapshots) == (1, {2: 1})  # places: see test_lineage
+    assert (rekeyed.last_snapshot_at, rekeyed.first_snapshots) == (1, {2: 1})  # places: see lineage/
     again = rekeyed.transition(wrapped(1, 2), Timestamp("2026-11-23T12:00:00.000Z"))
     assert [w.wrapped.wrap_version for w in again.live_wraps()] == [2, 1]  # what is kept may be wrapped anew
     purged = rekeyed.transition(vault.ObjectsPurged(2), Timestamp("2026-11-23T12:00:00.000Z"))

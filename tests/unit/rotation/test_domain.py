@@ -1,4 +1,4 @@
-"""What the rotation service decides beyond the lineage rules (those: tests/unit/protocol/test_lineage.py)."""
+"""What the rotation service decides beyond the lineage rules (those: tests/unit/protocol/lineage)."""
 
 from datetime import UTC, datetime, timedelta
 

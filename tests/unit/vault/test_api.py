@@ -52,7 +52,7 @@ ITEM, SECOND = (ItemId.from_raw(derive_raw(name)) for name in ("item", "second i
 
 @contextmanager
 def refused_as(code):
-    """Expect a lineage rule's refusal (each rule: tests/unit/protocol/test_lineage.py)."""
+    """Expect a lineage rule's refusal (each rule: tests/unit/protocol/lineage)."""
     with pytest.raises(LineageError) as refused:
         yield
     assert refused.value.code == code
