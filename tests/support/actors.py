@@ -9,8 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from solekey_protocol.encoding import encode_cbor
 from solekey_protocol.events import Body, Signer, Stream, devices
 from solekey_protocol.events.fields import Platform
@@ -19,31 +17,13 @@ from solekey_protocol.ids import (
     DeviceId,
     Digest,
     KeyId,
-    PublicKey,
     RotationId,
     SessionId,
-    SignatureHex,
     derive_device_id,
 )
-from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement, Statement
+from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
 from solekey_service.http import Caller, Headers, Request
-
-
-def derive_raw(label: str, length: int = 16) -> bytes:
-    """Fixed bytes from a label."""
-    return hashlib.sha256(label.encode()).digest()[:length]
-
-
-class Key:
-    """An Ed25519 key from a label."""
-
-    def __init__(self, label: str) -> None:
-        self.label = label
-        self._private = Ed25519PrivateKey.from_private_bytes(derive_raw(label, 32))
-        self.public = PublicKey(self._private.public_key().public_bytes_raw().hex())
-
-    def sign(self, message: bytes) -> SignatureHex:
-        return SignatureHex(self._private.sign(message).hex())
+from tests.support.keys import Key, derive_raw, sign_statement
 
 
 @dataclass(frozen=True)
@@ -57,11 +37,6 @@ class UserKey:
     def __post_init__(self) -> None:
         object.__setattr__(self, "key_id", KeyId(derive_raw(f"key id {self.label}").hex()))
         object.__setattr__(self, "signing", Key(f"account key {self.label}"))
-
-
-def derive_commit_key(epoch: int) -> Key:
-    """The commit key of an epoch, which whoever has its data key can sign with."""
-    return Key(f"commit key of epoch {epoch}")
 
 
 def derive_name_commitment(device: DeviceId, name: str, salt: str) -> Digest:
@@ -100,15 +75,13 @@ class Actor:
         commit: Key | None = None,
     ) -> SignedStatement:
         """Sign a statement that follows ``after``; another key may be given for each signer."""
-        statement = Statement(self.account, after.seq + 1, after.digest, heads or {}, self.device, body)
         keys = {
             Signer.DEVICE: device or self.key,
             Signer.ACCOUNT: account or self.user_key.signing,
             Signer.NEXT_ACCOUNT: next_account or self.user_key.signing,
-            Signer.COMMIT: commit or derive_commit_key(getattr(body, "epoch", 1)),
+            **({Signer.COMMIT: commit} if commit else {}),
         }
-        message = statement.signing_bytes()
-        return SignedStatement(statement, {signer: keys[signer].sign(message) for signer in body.SIGNERS})
+        return sign_statement(self.account, body, after, heads or {}, keys, device=self.device)
 
     def request(
         self,

@@ -13,7 +13,7 @@ from solekey_protocol.wrap import (
 from solekey_protocol.wrap import (
     SecretKind as WrapKind,
 )
-from tests.support.actors import derive_commit_key
+from tests.support.keys import derive_commit_key
 
 
 def seal_wrap_like(epoch: int, version: int, key_id: KeyId) -> bytes:

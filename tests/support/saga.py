@@ -12,8 +12,9 @@ from solekey_protocol.statements import SignedStatement
 from solekey_protocol.wrap import SecretKind
 from solekey_rotation.definition import DEFINITION as ROTATION
 from solekey_vault.definition import DEFINITION as VAULT
-from tests.support.actors import Actor, Key, UserKey, derive_commit_key, derive_rotation_id
+from tests.support.actors import Actor, UserKey, derive_rotation_id
 from tests.support.kernels import Rig
+from tests.support.keys import Key, derive_commit_key
 
 SIGNED = (Stream.DEVICES, Stream.VAULT, Stream.ROTATION)
 

@@ -10,7 +10,8 @@ from typing import Any
 from solekey_protocol.events.auth import SigningKeyPublished
 from solekey_protocol.ids import KeyId, Timestamp
 from solekey_protocol.services import Service
-from tests.support.actors import Actor, Key, derive_raw
+from tests.support.actors import Actor
+from tests.support.keys import Key, derive_raw
 
 ORIGIN = "https://solekey.test"
 SIGNER = Key("token signing key")

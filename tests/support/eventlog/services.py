@@ -17,7 +17,7 @@ from solekey_protocol.services import TOPICS
 from solekey_service.config import ServiceConfig
 from solekey_service.kernel import Kernel, ServiceDefinition, build_kernel
 from tests.support.eventlog import demo
-from tests.support.eventlog.person import Person
+from tests.support.eventlog.author import Author
 
 PARTITIONS = 2
 NewUrl = Callable[[], str]
@@ -81,13 +81,13 @@ def start(new_database_url: NewUrl, bus: Bus, clock: ManualClock) -> Iterator[St
 
 
 @pytest.fixture
-def alice() -> Person:
-    return Person("alice")
+def alice() -> Author:
+    return Author("alice")
 
 
 @pytest.fixture
-def bob() -> Person:
-    return Person("bob")
+def bob() -> Author:
+    return Author("bob")
 
 
 class Feed:

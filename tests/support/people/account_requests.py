@@ -7,7 +7,7 @@ from typing import Any
 import rfc8785
 
 from solekey_service.http import Response
-from tests.support.actors import Key, derive_raw
+from tests.support.keys import Key, derive_raw
 from tests.support.people.person import KDF, Desk, Person, read
 from tests.support.tickets import ORIGIN
 

@@ -23,8 +23,9 @@ from solekey_protocol.ids import SessionId, Timestamp
 from solekey_protocol.services import Service
 from solekey_service.http import Caller, DpopProof, Headers, Request, Response, problem_response
 from solekey_service.kernel import build_kernel
-from tests.support.actors import Actor, Key, derive_raw
+from tests.support.actors import Actor
 from tests.support.kernels import Rig
+from tests.support.keys import Key, derive_raw
 from tests.support.tickets import ORIGIN, thumbprint_of
 
 OPERATOR_KEY = "0b" * 32

@@ -15,19 +15,8 @@ from solekey_protocol.lineage import Account, verify_lineage
 from solekey_protocol.statements import Head, SignedStatement
 from solekey_protocol.streams import DevicesStream, RotationStream, VaultStream
 from solekey_protocol.wrap import SecretKind
-from tests.support.protocol.keyring import (
-    ACCOUNT,
-    KEY_ID,
-    LAPTOP,
-    PHONE,
-    USER,
-    Key,
-    commit_key,
-    digest,
-    founded,
-    record,
-    say,
-)
+from tests.support.keys import Key, derive_commit_key
+from tests.support.protocol.keyring import ACCOUNT, KEY_ID, LAPTOP, PHONE, USER, digest, founded, record, say
 
 KEY_IDS = {name: KeyId(f"{number:02x}" * 16) for number, name in enumerate(("K0", "K1", "K2"), 1)}
 USER_KEYS = {"K0": USER, "K1": Key("next user key"), "K2": Key("third user key")}
@@ -49,7 +38,7 @@ def wrapped(
         KEY_IDS[key],
         vault.WrapSuite.HKDF_SHA256_AES256GCM,
         digest(f"wrap {epoch}/{version}"),
-        commit_key(epoch).public,
+        derive_commit_key(epoch).public,
         rotation_id(rotation) if rotation else None,
     )
 

@@ -1,48 +1,22 @@
-"""Keys and a statement writer for protocol tests; nothing here is Solekey's own signing code."""
+"""The keys of one account and its devices, for tests of the protocol, and the statements that they sign."""
 
-import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
 from solekey_protocol.event import Event, encode_event
-from solekey_protocol.events import Body, Stream, devices
-from solekey_protocol.events.fields import Platform
+from solekey_protocol.events import Body, Signer, Stream, devices
 from solekey_protocol.ids import (
     AccountId,
     Digest,
     KeyId,
-    PublicKey,
-    SignatureHex,
     Timestamp,
     compute_digest,
-    derive_device_id,
 )
-from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement, Statement
+from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
+from tests.support.keys import Key, sign_statement
 
 ACCOUNT = AccountId.from_raw(b"account of tests")
 NOON = Timestamp.from_datetime(datetime(2026, 11, 23, 12, tzinfo=UTC))
-
-
-class Key:
-    """An Ed25519 key from a label."""
-
-    def __init__(self, label: str) -> None:
-        self._key = Ed25519PrivateKey.from_private_bytes(hashlib.sha256(label.encode()).digest())
-        self.public = PublicKey(self._key.public_key().public_bytes_raw().hex())
-        self.device = derive_device_id(self.public)
-        self.certificate = devices.DeviceCertificate(
-            self.device, self.public, Platform.LINUX, compute_digest(label.encode())
-        )
-
-    def sign(self, message: bytes) -> SignatureHex:
-        return SignatureHex(self._key.sign(message).hex())
-
-
-def commit_key(epoch: int) -> Key:
-    """The commit key of an epoch."""
-    return Key(f"commit key of epoch {epoch}")
 
 
 LAPTOP, PHONE, GHOST = Key("laptop"), Key("phone"), Key("ghost")
@@ -59,12 +33,12 @@ def say(
     **signers: Key,
 ) -> SignedStatement:
     """Sign a statement that follows ``after``; who is not given signs with the right key."""
-    statement = Statement(ACCOUNT, after.seq + 1, after.digest, heads or {}, device.device, body)
-    true = {"device": device, "account": USER, "commit": commit_key(getattr(body, "epoch", 1))}
-    keys = {**true, **signers}
-    message = statement.signing_bytes()
-    signatures = {signer: keys[signer.value].sign(message) for signer in body.SIGNERS}
-    return SignedStatement(statement, signatures)
+    keys = {
+        Signer.DEVICE: device,
+        Signer.ACCOUNT: USER,
+        **{Signer(name): key for name, key in signers.items()},
+    }
+    return sign_statement(ACCOUNT, body, after, heads or {}, keys, device=device.device)
 
 
 def record(said: Body | SignedStatement, after: Head = EMPTY_HEAD, account: AccountId = ACCOUNT) -> Event:

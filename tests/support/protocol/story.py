@@ -6,6 +6,7 @@ from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.ids import RotationId, SessionId, Timestamp, compute_digest
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_protocol.wrap import SecretKind
+from tests.support.keys import derive_commit_key
 from tests.support.protocol.keyring import (
     KEY_ID,
     LAPTOP,
@@ -13,7 +14,6 @@ from tests.support.protocol.keyring import (
     NEXT_USER,
     PHONE,
     USER,
-    commit_key,
     digest,
     founded,
     record,
@@ -52,7 +52,7 @@ def wrapped(epoch, version, key_id, rotation_id=None):
     suite = vault.WrapSuite.HKDF_SHA256_AES256GCM
     wrap = digest(f"{epoch}/{version}")
     return vault.KeyWrapped(
-        SecretKind.DATA_KEY, epoch, version, key_id, suite, wrap, commit_key(epoch).public, rotation_id
+        SecretKind.DATA_KEY, epoch, version, key_id, suite, wrap, derive_commit_key(epoch).public, rotation_id
     )
 
 

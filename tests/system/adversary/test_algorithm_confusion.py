@@ -23,7 +23,8 @@ from solekey_service.access.compact import parse_compact
 from solekey_service.access.dpop import verify_dpop_proof
 from solekey_service.access.tokens import verify_access_token
 from solekey_service.refusals import DpopInvalid, TokenInvalid
-from tests.support.actors import Actor, Key, derive_raw
+from tests.support.actors import Actor
+from tests.support.keys import Key, derive_raw
 from tests.support.tickets import (
     ORIGIN,
     SIGNER,

@@ -27,8 +27,9 @@ from sqlalchemy import event
 
 from solekey_eventlog.bus import derive_topics, open_bus
 from solekey_service.http import Response
-from tests.support.actors import Actor, Key
+from tests.support.actors import Actor
 from tests.support.kernels import Rig
+from tests.support.keys import Key
 from tests.support.people.person import Desk, Person
 from tests.system.adversary.sign_test import (
     BETA,

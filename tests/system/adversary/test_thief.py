@@ -24,7 +24,7 @@ from solekey.errors import ClockWrongError
 from solekey.errors.refusals import LoginRefusedError, SessionEndedError
 from solekey.profile.profile import Tokens
 from solekey_protocol.events import Stream
-from tests.support.actors import Key
+from tests.support.keys import Key
 from tests.support.platform_process import PlatformProcess
 from tests.support.tickets import encode, make_proof, thumbprint_of
 

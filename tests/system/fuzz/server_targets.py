@@ -38,7 +38,8 @@ from solekey_service.http.request import (
 from solekey_service.refusals import BadRequest, DpopInvalid, TokenExpired, TokenInvalid, UnsupportedMediaType
 from solekey_vault.ranges import parse_range
 from solekey_vault.refusals import RangeNotSatisfiable
-from tests.support.actors import Actor, Key
+from tests.support.actors import Actor
+from tests.support.keys import Key
 from tests.support.tickets import (
     ORIGIN,
     SIGNER,

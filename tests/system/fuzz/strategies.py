@@ -19,7 +19,8 @@ from solekey_protocol.events.fields import Bounds, _find_optional, _hints, _spli
 from solekey_protocol.ids import Digest, ItemId, PublicKey, SignatureHex, Timestamp, _RawId
 from solekey_protocol.limits import MAX_PART_BYTES, MAX_SEQ
 from solekey_protocol.statements import Head, SignedStatement, Statement
-from tests.support.protocol.keyring import ACCOUNT, Key
+from tests.support.keys import Key
+from tests.support.protocol.keyring import ACCOUNT
 
 SIGNERS = {name: Key(name) for name in ("device", "account", "next_account", "commit")}
 _HEX_IDS = {Digest: 32, PublicKey: 32, SignatureHex: 64}

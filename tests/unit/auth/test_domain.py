@@ -17,7 +17,8 @@ from solekey_protocol.ids import SYSTEM_ACCOUNT, Digest, SessionId, Timestamp, c
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_protocol.streams import AuthStream, DevicesStream
 from solekey_service.refusals import NotFound, RevokedDevice, SessionOver
-from tests.support.actors import Actor, Key, derive_raw
+from tests.support.actors import Actor
+from tests.support.keys import Key, derive_raw
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 LIMITS = AuthLimits()

@@ -22,7 +22,7 @@ from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import Factor
 from solekey_protocol.ids import SYSTEM_ACCOUNT, SignatureHex
 from solekey_service.config import load_config
-from tests.support.actors import Key, derive_raw
+from tests.support.keys import Key, derive_raw
 from tests.support.migrated_schema import find_differences
 from tests.support.people.person import OPERATOR_KEY, SIGNING_KEY, Desk, Person, code_of, compute_code, read
 from tests.support.tickets import thumbprint_of

@@ -18,7 +18,7 @@ from solekey_protocol.services import TOPICS, WRITERS, Service
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_service.kernel import Kernel
 from tests.support.eventlog import demo
-from tests.support.eventlog.person import Person
+from tests.support.eventlog.author import Author
 from tests.support.eventlog.services import CuttableBus, Deliveries, Feed, StartService
 
 
@@ -90,7 +90,7 @@ def test_a_wall_clock_that_goes_back_keeps_nothing_fresh(kernel: Kernel, clock: 
 
 
 def test_what_a_heartbeat_claims_must_be_applied_here(
-    kernel: Kernel, clock: ManualClock, alice: Person
+    kernel: Kernel, clock: ManualClock, alice: Author
 ) -> None:
     bus_of = Deliveries(kernel)
     first = alice.found()
@@ -114,7 +114,7 @@ def test_what_a_heartbeat_claims_must_be_applied_here(
 
 
 def test_records_that_were_skipped_keep_the_feed_stale(
-    kernel: Kernel, clock: ManualClock, alice: Person, caplog: pytest.LogCaptureFixture
+    kernel: Kernel, clock: ManualClock, alice: Author, caplog: pytest.LogCaptureFixture
 ) -> None:
     founded = alice.found()
     kernel.projector.apply(Record(TOPICS[Stream.DEVICES], 0, 7, founded.account, founded.raw))
@@ -125,7 +125,7 @@ def test_records_that_were_skipped_keep_the_feed_stale(
 
 
 def test_a_busy_producer_pushes_no_heartbeat_out_before_it_is_covered(
-    kernel: Kernel, clock: ManualClock, alice: Person
+    kernel: Kernel, clock: ManualClock, alice: Author
 ) -> None:
     for claim in range(200):
         beat(kernel, clock, p0=claim)
@@ -134,7 +134,7 @@ def test_a_busy_producer_pushes_no_heartbeat_out_before_it_is_covered(
 
 
 def test_a_cut_bus_makes_every_follower_stale_and_its_return_fresh(
-    start: StartService, bus: CuttableBus, clock: ManualClock, alice: Person
+    start: StartService, bus: CuttableBus, clock: ManualClock, alice: Author
 ) -> None:
     producer, follower = start(demo.AUTH), start(demo.VAULT)
     feed = Feed(bus, follower)
@@ -155,7 +155,7 @@ def test_a_cut_bus_makes_every_follower_stale_and_its_return_fresh(
 
 
 def test_after_a_restart_one_heartbeat_is_enough(
-    start: StartService, bus: CuttableBus, clock: ManualClock, alice: Person, new_database_url: object
+    start: StartService, bus: CuttableBus, clock: ManualClock, alice: Author, new_database_url: object
 ) -> None:
     url = new_database_url()  # type: ignore[operator]
     kernel = start(url=url)
@@ -202,7 +202,7 @@ def test_a_heartbeat_round_trips() -> None:
     assert parse_heartbeat(encode_heartbeat(heartbeat)) == heartbeat
 
 
-def test_waiting_ends_when_the_position_is_applied(kernel: Kernel, alice: Person) -> None:
+def test_waiting_ends_when_the_position_is_applied(kernel: Kernel, alice: Author) -> None:
     bus_of = Deliveries(kernel)
     bus_of.give(alice.found())
     kernel.freshness.await_positions(alice.account, {Stream.DEVICES: 1}, timeout_s=0)
@@ -216,7 +216,7 @@ def test_waiting_ends_when_the_position_is_applied(kernel: Kernel, alice: Person
     later.join()
 
 
-def test_waiting_covers_events_on_their_way_but_not_parked_ones(kernel: Kernel, alice: Person) -> None:
+def test_waiting_covers_events_on_their_way_but_not_parked_ones(kernel: Kernel, alice: Author) -> None:
     bus_of = Deliveries(kernel)
     founded = alice.found()
     bus_of.give(alice.say(alice.wrapped()))
@@ -231,7 +231,7 @@ def test_waiting_covers_events_on_their_way_but_not_parked_ones(kernel: Kernel, 
 
 
 def test_positions_of_streams_that_do_not_matter_here_are_passed_over(
-    start: StartService, alice: Person
+    start: StartService, alice: Author
 ) -> None:
     definition = demo.AUTH
     kernel = start(definition)

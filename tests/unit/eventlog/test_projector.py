@@ -17,8 +17,9 @@ from solekey_protocol.statements import SignedStatement
 from solekey_protocol.streams import AuthStream, DevicesStream, DeviceStatus
 from solekey_service.kernel import Kernel
 from tests.support.eventlog import demo
-from tests.support.eventlog.person import Key, Person
+from tests.support.eventlog.author import Author
 from tests.support.eventlog.services import CuttableBus, Deliveries, Feed, StartService
+from tests.support.keys import Key
 
 
 @pytest.fixture
@@ -31,26 +32,26 @@ def bus_of(kernel: Kernel) -> Deliveries:
     return Deliveries(kernel)
 
 
-def seqs(kernel: Kernel, person: Person) -> dict[str, int]:
+def seqs(kernel: Kernel, person: Author) -> dict[str, int]:
     """How far each followed stream of a person is applied."""
     with kernel.store.read() as uow:
         known = {s: kernel.streams.position(uow, person.account, s).seq for s in kernel.streams.subscribed}
     return {stream.value: seq for stream, seq in known.items() if seq}
 
 
-def reasons(kernel: Kernel, person: Person) -> list[str]:
+def reasons(kernel: Kernel, person: Author) -> list[str]:
     parked = demo.TABLES.parked
     with kernel.store.read() as uow:
         rows = select(parked.c.reason).where(parked.c.account == person.account).order_by(parked.c.seq)
         return list(uow.connection.execute(rows).scalars())
 
 
-def require_free(kernel: Kernel, person: Person) -> None:
+def require_free(kernel: Kernel, person: Author) -> None:
     with kernel.store.read() as uow:
         kernel.streams.require_free(uow, person.account)
 
 
-def own_events(kernel: Kernel, person: Person) -> int:
+def own_events(kernel: Kernel, person: Author) -> int:
     with kernel.store.read() as uow:
         return len(uow.events(person.account))
 
@@ -69,7 +70,7 @@ def forge(event: Event, key: Key) -> Event:
     return encode_event(signed, account=event.account, after=before, time=event.time)
 
 
-def test_verified_events_are_kept_word_for_word(kernel: Kernel, bus_of: Deliveries, alice: Person) -> None:
+def test_verified_events_are_kept_word_for_word(kernel: Kernel, bus_of: Deliveries, alice: Author) -> None:
     events = [alice.found(), alice.enrol(), alice.trust()]
     bus_of.give(*events)
     inbox = demo.TABLES.inbox
@@ -81,7 +82,7 @@ def test_verified_events_are_kept_word_for_word(kernel: Kernel, bus_of: Deliveri
     assert len(devices_now.trusted) == 2
 
 
-def test_repetitions_are_ignored(kernel: Kernel, bus_of: Deliveries, alice: Person) -> None:
+def test_repetitions_are_ignored(kernel: Kernel, bus_of: Deliveries, alice: Author) -> None:
     events = [alice.found(), alice.enrol(), alice.trust(), alice.revoke()]
     bus_of.give(*events, *events)
     assert seqs(kernel, alice) == {"devices": 4}
@@ -91,7 +92,7 @@ def test_repetitions_are_ignored(kernel: Kernel, bus_of: Deliveries, alice: Pers
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4)))[1::5])
 def test_out_of_order_parks_and_then_drains(
-    kernel: Kernel, bus_of: Deliveries, alice: Person, order: Iterable[int]
+    kernel: Kernel, bus_of: Deliveries, alice: Author, order: Iterable[int]
 ) -> None:
     events = [alice.found(), alice.enrol(), alice.trust(), alice.revoke()]
     bus_of.give(*(events[i] for i in order))
@@ -102,7 +103,7 @@ def test_out_of_order_parks_and_then_drains(
 
 
 def test_a_gap_parks_its_account_only(
-    kernel: Kernel, bus_of: Deliveries, alice: Person, bob: Person, caplog: pytest.LogCaptureFixture
+    kernel: Kernel, bus_of: Deliveries, alice: Author, bob: Author, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, missing, third = alice.found(), alice.enrol(), alice.trust()
     bus_of.give(first, third, bob.found(), bob.enrol())
@@ -120,7 +121,7 @@ def test_a_gap_parks_its_account_only(
 
 
 def test_a_poisoned_event_parks_its_account_and_never_its_partition(
-    kernel: Kernel, bus_of: Deliveries, alice: Person, bob: Person
+    kernel: Kernel, bus_of: Deliveries, alice: Author, bob: Author
 ) -> None:
     mallory = Key("mallory")
     bus_of.give(alice.found())
@@ -136,7 +137,7 @@ def test_a_poisoned_event_parks_its_account_and_never_its_partition(
 
 
 def test_a_revocation_is_applied_while_another_stream_of_the_account_is_poisoned(
-    kernel: Kernel, bus_of: Deliveries, alice: Person
+    kernel: Kernel, bus_of: Deliveries, alice: Author
 ) -> None:
     bus_of.give(alice.found(), alice.enrol(), alice.trust())
     bus_of.give(forge(alice.say(alice.wrapped()), alice.phone))
@@ -147,7 +148,7 @@ def test_a_revocation_is_applied_while_another_stream_of_the_account_is_poisoned
 
 
 def test_a_revoked_device_cannot_speak_for_another_stream(
-    kernel: Kernel, bus_of: Deliveries, alice: Person
+    kernel: Kernel, bus_of: Deliveries, alice: Author
 ) -> None:
     bus_of.give(alice.found(), alice.enrol(), alice.trust())
     before = {Stream.DEVICES: alice.head(Stream.DEVICES)}
@@ -160,13 +161,13 @@ def test_a_revoked_device_cannot_speak_for_another_stream(
     require_free(kernel, alice)
 
 
-def encode(person: Person, signed: SignedStatement) -> Event:
+def encode(person: Author, signed: SignedStatement) -> Event:
     stream = signed.statement.stream
     moment = person.events[Stream.DEVICES][0].time
     return encode_event(signed, account=person.account, after=person.head(stream), time=moment)
 
 
-def test_a_fork_of_an_applied_event_parks(kernel: Kernel, bus_of: Deliveries, alice: Person) -> None:
+def test_a_fork_of_an_applied_event_parks(kernel: Kernel, bus_of: Deliveries, alice: Author) -> None:
     bus_of.give(alice.found())
     bus_of.give(forge(alice.events[Stream.DEVICES][0], Key("mallory")))
     assert reasons(kernel, alice) == ["chain_fork"]
@@ -176,7 +177,7 @@ def test_a_fork_of_an_applied_event_parks(kernel: Kernel, bus_of: Deliveries, al
 
 @pytest.mark.parametrize("value", [b"", b"{}", b"\xff\x00", b'{"type":"solekey.devices.account_founded.v2"}'])
 def test_bytes_that_are_no_event_park_the_account_of_their_key(
-    kernel: Kernel, bus_of: Deliveries, alice: Person, bob: Person, value: bytes
+    kernel: Kernel, bus_of: Deliveries, alice: Author, bob: Author, value: bytes
 ) -> None:
     bus_of.give(alice.found(), bob.found())
     bus_of.give_bytes(TOPICS[Stream.DEVICES], alice.account, value)
@@ -188,7 +189,7 @@ def test_bytes_that_are_no_event_park_the_account_of_their_key(
 
 
 def test_an_event_under_another_key_or_on_another_topic_is_not_applied(
-    kernel: Kernel, bus_of: Deliveries, alice: Person, bob: Person
+    kernel: Kernel, bus_of: Deliveries, alice: Author, bob: Author
 ) -> None:
     founded = alice.found()
     bus_of.give_bytes(TOPICS[Stream.DEVICES], bob.account, founded.raw)
@@ -200,7 +201,7 @@ def test_an_event_under_another_key_or_on_another_topic_is_not_applied(
 
 
 def test_an_author_who_saw_more_devices_events_than_we_waits_for_them(
-    kernel: Kernel, bus_of: Deliveries, alice: Person, bob: Person
+    kernel: Kernel, bus_of: Deliveries, alice: Author, bob: Author
 ) -> None:
     founded, enrolled, trusted = alice.found(), alice.enrol(), alice.trust()
     wrapped = alice.say(alice.wrapped(), device=alice.phone)
@@ -220,7 +221,7 @@ def test_an_author_who_saw_more_devices_events_than_we_waits_for_them(
 
 
 def test_waiting_for_devices_alone_is_a_matter_of_time(
-    kernel: Kernel, bus_of: Deliveries, alice: Person
+    kernel: Kernel, bus_of: Deliveries, alice: Author
 ) -> None:
     founded = alice.found()
     bus_of.give(alice.say(alice.wrapped()))
@@ -230,7 +231,7 @@ def test_waiting_for_devices_alone_is_a_matter_of_time(
     require_free(kernel, alice)
 
 
-def test_what_waited_is_still_verified(kernel: Kernel, bus_of: Deliveries, alice: Person) -> None:
+def test_what_waited_is_still_verified(kernel: Kernel, bus_of: Deliveries, alice: Author) -> None:
     founded = alice.found()
     bus_of.give(forge(alice.say(alice.wrapped()), Key("mallory")))
     assert reasons(kernel, alice) == ["ahead_of_devices"]
@@ -240,7 +241,7 @@ def test_what_waited_is_still_verified(kernel: Kernel, bus_of: Deliveries, alice
 
 
 def test_a_forged_signature_never_passes_whatever_the_stream(
-    kernel: Kernel, bus_of: Deliveries, alice: Person
+    kernel: Kernel, bus_of: Deliveries, alice: Author
 ) -> None:
     bus_of.give(alice.found())
     for body in (alice.wrapped(), alice.policy()):
@@ -255,7 +256,7 @@ def test_a_forged_signature_never_passes_whatever_the_stream(
 
 
 def test_a_defective_reaction_leaves_no_trace_and_is_tried_again_after_the_repair(
-    kernel: Kernel, bus_of: Deliveries, alice: Person, bob: Person
+    kernel: Kernel, bus_of: Deliveries, alice: Author, bob: Author
 ) -> None:
     compromised = devices.RevocationReason.COMPROMISED
     bus_of.give(alice.found(), alice.enrol(), alice.trust(), alice.revoke(compromised))
@@ -271,7 +272,7 @@ def test_a_defective_reaction_leaves_no_trace_and_is_tried_again_after_the_repai
 
 
 def test_what_an_earlier_release_could_not_read_is_applied_by_a_later_one(
-    kernel: Kernel, bus_of: Deliveries, alice: Person, monkeypatch: pytest.MonkeyPatch
+    kernel: Kernel, bus_of: Deliveries, alice: Author, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     founded, enrolled = alice.found(), alice.enrol()
 
@@ -292,7 +293,7 @@ def test_what_an_earlier_release_could_not_read_is_applied_by_a_later_one(
 
 
 def test_a_rebuild_from_zero_equals_the_live_inbox_and_reacts_to_nothing_twice(
-    start: StartService, bus: CuttableBus, alice: Person, bob: Person
+    start: StartService, bus: CuttableBus, alice: Author, bob: Author
 ) -> None:
     kernel = start()
     for person in (alice, bob):
@@ -320,7 +321,7 @@ def test_a_rebuild_from_zero_equals_the_live_inbox_and_reacts_to_nothing_twice(
 
 
 def test_a_rebuild_reacts_to_what_had_not_been_applied(
-    start: StartService, bus: CuttableBus, alice: Person
+    start: StartService, bus: CuttableBus, alice: Author
 ) -> None:
     kernel = start()
     for event in (alice.found(), alice.enrol(), alice.trust()):
@@ -331,7 +332,7 @@ def test_a_rebuild_reacts_to_what_had_not_been_applied(
     assert own_events(kernel, alice) == 1
 
 
-def test_topics_that_are_not_followed_are_refused(start: StartService, alice: Person) -> None:
+def test_topics_that_are_not_followed_are_refused(start: StartService, alice: Author) -> None:
     kernel = start(demo.VAULT)
     alice.found()
     with pytest.raises(LookupError):

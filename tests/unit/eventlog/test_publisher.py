@@ -19,7 +19,7 @@ from solekey_protocol.services import TOPICS
 from solekey_protocol.streams import AuthStream
 from solekey_service.kernel import Kernel
 from tests.support.eventlog import demo
-from tests.support.eventlog.person import Person
+from tests.support.eventlog.author import Author
 from tests.support.eventlog.services import CuttableBus, Feed, NewUrl, StartService
 
 FAILED = auth.LoginFailed(auth.LoginStage.LOGIN_KEY)
@@ -35,7 +35,7 @@ def published(bus: CuttableBus) -> list[Event]:
 
 
 def test_exact_bytes_reach_the_bus_once_and_in_order(
-    start: StartService, bus: CuttableBus, alice: Person, bob: Person
+    start: StartService, bus: CuttableBus, alice: Author, bob: Author
 ) -> None:
     kernel = start()
     first = append(kernel, alice.account, FAILED, FAILED)
@@ -52,7 +52,7 @@ def test_exact_bytes_reach_the_bus_once_and_in_order(
 
 
 def test_of_two_writers_the_one_who_commits_last_is_not_skipped(
-    start: StartService, bus: CuttableBus, alice: Person, bob: Person, clock: ManualClock
+    start: StartService, bus: CuttableBus, alice: Author, bob: Author, clock: ManualClock
 ) -> None:
     kernel = start()
     with kernel.store.begin() as slow:
@@ -72,7 +72,7 @@ def test_of_two_writers_the_one_who_commits_last_is_not_skipped(
 
 
 def test_a_crash_between_publishing_and_marking_repeats_and_loses_nothing(
-    start: StartService, bus: CuttableBus, alice: Person, monkeypatch: pytest.MonkeyPatch
+    start: StartService, bus: CuttableBus, alice: Author, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kernel = start()
     events = append(kernel, alice.account, FAILED, FAILED)
@@ -94,7 +94,7 @@ def test_a_crash_between_publishing_and_marking_repeats_and_loses_nothing(
 
 
 def test_a_write_succeeds_while_the_bus_is_down_and_follows_later(
-    start: StartService, bus: CuttableBus, alice: Person
+    start: StartService, bus: CuttableBus, alice: Author
 ) -> None:
     kernel = start()
     bus.cut = True
@@ -108,7 +108,7 @@ def test_a_write_succeeds_while_the_bus_is_down_and_follows_later(
 
 
 def test_more_than_a_page_is_published_in_order(
-    start: StartService, bus: CuttableBus, alice: Person, monkeypatch: pytest.MonkeyPatch
+    start: StartService, bus: CuttableBus, alice: Author, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("solekey_eventlog.publisher._PAGE_EVENTS", 2)
     kernel = start()
@@ -118,7 +118,7 @@ def test_more_than_a_page_is_published_in_order(
 
 
 def test_a_heartbeat_says_up_to_when_and_where_all_is_published(
-    start: StartService, bus: CuttableBus, alice: Person, clock: ManualClock
+    start: StartService, bus: CuttableBus, alice: Author, clock: ManualClock
 ) -> None:
     kernel = start()
     append(kernel, alice.account, FAILED, FAILED)
@@ -136,7 +136,7 @@ def test_a_heartbeat_says_up_to_when_and_where_all_is_published(
 
 
 def test_what_commits_during_the_select_is_not_claimed(
-    start: StartService, bus: CuttableBus, alice: Person, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+    start: StartService, bus: CuttableBus, alice: Author, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kernel = start()
     select_page = kernel.publisher._select_page
@@ -167,7 +167,7 @@ def test_one_publishes_at_a_time(start: StartService, new_database_url: NewUrl) 
 
 
 def test_the_loop_publishes_after_a_commit_survives_the_bus_and_stops(
-    start: StartService, bus: CuttableBus, alice: Person, monkeypatch: pytest.MonkeyPatch
+    start: StartService, bus: CuttableBus, alice: Author, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("solekey_eventlog.publisher.INTERVAL_S", 0.05)
     kernel = start()

@@ -21,7 +21,7 @@ from solekey_protocol.statements import EMPTY_HEAD, Head
 from solekey_protocol.streams import AuthStream, VaultStream
 from solekey_service.kernel import Kernel
 from tests.support.eventlog import demo
-from tests.support.eventlog.person import Person
+from tests.support.eventlog.author import Author
 from tests.support.eventlog.services import StartService
 
 REGISTERED = auth.AccountRegistered(1)
@@ -29,7 +29,7 @@ FAILED = auth.LoginFailed(auth.LoginStage.LOGIN_KEY)
 
 
 def test_events_of_one_append_are_chained_and_share_their_moment(
-    start: StartService, alice: Person, clock: ManualClock
+    start: StartService, alice: Author, clock: ManualClock
 ) -> None:
     store = start().store
     with store.begin() as uow:
@@ -40,14 +40,14 @@ def test_events_of_one_append_are_chained_and_share_their_moment(
         assert uow.events(alice.account) == appended
         assert uow.events(alice.account, after=1, limit=1) == [appended[1]]
         assert uow.head(alice.account) == appended[-1].head
-        assert uow.head(Person("bob").account) == EMPTY_HEAD
+        assert uow.head(Author("bob").account) == EMPTY_HEAD
     assert [event.seq for event in appended] == [1, 2, 3]
     assert [event.prev for event in appended[1:]] == [event.digest for event in appended[:-1]]
     assert {event.time for event in appended} == {"2026-11-23T12:00:00.000Z"}
     assert [verify_schema(event.raw) for event in appended]
 
 
-def test_an_append_that_does_not_continue_the_head_is_refused(start: StartService, alice: Person) -> None:
+def test_an_append_that_does_not_continue_the_head_is_refused(start: StartService, alice: Author) -> None:
     store = start().store
     with store.begin() as uow:
         (first,) = uow.append(alice.account, EMPTY_HEAD, REGISTERED)
@@ -57,7 +57,7 @@ def test_an_append_that_does_not_continue_the_head_is_refused(start: StartServic
     assert refused.value.extras == {"head": {"seq": 1, "digest": first.digest}}
 
 
-def test_of_two_who_append_at_once_one_is_refused(start: StartService, alice: Person) -> None:
+def test_of_two_who_append_at_once_one_is_refused(start: StartService, alice: Author) -> None:
     kernel = start()
     refusals: list[StalePositionError] = []
 
@@ -90,7 +90,7 @@ def _wait_until_blocked(kernel: Kernel) -> None:
             watcher.rollback()
 
 
-def test_a_statement_is_found_again_by_its_digest(start: StartService, alice: Person, bob: Person) -> None:
+def test_a_statement_is_found_again_by_its_digest(start: StartService, alice: Author, bob: Author) -> None:
     store = start(demo.VAULT).store
     alice.found()
     signed = alice.sign(alice.wrapped())
@@ -103,7 +103,7 @@ def test_a_statement_is_found_again_by_its_digest(start: StartService, alice: Pe
     assert event.signed == signed
 
 
-def test_a_body_that_needs_a_statement_is_refused(start: StartService, alice: Person) -> None:
+def test_a_body_that_needs_a_statement_is_refused(start: StartService, alice: Author) -> None:
     store = start(demo.VAULT).store
     with pytest.raises(SchemaError, match="signed statement"), store.begin() as uow:
         uow.append(alice.account, EMPTY_HEAD, alice.wrapped())
@@ -111,7 +111,7 @@ def test_a_body_that_needs_a_statement_is_refused(start: StartService, alice: Pe
         uow.append(alice.account, EMPTY_HEAD, REGISTERED)
 
 
-def test_a_failure_takes_events_and_rows_back_together(start: StartService, alice: Person) -> None:
+def test_a_failure_takes_events_and_rows_back_together(start: StartService, alice: Author) -> None:
     kernel = start()
     woken: list[bool] = []
     kernel.store.on_append(lambda: woken.append(True))
@@ -136,7 +136,7 @@ def test_a_failure_takes_events_and_rows_back_together(start: StartService, alic
     assert woken == [True]
 
 
-def test_reading_does_not_wait_for_a_writer(start: StartService, alice: Person) -> None:
+def test_reading_does_not_wait_for_a_writer(start: StartService, alice: Author) -> None:
     store = start().store
     with store.begin() as writer:
         writer.append(alice.account, EMPTY_HEAD, REGISTERED)
@@ -144,7 +144,7 @@ def test_reading_does_not_wait_for_a_writer(start: StartService, alice: Person) 
             assert reader.head(alice.account) == EMPTY_HEAD
 
 
-def test_a_fold_is_as_of_its_own_transaction(start: StartService, alice: Person) -> None:
+def test_a_fold_is_as_of_its_own_transaction(start: StartService, alice: Author) -> None:
     kernel = start()
     with kernel.store.begin() as uow:
         (first,) = uow.append(alice.account, EMPTY_HEAD, REGISTERED)
@@ -181,7 +181,7 @@ def test_a_defect_in_sql_is_no_refusal(start: StartService) -> None:
 
 
 def test_the_streams_of_a_service_are_its_own_and_those_it_follows(
-    start: StartService, alice: Person
+    start: StartService, alice: Author
 ) -> None:
     kernel = start()
     with kernel.store.read() as uow:

@@ -13,7 +13,7 @@ from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import PublicKey
 from solekey_service.access.dpop import verify_dpop_proof
 from solekey_service.refusals import DpopInvalid
-from tests.support.actors import Key
+from tests.support.keys import Key
 from tests.support.tickets import ORIGIN
 
 P = 2**255 - 19

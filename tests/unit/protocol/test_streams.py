@@ -19,6 +19,7 @@ from solekey_protocol.ids import KeyId, RotationId, SessionId, Timestamp
 from solekey_protocol.statements import Head
 from solekey_protocol.streams import AuthStream, DevicesStream, DeviceStatus, RotationStream, VaultStream
 from solekey_protocol.wrap import SecretKind
+from tests.support.keys import derive_commit_key
 from tests.support.protocol.keyring import (
     ACCOUNT,
     GHOST,
@@ -29,7 +30,6 @@ from tests.support.protocol.keyring import (
     NEXT_USER,
     PHONE,
     USER,
-    commit_key,
     digest,
     founded,
     record,
@@ -200,7 +200,7 @@ def wrapped(epoch=1, version=1, key_id=KEY_ID):
         key_id,
         vault.WrapSuite.HKDF_SHA256_AES256GCM,
         digest(f"wrap {epoch}/{version}"),
-        commit_key(epoch).public,
+        derive_commit_key(epoch).public,
         None,
     )
 
@@ -263,7 +263,7 @@ VAULT_REFUSED = {
     "a wrap version is repeated": ([wrapped()], wrapped(1, 1)),
     "an epoch gets another commit key": (
         [wrapped()],
-        replace(wrapped(1, 2), commit_key=commit_key(2).public),
+        replace(wrapped(1, 2), commit_key=derive_commit_key(2).public),
     ),
     "a wrap is retired twice": ([wrapped(), wrapped(1, 2), retired(1, 1)], retired(1, 1)),
     "the newest epoch's only wrap is retired": ([wrapped()], retired(1, 1)),

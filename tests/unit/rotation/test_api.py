@@ -18,7 +18,8 @@ from solekey_rotation.refusals import RotationOpen
 from solekey_rotation.tables import metadata
 from solekey_service.refusals import DeviceNotTrusted, Forbidden, RevokedDevice, StepUpRequired
 from solekey_vault.definition import DEFINITION as VAULT
-from tests.support.actors import Actor, UserKey, derive_commit_key, derive_rotation_id
+from tests.support.actors import Actor, UserKey, derive_rotation_id
+from tests.support.keys import derive_commit_key
 from tests.support.migrated_schema import find_differences
 
 LAPTOP, PHONE = Actor("ana", "laptop"), Actor("ana", "phone")

@@ -12,7 +12,8 @@ from solekey_rotation.definition import DEFINITION
 from solekey_rotation.schedule import make_schedule
 from solekey_rotation.tables import key_ages
 from solekey_vault.definition import DEFINITION as VAULT
-from tests.support.actors import Actor, derive_commit_key
+from tests.support.actors import Actor
+from tests.support.keys import derive_commit_key
 
 LAPTOP = Actor("ana", "laptop")
 

@@ -16,7 +16,7 @@ from solekey_protocol.events import Stream
 from solekey_protocol.streams import DevicesStream
 from solekey_service.kernel import build_kernel
 from tests.support.eventlog import demo
-from tests.support.eventlog.person import Person
+from tests.support.eventlog.author import Author
 from tests.support.eventlog.services import CuttableBus, Deliveries, NewUrl, StartService, make_config
 from tests.support.migrated_schema import find_differences
 
@@ -62,7 +62,7 @@ def test_a_database_url_that_cannot_work_is_refused(url: str) -> None:
 
 def test_the_cache_is_bounded_and_changes_nothing(start: StartService) -> None:
     kernel = start()
-    people = [Person(f"person {number}") for number in range(5)]
+    people = [Author(f"person {number}") for number in range(5)]
     deliveries = Deliveries(kernel)
     deliveries.give(*[person.found() for person in people])
     small = Streams(kernel.store, kernel.streams.subscribed, cached_streams=2)
@@ -73,6 +73,6 @@ def test_the_cache_is_bounded_and_changes_nothing(start: StartService) -> None:
     deliveries.give(people[-1].enrol())
     with kernel.store.read() as uow:
         assert small.fold(uow, people[-1].account, DevicesStream).head == people[-1].head(Stream.DEVICES)
-        assert small.fold(uow, Person("nobody").account, DevicesStream).head.seq == 0
+        assert small.fold(uow, Author("nobody").account, DevicesStream).head.seq == 0
         small.forget()
         assert small.fold(uow, people[0].account, DevicesStream).head.seq == 1

@@ -39,8 +39,9 @@ from solekey_vault.refusals import (
     WrapMissing,
 )
 from solekey_vault.tables import commits, item_parts, item_versions, metadata
-from tests.support.actors import Actor, UserKey, derive_raw, derive_rotation_id
+from tests.support.actors import Actor, UserKey, derive_rotation_id
 from tests.support.content import change_of, commit_of, content_of, seal_wrap_like, wrapped_as
+from tests.support.keys import derive_raw
 from tests.support.migrated_schema import find_differences
 
 LAPTOP, PHONE = Actor("ana", "laptop"), Actor("ana", "phone")

@@ -14,8 +14,8 @@ from solekey_protocol.streams import VaultStream
 from solekey_service.worker_process import WorkerProcess
 from solekey_vault import change_lists, long_lists
 from solekey_vault.refusals import CommitMismatch
-from tests.support.actors import derive_raw
 from tests.support.content import change_of, commit_of
+from tests.support.keys import derive_raw
 from tests.unit.vault.test_api import LAPTOP, Vault
 
 MANY = [change_of(ItemId.from_raw(derive_raw(f"item {number}")), 1) for number in range(700)]

@@ -6,8 +6,9 @@ from sqlalchemy import select
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import ItemId
 from solekey_vault.tables import closed_accounts, loose_blobs, object_rows, objects, wraps
-from tests.support.actors import Actor, derive_raw
+from tests.support.actors import Actor
 from tests.support.content import change_of, content_of
+from tests.support.keys import derive_raw
 from tests.unit.vault.test_api import ITEM, LAPTOP, SECOND, Vault
 
 OTHER = Actor("ben", "laptop")

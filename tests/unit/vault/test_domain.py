@@ -22,8 +22,9 @@ from solekey_vault.refusals import (
     WrapMismatch,
     WrapMissing,
 )
-from tests.support.actors import Actor, UserKey, derive_commit_key, derive_raw
+from tests.support.actors import Actor, UserKey
 from tests.support.content import change_of, commit_of, seal_wrap_like, wrapped_as
+from tests.support.keys import derive_commit_key, derive_raw
 
 ANA = Actor("ana", "laptop")
 NOON = Timestamp("2026-11-23T12:00:00.000Z")

@@ -18,7 +18,7 @@ from solekey_service.access import Access, Guard
 from solekey_service.http import Headers, Request
 from solekey_service.refusals import Refusal
 from solekey_vault.definition import DEFINITION as VAULT
-from tests.support.actors import Key
+from tests.support.keys import Key
 from tests.support.passkeys.desk import KeyRing
 from tests.support.people.account_requests import Seat, run_together, sign_closing, sign_login_key
 from tests.support.people.person import Person, code_of, compute_code, read

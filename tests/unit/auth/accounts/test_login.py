@@ -9,7 +9,7 @@ import pytest
 from solekey_auth.credentials.repository import CredentialRows
 from solekey_protocol.events import Stream
 from solekey_protocol.events import auth as events
-from tests.support.actors import Key
+from tests.support.keys import Key
 from tests.support.people.person import code_of, compute_code, read
 
 LOGIN_KEY = events.LoginFailed(events.LoginStage.LOGIN_KEY)

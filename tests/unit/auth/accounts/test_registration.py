@@ -6,7 +6,7 @@ import pytest
 
 from solekey_protocol.events import auth as events
 from solekey_protocol.ids import SYSTEM_ACCOUNT
-from tests.support.actors import Key
+from tests.support.keys import Key
 from tests.support.people.person import KDF, Person, code_of, compute_code, read
 
 

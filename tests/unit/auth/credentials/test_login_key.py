@@ -7,7 +7,7 @@ from solekey_auth.accounts import logins as accounts_module
 from solekey_auth.credentials.repository import CredentialRows
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import auth as events
-from tests.support.actors import Key
+from tests.support.keys import Key
 from tests.support.people.account_requests import (
     MORE_WORK,
     NEW_KDF,

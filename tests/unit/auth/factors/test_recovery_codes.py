@@ -27,7 +27,8 @@ from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_protocol.events import Stream, devices
 from solekey_protocol.events import auth as events
 from solekey_service.refusals import BadRequest
-from tests.support.actors import Actor, Key, derive_raw
+from tests.support.actors import Actor
+from tests.support.keys import Key, derive_raw
 from tests.support.passkeys.desk import KeyRing
 from tests.support.people.person import Person, code_of, read
 from tests.unit.auth.test_secrets import dump

@@ -31,7 +31,8 @@ from solekey_protocol.events import Stream, devices
 from solekey_service.http import Headers, Request, problem_response
 from solekey_service.kernel import build_kernel
 from solekey_service.refusals import Refusal
-from tests.support.actors import Actor, Key
+from tests.support.actors import Actor
+from tests.support.keys import Key
 from tests.support.people.person import Desk, Person, code_of
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

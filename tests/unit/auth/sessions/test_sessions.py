@@ -13,7 +13,8 @@ from solekey_protocol.events import Stream, devices
 from solekey_protocol.events import auth as events
 from solekey_protocol.ids import SessionId
 from solekey_protocol.services import TOPICS
-from tests.support.actors import Actor, Key, derive_raw
+from tests.support.actors import Actor
+from tests.support.keys import Key, derive_raw
 from tests.support.people.person import Desk, Person, code_of, read
 
 LOST = devices.RevocationReason.LOST

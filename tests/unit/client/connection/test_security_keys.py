@@ -26,7 +26,7 @@ from solekey_auth.factors.passkeys import (
 )
 from solekey_auth.factors.proof import Checked, ProvenPasskey, find_proven, parse_proof
 from solekey_protocol.ids import AccountId
-from tests.support.actors import derive_raw
+from tests.support.keys import derive_raw
 from tests.support.passkeys.authenticator import AAGUID, Algorithm, Authenticator
 from tests.support.passkeys.browser import decode
 from tests.support.passkeys.hid import SoftwareKey

@@ -15,7 +15,7 @@ from solekey_service.access.dpop import derive_thumbprint, verify_dpop_proof
 from solekey_service.access.nonce import Nonces
 from solekey_service.http import DpopProof
 from solekey_service.refusals import DpopInvalid, UseDpopNonce
-from tests.support.actors import Key
+from tests.support.keys import Key
 from tests.support.tickets import ORIGIN, encode, jwk_of, make_proof, sign, thumbprint_of
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

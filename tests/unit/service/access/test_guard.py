@@ -27,9 +27,10 @@ from solekey_service.refusals import (
     SessionOver,
     TokenInvalid,
 )
-from tests.support.actors import Actor, Key
+from tests.support.actors import Actor
 from tests.support.demo_service import definitions
 from tests.support.kernels import Rig
+from tests.support.keys import Key
 from tests.support.tickets import ORIGIN, make_proof, make_token, publish_signer
 
 PATH = "/v1/vault/statements"

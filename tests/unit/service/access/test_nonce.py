@@ -11,8 +11,8 @@ from solekey_service.access.nonce import Nonces
 from solekey_service.http import Headers, Request, problem_response
 from solekey_service.kernel import build_kernel
 from solekey_service.refusals import DpopInvalid, UseDpopNonce
-from tests.support.actors import Key
 from tests.support.kernels import Rig
+from tests.support.keys import Key
 from tests.support.people.person import Desk
 from tests.support.tickets import ORIGIN, make_proof
 

@@ -9,7 +9,7 @@ from solekey_eventlog.clock import ManualClock
 from solekey_protocol.ids import AccountId
 from solekey_service.access.request_budget import BURST_S, RequestBudget
 from solekey_service.refusals import RateLimited
-from tests.support.actors import derive_raw
+from tests.support.keys import derive_raw
 
 ANA, BEN = (AccountId.from_raw(derive_raw(name)) for name in ("ana", "ben"))
 

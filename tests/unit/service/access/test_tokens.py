@@ -11,7 +11,8 @@ from solekey_protocol.services import Service
 from solekey_service.access import AccessClaims, mint_access_token
 from solekey_service.access.tokens import verify_access_token
 from solekey_service.refusals import TokenExpired, TokenInvalid
-from tests.support.actors import Actor, Key, derive_raw
+from tests.support.actors import Actor
+from tests.support.keys import Key, derive_raw
 from tests.support.tickets import ORIGIN, SIGNER, SIGNER_ID, encode, make_token, publish_signer, thumbprint_of
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -5,7 +5,7 @@ import pytest
 from solekey_auth.limits import MAX_PASSKEYS
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import auth as events
-from tests.support.actors import derive_raw
+from tests.support.keys import derive_raw
 from tests.support.passkeys.authenticator import Algorithm, Authenticator
 from tests.support.passkeys.browser import Browser, encode
 from tests.support.passkeys.desk import HOST, ORIGIN, KeyRing

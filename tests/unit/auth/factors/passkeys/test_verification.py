@@ -26,7 +26,7 @@ from solekey_auth.limits import MAX_CLIENT_DATA_BYTES
 from solekey_auth.refusals import PasskeyRefused
 from solekey_protocol.encoding import encode_json
 from solekey_protocol.ids import AccountId
-from tests.support.actors import derive_raw
+from tests.support.keys import derive_raw
 from tests.support.passkeys.authenticator import AAGUID, Algorithm, Authenticator, Flag, KeyPair, sha256
 from tests.support.passkeys.browser import Browser, decode, encode
 
