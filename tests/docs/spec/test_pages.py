@@ -1,5 +1,6 @@
 """The pages of spec/: what cites a section cites one that exists; every page has a status and 100 columns."""
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -117,3 +118,11 @@ def test_each_page_says_its_status_and_has_100_columns(page):
 def test_a_long_line_is_found():
     """The positive control."""
     assert find_long_lines(f"{'x' * 101}\n|{'x' * 101}\n```json\n{'x' * 101}\n```") == [1, 4]
+
+
+def test_the_map_names_each_page_and_each_noun_of_vectors():
+    rows = re.findall(r"^\| \[([a-z-]+\.md)\]\(\1\) \|[^|]*\|([^|]*)\|", PAGES["README.md"], re.MULTILINE)
+    assert {page for page, _ in rows} == PAGES.keys() - {"README.md"}
+    vectors = (ROOT / "spec" / "vectors").glob("*.json")
+    pages = {path.stem: json.loads(path.read_text(encoding="utf-8"))["page"] for path in vectors}
+    assert {noun: page for page, nouns in rows for noun in re.findall(r"`([a-z_]+)`", nouns)} == pages
