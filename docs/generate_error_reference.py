@@ -24,7 +24,8 @@ INTRODUCTION = """\
 Made by `docs/generate_error_reference.py` from the classes themselves. Codes are stable: a program may decide
 by them, and a code that changes is a breaking change. Every error of the client is a `solekey.SolekeyError`:
 its `code` names it, `str(error)` says what happened, `error.diagnostics()` says what to do next. With
-`--json`, the command prints all three on standard error: `{"error": {"code", "message", "next"}}`.
+`--json`, the command prints all three on standard error: `{"error": {"code", "message", "next"}}`; it
+words what to do next with its own commands. `error.action` says the same to a program: a `solekey.Action`.
 
 A message never holds a key, a password, or the content of an item. It may repeat what its caller gave: the
 name of an item that is missing, or the mistyped word of a phrase.
@@ -35,8 +36,8 @@ CLIENT = """\
 "exit" is the exit code of the command `solekey`. Where the advice depends on the case, this is its general
 form.
 
-| code | class | exit | what happened | what to do next |
-| --- | --- | --- | --- | --- |
+| code | class | exit | action | what happened | what to do next |
+| --- | --- | --- | --- | --- | --- |
 """
 SERVER = """\
 ## What the server refuses
@@ -45,8 +46,8 @@ The server's problem document has the `code`; the client raises the class, which
 are `ServerRefusedError`s of `solekey.errors.refusals`, with the HTTP `status` and the whole `problem`. Codes
 that have no class of their own are `ServerRefusedError`s themselves.
 
-| code | class | exit | what to do next |
-| --- | --- | --- | --- |
+| code | class | exit | action | what to do next |
+| --- | --- | --- | --- | --- |
 """
 PROTOCOL = """\
 ## The protocol's own
@@ -87,7 +88,14 @@ def find_exit_code(kind: type[Exception]) -> int:
 def render() -> str:
     """Render the page."""
     client = [
-        _row(f"`{kind.code}`", f"`{kind.__name__}`", find_exit_code(kind), _summary(kind), kind.ADVICE)
+        _row(
+            f"`{kind.code}`",
+            f"`{kind.__name__}`",
+            find_exit_code(kind),
+            kind.action,
+            _summary(kind),
+            kind.ADVICE,
+        )
         for kind in iter_client_errors()
     ]
     refusals = [ServerRefusedError.build(400, {"code": code}) for code in read_server_codes()]
@@ -96,6 +104,7 @@ def render() -> str:
             f"`{refusal.code}`",
             f"`{type(refusal).__name__}`",
             find_exit_code(type(refusal)),
+            refusal.action,
             refusal.diagnostics(),
         )
         for refusal in refusals

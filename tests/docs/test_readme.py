@@ -36,6 +36,12 @@ def read_session():
     return steps
 
 
+def read_program():
+    """The program in Python, as a command of the same shell, and what it must print."""
+    program = re.search(r"```python\n(.*?)```", README, re.DOTALL).group(1)
+    return f"python - <<'END'\n{program}END", ["The spare key is under the third flower pot."]
+
+
 @pytest.fixture
 def platform(tmp_path):
     with socket.socket() as probe:
@@ -57,7 +63,7 @@ def platform(tmp_path):
 
 @pytest.mark.slow
 def test_the_session_prints_what_the_readme_says(platform, tmp_path):
-    steps = read_session()
+    steps = [*read_session(), read_program()]
     script = "".join(f"{command}\necho '{MARK}'\n" for command, _ in steps).replace(ADDRESS, platform)
     (tmp_path / ".venv").symlink_to(Path(sys.prefix))  # as `make up` leaves the folder
     environment = {"PATH": os.defpath, "HOME": str(tmp_path / "home")}  # a fresh shell

@@ -28,6 +28,7 @@ from solekey.crypto import ItemMetadata as ItemMetadata
 from solekey.crypto import UserKey as UserKey
 from solekey.crypto.device_code import DeviceCode as DeviceCode
 from solekey.errors import SolekeyError as SolekeyError
+from solekey.errors.base import Action as Action
 from solekey.progress import Phase as Phase
 from solekey.progress import PhasedProgress as PhasedProgress
 from solekey.progress import Progress as Progress

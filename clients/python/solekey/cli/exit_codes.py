@@ -5,6 +5,7 @@ import os
 from typing import Final
 
 from solekey import errors
+from solekey.cli.advice import advise
 from solekey.cli.output.left_out import SOME_UNREADABLE
 from solekey.cli.output.printing import emit_json, warn, warn_of
 from solekey.cli.state import Cli
@@ -45,7 +46,7 @@ def report_error(state: Cli, error: Exception) -> int:
         raise error
     exit_code = fitting[0]
     code = getattr(error, "code", "failed")
-    advice = error.diagnostics() if isinstance(error, errors.SolekeyError) else _advise(error)
+    advice = advise(error) if isinstance(error, errors.SolekeyError) else _advise_on_system(error)
     if isinstance(error, errors.WrongUserKeyError) and state.user_key_source:
         advice = (
             f"The key kept at {state.user_key_source} was replaced: give the present words (--user-key), and "
@@ -65,7 +66,7 @@ def report_error(state: Cli, error: Exception) -> int:
     return exit_code
 
 
-def _advise(error: Exception) -> str:
+def _advise_on_system(error: Exception) -> str:
     return _OS_ADVICE if isinstance(error, OSError) else ""
 
 

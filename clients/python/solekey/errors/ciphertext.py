@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from solekey.errors.base import SolekeyError
+from solekey.errors.base import Action, SolekeyError
 
 OpenStage = Literal["header", "commitment", "chunk", "padding", "metadata"]
 """Where an envelope failed to open, in the order of the checks; for tests and vectors, not for users."""
@@ -15,6 +15,7 @@ class UnsupportedFormatError(SolekeyError):
     """A format version, suite or secret kind that this release does not know."""
 
     code = "unsupported_format"
+    action = Action.UPDATE
     ADVICE = "Update the client: this was written by a newer release."
 
 
@@ -26,6 +27,7 @@ class OpenError(SolekeyError):
     """
 
     code = "open_failed"
+    action = Action.STOP
     ADVICE = "The stored ciphertext was damaged or replaced: fetch it again; if it still fails, run an audit."
 
     def __init__(self, stage: OpenStage) -> None:
@@ -41,6 +43,7 @@ class TamperedWrapError(SolekeyError):
     """
 
     code = "wrap_tampered"
+    action = Action.STOP
     ADVICE = "Your phrase is right, but the server's copy of the wrapped key is not: run an audit."
 
     def __init__(self, stage: WrapStage) -> None:
@@ -52,6 +55,7 @@ class SealError(SolekeyError):
     """Plaintext that cannot be sealed."""
 
     code = "seal_refused"
+    action = Action.CORRECT
 
 
 class MetadataError(SealError):
@@ -65,4 +69,5 @@ class ContentSizeError(SealError):
     """A source that is not as long as declared: it changed while it was read, or it is too long."""
 
     code = "content_size_changed"
+    action = Action.RETRY
     ADVICE = "Wait until no other program writes the file, then try again."

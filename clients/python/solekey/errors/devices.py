@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from solekey.errors.base import SolekeyError
+from solekey.errors.base import Action, SolekeyError
 
 if TYPE_CHECKING:  # importing it takes long, and a command asks its first question before
     from solekey_protocol.event import Event
@@ -13,13 +13,15 @@ class DeviceError(SolekeyError):
     """Something about a device of this account."""
 
     code = "device_refused"
-    ADVICE = "Run `solekey devices list` to see what there is."
+    action = Action.LOOK_AGAIN
+    ADVICE = "List the account's devices to see what there is."
 
 
 class DeviceCodeError(DeviceError):
     """What was given is no device code."""
 
     code = "device_code_malformed"
+    action = Action.ENTER_AGAIN
     ADVICE = "Type the 35 digits that the new device shows, or paste the text of its QR code."
 
 
@@ -27,6 +29,7 @@ class DeviceCodeMismatchError(DeviceError):
     """No device that waits has this code."""
 
     code = "device_code_mismatch"
+    action = Action.ENTER_AGAIN
     ADVICE = (
         "Nothing was approved. Check every digit, and that the new device still shows this code. If they are "
         "right, the server shows the two devices different things: do not trust that device; run an audit."
@@ -37,24 +40,26 @@ class DevicePendingError(DeviceError):
     """A device waits, and nobody has approved it yet."""
 
     code = "device_pending"
-    ADVICE = (
-        "Approve it on a trusted device (`solekey devices approve`) and wait again (`solekey devices wait`), "
-        "or trust this device with its user key: `solekey devices trust`."
-    )
+    action = Action.TRUST_DEVICE
+    ADVICE = "Approve it on a trusted device and wait again, or trust this device with its user key."
 
 
 class ApproverNotTrustedError(DeviceError):
     """Only a trusted device approves others, and this one is none."""
 
     code = "approver_not_trusted"
-    ADVICE = "Run this on a trusted device, or trust this one first: `solekey devices trust`."
+    action = Action.TRUST_DEVICE
+    ADVICE = "Do this on a trusted device, or trust this one first, with the user key."
 
 
 class DeviceGoneError(DeviceError):
     """Another device revoked it meanwhile, for ever."""
 
     code = "device_gone"
-    ADVICE = "Look at `solekey devices list`; was it a mistake, log in anew with an empty profile folder."
+    ADVICE = (
+        "Look at the list of devices on another one. If it was a mistake, log in with an empty profile "
+        "folder."
+    )
 
 
 class UnconfirmedEventError(DeviceError):
@@ -68,9 +73,9 @@ class UnconfirmedEventError(DeviceError):
     """
 
     code = "revoked_author"
+    action = Action.RESUME
     ADVICE = (
-        "Finish the revocation: run `solekey devices revoke DEVICE` again on a trusted device. What it "
-        "removed can be brought back with `solekey restore`."
+        "Finish the revocation: revoke the device again on a trusted one. What it removed can be restored."
     )
 
     def __init__(self, events: "Sequence[Event]") -> None:

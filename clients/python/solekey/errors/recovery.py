@@ -1,18 +1,20 @@
 """A recovery kit, re-entered words, or shares that cannot be used. Spec: recovery.md §6."""
 
-from solekey.errors.base import SolekeyError
+from solekey.errors.base import Action, SolekeyError
 
 
 class RecoveryError(SolekeyError):
     """A recovery kit or shares that cannot be used."""
 
     code = "recovery_failed"
+    action = Action.ENTER_AGAIN
 
 
 class KitExistsError(RecoveryError):
     """There is a file where a kit or a share was to be written."""
 
     code = "kit_exists"
+    action = Action.CHOOSE_ANOTHER
     ADVICE = "Choose another file name; a kit that is no longer wanted is destroyed by you, never by Solekey."
 
 
@@ -27,7 +29,7 @@ class KitMismatchError(RecoveryError):
     """A recovery kit that belongs to another account, or whose words and key id are not of one key."""
 
     code = "kit_mismatch"
-    ADVICE = "Look for the kit that names this account; `solekey status` shows the account."
+    ADVICE = "Look for the kit that names this account."
 
 
 class WordsDifferError(RecoveryError):

@@ -35,7 +35,7 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
-from solekey.errors.base import SolekeyError
+from solekey.errors.base import Action, SolekeyError
 from solekey.errors.profile import NotLoggedInError
 from solekey_protocol.encoding import Json
 
@@ -51,6 +51,7 @@ class ServerRefusedError(SolekeyError):
         problem: the whole problem document.
     """
 
+    action = Action.UPDATE
     ADVICE: ClassVar[str] = "Update the client; if it fails the same way, report it with the error's code."
 
     def __init__(self, code: str, status: int, problem: Mapping[str, Json]) -> None:
@@ -73,10 +74,10 @@ class ServerRefusedError(SolekeyError):
 class LoginRefusedError(ServerRefusedError):
     """The login was refused. Nobody is told which part was wrong."""
 
+    action = Action.ENTER_AGAIN
     ADVICE = (
         "Check the user name and the password, wait for the next authenticator code (each works once), and "
-        "try again. Without the authenticator, use a recovery code (--recovery-code) or a security key "
-        "(--passkey)."
+        "try again. Without the authenticator, use a recovery code or a security key."
     )
 
 
@@ -85,53 +86,57 @@ class FactorRefusedError(LoginRefusedError):
 
     ADVICE = (
         "Wait for the next authenticator code (each works once), see that the clock of its device is right, "
-        "and try again; or use a recovery code (--recovery-code) or a security key (--passkey)."
+        "and try again; or use a recovery code or a security key."
     )
 
 
 class TooManyAttemptsError(ServerRefusedError):
     """Too much was tried: logins, codes, or requests from this address. The message says how long to wait."""
 
+    action = Action.RETRY
     ADVICE = "Wait, then try again. A device that has logged in before is not held up by what strangers try."
 
 
 class SessionEndedError(ServerRefusedError, NotLoggedInError):
     """The session is over. `NotLoggedInError` is every way in which this device has to log in again."""
 
-    ADVICE = "Log in again: `solekey login`."
+    action = Action.LOG_IN
+    ADVICE = "Log in again."
 
 
 class ProofRefusedError(ServerRefusedError):
     """The proof of possession was refused."""
 
+    action = Action.CORRECT
     ADVICE = "Set this machine's clock: it may be more than a minute off. Then try again."
 
 
 class DeviceNotTrustedError(ServerRefusedError):
     """This device is not trusted yet."""
 
-    ADVICE = "Trust this device with the user key: `solekey devices trust`."
+    action = Action.TRUST_DEVICE
+    ADVICE = "Trust this device with the user key."
 
 
 class DeviceRevokedError(ServerRefusedError):
     """This device was revoked, for ever."""
 
+    action = Action.STOP
     ADVICE = "Another device revoked this one: if that was right, enrol anew with an empty profile folder."
 
 
 class StepUpRequiredError(ServerRefusedError):
     """This asks for a second factor that was proven a short time ago."""
 
-    ADVICE = (
-        "Run it again at a terminal, which asks for your second factor, or with --code; `solekey login` "
-        "proves it as well."
-    )
+    action = Action.STEP_UP
+    ADVICE = "Prove a second factor, then try again."
 
 
 class FactorRequiredError(ServerRefusedError):
     """The account would not have the second factors any more that the server's policy asks for."""
 
-    ADVICE = "Add another one first: `solekey factors add-totp` or `solekey factors add-passkey`."
+    action = Action.CORRECT
+    ADVICE = "Add another factor first: an authenticator or a passkey."
 
 
 class PasskeyRefusedError(ServerRefusedError):
@@ -139,9 +144,10 @@ class PasskeyRefusedError(ServerRefusedError):
 
     _ADVICES: ClassVar[Mapping[str, str]] = {
         "passkey_taken": "This security key is added already: use it, or connect another one.",
-        "too_many_passkeys": "Remove one that you do not use: `solekey factors remove`.",
+        "too_many_passkeys": "Remove one that you do not use.",
         "passkeys_unavailable": "This server is reached by an address and takes no passkeys: use a code.",
     }
+    action = Action.CHOOSE_ANOTHER
     ADVICE = "Try again; if it fails the same way, use another security key, or an authenticator app."
 
     def diagnostics(self) -> str:
@@ -152,6 +158,7 @@ class PasskeyRefusedError(ServerRefusedError):
 class TakenError(ServerRefusedError):
     """The user name or the account exists already."""
 
+    action = Action.CHOOSE_ANOTHER
     ADVICE = "Choose another user name; if it is yours, log in instead."
 
 
@@ -164,42 +171,49 @@ class KdfRefusal(ServerRefusedError):  # noqa: N818  # a refusal's noun, as on t
 class DeviceNameRefusal(ServerRefusedError):  # noqa: N818  # a refusal's noun, as on the server
     """The server does not take this device's name."""
 
-    ADVICE = "Choose another name for this device (--device-name): short, and without control characters."
+    action = Action.CHOOSE_ANOTHER
+    ADVICE = "Choose another name for this device: short, and without control characters."
 
 
 class NotFoundRefusal(ServerRefusedError):  # noqa: N818  # a refusal's noun, as on the server
     """The server does not have it."""
 
+    action = Action.LOOK_AGAIN
     ADVICE = "List what there is and try again: another device may have removed it meanwhile."
 
 
 class StaleError(ServerRefusedError):
     """What was said does not continue what the server has: the client rebases and says it again."""
 
+    action = Action.RETRY
     ADVICE = "Try again: another device was faster. Nothing was lost."
 
 
 class RotationRefusal(ServerRefusedError):  # noqa: N818  # a refusal's noun, as on the server
     """A step that would break a rotation's promise."""
 
-    ADVICE = "Run `solekey rotate status`, then `solekey rotate resume`."
+    action = Action.RESUME
+    ADVICE = "Check the open rotation, then resume it."
 
 
 class ServerFailedError(ServerRefusedError):
     """The server failed, by a fault of its own."""
 
+    action = Action.RETRY
     ADVICE = "Try again in some minutes; if it lasts, tell the operator when it happened. Nothing was lost."
 
 
 class SlowRequestError(ServerRefusedError):
     """The request did not arrive whole in time."""
 
+    action = Action.RETRY
     ADVICE = "Try again over a faster connection; an interrupted transfer goes on where it was."
 
 
 class UnavailableError(ServerRefusedError):
     """The server cannot answer safely right now."""
 
+    action = Action.RETRY
     ADVICE = "Try again in a few seconds; if it lasts, tell the operator. Nothing was lost."
 
     @property
@@ -212,18 +226,20 @@ class UnavailableError(ServerRefusedError):
 class StorageFullError(UnavailableError):
     """The server has no room left."""
 
-    ADVICE = "Tell the operator that the server's storage is full; nothing was lost. Run it again afterwards."
+    action = Action.ASK_OPERATOR
+    ADVICE = "Tell the operator that the server's storage is full; nothing was lost. Try again afterwards."
 
 
 class RateLimitedError(UnavailableError):
     """The account says or sends more than it may within a time, or its address asks too often."""
 
-    ADVICE = "Wait as long as the message says, then run it again; what was sent is not sent twice."
+    ADVICE = "Wait as long as the message says, then try again; what was sent is not sent twice."
 
 
 class QuotaExceededError(StorageFullError):
     """The account has as much as the operator allows."""
 
+    action = Action.FREE_SPACE
     ADVICE = (
         "Remove items that you do not need, or ask the operator for more room; nothing was lost. "
         "What was uploaded and not committed is deleted after a day."

@@ -1,18 +1,20 @@
 """A key, phrase or password that cannot be used. Spec: conventions.md §6."""
 
-from solekey.errors.base import SolekeyError
+from solekey.errors.base import Action, SolekeyError
 
 
 class SecretError(SolekeyError):
     """A key, phrase or password that cannot be used."""
 
     code = "secret_unusable"
+    action = Action.ENTER_AGAIN
 
 
 class WipedSecretError(SecretError):
     """A secret that was used after it had been wiped."""
 
     code = "secret_wiped"
+    action = Action.UNLOCK
     ADVICE = "Unlock again, and use keys only inside the unlocked block."
 
 
@@ -104,6 +106,7 @@ class KdfRefusedError(SolekeyError):
     """Password parameters from the server that the client does not use."""
 
     code = "kdf_refused"
+    action = Action.STOP
     ADVICE = "The server may be hostile or misconfigured: your password was not used. Tell its operator."
 
 

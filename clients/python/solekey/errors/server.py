@@ -1,12 +1,13 @@
 """No usable answer from the server, or one that no honest server gives. Spec: conventions.md §6."""
 
-from solekey.errors.base import SolekeyError
+from solekey.errors.base import Action, SolekeyError
 
 
 class TransportError(SolekeyError):
     """No usable answer from the server."""
 
     code = "transport_failed"
+    action = Action.RETRY
     ADVICE = "Check the connection and try again; nothing that was acknowledged is lost."
 
 
@@ -14,9 +15,10 @@ class InsecureServerError(TransportError):
     """A server address that is not https, or a server that is not the pinned one."""
 
     code = "insecure_server"
+    action = Action.ASK_OPERATOR
     ADVICE = (
-        "Use the server's https:// address and its own CA file (--ca). If they changed, ask the operator by "
-        "another way; a profile follows a renewed authority: `solekey login --ca FILE`."
+        "Use the server's https:// address and its own CA file. If they changed, ask the operator by "
+        "another way; a profile follows a renewed authority."
     )
 
 
@@ -24,6 +26,7 @@ class ClockWrongError(TransportError):
     """This machine's clock and the server's, or its certificate's, do not fit."""
 
     code = "clock_wrong"
+    action = Action.CORRECT
     ADVICE = (
         "Compare this machine's clock and its date with another clock, and set them. If they are right, tell "
         "the operator, and do not go on."
@@ -34,6 +37,7 @@ class RedirectRefusedError(TransportError):
     """The server answered with a redirect; proofs and tokens are for one host only."""
 
     code = "redirect_refused"
+    action = Action.ASK_OPERATOR
     ADVICE = "Ask the operator for the service's own address and use that; redirects are never followed."
 
 
@@ -42,8 +46,8 @@ class UnreachableError(TransportError):
 
     code = "server_unreachable"
     ADVICE = (
-        "Check the connection and try again; nothing that was acknowledged is lost. If the server has moved: "
-        "`solekey login --server NEW`."
+        "Check the connection and try again; nothing that was acknowledged is lost. If the server has "
+        "moved, log in at its new address."
     )
 
 
@@ -51,6 +55,7 @@ class BadAnswerError(TransportError):
     """An answer that is not what the API says."""
 
     code = "bad_answer"
+    action = Action.UPDATE
     ADVICE = "Check the server address; if it is right, client and server are of different releases."
 
 
@@ -58,7 +63,8 @@ class EvidenceError(SolekeyError):
     """The server did what no honest server does."""
 
     code = "server_misbehaved"
-    ADVICE = "Stop using this server, keep the profile folder as evidence, and run `solekey audit`."
+    action = Action.STOP
+    ADVICE = "Stop using this server, keep the profile folder as evidence, and run an audit."
 
 
 class RollbackError(EvidenceError):

@@ -278,7 +278,7 @@ def test_a_device_that_is_revoked_while_it_is_approved_is_not_approved(home):
     meanwhile(home, "/devices/statements", lambda: home.say(tablet, revoked))
     with pytest.raises(DeviceGoneError) as refusal:
         approve_device(laptop, home.key(), code_of(phone))
-    assert "devices list" in refusal.value.diagnostics()
+    assert "list of devices" in refusal.value.diagnostics()
     assert len(said_in(home, DeviceRevoked)) == 1
 
 

@@ -7,7 +7,8 @@ import re
 
 import pytest
 
-from solekey import errors
+from solekey import Action, errors
+from solekey.cli.advice import advise
 from solekey.cli.exit_codes import report_error
 from solekey.cli.profile_names import repeat_profile
 from solekey.cli.state import Cli
@@ -28,7 +29,7 @@ WRONG_REQUESTS = {
 }  # fmt: skip
 # How advice begins: with what to do, or with what can be said for the person's relief.
 ACTIONS = (
-    "Add", "Another device revoked this one: if", "Check", "Choose", "Log in", "List", "Remove", "Run",
+    "Add", "Another device revoked this one: if", "Check", "Choose", "Log in", "List", "Prove", "Remove", "Run",
     "Set", "Tell the operator", "This security key is added already: use",
     "This server is reached by an address", "Trust", "Try again", "Update the client", "Wait",
 )  # fmt: skip
@@ -76,7 +77,7 @@ def test_the_command_prints_message_code_and_advice(home, run_cli, code):
     assert exit_code not in {0, 2}
     assert out == ""
     assert f"[{code}]" in said
-    advice = ServerRefusedError.build(400, {"code": code}).diagnostics()
+    advice = advise(ServerRefusedError.build(400, {"code": code}))
     assert repeat_profile(advice, str(home.folder / "laptop")) in said
     exit_again, _, said = run_cli("laptop", "sessions", "list", "--json")
     document = json.loads(said)["error"]
@@ -110,7 +111,9 @@ def test_a_refused_login_reads_the_same_whatever_was_wrong(home, run_cli, passwo
     )
     assert (exit_code, out) == (4, "")
     said = said.partition("Warning: --password:")[0]  # the tests name it on the command line
-    assert said == f"Error: login_refused [login_refused]\n{refusals.LoginRefusedError.ADVICE}\n"
+    advice = advise(refusals.LoginRefusedError("login_refused", 401, {}))
+    assert "--recovery-code" in advice
+    assert said == f"Error: login_refused [login_refused]\n{advice}\n"
 
 
 def test_a_refused_step_up_speaks_of_the_second_factor_only(home):
@@ -134,3 +137,38 @@ def test_every_error_of_the_client_can_be_reported(name, capsys):
     said = capsys.readouterr().err
     assert said.startswith("Error: what happened [")
     assert len(said.splitlines()) == 2
+
+
+ALL_ERRORS = [
+    kind
+    for name in errors.__all__
+    if inspect.isclass(kind := getattr(errors, name)) and issubclass(kind, SolekeyError)
+]
+
+
+@pytest.mark.parametrize("kind", ALL_ERRORS, ids=lambda kind: kind.__name__)
+def test_the_library_names_no_command_and_no_flag(kind):
+    """An app shows the advice to people who have never seen the command."""
+    assert not re.search(r"`solekey |(^| |\()--[a-z]|SOLEKEY_|same command", kind.ADVICE), kind.ADVICE
+    assert isinstance(kind.action, Action)
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_advice_on_a_code_of_the_server_names_no_command(code):
+    advice = ServerRefusedError.build(400, {"code": code}).diagnostics()
+    assert not re.search(r"`solekey |(^| |\()--[a-z]", advice)
+
+
+def test_the_command_words_it_with_its_own_commands():
+    assert advise(errors.NotLoggedInError("x")) == "Log in: `solekey login`."
+    assert advise(errors.ItemMissingError("x")) == "Run `solekey list` to see what there is."
+    assert "another user key" not in advise(errors.WeakPasswordError("x"))
+    assert advise(errors.WeakPasswordError("x")) == errors.WeakPasswordError.ADVICE
+
+
+def test_a_program_may_decide_by_the_action():
+    refusal = ServerRefusedError.build(401, {"code": "session_ended"})
+    assert refusal.action is Action.LOG_IN
+    assert errors.NotLoggedInError("x").action is Action.LOG_IN
+    assert errors.ForgedEventError("x").action is Action.STOP
+    assert errors.AccountLockedError("x").action is Action.UNLOCK

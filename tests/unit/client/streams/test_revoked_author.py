@@ -42,7 +42,7 @@ def test_what_comes_after_the_revocation_is_not_believed(home, held):
         home.reopen("laptop").sync()
     assert refused.value.code == "revoked_author"
     assert [event.seq for event in refused.value.events] == [held.statement.seq]
-    assert "devices revoke" in refused.value.diagnostics()
+    assert "revoke the device again" in refused.value.diagnostics()
     with pytest.raises(UnconfirmedEventError), laptop.unlock(home.key()):
         pass
 

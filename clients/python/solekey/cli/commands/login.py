@@ -145,7 +145,9 @@ def _log_in(state: Cli, device: _Device, username: str | None, password: str | N
             if not can_ask or attempt == ATTEMPTS:
                 raise
             attempt += 1
-            warn("That was not accepted. {}", refusal.diagnostics())
+            from solekey.cli.advice import advise
+
+            warn("That was not accepted. {}", advise(refusal))
         if username is None and device.known is None:
             name = ask_username(None, default=name)
 

@@ -297,7 +297,9 @@ def _ask_shares() -> "list[Share]":
         try:
             share = verify_same_set(parse_share(words), shares)
         except ShareError as error:
-            warn("{}. {}", str(error).capitalize(), error.diagnostics())
+            from solekey.cli.advice import advise
+
+            warn("{}. {}", str(error).capitalize(), advise(error))
             continue
         if share in shares:
             warn("This share was entered already: enter another one of the set.")

@@ -115,7 +115,9 @@ def ask_new_password(value: str | None, username: str) -> str:
         try:
             verify_new_password(chosen, username)
         except SecretError as error:
-            warn("{}. {}", str(error)[:1].upper() + str(error)[1:], error.diagnostics())
+            from solekey.cli.advice import advise
+
+            warn("{}. {}", str(error)[:1].upper() + str(error)[1:], advise(error))
             continue
         if prompt("New password again", hide=True) == chosen:
             return chosen

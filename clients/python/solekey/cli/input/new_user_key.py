@@ -174,7 +174,9 @@ def _have_entered_again(user_key: "UserKey") -> "UserKey":
             try:
                 confirmed = reentry.enter(piece)
             except (PhraseError, WordsDifferError) as error:
-                warn("{}. {}", str(error).capitalize(), error.diagnostics())
+                from solekey.cli.advice import advise
+
+                warn("{}. {}", str(error).capitalize(), advise(error))
             else:
                 if confirmed is not None:
                     return confirmed

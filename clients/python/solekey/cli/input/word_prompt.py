@@ -28,7 +28,9 @@ def ask_words(question: str) -> "UserKey":
                 user_key = entry.enter(piece)
             except PhraseError as error:
                 said = str(error)
-                warn("{}. {}", said[:1].upper() + said[1:], error.diagnostics())
+                from solekey.cli.advice import advise
+
+                warn("{}. {}", said[:1].upper() + said[1:], advise(error))
             else:
                 if user_key is not None:
                     return user_key
