@@ -17,6 +17,7 @@ import ipaddress
 import os
 import secrets
 import sys
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,13 +29,15 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+sys.path.append(str(Path(__file__).parents[1] / "libs" / "protocol"))  # where nothing of ours is installed
+from solekey_protocol.services import Service  # needs the line above, and nothing else of ours
+
 AUTHORITY_LIFETIME = timedelta(days=3650)
 CERTIFICATE_LIFETIME = timedelta(days=397)
 CLOCK_SKEW = timedelta(minutes=5)
 SECRET_BYTES = 32
 CLUSTER_ID_BYTES = 16
 SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
-SERVICES = ("auth", "devices", "vault", "rotation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,10 @@ def make_certificate(
 def fill_environment(example: str, origin: str) -> str:
     """Fill the empty values of ``.env.example``: each is a secret but the origin and the cluster's name.
 
-    The proxy's port is the one that the origin names.
+    A line that begins with ``<SERVICE>`` is written for each service. The proxy's port is the origin's.
     """
     lines = []
-    for line in example.splitlines():
+    for line in _write_for_each_service(example.splitlines()):
         name, equals, value = line.partition("=")
         if equals and not value and not line.startswith("#"):
             value = _fill(name, origin)
@@ -93,6 +96,14 @@ def fill_environment(example: str, origin: str) -> str:
             value = str(urlsplit(origin).port or value)
         lines.append(f"{name}{equals}{value}")
     return "\n".join(lines) + "\n"
+
+
+def _write_for_each_service(lines: Iterable[str]) -> Iterator[str]:
+    for line in lines:
+        if line.startswith("<SERVICE>"):
+            yield from (line.replace("<SERVICE>", service.value.upper()) for service in Service)
+        else:
+            yield line
 
 
 def write_certificates(folder: Path, host: str) -> None:
@@ -111,7 +122,7 @@ def write_certificates(folder: Path, host: str) -> None:
     files = {"ca-cert.pem": ca_pem}
     files["kafka.pem"] = b"".join(make(SERVER, "kafka"))
     files["proxy-key.pem"], files["proxy-cert.pem"] = make(SERVER, host)
-    for name in SERVICES:  # what follows is used with mtls.yml alone
+    for name in Service:  # what follows is used with mtls.yml alone
         files[f"{name}-tls.pem"] = b"".join(make(SERVER, name, "localhost"))
     for name in ("proxy-client", "health-client"):
         files[f"{name}.pem"] = b"".join(make(CLIENT, name))

@@ -1,10 +1,11 @@
 #!/bin/bash
-# Make one role and one schema a service, so that no service can read another's tables. PostgreSQL's image runs
-# this once, on an empty data folder.
+# Make one role and one schema for each service whose password is in the environment (AUTH_DATABASE_PASSWORD and so
+# on), so that no service can read another's tables. PostgreSQL's image runs this once, on an empty data folder.
 set -euo pipefail
 
-for service in auth devices vault rotation; do
-    password_variable=${service^^}_DATABASE_PASSWORD
+for password_variable in $(compgen -v | grep '_DATABASE_PASSWORD$'); do
+    service=${password_variable%_DATABASE_PASSWORD}
+    service=${service,,}
     # psql reads the password from its environment, so that it stands in no argument list.
     SERVICE=$service PASSWORD=${!password_variable:?} psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 \
         --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" <<'SQL'

@@ -3,11 +3,11 @@
 ::
 
     bus.db                 the embedded bus: all events, for auditors too
-    auth.db … rotation.db  one SQLite database a service
+    auth.db, devices.db …  one SQLite database a service
     objects/               ciphertext objects of the vault
     operator/              the operator's secrets, 0600
     tls/                   local certificate authority and server certificate
-    founded                from then on nothing else in the folder is made anew
+    founded                the services that have run; from then on nothing else in the folder is made anew
     lock                   held by the process that uses the folder
 """
 
@@ -18,11 +18,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from solekey_protocol.services import Service
+
 FOUNDED = "founded"
-_NEEDED = (
-    *("bus.db", "auth.db", "devices.db", "vault.db", "rotation.db"),
-    *("objects", "operator/operator_key", "operator/signing_key"),
-)
+_NEEDED = ("bus.db", "objects", "operator/operator_key", "operator/signing_key")
 _OWNER_ONLY_FOLDER = 0o700
 _OWNER_ONLY_FILE = 0o600
 _OTHERS = 0o077
@@ -72,9 +71,10 @@ class DataFolder:
         return (self.path / FOUNDED).exists()
 
     def mark_founded(self) -> None:
-        """Note that everything is there."""
-        if not self.is_founded:
-            write_private(self.path / FOUNDED, b"")
+        """Note that everything is there: every service has run."""
+        names = "".join(f"{service}\n" for service in Service)
+        if not self.is_founded or (self.path / FOUNDED).read_text() != names:
+            write_private(self.path / FOUNDED, names.encode())
 
     def prepare(self) -> None:
         """Make the folders, and close them and the files in them to everybody but their owner.
@@ -100,7 +100,8 @@ class DataFolder:
     def _find_missing(self) -> list[str]:
         if not self.is_founded:
             return []
-        needed = [*_NEEDED, *(["tls/ca.pem"] if (self.tls / "ca.key").exists() else [])]
+        databases = [f"{service}.db" for service in (self.path / FOUNDED).read_text().split()]
+        needed = [*_NEEDED, *databases, *(["tls/ca.pem"] if (self.tls / "ca.key").exists() else [])]
         return [name for name in needed if not (self.path / name).exists()]
 
     @contextmanager

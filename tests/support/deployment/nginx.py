@@ -106,7 +106,7 @@ def run_proxy(
         "PROXY_KEY": str(secrets / "proxy-key.pem"),
         "PROXY_RESOLVER": "127.0.0.1",  # never asked: the upstreams are addresses
         "PROXY_SCHEME": "https" if mtls else "http",
-        **{f"PROXY_{name.upper()}": address for name, address in upstreams.items()},
+        "PROXY_UPSTREAMS": " ".join(f"{name} {address};" for name, address in upstreams.items()),
     }
     if mtls:
         environ["PROXY_CLIENT"] = str(secrets / "proxy-client.pem")

@@ -88,9 +88,8 @@ def test_nginx_accepts_the_template_with_the_container_s_environment(tmp_path: P
     for name, file in (("PROXY_CERT", "proxy-cert.pem"), ("PROXY_KEY", "proxy-key.pem")):
         assert settings[name] == f"/run/secrets/{file.removesuffix('.pem').replace('-', '_')}"
         settings[name] = str(tmp_path / "installation" / "secrets" / file)
-    for name in SERVICES:  # host names of the container network mean nothing here
-        assert settings[f"PROXY_{name.upper()}"] == f"{name}:8080"
-        settings[f"PROXY_{name.upper()}"] = "127.0.0.1:8080"
+    assert settings["PROXY_UPSTREAMS"] == " ".join(f"{name} {name}:8080;" for name in SERVICES)
+    settings["PROXY_UPSTREAMS"] = " ".join(f"{name} 127.0.0.1:8080;" for name in SERVICES)
     main = render(tmp_path, settings)
     done = subprocess.run([find_nginx(), "-t", "-p", tmp_path, "-c", main], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()

@@ -26,7 +26,9 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
 
 @pytest.fixture(scope="module")
 def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
-    nobody = {name: f"127.0.0.1:{port}" for name, port in zip(SERVICES, find_free_ports(4), strict=True)}
+    nobody = {
+        name: f"127.0.0.1:{port}" for name, port in zip(SERVICES, find_free_ports(len(SERVICES)), strict=True)
+    }
     with required(run_proxy(tmp_path_factory.mktemp("proxy"), nobody)) as running:
         yield inspect("localhost", running.port, running.ca_file)
 

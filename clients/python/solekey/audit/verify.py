@@ -20,8 +20,9 @@ from solekey_protocol.events.devices import AccountFounded, DeviceRevoked
 from solekey_protocol.ids import AccountId, PublicKey
 from solekey_protocol.lineage import Account, find_unconfirmed, is_tied, verify_lineage
 from solekey_protocol.schemas import verify_schema
+from solekey_protocol.services import V1_STREAMS
 from solekey_protocol.statements import EMPTY_HEAD, Head
-from solekey_protocol.streams import AuthStream, DevicesStream, Fold, RotationStream, VaultStream
+from solekey_protocol.streams import FOLDS, AuthStream, DevicesStream, Fold, RotationStream, VaultStream
 
 REVOCATION_BOUND: Final = timedelta(seconds=10)
 """By when every service has heard of a revocation or refuses: freshness, clock skew, and a request's time."""
@@ -121,6 +122,8 @@ def _verify_account(account: AccountId, collected: _Collected, pin: Pin | None) 
         fold(RotationStream.start(account), lambda state, event: state.apply(event, devices)),
         pinned=pin is not None,
     )
+    for stream in FOLDS.keys() - set(V1_STREAMS):
+        fold(FOLDS[stream].start(account), lambda state, event: state.apply(event, devices))
     _check_lineage(report, tied, findings)
     _check_revocations(report, places, findings)
     _check_pin(account, places, pin, findings)
