@@ -1,11 +1,26 @@
-"""A setting that nobody may see, such as a password or the URL of a database that holds one."""
+"""Secrets that no log line, traceback or pickle may show."""
 
 import hmac
 from typing import NoReturn
 
 
-class Secret:
-    """A setting that nobody may see: shows in no repr, compares in constant time, refuses pickling."""
+class Redacted:
+    """A base of classes that hold a secret: prints as redacted, refuses pickling."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(<redacted>)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"{type(self).__name__} is secret: it is not pickled")
+
+
+class Secret(Redacted):
+    """A setting that nobody may see, such as a password or the URL of a database that holds one.
+
+    Compares in constant time.
+    """
 
     __slots__ = ("_value",)
 
@@ -23,9 +38,3 @@ class Secret:
 
     def __hash__(self) -> int:
         return hash(Secret)
-
-    def __repr__(self) -> str:
-        return "<redacted>"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret is not pickled")

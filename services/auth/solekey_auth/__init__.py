@@ -2,25 +2,28 @@
 
 Spec: authentication.md, factors.md, tokens.md, rate-limits.md.
 
-Map, the rooms
-    accounts/       registered, logged in to, given another login key, closed
-    factors/        second factors: added, listed, removed, proven
-    sessions/       from their opening to their end, and their refresh tokens
+Map, the rooms; each may import those below it
+    accounts/       registrations, logins, another login key, closing; their part of the API
+    signing_keys/   the keys that sign access tokens, and the tokens of a session
+    sessions/       sessions from their opening to their end, and their refresh tokens
+    factors/        second factors: enrolled, listed, removed, proven; "how to add a factor"
     credentials/    who has which name, and what a login key signs
-    signing_keys/   the keys that sign access tokens, and the tokens
     rate_limits/    how often something may be tried
 
+In a room, ``repository.py`` holds all of its SQL, and the modules whose docstrings say "Pure" take rows, time
+and randomness as arguments; the contract ``pure-auth`` holds them to it.
+
 Map, what the rooms stand on
-    domain.py       decide: which events follow from a command
-    commands.py     what the service can be asked to do
-    refusals.py     what is refused beyond what every service refuses
-    limits.py       named limits with units
-    operator_key.py what is derived instead of stored
-    retry.py        transactions that another one was faster than
+    transactions.py one transaction: read, decide, append; retried, or refused and committed all the same
+    domain.py       decide: which events follow from a command (pure)
+    commands.py     what the service can be asked to do (pure)
+    operator_key.py what is derived instead of stored (pure)
+    limits.py       named limits with units (pure)
+    refusals.py     what is refused beyond what every service refuses (pure)
     tables.py       the private tables
 
 Map, the rim (the same in every service)
-    api.py          the HTTP API without a framework
+    api.py          the HTTP API without a framework; builds all of the above
     timers.py       what happens at intervals
     reactions.py    what happens when others' events arrive
     config.py       configuration

@@ -4,34 +4,36 @@ from collections.abc import Mapping
 
 from solekey_auth.accounts.account_changes import AccountChanges
 from solekey_auth.accounts.api import AccountApi
-from solekey_auth.accounts.logins import Accounts
-from solekey_auth.bodies import MAX_TEXT_CHARS, parse_as, parse_body
-from solekey_auth.commands import RegisterAccount
+from solekey_auth.accounts.logins import Logins
+from solekey_auth.accounts.registrations import Registrations
 from solekey_auth.config import OPERATOR_KEY_PROBLEM, AuthConfig
-from solekey_auth.credentials.credential import parse_kdf, parse_username
-from solekey_auth.factor_book import FactorBook
 from solekey_auth.factors.api import FactorApi
-from solekey_auth.factors.enrolment import Replacements
+from solekey_auth.factors.enrolment import Enrolment
 from solekey_auth.factors.factors import Factors
-from solekey_auth.factors.proof import parse_proof
-from solekey_auth.login import LoginAttempt, encode_registration
-from solekey_auth.passkey_ceremonies import Passkeys
-from solekey_auth.rate_limits.source import Source, find_source
+from solekey_auth.factors.passkeys import find_relying_party
+from solekey_auth.limits import MAX_TEXT_CHARS
+from solekey_auth.rate_limits.limiter import RateLimiter
 from solekey_auth.sessions.refresh_token import parse_refresh_token
 from solekey_auth.sessions.sessions import LiveSession, Sessions
-from solekey_auth.signing_keys.issuer import Issuer
+from solekey_auth.signing_keys.issuer import Issuer, SigningKeys
 from solekey_auth.timers import Timers
 from solekey_eventlog.foundations import require_foundation
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
-from solekey_protocol.ids import SYSTEM_ACCOUNT, AccountId, Digest, PublicKey, SessionId, SignatureHex
-from solekey_protocol.statements import verify_signature
+from solekey_protocol.ids import SYSTEM_ACCOUNT, SessionId
 from solekey_service.access.nonce import NONCE_HEADER, Nonces
-from solekey_service.http import Request, Response, event_response, expect_string, json_response
+from solekey_service.http import (
+    Request,
+    Response,
+    event_response,
+    expect_string,
+    json_response,
+    parse_members,
+)
 from solekey_service.http.response import encode_position
 from solekey_service.kernel import Kernel
-from solekey_service.refusals import BadRequest, NotFound
+from solekey_service.refusals import NotFound
 from solekey_service.stream_views import read_events, read_health
 
 
@@ -43,22 +45,27 @@ class AuthApi:
         if not isinstance(config, AuthConfig):
             raise TypeError("the auth service needs an AuthConfig")
         self.kernel = kernel
-        self._challenge_s = int(config.limits.challenge.total_seconds())
-        self._origin = config.origin
-        self._proxies = config.find_proxies()
+        limits, operator_key = config.limits, config.open_operator_key()
+        limiter = RateLimiter(operator_key, config.rate_limits)
+        party, issuer = find_relying_party(config.origin, config.totp_issuer), config.totp_issuer
         self._nonces = Nonces(config.derive_nonce_key())
-        self._sessions = Sessions(kernel, config)
-        book = FactorBook(config)
-        self._accounts = Accounts(kernel, config, self._sessions, book)
-        passkeys = Passkeys(kernel, config, book.party)
-        replacements = Replacements(kernel, config)
-        self.factors = FactorApi(
-            config, self._accounts, Factors(kernel, config, book), passkeys, replacements
+        self._sessions = Sessions(kernel, limits, operator_key)
+        factors = Factors(kernel, limits, operator_key, limiter, party)
+        enrolment = Enrolment(kernel, limits, operator_key, limiter, totp_issuer=issuer, party=party)
+        self.factors = FactorApi(limits, factors, enrolment)
+        self.account = AccountApi(
+            config,
+            Registrations(kernel, limits, operator_key, limiter, totp_issuer=issuer),
+            Logins(
+                *(kernel, limits, operator_key, limiter),
+                *(self._sessions, factors),
+                kdf_wanted=config.find_kdf_wanted(),
+            ),
+            AccountChanges(kernel, limits, operator_key, limiter),
         )
-        self.account = AccountApi(config, AccountChanges(kernel, config))
-        self._issuer = Issuer(kernel, config)
-        self.signing_keys = self._issuer.keys
-        self.timers = Timers(kernel, config, self._sessions)
+        self.signing_keys = SigningKeys(kernel.store, kernel.streams, config.open_signing_secret(), limits)
+        self._issuer = Issuer(kernel, limits, self.signing_keys, origin=config.origin)
+        self.timers = Timers(kernel, limits, self._sessions)
         require_foundation(kernel.store, "operator-key", config.derive_key_check(), OPERATOR_KEY_PROBLEM)
         self.turn_signing_keys()
 
@@ -67,76 +74,28 @@ class AuthApi:
         self.signing_keys.turn()
 
     def post_account(self, request: Request) -> Response:
-        """Register an account and answer with the secret for its authenticator app.
-
-        Raises:
-            BadRequest, SignatureError, KdfTooWeak, KdfExcessive, TooManyAttempts.
-            UsernameTaken, AccountTaken: see domain.decide.
-        """
-        document = parse_body(request, "account", "username", "login_key", "kdf", "proof")
-        login_key = parse_as(PublicKey, document, "login_key")
-        proof = parse_as(SignatureHex, document, "proof")
-        command = RegisterAccount(
-            account=parse_as(AccountId, document, "account"),
-            username=parse_username(expect_string(document, "username", max_chars=MAX_TEXT_CHARS)),
-            login_key=login_key,
-            kdf=parse_kdf(document["kdf"]),
-        )
-        verify_signature(login_key, _encode(document), proof)
-        made = self._accounts.register(command, self._find_source(request))
-        members: dict[str, Json] = {
-            "account": made.account,
-            "totp": {"secret": made.totp_secret, "uri": made.totp_uri},
-            "position": {Stream.AUTH.value: made.auth_seq},
-        }
-        return json_response(201, members, encode_position(Stream.AUTH, made.auth_seq))
+        """See AccountApi."""
+        return self.account.post_account(request)
 
     def post_challenge(self, request: Request) -> Response:
-        """Make a challenge for a username. Raises BadRequest or TooManyAttempts."""
-        document = parse_body(request, "username")
-        username = parse_username(expect_string(document, "username", max_chars=MAX_TEXT_CHARS))
-        device = None if request.proof is None else request.proof.device
-        made = self._accounts.challenge(username, device, self._find_source(request))
-        members: dict[str, Json] = {
-            "challenge": made.challenge,
-            "expires_in_s": self._challenge_s,
-            "kdf": made.kdf.to_json(),
-        }
-        if made.kdf_wanted is not None:
-            members["kdf_wanted"] = made.kdf_wanted.to_json()
-        return json_response(200, members, self._give_nonce())
+        """See AccountApi."""
+        return self.account.post_challenge(request, self._give_nonce())
 
     def post_session(self, request: Request) -> Response:
-        """Log in.
-
-        Raises:
-            BadRequest, LoginRefused, TooManyAttempts, RevokedDevice, TrustStaleError.
-        """
-        document = parse_body(request, "username", "challenge", "factor", "signature")
-        said_username = expect_string(document, "username", max_chars=MAX_TEXT_CHARS)
-        attempt = LoginAttempt(
-            said_username=said_username,
-            challenge=parse_as(Digest, document, "challenge"),
-            proof=parse_proof(document["factor"]),
-            signature=parse_as(SignatureHex, document, "signature"),
-            device=request.proven.device,
-            thumbprint=request.proven.thumbprint,
-            origin=self._origin,
-        )
-        source = self._find_source(request)
-        return self._answer(201, self._accounts.log_in(parse_username(said_username), attempt, source))
+        """Log in: see AccountApi.log_in. Answers with tokens."""
+        return self._answer(201, self.account.log_in(request))
 
     def post_passkey_question(self, request: Request) -> Response:
-        """See FactorApi."""
-        return self.factors.post_passkey_question(request, self._find_source(request))
+        """See AccountApi."""
+        return self.account.post_passkey_options(request)
 
     def post_login_key(self, request: Request) -> Response:
         """See AccountApi."""
-        return self.account.post_login_key(request, self._find_source(request))
+        return self.account.post_login_key(request)
 
     def post_closing(self, request: Request) -> Response:
         """See AccountApi."""
-        return self.account.post_closing(request, self._find_source(request))
+        return self.account.post_closing(request)
 
     def post_refresh(self, request: Request) -> Response:
         """Use a refresh token.
@@ -144,7 +103,7 @@ class AuthApi:
         Raises:
             BadRequest, RefreshRefused, SessionOver, TrustStaleError.
         """
-        document = parse_body(request, "refresh_token")
+        document = parse_members(request, "refresh_token")
         presented = parse_refresh_token(expect_string(document, "refresh_token", max_chars=MAX_TEXT_CHARS))
         return self._answer(200, self._sessions.refresh(presented, request.proven.thumbprint))
 
@@ -187,9 +146,6 @@ class AuthApi:
         """Give the nonce for the next proof, so that it need not be asked for."""
         return {NONCE_HEADER: self._nonces.derive(self.kernel.clock.now())}
 
-    def _find_source(self, request: Request) -> Source:
-        return find_source(request.peer, request.headers.getlist("X-Forwarded-For"), self._proxies)
-
     def _answer(self, status: int, live: LiveSession) -> Response:
         issued = self._issuer.issue(live)
         members: dict[str, Json] = {
@@ -203,10 +159,3 @@ class AuthApi:
         }
         headers = {**encode_position(Stream.AUTH, live.auth_seq), **self._give_nonce()}
         return json_response(status, members, headers)  # the server adds Cache-Control: no-store
-
-
-def _encode(document: Mapping[str, Json]) -> bytes:
-    try:
-        return encode_registration(document)
-    except MalformedError:
-        raise BadRequest("body: cannot be written as canonical JSON") from None

@@ -5,7 +5,8 @@ Spec: authentication.md §2-§5, factors.md.
 
 from dataclasses import dataclass
 
-from solekey_auth.credentials.credential import KdfParameters, Username
+from solekey_auth.credentials.credential import Username
+from solekey_auth.credentials.kdf import KdfParameters
 from solekey_protocol.events.auth import Factor, LoginKeyChange, LoginStage
 from solekey_protocol.ids import AccountId, DeviceId, Digest, PublicKey, SessionId
 

@@ -3,18 +3,19 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from solekey_auth import limits
-from solekey_auth.credentials.credential import KdfWork, parse_kdf_wanted
+from solekey_auth.credentials.kdf import KdfWork, parse_kdf_wanted
 from solekey_auth.limits import SECRET_BYTES, AuthLimits
 from solekey_auth.operator_key import OperatorKey, Purpose
+from solekey_auth.rate_limits import limit
+from solekey_auth.rate_limits.limit import RateLimits
 from solekey_auth.rate_limits.source import Network, parse_networks
-from solekey_auth.signing_keys.signing_key import SigningSecret
+from solekey_auth.signing_keys.key_ring import SigningSecret
 from solekey_eventlog.secret import Secret
 from solekey_protocol.events.auth import Factor
 from solekey_service.access.tokens import MAX_LIFETIME_S
 from solekey_service.config import ServiceConfig
 
-_BUDGETS = (
+_RATE_LIMITS = (
     "login_failures_device",
     "login_failures_stranger",
     "login_failures_name",
@@ -34,7 +35,7 @@ _MAX_FREE_ATTEMPTS = 100_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthConfig(ServiceConfig):
-    """What the auth service is told. ``openssl rand -hex 32`` makes each of the two secrets."""
+    """The settings of the auth service. ``openssl rand -hex 32`` makes each of the two secrets."""
 
     operator_key: Secret
     """64 hex characters. Second factors derive from it: whoever changes it locks every account out."""
@@ -51,21 +52,21 @@ class AuthConfig(ServiceConfig):
     access_token_s: int = MAX_LIFETIME_S
     trusted_proxies: str = ""
     """Whose X-Forwarded-For is believed: addresses and prefixes, separated by commas."""
-    login_failures_device: int = limits.LOGIN_DEVICE.free
+    login_failures_device: int = limit.LOGIN_DEVICE.free
     """Failed logins from one device that the account knows, before it waits."""
-    login_failures_stranger: int = limits.LOGIN_STRANGER.free
+    login_failures_stranger: int = limit.LOGIN_STRANGER.free
     """Failed logins from one source under one name, before it waits."""
-    login_failures_name: int = limits.LOGIN_NAME.free
+    login_failures_name: int = limit.LOGIN_NAME.free
     """Failed logins under one name, from all devices that it does not know, before they wait."""
-    login_failures_source: int = limits.LOGIN_SOURCE.free
+    login_failures_source: int = limit.LOGIN_SOURCE.free
     """Failed logins from one source, under all names, before it waits."""
-    step_up_failures: int = limits.STEP_UP.free
+    step_up_failures: int = limit.STEP_UP.free
     """Wrong second factors in the sessions of one device, before it waits."""
-    challenges_per_source: int = limits.CHALLENGES.free
+    challenges_per_source: int = limit.CHALLENGES.free
     """Challenges that one source gets at once, for devices that are not known; afterwards one a second."""
-    challenges_per_device: int = limits.CHALLENGES_DEVICE.free
+    challenges_per_device: int = limit.CHALLENGES_DEVICE.free
     """Challenges that a device gets at once of an account that knows it; afterwards one a second."""
-    registrations_per_source: int = limits.REGISTRATIONS.free
+    registrations_per_source: int = limit.REGISTRATIONS.free
     """Registrations that one source makes at once; afterwards one a minute."""
     required_factors: str = "totp,passkey"
     """Kinds of second factors, separated by commas: one that an account has of these is not removed."""
@@ -95,7 +96,7 @@ class AuthConfig(ServiceConfig):
             self.find_kdf_wanted()
         except ValueError as error:
             problems.append(f"kdf_wanted: {error}")
-        return problems + self._find_problems_of_the_brake()
+        return problems + self._find_problems_of_rate_limits()
 
     def _find_problems_of_sessions(self) -> list[str]:
         longest_s = 7 * 24 * 3600
@@ -116,16 +117,22 @@ class AuthConfig(ServiceConfig):
             session_idle_trusted=timedelta(seconds=self.session_idle_trusted_s),
             session_absolute=timedelta(seconds=self.session_absolute_s),
             access_token=timedelta(seconds=self.access_token_s),
-            login_device=replace(limits.LOGIN_DEVICE, free=self.login_failures_device),
-            login_stranger=replace(limits.LOGIN_STRANGER, free=self.login_failures_stranger),
-            login_name=replace(limits.LOGIN_NAME, free=self.login_failures_name),
-            login_source=replace(limits.LOGIN_SOURCE, free=self.login_failures_source),
-            challenges=replace(limits.CHALLENGES, free=self.challenges_per_source),
-            challenges_device=replace(limits.CHALLENGES_DEVICE, free=self.challenges_per_device),
-            registrations=replace(limits.REGISTRATIONS, free=self.registrations_per_source),
-            step_up=replace(limits.STEP_UP, free=self.step_up_failures),
             signing_key=timedelta(days=self.signing_key_days),
             required_factors=self.find_required_factors() or frozenset(),
+        )
+
+    @property
+    def rate_limits(self) -> RateLimits:
+        """The rate limits, with the numbers of free attempts that were set."""
+        return RateLimits(
+            login_device=replace(limit.LOGIN_DEVICE, free=self.login_failures_device),
+            login_stranger=replace(limit.LOGIN_STRANGER, free=self.login_failures_stranger),
+            login_name=replace(limit.LOGIN_NAME, free=self.login_failures_name),
+            login_source=replace(limit.LOGIN_SOURCE, free=self.login_failures_source),
+            challenges=replace(limit.CHALLENGES, free=self.challenges_per_source),
+            challenges_device=replace(limit.CHALLENGES_DEVICE, free=self.challenges_per_device),
+            registrations=replace(limit.REGISTRATIONS, free=self.registrations_per_source),
+            step_up=replace(limit.STEP_UP, free=self.step_up_failures),
         )
 
     def find_required_factors(self) -> frozenset[Factor] | None:
@@ -143,8 +150,8 @@ class AuthConfig(ServiceConfig):
         """Give the trusted proxies their type. Raises ValueError."""
         return parse_networks(self.trusted_proxies)
 
-    def _find_problems_of_the_brake(self) -> list[str]:
-        wrong = [name for name in _BUDGETS if not 1 <= getattr(self, name) <= _MAX_FREE_ATTEMPTS]
+    def _find_problems_of_rate_limits(self) -> list[str]:
+        wrong = [name for name in _RATE_LIMITS if not 1 <= getattr(self, name) <= _MAX_FREE_ATTEMPTS]
         problems = [f"{name}: expected 1 to {_MAX_FREE_ATTEMPTS}" for name in wrong]
         try:
             self.find_proxies()

@@ -1,6 +1,6 @@
-"""What an account's events may be: pure decisions over its folded stream and its private rows.
+"""Which events follow from a command: decisions over an account's folded streams and private rows.
 
-Spec: tokens.md §6. Time is an argument; nothing here reads a clock, a row or a random number.
+Pure. Spec: tokens.md §6. Time is an argument; nothing here reads a clock, a row or a random number.
 
 ::
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from solekey_auth import commands as asked
+from solekey_auth import commands
 from solekey_auth.credentials.credential import Credential
 from solekey_auth.limits import MAX_PASSKEYS, AuthLimits
 from solekey_auth.refusals import (
@@ -24,16 +24,30 @@ from solekey_auth.refusals import (
     TooManyPasskeys,
     UsernameTaken,
 )
-from solekey_auth.sessions.refresh_token import IssuedToken
-from solekey_eventlog.clock import was_written_ahead
 from solekey_protocol.events import auth as events
 from solekey_protocol.events.body import Body
-from solekey_protocol.ids import SYSTEM_ACCOUNT, DeviceId, Digest, SessionId, Timestamp
+from solekey_protocol.ids import SYSTEM_ACCOUNT, AccountId, DeviceId, Digest, SessionId, Timestamp
 from solekey_protocol.streams import AuthStream, DevicesStream, DeviceStatus
 from solekey_service.refusals import BadRequest, NotFound, RevokedDevice, SessionOver
 
 _LASTING: Final = frozenset({events.Factor.TOTP, events.Factor.PASSKEY})
 """Whatever the policy is, an account keeps one of these: recovery codes stand in for them and are used up."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedToken:
+    """What is kept of a refresh token. The newest of a family is the one without ``used_at``."""
+
+    digest: Digest
+    account: AccountId
+    session: SessionId
+    thumbprint: str
+    generation: int
+    issued_at: datetime
+    idle_until: datetime
+    expires_at: datetime
+    used_at: datetime | None = None
+    successor_used: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +63,7 @@ class AccountState:
 
 
 def decide(  # noqa: C901  # one line a command
-    state: AccountState, command: asked.Command, now: datetime, limits: AuthLimits
+    state: AccountState, command: commands.Command, now: datetime, limits: AuthLimits
 ) -> list[Body]:
     """Decide which events follow from a command; none when it has happened already.
 
@@ -65,44 +79,36 @@ def decide(  # noqa: C901  # one line a command
         NotFound: EndSession.
     """
     match command:
-        case asked.RegisterAccount():
+        case commands.RegisterAccount():
             return _register(state, command, now, limits)
-        case asked.ReportFailedLogins(stages):
+        case commands.ReportFailedLogins(stages):
             return [] if state.auth.closed else [events.LoginFailed(stage) for stage in stages]
-        case asked.OpenSession():
+        case commands.OpenSession():
             return _open(state, command, now, limits)
-        case asked.UseRecoveryCode():
+        case commands.UseRecoveryCode():
             return _use_code(command)
-        case asked.AddPasskey(factor_id):
+        case commands.AddPasskey(factor_id):
             return _add_passkey(state, factor_id)
-        case asked.ReplaceFactor(factor, factor_id):
+        case commands.ReplaceFactor(factor, factor_id):
             return _replace_factor(state, factor, factor_id)
-        case asked.RemoveFactor(factor_id):
+        case commands.RemoveFactor(factor_id):
             return _remove_factor(state, factor_id, limits)
-        case asked.StepUp():
+        case commands.StepUp():
             return _step_up(state, command)
-        case asked.ChangeLoginKey():
+        case commands.ChangeLoginKey():
             return _change_login_key(state, command)
-        case asked.CloseAccount(by):
+        case commands.CloseAccount(by):
             return _close(state, by)
-        case asked.RefreshSession(thumbprint):
+        case commands.RefreshSession(thumbprint):
             return _refresh(state, thumbprint, now, limits)
-        case asked.EndSession(session, by):
+        case commands.EndSession(session, by):
             return _end(state, session, by)
-        case asked.EndDeviceSessions(device):
+        case commands.EndDeviceSessions(device):
             of_device = [each.session for each in state.auth.sessions.values() if each.device == device]
             return [events.SessionEnded(session, events.SessionEnd.DEVICE_REVOKED) for session in of_device]
-        case asked.ExpireSessions(sessions):
+        case commands.ExpireSessions(sessions):
             open_still = [session for session in sessions if session in state.auth.sessions]
             return [events.SessionEnded(session, events.SessionEnd.EXPIRED) for session in open_still]
-
-
-def is_expired(credential: Credential, now: datetime, limits: AuthLimits) -> bool:
-    """Whether a registration was never proven in its time, so that its name is free again."""
-    if credential.proven:
-        return False
-    ended = credential.registered_at + limits.unproven_registration <= now
-    return ended or was_written_ahead(credential.registered_at, now)
 
 
 def derive_idle_limit(
@@ -117,16 +123,20 @@ def derive_idle_limit(
 
 
 def _register(
-    state: AccountState, command: asked.RegisterAccount, now: datetime, limits: AuthLimits
+    state: AccountState, command: commands.RegisterAccount, now: datetime, limits: AuthLimits
 ) -> list[Body]:
     if command.account == SYSTEM_ACCOUNT:
         raise AccountTaken("this account id is the platform's own")
     holder, own = state.name_holder, state.credential
     if state.name_is_closed:
         raise UsernameTaken("choose another username")
-    if holder is not None and holder.account != command.account and not is_expired(holder, now, limits):
+    if (
+        holder is not None
+        and holder.account != command.account
+        and not holder.is_expired(now, limits.unproven_registration)
+    ):
         raise UsernameTaken("choose another username")
-    if own is not None and not is_expired(own, now, limits):
+    if own is not None and not own.is_expired(now, limits.unproven_registration):
         same = (own.username, own.login_key, own.kdf) == (command.username, command.login_key, command.kdf)
         if own.proven or not same:
             raise AccountTaken("log in, or register with a new account id")
@@ -136,7 +146,9 @@ def _register(
     return [events.AccountRegistered(state.auth.credential_version + 1)]
 
 
-def _open(state: AccountState, command: asked.OpenSession, now: datetime, limits: AuthLimits) -> list[Body]:
+def _open(
+    state: AccountState, command: commands.OpenSession, now: datetime, limits: AuthLimits
+) -> list[Body]:
     if state.auth.closed:
         raise LoginRefused(events.LoginStage.LOGIN_KEY)
     if _is_revoked(state.devices, command.device):
@@ -179,13 +191,13 @@ def _remove_factor(state: AccountState, factor_id: Digest, limits: AuthLimits) -
     return [events.MfaRemoved(factor, factor_id)]
 
 
-def _step_up(state: AccountState, command: asked.StepUp) -> list[Body]:
+def _step_up(state: AccountState, command: commands.StepUp) -> list[Body]:
     if command.session not in state.auth.sessions:
         raise SessionOver("log in again")
     return [*_use_code(command), events.SessionSteppedUp(command.session, command.factor)]
 
 
-def _change_login_key(state: AccountState, command: asked.ChangeLoginKey) -> list[Body]:
+def _change_login_key(state: AccountState, command: commands.ChangeLoginKey) -> list[Body]:
     """A change of the password ends all sessions but the one that it is made in."""
     present = state.credential
     if present is None or command.by not in state.auth.sessions:
@@ -215,7 +227,7 @@ def _end_all(
     return [events.SessionEnded(session, reason) for session in state.auth.sessions if session != spared]
 
 
-def _use_code(command: asked.OpenSession | asked.StepUp | asked.UseRecoveryCode) -> list[Body]:
+def _use_code(command: commands.OpenSession | commands.StepUp | commands.UseRecoveryCode) -> list[Body]:
     left = command.codes_left
     return [] if left is None else [events.RecoveryCodeUsed(command.factor_id, left)]
 

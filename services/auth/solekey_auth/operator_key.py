@@ -1,14 +1,14 @@
 """The operator's key: what this service derives instead of storing. It derives; it cannot decrypt.
 
-Spec: authentication.md §7.
+Pure. Spec: authentication.md §7.
 """
 
 import hashlib
 import hmac
 from enum import StrEnum
-from typing import NoReturn
 
 from solekey_auth.limits import SECRET_BYTES
+from solekey_eventlog.secret import Redacted
 
 
 class Purpose(StrEnum):
@@ -20,15 +20,15 @@ class Purpose(StrEnum):
     REFRESH_SUCCESSOR = "refresh-successor"
     USERNAME_DIGEST = "username-digest"
     CEREMONY = "ceremony"
-    BUDGET = "budget"
+    RATE_BUCKET = "budget"
     RECOVERY_CODE = "recovery-code"
     SOURCE_SLOT = "source-slot"
     DPOP_NONCE = "dpop-nonce"
     CHECK = "check"
 
 
-class OperatorKey:
-    """32 secret bytes of the operator. Prints as redacted, refuses pickling."""
+class OperatorKey(Redacted):
+    """32 secret bytes of the operator."""
 
     __slots__ = ("_key",)
 
@@ -46,9 +46,3 @@ class OperatorKey:
         for part in context:
             message += len(part).to_bytes(4, "big") + part
         return hmac.new(self._key, message, hashlib.sha256).digest()
-
-    def __repr__(self) -> str:
-        return "OperatorKey(<redacted>)"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("an operator key is not pickled")

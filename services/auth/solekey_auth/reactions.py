@@ -16,7 +16,7 @@ def derive_reactions(kernel: Kernel) -> Mapping[type[Body], Reaction]:
     """Derive the reactions of a running service."""
     if not isinstance(kernel.config, AuthConfig):
         raise TypeError("the auth service needs an AuthConfig")
-    sessions = Sessions(kernel, kernel.config)
+    sessions = Sessions(kernel, kernel.config.limits, kernel.config.open_operator_key())
 
     def end_sessions(uow: UnitOfWork, event: Event) -> None:
         if isinstance(event.body, DeviceRevoked):

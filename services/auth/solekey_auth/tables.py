@@ -1,8 +1,8 @@
-"""The private tables of the auth service: credentials and what lives for minutes. None reaches an event.
+"""The private tables of the auth service: credentials and what lives for minutes. No event holds any of them.
 
 ``credentials``, ``passkeys``, ``recovery_codes`` and ``closed_names`` cannot be rebuilt from events and must
-be backed up; all other rows here may be lost: open challenges are asked again, refresh tokens end with their
-sessions, brakes are released.
+be backed up; all other rows here may be lost: open challenges are requested again, refresh tokens end with
+their sessions, rate limits start anew.
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table
@@ -71,7 +71,7 @@ challenges = Table(
     Column("challenge", String(DIGEST_CHARS), primary_key=True),  # SHA-256 of the challenge
     Column("name", String(DIGEST_CHARS), nullable=False),  # keyed digest of the username
     Column("expires_at", Moment, nullable=False, index=True),
-    Column("told", Boolean, nullable=False),  # whether the passkeys were told for it
+    Column("listed", Boolean, nullable=False),  # whether the passkeys were listed for it
 )
 
 refresh_tokens = Table(
@@ -89,14 +89,14 @@ refresh_tokens = Table(
 )
 Index("refresh_tokens_once", refresh_tokens.c.session, refresh_tokens.c.generation, unique=True)
 
-budgets = Table(  # one row a budget: what simultaneous attempts that count against it queue for
-    "budgets",
+rate_buckets = Table(  # one row a bucket: what simultaneous attempts that count against it queue for
+    "rate_buckets",
     metadata,
-    Column("budget", String(DIGEST_CHARS), primary_key=True),  # keyed digest of its kind and whose it is
+    Column("bucket", String(DIGEST_CHARS), primary_key=True),  # keyed digest of its kind and subject
     Column("used", Integer, nullable=False),
     Column("counted_at", Moment, nullable=False),
     Column("free_at", Moment, nullable=False),
-    Column("forgotten_at", Moment, nullable=False, index=True),
+    Column("empty_at", Moment, nullable=False, index=True),
 )
 
 known_devices = Table(  # where an account was logged in to from

@@ -6,14 +6,14 @@ Spec: tokens.md §6.3.
 from functools import partial
 from typing import Final
 
-from solekey_auth import commands as asked
-from solekey_auth.config import AuthConfig
-from solekey_auth.credentials.repository import CredentialRows, LoginRows, TokenRows
-from solekey_auth.domain import decide
-from solekey_auth.rate_limits.limiter import purge_budgets
-from solekey_auth.recovery_rows import PendingTotpRows
-from solekey_auth.retry import run_transaction
-from solekey_auth.sessions.sessions import Sessions, read_state
+from solekey_auth.commands import ReportFailedLogins
+from solekey_auth.credentials.repository import CredentialRepository, LoginRepository
+from solekey_auth.factors.repository import FactorRepository
+from solekey_auth.limits import AuthLimits
+from solekey_auth.rate_limits.limiter import purge_buckets
+from solekey_auth.sessions.repository import SessionRepository
+from solekey_auth.sessions.sessions import Sessions
+from solekey_auth.transactions import Transactions
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId
 from solekey_service.kernel import Kernel
@@ -23,47 +23,45 @@ _PER_RUN: Final = 200
 
 
 class Timers:
-    """Ends what expired, reports what failed, forgets what cannot matter any more."""
+    """Ends what expired, reports what failed, deletes what cannot matter any more."""
 
-    def __init__(self, kernel: Kernel, config: AuthConfig, sessions: Sessions) -> None:
+    def __init__(self, kernel: Kernel, limits: AuthLimits, sessions: Sessions) -> None:
         self._kernel = kernel
-        self._limits = config.limits
+        self._limits = limits
         self._sessions = sessions
+        self._transactions = Transactions(kernel, limits)
 
     def expire_sessions(self) -> int:
-        """End the sessions that were not refreshed in time; returns how many were looked at."""
+        """End the sessions that were not refreshed in time; return how many were looked at."""
         with self._kernel.store.read() as uow:
-            idle = TokenRows(uow.connection).idle_sessions(uow.now, _PER_RUN)
+            idle = SessionRepository(uow.connection).find_idle(uow.now, _PER_RUN)
         for account, session in idle:
-            expire = partial(self._sessions.expire, account=account, session=session)
-            run_transaction(self._kernel.store, expire)
+            self._transactions.run(partial(self._sessions.expire, account=account, session=session))
         return len(idle)
 
     def report_failed_logins(self) -> int:
-        """Put failed logins into the event logs of their accounts; returns how many accounts.
+        """Put failed logins into the event logs of their accounts; return how many accounts.
 
         Not done while the login is answered: a name that nobody has would be answered sooner.
         """
         with self._kernel.store.read() as uow:
-            accounts = LoginRows(uow.connection).unreported_accounts(_PER_RUN)
+            accounts = LoginRepository(uow.connection).find_unreported(_PER_RUN)
         for account in accounts:
-            run_transaction(self._kernel.store, partial(self._report, account=account))
+            self._transactions.run(partial(self._report, account=account))
         return len(accounts)
 
     def purge(self) -> None:
         """Delete private rows that cannot matter any more."""
         with self._kernel.store.begin() as uow:
-            LoginRows(uow.connection).purge(uow.now)
-            purge_budgets(uow, self._limits)
-            TokenRows(uow.connection).purge(uow.now)
-            PendingTotpRows(uow.connection).purge(uow.now)
-            CredentialRows(uow.connection).delete_unproven(
-                uow.now - self._limits.unproven_registration, uow.now
-            )
+            LoginRepository(uow.connection).purge(uow.now)
+            purge_buckets(uow)
+            SessionRepository(uow.connection).purge(uow.now)
+            FactorRepository(uow.connection).purge(uow.now)
+            rows = CredentialRepository(uow.connection)
+            rows.purge_known_devices(uow.now - self._limits.known_device)
+            rows.delete_unproven(uow.now - self._limits.unproven_registration, uow.now)
 
     def _report(self, uow: UnitOfWork, account: AccountId) -> None:
-        stages = LoginRows(uow.connection).take_unreported(account)
-        state = read_state(self._kernel, uow, account)
-        bodies = decide(state, asked.ReportFailedLogins(tuple(stages)), uow.now, self._limits)
-        if bodies:
-            uow.append(account, state.auth.head, *bodies)
+        stages = LoginRepository(uow.connection).take_unreported(account)
+        state = self._transactions.read_parked(uow, account)
+        self._transactions.append(uow, account, state, ReportFailedLogins(tuple(stages)))

@@ -13,9 +13,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from solekey_auth import refusals
 from solekey_auth.config import AuthConfig
-from solekey_auth.credentials.credential import Credential, derive_decoy_kdf, parse_kdf, parse_username
-from solekey_auth.credentials.login_key import Closing, NewLoginKey, verify_closing, verify_new_login_key
-from solekey_auth.factors.proof import TotpProof
+from solekey_auth.credentials.credential import Credential, derive_decoy_kdf, parse_username
+from solekey_auth.credentials.kdf import parse_kdf
+from solekey_auth.credentials.login_key import (
+    LOGIN_CONTEXT,
+    Closing,
+    LoginAttempt,
+    NewLoginKey,
+    encode_registration,
+    verify_closing,
+    verify_new_login_key,
+)
 from solekey_auth.factors.recovery_codes import (
     RecoverySet,
     derive_code_digest,
@@ -23,10 +31,9 @@ from solekey_auth.factors.recovery_codes import (
     parse_recovery_code,
 )
 from solekey_auth.factors.totp import derive_secret, derive_totp_id
-from solekey_auth.login import LOGIN_CONTEXT, LoginAttempt, encode_registration
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.sessions.refresh_token import RefreshToken
-from solekey_auth.signing_keys.signing_key import SigningSecret
+from solekey_auth.signing_keys.key_ring import SigningSecret
 from solekey_protocol.encoding import parse_json
 from solekey_protocol.events.auth import LoginKeyChange
 from solekey_protocol.ids import AccountId, Digest, PublicKey, SignatureHex, derive_device_id
@@ -69,7 +76,6 @@ def test_the_signed_messages(written, credential):
     attempt = LoginAttempt(
         said["username"],
         said["challenge"],
-        TotpProof("000000"),
         SignatureHex(written["login signature"]),
         derive_device_id(credential.login_key),
         said["thumbprint"],

@@ -5,7 +5,7 @@ from typing import Any, Final, cast
 from hypothesis import strategies as st
 
 from solekey_auth.accounts.api import parse_closing, parse_new_login_key
-from solekey_auth.credentials.credential import parse_kdf_wanted
+from solekey_auth.credentials.kdf import parse_kdf_wanted
 from solekey_auth.credentials.login_key import CHANGE_CONTEXT, CLOSE_CONTEXT
 from solekey_auth.refusals import KdfExcessive, KdfTooWeak
 from solekey_protocol.encoding import encode_json
@@ -104,6 +104,6 @@ TARGETS: Final = (
         _check_wanted,
         (ValueError,),
         mutate=mutate_text,
-        covers=("solekey_auth.credentials.credential.parse_kdf_wanted",),
+        covers=("solekey_auth.credentials.kdf.parse_kdf_wanted",),
     ),
 )

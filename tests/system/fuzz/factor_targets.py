@@ -9,12 +9,12 @@ from solekey.connection.login import TotpSecret
 from solekey.connection.passkeys import parse_assertion_options, parse_creation_options
 from solekey.crypto import KdfStrength, KnownKdf
 from solekey.errors import BadAnswerError, KdfRefusedError, PasskeyMissingError
-from solekey_auth.bodies import parse_as, parse_body, parse_object
 from solekey_auth.factors.passkeys import Assertion
 from solekey_auth.factors.proof import RecoveryProof, TotpProof, parse_proof
 from solekey_protocol.encoding import encode_json
+from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import Digest
-from solekey_service.http import Headers, Request
+from solekey_service.http import Headers, Request, expect_id, parse_members
 from solekey_service.refusals import BadRequest, UnsupportedMediaType
 from tests.system.fuzz.mutations import mutate_document
 from tests.system.fuzz.protocol_targets import as_document
@@ -68,9 +68,8 @@ def _check_assertion(raw: bytes) -> None:
 def _check_body(raw: bytes) -> None:
     """A step-up, as the service takes its body apart."""
     request = Request("POST", "/", headers=Headers([("Content-Type", "application/json")]), body=raw)
-    assert parse_object(request) == parse_body(request, "challenge", "factor")
-    document = parse_body(request, "challenge", "factor")
-    assert parse_as(Digest, document, "challenge") == document["challenge"]
+    document = parse_members(request, "challenge", "factor")
+    assert expect_id(Digest, document, "challenge") == document["challenge"]
     factor = cast("Any", document["factor"])
     match parse_proof(factor):
         case TotpProof(code):
@@ -129,12 +128,10 @@ TARGETS: Final = (
         "step-up",
         _step_ups,
         _check_body,
-        (BadRequest, UnsupportedMediaType),
+        (BadRequest, UnsupportedMediaType, MalformedError),
         mutate=mutate_document,
         covers=(
-            "solekey_auth.bodies.parse_object",
-            "solekey_auth.bodies.parse_body",
-            "solekey_auth.bodies.parse_as",
+            "http.request.parse_members",
             "solekey_auth.factors.proof.parse_proof",
             "solekey_auth.factors.recovery_codes.parse_recovery_code",
             "solekey_auth.factors.passkeys.parse_binary_member",

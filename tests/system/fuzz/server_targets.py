@@ -8,7 +8,8 @@ from typing import Any, Final
 from hypothesis import strategies as st
 
 from solekey_auth.config import AuthConfig
-from solekey_auth.credentials.credential import parse_kdf, parse_username
+from solekey_auth.credentials.credential import parse_username
+from solekey_auth.credentials.kdf import parse_kdf
 from solekey_auth.factors.totp import parse_code
 from solekey_auth.rate_limits.source import find_source, parse_networks
 from solekey_auth.refusals import KdfExcessive, KdfTooWeak
@@ -364,7 +365,7 @@ TARGETS = (
         _check_kdf,
         (BadRequest, KdfTooWeak, KdfExcessive),
         mutate=mutate_document,
-        covers=("credential.parse_kdf",),
+        covers=("kdf.parse_kdf",),
     ),
     Target(
         "device name at the server",

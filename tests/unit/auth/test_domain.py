@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from solekey_auth import commands as asked
-from solekey_auth.credentials.credential import Credential, KdfParameters, Username
-from solekey_auth.domain import AccountState, decide, derive_idle_limit
+from solekey_auth.credentials.credential import Credential, Username
+from solekey_auth.credentials.kdf import KdfParameters
+from solekey_auth.domain import AccountState, IssuedToken, decide, derive_idle_limit
 from solekey_auth.limits import AuthLimits
 from solekey_auth.refusals import AccountTaken, LoginRefused, RefreshRefused, UsernameTaken
-from solekey_auth.sessions.refresh_token import IssuedToken
 from solekey_protocol.event import encode_event
 from solekey_protocol.events import auth as events
 from solekey_protocol.events.devices import DeviceRevoked, RevocationReason

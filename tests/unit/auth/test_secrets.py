@@ -10,12 +10,12 @@ import sqlalchemy
 
 import solekey_auth
 from solekey_auth.config import AuthConfig
-from solekey_auth.credentials.credential import KdfWork
+from solekey_auth.credentials.kdf import KdfWork
+from solekey_auth.credentials.login_key import LoginAttempt
 from solekey_auth.factors.proof import TotpProof
-from solekey_auth.login import LoginAttempt
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.sessions.refresh_token import RefreshToken
-from solekey_auth.signing_keys.signing_key import SigningKey, SigningSecret
+from solekey_auth.signing_keys.key_ring import SigningKey, SigningSecret
 from solekey_auth.tables import metadata
 from solekey_eventlog.errors import ConfigError
 from solekey_protocol.events import Stream
@@ -56,10 +56,9 @@ def test_a_secret_has_its_length(kind):
 def test_an_attempt_shows_neither_code_nor_challenge_nor_signature():
     key = Key("device")
     signature = SignatureHex("ab" * 64)
-    attempt = LoginAttempt(
-        "ana", "cd" * 32, TotpProof("123456"), signature, None, thumbprint_of(key), "https://x"
-    )
-    assert not any(secret in repr(attempt) for secret in ("123456", "cd" * 8, "ab" * 8))
+    attempt = LoginAttempt("ana", "cd" * 32, signature, None, thumbprint_of(key), "https://x")
+    shown = repr((attempt, TotpProof("123456")))
+    assert not any(secret in shown for secret in ("123456", "cd" * 8, "ab" * 8))
 
 
 def test_every_purpose_and_context_derives_another_secret():
@@ -182,7 +181,7 @@ def test_private_rows_that_cannot_matter_any_more_are_purged(desk, ana):
     assert count(desk, "login_failures") == 1  # not reported yet: it outlives the brake
     desk.api.timers.report_failed_logins()
     desk.api.timers.purge()
-    tables = ("login_failures", "budgets", "challenges", "credentials")
+    tables = ("login_failures", "rate_buckets", "challenges", "credentials")
     assert {table: count(desk, table) for table in tables} == dict.fromkeys(tables, 0)
 
 

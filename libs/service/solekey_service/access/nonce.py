@@ -11,8 +11,8 @@ characters; a window is 60 s of Unix time.
 import hashlib
 import hmac
 from datetime import datetime
-from typing import NoReturn
 
+from solekey_eventlog.secret import Redacted
 from solekey_protocol.encoding import Json, encode_base64url
 from solekey_service.refusals import UseDpopNonce
 
@@ -25,8 +25,8 @@ _ACCEPTED_WINDOWS = (0, -1, 1)
 """The current one, the one before, and the next, whose clock may be another process's."""
 
 
-class Nonces:
-    """Gives nonces, and accepts them for one to two minutes. Prints as redacted, refuses pickling."""
+class Nonces(Redacted):
+    """Gives nonces, and accepts them for one to two minutes."""
 
     __slots__ = ("_key",)
 
@@ -51,9 +51,3 @@ class Nonces:
         given = claim.encode() if isinstance(claim, str) else b""
         if not any(hmac.compare_digest(given, nonce.encode()) for nonce in fresh):
             raise UseDpopNonce(fresh[0])
-
-    def __repr__(self) -> str:
-        return "Nonces(<redacted>)"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("the key of nonces is not pickled")

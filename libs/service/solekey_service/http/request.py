@@ -2,10 +2,13 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 from urllib.parse import parse_qsl
 
 from solekey_protocol.encoding import Cbor, Json, parse_cbor, parse_lenient_json
+from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
+from solekey_protocol.ids import AccountId, Digest, PublicKey, SignatureHex
 from solekey_protocol.limits import MAX_BATCH_OBJECTS, MAX_SEQ
 from solekey_service.http.caller import Caller, DpopProof
 from solekey_service.http.headers import Headers
@@ -14,8 +17,11 @@ from solekey_service.refusals import BadRequest, UnsupportedMediaType
 AFTER_HEADER = "Solekey-After"
 _MAX_AFTER_CHARS = 200
 _MAX_QUERY_FIELDS = 16
+_MAX_ID_CHARS = 256
 MAX_BODY_VALUES = 2 * MAX_BATCH_OBJECTS
 """Values in a JSON body: a list of as many digests as an endpoint takes, and what stands around it."""
+
+IdT = TypeVar("IdT", AccountId, Digest, PublicKey, SignatureHex)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +117,25 @@ def expect_string(document: Mapping[str, Json], member: str, *, max_chars: int) 
     if not isinstance(value, str) or not 0 < len(value) <= max_chars:
         raise BadRequest(f"body.{member}: expected a string of 1 to {max_chars} characters")
     return value
+
+
+def parse_members(request: Request, *members: str) -> Mapping[str, Json]:
+    """Parse a JSON object of exactly these members.
+
+    Raises:
+        UnsupportedMediaType, MalformedError: see `parse_json_body`.
+        BadRequest: names the first member that is missing or unknown.
+    """
+    return expect_members(parse_json_body(request), members)
+
+
+def expect_id(kind: type[IdT], document: Mapping[str, Json], member: str) -> IdT:
+    """Return a member as an id, a key or a signature. Raises BadRequest, which does not repeat it."""
+    text = expect_string(document, member, max_chars=_MAX_ID_CHARS)
+    try:
+        return kind(text)
+    except MalformedError:
+        raise BadRequest(f"body.{member}: expected {kind.PATTERN}") from None
 
 
 def parse_query_integer(request: Request, name: str, *, default: int, minimum: int, maximum: int) -> int:

@@ -1,1 +1,10 @@
-"""Accounts as their users know them: registered, logged in to, given another login key, closed."""
+"""Accounts as their users know them: registered, logged in to, given another login key, closed.
+
+Spec: authentication.md §2-§5.
+
+Map
+    registrations.py    Registrations: a name reserved until the first login
+    logins.py           Logins: challenges and logins
+    account_changes.py  AccountChanges: another login key, and the account's end
+    api.py              AccountApi: their part of the HTTP API
+"""

@@ -1,72 +1,29 @@
-"""A login credential: who somebody says to be and how that is checked. Spec: authentication.md §2.
+"""A login credential: a username, the login key that proves it, and the first factor.
 
-Credentials are private rows of this service: no event carries any part of one.
+Pure. Spec: authentication.md §2. Credentials are private rows of this service: no event carries any part of
+one. A *decoy* is checked in the place of a credential where nobody has the name, so that neither answers nor
+times tell who exists.
 """
 
 import re
 import unicodedata
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NewType
 
-from solekey_auth.limits import MAX_SALT_BYTES, MAX_USERNAME_CHARS, MIN_SALT_BYTES, MIN_USERNAME_CHARS
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from solekey_auth.credentials.kdf import KDF_FLOOR, KdfParameters, KdfWork
+from solekey_auth.limits import MAX_USERNAME_CHARS, MIN_SALT_BYTES, MIN_USERNAME_CHARS, TOTP_SALT_BYTES
 from solekey_auth.operator_key import OperatorKey, Purpose
-from solekey_auth.refusals import KdfExcessive, KdfTooWeak
-from solekey_protocol.encoding import Json
-from solekey_protocol.ids import AccountId, PublicKey
+from solekey_eventlog.clock import was_written_ahead
+from solekey_protocol.ids import RAW_ID_BYTES, AccountId, PublicKey
 from solekey_service.refusals import BadRequest
 
 Username = NewType("Username", str)
 """A username in its one spelling: NFKC, case folded."""
 
-KDF_ALGORITHM = "argon2id"
 _USERNAME = re.compile(rf"[a-z0-9._@+-]{{{MIN_USERNAME_CHARS},{MAX_USERNAME_CHARS}}}")
-_SALT = re.compile(rf"(?:[0-9a-f]{{2}}){{{MIN_SALT_BYTES},{MAX_SALT_BYTES}}}")
-_WANTED = re.compile(r"(?P<name>memory_kib|iterations|lanes)=(?P<number>[0-9]{1,7})", re.ASCII)
-_FLOOR = {"memory_kib": 64 * 1024, "iterations": 3, "lanes": 4}
-"""RFC 9106 §4, second choice. Each number is compared by itself."""
-_CEILING = {"memory_kib": 1024 * 1024, "iterations": 16, "lanes": 16}
-
-
-@dataclass(frozen=True, slots=True)
-class KdfWork:
-    """How much work Argon2id does, without a salt. Each number is compared by itself."""
-
-    memory_kib: int
-    iterations: int
-    lanes: int
-
-    def to_json(self) -> dict[str, Json]:
-        """The numbers as JSON members."""
-        return {"iterations": self.iterations, "lanes": self.lanes, "memory_kib": self.memory_kib}
-
-    def is_weaker_than(self, other: "KdfWork") -> bool:
-        """Whether any of the numbers is less than the other's."""
-        return (
-            self.memory_kib < other.memory_kib
-            or self.iterations < other.iterations
-            or self.lanes < other.lanes
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class KdfParameters:
-    """Argon2id parameters that a client stretches its password with (keys.md §6.2)."""
-
-    memory_kib: int
-    iterations: int
-    lanes: int
-    salt: bytes = field(repr=False)
-
-    @property
-    def work(self) -> KdfWork:
-        """What they cost."""
-        return KdfWork(self.memory_kib, self.iterations, self.lanes)
-
-    def to_json(self) -> dict[str, Json]:
-        """The parameters as JSON members."""
-        return {**self.work.to_json(), "algorithm": KDF_ALGORITHM, "salt": self.salt.hex()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +40,12 @@ class Credential:
     last_totp_step: int = 0
     """The newest TOTP step that was accepted: neither it nor an older one is accepted again."""
 
+    def is_expired(self, now: datetime, unproven_for: timedelta) -> bool:
+        """Whether no login has proven the registration in time, so that its name is free again."""
+        if self.proven:
+            return False
+        return self.registered_at + unproven_for <= now or was_written_ahead(self.registered_at, now)
+
 
 def parse_username(text: str) -> Username:
     """Fold a username into its one spelling. Raises BadRequest, which does not repeat the input."""
@@ -94,69 +57,36 @@ def parse_username(text: str) -> Username:
     return Username(folded)
 
 
-def parse_kdf(document: Json) -> KdfParameters:
-    """Parse KDF parameters and hold them to the floor and the ceiling.
-
-    Raises:
-        BadRequest: not exactly the five members of Argon2id parameters.
-        KdfTooWeak, KdfExcessive: outside keys.md §6.2.
-    """
-    expected = {"algorithm", "salt", *_FLOOR}
-    if not isinstance(document, Mapping) or document.keys() != expected:
-        raise BadRequest(f"kdf: expected exactly the members {', '.join(sorted(expected))}")
-    if document["algorithm"] != KDF_ALGORITHM:
-        raise BadRequest(f"kdf.algorithm: expected {KDF_ALGORITHM}")
-    salt = document["salt"]
-    if not isinstance(salt, str) or not _SALT.fullmatch(salt):
-        raise BadRequest(f"kdf.salt: expected {MIN_SALT_BYTES} to {MAX_SALT_BYTES} bytes, lower-case hex")
-    numbers = {name: _parse_number(document, name) for name in _FLOOR}
-    for name, value in numbers.items():
-        if value < _FLOOR[name]:
-            raise KdfTooWeak(f"kdf.{name}: at least {_FLOOR[name]}")
-    for name, value in numbers.items():
-        if value > _CEILING[name]:
-            raise KdfExcessive(f"kdf.{name}: at most {_CEILING[name]}")
-    return KdfParameters(**numbers, salt=bytes.fromhex(salt))
-
-
-def parse_kdf_wanted(text: str) -> KdfWork | None:
-    """Parse what an operator asks of passwords: ``memory_kib=131072,iterations=4``; None for the empty text.
-
-    What is left out stays at the floor.
-
-    Raises:
-        ValueError: not of this form, or outside keys.md §6.2.
-    """
-    if not text.strip():
-        return None
-    numbers = dict(_FLOOR)
-    for member in text.split(","):
-        found = _WANTED.fullmatch(member.strip())
-        if found is None or text.count(found["name"]) > 1:
-            raise ValueError(f"expected each of {', '.join(_FLOOR)} once at most, as name=number")
-        name, number = found["name"], int(found["number"])
-        if not _FLOOR[name] <= number <= _CEILING[name]:
-            raise ValueError(f"{name}: expected {_FLOOR[name]} to {_CEILING[name]}")
-        numbers[name] = number
-    return KdfWork(**numbers)
-
-
-def derive_decoy_kdf(
-    operator_key: OperatorKey, username: Username, wanted: KdfWork | None = None
-) -> KdfParameters:
-    """Derive an unknown user's parameters: those of an account that has done what the server asks for."""
-    salt = operator_key.derive(Purpose.DECOY_SALT, username.encode())[:MIN_SALT_BYTES]
-    work = wanted or KdfWork(**_FLOOR)
-    return KdfParameters(work.memory_kib, work.iterations, work.lanes, salt)
-
-
 def derive_username_digest(operator_key: OperatorKey, username: Username) -> str:
     """Derive what stands for a username in rows about strangers: people type passwords there."""
     return operator_key.derive(Purpose.USERNAME_DIGEST, username.encode()).hex()
 
 
-def _parse_number(document: Mapping[str, Json], name: str) -> int:
-    value = document[name]
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise BadRequest(f"kdf.{name}: expected an integer")
-    return value
+def derive_decoy(operator_key: OperatorKey, now: datetime) -> Credential:
+    """Derive the credential that logins under unknown names are checked against; it opens nothing."""
+    seed = operator_key.derive(Purpose.DECOY_CREDENTIAL)
+    public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    return Credential(
+        account=AccountId.from_raw(seed[:RAW_ID_BYTES]),
+        username=Username("nobody"),
+        login_key=PublicKey(public.hex()),
+        kdf=derive_decoy_kdf(operator_key, Username("nobody")),
+        totp_salt=seed[:TOTP_SALT_BYTES],
+        registered_at=now,
+        proven=True,
+    )
+
+
+def derive_decoy_kdf(
+    operator_key: OperatorKey, username: Username, wanted: KdfWork | None = None
+) -> KdfParameters:
+    """Derive an unknown user's parameters.
+
+    Args:
+        operator_key: makes the salt the same each time, and nobody else can tell it from a real one.
+        username: whose, as far as the client knows.
+        wanted: the work that the operator asks of accounts, which this one seems to do.
+    """
+    salt = operator_key.derive(Purpose.DECOY_SALT, username.encode())[:MIN_SALT_BYTES]
+    work = wanted or KDF_FLOOR
+    return KdfParameters(work.memory_kib, work.iterations, work.lanes, salt)

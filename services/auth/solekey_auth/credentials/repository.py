@@ -1,24 +1,26 @@
-"""The private rows of one transaction: credentials, challenges, refresh tokens, failed logins.
+"""The rows about accounts in one transaction: credentials, known devices, challenges, failed logins.
 
 Each method is one statement or two; whatever must happen at most once is decided by the row that it changes.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, update
 
-from solekey_auth.credentials.credential import Credential, KdfParameters, Username
-from solekey_auth.sessions.refresh_token import IssuedToken
-from solekey_auth.tables import challenges, credentials, login_failures, refresh_tokens
+from solekey_auth.credentials.credential import Credential, Username
+from solekey_auth.credentials.kdf import KdfParameters
+from solekey_auth.refusals import LoginRefused
+from solekey_auth.tables import challenges, closed_names, credentials, known_devices, login_failures
 from solekey_eventlog.clock import CLOCK_SKEW
+from solekey_eventlog.engine import upsert
 from solekey_protocol.events.auth import LoginStage
-from solekey_protocol.ids import AccountId, Digest, PublicKey, SessionId, compute_digest
+from solekey_protocol.ids import AccountId, DeviceId, PublicKey, compute_digest
+from solekey_service.refusals import Refusal
 
 
-class CredentialRows:
-    """Who has which name and logs in how."""
+class CredentialRepository:
+    """Who has which name and logs in how, and from which devices an account was logged in to."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -27,23 +29,19 @@ class CredentialRows:
         """Find the credential that holds a username."""
         return self._find(credentials.c.username == username)
 
-    def find_by_account(self, account: AccountId) -> Credential | None:
-        """Find the credential of an account."""
+    def find(self, account: AccountId) -> Credential | None:
+        """Find the credential of an account; a closed account has none."""
         return self._find(credentials.c.account == account)
 
-    def delete(self, credential: Credential) -> None:
-        """Forget exactly this unproven registration; not one that came in its place meanwhile."""
-        self._connection.execute(
-            delete(credentials).where(
-                credentials.c.account == credential.account,
-                credentials.c.username == credential.username,
-                credentials.c.registered_at == credential.registered_at,
-                credentials.c.proven.is_(False),
-            )
-        )
+    def require(self, account: AccountId, refusal: Refusal) -> Credential:
+        """Find the credential of a caller's account. Raises ``refusal`` if the account was closed."""
+        found = self.find(account)
+        if found is None:
+            raise refusal
+        return found
 
     def put(self, credential: Credential) -> None:
-        """Keep a new registration. Raises IntegrityError when the account or the name was faster."""
+        """Keep a new registration. Raises IntegrityError if the account or the name was taken meanwhile."""
         self._connection.execute(
             insert(credentials).values(
                 account=credential.account,
@@ -61,9 +59,13 @@ class CredentialRows:
         )
 
     def take_totp_step(self, account: AccountId, step: int, last_credible: int) -> bool:
-        """Use up a step and all before it; False when that had happened. Proves the registration.
+        """Use up a step and all before it; False if it was used up. Proves the registration.
 
-        A last step beyond ``last_credible`` was used while the clock was ahead, and uses up nothing.
+        Args:
+            account: whose authenticator.
+            step: whose code was right.
+            last_credible: the newest step that can have been used by now. A later one was used while the
+                clock was ahead, and uses up nothing.
         """
         last = credentials.c.last_totp_step
         used = self._connection.execute(
@@ -74,7 +76,7 @@ class CredentialRows:
         return used.rowcount == 1
 
     def replace_totp(self, account: AccountId, salt: bytes, step: int) -> None:
-        """Put another authenticator in force; the step of the code that confirmed it is used up."""
+        """Replace the authenticator; the step of the code that confirmed the new one is used up."""
         self._connection.execute(
             update(credentials)
             .where(credentials.c.account == account)
@@ -82,10 +84,10 @@ class CredentialRows:
         )
 
     def replace_login_key(self, present: Credential, login_key: PublicKey, kdf: KdfParameters) -> bool:
-        """Put another login key in force; False when the present one is not in force any more."""
+        """Replace the login key; False if the present one is not in force any more."""
         replaced = self._connection.execute(
             update(credentials)
-            .where(credentials.c.account == present.account, credentials.c.login_key == present.login_key)
+            .where(_is_in_force(present))
             .values(
                 login_key=login_key,
                 kdf_memory_kib=kdf.memory_kib,
@@ -96,20 +98,67 @@ class CredentialRows:
         )
         return replaced.rowcount == 1
 
-    def delete_closed(self, present: Credential) -> bool:
-        """Forget the credential of an account that is closed; False when it is not in force any more."""
-        deleted = self._connection.execute(
+    def delete_registration(self, expired: Credential) -> None:
+        """Delete exactly this unproven registration; not one that came in its place meanwhile."""
+        self._connection.execute(
             delete(credentials).where(
-                credentials.c.account == present.account, credentials.c.login_key == present.login_key
+                credentials.c.account == expired.account,
+                credentials.c.username == expired.username,
+                credentials.c.registered_at == expired.registered_at,
+                credentials.c.proven.is_(False),
             )
         )
-        return deleted.rowcount == 1
 
     def delete_unproven(self, registered_before: datetime, now: datetime) -> None:
-        """Forget registrations that were never proven: their names are free."""
+        """Delete registrations that no login has proven: their names are free."""
         ahead = credentials.c.registered_at > now + CLOCK_SKEW  # made while the clock was
         old = (credentials.c.registered_at <= registered_before) | ahead
         self._connection.execute(delete(credentials).where(credentials.c.proven.is_(False), old))
+
+    def close(self, present: Credential, name: str, now: datetime) -> bool:
+        """Delete the credential of an account that is closed; False if it is not in force any more.
+
+        Args:
+            present: the credential on which the closing was decided.
+            name: keyed digest of its username, which nobody gets again.
+            now: when the account is closed.
+        """
+        deleted = self._connection.execute(delete(credentials).where(_is_in_force(present)))
+        if deleted.rowcount != 1:
+            return False
+        self._connection.execute(insert(closed_names).values(name=name, closed_at=now))
+        return True
+
+    def is_closed_name(self, name: str) -> bool:
+        """Whether an account of this name (its keyed digest) was closed."""
+        query = select(exists().where(closed_names.c.name == name))
+        return bool(self._connection.execute(query).scalar_one())
+
+    def is_known_device(self, account: AccountId, device: DeviceId) -> bool:
+        """Whether the account was logged in to from this device, and has not revoked it since."""
+        query = select(exists().where(_is_device(account, device)))
+        return bool(self._connection.execute(query).scalar_one())
+
+    def put_known_device(self, account: AccountId, device: DeviceId, now: datetime) -> None:
+        """Note a login from a device."""
+        note = upsert(self._connection, known_devices).values(account=account, device=device, seen_at=now)
+        self._connection.execute(
+            note.on_conflict_do_update(
+                index_elements=["account", "device"], set_={"seen_at": note.excluded.seen_at}
+            )
+        )
+
+    def delete_known_device(self, account: AccountId, device: DeviceId) -> None:
+        """Delete a device that was revoked: it is a stranger."""
+        self._connection.execute(delete(known_devices).where(_is_device(account, device)))
+
+    def delete_known_devices(self, account: AccountId) -> None:
+        """Delete the devices of an account that was closed."""
+        self._connection.execute(delete(known_devices).where(known_devices.c.account == account))
+
+    def purge_known_devices(self, seen_before: datetime) -> None:
+        """Delete devices that were not seen for long."""
+        self._connection.execute(delete(known_devices).where(known_devices.c.seen_at <= seen_before))
 
     def _find(self, condition: ColumnElement[bool]) -> Credential | None:
         row = self._connection.execute(select(credentials).where(condition)).first()
@@ -127,53 +176,59 @@ class CredentialRows:
         )
 
 
-class LoginRows:
-    """Challenges and failures, by the keyed digest of a name: the same rows whether anybody has it or not."""
+class LoginRepository:
+    """Challenges and failed logins: the same rows whether or not anybody has the name."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def put_challenge(self, challenge: str, name: str, expires_at: datetime) -> None:
-        """Keep the digest of a new challenge."""
+    def put_challenge(self, challenge: str, purpose: str, expires_at: datetime) -> None:
+        """Keep the digest of a new challenge.
+
+        Args:
+            challenge: 32 random bytes in hex.
+            purpose: what it is good for: the keyed digest of a username, or of a session's ceremony.
+            expires_at: until when.
+        """
         self._connection.execute(
             insert(challenges).values(
-                challenge=_digest(challenge), name=name, expires_at=expires_at, told=False
+                challenge=_digest(challenge), name=purpose, expires_at=expires_at, listed=False
             )
         )
 
-    def tell_challenge(self, challenge: str, name: str, now: datetime) -> bool:
-        """Note that passkeys are told for a challenge, which stays good; False if they were, or it is not."""
+    def list_for_challenge(self, challenge: str, purpose: str, now: datetime) -> bool:
+        """Note that passkeys are listed for a live challenge, which stays live; False if they were before."""
         alive = (challenges.c.challenge == _digest(challenge)) & (challenges.c.expires_at > now)
-        untold = (challenges.c.name == name) & challenges.c.told.is_(False)
-        told = self._connection.execute(update(challenges).where(alive, untold).values(told=True))
-        return told.rowcount == 1
+        unused = (challenges.c.name == purpose) & challenges.c.listed.is_(False)
+        listed = self._connection.execute(update(challenges).where(alive, unused).values(listed=True))
+        return listed.rowcount == 1
 
-    def take_challenge(self, challenge: str, name: str, now: datetime) -> bool:
-        """Use up a challenge; False when there is none of this name that is still alive."""
+    def take_challenge(self, challenge: str, purpose: str, now: datetime) -> bool:
+        """Use up a challenge; False if there is none for this purpose that is still alive."""
         taken = self._connection.execute(
             delete(challenges)
             .where(challenges.c.challenge == _digest(challenge))
             .returning(challenges.c.name, challenges.c.expires_at)
         ).first()
-        return taken is not None and taken.name == name and taken.expires_at > now
+        return taken is not None and taken.name == purpose and taken.expires_at > now
 
-    def put_failure(self, account: AccountId | None, stage: LoginStage, now: datetime) -> None:
+    def put_failure(self, account: AccountId | None, refusal: LoginRefused, now: datetime) -> None:
         """Note a failed login; the account's event follows when the failures are reported.
 
         One under a name that nobody has takes a row as well, so that it takes as long.
         """
         self._connection.execute(
             insert(login_failures).values(
-                account=account, stage=stage.value, failed_at=now, reported=account is None
+                account=account, stage=refusal.stage.value, failed_at=now, reported=account is None
             )
         )
 
-    def unreported_accounts(self, limit: int) -> list[AccountId]:
-        """Return accounts with failed logins that are not in their event log yet."""
+    def find_unreported(self, limit: int) -> Sequence[AccountId]:
+        """Find accounts with failed logins that are not in their event log yet."""
         query = select(login_failures.c.account).where(login_failures.c.reported.is_(False)).distinct()
         return [AccountId(account) for account in self._connection.execute(query.limit(limit)).scalars()]
 
-    def take_unreported(self, account: AccountId) -> list[LoginStage]:
+    def take_unreported(self, account: AccountId) -> Sequence[LoginStage]:
         """Mark an account's failed logins as reported and return their stages, in order."""
         reported = self._connection.execute(
             update(login_failures)
@@ -189,80 +244,12 @@ class LoginRows:
         self._connection.execute(delete(login_failures).where(login_failures.c.reported))
 
 
-class TokenRows:
-    """Refresh tokens, as digests. A family is a session; its newest token is the one that is not used."""
+def _is_in_force(present: Credential) -> ColumnElement[bool]:
+    return (credentials.c.account == present.account) & (credentials.c.login_key == present.login_key)
 
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
 
-    def find(self, digest: Digest) -> IssuedToken | None:
-        """Find an issued token."""
-        row = self._connection.execute(select(refresh_tokens).where(refresh_tokens.c.token == digest)).first()
-        return None if row is None else self._read(row)
-
-    def put(self, token: IssuedToken) -> None:
-        """Keep a new token's digest."""
-        self._connection.execute(
-            insert(refresh_tokens).values(
-                token=token.digest,
-                account=token.account,
-                session=token.session,
-                thumbprint=token.thumbprint,
-                generation=token.generation,
-                issued_at=token.issued_at,
-                idle_until=token.idle_until,
-                expires_at=token.expires_at,
-                used_at=token.used_at,
-            )
-        )
-
-    def use(self, digest: Digest, now: datetime) -> bool:
-        """Use a token up; False when another transaction was faster."""
-        used = self._connection.execute(
-            update(refresh_tokens)
-            .where(refresh_tokens.c.token == digest, refresh_tokens.c.used_at.is_(None))
-            .values(used_at=now)
-        )
-        return used.rowcount == 1
-
-    def idle_sessions(self, now: datetime, limit: int) -> Sequence[tuple[AccountId, SessionId]]:
-        """Return sessions whose newest token was not used in time; they may have ended otherwise."""
-        late = (refresh_tokens.c.idle_until <= now) | (refresh_tokens.c.expires_at <= now)
-        query = select(refresh_tokens.c.account, refresh_tokens.c.session).where(
-            refresh_tokens.c.used_at.is_(None), late
-        )
-        return [(AccountId(a), SessionId(s)) for a, s in self._connection.execute(query.limit(limit))]
-
-    def close_family(self, session: SessionId, now: datetime) -> None:
-        """Use up the newest token of a session that ended; it stays known, to be answered with why."""
-        self._connection.execute(
-            update(refresh_tokens)
-            .where(refresh_tokens.c.session == session, refresh_tokens.c.used_at.is_(None))
-            .values(used_at=now)
-        )
-
-    def purge(self, now: datetime) -> None:
-        """Forget the used tokens of sessions that are over for good."""
-        over = refresh_tokens.c.expires_at <= now
-        self._connection.execute(delete(refresh_tokens).where(over, refresh_tokens.c.used_at.is_not(None)))
-
-    def _read(self, row: Row[Any]) -> IssuedToken:
-        later = (refresh_tokens.c.session == row.session) & (refresh_tokens.c.generation > row.generation)
-        successor_used = self._connection.execute(
-            select(exists().where(later, refresh_tokens.c.used_at.is_not(None)))
-        ).scalar_one()
-        return IssuedToken(
-            digest=Digest(row.token),
-            account=AccountId(row.account),
-            session=SessionId(row.session),
-            thumbprint=row.thumbprint,
-            generation=row.generation,
-            issued_at=row.issued_at,
-            idle_until=row.idle_until,
-            expires_at=row.expires_at,
-            used_at=row.used_at,
-            successor_used=successor_used,
-        )
+def _is_device(account: AccountId, device: DeviceId) -> ColumnElement[bool]:
+    return (known_devices.c.account == account) & (known_devices.c.device == device)
 
 
 def _digest(challenge: str) -> str:

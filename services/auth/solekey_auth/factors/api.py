@@ -3,24 +3,25 @@
 Spec: factors.md §5, §3, §4, §2.2, openapi.
 """
 
-from solekey_auth.accounts.logins import Accounts
-from solekey_auth.bodies import MAX_TEXT_CHARS, parse_as, parse_body
-from solekey_auth.config import AuthConfig
-from solekey_auth.credentials.credential import parse_username
-from solekey_auth.factors.enrolment import Replacements
+from solekey_auth.factors.enrolment import Enrolment
 from solekey_auth.factors.factors import EnrolledFactor, Factors
 from solekey_auth.factors.passkeys import parse_binary_member
 from solekey_auth.factors.proof import parse_proof
 from solekey_auth.factors.totp import parse_code
-from solekey_auth.limits import MAX_PASSKEY_NAME_CHARS
-from solekey_auth.login import PasskeyQuestion
-from solekey_auth.passkey_ceremonies import Passkeys
-from solekey_auth.rate_limits.source import Source
+from solekey_auth.limits import MAX_PASSKEY_NAME_CHARS, MAX_TEXT_CHARS, AuthLimits
 from solekey_protocol.encoding import Json, encode_base64url
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
-from solekey_protocol.ids import Digest, SignatureHex
-from solekey_service.http import Request, Response, event_response, expect_string, json_response
+from solekey_protocol.ids import Digest
+from solekey_service.http import (
+    Request,
+    Response,
+    event_response,
+    expect_id,
+    expect_string,
+    json_response,
+    parse_members,
+)
 from solekey_service.http.response import encode_position
 from solekey_service.refusals import NotFound
 
@@ -28,39 +29,10 @@ from solekey_service.refusals import NotFound
 class FactorApi:
     """Answers requests about second factors; nothing of a request is repeated in an answer."""
 
-    def __init__(
-        self,
-        config: AuthConfig,
-        accounts: Accounts,
-        factors: Factors,
-        passkeys: Passkeys,
-        replacements: Replacements,
-    ) -> None:
-        self._challenge_s = int(config.limits.challenge.total_seconds())
-        self._origin = config.origin
-        self._accounts = accounts
+    def __init__(self, limits: AuthLimits, factors: Factors, enrolment: Enrolment) -> None:
+        self._challenge_s = int(limits.challenge.total_seconds())
         self._factors = factors
-        self._passkeys = passkeys
-        self._replacements = replacements
-
-    def post_passkey_question(self, request: Request, source: Source) -> Response:
-        """Tell whoever has the password which passkeys may be used.
-
-        Raises:
-            BadRequest, LoginRefused, TooManyAttempts.
-        """
-        document = parse_body(request, "username", "challenge", "signature")
-        said_username = expect_string(document, "username", max_chars=MAX_TEXT_CHARS)
-        question = PasskeyQuestion(
-            said_username=said_username,
-            challenge=parse_as(Digest, document, "challenge"),
-            signature=parse_as(SignatureHex, document, "signature"),
-            device=request.proven.device,
-            thumbprint=request.proven.thumbprint,
-            origin=self._origin,
-        )
-        told = self._accounts.tell_passkeys(parse_username(said_username), question, source)
-        return json_response(200, {"passkeys": [encode_base64url(each) for each in told]})
+        self._enrolment = enrolment
 
     def get_factors(self, request: Request) -> Response:
         """List the account's second factors."""
@@ -77,15 +49,15 @@ class FactorApi:
 
     def post_recovery_codes(self, request: Request) -> Response:
         """Make a set of recovery codes in the place of the one before. Raises BadRequest or NotFound."""
-        parse_body(request)
-        made = self._replacements.make_codes(request.authenticated.account)
+        parse_members(request)
+        made = self._enrolment.make_codes(request.authenticated.account)
         members: dict[str, Json] = {"codes": list(made.codes), "factor_id": made.factor_id}
         return json_response(201, members, encode_position(Stream.AUTH, made.auth_seq))
 
     def post_totp(self, request: Request) -> Response:
         """Make the secret of another authenticator, to be confirmed. Raises BadRequest or NotFound."""
-        parse_body(request)
-        made = self._replacements.make_totp(request.authenticated.account)
+        parse_members(request)
+        made = self._enrolment.make_totp(request.authenticated.account)
         members: dict[str, Json] = {"secret": made.secret, "uri": made.uri, "factor_id": made.factor_id}
         return json_response(201, members)
 
@@ -95,13 +67,13 @@ class FactorApi:
         Raises:
             BadRequest, NotFound, LoginRefused, TooManyAttempts.
         """
-        code = parse_code(expect_string(parse_body(request, "code"), "code", max_chars=MAX_TEXT_CHARS))
-        return event_response(self._replacements.confirm_totp(request.authenticated, code), status=201)
+        code = parse_code(expect_string(parse_members(request, "code"), "code", max_chars=MAX_TEXT_CHARS))
+        return event_response(self._enrolment.confirm_totp(request.authenticated, code), status=201)
 
     def post_passkey_options(self, request: Request) -> Response:
         """Make the options of a new passkey. Raises BadRequest or PasskeysUnavailable."""
-        parse_body(request)
-        options = self._passkeys.make_options(request.authenticated)
+        parse_members(request)
+        options = self._enrolment.make_passkey_options(request.authenticated)
         return json_response(200, {"options": options, "expires_in_s": self._challenge_s})
 
     def post_passkey(self, request: Request) -> Response:
@@ -110,8 +82,8 @@ class FactorApi:
         Raises:
             BadRequest, PasskeysUnavailable, PasskeyRefused, PasskeyTaken, TooManyPasskeys.
         """
-        document = parse_body(request, "name", "client_data", "attestation")
-        event = self._passkeys.add(
+        document = parse_members(request, "name", "client_data", "attestation")
+        event = self._enrolment.add_passkey(
             request.authenticated,
             expect_string(document, "name", max_chars=MAX_PASSKEY_NAME_CHARS),
             parse_binary_member(document, "client_data"),
@@ -121,8 +93,8 @@ class FactorApi:
 
     def post_step_up_challenge(self, request: Request) -> Response:
         """Make a challenge for a step-up. Raises BadRequest."""
-        parse_body(request)
-        made = self._factors.challenge(request.authenticated)
+        parse_members(request)
+        made = self._factors.make_challenge(request.authenticated)
         members: dict[str, Json] = {
             "challenge": made.challenge,
             "expires_in_s": self._challenge_s,
@@ -132,8 +104,8 @@ class FactorApi:
 
     def post_step_up(self, request: Request) -> Response:
         """Prove a second factor again. Raises BadRequest, LoginRefused or TooManyAttempts."""
-        document = parse_body(request, "challenge", "factor")
-        challenge, proof = parse_as(Digest, document, "challenge"), parse_proof(document["factor"])
+        document = parse_members(request, "challenge", "factor")
+        challenge, proof = expect_id(Digest, document, "challenge"), parse_proof(document["factor"])
         return event_response(self._factors.step_up(request.authenticated, challenge, proof), status=200)
 
 

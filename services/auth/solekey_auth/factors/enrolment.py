@@ -1,16 +1,23 @@
-"""Factors of which an account has one at a time: a new one takes the place of the one before.
+"""Second factors as they are added: passkeys beside others, codes and authenticators in place of others.
 
-Spec: factors.md §4, §2.2. One transaction each.
+Spec: factors.md §3.2, §4, §2.2. One transaction each.
 """
 
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Final
 
-from solekey_auth import commands as asked
-from solekey_auth.config import AuthConfig
+from solekey_auth import commands
 from solekey_auth.credentials.credential import Credential
-from solekey_auth.credentials.repository import CredentialRows
-from solekey_auth.domain import decide
+from solekey_auth.credentials.repository import CredentialRepository, LoginRepository
+from solekey_auth.factors.passkeys import (
+    Passkey,
+    RelyingParty,
+    VerifiedCredential,
+    make_creation_options,
+    read_challenge,
+    verify_registration,
+)
 from solekey_auth.factors.recovery_codes import (
     CODE_BYTES,
     RecoverySet,
@@ -18,14 +25,21 @@ from solekey_auth.factors.recovery_codes import (
     encode_codes,
     parse_recovery_code,
 )
+from solekey_auth.factors.repository import FactorRepository
 from solekey_auth.factors.totp import TotpSecret, derive_secret, derive_totp_id, encode_uri, find_step
-from solekey_auth.limits import RECOVERY_CODES, RECOVERY_SALT_BYTES, TOTP_SALT_BYTES
-from solekey_auth.rate_limits.limiter import Brake
-from solekey_auth.recovery_rows import PendingTotpRows, RecoveryRows
-from solekey_auth.refusals import LoginRefused
-from solekey_auth.retry import run_transaction
-from solekey_auth.sessions.sessions import read_state
+from solekey_auth.limits import (
+    CHALLENGE_BYTES,
+    RECOVERY_CODES,
+    RECOVERY_SALT_BYTES,
+    TOTP_SALT_BYTES,
+    AuthLimits,
+)
+from solekey_auth.operator_key import OperatorKey, Purpose
+from solekey_auth.rate_limits.limiter import RateLimiter
+from solekey_auth.refusals import LoginRefused, PasskeyRefused, PasskeysUnavailable, PasskeyTaken
+from solekey_auth.transactions import Committed, Transactions
 from solekey_eventlog.store import UnitOfWork
+from solekey_protocol.encoding import Json
 from solekey_protocol.event import Event
 from solekey_protocol.events.auth import Factor, LoginStage
 from solekey_protocol.ids import AccountId, Digest
@@ -33,10 +47,12 @@ from solekey_service.http import Caller
 from solekey_service.kernel import Kernel
 from solekey_service.refusals import NotFound
 
+_CREATION: Final = b"passkey-creation"
+
 
 @dataclass(frozen=True, slots=True)
 class NewCodes:
-    """A new set of recovery codes, for the user's eyes; it can be told only now."""
+    """A new set of recovery codes, for the user's eyes; it can be shown only now."""
 
     factor_id: Digest
     codes: tuple[str, ...] = field(repr=False)
@@ -45,25 +61,72 @@ class NewCodes:
 
 @dataclass(frozen=True, slots=True)
 class NewTotp:
-    """An authenticator that waits for a code of it, for the user's eyes."""
+    """An authenticator to be confirmed by one of its codes, for the user's eyes."""
 
     factor_id: Digest
     secret: TotpSecret = field(repr=False)
     uri: str = field(repr=False)
 
 
-class Replacements:
-    """Puts recovery codes and authenticators in the place of those before."""
+class Enrolment:
+    """Adds second factors to accounts that are logged in.
 
-    def __init__(self, kernel: Kernel, config: AuthConfig) -> None:
+    Args:
+        kernel, limits, operator_key, limiter: the service's.
+        totp_issuer: what authenticator apps show beside the username.
+        party: for whom passkeys are made; None where there can be none.
+    """
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        limits: AuthLimits,
+        operator_key: OperatorKey,
+        limiter: RateLimiter,
+        *,
+        totp_issuer: str,
+        party: RelyingParty | None,
+    ) -> None:
         self._kernel = kernel
-        self._issuer = config.totp_issuer
-        self._limits = config.limits
-        self._operator_key = config.open_operator_key()
-        self._brake = Brake(config)
+        self._limits = limits
+        self._operator_key = operator_key
+        self._limiter = limiter
+        self._totp_issuer = totp_issuer
+        self._party = party
+        self._transactions = Transactions(kernel, limits)
+
+    def make_passkey_options(self, caller: Caller) -> dict[str, Json]:
+        """Make the options of a new passkey, with a challenge for this session alone.
+
+        Raises:
+            PasskeysUnavailable: the server is reached by an address.
+            NotFound: the account was closed.
+        """
+        party = self._require_party()
+        challenge = self._kernel.random(CHALLENGE_BYTES)
+        with self._kernel.store.begin() as uow:
+            credential = CredentialRepository(uow.connection).require(caller.account, _closed())
+            known = FactorRepository(uow.connection).find_passkeys(caller.account)
+            LoginRepository(uow.connection).put_challenge(
+                challenge.hex(), self._derive_purpose(caller), uow.now + self._limits.challenge
+            )
+        return make_creation_options(party, caller.account, credential.username, challenge, known)
+
+    def add_passkey(self, caller: Caller, name: str, client_data: bytes, attestation: bytes) -> Event:
+        """Add a passkey. Its challenge is used up in any case.
+
+        Raises:
+            PasskeysUnavailable, PasskeyRefused, PasskeyTaken, TooManyPasskeys: see refusals.
+        """
+        party = self._require_party()
+        challenge = read_challenge(client_data)
+        if not self._take_challenge(caller, challenge):
+            raise PasskeyRefused("the challenge is unknown, used, or too old; ask for new options")
+        new = verify_registration(party, challenge, client_data, attestation)
+        return self._transactions.run(partial(self._put_passkey, caller.account, name, new))
 
     def make_codes(self, account: AccountId) -> NewCodes:
-        """Make a set of recovery codes; those of the set before work no more.
+        """Make a set of recovery codes; those of the set before stop working.
 
         Raises:
             NotFound: the account was closed.
@@ -74,7 +137,7 @@ class Replacements:
             derive_code_digest(self._operator_key, account, salt, parse_recovery_code(code)) for code in codes
         )
         kept = RecoverySet(salt, tuple(digests))
-        event = run_transaction(self._kernel.store, partial(self._put_codes, account, kept))
+        event = self._transactions.run(partial(self._put_codes, account, kept))
         return NewCodes(kept.factor_id, codes, event.seq)
 
     def make_totp(self, account: AccountId) -> NewTotp:
@@ -84,57 +147,74 @@ class Replacements:
             NotFound: the account was closed.
         """
         salt = self._kernel.random(TOTP_SALT_BYTES)
-        new = run_transaction(self._kernel.store, partial(self._put_pending, account, salt))
+        new = self._transactions.run(partial(self._put_pending, account, salt))
         secret = derive_secret(self._operator_key, new)
-        return NewTotp(derive_totp_id(new), secret, encode_uri(secret, new, self._issuer))
+        return NewTotp(derive_totp_id(new), secret, encode_uri(secret, new, self._totp_issuer))
 
     def confirm_totp(self, caller: Caller, code: str) -> Event:
-        """Put the authenticator that waits in force: a code of it shows that the user's app has it.
+        """Put the authenticator to be confirmed in force: a code of it shows that the user's app has it.
 
         Raises:
-            NotFound: none waits.
-            LoginRefused: the code is not its.
+            NotFound: there is none.
+            LoginRefused: the code is not from it.
             TooManyAttempts: too many were wrong.
         """
-        outcome = run_transaction(self._kernel.store, partial(self._confirm, caller, code))
-        if isinstance(outcome, LoginRefused):
-            raise outcome
-        return outcome
+        return self._transactions.run(partial(self._confirm, caller, code))
+
+    def _put_passkey(self, account: AccountId, name: str, new: VerifiedCredential, uow: UnitOfWork) -> Event:
+        rows = FactorRepository(uow.connection)
+        passkey = Passkey(account, new.credential, new.public_key, new.sign_count, name, uow.now)
+        state = self._transactions.read(uow, account)
+        if rows.find_passkey(passkey.factor_id) is not None:
+            raise PasskeyTaken("remove it where it is, or use another security key")
+        (event,) = self._transactions.append(uow, account, state, commands.AddPasskey(passkey.factor_id))
+        rows.put_passkey(passkey)
+        return event
 
     def _put_codes(self, account: AccountId, codes: RecoverySet, uow: UnitOfWork) -> Event:
         event = self._replace(uow, account, Factor.RECOVERY_CODES, codes.factor_id)
-        RecoveryRows(uow.connection).put(account, codes)
+        FactorRepository(uow.connection).put_codes(account, codes)
         return event
 
     def _put_pending(self, account: AccountId, salt: bytes, uow: UnitOfWork) -> Credential:
-        credential = _require_credential(uow, account)
-        PendingTotpRows(uow.connection).put(account, salt, uow.now + self._limits.pending_totp)
+        credential = CredentialRepository(uow.connection).require(account, _closed())
+        FactorRepository(uow.connection).put_pending_totp(account, salt, uow.now + self._limits.pending_totp)
         return replace(credential, totp_salt=salt)
 
-    def _confirm(self, caller: Caller, code: str, uow: UnitOfWork) -> Event | LoginRefused:
-        tried = self._brake.begin_step_up(uow, caller.account, caller.device)
-        pending = PendingTotpRows(uow.connection)
-        salt = pending.find(caller.account, uow.now)
+    def _confirm(self, caller: Caller, code: str, uow: UnitOfWork) -> Event:
+        attempt = self._limiter.begin_step_up(uow, caller.account, caller.device)
+        rows = FactorRepository(uow.connection)
+        salt = rows.find_pending_totp(caller.account, uow.now)
         if salt is None:
             raise NotFound("no authenticator waits to be confirmed; begin again")
-        new = replace(_require_credential(uow, caller.account), totp_salt=salt)
+        new = replace(CredentialRepository(uow.connection).require(caller.account, _closed()), totp_salt=salt)
         step = find_step(derive_secret(self._operator_key, new), code, uow.now)
         if step is None:
-            tried.count()
-            return LoginRefused(LoginStage.SECOND_FACTOR)
-        CredentialRows(uow.connection).replace_totp(caller.account, salt, step)  # first, as a login does
-        pending.delete(caller.account)
+            attempt.count()
+            raise Committed(LoginRefused(LoginStage.SECOND_FACTOR))
+        # Rows before events, as a login does.
+        CredentialRepository(uow.connection).replace_totp(caller.account, salt, step)
+        rows.delete_pending_totp(caller.account)
         return self._replace(uow, caller.account, Factor.TOTP, derive_totp_id(new))
 
     def _replace(self, uow: UnitOfWork, account: AccountId, factor: Factor, factor_id: Digest) -> Event:
-        self._kernel.streams.require_free(uow, account)
-        state = read_state(self._kernel, uow, account)
-        bodies = decide(state, asked.ReplaceFactor(factor, factor_id), uow.now, self._limits)
-        return uow.append(account, state.auth.head, *bodies)[-1]
+        state = self._transactions.read(uow, account)
+        return self._transactions.append(uow, account, state, commands.ReplaceFactor(factor, factor_id))[-1]
+
+    def _take_challenge(self, caller: Caller, challenge: bytes) -> bool:
+        with self._kernel.store.begin() as uow:
+            rows = LoginRepository(uow.connection)
+            return rows.take_challenge(challenge.hex(), self._derive_purpose(caller), uow.now)
+
+    def _derive_purpose(self, caller: Caller) -> str:
+        """Derive what a challenge is good for: a new passkey of this session and nothing else."""
+        return self._operator_key.derive(Purpose.CEREMONY, _CREATION, caller.session.encode()).hex()
+
+    def _require_party(self) -> RelyingParty:
+        if self._party is None:
+            raise PasskeysUnavailable("passkeys need a server with a host name; it is reached by an address")
+        return self._party
 
 
-def _require_credential(uow: UnitOfWork, account: AccountId) -> Credential:
-    credential = CredentialRows(uow.connection).find_by_account(account)
-    if credential is None:
-        raise NotFound("the account has no login any more")
-    return credential
+def _closed() -> NotFound:
+    return NotFound("the account has no login any more")

@@ -1,6 +1,6 @@
-"""Second factors of an account that is logged in: listed, removed, proven again; one transaction each.
+"""The second factors of accounts: checked, used up, listed, removed, proven again; one transaction each.
 
-Spec: factors.md §5, §6.
+Spec: factors.md §2.1, §5, §6.
 """
 
 from collections.abc import Sequence
@@ -8,24 +8,33 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from solekey_auth import commands as asked
-from solekey_auth.config import AuthConfig
-from solekey_auth.credentials.repository import CredentialRows, LoginRows
-from solekey_auth.domain import decide
-from solekey_auth.factor_book import FactorBook
-from solekey_auth.factors.proof import Proof, find_codes_left, find_proven
-from solekey_auth.factors.repository import PasskeyRows
-from solekey_auth.limits import CHALLENGE_BYTES
-from solekey_auth.operator_key import Purpose
-from solekey_auth.rate_limits.limiter import Brake
-from solekey_auth.recovery_rows import RecoveryRows
+from solekey_auth import commands
+from solekey_auth.credentials.credential import Credential
+from solekey_auth.credentials.repository import CredentialRepository, LoginRepository
+from solekey_auth.factors.passkeys import Assertion, RelyingParty
+from solekey_auth.factors.proof import (
+    Checked,
+    Proof,
+    Proven,
+    ProvenPasskey,
+    ProvenRecoveryCode,
+    ProvenTotp,
+    RecoveryProof,
+    find_codes_left,
+    find_proven,
+)
+from solekey_auth.factors.recovery_codes import NO_CODES, derive_code_digest
+from solekey_auth.factors.repository import FactorRepository
+from solekey_auth.factors.totp import derive_last_credible_step, derive_secret
+from solekey_auth.limits import CHALLENGE_BYTES, AuthLimits
+from solekey_auth.operator_key import OperatorKey, Purpose
+from solekey_auth.rate_limits.limiter import RateLimiter
 from solekey_auth.refusals import LoginRefused
-from solekey_auth.retry import run_transaction
-from solekey_auth.sessions.sessions import read_state
+from solekey_auth.transactions import Committed, StaleRowError, Transactions
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events.auth import Factor, LoginStage, MfaEnrolled
-from solekey_protocol.ids import AccountId, Digest, Timestamp
+from solekey_protocol.ids import AccountId, Digest, Timestamp, compute_digest
 from solekey_service.http import Caller
 from solekey_service.kernel import Kernel
 
@@ -51,34 +60,69 @@ class EnrolledFactor:
 
 @dataclass(frozen=True, slots=True)
 class StepUpChallenge:
-    """What a passkey signs to prove itself again; a code only says it."""
+    """What a passkey signs to prove itself again; codes sign nothing."""
 
     challenge: str = field(repr=False)
     credentials: Sequence[bytes] = field(repr=False)
 
 
 class Factors:
-    """Which second factors there are, and that they are there still."""
+    """The second factors that there are."""
 
-    def __init__(self, kernel: Kernel, config: AuthConfig, book: FactorBook) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        limits: AuthLimits,
+        operator_key: OperatorKey,
+        limiter: RateLimiter,
+        party: RelyingParty | None,
+    ) -> None:
         self._kernel = kernel
-        self._limits = config.limits
-        self._operator_key = config.open_operator_key()
-        self._brake = Brake(config)
-        self._book = book
+        self._limits = limits
+        self._operator_key = operator_key
+        self._limiter = limiter
+        self._party = party
+        self._transactions = Transactions(kernel, limits)
+
+    def find_checked(self, uow: UnitOfWork, credential: Credential, proof: Proof) -> Checked:
+        """Find what a proof is checked against. A decoy's rows are looked for like anybody's."""
+        rows, passkey, codes, code_digest = FactorRepository(uow.connection), None, NO_CODES, None
+        if isinstance(proof, Assertion):
+            found = rows.find_passkey(compute_digest(proof.credential))
+            passkey = found if found is not None and found.account == credential.account else None
+        if isinstance(proof, RecoveryProof):
+            account = credential.account
+            codes = rows.find_codes(account)
+            code_digest = derive_code_digest(self._operator_key, account, codes.salt, proof.code)
+        secret = derive_secret(self._operator_key, credential)
+        return Checked(credential, secret, passkey, self._party, codes, code_digest)
+
+    def use(self, uow: UnitOfWork, account: AccountId, proven: Proven) -> None:
+        """Use up what was proven: it counts once. Raises StaleRowError if another transaction did."""
+        match proven:
+            case ProvenTotp(step=step):
+                used = CredentialRepository(uow.connection).take_totp_step(
+                    account, step, derive_last_credible_step(uow.now)
+                )
+            case ProvenRecoveryCode(digest=digest):
+                used = FactorRepository(uow.connection).take_code(digest)
+            case ProvenPasskey(passkey=passkey, sign_count=sign_count):
+                used = FactorRepository(uow.connection).raise_counter(passkey, sign_count, uow.now)
+        if not used:
+            raise StaleRowError
 
     def find_all(self, account: AccountId) -> Sequence[EnrolledFactor]:
         """List the factors, in the order of their enrolment."""
         with self._kernel.store.read() as uow:
-            factors = read_state(self._kernel, uow, account).auth.factors
+            factors = self._transactions.read_parked(uow, account).auth.factors
             enrolled = {
                 event.body.factor_id: event.time
                 for event in uow.events(account)
                 if isinstance(event.body, MfaEnrolled)
             }
-            passkeys = PasskeyRows(uow.connection).find_all(account)
-            left = RecoveryRows(uow.connection).count(account)
-        names = {passkey.factor_id: passkey.name for passkey in passkeys}
+            rows = FactorRepository(uow.connection)
+            names = {passkey.factor_id: passkey.name for passkey in rows.find_passkeys(account)}
+            left = rows.count_codes(account)
         return [
             EnrolledFactor(
                 factor,
@@ -96,59 +140,57 @@ class Factors:
         Raises:
             NotFound, FactorRequired: see domain.decide.
         """
-        return run_transaction(self._kernel.store, partial(self._remove, account, factor_id))
+        return self._transactions.run(partial(self._remove, account, factor_id))
 
-    def challenge(self, caller: Caller) -> StepUpChallenge:
+    def make_challenge(self, caller: Caller) -> StepUpChallenge:
         """Make a challenge for a step-up of this session."""
         challenge = self._kernel.random(CHALLENGE_BYTES).hex()
         with self._kernel.store.begin() as uow:
-            LoginRows(uow.connection).put_challenge(
-                challenge, self._derive_name(caller), uow.now + self._limits.challenge
+            LoginRepository(uow.connection).put_challenge(
+                challenge, self._derive_purpose(caller), uow.now + self._limits.challenge
             )
-            passkeys = PasskeyRows(uow.connection).find_all(caller.account)
+            passkeys = FactorRepository(uow.connection).find_passkeys(caller.account)
         return StepUpChallenge(challenge, [passkey.credential for passkey in passkeys])
 
     def step_up(self, caller: Caller, challenge: str, proof: Proof) -> Event:
-        """Take a second factor that is proven again. The challenge is used up, whatever follows.
+        """Accept a second factor that is proven again. The challenge is used up in any case.
 
         Raises:
-            LoginRefused: the proof or the challenge is wrong; which one is not said.
+            LoginRefused: the proof or the challenge is wrong; which one is not told.
             TooManyAttempts: too many were wrong.
         """
-        outcome = run_transaction(self._kernel.store, partial(self._step_up, caller, challenge, proof))
-        if isinstance(outcome, LoginRefused):
-            raise outcome
-        return outcome
+        return self._transactions.run(partial(self._step_up, caller, challenge, proof))
 
     def _remove(self, account: AccountId, factor_id: Digest, uow: UnitOfWork) -> Event:
-        self._kernel.streams.require_free(uow, account)
-        state = read_state(self._kernel, uow, account)
-        bodies = decide(state, asked.RemoveFactor(factor_id), uow.now, self._limits)
-        PasskeyRows(uow.connection).delete(account, factor_id)  # first, as a login does
+        state = self._transactions.read(uow, account)
+        bodies = self._transactions.decide(uow, state, commands.RemoveFactor(factor_id))
+        rows = FactorRepository(uow.connection)
+        rows.delete_passkey(account, factor_id)  # rows before events, as a login does
         if state.auth.factors[factor_id] is Factor.RECOVERY_CODES:
-            RecoveryRows(uow.connection).delete_all(account)
+            rows.delete_codes(account)
         (event,) = uow.append(account, state.auth.head, *bodies)
         return event
 
-    def _step_up(self, caller: Caller, challenge: str, proof: Proof, uow: UnitOfWork) -> Event | LoginRefused:
-        tried = self._brake.begin_step_up(uow, caller.account, caller.device)
-        is_live = LoginRows(uow.connection).take_challenge(challenge, self._derive_name(caller), uow.now)
-        credential = CredentialRows(uow.connection).find_by_account(caller.account)
+    def _step_up(self, caller: Caller, challenge: str, proof: Proof, uow: UnitOfWork) -> Event:
+        attempt = self._limiter.begin_step_up(uow, caller.account, caller.device)
+        is_live = LoginRepository(uow.connection).take_challenge(
+            challenge, self._derive_purpose(caller), uow.now
+        )
+        credential = CredentialRepository(uow.connection).find(caller.account)
         refusal = LoginRefused(LoginStage.SECOND_FACTOR)
         if credential is None:
-            return refusal
-        against = self._book.find_checked(uow, credential, proof)
+            raise Committed(refusal)
+        against = self.find_checked(uow, credential, proof)
         proven = find_proven(proof, challenge, against, uow.now)
-        state = read_state(self._kernel, uow, caller.account)
+        state = self._transactions.read_parked(uow, caller.account)
         if proven is None or not is_live or proven.factor_id not in state.auth.factors:
-            tried.count()
-            return refusal
-        self._book.use(uow, caller.account, proven)
+            attempt.count()
+            raise Committed(refusal)
+        self.use(uow, caller.account, proven)
         left = find_codes_left(proven)
-        command = asked.StepUp(caller.session, proven.factor, proven.factor_id, left)
-        events = uow.append(caller.account, state.auth.head, *decide(state, command, uow.now, self._limits))
-        return events[-1]
+        command = commands.StepUp(caller.session, proven.factor, proven.factor_id, left)
+        return self._transactions.append(uow, caller.account, state, command)[-1]
 
-    def _derive_name(self, caller: Caller) -> str:
-        """Derive the name that a challenge is kept under: good for this session and for nothing else."""
+    def _derive_purpose(self, caller: Caller) -> str:
+        """Derive what a challenge is good for: this session's step-up and nothing else."""
         return self._operator_key.derive(Purpose.CEREMONY, _STEP_UP, caller.session.encode()).hex()

@@ -1,7 +1,8 @@
 """Passkeys (WebAuthn Level 2): creation options, and the verification of what authenticators answer.
 
 Pure: bytes and values in, a decision out. fido2 parses and compares; what it leaves to its caller is checked
-here: types inside the client data, cross-origin use, algorithms, attestation formats, the sign counter.
+here: types inside the client data, cross-origin use, public keys (COSE, RFC 9053 §7) and their algorithms,
+attestation formats, the sign counter.
 
 Spec: factors.md §3.
 """
@@ -13,13 +14,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from fido2 import cbor
 from fido2.attestation.base import InvalidAttestation, NoneAttestation
 from fido2.attestation.packed import PackedAttestation
+from fido2.cose import ES256, CoseKey, EdDSA
 from fido2.server import Fido2Server
 from fido2.webauthn import (
     Aaguid,
@@ -41,7 +43,6 @@ from fido2.webauthn import (
     UserVerificationRequirement,
 )
 
-from solekey_auth.cose_keys import ALGORITHMS, parse_public_key, verify_public_key
 from solekey_auth.limits import (
     CHALLENGE_BYTES,
     MAX_ATTESTATION_VALUES,
@@ -53,9 +54,20 @@ from solekey_auth.refusals import PasskeyRefused
 from solekey_protocol.cbor import verify_cbor_cost
 from solekey_protocol.encoding import Json, encode_base64url, parse_base64url, parse_lenient_json
 from solekey_protocol.errors import MalformedError
-from solekey_protocol.ids import AccountId, Digest, compute_digest
+from solekey_protocol.ids import AccountId, Digest, PublicKey, compute_digest
 from solekey_service.refusals import BadRequest
 
+ALGORITHMS: Final = (ES256.ALGORITHM, EdDSA.ALGORITHM)
+"""COSE: -7, ECDSA on P-256 with SHA-256; -8, here Ed25519. Every authenticator has the first."""
+
+_COSE_MEMBERS: Final[Mapping[int, Mapping[int, int]]] = {  # RFC 9053 §7: lengths of the coordinates
+    ES256.ALGORITHM: {-2: 32, -3: 32},
+    EdDSA.ALGORITHM: {-2: 32},
+}
+_COSE_FIXED: Final[Mapping[int, Mapping[int, int]]] = {  # key type and curve
+    ES256.ALGORITHM: {1: 2, 3: ES256.ALGORITHM, -1: 1},
+    EdDSA.ALGORITHM: {1: 1, 3: EdDSA.ALGORITHM, -1: 6},
+}
 CHALLENGE_LIFE_MS: Final = 120_000
 """A hint for the authenticator; how long a challenge is good is decided by its row."""
 _ATTESTATIONS: Final = {"none": NoneAttestation, "packed": PackedAttestation}
@@ -74,12 +86,10 @@ _FAULTS: Final = (  # what fido2 and cryptography raise on bytes that are not wh
     UnsupportedAlgorithm,
 )
 
-logging.getLogger("fido2.server").setLevel(logging.WARNING)  # at INFO it writes credential ids
-
 
 @dataclass(frozen=True, slots=True)
 class RelyingParty:
-    """For whom passkeys are: the origin as a whole, and its host."""
+    """For whom passkeys are made: the origin as a whole, and its host."""
 
     origin: str
     rp_id: str
@@ -114,7 +124,7 @@ class VerifiedCredential:
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """What an authenticator says to prove a passkey."""
+    """What an authenticator answers to prove a passkey."""
 
     credential: bytes = field(repr=False)
     client_data: bytes = field(repr=False)
@@ -139,9 +149,9 @@ def read_challenge(client_data: bytes) -> bytes:
     Raises:
         PasskeyRefused: no 32 bytes in base64url.
     """
-    said = _parse_object(client_data)
+    members = _parse_object(client_data)
     try:
-        challenge = parse_binary_member(said, "challenge")
+        challenge = parse_binary_member(members, "challenge")
     except BadRequest:
         challenge = b""
     if len(challenge) != CHALLENGE_BYTES:
@@ -150,7 +160,7 @@ def read_challenge(client_data: bytes) -> bytes:
 
 
 def find_relying_party(origin: str, name: str) -> RelyingParty | None:
-    """Find for whom the passkeys of a server are; None when its host is an address instead of a name."""
+    """Find for whom the passkeys of a server are made; None if its host is an address instead of a name."""
     host = urlsplit(origin).hostname or ""
     try:
         ipaddress.ip_address(host)
@@ -187,7 +197,7 @@ def verify_registration(
         PasskeyRefused: some part is malformed, or not what it must be.
     """
     with _refusing():
-        said = _parse_client_data(client_data, challenge)
+        collected = _parse_client_data(client_data, challenge)
         made = _parse_attestation(attestation)
         _verify_flags(made.auth_data)
         credential = made.auth_data.credential_data
@@ -200,10 +210,10 @@ def verify_registration(
             _derive_state(challenge),
             RegistrationResponse(
                 raw_id=credential.credential_id,
-                response=AuthenticatorAttestationResponse(client_data=said, attestation_object=made),
+                response=AuthenticatorAttestationResponse(client_data=collected, attestation_object=made),
             ),
         )
-        _verify_attestation(made, said.hash)
+        _verify_attestation(made, collected.hash)
     return VerifiedCredential(bytes(credential.credential_id), public_key, made.auth_data.counter)
 
 
@@ -214,10 +224,10 @@ def verify_assertion(party: RelyingParty, challenge: bytes, passkey: Passkey, as
         PasskeyRefused: some part is malformed or wrong, or the counter did not go on: a copy of the key.
     """
     with _refusing():
-        said = _parse_client_data(assertion.client_data, challenge)
+        collected = _parse_client_data(assertion.client_data, challenge)
         data = AuthenticatorData(_verify_data_size(assertion.authenticator_data))
         _verify_flags(data)
-        public_key = parse_public_key(passkey.public_key)
+        public_key = _parse_public_key(passkey.public_key)
         known = AttestedCredentialData.create(Aaguid.NONE, passkey.credential, public_key)
         _open_server(party).authenticate_complete(
             _derive_state(challenge),
@@ -225,7 +235,7 @@ def verify_assertion(party: RelyingParty, challenge: bytes, passkey: Passkey, as
             AuthenticationResponse(
                 raw_id=assertion.credential,
                 response=AuthenticatorAssertionResponse(
-                    client_data=said, authenticator_data=data, signature=assertion.signature
+                    client_data=collected, authenticator_data=data, signature=assertion.signature
                 ),
             ),
         )
@@ -234,12 +244,45 @@ def verify_assertion(party: RelyingParty, challenge: bytes, passkey: Passkey, as
     return data.counter
 
 
-def is_counter_ahead(known: int, said: int) -> bool:
-    """Whether a sign counter goes on from the one that is known; an authenticator without one says 0."""
-    return said > known or (said == 0 and known == 0)
+def verify_public_key(key: CoseKey) -> bytes:
+    """Verify a COSE key of an algorithm that was offered, and encode it. fido2 checks neither."""
+    algorithm = key.ALGORITHM
+    if algorithm not in ALGORITHMS:
+        raise PasskeyRefused("the passkey's algorithm was not offered")
+    fixed, lengths = _COSE_FIXED[algorithm], _COSE_MEMBERS[algorithm]
+    if key.keys() != fixed.keys() | lengths.keys() or any(key[name] != fixed[name] for name in fixed):
+        raise PasskeyRefused("the passkey's public key is of another kind than its algorithm")
+    if any(not isinstance(key[name], bytes) or len(key[name]) != lengths[name] for name in lengths):
+        raise PasskeyRefused("the passkey's public key is not as long as its algorithm says")
+    if algorithm == EdDSA.ALGORITHM:
+        _verify_point(key[-2])
+    try:
+        key.verify(b"", b"")  # a point that is not on the curve is refused before the signature is
+    except InvalidSignature:
+        return cbor.encode(dict(key))
+    raise PasskeyRefused("the passkey's public key takes any signature")
+
+
+def is_counter_ahead(known: int, presented: int) -> bool:
+    """Whether a sign counter goes on from the one that is known; an authenticator without one sends 0."""
+    return presented > known or (presented == 0 and known == 0)
+
+
+def _parse_public_key(encoded: bytes) -> CoseKey:
+    """Parse a key that was verified when the passkey was added."""
+    return CoseKey.parse(cast("Mapping[int, Any]", cbor.decode(encoded)))
+
+
+def _verify_point(encoded: bytes) -> None:
+    """Refuse what is no Ed25519 key anywhere else either (conventions.md §2)."""
+    try:
+        PublicKey(encoded.hex())
+    except MalformedError as error:
+        raise PasskeyRefused("the passkey's public key is of small order, or not canonical") from error
 
 
 def _open_server(party: RelyingParty) -> Fido2Server:
+    logging.getLogger("fido2.server").setLevel(logging.WARNING)  # at INFO it writes credential ids
     server = Fido2Server(
         PublicKeyCredentialRpEntity(id=party.rp_id, name=party.name),
         attestation=AttestationConveyancePreference.NONE,
@@ -259,25 +302,25 @@ def _derive_state(challenge: bytes) -> dict[str, str | None]:
 
 def _parse_object(raw: bytes) -> Mapping[str, Json]:
     try:
-        said = parse_lenient_json(raw, max_bytes=MAX_CLIENT_DATA_BYTES)
+        members = parse_lenient_json(raw, max_bytes=MAX_CLIENT_DATA_BYTES)
     except MalformedError:
         raise PasskeyRefused("the client data is not JSON") from None
-    if not isinstance(said, Mapping):
+    if not isinstance(members, Mapping):
         raise PasskeyRefused("the client data is no JSON object")
-    return said
+    return members
 
 
 def _parse_client_data(raw: bytes, challenge: bytes) -> CollectedClientData:
     """Check the types before fido2 computes anything from the members.
 
-    It would take a number for the challenge and reserve as many bytes as it says.
+    It would take a number for the challenge and reserve that many bytes.
     """
-    said = _parse_object(raw)
-    if not all(isinstance(said.get(name), str) for name in ("type", "challenge", "origin")):
+    members = _parse_object(raw)
+    if not all(isinstance(members.get(name), str) for name in ("type", "challenge", "origin")):
         raise PasskeyRefused("the client data must say type, challenge and origin")
-    if said["challenge"] != encode_base64url(challenge):
+    if members["challenge"] != encode_base64url(challenge):
         raise PasskeyRefused("the client data is for another challenge")
-    if said.get("crossOrigin", False) is not False or "topOrigin" in said:
+    if members.get("crossOrigin", False) is not False or "topOrigin" in members:
         raise PasskeyRefused("the client data is for a page inside another page")
     return CollectedClientData(raw)
 
@@ -288,15 +331,15 @@ def _parse_attestation(raw: bytes) -> AttestationObject:
     fido2 copies what is left of the document for every value, so few values and short ones are let through.
     """
     try:
-        said = cbor.decode(verify_cbor_cost(raw, max_values=MAX_ATTESTATION_VALUES))
+        members = cbor.decode(verify_cbor_cost(raw, max_values=MAX_ATTESTATION_VALUES))
     except MalformedError:
         raise PasskeyRefused("the attestation is not CBOR, or has more values than one ever has") from None
     expected = {"fmt": str, "authData": bytes, "attStmt": Mapping}
-    if not isinstance(said, Mapping) or said.keys() != expected.keys():
+    if not isinstance(members, Mapping) or members.keys() != expected.keys():
         raise PasskeyRefused("the attestation has other members than it must have")
-    if not all(isinstance(said[name], kind) for name, kind in expected.items()):
+    if not all(isinstance(members[name], kind) for name, kind in expected.items()):
         raise PasskeyRefused("the attestation's members are of other types than they must be")
-    _verify_data_size(said["authData"])
+    _verify_data_size(members["authData"])
     return AttestationObject(raw)
 
 
@@ -312,7 +355,7 @@ def _verify_flags(data: AuthenticatorData) -> None:
 
 
 def _verify_attestation(made: AttestationObject, client_data_hash: bytes) -> None:
-    """Verify that the statement is one of its format. Whose it is is not asked: nothing is trusted by it."""
+    """Verify that the statement is one of its format. By whom does not matter: nothing is trusted for it."""
     if made.fmt not in _ATTESTATIONS:
         raise PasskeyRefused("the attestation's format is neither none nor packed")
     _ATTESTATIONS[made.fmt]().verify(made.att_stmt, made.auth_data, client_data_hash)
@@ -327,12 +370,12 @@ def _refusing() -> Iterator[None]:
 
 
 def _describe(error: Exception) -> str:
-    """Say which check of fido2's failed; its words repeat nothing of the request where it made the check."""
-    said = str(error)
-    return said if said in _WORDS else "the authenticator's answer is malformed"
+    """Tell which check of fido2's failed; those of its texts that are known repeat nothing of the request."""
+    text = str(error)
+    return text if text in _KNOWN_TEXTS else "the authenticator's answer is malformed"
 
 
-_WORDS: Final = frozenset(
+_KNOWN_TEXTS: Final = frozenset(
     {
         "Incorrect type in CollectedClientData.",
         "Invalid origin in CollectedClientData.",

@@ -1,6 +1,6 @@
-"""Second factors as they are proven: the same for a login and a step-up.
+"""Proofs of second factors: the same for a login and a step-up.
 
-Pure. What a proof uses up (a step, a counter, a recovery code) is used up by the transaction that takes it.
+Pure. What a proof uses up (a step, a counter, a recovery code) is used up by the transaction that accepts it.
 
 Spec: factors.md §2.1, §3.3, §4.2.
 """
@@ -51,7 +51,7 @@ class RecoveryProof:
 
 
 Proof = TotpProof | RecoveryProof | Assertion
-"""What somebody says to prove a second factor."""
+"""What a client sends to prove a second factor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ class Checked:
         passkey: the account's passkey that the proof names, if there is one.
         party: for whom passkeys are; None where there are none.
         codes: the account's unused recovery codes, if the proof is one.
-        said_code: what the proof's recovery code derives to, for this account and set.
+        code_digest: what the proof's recovery code derives to, for this account and set.
     """
 
     credential: Credential
@@ -115,7 +115,7 @@ class Checked:
     passkey: Passkey | None = None
     party: RelyingParty | None = None
     codes: RecoverySet = NO_CODES
-    said_code: Digest | None = field(default=None, repr=False)
+    code_digest: Digest | None = field(default=None, repr=False)
 
 
 def parse_proof(document: Json) -> Proof:
@@ -128,8 +128,8 @@ def parse_proof(document: Json) -> Proof:
             return TotpProof(parse_code(expect_string(document, "code", max_chars=MAX_BODY_BYTES)))
         case "recovery_code":
             _expect_exactly(document, "code")
-            said = expect_string(document, "code", max_chars=MAX_BODY_BYTES)
-            return RecoveryProof(parse_recovery_code(said))
+            code = expect_string(document, "code", max_chars=MAX_BODY_BYTES)
+            return RecoveryProof(parse_recovery_code(code))
         case "passkey":
             _expect_exactly(document, *_PASSKEY_MEMBERS)
             return Assertion(*(parse_binary_member(document, member) for member in _PASSKEY_MEMBERS))
@@ -137,7 +137,14 @@ def parse_proof(document: Json) -> Proof:
 
 
 def find_proven(proof: Proof, challenge: str, against: Checked, now: datetime) -> Proven | None:
-    """Find which factor a proof proves: one whose step or counter goes on; None when it proves nothing."""
+    """Find which factor a proof proves; None if it proves none.
+
+    Args:
+        proof: as sent.
+        challenge: what a passkey must have signed; codes sign nothing.
+        against: the account's factors.
+        now: the time at which a code must be valid.
+    """
     match proof:
         case TotpProof(code):
             step = find_step(against.totp_secret, code, now)
@@ -146,7 +153,7 @@ def find_proven(proof: Proof, challenge: str, against: Checked, now: datetime) -
                 return None
             return ProvenTotp(derive_totp_id(against.credential), step)
         case RecoveryProof():
-            digest = None if against.said_code is None else find_unused(against.codes, against.said_code)
+            digest = None if against.code_digest is None else find_unused(against.codes, against.code_digest)
             if digest is None:
                 return None
             return ProvenRecoveryCode(against.codes.factor_id, digest, len(against.codes.unused) - 1)

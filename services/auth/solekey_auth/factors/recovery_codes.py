@@ -1,8 +1,10 @@
-"""Recovery codes: one-time stand-ins for a second factor that was lost. Spec: factors.md §4.
+"""Recovery codes: each proves the second factor once, when another one was lost.
+
+Pure. Spec: factors.md §4.
 
 *Wire format* of a code: 50 random bits as 10 characters of RFC 4648 base32 in lower case, with a hyphen in
-the middle (``ccccc-ccccc``). What is kept of it is its HMAC under the operator's key: whoever has the rows
-alone could find 50 bits from a bare digest.
+the middle (``ccccc-ccccc``). What is kept of it is its HMAC under the operator's key: 50 bits could be
+found from a bare digest by whoever has the rows.
 """
 
 import base64
@@ -41,7 +43,7 @@ class RecoverySet:
 
 
 NO_CODES: Final = RecoverySet(bytes(RECOVERY_SALT_BYTES), ())
-"""What a code is compared with where there is no set: for accounts without one, and for decoys."""
+"""What a code is compared with if there is no set: for accounts without one, and for decoys."""
 
 
 def encode_codes(raw: bytes) -> tuple[str, ...]:
@@ -67,10 +69,10 @@ def derive_code_digest(operator_key: OperatorKey, account: AccountId, salt: byte
     return Digest(operator_key.derive(Purpose.RECOVERY_CODE, account.raw, salt, code.encode()).hex())
 
 
-def find_unused(codes: RecoverySet, said: Digest) -> Digest | None:
-    """Find the unused code that was said. Always compares with all of them."""
+def find_unused(codes: RecoverySet, presented: Digest) -> Digest | None:
+    """Find the unused code that was presented. Always compares with all of them."""
     found = None
     for digest in codes.unused:
-        if hmac.compare_digest(digest, said):
+        if hmac.compare_digest(digest, presented):
             found = digest
     return found

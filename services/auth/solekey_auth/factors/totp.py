@@ -1,6 +1,6 @@
-"""The second factor: one-time passwords by time (RFC 6238), SHA-1, 6 digits, 30 s.
+"""Authenticator apps: time-based one-time passwords (RFC 6238), SHA-1, 6 digits, 30 s.
 
-Spec: factors.md §2.1. The secret is derived from the operator's key: nothing here decrypts.
+Pure. Spec: factors.md §2.1. The secret is derived from the operator's key: nothing here decrypts.
 """
 
 import base64

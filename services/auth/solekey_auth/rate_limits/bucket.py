@@ -1,14 +1,14 @@
-"""The brake on guessing: how often something may be tried, and how long one waits after that.
+"""A bucket: what one subject has used of a limit.
 
-Spec: rate-limits.md §2. A budget is used up by attempts and recovers with time. What is judged here is
-one budget as it stands in its row; whose budgets an attempt counts against is decided in budgets.py.
+Pure. Spec: rate-limits.md §2. Attempts fill a bucket, and time empties it. limiter.py knows which buckets an
+attempt counts against, and where they are kept.
 """
 
 import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from solekey_auth.limits import Budget
+from solekey_auth.rate_limits.limit import Limit
 from solekey_auth.refusals import TooManyAttempts
 from solekey_eventlog.clock import was_written_ahead
 
@@ -16,11 +16,11 @@ _MAX_DOUBLINGS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
-    """What was used of a budget: so many attempts that are not forgotten yet.
+class Bucket:
+    """How full a bucket is.
 
     Attributes:
-        used: attempts that count.
+        used: attempts that are not forgotten yet.
         counted_at: since when the oldest of them waits to be forgotten.
         free_at: when the next attempt may be made.
     """
@@ -29,46 +29,42 @@ class Spent:
     counted_at: datetime
     free_at: datetime
 
+    def verify_room(self, limit: Limit, now: datetime) -> None:
+        """Verify that another attempt may be made.
 
-def verify_attempts_left(spent: Spent, budget: Budget, now: datetime) -> None:
-    """Verify that another attempt may be made.
+        Raises:
+            TooManyAttempts: with the time until it may.
+        """
+        if self.used < limit.free:
+            return  # a free attempt needs no wait: another transaction's clock may be a little ahead
+        if was_written_ahead(self.free_at, now, limit.longest_wait):
+            return
+        wait = min(self.free_at - now, limit.longest_wait)
+        if wait > timedelta(0):
+            raise TooManyAttempts(math.ceil(wait.total_seconds()))
 
-    Raises:
-        TooManyAttempts: with the time until it may.
-    """
-    if spent.used < budget.free:
-        return  # what is left of it needs no wait: another transaction's clock may be a little ahead
-    if was_written_ahead(spent.free_at, now, budget.longest_wait):
-        return
-    wait = min(spent.free_at - now, budget.longest_wait)
-    if wait > timedelta(0):
-        raise TooManyAttempts(math.ceil(wait.total_seconds()))
+    def add(self, limit: Limit, now: datetime) -> "Bucket":
+        """Count one attempt; those that are old enough are forgotten first."""
+        drained = self.drain(limit, now)
+        used = drained.used + 1
+        over = used - limit.free
+        free_at = now if over < 0 else now + _derive_wait(limit, over)
+        return Bucket(used, drained.counted_at, free_at)
+
+    def drain(self, limit: Limit, now: datetime) -> "Bucket":
+        """Forget one attempt for each ``limit.forget`` that has passed."""
+        since = min(self.counted_at, now)  # a clock that was set back begins to count anew
+        forgotten = (now - since) // limit.forget
+        if forgotten >= self.used:
+            return Bucket(0, now, self.free_at)
+        return Bucket(self.used - forgotten, since + forgotten * limit.forget, self.free_at)
+
+    def derive_empty_at(self, limit: Limit) -> datetime:
+        """Derive when nothing in it counts any more."""
+        return max(self.counted_at + self.used * limit.forget, self.free_at)
 
 
-def spend(spent: Spent, budget: Budget, now: datetime) -> Spent:
-    """Count one attempt; those that are old enough are forgotten first."""
-    recovered = recover(spent, budget, now)
-    used = recovered.used + 1
-    over = used - budget.free
-    free_at = now if over < 0 else now + derive_wait(budget, over)
-    return Spent(used, recovered.counted_at, free_at)
-
-
-def recover(spent: Spent, budget: Budget, now: datetime) -> Spent:
-    """Forget one attempt for each ``budget.forget`` that has passed."""
-    since = min(spent.counted_at, now)  # a clock that was set back begins to count anew
-    forgotten = (now - since) // budget.forget
-    if forgotten >= spent.used:
-        return Spent(0, now, spent.free_at)
-    return Spent(spent.used - forgotten, since + forgotten * budget.forget, spent.free_at)
-
-
-def derive_wait(budget: Budget, over: int) -> timedelta:
+def _derive_wait(limit: Limit, over: int) -> timedelta:
     """Derive the wait after the last free attempt (over 0), and after each further one."""
-    wait: timedelta = budget.first_wait * 2 ** min(over, _MAX_DOUBLINGS)
-    return min(wait, budget.longest_wait)
-
-
-def derive_forgotten_at(spent: Spent, budget: Budget) -> datetime:
-    """Derive when nothing of it counts any more."""
-    return max(spent.counted_at + spent.used * budget.forget, spent.free_at)
+    wait: timedelta = limit.first_wait * 2 ** min(over, _MAX_DOUBLINGS)
+    return min(wait, limit.longest_wait)

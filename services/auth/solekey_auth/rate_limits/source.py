@@ -1,6 +1,6 @@
-"""Where a request comes from, as far as limits are concerned: an address prefix.
+"""Where a request comes from, as far as rate limits are concerned: an address prefix.
 
-Spec: rate-limits.md §2.
+Pure. Spec: rate-limits.md §2.
 
 An IPv4 address is a source by itself. Of IPv6, where anybody has 2^64 addresses, the /64 is.
 """

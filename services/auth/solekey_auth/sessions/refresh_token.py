@@ -1,24 +1,22 @@
 """Refresh tokens: one-time, kept only as digests, each successor derived from its predecessor.
 
-Spec: tokens.md §4. *Wire format*: ``skr_`` and 32 bytes as 64 lower-case hex characters.
+Pure. Spec: tokens.md §4. *Wire format*: ``skr_`` and 32 bytes as 64 lower-case hex characters.
 """
 
 import re
-from dataclasses import dataclass
-from datetime import datetime
-from typing import NoReturn
 
 from solekey_auth.limits import SECRET_BYTES
 from solekey_auth.operator_key import OperatorKey, Purpose
-from solekey_protocol.ids import AccountId, Digest, SessionId, compute_digest
+from solekey_eventlog.secret import Redacted
+from solekey_protocol.ids import Digest, compute_digest
 from solekey_service.refusals import BadRequest
 
 PREFIX = "skr_"
 _TOKEN = re.compile(rf"{PREFIX}[0-9a-f]{{{2 * SECRET_BYTES}}}")
 
 
-class RefreshToken:
-    """A refresh token in clear; between the client and one transaction. Prints as redacted."""
+class RefreshToken(Redacted):
+    """A refresh token in clear, between the client and one transaction."""
 
     __slots__ = ("_raw",)
 
@@ -42,28 +40,6 @@ class RefreshToken:
         The operator's key takes part: who holds a token cannot compute those after it.
         """
         return RefreshToken(operator_key.derive(Purpose.REFRESH_SUCCESSOR, self._raw))
-
-    def __repr__(self) -> str:
-        return "RefreshToken(<redacted>)"
-
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a refresh token is not pickled")
-
-
-@dataclass(frozen=True, slots=True)
-class IssuedToken:
-    """What is kept of a refresh token. The newest of a family is the one without ``used_at``."""
-
-    digest: Digest
-    account: AccountId
-    session: SessionId
-    thumbprint: str
-    generation: int
-    issued_at: datetime
-    idle_until: datetime
-    expires_at: datetime
-    used_at: datetime | None = None
-    successor_used: bool = False
 
 
 def parse_refresh_token(text: str) -> RefreshToken:

@@ -1,26 +1,25 @@
 """Sessions: opened, refreshed, listed, ended; one transaction each. Spec: tokens.md §4, §6."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 
-from solekey_auth import commands as asked
-from solekey_auth.config import AuthConfig
-from solekey_auth.credentials.repository import TokenRows
-from solekey_auth.domain import AccountState, decide, derive_idle_limit
-from solekey_auth.factors.proof import find_codes_left
-from solekey_auth.limits import SECRET_BYTES
-from solekey_auth.login import VerifiedLogin
-from solekey_auth.rate_limits.limiter import DeviceRows
+from solekey_auth import commands
+from solekey_auth.credentials.login_key import LoginAttempt
+from solekey_auth.credentials.repository import CredentialRepository
+from solekey_auth.domain import AccountState, IssuedToken, derive_idle_limit
+from solekey_auth.factors.proof import Proven, find_codes_left
+from solekey_auth.limits import SECRET_BYTES, AuthLimits
+from solekey_auth.operator_key import OperatorKey
 from solekey_auth.refusals import RefreshRefused
-from solekey_auth.retry import LostRaceError, run_transaction
-from solekey_auth.sessions.refresh_token import IssuedToken, RefreshToken
+from solekey_auth.sessions.refresh_token import RefreshToken
+from solekey_auth.sessions.repository import SessionRepository
+from solekey_auth.transactions import Committed, StaleRowError, Transactions
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream
-from solekey_protocol.events import auth as events
-from solekey_protocol.events.body import Body
+from solekey_protocol.events.auth import SessionEnded
 from solekey_protocol.ids import RAW_ID_BYTES, AccountId, DeviceId, SessionId
 from solekey_protocol.streams import AuthStream, DevicesStream
 from solekey_protocol.streams.auth import Session
@@ -43,38 +42,39 @@ class LiveSession:
 
 
 class Sessions:
-    """Who is logged in."""
+    """The sessions that are open."""
 
-    def __init__(self, kernel: Kernel, config: AuthConfig) -> None:
+    def __init__(self, kernel: Kernel, limits: AuthLimits, operator_key: OperatorKey) -> None:
         self._kernel = kernel
-        self._limits = config.limits
-        self._operator_key = config.open_operator_key()
+        self._limits = limits
+        self._operator_key = operator_key
+        self._transactions = Transactions(kernel, limits)
 
-    def start(self, uow: UnitOfWork, state: AccountState, login: VerifiedLogin) -> LiveSession:
+    def start(
+        self, uow: UnitOfWork, state: AccountState, attempt: LoginAttempt, proven: Proven
+    ) -> LiveSession:
         """Open a session inside the transaction of its login.
+
+        Args:
+            uow: the transaction.
+            state: of the account, read in it.
+            attempt: the login, which was verified.
+            proven: the second factor, which was used up.
 
         Raises:
             RevokedDevice, LoginRefused: see domain.decide.
         """
         session = SessionId.from_raw(self._kernel.random(RAW_ID_BYTES))
-        bodies = decide(
-            state,
-            asked.OpenSession(
-                session,
-                login.device,
-                login.proven.factor,
-                login.proven.factor_id,
-                find_codes_left(login.proven),
-            ),
-            uow.now,
-            self._limits,
+        command = commands.OpenSession(
+            session, attempt.device, proven.factor, proven.factor_id, find_codes_left(proven)
         )
-        events = uow.append(login.account, state.auth.head, *bodies)
+        account = state.auth.chain.account
+        events = self._transactions.append(uow, account, state, command)
         live = LiveSession(
-            account=login.account,
-            device=login.device,
+            account=account,
+            device=attempt.device,
             session=session,
-            thumbprint=login.thumbprint,
+            thumbprint=attempt.thumbprint,
             expires_at=uow.now + self._limits.session_absolute,
             auth_seq=events[-1].seq,
             refresh_token=RefreshToken(self._kernel.random(SECRET_BYTES)),
@@ -82,11 +82,11 @@ class Sessions:
         self._issue(uow, live, generation=1)
         return live
 
-    def note_use(self, uow: UnitOfWork, login: VerifiedLogin) -> None:
+    def note_use(self, uow: UnitOfWork, account: AccountId, proven: Proven) -> None:
         """State that a recovery code is used up, inside the transaction of a login that opens no session."""
-        left = find_codes_left(login.proven)
+        left = find_codes_left(proven)
         if left is not None:
-            self._append(uow, login.account, asked.UseRecoveryCode(login.proven.factor_id, left))
+            self._append(uow, account, commands.UseRecoveryCode(proven.factor_id, left))
 
     def refresh(self, presented: RefreshToken, thumbprint: str) -> LiveSession:
         """Use a refresh token; used again within the retry time, by the same key, it is answered again.
@@ -97,10 +97,7 @@ class Sessions:
             AccountParkedError, NotYetAppliedError: see Streams.
         """
         self._kernel.freshness.require(Stream.DEVICES)
-        live = run_transaction(self._kernel.store, partial(self._refresh, presented, thumbprint))
-        if live is None:
-            raise SessionOver("log in again")
-        return live
+        return self._transactions.run(partial(self._refresh, presented, thumbprint))
 
     def end(self, caller: Caller, session: SessionId) -> Event:
         """End one of the account's sessions; a session that ends itself logs out.
@@ -108,9 +105,7 @@ class Sessions:
         Raises:
             NotFound: the account has no such open session.
         """
-        return run_transaction(
-            self._kernel.store, lambda uow: self._end(uow, caller.account, session, caller.session)
-        )
+        return self._transactions.run(partial(self._end, caller, session))
 
     def find_open(self, account: AccountId) -> Sequence[Session]:
         """List the open sessions of an account, the oldest first."""
@@ -121,29 +116,26 @@ class Sessions:
 
     def end_of_device(self, uow: UnitOfWork, account: AccountId, device: DeviceId) -> None:
         """End the sessions of a device that was revoked, inside the transaction that notes it."""
-        self._append(uow, account, asked.EndDeviceSessions(device))
-        DeviceRows(uow.connection).forget(account, device)
+        self._append(uow, account, commands.EndDeviceSessions(device))
+        CredentialRepository(uow.connection).delete_known_device(account, device)
 
     def expire(self, uow: UnitOfWork, account: AccountId, session: SessionId) -> None:
-        """End a session that was not refreshed in time, if it is open still."""
-        self._append(uow, account, asked.ExpireSessions((session,)))
-        TokenRows(uow.connection).close_family(session, uow.now)
+        """End a session that was not refreshed in time, if it is still open."""
+        self._append(uow, account, commands.ExpireSessions((session,)))
+        SessionRepository(uow.connection).close_family(session, uow.now)
 
-    def _refresh(self, presented: RefreshToken, thumbprint: str, uow: UnitOfWork) -> LiveSession | None:
-        """Return None when the session has ended because of this: that must be durable first."""
-        rows = TokenRows(uow.connection)
+    def _refresh(self, presented: RefreshToken, thumbprint: str, uow: UnitOfWork) -> LiveSession:
+        rows = SessionRepository(uow.connection)
         token = rows.find(presented.digest)
         if token is None:
             raise RefreshRefused("no such refresh token")
-        # What waits for an event must not refresh: it may be this device's revocation.
-        self._kernel.streams.require_free(uow, token.account)
-        state = read_state(self._kernel, uow, token.account, token)
-        bodies = decide(state, asked.RefreshSession(thumbprint), uow.now, self._limits)
-        if _ends(bodies):
+        # While an event of the account waits, nothing is refreshed: it may be this device's revocation.
+        state = replace(self._transactions.read(uow, token.account), token=token)
+        bodies = self._transactions.decide(uow, state, commands.RefreshSession(thumbprint))
+        if any(isinstance(body, SessionEnded) for body in bodies):
             uow.append(token.account, state.auth.head, *bodies)
             rows.close_family(token.session, uow.now)
-            return None
-        successor = presented.derive_successor(self._operator_key)
+            raise Committed(SessionOver("log in again"))
         live = LiveSession(
             account=token.account,
             device=state.auth.sessions[token.session].device,
@@ -151,18 +143,18 @@ class Sessions:
             thumbprint=token.thumbprint,
             expires_at=token.expires_at,
             auth_seq=state.auth.head.seq + len(bodies),
-            refresh_token=successor,
+            refresh_token=presented.derive_successor(self._operator_key),
         )
         if bodies:
             if not rows.use(token.digest, uow.now):
-                raise LostRaceError
+                raise StaleRowError
             uow.append(token.account, state.auth.head, *bodies)
             self._issue(uow, live, generation=token.generation + 1)
         return live
 
     def _issue(self, uow: UnitOfWork, live: LiveSession, generation: int) -> None:
         trusted = live.device in self._kernel.streams.fold(uow, live.account, DevicesStream).trusted
-        TokenRows(uow.connection).put(
+        SessionRepository(uow.connection).put(
             IssuedToken(
                 digest=live.refresh_token.digest,
                 account=live.account,
@@ -175,28 +167,12 @@ class Sessions:
             )
         )
 
-    def _end(self, uow: UnitOfWork, account: AccountId, session: SessionId, by: SessionId) -> Event:
-        (event,) = self._append(uow, account, asked.EndSession(session, by))
-        TokenRows(uow.connection).close_family(session, uow.now)
+    def _end(self, caller: Caller, session: SessionId, uow: UnitOfWork) -> Event:
+        (event,) = self._append(uow, caller.account, commands.EndSession(session, caller.session))
+        SessionRepository(uow.connection).close_family(session, uow.now)
         return event
 
-    def _append(self, uow: UnitOfWork, account: AccountId, command: asked.Command) -> list[Event]:
-        state = read_state(self._kernel, uow, account)
-        bodies = decide(state, command, uow.now, self._limits)
-        return uow.append(account, state.auth.head, *bodies) if bodies else []
-
-
-def read_state(
-    kernel: Kernel, uow: UnitOfWork, account: AccountId, token: IssuedToken | None = None
-) -> AccountState:
-    """Fold what decisions about an account's sessions look at, even while the account is parked.
-
-    Ending a session is always right; who opens or refreshes one asks ``Streams.require_free`` first.
-    """
-    auth = kernel.streams.fold_parked(uow, account, AuthStream)
-    devices = kernel.streams.fold_parked(uow, account, DevicesStream)
-    return AccountState(auth=auth, devices=devices, token=token)
-
-
-def _ends(bodies: Sequence[Body]) -> bool:
-    return any(isinstance(body, events.SessionEnded) for body in bodies)
+    def _append(self, uow: UnitOfWork, account: AccountId, command: commands.Command) -> list[Event]:
+        """Append what only takes something away: also while an event of the account waits."""
+        state = self._transactions.read_parked(uow, account)
+        return self._transactions.append(uow, account, state, command)

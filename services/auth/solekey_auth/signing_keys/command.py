@@ -47,7 +47,7 @@ def run_command(arguments: Sequence[str]) -> int:
         upgrade(engine, DEFINITION.package)
         store = EventStore(engine, DEFINITION.stream, event_tables, clock)
         require_foundation(store, "operator-key", config.derive_key_check(), OPERATOR_KEY_PROBLEM)
-        keys = SigningKeys(store, Streams(store, ()), config)
+        keys = SigningKeys(store, Streams(store, ()), config.open_signing_secret(), config.limits)
         if asked.command == "rotate-signing-key":
             keys.rotate(asked.withdraw)
         sys.stdout.writelines(f"{line}\n" for line in list_keys(keys, config, clock.now()))

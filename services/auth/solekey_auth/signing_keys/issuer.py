@@ -9,18 +9,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from solekey_auth.config import AuthConfig
-from solekey_auth.retry import run_transaction
+from solekey_auth.limits import AuthLimits
 from solekey_auth.sessions.sessions import LiveSession
-from solekey_auth.signing_keys.key_ring import KeyRing, decide_rotation, open_ring
-from solekey_auth.signing_keys.signing_key import SigningKey, TokenSubject, derive_lifetime_s, mint_tokens
+from solekey_auth.signing_keys.key_ring import KeyRing, SigningKey, SigningSecret, decide_rotation, open_ring
+from solekey_auth.transactions import run_transaction
 from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_eventlog.streams import Streams
 from solekey_protocol.event import Event
 from solekey_protocol.ids import RAW_ID_BYTES, SYSTEM_ACCOUNT, KeyId
-from solekey_protocol.services import Service
+from solekey_protocol.services import TOKEN_AUDIENCES, Service
 from solekey_protocol.streams import AuthStream
+from solekey_service.access.tokens import AccessClaims
 from solekey_service.kernel import Kernel
 
 _log = logging.getLogger(__name__)
@@ -37,11 +37,13 @@ class IssuedTokens:
 class SigningKeys:
     """The keys that sign access tokens, as the system account's stream has them: for all processes alike."""
 
-    def __init__(self, store: EventStore, streams: Streams, config: AuthConfig) -> None:
+    def __init__(
+        self, store: EventStore, streams: Streams, secret: SigningSecret, limits: AuthLimits
+    ) -> None:
         self._store = store
         self._streams = streams
-        self._secret = config.open_signing_secret()
-        self._limits = config.limits
+        self._secret = secret
+        self._limits = limits
 
     def turn(self) -> list[Event]:
         """Announce the first key, or the next one when its time has come; else do nothing."""
@@ -89,24 +91,47 @@ class SigningKeys:
 class Issuer:
     """Signs access tokens."""
 
-    def __init__(self, kernel: Kernel, config: AuthConfig) -> None:
+    def __init__(self, kernel: Kernel, limits: AuthLimits, keys: SigningKeys, *, origin: str) -> None:
         self._kernel = kernel
-        self._origin = config.origin
-        self._limits = config.limits
-        self.keys = SigningKeys(kernel.store, kernel.streams, config)
+        self._limits = limits
+        self._keys = keys
+        self._origin = origin
 
     def issue(self, live: LiveSession) -> IssuedTokens:
         """Sign one access token for each service."""
         now = self._kernel.clock.now()
-        subject = TokenSubject(
-            account=live.account,
-            device=live.device,
-            session=live.session,
-            thumbprint=live.thumbprint,
-            auth_seq=live.auth_seq,
-            expires_at=live.expires_at,
+        mint = partial(
+            mint_tokens, self._keys.find_signer(now), live, issuer=self._origin, limits=self._limits
         )
-        signer = self.keys.find_signer(now)
-        mint = partial(mint_tokens, signer, subject, issuer=self._origin, limits=self._limits)
         tokens = mint(now=now, token_id=self._kernel.random(RAW_ID_BYTES).hex())
-        return IssuedTokens(tokens, derive_lifetime_s(subject, now, self._limits))
+        return IssuedTokens(tokens, derive_lifetime_s(live, now, self._limits))
+
+
+def derive_lifetime_s(live: LiveSession, now: datetime, limits: AuthLimits) -> int:
+    """Derive for how many whole seconds tokens minted now are valid; never beyond the session's end."""
+    return int(min(limits.access_token, live.expires_at - now).total_seconds())
+
+
+def mint_tokens(
+    key: SigningKey, live: LiveSession, *, issuer: str, now: datetime, limits: AuthLimits, token_id: str
+) -> dict[Service, str]:
+    """Mint a token for each service that takes one: none can use at another what it was shown."""
+    issued_at_s = int(now.timestamp())
+    expires_at_s = issued_at_s + max(1, derive_lifetime_s(live, now, limits))
+    return {
+        audience: key.mint(
+            AccessClaims(
+                issuer=issuer,
+                audience=audience,
+                account=live.account,
+                device=live.device,
+                session=live.session,
+                thumbprint=live.thumbprint,
+                auth_seq=live.auth_seq,
+                issued_at_s=issued_at_s,
+                expires_at_s=expires_at_s,
+                token_id=f"{token_id}.{audience.value}",
+            )
+        )
+        for audience in TOKEN_AUDIENCES
+    }

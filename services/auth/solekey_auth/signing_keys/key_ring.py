@@ -1,24 +1,73 @@
-"""When which signing key is announced, signs, and is withdrawn: decisions over the system account's stream.
+"""The keys that sign access tokens, and when each is announced, signs, and is withdrawn.
 
-Spec: tokens.md §2. Time is an argument. The keys of one secret have generations 0, 1, 2, …; a key
-is announced a while before it signs, so that every service knows it by then, and accepted a while after the
-next one has taken over::
+Pure: decisions over the system account's stream. Spec: tokens.md §2. Time is an argument.
+
+The keys of one secret have generations 0, 1, 2, …. A key is announced a while before it signs, so that every
+service knows it by then, and accepted a while after the next one has taken over::
 
     announced --lead--> signs --age--> the next one signs --overlap--> not accepted any more
     (at any time) withdrawn: not accepted from that moment, for ever
 """
 
+import hashlib
+import hmac
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from solekey_auth.limits import AuthLimits
-from solekey_auth.signing_keys.signing_key import SigningKey, SigningSecret
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from solekey_auth.limits import SECRET_BYTES, AuthLimits
+from solekey_eventlog.secret import Redacted
 from solekey_protocol.events import auth as events
 from solekey_protocol.events.body import Body
-from solekey_protocol.ids import KeyId, Timestamp
+from solekey_protocol.ids import KeyId, PublicKey, Timestamp
 from solekey_protocol.streams import AuthStream
+from solekey_service.access.tokens import AccessClaims, mint_access_token
 from solekey_service.refusals import NotFound
+
+KEY_ID_CONTEXT = b"solekey/v1/signing-key-id\x00"
+KEY_CONTEXT = b"solekey/v1/signing-key\x00"
+
+
+class SigningKey(Redacted):
+    """An Ed25519 seed (RFC 8032) with its public name."""
+
+    __slots__ = ("_seed", "key_id", "public_key")
+
+    def __init__(self, seed: bytes) -> None:
+        if len(seed) != SECRET_BYTES:
+            raise ValueError(f"a signing key's seed is {SECRET_BYTES} bytes")
+        self._seed = seed
+        public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+        self.public_key = PublicKey(public.hex())
+        self.key_id = derive_key_id(self.public_key)
+
+    def mint(self, claims: AccessClaims) -> str:
+        """Sign one access token."""
+        return mint_access_token(claims, key_id=self.key_id, private_key=self._seed)
+
+
+class SigningSecret(Redacted):
+    """The operator's 32 secret bytes that signing keys derive from."""
+
+    __slots__ = ("_keys", "_secret")
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != SECRET_BYTES:
+            raise ValueError(f"the signing secret is {SECRET_BYTES} bytes")
+        self._secret = secret
+        self._keys: dict[int, SigningKey] = {}
+
+    def derive_key(self, generation: int) -> SigningKey:
+        """Derive the key of a generation, from 0: its seed is HMAC-SHA256 over the label and the number.
+
+        *Wire format* of the message: ``"solekey/v1/signing-key" ‖ 0x00 ‖ u32(generation)``.
+        """
+        if generation not in self._keys:
+            message = KEY_CONTEXT + generation.to_bytes(4, "big")
+            self._keys[generation] = SigningKey(hmac.new(self._secret, message, hashlib.sha256).digest())
+        return self._keys[generation]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +99,11 @@ class KeyRing:
         """The ring once these keys are withdrawn."""
         kept = tuple(each for each in self.published if each.key_id not in withdrawn)
         return replace(self, published=kept)
+
+
+def derive_key_id(public_key: PublicKey) -> KeyId:
+    """Derive a signing key's id: 16 bytes of SHA-256("solekey/v1/signing-key-id" ‖ 0x00 ‖ public key)."""
+    return KeyId(hashlib.sha256(KEY_ID_CONTEXT + bytes.fromhex(public_key)).hexdigest()[:32])
 
 
 def open_ring(secret: SigningSecret, stream: AuthStream) -> KeyRing:

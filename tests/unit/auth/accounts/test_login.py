@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from solekey_auth.credentials.repository import CredentialRows
+from solekey_auth.credentials.repository import CredentialRepository
 from solekey_protocol.events import Stream
 from solekey_protocol.events import auth as events
 from tests.support.keys import Key
@@ -141,7 +141,7 @@ def test_a_used_code_stays_used_when_the_clock_jumps_back_and_after_a_restart(de
 def test_a_step_is_used_up_by_one_row(desk, ana):
     """The last word, should two processes ever judge the same code at once."""
     with desk.api.kernel.store.begin() as uow:
-        rows = CredentialRows(uow.connection)
+        rows = CredentialRepository(uow.connection)
         assert [rows.take_totp_step(ana.actor.account, step, step + 10) for step in (7, 7, 6, 8)] == [
             True,
             False,

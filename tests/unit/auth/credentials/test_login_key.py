@@ -2,9 +2,9 @@
 
 import pytest
 
-from solekey_auth.accounts import account_changes as changes_module
-from solekey_auth.accounts import logins as accounts_module
-from solekey_auth.credentials.repository import CredentialRows
+from solekey_auth.accounts.logins import Logins
+from solekey_auth.credentials.repository import CredentialRepository
+from solekey_auth.transactions import Transactions
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import auth as events
 from tests.support.keys import Key
@@ -42,7 +42,7 @@ def ends(seat):
 
 def key_in_force(seat):
     with seat.desk.api.kernel.store.read() as uow:
-        return CredentialRows(uow.connection).find_by_account(seat.person.actor.account).login_key
+        return CredentialRepository(uow.connection).find(seat.person.actor.account).login_key
 
 
 # The password is changed
@@ -320,14 +320,14 @@ def test_a_login_that_was_judged_with_the_old_key_is_judged_again(desk, ana, sea
     code = read(seat.send(desk.api.factors.post_recovery_codes, {}))["codes"][0]
     document = sign_login_key(ana, seat.challenge())
     phone = Person("ana", "phone").with_(login_key=ana.login_key)
-    real, answers = accounts_module.read_state, []
+    real, answers = Transactions.read, []
 
     def read_late(*of):
         if not answers:
             answers.append(seat.change(document))
         return real(*of)
 
-    monkeypatch.setattr(accounts_module, "read_state", read_late)
+    monkeypatch.setattr(Transactions, "read", read_late)
     refused = desk.log_in(phone, code={"kind": "recovery_code", "code": code})
     assert [answer.status for answer in answers] == [200]
     assert code_of(refused) == REFUSED
@@ -339,7 +339,7 @@ def test_a_change_that_was_judged_with_a_key_that_is_replaced_is_judged_again(de
     phone = seat.on("phone")
     first = sign_login_key(ana, seat.challenge(), reason="kdf_upgraded", kdf=MORE_WORK)
     second = sign_login_key(ana, seat.challenge(), Key("a third login key"), kdf=MORE_WORK)
-    real, answers = changes_module.read_state, []
+    real, answers = Transactions.read, []
 
     def read_late(*of):
         if not answers:
@@ -347,7 +347,7 @@ def test_a_change_that_was_judged_with_a_key_that_is_replaced_is_judged_again(de
             answers.append(phone.change(first))
         return real(*of)
 
-    monkeypatch.setattr(changes_module, "read_state", read_late)
+    monkeypatch.setattr(Transactions, "read", read_late)
     assert code_of(seat.change(second)) == REFUSED
     assert answers[1].status == 200
     assert key_in_force(seat) == NEW_KEY.public
@@ -355,18 +355,18 @@ def test_a_change_that_was_judged_with_a_key_that_is_replaced_is_judged_again(de
 
 @on_postgres
 def test_positive_control_without_the_second_look_the_old_key_slips_in(desk, ana, seat, monkeypatch):
-    monkeypatch.setattr(accounts_module, "require_unchanged", lambda _uow, _judged, state: state)
+    monkeypatch.setattr(Logins, "_require_unchanged", lambda _logins, _uow, _judged: None)
     code = read(seat.send(desk.api.factors.post_recovery_codes, {}))["codes"][0]
     document = sign_login_key(ana, seat.challenge())
     phone = Person("ana", "phone").with_(login_key=ana.login_key)
-    real, answers = accounts_module.read_state, []
+    real, answers = Transactions.read, []
 
     def read_late(*of):
         if not answers:
             answers.append(seat.change(document))
         return real(*of)
 
-    monkeypatch.setattr(accounts_module, "read_state", read_late)
+    monkeypatch.setattr(Transactions, "read", read_late)
     assert desk.log_in(phone, code={"kind": "recovery_code", "code": code}).status == 201
 
 

@@ -8,7 +8,6 @@ from dataclasses import replace
 import pytest
 import sqlalchemy
 
-from solekey_auth.factor_book import FactorBook
 from solekey_auth.factors.proof import ProvenRecoveryCode, RecoveryProof
 from solekey_auth.factors.recovery_codes import (
     NO_CODES,
@@ -18,11 +17,11 @@ from solekey_auth.factors.recovery_codes import (
     find_unused,
     parse_recovery_code,
 )
+from solekey_auth.factors.repository import FactorRepository
 from solekey_auth.limits import RECOVERY_CODES
 from solekey_auth.operator_key import OperatorKey
-from solekey_auth.recovery_rows import RecoveryRows
-from solekey_auth.retry import LostRaceError
 from solekey_auth.tables import recovery_codes
+from solekey_auth.transactions import StaleRowError
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_protocol.events import Stream, devices
 from solekey_protocol.events import auth as events
@@ -30,6 +29,7 @@ from solekey_service.refusals import BadRequest
 from tests.support.actors import Actor
 from tests.support.keys import Key, derive_raw
 from tests.support.passkeys.desk import KeyRing
+from tests.support.people.parts import make_factors
 from tests.support.people.person import Person, code_of, read
 from tests.unit.auth.test_secrets import dump
 
@@ -257,7 +257,7 @@ def unproven_account(desk, keys, codes):
     account, operator_key = eve.actor.account, desk.api.kernel.config.open_operator_key()
     digest = derive_code_digest(operator_key, account, b"s" * 16, parse_recovery_code(codes[0]))
     with desk.api.kernel.store.begin() as uow:
-        RecoveryRows(uow.connection).put(account, RecoverySet(b"s" * 16, (digest,)))
+        FactorRepository(uow.connection).put_codes(account, RecoverySet(b"s" * 16, (digest,)))
     return desk.log_in(eve, code=factor(codes[0]))
 
 
@@ -398,15 +398,15 @@ def test_different_codes_at_once_are_counted_one_after_the_other(desk, keys):
 
 def test_a_code_that_somebody_used_meanwhile_is_a_lost_race(desk, keys):
     make(keys)
-    book, account = FactorBook(desk.api.kernel.config), keys.person.actor.account
+    factors, account = make_factors(desk.api.kernel), keys.person.actor.account
     with desk.api.kernel.store.begin() as uow:
-        codes = RecoveryRows(uow.connection).find(account)
+        codes = FactorRepository(uow.connection).find_codes(account)
         proven = ProvenRecoveryCode(codes.factor_id, codes.unused[0], 9)
-        book.use(uow, account, proven)
-        with pytest.raises(LostRaceError):
-            book.use(uow, account, proven)
-        book.use(uow, account, replace(proven, digest=codes.unused[1]))
-        assert RecoveryRows(uow.connection).count(account) == 8
+        factors.use(uow, account, proven)
+        with pytest.raises(StaleRowError):
+            factors.use(uow, account, proven)
+        factors.use(uow, account, replace(proven, digest=codes.unused[1]))
+        assert FactorRepository(uow.connection).count_codes(account) == 8
 
 
 # What must never be seen
@@ -425,7 +425,7 @@ def test_no_code_is_in_rows_events_logs_or_problems(desk, keys, caplog):
             assert spelling not in seen
     # Positive control: what is kept of a code is where it would be found.
     with desk.api.kernel.store.read() as uow:
-        salt = RecoveryRows(uow.connection).find(keys.person.actor.account).salt
+        salt = FactorRepository(uow.connection).find_codes(keys.person.actor.account).salt
     key, account = desk.api.kernel.config.open_operator_key(), keys.person.actor.account
     digests = [derive_code_digest(key, account, salt, parse_recovery_code(code)) for code in codes]
     assert [digest in rows for digest in digests] == [False] + [True] * 9

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import pytest
 
 from solekey_auth import commands as asked
-from solekey_auth.credentials.repository import CredentialRows
+from solekey_auth.credentials.repository import CredentialRepository
 from solekey_auth.domain import AccountState, decide
+from solekey_auth.factors.repository import FactorRepository
 from solekey_auth.limits import AuthLimits
-from solekey_auth.recovery_rows import PendingTotpRows
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import auth as events
 from solekey_protocol.ids import compute_digest
@@ -204,8 +204,8 @@ def test_neither_secret_is_kept(keys):
     begun = begin(keys)
     account = keys.person.actor.account
     with keys.desk.api.kernel.store.read() as uow:
-        in_force = CredentialRows(uow.connection).find_by_account(account).totp_salt
-        waiting = PendingTotpRows(uow.connection).find(account, uow.now)
+        in_force = CredentialRepository(uow.connection).find(account).totp_salt
+        waiting = FactorRepository(uow.connection).find_pending_totp(account, uow.now)
     assert (compute_digest(in_force), compute_digest(waiting)) == (made["factor_id"], begun["factor_id"])
     rows = dump(keys.desk)
     assert not any(secret in rows for secret in (made["secret"], begun["secret"]))

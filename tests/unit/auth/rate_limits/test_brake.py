@@ -1,27 +1,29 @@
 """The brake, by attacking: what strangers can use up, what they cannot, and that nobody learns who exists."""
 
+import contextlib
 import json
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 import sqlalchemy
 
+from solekey_auth import rate_limits
 from solekey_auth.api import AuthApi
 from solekey_auth.definition import DEFINITION
-from solekey_auth.limits import (
+from solekey_auth.rate_limits.bucket import Bucket
+from solekey_auth.rate_limits.limit import (
     LOGIN_DEVICE,
     LOGIN_NAME,
     LOGIN_STRANGER,
     SOURCE_SLOT_BITS,
     STEP_UP,
-    AuthLimits,
-    Budget,
+    Limit,
+    RateLimits,
 )
-from solekey_auth.rate_limits.bucket import Spent, recover, spend, verify_attempts_left
-from solekey_auth.rate_limits.limiter import Brake
 from solekey_auth.rate_limits.source import Source, find_source, parse_networks
 from solekey_auth.refusals import TooManyAttempts
 from solekey_auth.tables import metadata
@@ -33,10 +35,11 @@ from solekey_service.kernel import build_kernel
 from solekey_service.refusals import Refusal
 from tests.support.actors import Actor
 from tests.support.keys import Key
+from tests.support.people.parts import make_limiter
 from tests.support.people.person import Desk, Person, code_of
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-BUDGET = Budget(3, timedelta(minutes=10), timedelta(seconds=30), timedelta(minutes=5))
+LIMIT = Limit(3, timedelta(minutes=10), timedelta(seconds=30), timedelta(minutes=5))
 REFUSED, BRAKED = "401 login_refused", "429 too_many_attempts"
 
 
@@ -81,65 +84,87 @@ def fill(desk, botnet):
 
 
 def test_attempts_are_free_then_each_wait_is_twice_the_last():
-    spent, waits = Spent(0, NOW, NOW), []
+    bucket, waits = Bucket(0, NOW, NOW), []
     for _ in range(8):
-        spent = spend(spent, BUDGET, NOW)
-        waits.append((spent.free_at - NOW).total_seconds())
+        bucket = bucket.add(LIMIT, NOW)
+        waits.append((bucket.free_at - NOW).total_seconds())
     assert waits == [0, 0, 30, 60, 120, 240, 300, 300]
 
 
 def test_whoever_waits_is_told_how_long_and_not_a_moment_longer():
-    spent = Spent(0, NOW, NOW)
+    bucket = Bucket(0, NOW, NOW)
     for _ in range(3):
-        spent = spend(spent, BUDGET, NOW)
+        bucket = bucket.add(LIMIT, NOW)
     with pytest.raises(TooManyAttempts, match="in 30 s") as refused:
-        verify_attempts_left(spent, BUDGET, NOW)
+        bucket.verify_room(LIMIT, NOW)
     assert refused.value.retry_after_s == 30
     with pytest.raises(TooManyAttempts) as refused:
-        verify_attempts_left(spent, BUDGET, NOW + timedelta(seconds=29.5))
+        bucket.verify_room(LIMIT, NOW + timedelta(seconds=29.5))
     assert refused.value.retry_after_s == 1
-    verify_attempts_left(spent, BUDGET, NOW + timedelta(seconds=30))
+    bucket.verify_room(LIMIT, NOW + timedelta(seconds=30))
 
 
 def test_a_budget_recovers_one_attempt_at_a_time():
-    spent = Spent(3, NOW, NOW)
-    assert recover(spent, BUDGET, NOW + timedelta(minutes=9)).used == 3
-    later = recover(spent, BUDGET, NOW + timedelta(minutes=15))
+    bucket = Bucket(3, NOW, NOW)
+    assert bucket.drain(LIMIT, NOW + timedelta(minutes=9)).used == 3
+    later = bucket.drain(LIMIT, NOW + timedelta(minutes=15))
     assert (later.used, later.counted_at) == (2, NOW + timedelta(minutes=10))  # nothing of the time is lost
-    assert recover(later, BUDGET, NOW + timedelta(minutes=20)).used == 1
-    assert recover(spent, BUDGET, NOW + timedelta(minutes=30)).used == 0
+    assert later.drain(LIMIT, NOW + timedelta(minutes=20)).used == 1
+    assert bucket.drain(LIMIT, NOW + timedelta(minutes=30)).used == 0
 
 
 def test_a_budget_with_attempts_left_knows_no_wait_whichever_clock_is_ahead():
-    spent = spend(Spent(0, NOW, NOW), BUDGET, NOW + timedelta(milliseconds=40))
-    verify_attempts_left(spent, BUDGET, NOW)
-    assert spend(spent, BUDGET, NOW).used == 2
-    last = spend(spend(spent, BUDGET, NOW), BUDGET, NOW)
+    bucket = Bucket(0, NOW, NOW).add(LIMIT, NOW + timedelta(milliseconds=40))
+    bucket.verify_room(LIMIT, NOW)
+    assert bucket.add(LIMIT, NOW).used == 2
+    last = bucket.add(LIMIT, NOW).add(LIMIT, NOW)
     with pytest.raises(TooManyAttempts):  # positive control: none is left
-        verify_attempts_left(last, BUDGET, NOW)
+        last.verify_room(LIMIT, NOW)
 
 
 def test_a_wait_that_was_written_while_the_clock_was_ahead_is_over():
-    spent = Spent(0, NOW, NOW)
+    bucket = Bucket(0, NOW, NOW)
     for _ in range(9):
-        spent = spend(spent, BUDGET, NOW)
+        bucket = bucket.add(LIMIT, NOW)
     with pytest.raises(TooManyAttempts) as refused:
-        verify_attempts_left(spent, BUDGET, NOW)
+        bucket.verify_room(LIMIT, NOW)
     assert refused.value.retry_after_s == 300
     earlier = NOW - timedelta(days=1)
-    verify_attempts_left(spent, BUDGET, earlier)
-    again = spend(spent, BUDGET, earlier)  # one attempt, then the wait that is due, by the right clock
+    bucket.verify_room(LIMIT, earlier)
+    again = bucket.add(LIMIT, earlier)  # one attempt, then the wait that is due, by the right clock
     assert again.free_at == earlier + timedelta(minutes=5)
-    assert recover(spent, BUDGET, earlier).counted_at == earlier
+    assert bucket.drain(LIMIT, earlier).counted_at == earlier
 
 
 def test_no_budget_is_a_lock_for_ever():
-    limits = AuthLimits()
-    for budget in (limits.login_device, limits.login_stranger, limits.login_name, limits.login_source):
-        spent = Spent(0, NOW, NOW)
+    limits = RateLimits()
+    for limit in (limits.login_device, limits.login_stranger, limits.login_name, limits.login_source):
+        bucket = Bucket(0, NOW, NOW)
         for _ in range(10_000):
-            spent = spend(spent, budget, NOW)
-        assert spent.free_at - NOW <= budget.longest_wait <= timedelta(hours=1)
+            bucket = bucket.add(limit, NOW)
+        assert bucket.free_at - NOW <= limit.longest_wait <= timedelta(hours=1)
+
+
+def test_the_timeline_of_the_package_is_what_happens():
+    """Each row of the docstring: when an attempt fails, what is used after it, when the next one may come."""
+    rows = re.findall(
+        r"^ +(\d\d:\d\d:\d\d) +(\d+) +(at once|\d\d:\d\d:\d\d)", rate_limits.__doc__, re.MULTILINE
+    )
+    assert len(rows) == 10
+    limit = Limit(3, timedelta(minutes=10), timedelta(seconds=30), timedelta(minutes=5))
+    bucket = Bucket(0, NOW, NOW)
+    for at, used, next_at in rows:
+        now = datetime.combine(NOW.date(), time.fromisoformat(at), UTC)
+        if used == "0":
+            assert bucket.derive_empty_at(limit) == now
+            bucket = bucket.drain(limit, now)
+        else:
+            with contextlib.suppress(TooManyAttempts):
+                bucket.verify_room(limit, now)
+                bucket = bucket.add(limit, now)
+        assert bucket.used == int(used), at
+        waits_until = None if bucket.free_at <= now else f"{bucket.free_at:%H:%M:%S}"
+        assert (waits_until or "at once") == next_at, at
 
 
 # Logins
@@ -310,9 +335,9 @@ def test_rows_tell_neither_names_nor_addresses_and_are_purged(desk, ana):
 
 
 def test_there_are_at_most_so_many_sources(desk):
-    brake = Brake(desk.api.kernel.config)
+    limiter = make_limiter(desk.api.kernel)
     sources = [Source(f"10.0.{number // 256}.{number % 256}/32") for number in range(5000)]
-    slots = {brake.derive_slot(source) for source in sources}
+    slots = {limiter.derive_slot(source) for source in sources}
     assert max(int.from_bytes(slot, "big") for slot in slots) < 2**SOURCE_SLOT_BITS
     assert len(slots) > 4950  # hardly any two share one
 
@@ -408,12 +433,12 @@ def test_registrations_are_counted_by_source_also_those_that_are_refused(rig):
 
 
 def test_step_ups_are_counted_by_device(desk, ana):
-    brake = Brake(desk.api.kernel.config)
+    limiter = make_limiter(desk.api.kernel)
     phone = Actor("ana", "phone")
 
     def fail(device):
         with desk.api.kernel.store.begin() as uow:
-            brake.begin_step_up(uow, ana.actor.account, device).count()
+            limiter.begin_step_up(uow, ana.actor.account, device).count()
 
     for _ in range(STEP_UP.free):
         fail(ana.actor.device)
@@ -483,12 +508,12 @@ def test_an_invented_header_does_not_make_another_source(rig):
 def dump(desk: Desk) -> str:
     """Every value of the rows about attempts."""
     with desk.api.kernel.store.read() as uow:
-        tables = [metadata.tables[name] for name in ("budgets", "challenges")]
+        tables = [metadata.tables[name] for name in ("rate_buckets", "challenges")]
         rows = [row for table in tables for row in uow.connection.execute(sqlalchemy.select(table))]
     return "\n".join(str(value) for row in rows for value in row)
 
 
-def count(desk: Desk, table: str = "budgets") -> int:
+def count(desk: Desk, table: str = "rate_buckets") -> int:
     with desk.api.kernel.store.read() as uow:
         query = sqlalchemy.select(sqlalchemy.func.count()).select_from(metadata.tables[table])
         return int(uow.connection.execute(query).scalar_one())

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from solekey_auth.limits import LOGIN_STRANGER
+from solekey_auth.rate_limits.limit import LOGIN_STRANGER
 from tests.support.people.person import Person, code_of
 from tests.unit.auth.rate_limits.test_brake import BRAKED, REFUSED, Stranger
 

@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from solekey_auth.credentials.repository import TokenRows
-from solekey_auth.sessions.refresh_token import IssuedToken, RefreshToken
+from solekey_auth.domain import IssuedToken
+from solekey_auth.sessions.refresh_token import RefreshToken
+from solekey_auth.sessions.repository import SessionRepository
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream, devices
@@ -349,6 +350,6 @@ def test_a_parked_account_neither_logs_in_nor_refreshes_but_its_sessions_end(des
 def _put_token(uow, ana, desk, token, session):
     later: datetime = desk.now + timedelta(minutes=30)
     thumbprint = desk.prove(ana.device_key).thumbprint
-    TokenRows(uow.connection).put(
+    SessionRepository(uow.connection).put(
         IssuedToken(token.digest, ana.actor.account, session, thumbprint, 1, desk.now, later, later)
     )

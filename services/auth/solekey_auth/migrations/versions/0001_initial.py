@@ -1,4 +1,4 @@
-"""The event tables, credentials, challenges, refresh tokens and budgets and failed logins."""
+"""The event tables, credentials, challenges, refresh tokens, rate buckets and failed logins."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -60,7 +60,7 @@ def upgrade() -> None:
         sa.Column("challenge", sa.String(64), primary_key=True),
         sa.Column("name", sa.String(64), nullable=False),
         sa.Column("expires_at", sa.String(24), nullable=False, index=True),
-        sa.Column("told", sa.Boolean, nullable=False),
+        sa.Column("listed", sa.Boolean, nullable=False),
     )
     op.create_table(
         "refresh_tokens",
@@ -76,12 +76,12 @@ def upgrade() -> None:
     )
     op.create_index("refresh_tokens_once", "refresh_tokens", ["session", "generation"], unique=True)
     op.create_table(
-        "budgets",
-        sa.Column("budget", sa.String(64), primary_key=True),
+        "rate_buckets",
+        sa.Column("bucket", sa.String(64), primary_key=True),
         sa.Column("used", sa.Integer, nullable=False),
         sa.Column("counted_at", sa.String(24), nullable=False),
         sa.Column("free_at", sa.String(24), nullable=False),
-        sa.Column("forgotten_at", sa.String(24), nullable=False, index=True),
+        sa.Column("empty_at", sa.String(24), nullable=False, index=True),
     )
     op.create_table(
         "known_devices",

@@ -7,20 +7,20 @@ from datetime import UTC, datetime
 import pytest
 
 from solekey_auth import commands as asked
-from solekey_auth.credentials.repository import CredentialRows
+from solekey_auth.credentials.repository import CredentialRepository
 from solekey_auth.domain import AccountState, decide
-from solekey_auth.factor_book import FactorBook
 from solekey_auth.factors.proof import ProvenPasskey, parse_proof
-from solekey_auth.factors.repository import PasskeyRows
+from solekey_auth.factors.repository import FactorRepository
 from solekey_auth.limits import MAX_PASSKEYS, AuthLimits
 from solekey_auth.refusals import FactorRequired, LoginRefused, TooManyPasskeys
-from solekey_auth.retry import LostRaceError
+from solekey_auth.transactions import StaleRowError
 from solekey_protocol.events import auth as events
 from solekey_protocol.ids import compute_digest
 from solekey_protocol.streams import AuthStream, DevicesStream
 from solekey_service.refusals import NotFound, SessionOver
 from tests.support.actors import Actor
 from tests.support.passkeys.desk import KeyRing
+from tests.support.people.parts import make_factors
 from tests.support.people.person import code_of
 
 ANA = Actor("ana", "laptop")
@@ -77,15 +77,15 @@ def test_only_the_first_login_enrols():
 def test_a_counter_that_somebody_raised_meanwhile_is_a_lost_race(ana):
     ana.add()
     kernel = ana.desk.api.kernel
-    book = FactorBook(kernel.config)
+    factors = make_factors(kernel)
     account = ana.person.actor.account
     with kernel.store.begin() as uow:
-        (passkey,) = PasskeyRows(uow.connection).find_all(account)
-        book.use(uow, account, ProvenPasskey(passkey.factor_id, passkey, 7))
+        (passkey,) = FactorRepository(uow.connection).find_passkeys(account)
+        factors.use(uow, account, ProvenPasskey(passkey.factor_id, passkey, 7))
     with kernel.store.begin() as uow:
-        with pytest.raises(LostRaceError):
-            book.use(uow, account, ProvenPasskey(passkey.factor_id, passkey, 8))
-        (again,) = PasskeyRows(uow.connection).find_all(account)
+        with pytest.raises(StaleRowError):
+            factors.use(uow, account, ProvenPasskey(passkey.factor_id, passkey, 8))
+        (again,) = FactorRepository(uow.connection).find_passkeys(account)
     assert again.sign_count == 7
 
 
@@ -94,9 +94,9 @@ def test_a_passkey_is_looked_for_in_its_own_account(ana, ben):
     kernel = ana.desk.api.kernel
     proof = parse_proof(ana.browser.get(bytes(32), ana.fetch_step_up()[1]))
     with kernel.store.begin() as uow:
-        find = FactorBook(kernel.config).find_checked
+        find = make_factors(kernel).find_checked
         of_ana, of_ben = (
-            CredentialRows(uow.connection).find_by_account(keys.person.actor.account) for keys in (ana, ben)
+            CredentialRepository(uow.connection).find(keys.person.actor.account) for keys in (ana, ben)
         )
         assert find(uow, of_ana, proof).passkey is not None
         assert find(uow, of_ben, proof).passkey is None
