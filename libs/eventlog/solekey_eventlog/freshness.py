@@ -33,7 +33,7 @@ MAX_HEARTBEAT_BYTES = 65_535
 MAX_SKEW_S = 2.0
 """A heartbeat from further in the future does not count; the bound of P4 is the limit plus this."""
 MAX_WAIT_S = 2.0
-_LOOK_S = 0.05  # other processes of the service apply records too
+_POLL_S = 0.05  # other processes of the service apply records too
 _KEPT_PER_LIMIT = 16
 
 
@@ -94,25 +94,25 @@ class Freshness:
         self._distrusted: str | None = None
 
     def distrust(self, reason: str | None) -> None:
-        """Hold every feed for stale, for a reason that heartbeats cannot show; None: no longer."""
+        """Treat every feed as stale, for a reason that heartbeats cannot show; None ends it."""
         self._distrusted = reason
 
     def observe(self, record: Record) -> None:
-        """Take a record of the heartbeat topic; one that cannot be right is logged and left aside."""
+        """Take a record of the heartbeat topic; one that cannot be right is logged and ignored."""
         try:
             heartbeat = parse_heartbeat(record.value)
         except MalformedError as error:
-            _log.warning("heartbeat left aside: %s", error)
+            _log.warning("heartbeat ignored: %s", error)
             return
         stream = SERVICES[heartbeat.service].stream
         if stream is None or stream not in self._streams.subscribed:
             return
         if record.key != heartbeat.service:
-            _log.warning("heartbeat of %s left aside: its key is another's", heartbeat.service)
+            _log.warning("heartbeat of %s ignored: its key is another's", heartbeat.service)
             return
         ahead_s = (heartbeat.at.datetime - self._clock.now()).total_seconds()
         if ahead_s > MAX_SKEW_S:
-            _log.warning("heartbeat of %s left aside: %.1f s in the future", heartbeat.service, ahead_s)
+            _log.warning("heartbeat of %s ignored: %.1f s in the future", heartbeat.service, ahead_s)
             return
         with self._lock:
             self._remember(stream, _Heard(heartbeat, self._clock.monotonic()))
@@ -147,7 +147,7 @@ class Freshness:
         return None if covered is None else self._age(covered)
 
     def describe(self) -> Mapping[str, Json]:
-        """Tell each feed's age in milliseconds, null when unknown; for health answers."""
+        """Return each feed's age in milliseconds, None when unknown; for health answers."""
         ages = {stream.value: self.age_s(stream) for stream in self._streams.subscribed}
         return {stream: None if age_s is None else int(age_s * 1000) for stream, age_s in ages.items()}
 
@@ -159,7 +159,7 @@ class Freshness:
     def await_positions(
         self, account: AccountId, positions: Mapping[Stream, int], timeout_s: float = MAX_WAIT_S
     ) -> None:
-        """Wait until the account's streams have reached these seqs here and nothing of it is on its way.
+        """Wait until the account's streams have reached these positions and none of its events is missing.
 
         Streams that the service neither owns nor follows cannot matter to its answer and are passed over.
 
@@ -169,16 +169,18 @@ class Freshness:
         """
         deadline_s = time.monotonic() + timeout_s  # real time: what is waited for happens in real time
         while True:
-            refusal = self._look(account, positions)
+            refusal = self._find_reason_to_wait(account, positions)
             if refusal is None:
                 return
             left_s = deadline_s - time.monotonic()
             if left_s <= 0:
                 raise refusal
             with self._changed:
-                self._changed.wait(min(left_s, _LOOK_S))
+                self._changed.wait(min(left_s, _POLL_S))
 
-    def _look(self, account: AccountId, positions: Mapping[Stream, int]) -> NotYetAppliedError | None:
+    def _find_reason_to_wait(
+        self, account: AccountId, positions: Mapping[Stream, int]
+    ) -> NotYetAppliedError | None:
         with self._store.read() as uow:
             try:
                 self._streams.require_free(uow, account)

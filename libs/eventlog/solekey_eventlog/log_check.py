@@ -63,19 +63,19 @@ class LogWatch:
         self._service = service
         self._find_fault = find_fault
         self._freshness = freshness
-        self._told: str | None = None
+        self._reported: str | None = None
 
     def look(self) -> None:
-        """Refuse what depends on trust while the log lacks something, and log what, once."""
+        """Refuse what depends on trust while the log has a fault, and report each fault once."""
         try:
             fault = self._find_fault()
         except (BusError, UnavailableError):
             return  # a silent bus makes the feeds stale by itself
-        if fault != self._told:
+        if fault != self._reported:
             level = logging.WARNING if fault is None else logging.ERROR
             _log.log(level, "%s: %s", self._service, fault or "the log is whole again")
             self._freshness.distrust(fault)
-            self._told = fault
+            self._reported = fault
 
 
 def _compare(topic: str, reached: Mapping[int, int], ends: Mapping[int, int]) -> str | None:

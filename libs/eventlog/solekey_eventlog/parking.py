@@ -1,7 +1,8 @@
-"""Where events wait that cannot be applied yet, or at all: rows of ``parked``.
+"""Parking: an event that cannot be applied, yet or at all, is kept as a row of ``parked``.
 
-An account with such rows is refused until they are gone (promise P4: what is not known may be a revocation);
-all other accounts, and the partition, go on.
+An account with such rows is refused until they are gone, because an event that was not applied may be a
+revocation (promise P4). All other accounts, and the partition, go on. Parked events are tried again with
+every later event of the account, and at each start.
 """
 
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ UNREADABLE_SEQ = 0
 
 @dataclass(frozen=True, slots=True)
 class Parked:
-    """An event that waits; ``seq`` is UNREADABLE_SEQ when its bytes do not say its place."""
+    """A parked event; ``seq`` is UNREADABLE_SEQ when its bytes do not say its place."""
 
     account: AccountId
     stream: Stream
@@ -32,7 +33,7 @@ class Parked:
 
 
 def park(uow: UnitOfWork, parked: Parked, reason: str) -> bool:
-    """Let an event wait. Returns False when it was waiting already; the reason is the newest."""
+    """Park an event. Returns False when it was parked already; the newest reason is kept."""
     table = uow.tables.parked
     place = (
         table.c.account == parked.account,
@@ -56,7 +57,7 @@ def park(uow: UnitOfWork, parked: Parked, reason: str) -> bool:
 
 
 def read_parked(uow: UnitOfWork, account: AccountId, stream: Stream, seq: int) -> Sequence[Parked]:
-    """Read the events that wait for one place, and those whose place cannot be read."""
+    """Read the parked events of one place, and those whose place cannot be read."""
     table = uow.tables.parked
     rows = uow.connection.execute(
         select(table.c.seq, table.c.raw)
@@ -68,7 +69,7 @@ def read_parked(uow: UnitOfWork, account: AccountId, stream: Stream, seq: int) -
 
 
 def release(uow: UnitOfWork, account: AccountId, stream: Stream, seq: int) -> None:
-    """Let nothing wait for this place any more: it is filled. What could not be read was not missing then."""
+    """Delete the parked events of a place that is filled, and unreadable ones: none of them was missing."""
     table = uow.tables.parked
     uow.connection.execute(
         delete(table)
@@ -78,14 +79,14 @@ def release(uow: UnitOfWork, account: AccountId, stream: Stream, seq: int) -> No
 
 
 def read_parked_accounts(uow: UnitOfWork) -> list[AccountId]:
-    """Read which accounts have events that wait."""
+    """Read which accounts have parked events."""
     table = uow.tables.parked
     rows = uow.connection.execute(select(table.c.account).distinct().order_by(table.c.account))
     return [AccountId(row.account) for row in rows]
 
 
 def is_parked(uow: UnitOfWork, account: AccountId) -> bool:
-    """Tell whether anything of the account waits."""
+    """Tell whether the account has parked events."""
     table = uow.tables.parked
     return bool(
         uow.connection.execute(

@@ -62,11 +62,11 @@ class Projector:
         self._stream_of = {TOPICS[stream]: stream for stream in streams.subscribed}
 
     def react(self, reactions: Mapping[type[Body], Reaction]) -> None:
-        """Set what is done about which event."""
+        """Set the reactions, by the class of the event."""
         self._reactions = dict(reactions)
 
     def on_applied(self, callback: Callable[[], None]) -> None:
-        """Have something done after each record, such as waking those who wait for it."""
+        """Call a function after each record, such as one that wakes waiting requests."""
         self._on_applied.append(callback)
 
     def apply(self, record: Record) -> None:
@@ -184,7 +184,7 @@ class Projector:
         return True
 
     def _drain(self, uow: UnitOfWork, account: AccountId, applied_before: Heads) -> None:
-        """Apply what waits for the next place of each stream, as long as that leads anywhere."""
+        """Apply the parked events that continue a stream, until none of them does."""
         while any(
             self._try_next(uow, account, stream, applied_before) for stream in self._streams.subscribed
         ):
@@ -223,13 +223,13 @@ class Projector:
         try:
             account = AccountId(record.key)
         except MalformedError:
-            _log.error("%s: left aside, it belongs to no account: %s", where, error)
+            _log.error("%s: skipped, it belongs to no account: %s", where, error)
             return
         _log.error("%s: %s parked, its event cannot be read: %s", where, account, error)
         park(uow, Parked(account, stream, UNREADABLE_SEQ, record.value), error.code)
 
     def _advance(self, uow: UnitOfWork, record: Record) -> None:
-        """Note how far the partition is applied without a hole; with one, its feed is never fresh again."""
+        """Store how far the partition is applied; behind a gap its feed is never fresh again."""
         table = uow.tables.applied
         expected = read_offsets(uow.connection, table, record.topic).get(record.partition, 0)
         if record.offset == expected:
@@ -254,7 +254,7 @@ def _parse_record(record: Record, stream: Stream) -> Event:
 
 
 def _parse_parked(parked: Parked) -> Event:
-    """Parse again what could not be read, perhaps, by an earlier release. Raises ProtocolError."""
+    """Parse a parked event, which an earlier release may not have been able to read. Raises ProtocolError."""
     event = parse_event(parked.raw)
     if event.account != parked.account or event.stream is not parked.stream:
         raise MalformedError("the event's account or stream is not its record's")

@@ -69,8 +69,13 @@ class UnitOfWork:
         ).scalar()
         return None if raw is None else parse_event(bytes(raw), is_own=True)
 
-    def append(self, account: AccountId, after: Head, *said: Body | SignedStatement) -> list[Event]:
+    def append(self, account: AccountId, after: Head, *content: Body | SignedStatement) -> list[Event]:
         """Append events to the account's own stream, unpublished, all of them at ``now``.
+
+        Args:
+            account: whose stream.
+            after: the head that they continue.
+            content: what becomes an event each: a signed statement, or a body of the service's own.
 
         Raises:
             StalePositionError: ``after`` is not the head, or another transaction was faster.
@@ -82,8 +87,8 @@ class UnitOfWork:
             raise StalePositionError(head)
         appended: list[Event] = []
         time = Timestamp.from_datetime(self.now)
-        for sentence in said:
-            event = encode_event(sentence, account=account, after=after, time=time)
+        for each in content:
+            event = encode_event(each, account=account, after=after, time=time)
             if event.stream is not self._stream:
                 raise ValueError(f"{event.body.TYPE} does not belong to the {self._stream} stream")
             appended.append(event)

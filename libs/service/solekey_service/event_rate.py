@@ -1,7 +1,8 @@
-"""How much one account may say in a service's stream. Spec: rate-limits.md §4.
+"""How many events one account may add to a service's stream. Spec: rate-limits.md §4.
 
 Counted from the events themselves, so that every process of a service counts alike and nothing is forgotten
-at a restart: the n-th newest event tells whether n were said within a time. One look-up by primary key each.
+at a restart: the n-th newest event tells whether n were appended within a time. Each takes one look-up by
+primary key.
 """
 
 import math
@@ -21,10 +22,10 @@ _URGENT_FACTOR = 2
 
 
 def verify_rate(uow: UnitOfWork, head: Head, signed: SignedStatement, config: ServiceConfig) -> Head:
-    """Verify that the account may say another statement now, and return the head.
+    """Verify that the account may make another statement now, and return the head.
 
-    What an owner says to shut a thief out (a revocation, and whatever the account key signs) has twice the
-    room: a thief who uses all of the ordinary one with a stolen device does not hold it up.
+    Statements by which an owner shuts a thief out (a revocation, and whatever the account key signs) have
+    twice the limit: a thief who exhausts the ordinary one with a stolen device does not delay them.
 
     Raises:
         RateLimited: too many within a minute or a day. QuotaExceeded: the stream is as long as it may be.

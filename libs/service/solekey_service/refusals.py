@@ -86,7 +86,7 @@ class UnsupportedFormat(BadRequest):
 
 
 class Unauthenticated(Refusal):
-    """Nobody proved who is asking."""
+    """The request proves no identity."""
 
     code, status, title = "unauthenticated", 401, "Authentication is required"
 
@@ -126,7 +126,7 @@ class SessionOver(Unauthenticated):
 
 
 class Forbidden(Refusal):
-    """It is known who is asking, and the answer is no."""
+    """The caller is known and may not do this."""
 
     code, status, title = "forbidden", 403, "This is not allowed"
 
@@ -156,7 +156,7 @@ class StepUpRequired(Forbidden):
 
 
 class NotFound(Refusal):
-    """There is no such thing, or it is somebody else's."""
+    """There is no such thing, or it belongs to another account."""
 
     code, status, title = "not_found", 404, "Not found"
 
@@ -246,7 +246,7 @@ class SignatureRefused(Unprocessable):
 
 
 class RateLimited(Refusal):
-    """The account has said or sent as much as it may within a time."""
+    """The account has made as many requests or statements as it may within a time."""
 
     code, status, title = "rate_limited", 429, "Too much at once"
 
@@ -277,7 +277,7 @@ class Unavailable(Refusal):
 
 
 class NotYetApplied(Unavailable):
-    """Something that the request depends on is on its way to this service."""
+    """The request depends on an event that has not reached this service yet."""
 
     code, title = "not_yet_applied", "The service has not applied what the request depends on"
 

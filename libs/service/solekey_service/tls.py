@@ -30,14 +30,14 @@ class ServerTls:
         self._certificate = certificate
         self._key = key
         self._client_ca = client_ca
-        self._seen = self._look()
+        self._seen = self._read_versions()
         self.context = self._load()
         """For the next connection; another one after each change."""
 
     def reload(self) -> bool:
         """Load what has changed on disk, if anything has. True: the next connection gets it."""
         try:
-            seen = self._look()
+            seen = self._read_versions()
             if seen == self._seen:
                 return False
             self._seen = seen
@@ -48,7 +48,7 @@ class ServerTls:
         _log.info("a new TLS certificate is served")
         return True
 
-    def _look(self) -> _Seen:
+    def _read_versions(self) -> _Seen:
         files = [path for path in (self._certificate, self._key, self._client_ca) if path is not None]
         return tuple((status.st_ino, status.st_mtime_ns) for status in (path.stat() for path in files))
 

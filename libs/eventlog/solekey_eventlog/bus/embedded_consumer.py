@@ -18,7 +18,7 @@ from solekey_eventlog.bus.embedded_store import Signal, Store, read_page, read_s
 from solekey_eventlog.bus.errors import BusConfigurationError, BusUnavailableError, PartitionLostError
 from solekey_eventlog.bus.interface import Record, TopicPartition
 
-_LOOK_S = 0.05  # how often to look for what other processes published
+_POLL_S = 0.05  # how often to look for what other processes published
 _POLL_RECORDS = 500
 
 
@@ -53,11 +53,11 @@ class EmbeddedConsumer:
         while not self._closed:
             given = self._signal.count
             with self._lock:
-                records = () if self._closed else self._look()
+                records = () if self._closed else self._fetch_news()
             left_s = deadline - time.monotonic()
             if records or left_s <= 0:
                 return records
-            self._signal.wait(given, min(left_s, _LOOK_S))
+            self._signal.wait(given, min(left_s, _POLL_S))
         return ()
 
     def commit(self, record: Record) -> None:
@@ -94,7 +94,7 @@ class EmbeddedConsumer:
     ) -> None:
         self.close()
 
-    def _look(self) -> Sequence[Record]:
+    def _fetch_news(self) -> Sequence[Record]:
         """Fetch what there is, unless the file has not changed since there was nothing."""
         if not self._progress:
             self._join()
