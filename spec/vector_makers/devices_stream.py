@@ -186,7 +186,8 @@ def _beginnings() -> list[Case]:
 
 
 def _devices() -> list[Case]:
-    again = {"certificate": certificate(PHONE)}
+    renamed = {"name_commitment": "ab" * 32}
+    again = {"certificate": certificate(PHONE, **renamed)}
     once = "A device is enrolled once, whatever became of it."
     cases: list[tuple[str, str, Story, str, Members, bytes, str]] = [
         ("enrolled-once", "a pending device", ENROLLED, "enrolled", again, PHONE, once),
@@ -196,7 +197,7 @@ def _devices() -> list[Case]:
             "a revoked device",
             REVOKED,
             "enrolled",
-            {"certificate": certificate(TABLET)},
+            {"certificate": certificate(TABLET, **renamed)},
             TABLET,
             once,
         ),
@@ -302,8 +303,18 @@ def _changes() -> list[Case]:
             change(TRUSTED, taken("one", before="K2"), keys=other),
             "Its own.",
         ),
-        ("key-changed", "to the key in force", change(TRUSTED, taken("one", "K0")), known),
-        ("key-changed", "to a key before", change(TAKEN, taken("two", "K0", "K1")), known),
+        (
+            "key-changed",
+            "to the key in force",
+            change(TRUSTED, {**taken("one", "K0"), "key_id": KEY_IDS["K2"]}),
+            known,
+        ),
+        (
+            "key-changed",
+            "to a key before",
+            change(TAKEN, {**taken("two", "K0", "K1"), "key_id": KEY_IDS["K2"]}),
+            known,
+        ),
         (
             "key-changed",
             "to the key id in force",

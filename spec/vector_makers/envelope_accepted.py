@@ -34,6 +34,9 @@ def make_vectors() -> list[Vector]:
         "name": "\u20ac \u00a0",
         "tags": ["\u00e9", "e\u0301"],
     }
+    largest = {**METADATA, "attributes": {f"a{number:02}": "x" * 4096 for number in range(16)}}
+    over = len(encode_json(largest)) - 65_536
+    largest["attributes"]["a15"] = "x" * (4096 - over)
     filled = 256 - 8 - 4 - len(encode_json(METADATA))
     cases = {
         "nothing": (METADATA, b"", "An item without content is padded to 256 bytes."),
@@ -56,6 +59,7 @@ def make_vectors() -> list[Vector]:
             CONTENT,
             "Characters are code points, not UTF-16 units or bytes.",
         ),
+        "metadata of 65,536 bytes": (largest, CONTENT, "Exactly the limit."),
         "every kind of character": (
             texts,
             CONTENT,

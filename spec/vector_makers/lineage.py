@@ -2,6 +2,7 @@
 
 from vector_makers.account import (
     ACCOUNT_SEEDS,
+    KEY_IDS,
     PHONE,
     abandoned,
     aborted,
@@ -223,7 +224,12 @@ def _changes() -> list[Case]:
         ),
         ("change-open", "of another rotation", VERIFIED.then(CHANGE, taken("two")), opened),
         ("change-open", "to another key", VERIFIED.then(CHANGE, taken("one", "K2")), opened),
-        ("change-open", "of a re-key", READ_BACK.then(CHANGE, taken("two")), opened),
+        (
+            "change-open",
+            "of a re-key",
+            READ_BACK.then(CHANGE, {**taken("two"), "key_id": KEY_IDS["K0"]}),
+            f"{opened} The devices stream refuses it, too; lineage comes first.",
+        ),
         (
             "change-same",
             "a wrap that nobody read back",
@@ -233,7 +239,12 @@ def _changes() -> list[Case]:
         ("abandon-open", "without a rotation", COMMITTED.then(ABANDON, abandoned("one")), opened),
         ("abandon-open", "of another rotation", STAGED.then(ABANDON, abandoned("two")), opened),
         ("abandon-open", "of another key", STAGED.then(ABANDON, abandoned("one", "K2")), opened),
-        ("abandon-open", "of a re-key", REKEY.then(ABANDON, abandoned("two")), opened),
+        (
+            "abandon-open",
+            "of a re-key",
+            REKEY.then(ABANDON, abandoned("two", "K0")),
+            f"{opened} The devices stream refuses it, too; lineage comes first.",
+        ),
         ("abandon-open", "of one that was completed", COMPLETED.then(ABANDON, abandoned("one")), opened),
     ]
 

@@ -212,7 +212,12 @@ def _left() -> list[Case]:
     rekeyed = Story(REKEYED.records[:-1])
     commit = "rotation.rotation_committed"
     return [
-        ("left-epochs", "of a user key change", TAKEN.then(commit, done("one", 1)), "It leaves none."),
+        (
+            "left-epochs",
+            "of a user key change",
+            _change_of_epoch_2().then(commit, done("one", 1)),
+            "It leaves none.",
+        ),
         ("left-epochs", "the new epoch", rekeyed.then(commit, done("two", 2)), left),
         ("left-epochs", "a later epoch", rekeyed.then(commit, done("two", 1, 3)), left),
         ("left-epochs", "one twice", rekeyed.then(commit, done("two", 1, 1)), left),
@@ -228,6 +233,18 @@ def _second_rekey() -> Story:
         .tell("rotation.rotation_started", started("three", epoch=2, past=1))
         .tell("vault.key_wrapped", wrapped(epoch=3, label="three"))
         .tell("rotation.rotation_verified", verified("three", (3, 1)))
+    )
+
+
+def _change_of_epoch_2() -> Story:
+    """A user key change after a re-key, taken and not committed: one epoch is older."""
+    return (
+        REKEYED.tell("vault.wrap_retired", retired())
+        .tell("rotation.rotation_completed", {"rotation": rotation("two")})
+        .tell("rotation.rotation_started", started("one", epoch=2))
+        .tell("vault.key_wrapped", wrapped(2, "K1", 2, label="one"))
+        .tell("rotation.rotation_verified", verified("one", (2, 2)))
+        .tell("devices.account_key_changed", taken("one"))
     )
 
 

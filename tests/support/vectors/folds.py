@@ -196,7 +196,7 @@ class Vault:
         place = body["secret"], body["epoch"], body["wrap_version"]
         demand(place in self.live)
         demand(self.wraps[place]["wrap"] == body["wrap"])
-        self.live.remove(place)
+        self.live = [wrap for wrap in self.live if wrap != place]
         demand(any(epoch == self.epoch for _, epoch, _ in self.live))
 
     def take_items_committed(self, body: Body) -> None:

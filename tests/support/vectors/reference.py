@@ -43,7 +43,7 @@ from solekey_protocol.ids import (
     SignatureHex,
     Timestamp,
 )
-from solekey_protocol.limits import MAX_EVENT_BYTES
+from solekey_protocol.limits import MAX_EVENT_BYTES, MAX_METADATA_BYTES
 from solekey_protocol.statements import parse_signed_statement
 from solekey_protocol.wrap import WRAP_SUITE_AES_256_GCM, SecretKind
 from tests.support.vectors import reference_streams
@@ -197,7 +197,7 @@ def open_context(given: Mapping[str, Any]) -> tuple[DataKey, ItemContext]:
 def _envelope(given: Mapping[str, Any]) -> dict[str, Any]:
     data_key, context = open_context(given)
     item = open_bytes(bytes.fromhex(given["envelope"]), data_key=data_key, context=context)
-    metadata = parse_json(encode_metadata(item.metadata), max_bytes=MAX_EVENT_BYTES)
+    metadata = parse_json(encode_metadata(item.metadata), max_bytes=MAX_METADATA_BYTES)
     return {"metadata": metadata, "content": item.content.hex()}
 
 
@@ -213,7 +213,7 @@ def read_piecewise(
     for piece in reader.iter_content():
         release(piece)
         content.append(piece)
-    metadata = parse_json(encode_metadata(reader.open_metadata()), max_bytes=MAX_EVENT_BYTES)
+    metadata = parse_json(encode_metadata(reader.open_metadata()), max_bytes=MAX_METADATA_BYTES)
     assert reader.open_content_size() == sum(map(len, content))
     return metadata, b"".join(content)
 
