@@ -135,7 +135,7 @@ def test_nothing_that_is_logged_holds_a_secret(world, log):
 def test_nothing_that_is_logged_of_a_real_connection_holds_a_secret(
     platform: PlatformProcess, tmp_path, log, monkeypatch
 ):
-    monkeypatch.setattr("client.test_platform.PASSWORD", PASSWORD)
+    monkeypatch.setattr("tests.support.people.library_user.PASSWORD", PASSWORD)
     person = LibraryUser(platform, tmp_path, username=f"logs{next(_users)}")
     with person.sign_up() as session:
         secrets = {"totp secret": person.totp.encode(), **tell_story(session, person.phrase, tmp_path)}
