@@ -10,8 +10,8 @@ from typing import Protocol
 
 import pytest
 
+from solekey_standalone.certificates import load_or_make_certificates
 from tests.support.engines.engine import first_of, required
-from tests.support.engines.kafka.certificates import make_certificates
 from tests.support.engines.kafka.container import ContainerBroker
 from tests.support.engines.kafka.local import LocalBroker, SecureListener
 
@@ -107,13 +107,13 @@ def secure_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecureKaf
 
 @contextmanager
 def _run_secure_broker(folder: Path) -> Iterator[SecureKafka]:
-    certificates = make_certificates(folder)
-    listener = SecureListener(
-        certificates.server_pem, username="solekey-test", password=secrets.token_hex(16)
-    )
+    certificates = load_or_make_certificates(folder, "localhost")
+    key_store = folder / "key-store.pem"  # Kafka wants the key and its chain in one file
+    key_store.write_bytes(certificates.server_key.read_bytes() + certificates.server.read_bytes())
+    listener = SecureListener(key_store, username="solekey-test", password=secrets.token_hex(16))
     broker = LocalBroker(folder, listener)
     broker.start()
     try:
-        yield SecureKafka(broker.secure_servers, certificates.ca_pem, listener.username, listener.password)
+        yield SecureKafka(broker.secure_servers, certificates.authority, listener.username, listener.password)
     finally:
         broker.stop()

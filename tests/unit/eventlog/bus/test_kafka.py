@@ -20,8 +20,8 @@ from solekey_eventlog.bus import (
     open_bus,
 )
 from solekey_eventlog.bus.kafka import split_waves
+from solekey_standalone.certificates import load_or_make_certificates
 from tests.support.engines.kafka.broker import SecureKafka
-from tests.support.engines.kafka.certificates import make_certificates
 from tests.support.engines.kafka.local import LocalBroker
 from tests.support.engines.waiting import collect
 
@@ -72,7 +72,7 @@ def test_a_wrong_password_is_refused(secure_kafka: SecureKafka) -> None:
 def test_a_broker_that_another_authority_vouches_for_is_refused(
     secure_kafka: SecureKafka, tmp_path: Path
 ) -> None:
-    foreign = make_certificates(tmp_path).ca_pem
+    foreign = load_or_make_certificates(tmp_path, "localhost").authority
     with open_bus(configure(secure_kafka, ca_file=foreign)) as bus, pytest.raises(BusUnavailableError):
         bus.publish("test.secure.v1", "a", b"value")
 
