@@ -16,7 +16,7 @@ from solekey_protocol.event import Event
 from solekey_protocol.services import TOPICS
 from solekey_service.config import ServiceConfig
 from solekey_service.kernel import Kernel, ServiceDefinition, build_kernel
-from tests.support.eventlog import demo
+from tests.support.demo_service import reacting as demo
 from tests.support.eventlog.author import Author
 
 PARTITIONS = 2

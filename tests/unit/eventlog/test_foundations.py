@@ -12,7 +12,7 @@ from solekey_eventlog.foundations import require_foundation
 from solekey_eventlog.log_check import LogWatch
 from solekey_protocol.events import Stream, auth
 from solekey_protocol.services import TOPICS
-from tests.support.eventlog import demo
+from tests.support.demo_service import reacting as demo
 from tests.support.eventlog.services import PARTITIONS, CuttableBus, Feed
 
 

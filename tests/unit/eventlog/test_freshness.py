@@ -17,7 +17,7 @@ from solekey_protocol.ids import Timestamp
 from solekey_protocol.services import TOPICS, WRITERS, Service
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_service.kernel import Kernel
-from tests.support.eventlog import demo
+from tests.support.demo_service import reacting as demo
 from tests.support.eventlog.author import Author
 from tests.support.eventlog.services import CuttableBus, Deliveries, Feed, StartService
 

@@ -20,7 +20,7 @@ PROGRAM = """
     from solekey_eventlog.store import EventStore
     from solekey_protocol.events import Stream, auth
     from solekey_protocol.ids import AccountId
-    from tests.support.eventlog import demo
+    from tests.support.demo_service import reacting as demo
 
     engine = open_engine(Secret(sys.argv[1]))
     store = EventStore(engine, Stream.AUTH, demo.TABLES, SystemClock())
@@ -32,7 +32,7 @@ PROGRAM = """
             uow.append(account, uow.head(account), auth.AccountRegistered(1))
 
     pool = eventlet.GreenPool()
-    for _ in pool.imap(lambda _: upgrade(engine, "tests.support.eventlog.demo"), range(3)):
+    for _ in pool.imap(lambda _: upgrade(engine, "tests.support.demo_service"), range(3)):
         pass
     began = time.monotonic()
     for _ in pool.imap(write, range(10)):

@@ -16,7 +16,7 @@ from solekey_protocol.services import TOPICS
 from solekey_protocol.statements import SignedStatement
 from solekey_protocol.streams import AuthStream, DevicesStream, DeviceStatus
 from solekey_service.kernel import Kernel
-from tests.support.eventlog import demo
+from tests.support.demo_service import reacting as demo
 from tests.support.eventlog.author import Author
 from tests.support.eventlog.services import CuttableBus, Deliveries, Feed, StartService
 from tests.support.keys import Key

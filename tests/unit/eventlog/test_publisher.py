@@ -18,7 +18,7 @@ from solekey_protocol.ids import AccountId
 from solekey_protocol.services import TOPICS
 from solekey_protocol.streams import AuthStream
 from solekey_service.kernel import Kernel
-from tests.support.eventlog import demo
+from tests.support.demo_service import reacting as demo
 from tests.support.eventlog.author import Author
 from tests.support.eventlog.services import CuttableBus, Feed, NewUrl, StartService
 

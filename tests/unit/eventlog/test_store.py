@@ -20,7 +20,7 @@ from solekey_protocol.schemas import verify_schema
 from solekey_protocol.statements import EMPTY_HEAD, Head
 from solekey_protocol.streams import AuthStream, VaultStream
 from solekey_service.kernel import Kernel
-from tests.support.eventlog import demo
+from tests.support.demo_service import reacting as demo
 from tests.support.eventlog.author import Author
 from tests.support.eventlog.services import StartService
 
@@ -172,7 +172,7 @@ def test_a_database_that_is_gone_is_a_refusal_to_try_again(kind: str, tmp_path: 
             pass
         assert refused.value.retry_after_s == 1
     with pytest.raises(UnavailableError):
-        upgrade(engine, "tests.support.eventlog.demo")
+        upgrade(engine, "tests.support.demo_service")
 
 
 def test_a_defect_in_sql_is_no_refusal(start: StartService) -> None:

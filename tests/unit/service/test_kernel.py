@@ -15,7 +15,7 @@ from solekey_eventlog.streams import Streams
 from solekey_protocol.events import Stream
 from solekey_protocol.streams import DevicesStream
 from solekey_service.kernel import build_kernel
-from tests.support.eventlog import demo
+from tests.support.demo_service import reacting as demo
 from tests.support.eventlog.author import Author
 from tests.support.eventlog.services import CuttableBus, Deliveries, NewUrl, StartService, make_config
 from tests.support.migrated_schema import find_differences
@@ -24,8 +24,8 @@ from tests.support.migrated_schema import find_differences
 def test_a_migrated_database_is_what_the_metadata_says(new_database_url: NewUrl) -> None:
     engine = open_engine(Secret(new_database_url()))
     assert find_differences(engine, demo.METADATA) != []
-    upgrade(engine, "tests.support.eventlog.demo")
-    upgrade(engine, "tests.support.eventlog.demo")  # nothing left to do
+    upgrade(engine, "tests.support.demo_service")
+    upgrade(engine, "tests.support.demo_service")  # nothing left to do
     assert find_differences(engine, demo.METADATA) == []
     wanted = MetaData()
     for table in demo.METADATA.tables.values():

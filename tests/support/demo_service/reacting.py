@@ -1,4 +1,4 @@
-"""Two services for tests: one that owns auth and reacts to revocations, one that owns vault."""
+"""The demo services that take part: an ``auth`` that reacts to revocations, and a ``vault`` that follows."""
 
 from dataclasses import replace
 
@@ -42,7 +42,7 @@ AUTH = ServiceDefinition(
     metadata=METADATA,
     event_tables=TABLES,
     reactions=_auth_reactions,
-    package="tests.support.eventlog.demo",
+    package="tests.support.demo_service",
 )
 VAULT = ServiceDefinition(
     entry=SERVICES[Service.VAULT],
@@ -50,5 +50,5 @@ VAULT = ServiceDefinition(
     metadata=METADATA,
     event_tables=TABLES,
     reactions=lambda _: {},
-    package="tests.support.eventlog.demo",
+    package="tests.support.demo_service",
 )

@@ -1,3 +1,0 @@
-from solekey_eventlog.migrations import run_environment
-
-run_environment()
