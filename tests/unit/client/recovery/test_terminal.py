@@ -5,6 +5,7 @@ kit was saved and its words were entered again. Against the real platform.
 import json
 import stat
 import subprocess
+from dataclasses import dataclass
 
 import pytest
 
@@ -16,6 +17,7 @@ from tests.support.people.terminal_user import PASSWORD, SOLEKEY, TerminalUser
 pytestmark = pytest.mark.slow
 
 
+@dataclass
 class KitHolder(TerminalUser):
     """A user with one device, whose answers but those about the recovery kit are settings."""
 
