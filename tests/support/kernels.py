@@ -20,7 +20,10 @@ from solekey_protocol.events import Body, Stream, auth
 from solekey_protocol.ids import AccountId, Timestamp
 from solekey_protocol.services import TOPICS
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
-from solekey_service.kernel import Kernel, ServiceDefinition, build_kernel
+from solekey_service.build import build_service, start_service
+from solekey_service.config import ServiceConfig
+from solekey_service.definition import ApiT, ServiceDefinition
+from solekey_service.kernel import Kernel
 from tests.support.actors import Actor
 
 AUTH_TOPIC = TOPICS[Stream.AUTH]
@@ -36,20 +39,24 @@ class Rig:
     bus: Bus
     new_url: NewUrl
     clock: ManualClock = field(default_factory=ManualClock)
-    kernels: dict[Stream, Kernel] = field(default_factory=dict)
+    kernels: dict[Stream, Kernel[Any]] = field(default_factory=dict)
     _auth_heads: dict[AccountId, Head] = field(default_factory=dict)
 
-    def build(self, definition: ServiceDefinition, **settings: Any) -> Kernel:
-        """Build a service's kernel on a fresh database."""
+    def build(self, definition: ServiceDefinition[Any, ApiT], **settings: Any) -> ApiT:
+        """Start a service on a fresh database; return its Api."""
         config = definition.config(
             database_url=Secret(self.new_url(definition.stream.value)),
             bus_url="embedded:////unused",
             origin="https://solekey.test",
             **settings,
         )
-        kernel = build_kernel(definition, config, self.bus, clock=self.clock)
-        self.kernels[definition.stream] = kernel
-        return kernel
+        api = self.start(definition, config)
+        self.kernels[definition.stream] = api.kernel
+        return api
+
+    def start(self, definition: ServiceDefinition[Any, ApiT], config: ServiceConfig) -> ApiT:
+        """Start one more process of a service; the rig's own stays the one that it delivers to."""
+        return start_service(definition, build_service(definition, config, self.bus, clock=self.clock))
 
     def deliver(self, *to: Stream) -> None:
         """Publish everything and apply it, at all services or only at some, until nothing new follows."""

@@ -7,6 +7,7 @@ every later event of the account, and at each start.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import delete, func, insert, or_, select, update
 
@@ -30,6 +31,25 @@ class Parked:
     def digest(self) -> Digest:
         """SHA-256 of the bytes."""
         return compute_digest(self.raw)
+
+
+@dataclass(frozen=True, slots=True)
+class ParkedEntry:
+    """What an operator is told of an event that waits.
+
+    Attributes:
+        account: whose event it is; the account is refused.
+        stream: the stream that it belongs to.
+        seq: its place there, or UNREADABLE_SEQ.
+        reason: the code of what is wrong with it.
+        parked_at: since when it waits.
+    """
+
+    account: AccountId
+    stream: Stream
+    seq: int
+    reason: str
+    parked_at: datetime
 
 
 def park(uow: UnitOfWork, parked: Parked, reason: str) -> bool:
@@ -83,6 +103,17 @@ def read_parked_accounts(uow: UnitOfWork) -> list[AccountId]:
     table = uow.tables.parked
     rows = uow.connection.execute(select(table.c.account).distinct().order_by(table.c.account))
     return [AccountId(row.account) for row in rows]
+
+
+def read_parked_entries(uow: UnitOfWork) -> list[ParkedEntry]:
+    """Read which events wait, and why."""
+    table = uow.tables.parked
+    columns = (table.c.account, table.c.stream, table.c.seq, table.c.reason, table.c.parked_at)
+    rows = uow.connection.execute(select(*columns).order_by(*columns[:3]))
+    return [
+        ParkedEntry(AccountId(row.account), Stream(row.stream), row.seq, row.reason, row.parked_at)
+        for row in rows
+    ]
 
 
 def is_parked(uow: UnitOfWork, account: AccountId) -> bool:

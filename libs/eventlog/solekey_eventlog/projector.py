@@ -12,7 +12,7 @@ account and at each start. Spec: events.md §6.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
 from sqlalchemy import delete, func, insert, select, text
@@ -24,10 +24,12 @@ from solekey_eventlog.offsets import advance_offset, read_offsets
 from solekey_eventlog.parking import (
     UNREADABLE_SEQ,
     Parked,
+    ParkedEntry,
     is_parked,
     park,
     read_parked,
     read_parked_accounts,
+    read_parked_entries,
     release,
 )
 from solekey_eventlog.store import EventStore, UnitOfWork
@@ -49,6 +51,7 @@ _NO_HEADS: Heads = MappingProxyType({})
 _RACES = 5
 _GAP = "sequence_gap"
 _REACTION_FAILED = "reaction_failed"
+_REPORTED_RECORDS = 1000
 
 
 class Projector:
@@ -98,10 +101,17 @@ class Projector:
             with self._store.begin(projecting=True) as uow:
                 self._drain(uow, account, _NO_HEADS)
 
-    def rebuild(self, bus: Bus) -> None:
+    def rebuild(self, bus: Bus, progress: Callable[[int], None] = lambda _: None) -> int:
         """Empty the inbox and fill it again from the beginning of every topic, in one transaction.
 
         Reactions run only for events that had not been applied before.
+
+        Args:
+            bus: where the events are read.
+            progress: told now and then how many were read.
+
+        Returns:
+            How many events were read.
 
         Raises:
             BusUnavailableError: the bus stopped answering; nothing was changed.
@@ -110,15 +120,24 @@ class Projector:
         with self._store.begin(projecting=True) as uow:
             if not is_sqlite(self._store.engine):
                 uow.connection.execute(text("LOCK TABLE inbox IN EXCLUSIVE MODE"))
-            applied = self._read_heads(uow)
+            applied, taken = self._read_heads(uow), 0
             for table in (tables.inbox, tables.parked, tables.applied):
                 uow.connection.execute(delete(table))
             for stream in self._streams.subscribed:
                 for record in bus.read(TOPICS[stream]):
                     self._take(uow, record, applied)
+                    taken += 1
+                    if taken % _REPORTED_RECORDS == 0:
+                        progress(taken)
         self._streams.forget()
         for callback in self._on_applied:
             callback()
+        return taken
+
+    def list_parked(self) -> Sequence[ParkedEntry]:
+        """List the events that wait, by account, stream and place."""
+        with self._store.read() as uow:
+            return read_parked_entries(uow)
 
     def count_parked(self) -> int:
         """Count the accounts that are parked."""
@@ -236,7 +255,13 @@ class Projector:
             advance_offset(uow.connection, table, record.topic, record.partition, expected + 1)
         elif record.offset > expected:
             place = f"{record.topic}/{record.partition}"
-            _log.error("%s: offset %d follows %d; rebuild the inbox", place, record.offset, expected - 1)
+            _log.error(
+                "%s: offset %d follows %d; stop the service and rebuild the inbox: %s rebuild",
+                place,
+                record.offset,
+                expected - 1,
+                f"python -m solekey_{self._store.stream}",
+            )
 
     def _read_heads(self, uow: UnitOfWork) -> Heads:
         inbox = uow.tables.inbox

@@ -4,12 +4,17 @@ Map
     http/              requests, responses and problem documents as values
     http_server/       one listen socket for all services of a process; eventlet, no nameko
     access/            who may ask what: tokens, DPoP proofs, the guard, the rate of requests
-    nameko_ext/        entry points of a ``service.py``: HTTP, bus, timers, wiring
-    kernel.py          a service's parts, without its web framework
+    nameko_ext/        runs what a definition declares: routes, the bus, jobs
     config.py          ServiceConfig: what every service is told
+    kernel.py          a running service's parts, without its web framework
+    statement_handler.py  what a service adds to the way in which statements are taken
     statement_flow.py  from a signed statement in a request to its event
     event_rate.py      how many statements an account may make
-    stream_views.py    what each service answers about its own stream: events and health
+    stream_api.py      what every service answers about its own stream: statements, events, health
+    definition.py      the declaration of a service: its config, tables, routes, reactions, jobs, commands
+    operator_command.py  what an operator can do to a service; what is common to all
+    build.py           a service's Api, made of its definition
+    command_line.py    ``python -m solekey_<service> [command]``
     runner.py          services as a process: signals, start, stop, exit codes
     worker_process.py  a process for long computations
     tls.py             the TLS of the listen socket

@@ -6,11 +6,10 @@ a socket, lock or thread of the unpatched kind. Nothing else patches, and no dom
     from solekey_service.runner import main  # patches the standard library: stays first
 
     # isort: split
-    from solekey_vault.config import VaultConfig
-    from solekey_vault.service import VaultService
+    from solekey_vault.definition import DEFINITION
 
     if __name__ == "__main__":
-        main(VaultService, VaultConfig)
+        main(DEFINITION)
 """
 
 import os
@@ -24,12 +23,10 @@ with warnings.catch_warnings():
     eventlet.monkey_patch()
 os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"  # psycopg's own waits in C, which eventlet cannot see
 
-import argparse
 import logging
 import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from nameko.runners import ServiceRunner
@@ -39,16 +36,19 @@ from solekey_eventlog.engine import describe_cause, is_refused
 from solekey_eventlog.errors import ConfigError, UnavailableError
 from solekey_eventlog.heartbeats import HeartbeatProcess, HeartbeatSource
 from solekey_eventlog.log_lines import SafeFormatter
+from solekey_service.command_line import SERVE, parse_command_line, run_command
 from solekey_service.config import ServiceConfig, load_config
+from solekey_service.definition import ServiceDefinition
 from solekey_service.http_server.server import HttpServer, Room
 from solekey_service.kernel import Kernel
 from solekey_service.nameko_ext.http_entrypoint import SERVER_KEY
+from solekey_service.nameko_ext.service_class import make_service_class
 from solekey_service.nameko_ext.wiring import PARTS_KEY, Parts, build_parts, find_wiring
 from solekey_service.tls import ServerTls
 
 _log = logging.getLogger(__name__)
 
-OnReady = Callable[[int, Sequence[Kernel]], None]
+OnReady = Callable[[int, Sequence[Kernel[ServiceConfig]]], None]
 
 EXIT_CONFIGURATION = 2
 EXIT_FAILED = 1
@@ -58,17 +58,20 @@ _LOOK_S = 0.1
 _CHATTY = ("nameko", "alembic", "sqlalchemy", "werkzeug")
 
 
-def main(service: type, config_class: type[ServiceConfig]) -> NoReturn:
-    """Run one service as a process, configured by the environment and at most one file; ends the process."""
-    parser = argparse.ArgumentParser(description=service.__doc__)
-    parser.add_argument("--config", type=Path, metavar="FILE", help="TOML file; the environment counts more")
-    arguments = parser.parse_args()
+def main(definition: ServiceDefinition[Any, Any]) -> NoReturn:
+    """Run one service as a process, or a command of its operator; ends the process.
+
+    Both are configured by the environment and at most one file.
+    """
+    arguments = parse_command_line(definition, sys.argv[1:])
+    if arguments.command != SERVE:
+        sys.exit(run_command(definition, arguments))
     try:
-        config = load_config(config_class, os.environ, arguments.config)
+        config = load_config(definition.config, os.environ, arguments.config)
     except ConfigError as error:
         end_with_problems(error.problems)
     set_up_logging(config.log_level)
-    sys.exit(run([service], [config]))
+    sys.exit(run([definition], [config]))
 
 
 def end_with_problems(problems: Sequence[str]) -> NoReturn:
@@ -79,7 +82,7 @@ def end_with_problems(problems: Sequence[str]) -> NoReturn:
 
 
 def run(
-    services: Sequence[type],
+    definitions: Sequence[ServiceDefinition[Any, Any]],
     configs: Sequence[ServiceConfig],
     *,
     on_ready: OnReady = lambda _port, _kernels: None,
@@ -87,7 +90,7 @@ def run(
     """Run services until SIGTERM or SIGINT, and return the exit code.
 
     Args:
-        services: nameko service classes.
+        definitions: of the services.
         configs: theirs, in the same order; where to listen is taken from the first.
         on_ready: told the port and the kernels once every service answers.
     """
@@ -95,7 +98,7 @@ def run(
     try:
         server = _open_server(configs[0])
         port = server.listen()
-        runner = _make_runner(services, configs, server)
+        runner = _make_runner([make_service_class(each) for each in definitions], configs, server)
         _start(runner)
     except (ConfigError, BusConfigurationError) as error:
         _log.critical("%s", error)
@@ -174,10 +177,10 @@ def _make_runner(
     return runner
 
 
-def _describe_heartbeats(kernel: Kernel) -> HeartbeatSource:
-    definition, config = kernel.definition, kernel.config
-    bus = config.bus_config(client_id=f"solekey-{definition.service}-heartbeats")
-    return HeartbeatSource(definition.stream, config.database_url, bus)
+def _describe_heartbeats(kernel: Kernel[ServiceConfig]) -> HeartbeatSource:
+    config = kernel.config
+    bus = config.bus_config(client_id=f"solekey-{kernel.service}-heartbeats")
+    return HeartbeatSource(kernel.stream, config.database_url, bus)
 
 
 def _start(runner: ServiceRunner) -> None:

@@ -35,6 +35,7 @@ from solekey_protocol.streams import (
     VaultStream,
 )
 from solekey_service.access.guard import verify_stepped_up
+from solekey_service.config import ServiceConfig
 from solekey_service.event_rate import verify_rate
 from solekey_service.http import Caller, Request, Response, event_response, expect_members, parse_json_body
 from solekey_service.kernel import Kernel
@@ -47,7 +48,7 @@ _MEMBERS: Final = ("statement", "signatures")
 class StatementFlow(Generic[StateT, ContextT]):
     """Takes statements for one service's stream."""
 
-    def __init__(self, kernel: Kernel, handler: StatementHandler[StateT, ContextT]) -> None:
+    def __init__(self, kernel: Kernel[ServiceConfig], handler: StatementHandler[StateT, ContextT]) -> None:
         self._kernel = kernel
         self._handler = handler
 

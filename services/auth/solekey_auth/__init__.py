@@ -25,9 +25,7 @@ Map, what the rooms stand on
 Map, the rim (the same in every service)
     api.py          the HTTP API without a framework; builds all of the above
     timers.py       what happens at intervals
-    reactions.py    what happens when others' events arrive
     config.py       configuration
-    definition.py   which streams, tables and reactions: DEFINITION
-    service.py      nameko entry points
+    definition.py   what makes the service different from the others: DEFINITION
     __main__.py     ``python -m solekey_auth``
 """

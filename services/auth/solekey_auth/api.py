@@ -18,9 +18,12 @@ from solekey_auth.sessions.sessions import LiveSession, Sessions
 from solekey_auth.signing_keys.issuer import Issuer, SigningKeys
 from solekey_auth.timers import Timers
 from solekey_eventlog.foundations import require_foundation
+from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
+from solekey_protocol.event import Event
 from solekey_protocol.events import Stream
+from solekey_protocol.events.devices import DeviceRevoked
 from solekey_protocol.ids import SYSTEM_ACCOUNT, SessionId
 from solekey_service.access.nonce import NONCE_HEADER, Nonces
 from solekey_service.http import (
@@ -34,22 +37,20 @@ from solekey_service.http import (
 from solekey_service.http.response import encode_position
 from solekey_service.kernel import Kernel
 from solekey_service.refusals import NotFound
-from solekey_service.stream_views import read_events, read_health
+from solekey_service.stream_api import StreamApi
 
 
-class AuthApi:
+class AuthApi(StreamApi[AuthConfig]):
     """Answers requests; every value of a request is checked here, none is repeated in an answer."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel[AuthConfig]) -> None:
+        super().__init__(kernel)
         config = kernel.config
-        if not isinstance(config, AuthConfig):
-            raise TypeError("the auth service needs an AuthConfig")
-        self.kernel = kernel
         limits, operator_key = config.limits, config.open_operator_key()
         limiter = RateLimiter(operator_key, config.rate_limits)
         party, issuer = find_relying_party(config.origin, config.totp_issuer), config.totp_issuer
         self._nonces = Nonces(config.derive_nonce_key())
-        self._sessions = Sessions(kernel, limits, operator_key)
+        self.sessions = Sessions(kernel, limits, operator_key)
         factors = Factors(kernel, limits, operator_key, limiter, party)
         enrolment = Enrolment(kernel, limits, operator_key, limiter, totp_issuer=issuer, party=party)
         self.factors = FactorApi(limits, factors, enrolment)
@@ -58,20 +59,20 @@ class AuthApi:
             Registrations(kernel, limits, operator_key, limiter, totp_issuer=issuer),
             Logins(
                 *(kernel, limits, operator_key, limiter),
-                *(self._sessions, factors),
+                *(self.sessions, factors),
                 kdf_wanted=config.find_kdf_wanted(),
             ),
             AccountChanges(kernel, limits, operator_key, limiter),
         )
         self.signing_keys = SigningKeys(kernel.store, kernel.streams, config.open_signing_secret(), limits)
         self._issuer = Issuer(kernel, limits, self.signing_keys, origin=config.origin)
-        self.timers = Timers(kernel, limits, self._sessions)
+        self.timers = Timers(kernel, limits, self.sessions)
         require_foundation(kernel.store, "operator-key", config.derive_key_check(), OPERATOR_KEY_PROBLEM)
-        self.turn_signing_keys()
 
-    def turn_signing_keys(self) -> None:
-        """Announce the next key that signs tokens when its time has come; at the start, and at intervals."""
-        self.signing_keys.turn()
+    def end_sessions_of_device(self, uow: UnitOfWork, event: Event) -> None:
+        """End the sessions of a device that was revoked (a reaction)."""
+        if isinstance(event.body, DeviceRevoked):
+            self.sessions.end_of_device(uow, event.account, event.body.device)
 
     def post_account(self, request: Request) -> Response:
         """See AccountApi."""
@@ -89,14 +90,6 @@ class AuthApi:
         """See AccountApi."""
         return self.account.post_passkey_options(request)
 
-    def post_login_key(self, request: Request) -> Response:
-        """See AccountApi."""
-        return self.account.post_login_key(request)
-
-    def post_closing(self, request: Request) -> Response:
-        """See AccountApi."""
-        return self.account.post_closing(request)
-
     def post_refresh(self, request: Request) -> Response:
         """Use a refresh token.
 
@@ -105,7 +98,7 @@ class AuthApi:
         """
         document = parse_members(request, "refresh_token")
         presented = parse_refresh_token(expect_string(document, "refresh_token", max_chars=MAX_TEXT_CHARS))
-        return self._answer(200, self._sessions.refresh(presented, request.proven.thumbprint))
+        return self._answer(200, self.sessions.refresh(presented, request.proven.thumbprint))
 
     def get_sessions(self, request: Request) -> Response:
         """List the account's open sessions."""
@@ -118,7 +111,7 @@ class AuthApi:
                 "expires_at": session.expires_at,
                 "current": session.session == caller.session,
             }
-            for session in self._sessions.find_open(caller.account)
+            for session in self.sessions.find_open(caller.account)
         ]
         return json_response(200, {"sessions": sessions})
 
@@ -128,19 +121,11 @@ class AuthApi:
             named = SessionId(session)
         except MalformedError:
             raise NotFound("the account has no such open session") from None
-        return event_response(self._sessions.end(request.authenticated, named), status=200)
-
-    def get_events(self, request: Request) -> Response:
-        """Read the account's auth stream."""
-        return read_events(self.kernel, request, request.authenticated.account)
+        return event_response(self.sessions.end(request.authenticated, named), status=200)
 
     def get_system_events(self, request: Request) -> Response:
         """Read the platform's own auth stream: the signing keys, for everybody."""
-        return read_events(self.kernel, request, SYSTEM_ACCOUNT)
-
-    def get_health(self) -> Response:
-        """Tell whether the service can be relied on."""
-        return read_health(self.kernel)
+        return self.read_events(request, SYSTEM_ACCOUNT)
 
     def _give_nonce(self) -> Mapping[str, str]:
         """Give the nonce for the next proof, so that it need not be asked for."""

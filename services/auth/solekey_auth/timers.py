@@ -7,6 +7,7 @@ from functools import partial
 from typing import Final
 
 from solekey_auth.commands import ReportFailedLogins
+from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.repository import CredentialRepository, LoginRepository
 from solekey_auth.factors.repository import FactorRepository
 from solekey_auth.limits import AuthLimits
@@ -25,7 +26,7 @@ _PER_RUN: Final = 200
 class Timers:
     """Ends what expired, reports what failed, deletes what cannot matter any more."""
 
-    def __init__(self, kernel: Kernel, limits: AuthLimits, sessions: Sessions) -> None:
+    def __init__(self, kernel: Kernel[AuthConfig], limits: AuthLimits, sessions: Sessions) -> None:
         self._kernel = kernel
         self._limits = limits
         self._sessions = sessions

@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 from sqlalchemy.exc import IntegrityError
 
 from solekey_auth.commands import Command
+from solekey_auth.config import AuthConfig
 from solekey_auth.domain import AccountState, decide
 from solekey_auth.limits import AuthLimits
 from solekey_eventlog.errors import StalePositionError, UnavailableError
@@ -67,7 +68,7 @@ def run_transaction(store: EventStore, work: Callable[[UnitOfWork], T]) -> T:
 class Transactions:
     """Runs decisions about accounts."""
 
-    def __init__(self, kernel: Kernel, limits: AuthLimits) -> None:
+    def __init__(self, kernel: Kernel[AuthConfig], limits: AuthLimits) -> None:
         self._kernel = kernel
         self._limits = limits
 

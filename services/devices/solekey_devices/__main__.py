@@ -3,8 +3,7 @@
 from solekey_service.runner import main  # patches the standard library: stays first
 
 # isort: split
-from solekey_devices.config import DevicesConfig
-from solekey_devices.service import DevicesService
+from solekey_devices.definition import DEFINITION
 
 if __name__ == "__main__":
-    main(DevicesService, DevicesConfig)
+    main(DEFINITION)

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 
+from solekey_devices.config import DevicesConfig
 from solekey_devices.repository import NameRepository, SightingRepository
 from solekey_devices.statements import DeviceStatements
 from solekey_eventlog.errors import UnavailableError
@@ -9,24 +10,14 @@ from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_service.http import Caller, Request, Response, json_response
 from solekey_service.kernel import Kernel
-from solekey_service.statement_flow import StatementFlow
-from solekey_service.stream_views import read_events, read_health
+from solekey_service.stream_api import StreamApi
 
 
-class DevicesApi:
+class DevicesApi(StreamApi[DevicesConfig]):
     """Answers requests for one account at a time: the caller's."""
 
-    def __init__(self, kernel: Kernel) -> None:
-        self.kernel = kernel
-        self._statements = StatementFlow(kernel, DeviceStatements())
-
-    def post_statement(self, request: Request) -> Response:
-        """Take a statement for the devices stream; ``name`` comes with a certificate.
-
-        Raises:
-            Refusal, ProtocolError: see StatementFlow.take and domain.verify_name.
-        """
-        return self._statements.take(request)
+    def __init__(self, kernel: Kernel[DevicesConfig]) -> None:
+        super().__init__(kernel, DeviceStatements())
 
     def get_names(self, request: Request) -> Response:
         """List the devices' names and the day on which each was here last; revoked ones included."""
@@ -37,11 +28,7 @@ class DevicesApi:
     def get_events(self, request: Request) -> Response:
         """Read the account's devices stream; the device that reads it is seen today."""
         self._note_sighting(request.authenticated)
-        return read_events(self.kernel, request, request.authenticated.account)
-
-    def get_health(self) -> Response:
-        """Tell whether the service can be relied on."""
-        return read_health(self.kernel)
+        return super().get_events(request)
 
     def forget_account(self, uow: UnitOfWork, event: Event) -> None:
         """Forget the names and sightings of an account that was closed (a reaction)."""

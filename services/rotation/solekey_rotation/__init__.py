@@ -1,16 +1,14 @@
 """The rotation service: policies, due dates and rotation sagas. Spec: rotation.md.
 
 Map
-    commands.py   what a client may ask
-    domain.py     decide: pure, over the protocol's RotationStream
-    refusals.py   what is refused beyond the stream's rules
-    key_ages.py   since when keys are in force, and when a rotation is due
-    schedule.py   keeps key ages up to date; announces what is due
-    tables.py     rows beside the events: key ages
-    api.py        the HTTP API without a framework
-    reactions.py  what happens when others' events arrive
-    config.py     configuration
-    definition.py which streams, tables and reactions: DEFINITION
-    service.py    nameko entry points
-    __main__.py   ``python -m solekey_rotation``
+    definition.py  what makes the service different from the others: DEFINITION
+    api.py         what it answers
+    statements.py  the statements that it takes
+    domain.py      pure: what is refused beyond the stream's rules, and what becomes due
+    key_ages.py    since when keys are in force, and when a rotation is due
+    schedule.py    keeps key ages up to date; announces what is due
+    tables.py      the rows beside the events: key ages
+    refusals.py    what is refused beyond the stream's rules
+    config.py      what the service is told
+    __main__.py    ``python -m solekey_rotation``
 """

@@ -3,8 +3,7 @@
 from solekey_service.runner import main  # patches the standard library: stays first
 
 # isort: split
-from solekey_rotation.config import RotationConfig
-from solekey_rotation.service import RotationService
+from solekey_rotation.definition import DEFINITION
 
 if __name__ == "__main__":
-    main(RotationService, RotationConfig)
+    main(DEFINITION)

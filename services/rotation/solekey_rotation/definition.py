@@ -1,18 +1,49 @@
-"""What makes the rotation service different from the others."""
+"""The rotation service: what makes it different from the others. Spec: rotation.md §4.
 
+It notes since when keys are in force, and says that both are due when a device that had them is revoked.
+Nothing becomes due any more in an account that was closed.
+"""
+
+from argparse import Namespace
 from typing import Final
 
+from solekey_protocol.events import auth, devices, vault
 from solekey_protocol.services import SERVICES, Service
+from solekey_rotation.api import RotationApi
 from solekey_rotation.config import RotationConfig
-from solekey_rotation.reactions import derive_reactions
 from solekey_rotation.tables import event_tables, metadata
-from solekey_service.kernel import ServiceDefinition
+from solekey_service.access import Access
+from solekey_service.definition import Job, ServiceDefinition
+from solekey_service.operator_command import OperatorCommand, tell
+
+
+def rebuild_key_ages(api: RotationApi, _: Namespace) -> None:
+    """Make the read model of the key ages from zero (a command)."""
+    tell(f"rebuilt the key ages of {api.rebuild_key_ages()} accounts")
+
 
 DEFINITION: Final = ServiceDefinition(
     entry=SERVICES[Service.ROTATION],
+    package="solekey_rotation",
     config=RotationConfig,
     metadata=metadata,
-    event_tables=event_tables,
-    reactions=derive_reactions,
-    package="solekey_rotation",
+    tables=event_tables,
+    api=RotationApi,
+    statements=Access.TRUSTED,
+    reactions={
+        auth.AccountClosed: lambda api, uow, event: api.schedule.note_closed(uow, event),
+        devices.AccountFounded: lambda api, uow, event: api.schedule.note_user_key(uow, event),
+        devices.AccountKeyChanged: lambda api, uow, event: api.schedule.note_user_key(uow, event),
+        devices.DeviceRevoked: lambda api, uow, event: api.schedule.note_revocation(uow, event),
+        vault.KeyWrapped: lambda api, uow, event: api.schedule.note_wrap(uow, event),
+    },
+    commands=(
+        OperatorCommand(
+            "rebuild-key-ages",
+            "make the key ages from zero, from the events of devices and vault that were applied",
+            rebuild_key_ages,
+            is_exclusive=True,
+        ),
+    ),
+    jobs=(Job("announce_due", 60, RotationApi.announce_due),),
 )

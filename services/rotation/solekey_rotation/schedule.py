@@ -30,7 +30,8 @@ _LATER: Final = timedelta(minutes=10)
 class Schedule:
     """Knows when rotations become due."""
 
-    def __init__(self, kernel: Kernel, config: RotationConfig) -> None:
+    def __init__(self, kernel: Kernel[RotationConfig]) -> None:
+        config = kernel.config
         self._kernel = kernel
         self._fallback = Policy(
             timedelta(days=config.user_key_max_age_days), timedelta(days=config.data_key_max_age_days)
@@ -65,10 +66,15 @@ class Schedule:
         """Look at an account no more that was closed (a reaction)."""
         self.renew(uow, event.account)
 
-    def rebuild(self, uow: UnitOfWork) -> None:
-        """Make the key ages of all accounts from zero, from the foreign events that were applied."""
+    def rebuild(self, uow: UnitOfWork) -> int:
+        """Make the key ages of all accounts from zero, from the foreign events that were applied.
+
+        Returns:
+            Of how many accounts.
+        """
         delete_key_ages(uow.connection)
-        for event in read_applied(uow.connection):
+        events = read_applied(uow.connection)
+        for event in events:
             match event.body:
                 case AccountFounded() | AccountKeyChanged():
                     self.note_user_key(uow, event)
@@ -76,6 +82,7 @@ class Schedule:
                     self.note_wrap(uow, event)
                 case _:
                     pass
+        return len({event.account for event in events})
 
     def lock(self, uow: UnitOfWork, account: AccountId) -> None:
         """Let nobody else change the account's key ages, before events are appended in this transaction."""
@@ -120,10 +127,3 @@ class Schedule:
 
     def _is_closed(self, uow: UnitOfWork, account: AccountId) -> bool:
         return self._kernel.streams.fold_parked(uow, account, AuthStream).closed
-
-
-def make_schedule(kernel: Kernel) -> Schedule:
-    """Make the schedule of a running service."""
-    if not isinstance(kernel.config, RotationConfig):
-        raise TypeError("the rotation service needs a RotationConfig")
-    return Schedule(kernel, kernel.config)

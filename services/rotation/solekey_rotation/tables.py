@@ -4,8 +4,8 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Column, Connection, Integer, MetaData, String, Table, delete, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from solekey_eventlog.engine import upsert
 from solekey_eventlog.tables import ACCOUNT_CHARS, Moment, define_event_tables
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
@@ -31,8 +31,7 @@ def lock_key_ages(connection: Connection, account: AccountId) -> KeyAges:
 
     Always before events of the account are appended: two transactions never wait for each other.
     """
-    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
-    new = dialect.insert(key_ages).values(account=account, epoch=0)
+    new = upsert(connection, key_ages).values(account=account, epoch=0)
     connection.execute(new.on_conflict_do_nothing())
     own = key_ages.c.account == account
     row = connection.execute(select(key_ages).where(own).with_for_update()).one()

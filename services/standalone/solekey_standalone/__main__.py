@@ -17,7 +17,8 @@ from urllib.parse import urlsplit
 
 from solekey_eventlog.bus import BusError
 from solekey_eventlog.errors import ConfigError
-from solekey_service.config import LogLevel
+from solekey_service.command_line import SERVE, parse_command_line, run_command_on
+from solekey_service.config import LogLevel, ServiceConfig
 from solekey_service.kernel import Kernel
 from solekey_standalone.certificates import Certificates, keep_renewed, load_or_make_certificates
 from solekey_standalone.folder import DataFolder, FolderIncompleteError, FolderInUseError
@@ -26,6 +27,7 @@ from solekey_standalone.platform import SERVICES, create_topics, make_configs
 _log = logging.getLogger(__name__)
 
 _HEALTH_S = 20.0
+_UNUSED_ORIGIN = "https://localhost"  # commands of an operator answer nobody
 _LOOK_S = 0.05
 
 
@@ -35,6 +37,8 @@ def main() -> int:
     set_up_logging(arguments.log_level)
     os.umask(0o077)  # databases and objects are their owner's alone
     folder = DataFolder(arguments.data_dir.resolve())
+    if arguments.operate:
+        return _operate(folder, arguments)
     try:
         folder.prepare()
         with folder.lock():
@@ -43,6 +47,26 @@ def main() -> int:
         end_with_problems(error.problems)
     except (FolderInUseError, FolderIncompleteError, BusError, OSError, ValueError) as error:
         end_with_problems([str(error)])
+
+
+def _operate(folder: DataFolder, arguments: argparse.Namespace) -> int:
+    """Run a command of an operator on one service of a platform; return the exit code."""
+    name, *command = arguments.operate
+    definitions = {definition.service.value: definition for definition in SERVICES}
+    if name not in definitions:
+        end_with_problems([f"{name}: no such service; expected {', '.join(definitions)}"])
+    if not folder.is_founded:
+        end_with_problems([f"{folder.path}: no platform has run here"])
+    definition = definitions[name]
+    parsed = parse_command_line(definition, command)
+    if parsed.command == SERVE:
+        end_with_problems([f"{name}: name a command; the services are served together, without any"])
+    try:
+        certificates = Certificates.in_folder(folder.tls)
+        configs = make_configs(folder, certificates, listen=arguments.listen, origin=_UNUSED_ORIGIN)
+    except (ConfigError, OSError) as error:
+        end_with_problems([str(error)])
+    return run_command_on(definition, configs[SERVICES.index(definition)], parsed)
 
 
 def _run(folder: DataFolder, arguments: argparse.Namespace) -> int:
@@ -60,7 +84,7 @@ def _run(folder: DataFolder, arguments: argparse.Namespace) -> int:
     )
     create_topics(configs[0])
 
-    def on_ready(_: int, kernels: Sequence[Kernel]) -> None:
+    def on_ready(_: int, kernels: Sequence[Kernel[ServiceConfig]]) -> None:
         folder.mark_founded()
         threading.Thread(target=keep_renewed, args=(folder.tls, name, threading.Event()), daemon=True).start()
         _await_health(kernels)
@@ -81,13 +105,19 @@ def _parse_arguments() -> argparse.Namespace:
     )
     parser.add_argument("--origin", metavar="URL", help="how clients reach it; default: https://HOST:PORT")
     parser.add_argument(
+        "operate",
+        nargs=argparse.REMAINDER,
+        metavar="SERVICE COMMAND",
+        help="do what an operator asks of one service, such as: vault parked; SERVICE --help lists it",
+    )
+    parser.add_argument(
         "--ready-json", action="store_true", help="print one JSON line once all services answer"
     )
     parser.add_argument("--log-level", type=LogLevel, default=LogLevel.WARNING, choices=list(LogLevel))
     return parser.parse_args()
 
 
-def _await_health(kernels: Sequence[Kernel]) -> None:
+def _await_health(kernels: Sequence[Kernel[ServiceConfig]]) -> None:
     """Wait until the services have heard of each other: the first request is not told to come again."""
     deadline_s = time.monotonic() + _HEALTH_S
     while not all(kernel.health()[0] for kernel in kernels):

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -48,6 +49,11 @@ class Certificates:
     server: Path
     server_key: Path
 
+    @classmethod
+    def in_folder(cls, folder: Path) -> Self:
+        """Name the files in a folder, whether or not they are there."""
+        return cls(folder / "ca.pem", folder / "server.pem", folder / "server.key")
+
     def read_fingerprint(self) -> str:
         """Read the authority's fingerprint, which users compare: SHA-256 in pairs of hexadecimal digits."""
         certificate = x509.load_pem_x509_certificate(self.authority.read_bytes())
@@ -65,7 +71,7 @@ def load_or_make_certificates(
         OSError: a file cannot be read or written.
     """
     now = now or _now()
-    certificates = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
+    certificates = Certificates.in_folder(folder)
     authority = load_or_make_authority(certificates.authority, folder / "ca.key", host, now)
     if not _serves(certificates, authority, host, now):
         key = ec.generate_private_key(ec.SECP256R1())

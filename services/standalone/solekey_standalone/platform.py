@@ -4,21 +4,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from solekey_auth.config import AuthConfig
-from solekey_auth.service import AuthService
+from solekey_auth.definition import DEFINITION as AUTH
 from solekey_devices.config import DevicesConfig
-from solekey_devices.service import DevicesService
+from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.bus import open_bus
 from solekey_eventlog.secret import Secret
 from solekey_rotation.config import RotationConfig
-from solekey_rotation.service import RotationService
+from solekey_rotation.definition import DEFINITION as ROTATION
 from solekey_service.config import LogLevel, ServiceConfig
+from solekey_service.definition import ServiceDefinition
 from solekey_standalone.certificates import Certificates
 from solekey_standalone.folder import DataFolder
 from solekey_standalone.operator import load_or_make_secret
 from solekey_vault.config import VaultConfig
-from solekey_vault.service import VaultService
+from solekey_vault.definition import DEFINITION as VAULT
 
-SERVICES: tuple[type, ...] = (AuthService, DevicesService, VaultService, RotationService)
+SERVICES: tuple[ServiceDefinition[Any, Any], ...] = (AUTH, DEVICES, VAULT, ROTATION)
 
 
 def make_configs(

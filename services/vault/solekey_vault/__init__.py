@@ -1,21 +1,22 @@
 """The vault service: wrapped data keys, commits and ciphertext objects. Spec: vault.md.
 
 Map
-    commands.py    what a client may ask, with the facts that deciding needs
-    domain.py      decide: pure, over the protocol's VaultStream
-    refusals.py    what is refused beyond the stream's rules
-    tables.py      rows beside the events: opaque bytes, read model
-    objects.py     ObjectStore: rows for small objects, a folder or bucket for large ones
-    shelf.py       which objects an account has; visible once durable
+    definition.py  what makes the service different from the others: DEFINITION
+    api.py         what it answers
+    statements.py  the statements that it takes: their context before, their rows afterwards
+    context.py     what is stored of what a statement names
+    domain.py      pure: verifies a statement against its context
+    change_lists.py  change lists, read before the transaction; long_lists.py: the process for long ones
+    object_repository.py  which objects an account has; visible once durable
+    objects.py     where their bytes lie: rows for small ones, a folder or bucket for large ones
+    store_check.py whether the object store is the database's own
     wraps.py       the bytes of wraps
-    closed_accounts.py  what closed accounts leave, until it is purged
     items.py       the read model of the items, and its rebuilding
-    bookkeeping.py facts before a decision, rows after it
+    usage.py       how much each account stores and sends
+    closed_accounts.py  what closed accounts leave, until it is purged
     ranges.py      byte ranges
-    api.py         the HTTP API without a framework
-    reactions.py   what happens when others' events arrive
-    config.py      configuration
-    definition.py  which streams, tables and reactions: DEFINITION
-    service.py     nameko entry points
+    tables.py      the rows beside the events: opaque bytes, read model
+    refusals.py    what is refused beyond the stream's rules
+    config.py      what the service is told
     __main__.py    ``python -m solekey_vault``
 """

@@ -1,10 +1,9 @@
-"""Runs the vault as a process: ``python -m solekey_vault``."""
+"""Runs the vault service as a process: ``python -m solekey_vault``."""
 
 from solekey_service.runner import main  # patches the standard library: stays first
 
 # isort: split
-from solekey_vault.config import VaultConfig
-from solekey_vault.service import VaultService
+from solekey_vault.definition import DEFINITION
 
 if __name__ == "__main__":
-    main(VaultService, VaultConfig)
+    main(DEFINITION)

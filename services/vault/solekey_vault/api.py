@@ -1,18 +1,18 @@
 """The vault's HTTP API without a framework. Spec: vault.md §8, openapi."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
-from itertools import chain
-from typing import Any, Final, cast
+from typing import Final
 
 from sqlalchemy import select
 
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
+from solekey_protocol.event import Event
 from solekey_protocol.ids import AccountId, Digest, compute_digest
-from solekey_protocol.limits import MAX_BATCH_BYTES, MAX_BATCH_OBJECTS, MAX_PART_BYTES
+from solekey_protocol.limits import KIB, MAX_BATCH_BYTES, MAX_BATCH_OBJECTS, MAX_PART_BYTES
 from solekey_protocol.streams import AuthStream, VaultStream, WrapRecord
 from solekey_protocol.wrap import parse_wrap_header
 from solekey_service.http import (
@@ -27,44 +27,53 @@ from solekey_service.http import (
 )
 from solekey_service.kernel import Kernel
 from solekey_service.refusals import BadRequest
-from solekey_service.statement_flow import StatementFlow
-from solekey_service.stream_views import read_events, read_health
+from solekey_service.stream_api import StreamApi
 from solekey_service.worker_process import WorkerProcess
 from solekey_vault.change_lists import DEADLINE_S, ChangeLists
-from solekey_vault.closed_accounts import forget_emptied, release_closed
+from solekey_vault.closed_accounts import forget_emptied, note_closed, release_closed
 from solekey_vault.config import VaultConfig
 from solekey_vault.items import rebuild_items
-from solekey_vault.objects import ObjectStore, storing
+from solekey_vault.object_repository import ObjectRepository
+from solekey_vault.objects import ObjectStore, open_blob_store, storing
 from solekey_vault.ranges import parse_range
 from solekey_vault.refusals import DigestMismatch, WrapMismatch
-from solekey_vault.shelf import Shelf, run_here
 from solekey_vault.statements import VaultStatements
+from solekey_vault.store_check import require_object_store
 from solekey_vault.wraps import delete_dropped_wraps, purge_unclaimed_wraps, put_wrap, read_wraps
 
 UNCLAIMED_KEPT: Final = timedelta(hours=24)
 """What nothing names is deleted after this long."""
-LOOSE_KEPT: Final = timedelta(hours=1)
+_HASHED_HERE_BYTES: Final = 64 * KIB
+"""What is longer is hashed in a native thread; for less, the way there takes longer than the hash."""
+ORPHANS_KEPT: Final = timedelta(hours=1)
 """A blob that no row names is deleted after this long; longer than any upload or download."""
 
 
-class VaultApi:
+class VaultApi(StreamApi[VaultConfig]):
     """Answers requests for one account at a time: the caller's."""
 
     def __init__(
         self,
-        kernel: Kernel,
-        blobs: ObjectStore,
-        offload: Callable[[Callable[[], Any]], Any] = run_here,
+        kernel: Kernel[VaultConfig],
         *,
+        blobs: ObjectStore | None = None,
         worker: WorkerProcess | None = None,
-        pause: Callable[[], None] = lambda: None,
     ) -> None:
-        self.kernel = kernel
-        self._config = cast("VaultConfig", kernel.config)  # DEFINITION names its class
-        self.shelf = Shelf(kernel.store, blobs, kernel.random, offload, self._config.quota)
-        self._offload = offload
-        self.lists = ChangeLists(kernel.store, self.shelf, worker or _make_worker(), pause)
-        self._statements = StatementFlow(kernel, VaultStatements(kernel.streams, self.shelf, self.lists))
+        """Make the Api; ``blobs`` and ``worker`` are the configuration's where none are given.
+
+        Raises:
+            ConfigError: the object store is not the one that the database was used with, or lost.
+            UnavailableError: the object store does not answer.
+        """
+        config = kernel.config
+        if blobs is None:
+            blobs = open_blob_store(config.object_store_url, reserve_bytes=config.object_store_reserve_bytes)
+            require_object_store(kernel, blobs)
+        self._offload = kernel.threads.offload
+        self._grace = timedelta(days=config.grace_days)
+        self.objects = ObjectRepository(kernel.store, blobs, kernel.random, self._offload, config.quota)
+        self.lists = ChangeLists(kernel.store, self.objects, worker or _make_worker(), kernel.threads.pause)
+        super().__init__(kernel, VaultStatements(kernel.streams, self.objects, self.lists))
 
     def put_wrap(self, request: Request, digest: str) -> Response:
         """Keep the bytes of a wrap until a statement names them.
@@ -92,7 +101,7 @@ class VaultApi:
     def put_object(self, request: Request, digest: str) -> Response:
         """Keep one object. Raises DigestMismatch, StorageFull, QuotaExceeded, RateLimited."""
         verified = self._verify_digest(digest, request.body)
-        self.shelf.put(request.authenticated.account, {verified: request.body})
+        self.objects.put(request.authenticated.account, {verified: request.body})
         return empty_response()
 
     def get_object(self, request: Request, digest: str) -> Response:
@@ -100,10 +109,10 @@ class VaultApi:
         account, wanted = request.authenticated.account, Digest(digest)
         asked = request.headers.combined("Range")
         if "Range" not in request.headers:
-            body = self.shelf.get(account, wanted)
+            body = self.objects.get(account, wanted)
             return Response(200, body, "application/octet-stream", {"Accept-Ranges": "bytes"})
-        part = parse_range(asked, self.shelf.get_size(account, wanted))
-        body = self.shelf.get(account, wanted, part.start, part.end)
+        part = parse_range(asked, self.objects.get_size(account, wanted))
+        body = self.objects.get(account, wanted, part.start, part.end)
         return Response(206, body, "application/octet-stream", {"Content-Range": part.content_range})
 
     def post_objects(self, request: Request) -> Response:
@@ -121,14 +130,14 @@ class VaultApi:
             case _:
                 raise BadRequest(f"body: expected exactly 'objects', at most {MAX_BATCH_OBJECTS}")
         digests = self._offload(lambda: {compute_digest(body): body for body in bodies})
-        return json_response(200, {"stored": self.shelf.put(request.authenticated.account, digests)})
+        return json_response(200, {"stored": self.objects.put(request.authenticated.account, digests)})
 
     def post_missing(self, request: Request) -> Response:
         """Tell which objects still have to be sent, so that an upload can be resumed."""
         document = expect_members(parse_json_body(request), ("digests",))
         digests = _parse_digests(document["digests"])
         with self.kernel.store.read() as uow:
-            found = self.shelf.find_sizes(uow, request.authenticated.account, digests)
+            found = self.objects.find_sizes(uow, request.authenticated.account, digests)
         return json_response(200, {"missing": [digest for digest in digests if digest not in found]})
 
     def post_fetch(self, request: Request) -> Response:
@@ -139,48 +148,48 @@ class VaultApi:
         if not isinstance(each, int) or isinstance(each, bool) or not 1 <= each <= MAX_PART_BYTES:
             raise BadRequest(f"body.max_bytes_each: expected an integer from 1 to {MAX_PART_BYTES}")
         account = request.authenticated.account
-        bodies = self.shelf.fetch(account, digests, each=each, total=MAX_BATCH_BYTES)
+        bodies = self.objects.fetch(account, digests, each=each, total=MAX_BATCH_BYTES)
         return cbor_response(200, {"objects": bodies})
 
-    def post_statement(self, request: Request) -> Response:
-        """Take a statement for the vault stream.
-
-        Raises:
-            Refusal, ProtocolError: see StatementFlow.take and domain.verify.
-        """
-        return self._statements.take(request)
-
-    def get_events(self, request: Request) -> Response:
-        """Read the account's vault stream."""
-        return read_events(self.kernel, request, request.authenticated.account)
-
-    def get_health(self) -> Response:
-        """Tell whether the service can be relied on."""
-        return read_health(self.kernel)
-
     def purge_unclaimed(self) -> int:
-        """Delete what nothing names, closed accounts' things and loose blobs. Returns how many uploads."""
+        """Delete what nothing names, closed accounts' things and orphans. Returns how many uploads."""
         now = self.kernel.clock.now()
-        grace = timedelta(days=self._config.grace_days)
         with self.kernel.store.begin() as uow:
             release_closed(uow.connection, now)
             purged = purge_unclaimed_wraps(uow.connection, now - UNCLAIMED_KEPT)
-            purged += delete_dropped_wraps(uow.connection, now - grace)
-        purged += self.shelf.delete_dropped(now - grace)
-        purged += self.shelf.purge_unclaimed(now - UNCLAIMED_KEPT)
+            purged += delete_dropped_wraps(uow.connection, now - self._grace)
+        purged += self.objects.delete_dropped(now - self._grace)
+        purged += self.objects.purge_unclaimed(now - UNCLAIMED_KEPT)
         with self.kernel.store.begin() as uow:
             forget_emptied(uow.connection, now - UNCLAIMED_KEPT)
-        self.shelf.sweep(now - LOOSE_KEPT)
+        self.objects.sweep(now - ORPHANS_KEPT)
         return purged
 
-    def rebuild_items(self) -> None:
-        """Make the read model from zero. Raises LookupError when a change list is gone."""
-        events = self.kernel.definition.event_tables.events
+    def rebuild_items(self, progress: Callable[[str], None] = lambda _: None) -> int:
+        """Make the read model from zero, in one transaction; return of how many accounts.
+
+        Args:
+            progress: told when an account is begun.
+
+        Raises:
+            LookupError: a change list is gone; nothing was changed.
+        """
+        events = self.kernel.store.tables.events
         with self.kernel.store.begin() as uow:
             accounts = uow.connection.execute(select(events.c.account).distinct()).scalars().all()
             kept = [AccountId(account) for account in accounts if not self._is_closed(uow, account)]
-            streams = (uow.events(account) for account in kept)
-            rebuild_items(uow.connection, chain.from_iterable(streams), partial(self._read_changes, uow))
+
+            def read_events() -> Iterator[Event]:
+                for number, account in enumerate(kept, start=1):
+                    progress(f"account {number} of {len(kept)}")
+                    yield from uow.events(account)
+
+            rebuild_items(uow.connection, read_events(), partial(self._read_changes, uow))
+        return len(kept)
+
+    def note_closed(self, uow: UnitOfWork, event: Event) -> None:
+        """Note an account that was closed, for the purge (a reaction)."""
+        note_closed(uow, event.account)
 
     def _send_wraps(self, request: Request, wanted: Callable[[WrapRecord], bool]) -> Response:
         account = request.authenticated.account
@@ -195,13 +204,16 @@ class VaultApi:
         return self.kernel.streams.fold_parked(uow, AccountId(account), AuthStream).closed
 
     def _read_changes(self, uow: UnitOfWork, account: AccountId, digest: Digest) -> bytes:
-        body = self.shelf.read(uow, account, digest)
+        body = self.objects.read(uow, account, digest)
         if body is None:
             raise LookupError(f"{account}: change list {digest} is gone")
         return body
 
     def _verify_digest(self, claimed: str, body: bytes) -> Digest:
-        actual: Digest = self._offload(lambda: compute_digest(body))
+        if len(body) <= _HASHED_HERE_BYTES:
+            actual = compute_digest(body)
+        else:
+            actual = self._offload(lambda: compute_digest(body))
         if not body or actual != claimed:
             raise DigestMismatch("the body's SHA-256 is not the path's digest")
         return actual

@@ -30,8 +30,8 @@ from solekey_protocol.limits import KIB, MAX_CHANGES
 from solekey_service.worker_process import WorkerProcess
 from solekey_vault.context import SnapshotVerdict
 from solekey_vault.long_lists import COMPARE_SNAPSHOT, PARSE_ROWS
+from solekey_vault.object_repository import ObjectRepository
 from solekey_vault.refusals import CommitMismatch
-from solekey_vault.shelf import Shelf
 
 SHORT_BYTES: Final = 32 * KIB
 """A list up to this size is parsed at once: some 500 changes, a few milliseconds."""
@@ -56,10 +56,10 @@ class ChangeLists:
     """Reads change lists, each once."""
 
     def __init__(
-        self, store: EventStore, shelf: Shelf, worker: WorkerProcess, pause: Callable[[], None]
+        self, store: EventStore, objects: ObjectRepository, worker: WorkerProcess, pause: Callable[[], None]
     ) -> None:
         self._store = store
-        self._shelf = shelf
+        self._objects = objects
         self._worker = worker
         self._pause = pause
         """Lets other requests go on: a long list is made into values in slices."""
@@ -75,11 +75,11 @@ class ChangeLists:
         """
         key = _make_key(account, body)
         with self._store.read() as uow:
-            size = self._shelf.find_sizes(uow, account, [body.changes]).get(body.changes)
+            size = self._objects.find_sizes(uow, account, [body.changes]).get(body.changes)
             if size is None or key in self._read:
                 return
             _verify_size(body, size)
-            encoded = self._shelf.read(uow, account, body.changes)
+            encoded = self._objects.read(uow, account, body.changes)
         if encoded is None:
             return
         try:

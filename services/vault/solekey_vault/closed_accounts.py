@@ -8,8 +8,8 @@ admitted before the event came may claim something afterwards.
 from datetime import datetime
 
 from sqlalchemy import Connection, delete, exists, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from solekey_eventlog.engine import upsert
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId
 from solekey_vault.tables import closed_accounts, commits, item_parts, item_versions, objects, wraps
@@ -19,9 +19,8 @@ _CLOSED = select(closed_accounts.c.account).scalar_subquery()
 
 def note_closed(uow: UnitOfWork, account: AccountId) -> None:
     """Note that an account was closed; once more changes nothing."""
-    dialect = postgresql if uow.connection.dialect.name == "postgresql" else sqlite
     row = {"account": account, "closed_at": uow.now}
-    uow.connection.execute(dialect.insert(closed_accounts).values(row).on_conflict_do_nothing())
+    uow.connection.execute(upsert(uow.connection, closed_accounts).values(row).on_conflict_do_nothing())
 
 
 def release_closed(connection: Connection, now: datetime) -> None:

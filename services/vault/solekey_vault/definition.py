@@ -1,18 +1,60 @@
-"""What makes the vault different from the other services."""
+"""The vault: what makes it different from the other services. Spec: vault.md §8.
 
+It follows ``auth`` to admit requests and to note closed accounts, ``devices`` to verify statements, and
+``rotation`` for the rules between streams.
+"""
+
+from argparse import Namespace
 from typing import Final
 
+from solekey_protocol.events.auth import AccountClosed
+from solekey_protocol.limits import KIB, MAX_BATCH_BYTES, MAX_BATCH_OBJECTS, MAX_PART_BYTES, MAX_WRAP_BYTES
 from solekey_protocol.services import SERVICES, Service
-from solekey_service.kernel import ServiceDefinition
+from solekey_service.access import Access
+from solekey_service.definition import Job, Route, ServiceDefinition
+from solekey_service.operator_command import OperatorCommand, report, tell
+from solekey_vault.api import VaultApi
 from solekey_vault.config import VaultConfig
-from solekey_vault.reactions import derive_reactions
 from solekey_vault.tables import event_tables, metadata
+
+MAX_BATCH_BODY_BYTES: Final = MAX_BATCH_BYTES + 64 * KIB
+"""Objects and their CBOR framing."""
+MAX_DIGESTS_BODY_BYTES: Final = MAX_BATCH_OBJECTS * 80 + KIB
+
+_WRAPS, _OBJECTS = "/v1/vault/wraps", "/v1/vault/objects"
+
+
+def rebuild_items(api: VaultApi, _: Namespace) -> None:
+    """Make the read model of the items from zero (a command)."""
+    tell(f"rebuilt the items of {api.rebuild_items(report)} accounts")
+
 
 DEFINITION: Final = ServiceDefinition(
     entry=SERVICES[Service.VAULT],
+    package="solekey_vault",
     config=VaultConfig,
     metadata=metadata,
-    event_tables=event_tables,
-    reactions=derive_reactions,
-    package="solekey_vault",
+    tables=event_tables,
+    api=VaultApi,
+    statements=Access.TRUSTED,
+    routes=(
+        Route("PUT", f"{_WRAPS}/<digest>", Access.TRUSTED, VaultApi.put_wrap, MAX_WRAP_BYTES),
+        Route("GET", _WRAPS, Access.SESSION, VaultApi.get_wraps),
+        Route("GET", f"{_WRAPS}/retired", Access.TRUSTED, VaultApi.get_retired_wraps),
+        Route("PUT", f"{_OBJECTS}/<digest>", Access.TRUSTED, VaultApi.put_object, MAX_PART_BYTES),
+        Route("GET", f"{_OBJECTS}/<digest>", Access.TRUSTED, VaultApi.get_object),
+        Route("POST", _OBJECTS, Access.TRUSTED, VaultApi.post_objects, MAX_BATCH_BODY_BYTES),
+        Route("POST", f"{_OBJECTS}/missing", Access.TRUSTED, VaultApi.post_missing, MAX_DIGESTS_BODY_BYTES),
+        Route("POST", f"{_OBJECTS}/fetch", Access.TRUSTED, VaultApi.post_fetch, MAX_DIGESTS_BODY_BYTES),
+    ),
+    reactions={AccountClosed: VaultApi.note_closed},
+    commands=(
+        OperatorCommand(
+            "rebuild-items",
+            "make the read model of the items from zero, from the events and their change lists",
+            rebuild_items,
+            is_exclusive=True,
+        ),
+    ),
+    jobs=(Job("purge_unclaimed", 600, VaultApi.purge_unclaimed),),
 )

@@ -1,7 +1,7 @@
 """Where the bytes of objects lie: rows for small ones, an object store for large ones. Spec: vault.md §3.
 
 A name is used once and its bytes never change. What ``write`` has returned from is durable; what it refused
-does not exist. Which account an object belongs to, and whether anybody may see it, is shelf.py's.
+does not exist. Which account an object belongs to, and whether anybody may see it, is object_repository.py's.
 """
 
 import logging

@@ -28,7 +28,7 @@ from solekey_vault.items import (
     record_commit,
     record_purge,
 )
-from solekey_vault.shelf import Shelf
+from solekey_vault.object_repository import ObjectRepository
 from solekey_vault.wraps import claim_wrap, drop_wrap, read_wraps
 
 
@@ -37,9 +37,9 @@ class VaultStatements(StatementHandler[VaultStream, Context]):
 
     kind = VaultStream
 
-    def __init__(self, streams: Streams, shelf: Shelf, lists: ChangeLists) -> None:
+    def __init__(self, streams: Streams, objects: ObjectRepository, lists: ChangeLists) -> None:
         self._streams = streams
-        self._shelf = shelf
+        self._objects = objects
         self._lists = lists
 
     def prepare(self, signed: SignedStatement) -> None:
@@ -85,13 +85,13 @@ class VaultStatements(StatementHandler[VaultStream, Context]):
             case WrapRetired() as body:
                 drop_wrap(uow.connection, event.account, body.wrap, uow.now)
             case ItemsCommitted() as body:
-                self._shelf.claim(uow, event.account, [body.changes, *context.commit.part_sizes])
+                self._objects.claim(uow, event.account, [body.changes, *context.commit.part_sizes])
                 record_commit(uow.connection, event.account, body, context.commit.changes or ())
             case ObjectsPurged() as body:
-                self._shelf.drop(uow, event.account, record_purge(uow.connection, event.account, body))
+                self._objects.drop(uow, event.account, record_purge(uow.connection, event.account, body))
 
     def _gather_commit(self, uow: UnitOfWork, account: AccountId, body: ItemsCommitted) -> CommitContext:
-        if not self._shelf.find_sizes(uow, account, [body.changes], keep=True):
+        if not self._objects.find_sizes(uow, account, [body.changes], keep=True):
             return CommitContext()
         changes = self._lists.find(account, body)
         if changes is None:
@@ -105,5 +105,5 @@ class VaultStatements(StatementHandler[VaultStream, Context]):
         return CommitContext(
             changes,
             read_current(uow.connection, account, items),
-            self._shelf.find_sizes(uow, account, parts, keep=True),
+            self._objects.find_sizes(uow, account, parts, keep=True),
         )

@@ -7,6 +7,7 @@ is noticed at start: it would be filled anew in silence while everything before 
 from solekey_eventlog.errors import ConfigError
 from solekey_eventlog.foundations import found_foundation, has_events
 from solekey_service.kernel import Kernel
+from solekey_vault.config import VaultConfig
 from solekey_vault.objects import ObjectStore
 
 MARKER = "solekey-store-id"
@@ -18,7 +19,7 @@ _PROBLEM = (
 )
 
 
-def require_object_store(kernel: Kernel, blobs: ObjectStore) -> None:
+def require_object_store(kernel: Kernel[VaultConfig], blobs: ObjectStore) -> None:
     """Demand that the store is the database's own; an empty database takes an empty store.
 
     Raises:

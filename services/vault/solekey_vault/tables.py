@@ -1,6 +1,6 @@
 """The rows of the vault beside its events. Spec: vault.md §3, §6, §7.
 
-``wraps``, ``objects``, ``object_rows`` and ``loose_blobs`` are opaque bytes and where they lie: they cannot
+``wraps``, ``objects``, ``object_rows`` and ``orphans`` are opaque bytes and where they lie: they cannot
 be rebuilt. ``commits``, ``item_versions`` and ``item_parts`` are the read model: items.py rebuilds it.
 """
 
@@ -78,8 +78,8 @@ closed_accounts = Table(  # of which something may be left
     Column("closed_at", Moment, nullable=False),
 )
 
-loose_blobs = Table(  # on the way in or out: no row of ``objects`` names them
-    "loose_blobs",
+orphans = Table(  # on the way in or out: no row of ``objects`` names them
+    "orphans",
     metadata,
     Column("name", String(NAME_CHARS), primary_key=True),
     Column("since", Moment, nullable=False, index=True),

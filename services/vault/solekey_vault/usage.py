@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy import Connection, case, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from solekey_eventlog.engine import upsert
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId
 from solekey_protocol.limits import MIB
@@ -82,7 +82,6 @@ def add_usage(uow: UnitOfWork, account: AccountId, sizes: Iterable[int]) -> None
     added = list(sizes)
     if not added:
         return
-    dialect = postgresql if uow.connection.dialect.name == "postgresql" else sqlite
     counts = {"bytes": sum(added), "objects": len(added)}
     row = {**counts, "hour": _hour(uow), "sent_bytes": counts["bytes"], "sent_objects": counts["objects"]}
     same_hour = account_usage.c.hour == row["hour"]
@@ -94,7 +93,7 @@ def add_usage(uow: UnitOfWork, account: AccountId, sizes: Iterable[int]) -> None
         },
         "hour": row["hour"],
     }
-    query = dialect.insert(account_usage).values(account=account, **row)
+    query = upsert(uow.connection, account_usage).values(account=account, **row)
     uow.connection.execute(
         query.on_conflict_do_update(index_elements=[account_usage.c.account], set_=changes)
     )

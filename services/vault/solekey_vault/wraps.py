@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Final
 
 from sqlalchemy import Connection, delete, func, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from solekey_eventlog.engine import upsert
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId, Digest
 from solekey_service.refusals import QuotaExceeded
@@ -26,9 +26,8 @@ def put_wrap(uow: UnitOfWork, account: AccountId, digest: Digest, body: bytes) -
     used = uow.connection.execute(select(func.count()).where(*unclaimed)).scalar_one()
     if used >= MAX_UNCLAIMED_WRAPS:
         raise QuotaExceeded("wraps", limit=MAX_UNCLAIMED_WRAPS, used=used)
-    dialect = postgresql if uow.connection.dialect.name == "postgresql" else sqlite
     row = {"account": account, "digest": digest, "body": body, "claimed": False, "stored_at": uow.now}
-    query = dialect.insert(wraps).values(row)
+    query = upsert(uow.connection, wraps).values(row)
     uow.connection.execute(
         query.on_conflict_do_update(
             index_elements=[wraps.c.account, wraps.c.digest], set_={"stored_at": uow.now}

@@ -1,6 +1,6 @@
 """Prints the services' HTTP entry points, and the refusals of the edge, as JSON. A process of its own.
 
-A service module imports eventlet, which announces its retirement as a warning: in a test, an error.
+What nameko runs imports eventlet, which announces its retirement as a warning: in a test, an error.
 """
 
 import json
@@ -8,24 +8,25 @@ import warnings
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from solekey_auth.service import AuthService
-    from solekey_devices.service import DevicesService
-    from solekey_rotation.service import RotationService
+    from solekey_auth.definition import DEFINITION as AUTH
+    from solekey_devices.definition import DEFINITION as DEVICES
+    from solekey_rotation.definition import DEFINITION as ROTATION
     from solekey_service.http_server.body import LengthRequired, RequestTimeout
     from solekey_service.http_server.routes import MethodNotAllowed
     from solekey_service.nameko_ext.http_entrypoint import HttpEntrypoint
-    from solekey_vault.service import VaultService
+    from solekey_service.nameko_ext.service_class import make_service_class
+    from solekey_vault.definition import DEFINITION as VAULT
 
-SERVICES = (AuthService, DevicesService, VaultService, RotationService)
+SERVICES = [make_service_class(definition) for definition in (AUTH, DEVICES, VAULT, ROTATION)]
 
 found = {
     service.name: [
         {
-            "method": entrypoint.method,
-            "url": entrypoint.url,
+            "method": entrypoint.route.method,
+            "url": entrypoint.route.path,
             "operation": name,
-            "access": entrypoint.access.value,
-            "max_body_bytes": entrypoint.max_body_bytes,
+            "access": entrypoint.route.access.value,
+            "max_body_bytes": entrypoint.route.max_body_bytes,
         }
         for name, function in sorted(vars(service).items())
         for entrypoint in getattr(function, "nameko_entrypoints", ())

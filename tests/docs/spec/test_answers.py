@@ -9,15 +9,12 @@ import cbor2
 import jsonschema
 import pytest
 
-from solekey_devices.api import DevicesApi
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_protocol.ids import compute_digest
 from solekey_service.access import Access, Guard
 from solekey_service.http import Headers, Request, Response, problem_response
 from solekey_service.refusals import UseDpopNonce
-from solekey_vault.api import VaultApi
 from solekey_vault.definition import DEFINITION as VAULT
-from solekey_vault.objects import open_blob_store
 from tests.docs.spec.documents import api_file, operations, validator
 from tests.support.actors import Actor
 from tests.support.kernels import Rig
@@ -89,7 +86,7 @@ def test_auth_answers_as_described(rig: Rig) -> None:
     verify_answer("auth", "GET /v1/auth/sessions", desk.ask(api.get_sessions, caller=caller))
     verify_answer("auth", "GET /v1/auth/events", desk.ask(api.get_events, caller=caller))
     verify_answer("auth", "GET /v1/auth/system-events", desk.ask(api.get_system_events))
-    verify_answer("auth", "GET /v1/auth/health", api.get_health())
+    verify_answer("auth", "GET /v1/auth/health", api.get_health(Request("GET", "/v1/any/health")))
     for status in (200, 404):  # the second time it is not open any more
         ended = desk.ask(api.delete_session, None, opened["session"], caller=caller)
         assert verify_answer("auth", "DELETE /v1/auth/sessions/{session}", ended).status == status
@@ -158,7 +155,7 @@ def test_second_factors_are_answered_as_described(rig: Rig) -> None:
 
 
 def test_devices_answers_as_described(rig: Rig) -> None:
-    api, ana = DevicesApi(rig.build(DEVICES)), Actor("ana", "laptop")
+    api, ana = rig.build(DEVICES), Actor("ana", "laptop")
     signed = ana.sign(ana.founded())
     said = {**signed.to_json(), "name": ana.name}
     place = "POST /v1/devices/statements"
@@ -169,13 +166,15 @@ def test_devices_answers_as_described(rig: Rig) -> None:
     assert verify_answer("devices", place, ask(api.post_statement, ana.request(stale))).status == 409
     verify_answer("devices", "GET /v1/devices/names", api.get_names(ana.request()))
     verify_answer("devices", "GET /v1/devices/events", api.get_events(ana.request()))
-    unwell = verify_answer("devices", "GET /v1/devices/health", api.get_health())
+    unwell = verify_answer(
+        "devices", "GET /v1/devices/health", api.get_health(Request("GET", "/v1/any/health"))
+    )
     assert unwell.status == 503  # nothing was heard of auth
 
 
 def test_vault_answers_as_described(rig: Rig, tmp_path: Path) -> None:
     url = f"file://{tmp_path}/blobs"
-    api = VaultApi(rig.build(VAULT, object_store_url=url), open_blob_store(url))
+    api = rig.build(VAULT, object_store_url=url)
     ana = Actor("ana", "laptop")
     body, place = b"ciphertext", "PUT /v1/vault/objects/{digest}"
     digest = compute_digest(body)
@@ -197,7 +196,7 @@ def test_vault_answers_as_described(rig: Rig, tmp_path: Path) -> None:
 
 
 def test_an_answer_that_is_not_described_is_found(rig: Rig) -> None:
-    real = Desk.open(rig).api.get_health()
+    real = Desk.open(rig).api.get_health(Request("GET", "/v1/any/health"))
     more = Response(real.status, real.body.replace(b"{", b'{"more":1,', 1), real.content_type)
     with pytest.raises(jsonschema.ValidationError, match="more"):
         verify_answer("auth", "GET /v1/auth/health", more)

@@ -164,6 +164,6 @@ def test_operations_are_who_publishes_and_who_follows() -> None:
     for definition in DEFINITIONS:
         own = definition.service.value
         expected |= {(own, "send", f"solekey.{own}.v1"), (own, "send", HEARTBEAT_TOPIC)}
-        expected |= {(own, "receive", f"solekey.{followed}.v1") for followed in definition.entry.follows}
+        expected |= {(own, "receive", f"solekey.{followed}.v1") for followed in definition.follows}
         expected.add((own, "receive", HEARTBEAT_TOPIC))
     assert said == expected

@@ -24,7 +24,7 @@ from solekey_protocol.statements import EMPTY_HEAD
 from solekey_service import refusals
 from solekey_service.http import problem_response
 from solekey_service.http.problems import problem_document
-from solekey_service.stream_views import MAX_PAGE_EVENTS
+from solekey_service.stream_api import MAX_PAGE_EVENTS
 from tests.docs.spec.documents import (
     COMMON,
     SERVICES,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from solekey_eventlog.secret import Secret
 from solekey_service.config import ServiceConfig
-from tests.support.demo_service.services import DemoAuth, DemoVault
+from tests.support.demo_service.definitions import AUTH, VAULT
 
 if __name__ == "__main__":
     folder, bus_url, origin, *tls = sys.argv[1:]
@@ -28,4 +28,4 @@ if __name__ == "__main__":
         )
         for name in ("auth", "vault")
     ]
-    sys.exit(run([DemoAuth, DemoVault], configs, on_ready=lambda port, _: print(port, flush=True)))
+    sys.exit(run([AUTH, VAULT], configs, on_ready=lambda port, _: print(port, flush=True)))

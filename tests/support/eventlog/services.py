@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,14 +15,16 @@ from solekey_eventlog.clock import ManualClock
 from solekey_eventlog.secret import Secret
 from solekey_protocol.event import Event
 from solekey_protocol.services import TOPICS
+from solekey_service.build import build_service, start_service
 from solekey_service.config import ServiceConfig
-from solekey_service.kernel import Kernel, ServiceDefinition, build_kernel
+from solekey_service.definition import ServiceDefinition
+from solekey_service.kernel import Kernel
 from tests.support.demo_service import reacting as demo
 from tests.support.eventlog.author import Author
 
 PARTITIONS = 2
 NewUrl = Callable[[], str]
-StartService = Callable[..., Kernel]
+StartService = Callable[..., Kernel[Any]]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -72,12 +75,16 @@ def start(new_database_url: NewUrl, bus: Bus, clock: ManualClock) -> Iterator[St
     """Give a function that starts a service, on a fresh database unless one is named."""
     with ExitStack() as services:
 
-        def start_service(definition: ServiceDefinition = demo.AUTH, url: str | None = None) -> Kernel:
-            kernel = build_kernel(definition, make_config(url or new_database_url()), bus, clock=clock)
+        def start_one(
+            definition: ServiceDefinition[Any, Any] = demo.AUTH, url: str | None = None
+        ) -> Kernel[Any]:
+            config = make_config(url or new_database_url())
+            api = start_service(definition, build_service(definition, config, bus, clock=clock))
+            kernel: Kernel[Any] = api.kernel
             services.callback(kernel.close)
             return kernel
 
-        yield start_service
+        yield start_one
 
 
 @pytest.fixture
@@ -93,7 +100,7 @@ def bob() -> Author:
 class Feed:
     """Delivers a bus's records to a service, as its bus entry point does."""
 
-    def __init__(self, bus: Bus, kernel: Kernel) -> None:
+    def __init__(self, bus: Bus, kernel: Kernel[Any]) -> None:
         self._kernel = kernel
         self._bus = bus
         self._next: dict[tuple[str, int], int] = {}
@@ -120,7 +127,7 @@ class Feed:
 class Deliveries:
     """Hands events straight to a projector, in whatever order a test likes, with honest offsets."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel[Any]) -> None:
         self._kernel = kernel
         self._offsets: dict[tuple[str, int], int] = {}
 

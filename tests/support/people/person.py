@@ -22,7 +22,6 @@ from solekey_protocol.events import Body, Stream
 from solekey_protocol.ids import SessionId, Timestamp
 from solekey_protocol.services import Service
 from solekey_service.http import Caller, DpopProof, Headers, Request, Response, problem_response
-from solekey_service.kernel import build_kernel
 from tests.support.actors import Actor
 from tests.support.kernels import Rig
 from tests.support.keys import Key, derive_raw
@@ -110,14 +109,14 @@ class Desk:
     @classmethod
     def open(cls, rig: Rig, **settings: Any) -> "Desk":
         secrets = {"operator_key": Secret(OPERATOR_KEY), "signing_key": Secret(SIGNING_KEY)}
-        return cls(rig, AuthApi(rig.build(DEFINITION, **secrets | settings)))
+        return cls(rig, rig.build(DEFINITION, **secrets | settings))
 
     def restart(self) -> "Desk":
         """The same service again, in a new process, on the same database."""
         self.api.kernel.close()
-        kernel = build_kernel(DEFINITION, self.api.kernel.config, self.rig.bus, clock=self.rig.clock)
-        self.rig.kernels[Stream.AUTH] = kernel
-        return Desk(self.rig, AuthApi(kernel))
+        api = self.rig.start(DEFINITION, self.api.kernel.config)
+        self.rig.kernels[Stream.AUTH] = api.kernel
+        return Desk(self.rig, api)
 
     @property
     def now(self) -> datetime:

@@ -160,6 +160,21 @@ def test_signing_keys_turn_and_are_withdrawn(installation: Installation, eve: Co
     check(installation, eve)
 
 
+def test_parked_accounts_are_listed_and_an_inbox_is_rebuilt(
+    installation: Installation, eve: CommandUser
+) -> None:
+    listing, retrying, stopping, rebuilding, of_items, starting = read_commands(
+        "Parked accounts, and rebuilding"
+    )
+    assert "0 accounts are parked" in installation.run(at_a_terminal(listing))
+    assert "0 of 0 accounts are free again" in installation.run(at_a_terminal(retrying))
+    installation.run(stopping)
+    assert "rebuilt the inbox from" in installation.run(at_a_terminal(rebuilding))
+    assert "rebuilt the items of" in installation.run(at_a_terminal(of_items))
+    installation.run(starting)
+    check(installation, eve)
+
+
 def at_a_terminal(command: str) -> str:
     """Run a command as a person does: ``docker compose exec`` asks for a terminal."""
     return f"script --quiet --return --command {shlex.quote(command)} /dev/null"

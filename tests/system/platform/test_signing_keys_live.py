@@ -1,6 +1,5 @@
 """Signing keys are turned and withdrawn beside the running platform, with the operator's own command."""
 
-import os
 import subprocess
 import sys
 import time
@@ -25,19 +24,47 @@ def platform(tmp_path):
 
 
 def operate(platform, *arguments):
-    """Run the operator's command on the data folder of an embedded platform; a list of keys."""
-    folder = platform.folder
-    settings = {
-        "SOLEKEY_DATABASE_URL": f"sqlite:///{folder}/auth.db",
-        "SOLEKEY_BUS_URL": f"embedded://{folder}/bus.db",
-        "SOLEKEY_ORIGIN": platform.url,
-        "SOLEKEY_OPERATOR_KEY_FILE": f"{folder}/operator/operator_key",
-        "SOLEKEY_SIGNING_KEY_FILE": f"{folder}/operator/signing_key",
-    }
-    command = [sys.executable, "-m", "solekey_auth", *arguments]
-    others = {name: value for name, value in os.environ.items() if not name.startswith("SOLEKEY_")}
-    done = subprocess.run(command, env=others | settings, capture_output=True, text=True, check=True)
+    """Run auth's command on the data folder of an embedded platform; a list of keys."""
+    done = operate_on(platform, "auth", *arguments)
+    assert done.returncode == 0, done.stderr
     return [line.split() for line in done.stdout.splitlines()]
+
+
+def operate_on(platform, service, *arguments):
+    """Run an operator's command on one service of an embedded platform."""
+    command = [sys.executable, "-m", "solekey_standalone", "--data-dir", platform.folder, service, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_an_inbox_is_rebuilt_only_while_the_platform_stands_still(platform, tmp_path):
+    with LibraryUser(platform, tmp_path / "ana").sign_up() as session:
+        session.sync()
+        assert operate_on(platform, "vault", "parked").returncode == 0
+        refused = operate_on(platform, "vault", "rebuild")
+        assert (refused.returncode, "the vault service is running" in refused.stderr) == (1, True)
+        platform.stop()
+        for command in (("vault", "rebuild"), ("vault", "rebuild-items"), ("rotation", "rebuild-key-ages")):
+            done = operate_on(platform, *command)
+            assert (done.returncode, done.stdout.startswith("rebuilt the ")) == (0, True), done.stderr
+        platform.start()
+        session.sync()
+
+
+def test_a_command_for_no_platform_or_no_service_says_so(platform, tmp_path):
+    none = operate_on(platform, "mail", "parked")
+    assert (none.returncode, "mail: no such service; expected auth, devices" in none.stderr) == (2, True)
+    command = [
+        sys.executable,
+        "-m",
+        "solekey_standalone",
+        "--data-dir",
+        tmp_path / "empty",
+        "vault",
+        "parked",
+    ]
+    empty = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (empty.returncode, "no platform has run here" in empty.stderr) == (2, True)
+    assert not (tmp_path / "empty").exists()
 
 
 def test_a_withdrawal_refuses_old_tokens_and_clients_go_on(platform, tmp_path):

@@ -5,12 +5,10 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
-from solekey_auth.api import AuthApi
 from solekey_auth.definition import DEFINITION
 from solekey_auth.tables import metadata
 from solekey_eventlog.errors import ConfigError
 from solekey_eventlog.secret import Secret
-from solekey_service.kernel import build_kernel
 
 
 def dump(desk):
@@ -22,11 +20,9 @@ def dump(desk):
 def restart_with(desk, **secrets):
     desk.api.kernel.close()
     config = replace(desk.api.kernel.config, **{name: Secret(value) for name, value in secrets.items()})
-    kernel = build_kernel(DEFINITION, config, desk.rig.bus, clock=desk.rig.clock)
-    try:
-        return AuthApi(kernel)
-    finally:
-        kernel.close()
+    api = desk.rig.start(DEFINITION, config)
+    api.kernel.close()
+    return api
 
 
 def test_another_operator_key_stops_the_start_and_nothing_is_written(desk, ana):

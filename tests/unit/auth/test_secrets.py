@@ -191,7 +191,7 @@ def test_a_restart_keeps_credentials(desk: Desk, ana: Person):
 
 def test_the_files_are_those_of_every_service():
     here = Path(solekey_auth.__file__).parent
-    same = "__init__ __main__ api commands config definition domain reactions refusals service tables"
+    same = "__init__ __main__ api commands config definition domain refusals tables"
     assert {f"{name}.py" for name in same.split()} <= {path.name for path in here.glob("*.py")}
     assert (here / "migrations/env.py").exists()
     assert (here / "migrations/versions/0001_initial.py").exists()

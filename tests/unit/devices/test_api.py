@@ -7,7 +7,6 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import event
 
-from solekey_devices.api import DevicesApi
 from solekey_devices.definition import DEFINITION
 from solekey_devices.tables import metadata
 from solekey_eventlog.errors import StalePositionError, UnavailableError
@@ -34,7 +33,7 @@ STRANGER = Actor("ben", "laptop")
 
 @pytest.fixture
 def api(rig):
-    api = DevicesApi(rig.build(DEFINITION))
+    api = rig.build(DEFINITION)
     for actor in (LAPTOP, PHONE, TABLET):
         rig.log_in(actor)
     return api
@@ -197,12 +196,12 @@ def test_events_are_read_in_pages(both, rig):
 
 
 def test_health_says_503_while_a_feed_is_silent(founded):
-    response = founded.get_health()
+    response = founded.get_health(LAPTOP.request())
     assert response.status == 503
     document = json.loads(response.body)
     assert (document["stream"], document["unpublished"], document["parked"]) == ("devices", 1, 0)
     founded.kernel.publisher.publish_pending()
-    assert json.loads(founded.get_health().body)["unpublished"] == 0
+    assert json.loads(founded.get_health(LAPTOP.request()).body)["unpublished"] == 0
 
 
 REFUSED = {

@@ -12,7 +12,6 @@ from solekey_protocol.events import rotation as events
 from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.ids import compute_digest
 from solekey_protocol.wrap import SecretKind
-from solekey_rotation.api import RotationApi
 from solekey_rotation.definition import DEFINITION
 from solekey_rotation.refusals import RotationOpen
 from solekey_rotation.tables import metadata
@@ -31,7 +30,7 @@ ROTATION = derive_rotation_id("one")
 def api(rig, tmp_path):
     rig.build(DEVICES)
     rig.build(VAULT, object_store_url=f"file://{tmp_path}/objects")
-    api = RotationApi(rig.build(DEFINITION))
+    api = rig.build(DEFINITION)
     rig.log_in(LAPTOP)
     rig.log_in(PHONE)
     return api

@@ -5,7 +5,6 @@ Each service knows only what it was delivered. What is refused stands beside wha
 
 import pytest
 
-from solekey_devices.api import DevicesApi
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.errors import StalePositionError
 from solekey_protocol.change_list import encode_change_list
@@ -15,12 +14,9 @@ from solekey_protocol.events import rotation as events
 from solekey_protocol.events.vault import ObjectsPurged
 from solekey_protocol.ids import ItemId, compute_digest
 from solekey_protocol.streams import VaultStream
-from solekey_rotation.api import RotationApi
 from solekey_rotation.definition import DEFINITION as ROTATION
 from solekey_service.refusals import RevokedDevice, WrapInUse
-from solekey_vault.api import VaultApi
 from solekey_vault.definition import DEFINITION as VAULT
-from solekey_vault.objects import open_blob_store
 from tests.support.actors import Actor, UserKey
 from tests.support.content import change_of, commit_of, content_of, seal_wrap_like, wrapped_as
 from tests.support.saga import Saga, retired
@@ -34,9 +30,8 @@ class Platform(Saga):
     """The three services of an account with two devices, asked over their real APIs."""
 
     def __init__(self, rig, folder):
-        apis = [DevicesApi(rig.build(DEVICES)), RotationApi(rig.build(ROTATION))]
-        kernel = rig.build(VAULT, object_store_url=f"file://{folder}/objects")
-        vault = VaultApi(kernel, open_blob_store(kernel.config.object_store_url))
+        apis = [rig.build(DEVICES), rig.build(ROTATION)]
+        vault = rig.build(VAULT, object_store_url=f"file://{folder}/objects")
         self.vault = vault
         self.apis = {Stream.DEVICES: apis[0], Stream.ROTATION: apis[1], Stream.VAULT: vault}
         super().__init__(rig, LAPTOP, NEW, folder)

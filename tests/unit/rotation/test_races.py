@@ -7,9 +7,7 @@ from solekey_protocol.events import Stream
 from solekey_protocol.events.vault import KeyWrapped, WrapSuite
 from solekey_protocol.ids import compute_digest
 from solekey_protocol.wrap import SecretKind
-from solekey_rotation.api import RotationApi
 from solekey_rotation.definition import DEFINITION
-from solekey_rotation.schedule import make_schedule
 from solekey_rotation.tables import key_ages
 from solekey_vault.definition import DEFINITION as VAULT
 from tests.support.actors import Actor
@@ -22,8 +20,8 @@ def test_a_wrap_arrives_while_the_account_is_looked_at(rig, tmp_path):
     """The projector notes an epoch while another transaction holds the row it began from."""
     rig.build(DEVICES)
     rig.build(VAULT, object_store_url=f"file://{tmp_path}/objects")
-    kernel = RotationApi(rig.build(DEFINITION)).kernel
-    schedule = make_schedule(kernel)
+    api = rig.build(DEFINITION)
+    kernel, schedule = api.kernel, api.schedule
     founded = rig.append(LAPTOP.sign(LAPTOP.founded()))
     suite = WrapSuite.HKDF_SHA256_AES256GCM
     key_id, commit_key = LAPTOP.user_key.key_id, derive_commit_key(1).public

@@ -14,7 +14,7 @@ from solekey_eventlog.secret import Secret
 from solekey_eventlog.streams import Streams
 from solekey_protocol.events import Stream
 from solekey_protocol.streams import DevicesStream
-from solekey_service.kernel import build_kernel
+from solekey_service.build import build_service
 from tests.support.demo_service import reacting as demo
 from tests.support.eventlog.author import Author
 from tests.support.eventlog.services import CuttableBus, Deliveries, NewUrl, StartService, make_config
@@ -51,7 +51,7 @@ def test_a_definition_that_could_not_verify_is_refused(
 ) -> None:
     definition = replace(demo.AUTH, entry=replace(demo.AUTH.entry, follows=follows))
     with pytest.raises(ConfigError):
-        build_kernel(definition, make_config("sqlite:////nowhere/x.db"), bus, clock=clock)
+        build_service(definition, make_config("sqlite:////nowhere/x.db"), bus, clock=clock)
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "mysql://x/y", "sqlite://", "sqlite:////proc/none/x.db"])

@@ -26,9 +26,7 @@ from solekey_protocol.streams import VaultStream
 from solekey_rotation.definition import DEFINITION as ROTATION
 from solekey_service.http import Headers, problem_response
 from solekey_service.refusals import BadRequest, DeviceNotTrusted, Forbidden, RevokedDevice
-from solekey_vault.api import VaultApi
 from solekey_vault.definition import DEFINITION
-from solekey_vault.objects import open_blob_store
 from solekey_vault.refusals import (
     CommitMismatch,
     DigestMismatch,
@@ -66,9 +64,8 @@ class Vault:
         self.rig = rig
         rig.build(DEVICES)
         rig.build(ROTATION)
-        kernel = rig.build(DEFINITION, object_store_url=f"file://{folder}")
-        self.api = VaultApi(kernel, open_blob_store(kernel.config.object_store_url))
-        self.kernel = kernel
+        self.api = rig.build(DEFINITION, object_store_url=f"file://{folder}")
+        self.kernel = self.api.kernel
 
     def head(self):
         return self.rig.head(Stream.VAULT, LAPTOP.account)
@@ -502,7 +499,7 @@ def test_ranges(vault):
 
 
 def test_a_feed_that_is_silent_shows_in_health(vault):
-    assert vault.api.get_health().status == 503
+    assert vault.api.get_health(LAPTOP.request()).status == 503
     page = vault.api.get_events(LAPTOP.request(method="GET"))
     assert page.headers == {"Solekey-Position": "vault=1"}
     assert Headers(page.headers)["solekey-position"] == "vault=1"

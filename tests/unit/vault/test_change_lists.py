@@ -41,19 +41,11 @@ def worker():
 
 @pytest.fixture
 def vault(rig, tmp_path, worker, monkeypatch):
-    monkeypatch.setattr(
-        "tests.unit.vault.test_api.VaultApi", lambda *parts: change_lists_api(*parts, worker=worker)
-    )
+    monkeypatch.setattr("solekey_vault.api._make_worker", lambda: worker)
     vault = Vault(rig, tmp_path / "objects")
     vault.change_devices((LAPTOP, LAPTOP.founded(), {}))
     assert vault.add_wrap().status == 201
     return vault
-
-
-def change_lists_api(*parts, worker):
-    from solekey_vault.api import VaultApi
-
-    return VaultApi(*parts, worker=worker)
 
 
 def forbid_parsing(monkeypatch):

@@ -15,11 +15,12 @@ from solekey_eventlog.errors import UnavailableError
 from solekey_protocol.ids import compute_digest
 from solekey_service.refusals import NotFound
 from solekey_vault.definition import DEFINITION
+from solekey_vault.object_repository import ObjectRepository
 from solekey_vault.objects import MAX_ROW_BYTES, BlobStore, find_object_store_problem, open_blob_store
 from solekey_vault.ranges import parse_range
 from solekey_vault.refusals import RangeNotSatisfiable, StorageFull
-from solekey_vault.shelf import Shelf
-from solekey_vault.tables import loose_blobs, objects
+from solekey_vault.store_check import MARKER
+from solekey_vault.tables import objects, orphans
 from tests.support.actors import Actor
 
 ANA, BEN = Actor("ana", "laptop").account, Actor("ben", "laptop").account
@@ -27,25 +28,26 @@ SMALL, LARGE = b"s" * MAX_ROW_BYTES, b"l" * (MAX_ROW_BYTES + 1)
 
 
 class Place:
-    """A shelf over a rig's database and a folder."""
+    """An object repository over a rig's database and a folder."""
 
     def __init__(self, rig, folder, blobs=None):
         self.rig, self.folder = rig, folder
-        self.kernel = rig.kernels.get(DEFINITION.stream) or rig.build(
-            DEFINITION, object_store_url=f"file://{folder}"
+        self.kernel = (
+            rig.kernels.get(DEFINITION.stream)
+            or rig.build(DEFINITION, object_store_url=f"file://{folder}").kernel
         )
-        self.shelf = Shelf(
+        self.objects = ObjectRepository(
             self.kernel.store, blobs or open_blob_store(f"file://{folder}"), self.kernel.random
         )
 
     def put(self, *bodies, account=ANA):
-        return self.shelf.put(account, {compute_digest(body): body for body in bodies})
+        return self.objects.put(account, {compute_digest(body): body for body in bodies})
 
     def get(self, body, account=ANA):
-        return self.shelf.get(account, compute_digest(body))
+        return self.objects.get(account, compute_digest(body))
 
     def files(self):
-        return [path for path in self.folder.rglob("*") if path.is_file()]
+        return [path for path in self.folder.rglob("*") if path.is_file() and path.name != MARKER]
 
     def count(self, table):
         with self.kernel.store.read() as uow:
@@ -62,7 +64,7 @@ def test_small_ones_are_rows_and_large_ones_files(place):
     assert (place.get(SMALL), place.get(LARGE)) == (SMALL, LARGE)
     (file,) = place.files()
     assert file.read_bytes() == LARGE
-    assert place.count(loose_blobs) == 0
+    assert place.count(orphans) == 0
     assert place.put(SMALL, LARGE) == 0
     assert len(place.files()) == 1
     for body in (SMALL, LARGE):
@@ -73,27 +75,27 @@ def test_small_ones_are_rows_and_large_ones_files(place):
 def test_dropped_blobs_are_deleted_after_their_time(place):
     place.put(SMALL, LARGE)
     with place.kernel.store.begin() as uow:
-        dropped = place.shelf.drop(uow, ANA, [compute_digest(SMALL), compute_digest(LARGE)])
+        dropped = place.objects.drop(uow, ANA, [compute_digest(SMALL), compute_digest(LARGE)])
     assert dropped == 2
     now = place.rig.clock.now()
-    assert place.shelf.delete_dropped(now) == 0
+    assert place.objects.delete_dropped(now) == 0
     assert place.get(LARGE) == LARGE  # positive control: it can be brought back until its time is over
-    assert place.shelf.delete_dropped(now + timedelta(seconds=1)) == 2
+    assert place.objects.delete_dropped(now + timedelta(seconds=1)) == 2
     with pytest.raises(NotFound):
         place.get(LARGE)
-    assert place.shelf.sweep(now) == 0
-    assert place.shelf.sweep(now + timedelta(seconds=1)) == 1
+    assert place.objects.sweep(now) == 0
+    assert place.objects.sweep(now + timedelta(seconds=1)) == 1
     assert place.files() == []
-    assert place.count(loose_blobs) == 0
+    assert place.count(orphans) == 0
 
 
 def test_what_is_claimed_again_is_not_deleted(place):
     place.put(SMALL, LARGE)
     with place.kernel.store.begin() as uow:
-        place.shelf.drop(uow, ANA, [compute_digest(SMALL), compute_digest(LARGE)])
+        place.objects.drop(uow, ANA, [compute_digest(SMALL), compute_digest(LARGE)])
     with place.kernel.store.begin() as uow:
-        place.shelf.claim(uow, ANA, [compute_digest(SMALL)])
-    assert place.shelf.delete_dropped(place.rig.clock.now() + timedelta(days=99)) == 1
+        place.objects.claim(uow, ANA, [compute_digest(SMALL)])
+    assert place.objects.delete_dropped(place.rig.clock.now() + timedelta(days=99)) == 1
     assert place.get(SMALL) == SMALL
 
 
@@ -101,10 +103,10 @@ def test_what_no_commit_names_is_purged_and_what_is_claimed_stays(place):
     claimed, sent_again = b"claimed", b"sent again"
     place.put(SMALL, LARGE, claimed, sent_again)
     with place.kernel.store.begin() as uow:
-        place.shelf.claim(uow, ANA, [compute_digest(claimed)])
+        place.objects.claim(uow, ANA, [compute_digest(claimed)])
     place.rig.clock.advance(3600)
     place.put(sent_again)
-    assert place.shelf.purge_unclaimed(place.rig.clock.now()) == 2
+    assert place.objects.purge_unclaimed(place.rig.clock.now()) == 2
     assert (place.get(claimed), place.get(sent_again)) == (claimed, sent_again)
     for body in (SMALL, LARGE):
         with pytest.raises(NotFound):
@@ -132,7 +134,7 @@ def test_a_crash_between_file_and_row_leaves_nothing_visible_and_nothing_for_eve
     assert len(place.files()) == 1
     with pytest.raises(NotFound):
         place.get(LARGE)
-    assert place.shelf.sweep(place.rig.clock.now() + timedelta(seconds=1)) == 1
+    assert place.objects.sweep(place.rig.clock.now() + timedelta(seconds=1)) == 1
     assert place.files() == []
     assert place.put(LARGE) == 1
 
@@ -140,18 +142,18 @@ def test_a_crash_between_file_and_row_leaves_nothing_visible_and_nothing_for_eve
 class SlowStore(BlobStore):
     """Takes so long that the sweeper comes by."""
 
-    def __init__(self, store, shelf, clock):
+    def __init__(self, store, objects, clock):
         super().__init__(store)
-        self.shelf, self.clock = shelf, clock
+        self.objects, self.clock = objects, clock
 
     def write(self, bodies):
         super().write(bodies)
-        self.shelf.sweep(self.clock.now() + timedelta(seconds=1))
+        self.objects.sweep(self.clock.now() + timedelta(seconds=1))
 
 
 def test_an_upload_that_the_sweeper_overtook_is_not_acknowledged(rig, tmp_path, place):
     store = open_blob_store(f"file://{tmp_path}/objects")._store
-    slow = Place(rig, tmp_path / "objects", SlowStore(store, place.shelf, rig.clock))
+    slow = Place(rig, tmp_path / "objects", SlowStore(store, place.objects, rig.clock))
     with pytest.raises(UnavailableError):
         slow.put(LARGE)
     with pytest.raises(NotFound):
@@ -270,6 +272,7 @@ def test_sqlite_says_full_as_expected():
 
 def test_an_upload_leaves_the_databases_their_room(rig, tmp_path, monkeypatch):
     """One upload after the other fills the disk up to the reserve, and no further."""
+    rig.build(DEFINITION, object_store_url=f"file://{tmp_path}/objects")
     room = {"free": 3_000_000}
     monkeypatch.setattr("solekey_vault.objects.shutil.disk_usage", lambda _: SimpleNamespace(**room))
     blobs = open_blob_store(f"file://{tmp_path}/objects", reserve_bytes=2_000_000)

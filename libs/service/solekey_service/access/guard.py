@@ -33,6 +33,7 @@ from solekey_service.access.level import Access
 from solekey_service.access.nonce import Nonces
 from solekey_service.access.request_budget import RequestBudget
 from solekey_service.access.tokens import AccessClaims, verify_access_token
+from solekey_service.config import ServiceConfig
 from solekey_service.http.caller import Caller, DpopProof
 from solekey_service.http.request import Request, parse_solekey_after
 from solekey_service.kernel import TRUST_STREAMS, Kernel
@@ -53,7 +54,7 @@ _FORGET_EVERY_S = 60.0
 class Guard:
     """Decides who may ask one service."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel[ServiceConfig]) -> None:
         self._kernel = kernel
         self._forgot_s = kernel.clock.monotonic()
         self.budget = RequestBudget(
@@ -126,7 +127,7 @@ class Guard:
             signing_keys=platform.signing_keys,
             withdrawn_keys=platform.withdrawn_keys,
             issuer=self._kernel.config.origin,
-            audience=self._kernel.definition.service,
+            audience=self._kernel.service,
             now=self._kernel.clock.now(),
         )
         bound = hmac.compare_digest(claims.thumbprint, proof.thumbprint)

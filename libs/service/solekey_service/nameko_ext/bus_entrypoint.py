@@ -1,4 +1,4 @@
-"""``@listen``: a method of a service that is given the records of the topics it follows.
+"""Gives a service the records of the topics that it follows.
 
 At least once, in order within a partition. The offset is committed after the worker succeeded; when it fails
 the record is sought again after a pause that doubles up to a bound, and only its own partition waits. (The
@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar, cast
+from typing import Any
 
 from eventlet.event import Event as GreenEvent
 from nameko.extensions import Entrypoint
@@ -19,8 +19,6 @@ from solekey_eventlog.bus import BusError, Consumer, PartitionLostError, Record
 from solekey_service.nameko_ext.wiring import find_wiring
 
 _log = logging.getLogger(__name__)
-
-F = TypeVar("F", bound=Callable[..., None])
 
 _POLL_S = 0.5  # also bounds how long a stop takes
 _FIRST_PAUSE_S = 0.25
@@ -125,8 +123,3 @@ def _unless_lost(action: Callable[[Record], None], record: Record) -> None:
         action(record)
     except PartitionLostError as error:
         _log.info("%s", error)
-
-
-def listen() -> Callable[[F], F]:
-    """Give the method every Record of the topics that the service follows."""
-    return cast("Callable[[F], F]", BusEntrypoint.decorator())

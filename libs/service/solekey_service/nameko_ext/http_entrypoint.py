@@ -1,9 +1,9 @@
-"""``@http``: a method of a service that answers requests."""
+"""Answers the requests of one route."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import eventlet
 from eventlet.event import Event as GreenEvent
@@ -11,18 +11,16 @@ from nameko.extensions import Entrypoint
 
 from solekey_eventlog.errors import EventLogError
 from solekey_protocol.errors import ProtocolError
-from solekey_service.access import Access, Guard
+from solekey_service.access import Guard
+from solekey_service.definition import Route
 from solekey_service.http import Request, Response
 from solekey_service.http_server.body import BodyReader
 from solekey_service.http_server.server import HttpServer
 from solekey_service.nameko_ext.wiring import find_wiring
 from solekey_service.refusals import RateLimited, Refusal
 
-F = TypeVar("F", bound=Callable[..., Response])
-
 SERVER_KEY = "SOLEKEY_SERVER"
 """Where nameko's configuration holds the HttpServer of the process."""
-DEFAULT_MAX_BODY_BYTES = 64 * 1024
 _PENALTY_S = 0.5
 """How long the refusal of one request too many is held back; it holds a connection and nothing else."""
 
@@ -30,16 +28,13 @@ _PENALTY_S = 0.5
 class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no types
     """Admits a request, reads its body, and runs the service's method as a nameko worker."""
 
-    def __init__(self, method: str, url: str, access: Access, max_body_bytes: int) -> None:
-        self.method = method
-        self.url = url
-        self.access = access
-        self.max_body_bytes = max_body_bytes
+    def __init__(self, route: Route[Any]) -> None:
+        self.route = route
         super().__init__(expected_exceptions=(Refusal, ProtocolError, EventLogError))
 
     def setup(self) -> None:
         """Take the route. Nobody connects before all containers have started."""
-        _find_server(self.container).routes.add(self.method, self.url, self)
+        _find_server(self.container).routes.add(self.route.method, self.route.path, self)
 
     def stop(self) -> None:
         """Give the route back."""
@@ -47,10 +42,10 @@ class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no t
 
     def handle(self, request: Request, values: Mapping[str, str], body: BodyReader) -> Response:
         """Answer a request. The caller is admitted before its body is read, and confirmed afterwards."""
-        body.verify_declared(self.max_body_bytes)
+        body.verify_declared(self.route.max_body_bytes)
         guard = find_wiring(self.container).guard
         try:
-            admitted = guard.admit(request, self.access)
+            admitted = guard.admit(request, self.route.access)
             held = guard.budget.hold(admitted.caller.account) if admitted.caller else nullcontext()
             if admitted.caller is not None:
                 body.on_admitted()
@@ -64,11 +59,11 @@ class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no t
     def _answer(
         self, guard: Guard, admitted: Request, values: Mapping[str, str], body: BodyReader
     ) -> Response:
-        complete = replace(admitted, body=body.read(self.max_body_bytes))
+        complete = replace(admitted, body=body.read(self.route.max_body_bytes))
         turn = guard.budget.take_turn(admitted.caller.account) if admitted.caller else nullcontext()
         with turn:
             if complete.body:
-                guard.confirm(complete, self.access)
+                guard.confirm(complete, self.route.access)
             return self._run(complete, values)
 
     def _run(self, request: Request, values: Mapping[str, str]) -> Response:
@@ -87,14 +82,3 @@ class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no t
 
 def _find_server(container: Any) -> HttpServer:
     return cast("HttpServer", container.config[SERVER_KEY])
-
-
-def http(
-    method: str, url: str, *, access: Access, max_body_bytes: int = DEFAULT_MAX_BODY_BYTES
-) -> Callable[[F], F]:
-    """Answer ``method`` on ``url`` (werkzeug's syntax: ``/v1/vault/wraps/<digest>``).
-
-    The method takes the Request and the placeholders by name, and returns a Response or raises what has a
-    problem document. ``access`` has no default: who may ask is decided at every entry point.
-    """
-    return cast("Callable[[F], F]", HttpEntrypoint.decorator(method, url, access, max_body_bytes))

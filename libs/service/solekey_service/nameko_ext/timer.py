@@ -1,11 +1,6 @@
-"""``@every``: a method of a service that runs at intervals."""
-
-from collections.abc import Callable
-from typing import TypeVar, cast
+"""Runs a job of the service at intervals."""
 
 from nameko.timer import Timer
-
-F = TypeVar("F", bound=Callable[..., None])
 
 
 class IntervalTimer(Timer):  # type: ignore[misc]  # nameko publishes no types
@@ -15,8 +10,3 @@ class IntervalTimer(Timer):  # type: ignore[misc]  # nameko publishes no types
         """End it; nameko's own fails on a timer that has not started, and hides why the start failed."""
         if self.gt is not None:
             super().kill()
-
-
-def every(seconds: float) -> Callable[[F], F]:
-    """Run the method every so many seconds, the first time after the first interval."""
-    return cast("Callable[[F], F]", IntervalTimer.decorator(interval=seconds))

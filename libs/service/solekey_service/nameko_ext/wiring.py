@@ -1,21 +1,25 @@
-"""``wired``: gives a service its Api over a running Kernel, and runs what lives beside the requests."""
+"""Gives a service its Api over a running kernel, and runs what lives beside the requests."""
 
 import inspect
 import logging
 import threading
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
+import eventlet
+from eventlet import tpool
 from nameko.extensions import DependencyProvider, is_dependency
 
 from solekey_eventlog.bus import Bus, BusError, BusUnavailableError, open_bus
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.log_check import LogWatch
 from solekey_service.access import Guard
+from solekey_service.build import build_service, start_service
 from solekey_service.config import ServiceConfig
-from solekey_service.kernel import Kernel, ServiceDefinition, build_kernel
+from solekey_service.definition import ServiceDefinition
+from solekey_service.kernel import Kernel, Threads
+from solekey_service.stream_api import StreamApi
 
 _log = logging.getLogger(__name__)
 
@@ -26,31 +30,20 @@ _RECHECK_S = 2.0
 _WATCH_S = 10.0
 
 
-class Api(Protocol):
-    """What a service's entry points call."""
-
-    @property
-    def kernel(self) -> Kernel:
-        """The parts that it was built on."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Parts:
     """What a service runs on."""
 
     bus: Bus
-    kernel: Kernel
-    api: Api
+    api: StreamApi[Any]
     is_bus_checked: bool
 
 
 class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no types
     """Gives the service its Api; publishes and observes while it runs."""
 
-    def __init__(self, definition: ServiceDefinition, api: Callable[[Kernel], Api]) -> None:
+    def __init__(self, definition: ServiceDefinition[Any, Any]) -> None:
         self._definition = definition
-        self._make_api = api
         self._deaf = threading.Event()
         self._stop = threading.Event()
         self._threads: list[Any] = []
@@ -63,14 +56,15 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
             UnavailableError: the database does not answer.
         """
         bus = open_bus(config.bus_config(client_id=f"solekey-{self._definition.service}"))
-        kernel = build_kernel(self._definition, config, bus)
-        is_checked = _check_bus(kernel)
-        return Parts(bus, kernel, self._make_api(kernel), is_checked)
+        threads = Threads(offload=tpool.execute, pause=eventlet.sleep)
+        api = build_service(self._definition, config, bus, threads=threads)
+        is_checked = _check_bus(api.kernel)
+        return Parts(bus, start_service(self._definition, api), is_checked)
 
     def setup(self) -> None:
         """Take over what was built."""
         parts: Parts = self.container.config[PARTS_KEY][self.container.service_name]
-        self._bus, self.kernel, self._api = parts.bus, parts.kernel, parts.api
+        self._bus, self._api, self.kernel = parts.bus, parts.api, parts.api.kernel
         self._checked = parts.is_bus_checked
         self.guard = Guard(self.kernel)
 
@@ -94,7 +88,7 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
         self._bus.close()
         self.kernel.close()
 
-    def get_dependency(self, _: object) -> Api:
+    def get_dependency(self, _: object) -> StreamApi[Any]:
         """Give the worker the Api."""
         return self._api
 
@@ -127,26 +121,21 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
                 self._deaf.wait(_POLL_S)
 
 
-def _check_bus(kernel: Kernel) -> bool:
+def _check_bus(kernel: Kernel[ServiceConfig]) -> bool:
     try:
         kernel.check_bus()
     except BusUnavailableError as error:
-        _log.warning("%s: starting without the bus: %s", kernel.definition.service, error)
+        _log.warning("%s: starting without the bus: %s", kernel.service, error)
         return False
     return True
 
 
 def build_parts(service: type, config: ServiceConfig) -> Parts:
-    """Build what a service class runs on. Raises LookupError when the class has no wiring, and see build."""
+    """Build what a service class runs on; see Wiring.build. Raises LookupError when it has no wiring."""
     for _, provider in inspect.getmembers(service, is_dependency):
         if isinstance(provider, Wiring):
             return provider.build(config)
-    raise LookupError(f"{service.__name__}: the class needs `api = wired(DEFINITION, Api)`")
-
-
-def wired(definition: ServiceDefinition, api: Callable[[Kernel], Api]) -> Any:
-    """Give the service's methods ``api(kernel)``. Any: nameko puts the Api in the place of the provider."""
-    return Wiring(definition, api)
+    raise LookupError(f"{service.__name__}: not made by make_service_class")
 
 
 def find_wiring(container: Any) -> Wiring:
@@ -154,4 +143,4 @@ def find_wiring(container: Any) -> Wiring:
     for provider in container.dependencies:
         if isinstance(provider, Wiring):
             return provider
-    raise LookupError(f"{container.service_name}: the class needs `api = wired(DEFINITION, Api)`")
+    raise LookupError(f"{container.service_name}: not made by make_service_class")

@@ -12,6 +12,7 @@ from dataclasses import replace
 from functools import partial
 
 from solekey_auth import commands
+from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.credential import Credential, derive_username_digest
 from solekey_auth.credentials.login_key import (
     Closing,
@@ -42,7 +43,7 @@ class AccountChanges:
     """Changes an account for good. Each change asks for the password again, by a signature of its key."""
 
     def __init__(
-        self, kernel: Kernel, limits: AuthLimits, operator_key: OperatorKey, limiter: RateLimiter
+        self, kernel: Kernel[AuthConfig], limits: AuthLimits, operator_key: OperatorKey, limiter: RateLimiter
     ) -> None:
         self._operator_key = operator_key
         self._limiter = limiter

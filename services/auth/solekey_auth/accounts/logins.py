@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
+from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.credential import (
     Credential,
     Username,
@@ -63,7 +64,7 @@ class Logins:
 
     def __init__(
         self,
-        kernel: Kernel,
+        kernel: Kernel[AuthConfig],
         limits: AuthLimits,
         operator_key: OperatorKey,
         limiter: RateLimiter,

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 
 from solekey_auth.commands import RegisterAccount
+from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.credential import Credential, derive_username_digest
 from solekey_auth.credentials.repository import CredentialRepository
 from solekey_auth.factors.totp import TotpSecret, derive_secret, encode_uri
@@ -37,7 +38,7 @@ class Registrations:
 
     def __init__(
         self,
-        kernel: Kernel,
+        kernel: Kernel[AuthConfig],
         limits: AuthLimits,
         operator_key: OperatorKey,
         limiter: RateLimiter,

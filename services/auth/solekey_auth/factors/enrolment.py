@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from solekey_auth import commands
+from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.credential import Credential
 from solekey_auth.credentials.repository import CredentialRepository, LoginRepository
 from solekey_auth.factors.passkeys import (
@@ -79,7 +80,7 @@ class Enrolment:
 
     def __init__(
         self,
-        kernel: Kernel,
+        kernel: Kernel[AuthConfig],
         limits: AuthLimits,
         operator_key: OperatorKey,
         limiter: RateLimiter,

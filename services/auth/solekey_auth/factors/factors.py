@@ -9,6 +9,7 @@ from functools import partial
 from typing import Final
 
 from solekey_auth import commands
+from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.credential import Credential
 from solekey_auth.credentials.repository import CredentialRepository, LoginRepository
 from solekey_auth.factors.passkeys import Assertion, RelyingParty
@@ -71,7 +72,7 @@ class Factors:
 
     def __init__(
         self,
-        kernel: Kernel,
+        kernel: Kernel[AuthConfig],
         limits: AuthLimits,
         operator_key: OperatorKey,
         limiter: RateLimiter,

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import partial
 
 from solekey_auth import commands
+from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.login_key import LoginAttempt
 from solekey_auth.credentials.repository import CredentialRepository
 from solekey_auth.domain import AccountState, IssuedToken, derive_idle_limit
@@ -44,7 +45,7 @@ class LiveSession:
 class Sessions:
     """The sessions that are open."""
 
-    def __init__(self, kernel: Kernel, limits: AuthLimits, operator_key: OperatorKey) -> None:
+    def __init__(self, kernel: Kernel[AuthConfig], limits: AuthLimits, operator_key: OperatorKey) -> None:
         self._kernel = kernel
         self._limits = limits
         self._operator_key = operator_key

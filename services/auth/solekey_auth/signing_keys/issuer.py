@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
+from solekey_auth.config import AuthConfig
 from solekey_auth.limits import AuthLimits
 from solekey_auth.sessions.sessions import LiveSession
 from solekey_auth.signing_keys.key_ring import KeyRing, SigningKey, SigningSecret, decide_rotation, open_ring
@@ -91,7 +92,9 @@ class SigningKeys:
 class Issuer:
     """Signs access tokens."""
 
-    def __init__(self, kernel: Kernel, limits: AuthLimits, keys: SigningKeys, *, origin: str) -> None:
+    def __init__(
+        self, kernel: Kernel[AuthConfig], limits: AuthLimits, keys: SigningKeys, *, origin: str
+    ) -> None:
         self._kernel = kernel
         self._limits = limits
         self._keys = keys

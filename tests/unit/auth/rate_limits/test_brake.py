@@ -12,7 +12,6 @@ import pytest
 import sqlalchemy
 
 from solekey_auth import rate_limits
-from solekey_auth.api import AuthApi
 from solekey_auth.definition import DEFINITION
 from solekey_auth.rate_limits.bucket import Bucket
 from solekey_auth.rate_limits.limit import (
@@ -31,7 +30,6 @@ from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.clock import ManualClock
 from solekey_protocol.events import Stream, devices
 from solekey_service.http import Headers, Request, problem_response
-from solekey_service.kernel import build_kernel
 from solekey_service.refusals import Refusal
 from tests.support.actors import Actor
 from tests.support.keys import Key
@@ -66,12 +64,11 @@ def botnet(ana):
 @pytest.fixture
 def replicas(desk):
     """Two processes of the service on the same database."""
-    kernel = build_kernel(DEFINITION, desk.api.kernel.config, desk.rig.bus, clock=desk.rig.clock)
-    other = Desk(desk.rig, AuthApi(kernel))
+    other = Desk(desk.rig, desk.rig.start(DEFINITION, desk.api.kernel.config))
     desk.hear()
     other.hear()
     yield desk, other
-    kernel.close()
+    other.api.kernel.close()
 
 
 def fill(desk, botnet):

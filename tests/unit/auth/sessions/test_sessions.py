@@ -205,7 +205,7 @@ def test_a_clock_that_jumps_back_moves_neither_the_absolute_end_nor_the_retry_ti
     (before,) = [body for body in desk.said(ana) if isinstance(body, events.SessionOpened)]
     desk.rig.clock.set_wall(desk.now - timedelta(hours=3))
     refreshed = read(refresh(desk, ana, opened["refresh_token"]))
-    (session,) = desk.api._sessions.find_open(ana.actor.account)
+    (session,) = desk.api.sessions.find_open(ana.actor.account)
     assert session.expires_at == before.expires_at
     desk.rig.clock.set_wall(desk.now - timedelta(seconds=11))
     assert code_of(refresh(desk, ana, opened["refresh_token"])) == "401 session_ended"

@@ -7,10 +7,8 @@ from itertools import count
 
 import pytest
 
-from solekey_auth.api import AuthApi
 from solekey_auth.definition import DEFINITION as AUTH
 from solekey_auth.limits import AuthLimits
-from solekey_auth.signing_keys.command import run_command
 from solekey_auth.signing_keys.key_ring import SigningSecret, decide_rotation, open_ring
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
@@ -23,8 +21,8 @@ from solekey_protocol.ids import SYSTEM_ACCOUNT, KeyId, Timestamp
 from solekey_protocol.streams import AuthStream
 from solekey_rotation.definition import DEFINITION as ROTATION
 from solekey_service.access import Access, Guard
+from solekey_service.command_line import parse_command_line, run_command
 from solekey_service.http import Headers, Request
-from solekey_service.kernel import build_kernel
 from solekey_service.refusals import NotFound, TokenInvalid
 from solekey_vault.definition import DEFINITION as VAULT
 from tests.support.kernels import AUTH_TOPIC
@@ -172,10 +170,10 @@ def test_every_generation_has_another_key():
 class Platform:
     """Auth with Ana's session, and the three other services' guards."""
 
-    def __init__(self, desk: Desk, person) -> None:
-        self.desk, self.person = desk, person
+    def __init__(self, desk: Desk, person, folder) -> None:
+        self.desk, self.person, self.folder = desk, person, folder
         self.rig = desk.rig
-        self.kernels = {d.stream: self.rig.build(d, **more) for d, more in self._others()}
+        self.kernels = {d.stream: self.rig.build(d, **more).kernel for d, more in self._others()}
         self.kernels[Stream.AUTH] = desk.api.kernel
         self.guards = {stream: Guard(kernel) for stream, kernel in self.kernels.items()}
         self._numbers = count()
@@ -184,7 +182,7 @@ class Platform:
         self.deliver()
 
     def _others(self):
-        blobs = {"object_store_url": "file:///unused"}
+        blobs = {"object_store_url": f"file://{self.folder}/objects"}
         return ((DEVICES, {}), (VAULT, blobs), (ROTATION, {}))
 
     def deliver(self, *to: Stream) -> None:
@@ -217,7 +215,7 @@ class Platform:
     def pass_time(self, seconds: float) -> None:
         """Let the timers run, the bus deliver, and the client refresh in time."""
         self.rig.clock.advance(seconds)
-        self.desk.api.turn_signing_keys()
+        self.desk.api.signing_keys.turn()
         self.deliver()
 
     def request(self, stream: Stream) -> str:
@@ -243,8 +241,8 @@ class Platform:
 
 
 @pytest.fixture
-def platform(desk, ana):
-    return Platform(desk, ana)
+def platform(desk, ana, tmp_path):
+    return Platform(desk, ana, tmp_path)
 
 
 @pytest.mark.slow
@@ -282,8 +280,8 @@ def test_positive_control_without_the_lead_it_must_have_heard(platform):
 
 
 @pytest.mark.slow
-def test_keys_turn_by_themselves_for_a_year_and_each_token_is_accepted(desk, ana):
-    platform, seen = Platform(desk, ana), set()
+def test_keys_turn_by_themselves_for_a_year_and_each_token_is_accepted(desk, ana, tmp_path):
+    platform, seen = Platform(desk, ana, tmp_path), set()
     for _ in range(13):
         platform.pass_time(29 * 86400)
         platform.pass_time(86400)
@@ -323,12 +321,12 @@ def test_a_withdrawal_survives_a_restart_of_both_sides(platform, rig):
     platform.desk.api.signing_keys.rotate([platform.signing_key_id()])
     platform.deliver()
     old = platform.kernels[Stream.VAULT]
-    kernel = build_kernel(VAULT, old.config, rig.bus, clock=rig.clock)
+    kernel = rig.start(VAULT, old.config).kernel
     platform.guards[Stream.VAULT], platform.kernels[Stream.VAULT] = Guard(kernel), kernel
     rig.kernels[Stream.VAULT] = kernel
     old.close()
     desk = platform.desk.restart()
-    desk.api.turn_signing_keys()
+    desk.api.signing_keys.turn()
     platform.kernels[Stream.AUTH] = desk.api.kernel
     platform.deliver()
     with pytest.raises(TokenInvalid, match="withdrawn"):
@@ -336,8 +334,7 @@ def test_a_withdrawal_survives_a_restart_of_both_sides(platform, rig):
 
 
 def test_two_processes_sign_with_the_same_key_and_announce_it_once(desk, rig):
-    kernel = build_kernel(AUTH, desk.api.kernel.config, rig.bus, clock=rig.clock)
-    other = AuthApi(kernel)
+    other = rig.start(AUTH, desk.api.kernel.config)
     assert len(rig.events(Stream.AUTH, SYSTEM_ACCOUNT)) == 1
     desk.api.signing_keys.rotate()
     other.signing_keys.rotate()
@@ -346,7 +343,7 @@ def test_two_processes_sign_with_the_same_key_and_announce_it_once(desk, rig):
     now = rig.clock.now()
     assert desk.api.signing_keys.find_signer(now) is not None
     assert desk.api.signing_keys.find_signer(now).key_id == other.signing_keys.find_signer(now).key_id
-    kernel.close()
+    other.kernel.close()
 
 
 def test_the_key_is_announced_to_everybody_under_its_name(desk, rig):
@@ -375,7 +372,7 @@ def operate(tmp_path, monkeypatch, capsys):
         monkeypatch.setenv(f"SOLEKEY_{name}", value)
 
     def run(*arguments):
-        code = run_command(arguments)
+        code = run_command(AUTH, parse_command_line(AUTH, arguments))
         printed = capsys.readouterr()
         return code, [line.split() for line in printed.out.splitlines()], printed.err
 

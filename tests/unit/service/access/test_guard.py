@@ -46,9 +46,9 @@ class Gate:
     proofs: int = 0
 
     def __post_init__(self) -> None:
-        self.auth = self.rig.build(definitions.AUTH)
-        self.devices = self.rig.build(definitions.DEVICES)
-        self.vault = self.rig.build(definitions.VAULT)
+        self.auth = self.rig.build(definitions.AUTH).kernel
+        self.devices = self.rig.build(definitions.DEVICES).kernel
+        self.vault = self.rig.build(definitions.VAULT).kernel
         self.guard = Guard(self.vault)
         self.tell(SYSTEM_ACCOUNT, publish_signer(self.rig.clock.now()))
 
@@ -192,7 +192,7 @@ def test_used_proofs_are_forgotten_when_their_time_refuses_them(gate: Gate) -> N
     gate.rig.clock.advance(60)
     gate.sync()
     gate.admit(gate.laptop)
-    proofs = gate.vault.definition.event_tables.dpop_proofs
+    proofs = gate.vault.store.tables.dpop_proofs
     with gate.vault.store.read() as uow:
         assert uow.connection.execute(select(func.count()).select_from(proofs)).scalar_one() == 1
 

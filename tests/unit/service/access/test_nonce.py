@@ -9,7 +9,6 @@ from solekey_auth.definition import DEFINITION
 from solekey_service.access import Access, Guard
 from solekey_service.access.nonce import Nonces
 from solekey_service.http import Headers, Request, problem_response
-from solekey_service.kernel import build_kernel
 from solekey_service.refusals import DpopInvalid, UseDpopNonce
 from tests.support.kernels import Rig
 from tests.support.keys import Key
@@ -109,7 +108,7 @@ def test_a_proof_that_was_made_for_later_is_worth_nothing_later(desk: Desk) -> N
 
 def test_each_process_accepts_what_another_gave_also_after_a_restart(desk: Desk) -> None:
     client = Client(desk.rig)
-    kernel = build_kernel(DEFINITION, desk.api.kernel.config, desk.rig.bus, clock=desk.rig.clock)
+    kernel = desk.rig.start(DEFINITION, desk.api.kernel.config).kernel
     with pytest.raises(UseDpopNonce) as refused:
         Guard(desk.api.kernel).admit(client.request(None), Access.PROOF)
     assert Guard(kernel).admit(client.request(refused.value.headers["DPoP-Nonce"]), Access.PROOF)

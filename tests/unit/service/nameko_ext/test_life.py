@@ -131,11 +131,11 @@ def test_topics_that_would_lose_events_stop_the_start(tmp_path: Path) -> None:
 def test_an_address_that_is_taken_stops_the_start(demo: Demo, tmp_path: Path) -> None:
     script = (
         "from solekey_service.runner import run\n"
-        "from tests.support.demo_service.services import DemoAuth\n"
+        "from tests.support.demo_service.definitions import AUTH\n"
         "from solekey_service.config import Secret, ServiceConfig\n"
         f"config = ServiceConfig(database_url=Secret('sqlite:///{tmp_path}/a.db'), bus_url='{demo.bus_url}', "
         f"origin='{ORIGIN}', listen='127.0.0.1:{demo.port}')\n"
-        "raise SystemExit(run([DemoAuth], [config]))\n"
+        "raise SystemExit(run([AUTH], [config]))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False

@@ -60,11 +60,11 @@ def _create_stores() -> None:
         sa.Column("closed_at", sa.String(24), nullable=False),
     )
     op.create_table(
-        "loose_blobs",
+        "orphans",
         sa.Column("name", sa.String(96), primary_key=True),
         sa.Column("since", sa.String(24), nullable=False),
     )
-    op.create_index("ix_loose_blobs_since", "loose_blobs", ["since"])
+    op.create_index("ix_orphans_since", "orphans", ["since"])
 
 
 def _create_read_model() -> None:

@@ -1,8 +1,8 @@
 """Which objects an account has, and where their bytes lie. Spec: vault.md §3.
 
 An object is visible once its bytes are durable: a large one is written under a new name first, then named by
-a row. A name is noted in ``loose_blobs`` before it is written and after its row is gone: a crash leaves
-nothing behind for ever; ``sweep`` deletes what has been loose for long.
+a row. A name is noted in ``orphans`` before it is written and after its row is gone: a crash leaves
+nothing behind for ever; ``sweep`` deletes what has been an orphan for long.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,26 +11,19 @@ from datetime import datetime
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection, delete, insert, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from solekey_eventlog.engine import upsert
 from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_protocol.ids import AccountId, Digest
-from solekey_service.kernel import Random
+from solekey_service.kernel import Random, run_here
 from solekey_service.refusals import NotFound
 from solekey_vault.objects import MAX_ROW_BYTES, ObjectStore, RowStore, pages, storing
-from solekey_vault.tables import loose_blobs, objects
+from solekey_vault.tables import objects, orphans
 from solekey_vault.usage import DEFAULT_QUOTA, Quota, add_usage, restore_usage, subtract_usage, verify_room
 
 T = TypeVar("T")
-Offload = Callable[[Callable[[], T]], T]
-"""Runs something slow where it does not hold up other requests; under eventlet: ``tpool.execute``."""
 _NAME_BYTES: Final = 16
-
-
-def run_here(work: Callable[[], T]) -> T:
-    """Run it at once, in this thread: an Offload for tests and for servers with a thread a request."""
-    return work()
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +34,7 @@ class _Place:
     large: bool
 
 
-class Shelf:
+class ObjectRepository:
     """The objects of all accounts."""
 
     def __init__(
@@ -76,7 +69,7 @@ class Shelf:
         large = {place.name: bodies[place.digest] for place in new if place.large}
         with storing():
             if large:
-                self._note_loose(list(large))
+                self._note_orphans(list(large))
                 self._offload(lambda: self._blobs.write(large))
             with self._store.begin() as uow:
                 self._refresh(uow, account, list(known))
@@ -173,15 +166,15 @@ class Shelf:
             return self._delete(uow, query)
 
     def sweep(self, before: datetime) -> int:
-        """Delete blobs that have been loose since before a moment. Returns how many."""
+        """Delete blobs that have been orphans since before a moment. Returns how many."""
         with self._store.read() as uow:
-            query = select(loose_blobs.c.name).where(loose_blobs.c.since < before)
+            query = select(orphans.c.name).where(orphans.c.since < before)
             names = list(uow.connection.execute(query).scalars())
         if names:
             self._offload(lambda: self._blobs.delete(names))
             with self._store.begin() as uow:
                 for page in pages(names):
-                    uow.connection.execute(delete(loose_blobs).where(loose_blobs.c.name.in_(page)))
+                    uow.connection.execute(delete(orphans).where(orphans.c.name.in_(page)))
         return len(names)
 
     def _make_name(self, account: AccountId) -> str:
@@ -203,10 +196,10 @@ class Shelf:
                 found[Digest(row.digest)] = _Place(Digest(row.digest), row.size, row.name, row.large)
         return found
 
-    def _note_loose(self, names: Sequence[str]) -> None:
+    def _note_orphans(self, names: Sequence[str]) -> None:
         with self._store.begin() as uow:
             rows = [{"name": name, "since": uow.now} for name in names]
-            uow.connection.execute(insert(loose_blobs), rows)
+            uow.connection.execute(insert(orphans), rows)
 
     def _refresh(self, uow: UnitOfWork, account: AccountId, digests: Sequence[Digest]) -> None:
         """What is sent again is wanted: its time until it is purged begins anew."""
@@ -223,7 +216,6 @@ class Shelf:
         """Insert the rows that make objects visible; of two that send the same one, the first counts."""
         if not new:
             return 0
-        dialect = postgresql if uow.connection.dialect.name == "postgresql" else sqlite
         rows = [
             {
                 "account": account,
@@ -236,7 +228,7 @@ class Shelf:
             }
             for place in new
         ]
-        query = dialect.insert(objects).on_conflict_do_nothing().returning(objects.c.name)
+        query = upsert(uow.connection, objects).on_conflict_do_nothing().returning(objects.c.name)
         named = set(uow.connection.execute(query, rows).scalars())
         sizes = [place.size for place in new if place.name in named]
         verify_room(uow, account, sizes, self.quota)
@@ -250,7 +242,7 @@ class Shelf:
     def _settle(self, uow: UnitOfWork, names: Sequence[str]) -> None:
         settled = 0
         for page in pages(names):
-            result = uow.connection.execute(delete(loose_blobs).where(loose_blobs.c.name.in_(page)))
+            result = uow.connection.execute(delete(orphans).where(orphans.c.name.in_(page)))
             settled += result.rowcount
         if settled != len(names):  # the write took so long that ``sweep`` has deleted it
             raise UnavailableError("storing took too long; send it again")
@@ -262,7 +254,7 @@ class Shelf:
         RowStore(uow.connection).delete([row.name for row in rows if not row.large])
         large = [{"name": row.name, "since": uow.now} for row in rows if row.large]
         if large:
-            uow.connection.execute(insert(loose_blobs), large)
+            uow.connection.execute(insert(orphans), large)
         return len(rows)
 
     def _offload_large(self, place: _Place, work: Callable[[], T]) -> T:

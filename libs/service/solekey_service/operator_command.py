@@ -1,0 +1,86 @@
+"""What an operator can do to a service, beside serving: a part of the service's declaration.
+
+Every service has ``rebuild``, ``parked`` and ``retry``; ``command_line.py`` runs them.
+"""
+
+import sys
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+from solekey_protocol.ids import Timestamp
+from solekey_service.stream_api import StreamApi
+
+OwnerT = TypeVar("OwnerT")
+
+
+def tell(line: str) -> None:
+    """Print a line of the command's result."""
+    sys.stdout.write(f"{line}\n")
+
+
+def report(line: str) -> None:
+    """Print how far the command is; not a part of its result."""
+    sys.stderr.write(f"solekey: {line}\n")
+
+
+def add_no_arguments(parser: ArgumentParser) -> None:
+    """Add the arguments of a command that takes none."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorCommand(Generic[OwnerT]):
+    """One command of ``python -m solekey_<service>``.
+
+    Attributes:
+        name: imperative, such as ``rebuild``.
+        help: what it does, for ``--help``.
+        run: does it, to the service's Api, with the parsed arguments.
+        is_exclusive: whether it is refused while a process of the service runs.
+        add_arguments: adds its arguments to its parser.
+    """
+
+    name: str
+    help: str
+    run: Callable[[OwnerT, Namespace], None]
+    is_exclusive: bool = False
+    add_arguments: Callable[[ArgumentParser], None] = add_no_arguments
+
+
+def _rebuild(api: StreamApi[Any], _: Namespace) -> None:
+    kernel = api.kernel
+    kernel.check_bus()
+    taken = kernel.projector.rebuild(kernel.bus, lambda count: report(f"{count} events read"))
+    tell(f"rebuilt the inbox from {taken} events; {kernel.projector.count_parked()} accounts are parked")
+
+
+def _list_parked(api: StreamApi[Any], _: Namespace) -> None:
+    for event in api.kernel.projector.list_parked():
+        since = Timestamp.from_datetime(event.parked_at)
+        tell(f"{event.account}  {event.stream} {event.seq}  {event.reason}  {since}")
+    report(f"{api.kernel.projector.count_parked()} accounts are parked")
+
+
+def _retry_parked(api: StreamApi[Any], _: Namespace) -> None:
+    projector = api.kernel.projector
+    before = projector.count_parked()
+    projector.retry_parked()
+    after = projector.count_parked()
+    tell(f"{before - after} of {before} accounts are free again; {after} are still parked")
+
+
+COMMON_COMMANDS: Final[tuple[OperatorCommand[StreamApi[Any]], ...]] = (
+    OperatorCommand(
+        "rebuild",
+        "fill the inbox again from the beginning of every topic that the service follows",
+        _rebuild,
+        is_exclusive=True,
+    ),
+    OperatorCommand(
+        "parked",
+        "list the events that wait, whose accounts are refused: account, stream, seq, reason, since when",
+        _list_parked,
+    ),
+    OperatorCommand("retry", "try everything that is parked again", _retry_parked),
+)
