@@ -1,25 +1,24 @@
-"""The four services of an embedded platform and what each is told."""
+"""The services of an embedded platform, which are those of the registry, and what each is told."""
 
-from collections.abc import Mapping
+from dataclasses import fields
+from importlib import import_module
 from typing import Any
 
-from solekey_auth.config import AuthConfig
-from solekey_auth.definition import DEFINITION as AUTH
-from solekey_devices.config import DevicesConfig
-from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.bus import open_bus
 from solekey_eventlog.secret import Secret
-from solekey_rotation.config import RotationConfig
-from solekey_rotation.definition import DEFINITION as ROTATION
+from solekey_protocol.services import SERVICES as REGISTRY
 from solekey_service.config import LogLevel, ServiceConfig
 from solekey_service.definition import ServiceDefinition
 from solekey_standalone.certificates import Certificates
 from solekey_standalone.folder import DataFolder
 from solekey_standalone.operator import load_or_make_secret
-from solekey_vault.config import VaultConfig
-from solekey_vault.definition import DEFINITION as VAULT
 
-SERVICES: tuple[ServiceDefinition[Any, Any], ...] = (AUTH, DEVICES, VAULT, ROTATION)
+SERVICES: tuple[ServiceDefinition[Any, Any], ...] = tuple(
+    import_module(f"{entry.package}.definition").DEFINITION for entry in REGISTRY.values()
+)
+"""The declaration of each service of the registry, in its order."""
+
+_OPERATOR_SECRETS = ("operator_key", "signing_key")
 
 
 def make_configs(
@@ -32,31 +31,32 @@ def make_configs(
 ) -> tuple[ServiceConfig, ...]:
     """Make the configuration of each service, in the order of SERVICES.
 
+    A service is told what every service is, and what of the folder its configuration asks for.
+
     Raises:
         ConfigError: a value that cannot work.
     """
 
-    def told(service: str) -> Mapping[str, Any]:
-        return {
-            "database_url": Secret(folder.database_url(service)),
-            "bus_url": folder.bus_url,
-            "origin": origin,
-            "listen": listen,
-            "tls_cert": certificates.server,
-            "tls_key": certificates.server_key,
-            "log_level": log_level,
+    def configure(definition: ServiceDefinition[Any, Any]) -> ServiceConfig:
+        asked = {field.name for field in fields(definition.config)}
+        told: dict[str, Any] = {
+            name: load_or_make_secret(folder.operator, name) for name in _OPERATOR_SECRETS if name in asked
         }
+        if "object_store_url" in asked:
+            told["object_store_url"] = folder.objects_url
+        config: ServiceConfig = definition.config(
+            database_url=Secret(folder.database_url(definition.entry.service)),
+            bus_url=folder.bus_url,
+            origin=origin,
+            listen=listen,
+            tls_cert=certificates.server,
+            tls_key=certificates.server_key,
+            log_level=log_level,
+            **told,
+        )
+        return config
 
-    return (
-        AuthConfig(
-            **told("auth"),
-            operator_key=load_or_make_secret(folder.operator, "operator_key"),
-            signing_key=load_or_make_secret(folder.operator, "signing_key"),
-        ),
-        DevicesConfig(**told("devices")),
-        VaultConfig(**told("vault"), object_store_url=folder.objects_url),
-        RotationConfig(**told("rotation")),
-    )
+    return tuple(configure(definition) for definition in SERVICES)
 
 
 def create_topics(config: ServiceConfig) -> None:
