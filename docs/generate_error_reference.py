@@ -11,8 +11,7 @@ import yaml
 
 from solekey import errors
 from solekey.cli.exit_codes import EXIT_CODES
-from solekey.errors import SolekeyError
-from solekey.errors.refusals import ServerRefusedError
+from solekey.errors import ServerRefusedError, SolekeyError
 from solekey_protocol import errors as protocol_errors
 from solekey_protocol.errors import ProtocolError
 
@@ -43,8 +42,8 @@ SERVER = """\
 ## What the server refuses
 
 The server's problem document has the `code`; the client raises the class, which knows what to do next. All
-are `ServerRefusedError`s of `solekey.errors.refusals`, with the HTTP `status` and the whole `problem`. Codes
-that have no class of their own are `ServerRefusedError`s themselves.
+are `ServerRefusedError`s of `solekey.errors`, with the HTTP `status` and the whole `problem`. Codes that have
+no class of their own are `ServerRefusedError`s themselves.
 
 | code | class | exit | action | what to do next |
 | --- | --- | --- | --- | --- |
@@ -62,7 +61,7 @@ Raised by `solekey_protocol`, which applications rarely call themselves; the com
 def iter_client_errors() -> Iterator[type[SolekeyError]]:
     """Every public error class of the client with a code of its own, but those for the server's codes."""
     found = (getattr(errors, name) for name in errors.__all__)
-    classes = [kind for kind in found if inspect.isclass(kind) and issubclass(kind, SolekeyError)]
+    classes = [kind for kind in found if not issubclass(kind, ServerRefusedError)]
     return iter(sorted(classes, key=lambda kind: kind.code))
 
 

@@ -12,8 +12,13 @@ from cryptography.x509.oid import NameOID
 
 from solekey import Runtime, Server
 from solekey.connection.clock import verify_clock
-from solekey.errors import ClockWrongError, InsecureServerError, TransportError
-from solekey.errors.refusals import ProofRefusedError, ServerRefusedError
+from solekey.errors import (
+    ClockWrongError,
+    InsecureServerError,
+    ProofRefusedError,
+    ServerRefusedError,
+    TransportError,
+)
 from tests.system.adversary.hostile_server import Hostile, answer, serve
 from tests.system.adversary.test_hostile_network import GOOD, call
 

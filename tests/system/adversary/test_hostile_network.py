@@ -17,7 +17,7 @@ import pytest
 
 from solekey import Runtime, Server
 from solekey.connection.transport import Answer, Transport
-from solekey.errors import BadAnswerError, InsecureServerError, RedirectRefusedError, UnreachableError
+from solekey.errors import BadAnswerError, InsecureServerError, RedirectError, UnreachableError
 from solekey_protocol.limits import MIB
 from tests.support.deployment.compose import make_installation
 from tests.system.adversary.hostile_server import Hostile, Script, answer, serve
@@ -132,7 +132,7 @@ def test_a_redirect_is_never_followed(tmp_path: Path, status: int, place: str) -
     with serve(tmp_path / "other", GOOD) as other:
         location = place.format(host="127.0.0.1", other=other.port)
         script = answer(f"HTTP/1.1 {status} Moved\nLocation: {location}\nContent-Length: 0")
-        with serve(tmp_path / "server", script) as hostile, pytest.raises(RedirectRefusedError):
+        with serve(tmp_path / "server", script) as hostile, pytest.raises(RedirectError):
             call(hostile)
     assert len(hostile.heard) == 1
     assert other.heard == []
@@ -141,7 +141,7 @@ def test_a_redirect_is_never_followed(tmp_path: Path, status: int, place: str) -
 @pytest.mark.parametrize("place", ["http://[", "https://\x7f", "http://127.0.0.1:99999/"])
 def test_a_redirect_to_nowhere_is_an_error_of_ours(tmp_path: Path, place: str) -> None:
     script = answer(f"HTTP/1.1 307 Moved\nLocation: {place}\nContent-Length: 0")
-    with serve(tmp_path, script) as hostile, pytest.raises((RedirectRefusedError, UnreachableError)):
+    with serve(tmp_path, script) as hostile, pytest.raises((RedirectError, UnreachableError)):
         call(hostile)
 
 

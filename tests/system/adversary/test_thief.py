@@ -20,8 +20,7 @@ from solekey import Runtime, Server
 from solekey.account.enrolment import log_in
 from solekey.account.session import Session
 from solekey.account.sign_up import SignUp
-from solekey.errors import ClockWrongError
-from solekey.errors.refusals import LoginRefusedError, SessionEndedError
+from solekey.errors import ClockWrongError, LoginRefusedError, SessionEndedError
 from solekey.profile.profile import Tokens
 from solekey_protocol.events import Stream
 from tests.support.keys import Key

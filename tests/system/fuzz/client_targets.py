@@ -13,27 +13,28 @@ from unittest import mock
 import httpx
 from hypothesis import strategies as st
 
-from solekey.audit.command import read_pins
 from solekey.audit.sources import LogError, read_log
 from solekey.audit.verify import verify_log
+from solekey.cli.commands.audit import read_pins
 from solekey.connection.connection import parse_position
 from solekey.connection.login import LoginClient
-from solekey.connection.transport import Answer, Server, Transport, _build_refusal
+from solekey.connection.transport import Answer, Transport, _build_refusal
 from solekey.crypto import SoftwareDeviceKey
 from solekey.errors import (
     BadAnswerError,
     InsecureServerError,
-    KdfRefusedError,
+    KdfParametersError,
     NotLoggedInError,
     ProfileError,
+    ProviderError,
 )
-from solekey.errors.providers import ProviderError
 from solekey.files.private_folder import PrivateFolder
 from solekey.profile.profile import Profile, Tokens
 from solekey.runtime import Runtime
+from solekey.server import Server
 from solekey.streams.stream_copy import StreamCopy
 from solekey.transfer.objects import _parse_objects, parse_byte_list
-from solekey.transfer.upload_spool import Spool, _encode_plan
+from solekey.transfer.upload_spool import UploadSpool, _encode_plan
 from solekey.vault.item_index import ItemIndex
 from solekey_protocol.change_list import encode_change_list
 from solekey_protocol.encoding import encode_cbor, encode_json
@@ -125,7 +126,7 @@ _tokens = st.builds(
 
 def _check_plan(raw: bytes) -> None:
     """What does not say what was sealed is not resumed."""
-    spool = Spool(_put("uploads/0f.json", raw), "0f")
+    spool = UploadSpool(_put("uploads/0f.json", raw), "0f")
     change = spool.load()
     if change is None:
         raise ProfileError("not resumed")
@@ -379,7 +380,7 @@ TARGETS = (
         "login challenge",
         st.just(encode_json({"challenge": "c1" * 16, "kdf": _KDF})),
         _check_challenge,
-        (BadAnswerError, KdfRefusedError),
+        (BadAnswerError, KdfParametersError),
         mutate=mutate_json,
         cost=2,
         findings=(b'{"challenge": "\\ud800", "kdf": {}}',),

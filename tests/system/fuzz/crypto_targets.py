@@ -38,7 +38,7 @@ from solekey.crypto.inner_plaintext import (
 )
 from solekey.crypto.metadata import encode_metadata, parse_metadata
 from solekey.errors import (
-    KdfRefusedError,
+    KdfParametersError,
     MetadataError,
     OpenError,
     PhraseError,
@@ -308,7 +308,7 @@ TARGETS = (
         "KDF parameters",
         _kdf_parameters.map(lambda parameters: encode_json(parameters.encode())),
         _check_kdf,
-        (KdfRefusedError,),
+        (KdfParametersError,),
         mutate=mutate_document,
         covers=("crypto.login_key.UntrustedKdfParameters.parse",),
     ),

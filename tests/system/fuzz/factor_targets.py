@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from solekey.connection.login import TotpSecret
 from solekey.connection.passkeys import parse_assertion_options, parse_creation_options
 from solekey.crypto import KdfStrength, KnownKdf
-from solekey.errors import BadAnswerError, KdfRefusedError, PasskeyMissingError
+from solekey.errors import BadAnswerError, KdfParametersError, PasskeyMissingError
 from solekey_auth.factors.passkeys import Assertion
 from solekey_auth.factors.proof import RecoveryProof, TotpProof, parse_proof
 from solekey_protocol.encoding import encode_json
@@ -151,7 +151,7 @@ TARGETS: Final = (
         "password's work",
         st.just(encode_json({"iterations": 3, "lanes": 4, "memory_kib": 65536})),
         _check_strength,
-        (KdfRefusedError,),
+        (KdfParametersError,),
         mutate=mutate_document,
         covers=("crypto.login_key.KdfStrength.parse",),
     ),
@@ -159,7 +159,7 @@ TARGETS: Final = (
         "what a profile knows of the login key",
         st.just(KnownKdf(KdfStrength(65536, 3, 4), bytes(16), _ORIGIN, 7).encode()).map(encode_json),
         _check_known_kdf,
-        (KdfRefusedError,),
+        (KdfParametersError,),
         mutate=mutate_document,
         covers=("crypto.login_key.KnownKdf.parse",),
     ),

@@ -11,17 +11,15 @@ from hypothesis import strategies as st
 from solekey.crypto import UserKey
 from solekey.crypto.phrase import list_words
 from solekey.errors import (
-    KitMismatchError,
-    KitUnreadableError,
-    ShareError,
-    UnsupportedFormatError,
-)
-from solekey.errors.providers import (
     ForeignUserKeyError,
     KeyFileError,
+    KitMismatchError,
+    KitUnreadableError,
     ProviderError,
+    ShareError,
     SpecError,
     TamperedKeyFileError,
+    UnsupportedFormatError,
     WrongPassphraseError,
 )
 from solekey.providers import key_file

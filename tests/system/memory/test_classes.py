@@ -96,7 +96,7 @@ PUBLIC_FIELDS = {
     "RecoveryKit.username": "the server knows it",
     "Runtime.http": "a transport of tests",
     "Sheet.canvas": "an object that draws",
-    "Spool.fingerprint": "a hash that names a file of the profile",
+    "UploadSpool.fingerprint": "a hash that names a file of the profile",
     "StreamContent.fingerprint": "a hash that names a file of the profile",
     "StreamCopy.state": "folded from public events",
     "Finding.code": "from public events",

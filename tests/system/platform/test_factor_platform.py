@@ -11,7 +11,7 @@ import pytest
 
 from solekey.account.session import Session
 from solekey.connection.second_factor import RecoveryCode
-from solekey.errors.refusals import FactorRefusedError
+from solekey.errors import FactorRefusedError
 from tests.support.people.command_user import CommandUser
 from tests.support.platform_process import PlatformProcess
 

@@ -13,7 +13,7 @@ from solekey.account.enrolment import log_in
 from solekey.account.sign_up import SignUp
 from solekey.connection.second_factor import Passkey
 from solekey.connection.security_keys import SecurityKey
-from solekey.errors.refusals import FactorRequiredError, LoginRefusedError, PasskeyRefusedError
+from solekey.errors import FactorRequiredError, LoginRefusedError, PasskeyRefusedError
 from solekey_protocol.events.auth import Factor
 from tests.support.passkeys.authenticator import Authenticator
 from tests.support.passkeys.hid import SoftwareKey

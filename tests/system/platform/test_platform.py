@@ -8,15 +8,16 @@ import pytest
 
 from solekey import Server, UserKey
 from solekey.account.enrolment import log_in, trust_device
-from solekey.errors import InsecureServerError, WrongUserKeyError
-from solekey.errors.refusals import (
+from solekey.errors import (
     DeviceNotTrustedError,
     DeviceRevokedError,
     FactorRefusedError,
     FactorRequiredError,
+    InsecureServerError,
     LoginRefusedError,
     SessionEndedError,
     StepUpRequiredError,
+    WrongUserKeyError,
 )
 from solekey.rotation.revocation import revoke_device
 from solekey.rotation.rotation import change_user_key, rekey_data, resume_rotation, set_policy

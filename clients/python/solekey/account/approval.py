@@ -25,9 +25,9 @@ from solekey.errors import (
     DeviceCodeMismatchError,
     DeviceGoneError,
     DevicePendingError,
+    UnavailableError,
     UnreachableError,
 )
-from solekey.errors.refusals import UnavailableError
 from solekey_protocol.events import Stream
 from solekey_protocol.streams import DeviceStatus
 

@@ -16,7 +16,7 @@ from typing import Final, cast
 
 from solekey.account.device_names import DeviceName, parse_name
 from solekey.crypto.device_key import compute_thumbprint
-from solekey.errors import DeviceNameUncertainError, ForeignDeviceError
+from solekey.errors import DeviceNameUncertainError, UnknownDeviceError
 from solekey_protocol.encoding import Json
 from solekey_protocol.event import Event
 from solekey_protocol.events.devices import DeviceCertificate, DeviceRevoked, RevocationReason
@@ -122,7 +122,7 @@ def choose_device(devices: Sequence[DeviceInfo], wanted: str) -> DeviceInfo:
     devices of one name those that are revoked are passed over.
 
     Raises:
-        ForeignDeviceError: none. DeviceNameUncertainError: several, or perhaps another.
+        UnknownDeviceError: none. DeviceNameUncertainError: several, or perhaps another.
     """
     if wanted.startswith(f"{DeviceId.PREFIX}_") and len(wanted) >= MIN_PREFIX_CHARS:
         found = [info for info in devices if info.id.startswith(wanted)]
@@ -135,7 +135,7 @@ def choose_device(devices: Sequence[DeviceInfo], wanted: str) -> DeviceInfo:
         named = [info for info in devices if info.name == wanted]
         found = [info for info in named if _is_present(info)] or named
     if not found:
-        raise ForeignDeviceError(f"no device is called {wanted!r}")
+        raise UnknownDeviceError(f"no device is called {wanted!r}")
     if len(found) > 1:
         ids = ", ".join(info.id for info in found)
         raise DeviceNameUncertainError(f"{len(found)} devices are called {wanted!r}: {ids}")

@@ -24,7 +24,7 @@ from solekey.account.device_names import (
 from solekey.account.known_names import remember_names
 from solekey.connection.connection import Connection
 from solekey.crypto.device_code import DeviceCode
-from solekey.errors import BadAnswerError, DeviceGoneError, ForeignDeviceError, WrongUserKeyError
+from solekey.errors import BadAnswerError, DeviceGoneError, UnknownDeviceError, WrongUserKeyError
 from solekey.streams.author import Author
 from solekey.streams.exclusive import AccountLock, exclusive
 from solekey.streams.streams import Streams
@@ -71,18 +71,18 @@ class Devices:
         """Derive a device's code from the verified stream, to compare with what that device shows.
 
         Raises:
-            ForeignDeviceError: no such device.
+            UnknownDeviceError: no such device.
         """
         state = self.streams.devices
         known = state.devices.get(device)
         if known is None or state.account_key is None or state.key_id is None:
-            raise ForeignDeviceError(f"{device} is no device of this account")
+            raise UnknownDeviceError(f"{device} is no device of this account")
         device_key = known.certificate.device_key
         return DeviceCode.derive(self.connection.profile.account, state.account_key, state.key_id, device_key)
 
     @exclusive
     def find(self, name_or_id: str) -> DeviceInfo:
-        """Find one device; see `choose_device`. Raises ForeignDeviceError, DeviceNameUncertainError."""
+        """Find one device; see `choose_device`. Raises UnknownDeviceError, DeviceNameUncertainError."""
         return choose_device(self.list(), name_or_id)
 
     @exclusive
@@ -126,7 +126,7 @@ class Devices:
         Raises:
             WrongUserKeyError: another user key's words. Nothing was said.
             DeviceGoneError: another device revoked it meanwhile.
-            ForeignDeviceError: no such device.
+            UnknownDeviceError: no such device.
         """
         user_key.verify_current(self.streams)
 
@@ -134,7 +134,7 @@ class Devices:
             state = self.streams.devices
             found = state.devices.get(device)
             if found is None:
-                raise ForeignDeviceError(f"{device} is no device of this account")
+                raise UnknownDeviceError(f"{device} is no device of this account")
             if found.status is DeviceStatus.REVOKED:
                 raise DeviceGoneError(f"{device} was revoked")
             if found.status is DeviceStatus.TRUSTED:

@@ -13,15 +13,14 @@ from solekey.account.session import Session
 from solekey.connection.connection import Connection
 from solekey.connection.login import LoggedIn
 from solekey.connection.second_factor import Proof
-from solekey.connection.transport import Server
 from solekey.crypto import UserKey
-from solekey.errors import ForeignAccountError, UnreachableError
-from solekey.errors.refusals import ServerRefusedError
+from solekey.errors import ForeignAccountError, ServerRefusedError, UnreachableError
 from solekey.files.any_path import AnyPath
 from solekey.profile.profile import Profile
 from solekey.recovery.kit import RecoveryKit
 from solekey.recovery.proof import verify_pins
 from solekey.runtime import Runtime
+from solekey.server import Server
 
 
 def log_in(

@@ -10,11 +10,11 @@ from solekey.account.known_kdf import remember
 from solekey.account.session import Session
 from solekey.connection.connection import Connection
 from solekey.connection.second_factor import Proof
-from solekey.connection.transport import Server
 from solekey.profile.profile import Profile
 from solekey.recovery.kit import RecoveryKit
 from solekey.recovery.proof import verify_pins
 from solekey.runtime import Runtime
+from solekey.server import Server
 
 
 def log_in_elsewhere(

@@ -87,7 +87,7 @@ class Sessions:
         """End a session: every service refuses its tokens. The device stays trusted and may log in again.
 
         Raises:
-            NotFoundRefusal: it is not open any more.
+            NotFoundError: it is not open any more.
         """
         self._connection.call(Service.AUTH, "DELETE", f"sessions/{session}")
         if session == self._connection.tokens.session:

@@ -24,7 +24,6 @@ from solekey.account.session import Session
 from solekey.connection.connection import Connection
 from solekey.connection.login import TotpSecret
 from solekey.connection.second_factor import Proof
-from solekey.connection.transport import Server
 from solekey.crypto import KdfParameters, UntrustedKdfParameters, UserKey, accept_kdf_parameters
 from solekey.crypto.new_password import verify_new_password
 from solekey.errors import ForeignAccountError
@@ -32,6 +31,7 @@ from solekey.files.any_path import AnyPath
 from solekey.profile.draft import SignUpDraft
 from solekey.profile.profile import Profile
 from solekey.runtime import Runtime
+from solekey.server import Server
 from solekey.streams.streams import Streams
 from solekey.vault.keyring import UnlockedUserKey
 from solekey.vault.wrapping import wrap_first_data_key

@@ -5,8 +5,7 @@ from contextlib import contextmanager
 
 from solekey.connection.connection import Connection
 from solekey.connection.second_factor import FactorChallenge, Proof, open_proof
-from solekey.errors import BadAnswerError
-from solekey.errors.refusals import FactorRefusedError, LoginRefusedError
+from solekey.errors import BadAnswerError, FactorRefusedError, LoginRefusedError
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import ProtocolError
 from solekey_protocol.event import parse_event

@@ -48,7 +48,7 @@ class Devices:
         """Find one device by its id, how that begins, or a name that cannot mean another device.
 
         Raises:
-            ForeignDeviceError: there is none.
+            UnknownDeviceError: there is none.
             DeviceNameUncertainError: the name may mean several.
         """
         return self._core.session.devices.find(name_or_id)
@@ -60,7 +60,7 @@ class Devices:
             device: which; this one if not given.
 
         Raises:
-            ForeignDeviceError: no such device.
+            UnknownDeviceError: no such device.
         """
         with self._core.lock:
             self._core.session.sync()
@@ -148,7 +148,7 @@ class Devices:
 
         Raises:
             AccountLockedError: unlock the account first.
-            ForeignDeviceError: no such device, or this very device.
+            UnknownDeviceError: no such device, or this very device.
             NewUserKeyNeededError: none was given, and the change is not made yet.
             StepUpRequiredError: see `solekey.open`, ``on_step_up``.
         """

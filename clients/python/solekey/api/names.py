@@ -23,7 +23,6 @@ from solekey.connection.second_factor import Proof as Proof
 from solekey.connection.second_factor import RecoveryCode as RecoveryCode
 from solekey.connection.security_keys import SecurityKey as SecurityKey
 from solekey.connection.security_keys import open_security_key as open_security_key
-from solekey.connection.transport import Server as Server
 from solekey.crypto import ItemMetadata as ItemMetadata
 from solekey.crypto import UserKey as UserKey
 from solekey.crypto.device_code import DeviceCode as DeviceCode
@@ -36,6 +35,7 @@ from solekey.recovery.kit import RecoveryKit as RecoveryKit
 from solekey.recovery.proof import KitProof as KitProof
 from solekey.rotation.revocation import Revocation as Revocation
 from solekey.runtime import Runtime as Runtime
+from solekey.server import Server as Server
 from solekey.vault.directory import ItemInfo as ItemInfo
 from solekey.vault.directory import Listing as Listing
 from solekey.vault.new_content import NewContent as NewContent

@@ -9,11 +9,11 @@ from solekey.account.session import Session
 from solekey.api.account import Account
 from solekey.api.core import AskFactor, UserKeySource
 from solekey.connection.second_factor import Proof
-from solekey.connection.transport import Server
 from solekey.files.any_path import AnyPath
 from solekey.profile.profile import Profile
 from solekey.recovery.kit import RecoveryKit
 from solekey.runtime import Runtime
+from solekey.server import Server
 
 Ask = Callable[[str], str]
 """Shows a question to a person and returns what was typed: a passphrase, or a token's PIN."""

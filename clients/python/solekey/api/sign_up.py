@@ -9,11 +9,11 @@ from solekey.api.account import Account
 from solekey.api.core import AskFactor
 from solekey.connection.login import TotpSecret
 from solekey.connection.second_factor import Proof
-from solekey.connection.transport import Server
 from solekey.crypto import UserKey
 from solekey.files.any_path import AnyPath
 from solekey.recovery.kit import RecoveryKit, make_kit
 from solekey.runtime import Runtime
+from solekey.server import Server
 
 
 class SignUp:

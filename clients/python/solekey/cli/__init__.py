@@ -46,7 +46,7 @@ _HOMES: Final = {
     "user-key": "solekey.cli.commands.user_key",
     "recovery": "solekey.cli.commands.recovery",
     "events": "solekey.cli.commands.events",
-    "audit": "solekey.audit.command",
+    "audit": "solekey.cli.commands.audit",
     "account": "solekey.cli.commands.account",
     "profiles": "solekey.cli.commands.profiles",
     "completion": "solekey.cli.commands.completion",

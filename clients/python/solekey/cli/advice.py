@@ -17,7 +17,7 @@ _COMMANDS: Final[Mapping[type[SolekeyError], str]] = {
     errors.DeviceGoneError: (
         "Look at `solekey devices list`; was it a mistake, log in anew with an empty profile folder."
     ),
-    refusals.DeviceNameRefusal: (
+    refusals.DeviceNameRefusedError: (
         "Choose another name for this device (--device-name): short, and without control characters."
     ),
     errors.DeviceNameUncertainError: (
@@ -50,12 +50,12 @@ _COMMANDS: Final[Mapping[type[SolekeyError], str]] = {
         "This is not the server that has your account, or somebody has taken the name there. Check "
         "the address (--server); for another account use a profile of its own (--profile NAME)."
     ),
-    errors.ForeignDeviceError: "Run `solekey devices list` and use one of its ids.",
+    errors.UnknownDeviceError: "Run `solekey devices list` and use one of its ids.",
     errors.InsecureServerError: (
         "Use the server's https:// address and its own CA file (--ca). If they changed, ask the "
         "operator by another way; a profile follows a renewed authority: `solekey login --ca FILE`."
     ),
-    errors.ItemNameError: "Name the item by its id (itm_…); `solekey list` shows them.",
+    errors.AmbiguousNameError: "Name the item by its id (itm_…); `solekey list` shows them.",
     errors.ItemNameUncertainError: (
         "Run `solekey list`: it names what cannot be read. Such an item can be named by its id (itm_…)."
     ),
@@ -91,7 +91,7 @@ _COMMANDS: Final[Mapping[type[SolekeyError], str]] = {
         "Wait as long as the message says, then run it again; what was sent is not sent twice."
     ),
     errors.RotationError: "Run `solekey rotate status`, then `solekey rotate resume`.",
-    refusals.RotationRefusal: "Run `solekey rotate status`, then `solekey rotate resume`.",
+    refusals.RotationRefusedError: "Run `solekey rotate status`, then `solekey rotate resume`.",
     refusals.SessionEndedError: "Log in again: `solekey login`.",
     errors.SessionMissingError: "Run `solekey sessions list` and use one of its ids.",
     errors.SolekeyError: "Run it again; if it fails the same way, report it with the error's code.",

@@ -14,6 +14,8 @@ import click
 from click.core import ParameterSource
 
 from solekey.cli.state import Cli
+from solekey_protocol.errors import MalformedError
+from solekey_protocol.ids import AccountId
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +113,24 @@ def read_draft(path: Path) -> DraftNames:
         return DraftNames(str(members["origin"]), str(members["username"]))
     except (OSError, ValueError, KeyError, TypeError):
         return DraftNames()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredKey:
+    """What a profile says of the stored user key; None where it says nothing."""
+
+    spec: str | None
+    account: AccountId | None
+
+
+def read_stored_key(profile: Path) -> StoredKey:
+    """Read where the user key is kept, without what makes a prompt late. A bad profile is reported later."""
+    try:
+        members = json.loads((profile / "profile.json").read_bytes())
+        spec, account = members.get("user_key_from"), members.get("account")
+        return StoredKey(str(spec) if spec else None, AccountId(account) if account else None)
+    except (OSError, ValueError, AttributeError, TypeError, MalformedError):
+        return StoredKey(None, None)
 
 
 def find_profile(state: Cli) -> KnownProfile | None:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from solekey.cli import opening
 from solekey.cli.state import Cli
 
 if TYPE_CHECKING:
@@ -17,15 +18,14 @@ def open_offline(state: Cli) -> "Iterator[Session]":
     from solekey.connection.connection import Connection
     from solekey.profile.profile import Profile
 
-    runtime = state.make_runtime()
+    runtime = opening.make_runtime(state)
     with Session(Connection(Profile.open(state.profile, runtime.ask), runtime)) as session:
         yield session
 
 
 def sync_if_possible(session: "Session") -> str | None:
     """Follow the server if it can be followed; else return why not, in words and with its code."""
-    from solekey.errors import EvidenceError, NotLoggedInError, TransportError
-    from solekey.errors.refusals import ServerRefusedError
+    from solekey.errors import EvidenceError, NotLoggedInError, ServerRefusedError, TransportError
 
     try:
         session.sync()

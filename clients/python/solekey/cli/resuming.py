@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 
 from solekey.cli.input.answers import ask_user_key, parse_typed_phrase
 from solekey.cli.input.word_prompt import ask_words
+from solekey.cli.opening import open_session
 from solekey.cli.state import Cli
 
 if TYPE_CHECKING:
+    from solekey.account.session import Session
     from solekey.crypto import UserKey
     from solekey.progress import Progress
     from solekey.vault.vault import Vault
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 @contextmanager
 def unlocked_for_change(
     state: Cli, user_key: str | None, new_user_key: str | None, *, confirming: bool = False
-) -> "Iterator[Vault]":
+) -> "Iterator[tuple[Session, Vault]]":
     """Unlock the vault with the present key; with the new one where an earlier run has put it in force.
 
     Raises:
@@ -34,7 +36,7 @@ def unlocked_for_change(
     state.verify_logged_in()
     with ExitStack() as stack:
         key = stack.enter_context(ask_user_key(user_key))
-        session = stack.enter_context(state.open_session())
+        session = stack.enter_context(open_session(state))
         try:
             vault = stack.enter_context(session.unlock(key, confirming=confirming))
         except WrongUserKeyError as error:
@@ -47,7 +49,7 @@ def unlocked_for_change(
             vault = stack.enter_context(
                 session.unlock(parse_typed_phrase(new_user_key), confirming=confirming)
             )
-        yield vault
+        yield session, vault
 
 
 def finds_open_change(vault: "Vault") -> bool:

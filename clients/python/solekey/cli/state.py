@@ -16,9 +16,7 @@ from solekey.cli.output.printing import emit_json, fill, say, warn
 from solekey.cli.profile_names import DEFAULT, ProfileType, data_folder, repeat_profile
 
 if TYPE_CHECKING:
-    from solekey.account.session import Session
     from solekey.progress import Progress
-    from solekey.runtime import Runtime
 
 ID_CHARS = 30
 
@@ -109,21 +107,6 @@ class Cli:
         if not (self.profile / "session.json").exists():
             raise NotLoggedInError("there is no session on this device")
 
-    def open_session(self) -> "Session":
-        """Open the profile's session. What asks for a fresh second factor gets it from the person."""
-        from solekey.account.session import Session
-
-        session = Session.open(self.profile, self.make_runtime())
-        session.connection.on_step_up = lambda: _step_up(self, session)
-        return session
-
-    def make_runtime(self) -> "Runtime":
-        """Make the surroundings of a session: the real ones, with a person who may be asked for a PIN."""
-        from solekey.cli.input.answers import ask_person
-        from solekey.runtime import Runtime
-
-        return Runtime(ask=ask_person, notice=lambda text: self.tell("{}", text))
-
     @contextmanager
     def progress(self, what: str, *, in_bytes: bool, printing: bool = False) -> "Iterator[Progress]":
         """Show a bar with rate and remaining time while something long runs, where a person looks on.
@@ -143,12 +126,6 @@ class Cli:
 
         with show_bar(what, in_bytes=in_bytes) as bar:
             yield bar
-
-
-def _step_up(state: Cli, session: "Session") -> None:
-    from solekey.cli.input.factor_prompt import ask_for_step_up
-
-    ask_for_step_up(state, session)
 
 
 def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:

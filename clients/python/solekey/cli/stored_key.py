@@ -3,18 +3,16 @@
 Spec: key-providers.md §6.
 """
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from solekey.cli.input.answers import ask_person
+from solekey.cli.known_profile import read_stored_key
 from solekey.cli.output.printing import warn
 from solekey.cli.state import Cli
-from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import AccountId
 
 if TYPE_CHECKING:
@@ -23,24 +21,6 @@ if TYPE_CHECKING:
 
 UPDATED = "updated"
 OUTDATED = "outdated"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredKey:
-    """What a profile says of the stored user key; None where it says nothing."""
-
-    spec: str | None
-    account: AccountId | None
-
-
-def read_stored_key(profile: Path) -> StoredKey:
-    """Read where the user key is kept, without what makes a prompt late. A bad profile is reported later."""
-    try:
-        members = json.loads((profile / "profile.json").read_bytes())
-        spec, account = members.get("user_key_from"), members.get("account")
-        return StoredKey(str(spec) if spec else None, AccountId(account) if account else None)
-    except (OSError, ValueError, AttributeError, TypeError, MalformedError):
-        return StoredKey(None, None)
 
 
 @contextmanager
@@ -82,7 +62,6 @@ def _find_places(state: Cli) -> list[str]:
 
 
 def _update(state: Cli, spec: str, account: AccountId, user_key: "UserKey") -> bool:
-    from solekey.cli.input.answers import ask_person
     from solekey.errors import ProviderError
     from solekey.providers import open_provider
 

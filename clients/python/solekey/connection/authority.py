@@ -16,10 +16,10 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from solekey.connection.transport import Server, Transport
-from solekey.errors import BadAnswerError, InsecureServerError, UnreachableError
-from solekey.errors.refusals import ServerRefusedError
+from solekey.connection.transport import Transport
+from solekey.errors import BadAnswerError, InsecureServerError, ServerRefusedError, UnreachableError
 from solekey.runtime import Runtime
+from solekey.server import Server
 
 _HTTPS_PORT: Final = 443
 _CONNECT_S: Final = 10.0

@@ -8,8 +8,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
 
-from solekey.errors import ClockWrongError
-from solekey.errors.refusals import ProofRefusedError
+from solekey.errors import ClockWrongError, ProofRefusedError
 
 NOT_YET_VALID: Final = 9  # X509_V_ERR_CERT_NOT_YET_VALID
 EXPIRED: Final = 10  # X509_V_ERR_CERT_HAS_EXPIRED

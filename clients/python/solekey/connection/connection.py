@@ -13,8 +13,7 @@ from typing import Final
 from solekey.connection.dpop import JTI_BYTES, make_proof
 from solekey.connection.login import LoginClient
 from solekey.connection.transport import MAX_ANSWER_BYTES, Answer, Transport
-from solekey.errors import NotLoggedInError
-from solekey.errors.refusals import SessionEndedError, StepUpRequiredError, UnavailableError
+from solekey.errors import NotLoggedInError, SessionEndedError, StepUpRequiredError, UnavailableError
 from solekey.profile.profile import Profile, Tokens
 from solekey.runtime import Runtime
 from solekey_protocol.encoding import Json, encode_json

@@ -21,8 +21,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-from solekey.errors import BadAnswerError
-from solekey.errors.passkeys import PasskeyMissingError, PasskeyUnavailableError
+from solekey.errors import BadAnswerError, PasskeyMissingError, PasskeyUnavailableError
 from solekey_protocol.encoding import Json, encode_base64url, parse_base64url
 from solekey_protocol.errors import MalformedError
 

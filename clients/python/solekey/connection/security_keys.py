@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from solekey.connection.passkeys import Assertion, AssertionRequest, CreationRequest, NewPasskey, derive_rp_id
-from solekey.errors.passkeys import (
+from solekey.errors import (
     PasskeyError,
     PasskeyExistsError,
     PasskeyMissingError,

@@ -10,9 +10,7 @@ import ssl
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
 
 import httpx
 
@@ -20,10 +18,18 @@ from solekey.connection.clock import CLOCK_VERIFY_CODES, explain_moment, verify_
 from solekey.connection.journal import make_template
 from solekey.connection.tls import make_tls_context
 from solekey.crypto.secrets import Confidential
-from solekey.errors import BadAnswerError, InsecureServerError, RedirectRefusedError, UnreachableError
-from solekey.errors.refusals import ProofRefusedError, ServerRefusedError, UnavailableError
+from solekey.errors import (
+    BadAnswerError,
+    InsecureServerError,
+    ProofRefusedError,
+    RedirectError,
+    ServerRefusedError,
+    UnavailableError,
+    UnreachableError,
+)
 from solekey.files.any_path import AnyPath
 from solekey.runtime import Runtime
+from solekey.server import Server
 from solekey_protocol.encoding import Json, parse_lenient_json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.limits import KIB, MAX_BATCH_BYTES, MIB
@@ -41,51 +47,9 @@ _MIN_BYTES_PER_S: Final = 4 * KIB
 """An answer may take as long as its bytes so far need at this speed, and the patience."""
 _PIECE_BYTES: Final = 64 * KIB
 _MAX_DIGITS: Final = 9
-_ORIGIN: Final = re.compile(r"[!-~]{9,300}", re.ASCII)  # what can stand in a request and in a certificate
-_NETLOC: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~-]+)(:[0-9]{1,5})?", re.ASCII)
 _NONCE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}", re.ASCII)  # RFC 9449 §8.1
 _log = logging.getLogger(__name__)
 _BUSY: Final = frozenset({502, 503, 504})
-
-
-@dataclass(frozen=True, slots=True)
-class Server:
-    """A server as it is pinned.
-
-    Attributes:
-        origin: ``https://host[:port]``, without a path.
-        ca_file: the only authority that may certify it; None trusts the system's authorities.
-
-    Raises:
-        InsecureServerError: not https, or more than an origin.
-    """
-
-    origin: str
-    ca_file: AnyPath | None = None
-
-    def __post_init__(self) -> None:
-        if not _ORIGIN.fullmatch(self.origin):
-            raise InsecureServerError(f"{self.origin!r} is not an https:// address")
-        try:
-            parts = urlsplit(self.origin)
-            port = parts.port
-        except ValueError as error:
-            raise InsecureServerError(f"{self.origin!r} is not an https:// address: {error}") from error
-        if parts.scheme != "https" or not parts.hostname or port == 0:
-            raise InsecureServerError(f"{self.origin!r} is not an https:// address")
-        if (
-            parts.path not in {"", "/"}
-            or parts.query
-            or parts.fragment
-            or not _NETLOC.fullmatch(parts.netloc)
-        ):
-            raise InsecureServerError(f"{self.origin!r} is more than https://host:port")
-        object.__setattr__(self, "origin", f"https://{parts.netloc.lower()}")
-
-    @property
-    def authority(self) -> Path | None:
-        """The file of the only authority that may certify it."""
-        return Path(self.ca_file) if self.ca_file is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +127,7 @@ class Transport:
 
         Raises:
             ServerRefusedError: what the problem document says.
-            UnreachableError, InsecureServerError, RedirectRefusedError, BadAnswerError: no usable answer.
+            UnreachableError, InsecureServerError, RedirectError, BadAnswerError: no usable answer.
         """
         attempts = MAX_ATTEMPTS if repeatable else 1
         for attempt in range(1, attempts + 1):
@@ -234,7 +198,7 @@ class Transport:
         if _NONCE.fullmatch(nonce):
             self._nonces[_name_service(request.url.path)] = nonce
         if response.is_redirect:
-            raise RedirectRefusedError(f"the server answered {request.url.path} with a redirect")
+            raise RedirectError(f"the server answered {request.url.path} with a redirect")
         if response.status_code >= 400:  # the first HTTP error status
             refusal = _build_refusal(response, body)
             if isinstance(refusal, ProofRefusedError) and refusal.code != "use_dpop_nonce":

@@ -15,7 +15,7 @@ from solekey.errors import (
     EmptyPasswordError,
     KdfDowngradeError,
     KdfExcessiveError,
-    KdfRefusedError,
+    KdfParametersError,
     PasswordTextError,
 )
 from solekey_protocol.encoding import Json, encode_json
@@ -54,13 +54,13 @@ class UntrustedKdfParameters:
         """Parse ``{"algorithm", "memory_kib", "iterations", "lanes", "salt"}``; the salt is lower-case hex.
 
         Raises:
-            KdfRefusedError: missing or unknown members, wrong types, another algorithm.
+            KdfParametersError: missing or unknown members, wrong types, another algorithm.
         """
         if not isinstance(value, Mapping) or value.keys() != _MEMBERS or value["algorithm"] != ALGORITHM:
-            raise KdfRefusedError("the server's password parameters are not Argon2id parameters")
+            raise KdfParametersError("the server's password parameters are not Argon2id parameters")
         memory_kib, iterations, lanes = value["memory_kib"], value["iterations"], value["lanes"]
         if type(memory_kib) is not int or type(iterations) is not int or type(lanes) is not int:
-            raise KdfRefusedError("the server's password parameters are not whole numbers")
+            raise KdfParametersError("the server's password parameters are not whole numbers")
         return cls(memory_kib, iterations, lanes, _parse_salt(value["salt"]))
 
 
@@ -77,12 +77,12 @@ class KdfStrength:
         """Parse ``{"iterations", "lanes", "memory_kib"}``, perhaps beside other members.
 
         Raises:
-            KdfRefusedError: missing, or no whole numbers.
+            KdfParametersError: missing, or no whole numbers.
         """
         members = value if isinstance(value, Mapping) else {}
         work = members.get("memory_kib"), members.get("iterations"), members.get("lanes")
         if not all(type(number) is int for number in work):
-            raise KdfRefusedError("the password parameters are not whole numbers")
+            raise KdfParametersError("the password parameters are not whole numbers")
         return cls(*work)  # type: ignore[arg-type]  # held to their types above
 
     def capped(self) -> Self:
@@ -188,12 +188,12 @@ class KnownKdf:
         """Parse a profile's ``{"iterations", "lanes", "memory_kib", "origin", "salt", "seq"}``.
 
         Raises:
-            KdfRefusedError: a member is missing or of another type.
+            KdfParametersError: a member is missing or of another type.
         """
         members = value if isinstance(value, Mapping) else {}
         origin, seq = members.get("origin"), members.get("seq")
         if not isinstance(origin, str) or type(seq) is not int:
-            raise KdfRefusedError("what is remembered of the password's parameters is damaged")
+            raise KdfParametersError("what is remembered of the password's parameters is damaged")
         return cls(KdfStrength.parse(value), _parse_salt(members.get("salt")), origin, seq)
 
     def encode(self) -> dict[str, Json]:
@@ -265,8 +265,8 @@ def _parse_salt(value: Json) -> bytes:
         if isinstance(value, str) and bytes.fromhex(value).hex() == value:
             return bytes.fromhex(value)
     except ValueError as error:
-        raise KdfRefusedError("the server's salt is not hex") from error
-    raise KdfRefusedError("the server's salt is not lower-case hex")
+        raise KdfParametersError("the server's salt is not hex") from error
+    raise KdfParametersError("the server's salt is not lower-case hex")
 
 
 def _verify_floor(memory_kib: int, iterations: int, lanes: int, salt: bytes) -> None:

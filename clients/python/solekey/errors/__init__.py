@@ -14,7 +14,7 @@
     │   │   ├── UnknownWordError     phrase_unknown_word   a word that is not in the list
     │   │   └── PhraseChecksumError  phrase_bad_checksum   24 known words that are no phrase
     │   └── WrongUserKeyError        wrong_user_key        a valid user key, but another one
-    ├── KdfRefusedError              kdf_refused           the server's password parameters are malformed
+    ├── KdfParametersError           kdf_refused           the server's password parameters are malformed
     │   ├── KdfDowngradeError        kdf_downgrade         ... weaker than the floor
     │   └── KdfExcessiveError        kdf_excessive         ... above the ceiling
     ├── UnsupportedFormatError       unsupported_format    made by a newer release
@@ -31,7 +31,7 @@
     ├── TransportError                                     no usable answer from the server
     │   ├── InsecureServerError      insecure_server       not https, or a certificate that is not pinned
     │   ├── ClockWrongError          clock_wrong           this machine's, by all appearances
-    │   ├── RedirectRefusedError     redirect_refused
+    │   ├── RedirectError            redirect_refused
     │   ├── UnreachableError         server_unreachable
     │   └── BadAnswerError           bad_answer            not what the API says
     ├── EvidenceError                                      a server that does what no honest one does
@@ -44,21 +44,20 @@
     │       └── ChangeListError      change_list_unreadable  a commit's list: concerns every item
     ├── AccountError                                   the account's factors and sessions
     │   ├── FactorMissingError       factor_missing        no such second factor
-    │   ├── SessionMissingError      session_missing       no such open session
-    │   └── OutputExistsError        output_exists         a file is where secrets were to be written
+    │   └── SessionMissingError      session_missing       no such open session
     ├── VaultError
     │   ├── AccountLockedError       account_locked        needs the user key
     │   ├── ItemMissingError         item_missing
     │   │   └── ItemNameUncertainError item_name_uncertain  ... among those that can be read
-    │   ├── ItemNameError            item_name_ambiguous   several items have this name
+    │   ├── AmbiguousNameError       item_name_ambiguous   several items have this name
     │   ├── ItemChangedError         item_changed          another device was faster
     │   ├── VersionGoneError         item_version_gone     what was being read is replaced and deleted
     │   ├── ContentionError          commit_contention     other devices were always faster
     │   ├── RepairFailedError        repair_failed         the words open nothing that is missing
-    │   ├── EpochKeyMissingError     epoch_key_missing     no wrap opens the epoch of an item
-    │   └── ForeignDeviceError       device_unknown        no such device in this account
-    │       └── DeviceNameUncertainError device_name_uncertain  the name may mean another one
+    │   └── EpochKeyMissingError     epoch_key_missing     no wrap opens the epoch of an item
     ├── DeviceError                  device_refused        a device of this account
+    │   ├── UnknownDeviceError       device_unknown        no such device in this account
+    │   │   └── DeviceNameUncertainError device_name_uncertain  the name may mean another one
     │   ├── DeviceCodeError          device_code_malformed
     │   ├── DeviceCodeMismatchError  device_code_mismatch  no device that waits has this code
     │   ├── DevicePendingError       device_pending        not approved while it was waited for
@@ -68,6 +67,7 @@
     ├── TransferError                transfer_failed       a file on its way up or down
     │   ├── SourceError              source_unusable       a folder, not readable, not a file
     │   ├── TargetError              target_unusable       a folder, not writable, not a file
+    │   │   └── OutputExistsError    output_exists         a file is where secrets were to be written
     │   ├── DiskFullError            disk_full
     │   └── TransferBusyError        transfer_running      another program transfers the same file
     ├── NotTextError                 text_undecodable      bytes that are no UTF-8 text
@@ -85,7 +85,7 @@
     │       ├── ForeignShareError    share_of_another_set
     │       ├── ShareUnsupportedError share_unsupported    groups, or too costly a passphrase
     │       ├── TooFewSharesError    shares_too_few
-    │       └── SharesRefusedError   shares_do_not_fit     forged or altered
+    │       └── SharesMismatchError  shares_do_not_fit     forged or altered
     ├── ProviderError                provider_failed       a place that keeps a key and does not serve it
     │   ├── SpecError                provider_spec_invalid
     │   ├── ExtraMissingError        provider_not_installed
@@ -98,7 +98,7 @@
     │   ├── KeyFileError             key_file_unusable     not readable, not writable, a symbolic link
     │   │   ├── MalformedKeyFileError key_file_malformed
     │   │   ├── KeyFileKdfError      key_file_kdf_refused  Argon2id below the floor, above the ceiling
-    │   │   ├── PassphraseRefusedError passphrase_refused  a new one that is too short
+    │   │   ├── WeakPassphraseError    passphrase_refused  a new one that is too short
     │   │   ├── WrongPassphraseError wrong_passphrase      or an altered header: they look the same
     │   │   └── TamperedKeyFileError key_file_tampered     right passphrase, altered key
     │   ├── OsKeyringError           keyring_unusable
@@ -109,7 +109,7 @@
     │       ├── TokenMissingError    token_missing         not there, or removed
     │       ├── TokenAmbiguousError  token_ambiguous       several fit
     │       ├── TokenUnsuitableError token_unsuitable      cannot keep a key as it must be kept
-    │       ├── PinRefusedError      pin_refused
+    │       ├── WrongPinError        pin_refused
     │       ├── PinLockedError       pin_locked
     │       └── TamperedTokenObjectError token_object_tampered
     ├── PasskeyError                 passkey_failed        a security key
@@ -124,273 +124,21 @@
     ├── LogError                     log_unreadable        an event log to audit; `solekey.audit.sources`
     │   ├── LogConvertedError        log_converted         saved by an editor
     │   └── LogIncompleteError       log_incomplete        a database copied without its write-ahead log
-    └── ServerRefusedError           (the server's code)   see `solekey.errors.refusals`
+    └── ServerRefusedError           (the server's code)   its tree: `solekey.errors.refusals`
+
+`account` the profile, devices, items and files · `keys` secrets, where they are kept, how they are recovered
+· `server` no usable answer, or evidence · `refusals` what the server refuses. Import each class from here.
 
 Spec: conventions.md §6.
 """
 
-from solekey.errors.account import (
-    AccountError,
-    FactorMissingError,
-    OutputExistsError,
-    SessionMissingError,
-)
+from solekey.errors.account import *  # noqa: F403  # each name is written once, at its class
+from solekey.errors.base import *  # noqa: F403
 from solekey.errors.base import SolekeyError
-from solekey.errors.ciphertext import (
-    ContentSizeError,
-    MetadataError,
-    OpenError,
-    OpenStage,
-    SealError,
-    TamperedWrapError,
-    UnsupportedFormatError,
-)
-from solekey.errors.devices import (
-    ApproverNotTrustedError,
-    DeviceCodeError,
-    DeviceCodeMismatchError,
-    DeviceError,
-    DeviceGoneError,
-    DevicePendingError,
-    UnconfirmedEventError,
-)
-from solekey.errors.passkeys import (
-    PasskeyError,
-    PasskeyExistsError,
-    PasskeyMissingError,
-    PasskeyPinError,
-    PasskeyTimeoutError,
-    PasskeyUnavailableError,
-)
-from solekey.errors.profile import (
-    ForeignAccountError,
-    NotLoggedInError,
-    ProfileError,
-    ProfileExistsError,
-    ProfileMissingError,
-)
-from solekey.errors.providers import (
-    DeviceKeyMissingError,
-    ExtraMissingError,
-    ForeignUserKeyError,
-    InsecureKeyringError,
-    KeyFileError,
-    KeyFileKdfError,
-    KeyringEntryError,
-    MalformedKeyFileError,
-    NobodyToAskError,
-    OsKeyringError,
-    PassphraseRefusedError,
-    PinLockedError,
-    PinRefusedError,
-    ProviderEmptyError,
-    ProviderError,
-    ProviderOccupiedError,
-    ProviderReadOnlyError,
-    SpecError,
-    TamperedKeyFileError,
-    TamperedTokenObjectError,
-    TokenAmbiguousError,
-    TokenError,
-    TokenMissingError,
-    TokenModuleError,
-    TokenUnsuitableError,
-    WrongPassphraseError,
-)
-from solekey.errors.recovery import (
-    ForeignShareError,
-    KitExistsError,
-    KitMismatchError,
-    KitUnreadableError,
-    RecoveryError,
-    ShareChecksumError,
-    ShareCountError,
-    ShareError,
-    ShareLengthError,
-    SharesRefusedError,
-    ShareUnsupportedError,
-    ShareWordError,
-    TooFewSharesError,
-    WordsDifferError,
-)
-from solekey.errors.secrets import (
-    EmptyPasswordError,
-    KdfDowngradeError,
-    KdfExcessiveError,
-    KdfRefusedError,
-    PasswordTextError,
-    PasswordUntypeableError,
-    PhraseChecksumError,
-    PhraseError,
-    PhraseLengthError,
-    SecretError,
-    UnknownWordError,
-    WeakPasswordError,
-    WipedSecretError,
-    WrongUserKeyError,
-)
-from solekey.errors.server import (
-    BadAnswerError,
-    ChangeListError,
-    ClockWrongError,
-    EvidenceError,
-    ForgedEventError,
-    HistoryForkError,
-    InsecureServerError,
-    KdfSaltError,
-    LostObjectError,
-    RedirectRefusedError,
-    RollbackError,
-    SwappedObjectError,
-    TransportError,
-    UnreachableError,
-)
-from solekey.errors.transfers import (
-    ClosedStreamError,
-    DiskFullError,
-    NotTextError,
-    SourceError,
-    TargetError,
-    TransferBusyError,
-    TransferError,
-)
-from solekey.errors.vault import (
-    AccountLockedError,
-    ContentionError,
-    DeviceNameUncertainError,
-    EpochKeyMissingError,
-    ForeignDeviceError,
-    ItemChangedError,
-    ItemMissingError,
-    ItemNameError,
-    ItemNameUncertainError,
-    NewUserKeyNeededError,
-    ReadBackError,
-    RepairFailedError,
-    RotationError,
-    VaultError,
-    VersionGoneError,
-)
+from solekey.errors.keys import *  # noqa: F403
+from solekey.errors.refusals import *  # noqa: F403
+from solekey.errors.server import *  # noqa: F403
 
-__all__ = [
-    "AccountError",
-    "AccountLockedError",
-    "ApproverNotTrustedError",
-    "BadAnswerError",
-    "ChangeListError",
-    "ClockWrongError",
-    "ClosedStreamError",
-    "ContentSizeError",
-    "ContentionError",
-    "DeviceCodeError",
-    "DeviceCodeMismatchError",
-    "DeviceError",
-    "DeviceGoneError",
-    "DeviceKeyMissingError",
-    "DeviceNameUncertainError",
-    "DevicePendingError",
-    "DiskFullError",
-    "EmptyPasswordError",
-    "EpochKeyMissingError",
-    "EvidenceError",
-    "ExtraMissingError",
-    "FactorMissingError",
-    "ForeignAccountError",
-    "ForeignDeviceError",
-    "ForeignShareError",
-    "ForeignUserKeyError",
-    "ForgedEventError",
-    "HistoryForkError",
-    "InsecureKeyringError",
-    "InsecureServerError",
-    "ItemChangedError",
-    "ItemMissingError",
-    "ItemNameError",
-    "ItemNameUncertainError",
-    "KdfDowngradeError",
-    "KdfExcessiveError",
-    "KdfRefusedError",
-    "KdfSaltError",
-    "KeyFileError",
-    "KeyFileKdfError",
-    "KeyringEntryError",
-    "KitExistsError",
-    "KitMismatchError",
-    "KitUnreadableError",
-    "LostObjectError",
-    "MalformedKeyFileError",
-    "MetadataError",
-    "NewUserKeyNeededError",
-    "NobodyToAskError",
-    "NotLoggedInError",
-    "NotTextError",
-    "OpenError",
-    "OpenStage",
-    "OsKeyringError",
-    "OutputExistsError",
-    "PasskeyError",
-    "PasskeyExistsError",
-    "PasskeyMissingError",
-    "PasskeyPinError",
-    "PasskeyTimeoutError",
-    "PasskeyUnavailableError",
-    "PassphraseRefusedError",
-    "PasswordTextError",
-    "PasswordUntypeableError",
-    "PhraseChecksumError",
-    "PhraseError",
-    "PhraseLengthError",
-    "PinLockedError",
-    "PinRefusedError",
-    "ProfileError",
-    "ProfileExistsError",
-    "ProfileMissingError",
-    "ProviderEmptyError",
-    "ProviderError",
-    "ProviderOccupiedError",
-    "ProviderReadOnlyError",
-    "ReadBackError",
-    "RecoveryError",
-    "RedirectRefusedError",
-    "RepairFailedError",
-    "RollbackError",
-    "RotationError",
-    "SealError",
-    "SecretError",
-    "SessionMissingError",
-    "ShareChecksumError",
-    "ShareCountError",
-    "ShareError",
-    "ShareLengthError",
-    "ShareUnsupportedError",
-    "ShareWordError",
-    "SharesRefusedError",
-    "SolekeyError",
-    "SourceError",
-    "SpecError",
-    "SwappedObjectError",
-    "TamperedKeyFileError",
-    "TamperedTokenObjectError",
-    "TamperedWrapError",
-    "TargetError",
-    "TokenAmbiguousError",
-    "TokenError",
-    "TokenMissingError",
-    "TokenModuleError",
-    "TokenUnsuitableError",
-    "TooFewSharesError",
-    "TransferBusyError",
-    "TransferError",
-    "TransportError",
-    "UnconfirmedEventError",
-    "UnknownWordError",
-    "UnreachableError",
-    "UnsupportedFormatError",
-    "VaultError",
-    "VersionGoneError",
-    "WeakPasswordError",
-    "WipedSecretError",
-    "WordsDifferError",
-    "WrongPassphraseError",
-    "WrongUserKeyError",
-]
+__all__ = sorted(  # nothing but the classes, whatever else their modules import
+    name for name, kind in globals().items() if isinstance(kind, type) and issubclass(kind, SolekeyError)
+)

@@ -1,6 +1,56 @@
-"""The account's factors and sessions. Spec: conventions.md §6."""
+"""The profile, the account with its factors and devices, its items and files. Spec: conventions.md §6."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Literal
 
 from solekey.errors.base import Action, SolekeyError
+
+if TYPE_CHECKING:  # importing it takes long, and a command asks its first question before
+    from solekey_protocol.event import Event
+
+OpenStage = Literal["header", "commitment", "chunk", "padding", "metadata"]
+"""Where an envelope failed to open, in the order of the checks; for tests and vectors, not for users."""
+
+WrapStage = Literal["header", "place", "commitment", "tag", "commit_key"]
+"""Where a wrap failed to open, in the order of the checks; for tests and vectors, not for users."""
+
+
+class ProfileError(SolekeyError):
+    """A profile folder that cannot be used."""
+
+    code = "profile_unusable"
+    ADVICE = "Check the folder's owner and permissions, or choose another with --profile."
+
+
+class ProfileMissingError(ProfileError):
+    """There is no profile in this folder."""
+
+    code = "profile_missing"
+    ADVICE = "Run `solekey signup`, or `solekey login` on a new device; or name the profile with --profile."
+
+
+class ProfileExistsError(ProfileError):
+    """The folder holds another account's profile."""
+
+    code = "profile_exists"
+    ADVICE = "Choose another folder with --profile; one profile is one device of one account."
+
+
+class NotLoggedInError(ProfileError):
+    """The profile has no session."""
+
+    code = "not_logged_in"
+    ADVICE = "Log in: `solekey login`."
+
+
+class ForeignAccountError(ProfileError):
+    """The server has another account under this profile's user name. Nothing was changed."""
+
+    code = "account_differs"
+    ADVICE = (
+        "This is not the server that has your account, or somebody has taken the name there. Check the "
+        "address (--server); for another account use a profile of its own (--profile NAME)."
+    )
 
 
 class AccountError(SolekeyError):
@@ -25,9 +75,326 @@ class SessionMissingError(AccountError):
     ADVICE = "List the open sessions and use one of their ids."
 
 
-class OutputExistsError(AccountError):
+class PasskeyError(SolekeyError):
+    """A security key that did not do what it was asked."""
+
+    code = "passkey_failed"
+    ADVICE = "Reconnect the security key and try again, or use another factor: a code, or a recovery code."
+
+
+class PasskeyUnavailableError(PasskeyError):
+    """No passkey can be used here: the extra, the key or a server with a host name is missing."""
+
+    code = "passkey_unavailable"
+    ADVICE = "Use another factor: a code of the authenticator app, or a recovery code."
+
+    def __init__(self, message: str, advice: str = "") -> None:
+        super().__init__(message)
+        self._advice = advice
+
+    def diagnostics(self) -> str:
+        """What to do about this cause."""
+        return f"{self._advice} {self.ADVICE}".strip()
+
+
+class PasskeyMissingError(PasskeyError):
+    """The connected security key has no passkey of this account."""
+
+    code = "passkey_missing"
+    ADVICE = "Connect the key that was added to this account, or use another factor."
+
+
+class PasskeyExistsError(PasskeyError):
+    """The connected security key has a passkey of this account already."""
+
+    code = "passkey_exists"
+    ADVICE = "It can be used as it is; to add another key, connect that one."
+
+
+class PasskeyTimeoutError(PasskeyError):
+    """Nobody touched the security key in time."""
+
+    code = "passkey_timeout"
+    ADVICE = "Try again, and touch the key when it blinks."
+
+
+class PasskeyPinError(PasskeyError):
+    """The PIN of the security key was wrong, or is locked."""
+
+    code = "passkey_pin_refused"
+    ADVICE = (
+        "Disconnect the key before you try again. After 8 wrong PINs in all it must be reset, "
+        "and loses its passkeys."
+    )
+
+
+class DeviceError(SolekeyError):
+    """Something about a device of this account."""
+
+    code = "device_refused"
+    ADVICE = "Run `solekey devices list` to see what there is."
+
+
+class DeviceCodeError(DeviceError):
+    """What was given is no device code."""
+
+    code = "device_code_malformed"
+    ADVICE = "Type the 35 digits that the new device shows, or paste the text of its QR code."
+
+
+class DeviceCodeMismatchError(DeviceError):
+    """No device that waits has this code."""
+
+    code = "device_code_mismatch"
+    ADVICE = (
+        "Nothing was approved. Check every digit, and that the new device still shows this code. If they are "
+        "right, the server shows the two devices different things: do not trust that device; run an audit."
+    )
+
+
+class DevicePendingError(DeviceError):
+    """A device waits, and nobody has approved it yet."""
+
+    code = "device_pending"
+    ADVICE = (
+        "Approve it on a trusted device (`solekey devices approve`) and wait again (`solekey devices wait`), "
+        "or trust this device with its user key: `solekey devices trust`."
+    )
+
+
+class ApproverNotTrustedError(DeviceError):
+    """Only a trusted device approves others, and this one is none."""
+
+    code = "approver_not_trusted"
+    ADVICE = "Run this on a trusted device, or trust this one first: `solekey devices trust`."
+
+
+class DeviceGoneError(DeviceError):
+    """Another device revoked it meanwhile, for ever."""
+
+    code = "device_gone"
+    ADVICE = "Look at `solekey devices list`; was it a mistake, log in anew with an empty profile folder."
+
+
+class UnconfirmedEventError(DeviceError):
+    """A revoked device said something after its revocation was signed, and nobody has confirmed it.
+
+    It may have been on its way at that moment, or the server kept a statement back. Nothing is believed of it
+    until a trusted device goes on after it.
+
+    Attributes:
+        events: what it said.
+    """
+
+    code = "revoked_author"
+    ADVICE = (
+        "Finish the revocation: run `solekey devices revoke DEVICE` again on a trusted device. What it "
+        "removed can be brought back with `solekey restore`."
+    )
+
+    def __init__(self, events: "Sequence[Event]") -> None:
+        self.events = tuple(events)
+        told = ", ".join(
+            f"{event.stream} {event.seq} ({event.body.TYPE.split('.')[2]})" for event in self.events[:5]
+        )
+        author = self.events[0].signed.statement.device if self.events[0].signed else "a revoked device"
+        super().__init__(f"{author} was revoked, and said something since that nobody has confirmed: {told}")
+
+
+class UnknownDeviceError(DeviceError):
+    """There is no such device in this account."""
+
+    code = "device_unknown"
+    ADVICE = "Run `solekey devices list` and use one of its ids."
+
+
+class DeviceNameUncertainError(UnknownDeviceError):
+    """Several devices may be the one that a name means."""
+
+    code = "device_name_uncertain"
+    ADVICE = "Run `solekey devices list`, look at standing and key, and use the device's id (dev_…)."
+
+
+class VaultError(SolekeyError):
+    """Something about an item."""
+
+    code = "vault_refused"
+    ADVICE = "Run `solekey list` to see what there is."
+
+
+class AccountLockedError(VaultError):
+    """The account is locked: its user key was not given, or the block that unlocked it has ended."""
+
+    code = "account_locked"
+    ADVICE = "Unlock the account with its user key first."
+
+
+class ItemMissingError(VaultError):
+    """There is no item of this name or id."""
+
+    code = "item_missing"
+
+
+class ItemNameUncertainError(ItemMissingError):
+    """No item that can be read has this name, and some cannot be read: one of them may be it."""
+
+    code = "item_name_uncertain"
+    ADVICE = "Run `solekey list`: it names what cannot be read. Such an item can be named by its id (itm_…)."
+
+
+class AmbiguousNameError(VaultError):
+    """Several items have this name."""
+
+    code = "item_name_ambiguous"
+    ADVICE = "Name the item by its id (itm_…); `solekey list` shows them."
+
+
+class ItemChangedError(VaultError):
+    """Another device changed the item after this one had read it."""
+
+    code = "item_changed"
+    ADVICE = "Get the item again and look at what changed; then remove it."
+
+
+class VersionGoneError(VaultError):
+    """Another device changed or re-encrypted the item, and the version that was being read is deleted."""
+
+    code = "item_version_gone"
+    ADVICE = "Run the same command again: it takes the item's present version."
+
+
+class ContentionError(VaultError):
+    """Other devices committed first each time."""
+
+    code = "commit_contention"
+    ADVICE = "Try again when the other devices are less busy; nothing was lost."
+
+
+class EpochKeyMissingError(VaultError):
+    """No live wrap opens the data key of an epoch that an item is sealed under."""
+
+    code = "epoch_key_missing"
+    ADVICE = "The item cannot be opened without that key: run an audit to see who retired its wrap."
+
+
+class RepairFailedError(VaultError):
+    """The words that were given open nothing that is missing."""
+
+    code = "repair_failed"
+    ADVICE = "Try the words of every earlier recovery kit; retired keys are kept for the grace time only."
+
+
+class RotationError(SolekeyError):
+    """A rotation that cannot go on like this."""
+
+    code = "rotation_refused"
+    ADVICE = "Run `solekey rotate status`, then `solekey rotate resume`."
+
+
+class NewUserKeyNeededError(RotationError):
+    """An open user key change goes to another user key than the one given, or none was given."""
+
+    code = "new_user_key_needed"
+    ADVICE = "Give the new recovery phrase that was shown when this change began, or abort it."
+
+
+class ReadBackError(RotationError):
+    """The wrap that the server stores does not open to the key that was wrapped."""
+
+    code = "wrap_read_back"
+    ADVICE = "The old key is still in force and nothing is lost: try again; if it fails again, run an audit."
+
+
+class TransferError(SolekeyError):
+    """A file that cannot be read, written or kept on its way."""
+
+    code = "transfer_failed"
+    ADVICE = "Run the same command again: what was transferred is kept for the next attempt."
+
+
+class SourceError(TransferError):
+    """A source that is not a file which can be read."""
+
+    code = "source_unusable"
+    ADVICE = (
+        "Name a regular file that you may read. Pack a folder first, or pipe it in (tar c FOLDER | … put -)."
+    )
+
+
+class TargetError(TransferError):
+    """A place where the file cannot be written. What stood there is untouched."""
+
+    code = "target_unusable"
+    ADVICE = "Name a file in a folder where you may write; without -o the content goes to standard output."
+
+
+class OutputExistsError(TargetError):
     """There is a file where secrets were to be written. Nothing was changed."""
 
     code = "output_exists"
     action = Action.CHOOSE_ANOTHER
     ADVICE = "Choose another file name: a file with secrets in it is never overwritten."
+
+
+class DiskFullError(TransferError):
+    """No room on a disk. What stood at the target is untouched, what was transferred is kept."""
+
+    code = "disk_full"
+    ADVICE = "Make room, or choose another disk, and run the same command again: a transfer goes on."
+
+
+class TransferBusyError(TransferError):
+    """Another program of this profile transfers the same file right now."""
+
+    code = "transfer_running"
+    ADVICE = "Wait until the other program is through, or end it, then run the same command again."
+
+
+class OpenError(SolekeyError):
+    """A ciphertext that does not open. It says one thing only, whatever was wrong.
+
+    Attributes:
+        stage: where it failed, for tests and vectors.
+    """
+
+    code = "open_failed"
+    ADVICE = "The stored ciphertext was damaged or replaced: fetch it again; if it still fails, run an audit."
+
+    def __init__(self, stage: OpenStage) -> None:
+        super().__init__("the ciphertext does not open with this key for this item")
+        self.stage = stage
+
+
+class TamperedWrapError(SolekeyError):
+    """A wrapped key that was made by this user key and does not open for this place.
+
+    Attributes:
+        stage: where it failed, for tests and vectors.
+    """
+
+    code = "wrap_tampered"
+    ADVICE = "Your phrase is right, but the server's copy of the wrapped key is not: run an audit."
+
+    def __init__(self, stage: WrapStage) -> None:
+        super().__init__("the wrapped key was altered or moved")
+        self.stage = stage
+
+
+class SealError(SolekeyError):
+    """Plaintext that cannot be sealed."""
+
+    code = "seal_refused"
+
+
+class MetadataError(SealError):
+    """Item metadata outside its closed schema."""
+
+    code = "metadata_invalid"
+    ADVICE = "Change the named field: shorten it or remove the characters that are not allowed."
+
+
+class ContentSizeError(SealError):
+    """A source that is not as long as declared: it changed while it was read, or it is too long."""
+
+    code = "content_size_changed"
+    ADVICE = "Wait until no other program writes the file, then try again."

@@ -1,4 +1,4 @@
-"""The base of every error of the client."""
+"""The base of every error of the client, and what any part of it may meet. Spec: conventions.md §6."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -56,3 +56,24 @@ class SolekeyError(Exception):
     def diagnostics(self) -> str:
         """Tell the user what to do next."""
         return self.ADVICE
+
+
+class UnsupportedFormatError(SolekeyError):
+    """A format version, suite or secret kind that this release does not know."""
+
+    code = "unsupported_format"
+    ADVICE = "Update the client: this was written by a newer release."
+
+
+class NotTextError(SolekeyError):
+    """What should be text is of another encoding than UTF-8, or no text at all."""
+
+    code = "text_undecodable"
+    ADVICE = "Save it as UTF-8 (UTF-16 with a byte order mark will do), or set the terminal to UTF-8."
+
+
+class ClosedStreamError(SolekeyError):
+    """Standard input or output was closed by whoever started the command."""
+
+    code = "stream_closed"
+    ADVICE = "Run it with standard input and output open; </dev/null or >/dev/null will do."

@@ -14,11 +14,11 @@
     ├── FactorRequiredError             factor_required: the last one that the policy asks for
     ├── PasskeyRefusedError             passkey_refused, passkey_taken, too_many_passkeys …
     ├── TakenError                      username_taken, account_taken
-    ├── KdfRefusal                      kdf_too_weak, kdf_excessive: limits of client and server differ
-    ├── DeviceNameRefusal               name_refused
-    ├── NotFoundRefusal                 not_found
+    ├── KdfLimitsError                  kdf_too_weak, kdf_excessive: limits of client and server differ
+    ├── DeviceNameRefusedError          name_refused
+    ├── NotFoundError                   not_found
     ├── StaleError                      stale_position, stale_heads, stale_key_epoch, version_conflict …
-    ├── RotationRefusal                 rotation_open, rotation_incomplete, wrap_in_use …
+    ├── RotationRefusedError            rotation_open, rotation_incomplete, wrap_in_use …
     ├── ServerFailedError               internal_error
     ├── SlowRequestError                request_timeout
     └── UnavailableError                not_yet_applied, trust_stale, account_parked, unavailable
@@ -35,8 +35,8 @@ import re
 from collections.abc import Mapping
 from typing import ClassVar
 
+from solekey.errors.account import NotLoggedInError
 from solekey.errors.base import Action, SolekeyError
-from solekey.errors.profile import NotLoggedInError
 from solekey_protocol.encoding import Json
 
 _CODE = re.compile(r"[a-z][a-z_]{1,78}", re.ASCII)
@@ -54,7 +54,7 @@ class ServerRefusedError(SolekeyError):
     action = Action.UPDATE
     ADVICE: ClassVar[str] = "Update the client; if it fails the same way, report it with the error's code."
 
-    def __init__(self, code: str, status: int, problem: Mapping[str, Json]) -> None:
+    def __init__(self, code: str, status: int, problem: "Mapping[str, Json]") -> None:
         detail = str(problem.get("detail") or problem.get("title") or f"HTTP {status}")[:500]
         super().__init__(
             "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in detail)
@@ -64,7 +64,7 @@ class ServerRefusedError(SolekeyError):
         self.problem = problem
 
     @classmethod
-    def build(cls, status: int, problem: Mapping[str, Json]) -> "ServerRefusedError":
+    def build(cls, status: int, problem: "Mapping[str, Json]") -> "ServerRefusedError":
         """Build the class that the problem's code maps to."""
         told = str(problem.get("code"))
         code = told if _CODE.fullmatch(told) else "http_error"
@@ -162,20 +162,20 @@ class TakenError(ServerRefusedError):
     ADVICE = "Choose another user name; if it is yours, log in instead."
 
 
-class KdfRefusal(ServerRefusedError):  # noqa: N818  # a refusal's noun, as on the server
+class KdfLimitsError(ServerRefusedError):
     """The server takes no password that is stretched with so little, or so much, work."""
 
     ADVICE = "Update the client: the server's limits for passwords are others than this release knows."
 
 
-class DeviceNameRefusal(ServerRefusedError):  # noqa: N818  # a refusal's noun, as on the server
+class DeviceNameRefusedError(ServerRefusedError):
     """The server does not take this device's name."""
 
     action = Action.CHOOSE_ANOTHER
     ADVICE = "Choose another name for this device: short, and without control characters."
 
 
-class NotFoundRefusal(ServerRefusedError):  # noqa: N818  # a refusal's noun, as on the server
+class NotFoundError(ServerRefusedError):
     """The server does not have it."""
 
     action = Action.LOOK_AGAIN
@@ -189,7 +189,7 @@ class StaleError(ServerRefusedError):
     ADVICE = "Try again: another device was faster. Nothing was lost."
 
 
-class RotationRefusal(ServerRefusedError):  # noqa: N818  # a refusal's noun, as on the server
+class RotationRefusedError(ServerRefusedError):
     """A step that would break a rotation's promise."""
 
     action = Action.RESUME
@@ -256,12 +256,12 @@ _CODES: Mapping[type[ServerRefusedError], tuple[str, ...]] = {
     StepUpRequiredError: ("step_up_required",),
     FactorRequiredError: ("factor_required",),
     PasskeyRefusedError: ("passkey_refused", "passkey_taken", "too_many_passkeys", "passkeys_unavailable"),
-    KdfRefusal: ("kdf_too_weak", "kdf_excessive"),
-    DeviceNameRefusal: ("name_refused",),
+    KdfLimitsError: ("kdf_too_weak", "kdf_excessive"),
+    DeviceNameRefusedError: ("name_refused",),
     ServerFailedError: ("internal_error",),
     SlowRequestError: ("request_timeout",),
     TakenError: ("username_taken", "account_taken"),
-    NotFoundRefusal: ("not_found",),
+    NotFoundError: ("not_found",),
     StaleError: (
         "stale_position",
         "stale_heads",
@@ -274,7 +274,7 @@ _CODES: Mapping[type[ServerRefusedError], tuple[str, ...]] = {
         "parts_missing",
         "wrap_missing",
     ),
-    RotationRefusal: (
+    RotationRefusedError: (
         "rotation_open",
         "rotation_incomplete",
         "rotation_irrevocable",

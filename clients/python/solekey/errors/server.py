@@ -33,7 +33,7 @@ class ClockWrongError(TransportError):
     )
 
 
-class RedirectRefusedError(TransportError):
+class RedirectError(TransportError):
     """The server answered with a redirect; proofs and tokens are for one host only."""
 
     code = "redirect_refused"
@@ -119,3 +119,22 @@ class LostObjectError(SwappedObjectError):
     """The server says that it does not have an object that a signed commit names."""
 
     code = "object_lost"
+
+
+class KdfParametersError(SolekeyError):
+    """Password parameters from the server that the client does not use."""
+
+    code = "kdf_refused"
+    ADVICE = "The server may be hostile or misconfigured: your password was not used. Tell its operator."
+
+
+class KdfDowngradeError(KdfParametersError):
+    """Password parameters that are weaker than the client's floor."""
+
+    code = "kdf_downgrade"
+
+
+class KdfExcessiveError(KdfParametersError):
+    """Password parameters that would exhaust this machine."""
+
+    code = "kdf_excessive"

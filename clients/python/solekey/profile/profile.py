@@ -25,10 +25,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from solekey.connection.transport import Server
 from solekey.crypto import Confidential, DeviceKey, KnownKdf, RandomSource
 from solekey.errors import (
-    KdfRefusedError,
+    KdfParametersError,
     NotLoggedInError,
     ProfileError,
     ProfileExistsError,
@@ -38,6 +37,7 @@ from solekey.files.any_path import AnyPath
 from solekey.files.private_folder import PrivateFolder
 from solekey.providers.device_key_store import IN_PROFILE, KEY_FILE, DeviceKeyStore
 from solekey.providers.question import Ask, refuse_to_ask
+from solekey.server import Server
 from solekey_protocol.encoding import Json, encode_json, parse_json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import AccountId, PublicKey, SessionId
@@ -250,7 +250,7 @@ class Profile:
         known = self._details.kdf_known
         try:
             return KnownKdf.parse(known) if known is not None else None
-        except KdfRefusedError as error:
+        except KdfParametersError as error:
             raise ProfileError(f"{self.folder.path} is damaged: {error}") from error
 
     def note_kdf(self, known: KnownKdf) -> None:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from solekey.crypto import DeviceKey, RandomSource, SoftwareDeviceKey
-from solekey.errors import ProfileError
-from solekey.errors.providers import DeviceKeyMissingError, KeyringEntryError, SpecError
+from solekey.errors import DeviceKeyMissingError, KeyringEntryError, ProfileError, SpecError
 from solekey.files.private_folder import PrivateFolder
 from solekey.providers.extras import require_keyring, require_pkcs11
 from solekey.providers.pkcs11_uri import parse_pkcs11_uri

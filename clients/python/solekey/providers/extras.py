@@ -2,7 +2,7 @@
 
 from importlib import import_module
 
-from solekey.errors.providers import ExtraMissingError
+from solekey.errors import ExtraMissingError
 
 
 def require_keyring() -> None:

@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Final
 
 from solekey.crypto import RandomSource, UserKey
-from solekey.errors import OutputExistsError, TargetError
-from solekey.errors.providers import (
+from solekey.errors import (
     ForeignUserKeyError,
     KeyFileError,
+    OutputExistsError,
     ProviderEmptyError,
     ProviderOccupiedError,
+    TargetError,
 )
 from solekey.files.whole_file import write_whole
 from solekey.providers.key_file import (

@@ -30,13 +30,14 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from solekey.crypto import KdfParameters, RandomSource, UserKey
 from solekey.crypto.hkdf import COMMITMENT_BYTES, KEY_BYTES, Label, derive_key_block
 from solekey.crypto.login_key import MIN_ITERATIONS, MIN_LANES, MIN_MEMORY_KIB
-from solekey.errors import KdfRefusedError, UnsupportedFormatError
-from solekey.errors.providers import (
+from solekey.errors import (
     ForeignUserKeyError,
+    KdfParametersError,
     KeyFileKdfError,
     MalformedKeyFileError,
-    PassphraseRefusedError,
     TamperedKeyFileError,
+    UnsupportedFormatError,
+    WeakPassphraseError,
     WrongPassphraseError,
 )
 from solekey_protocol.ids import RAW_ID_BYTES, AccountId, KeyId
@@ -71,10 +72,10 @@ def seal_key_file(user_key: UserKey, account: AccountId, passphrase: str, random
     key-file, context = bytes 0…65). Associated data: bytes 0…97.
 
     Raises:
-        PassphraseRefusedError: shorter than 12 characters, or no Unicode text.
+        WeakPassphraseError: shorter than 12 characters, or no Unicode text.
     """
     if len(passphrase) < MIN_PASSPHRASE_CHARS:
-        raise PassphraseRefusedError(f"the passphrase has fewer than {MIN_PASSPHRASE_CHARS} characters")
+        raise WeakPassphraseError(f"the passphrase has fewer than {MIN_PASSPHRASE_CHARS} characters")
     kdf = KdfParameters(MIN_MEMORY_KIB, MIN_ITERATIONS, MIN_LANES, random(SALT_BYTES))
     prefix = _PREFIX.pack(
         FAMILY,
@@ -112,7 +113,7 @@ def parse_key_file(data: bytes) -> KeyFileHeader:
         raise UnsupportedFormatError("the key file has a suite or kind that this release does not know")
     try:
         kdf = KdfParameters(memory_kib, iterations, lanes, salt)
-    except KdfRefusedError as error:
+    except KdfParametersError as error:
         raise KeyFileKdfError("the key file's Argon2id parameters are outside of what is used") from error
     return KeyFileHeader(kdf, AccountId.from_raw(account), KeyId(key_id.hex()))
 
@@ -131,7 +132,7 @@ def open_key_file(data: bytes, account: AccountId, passphrase: str) -> UserKey:
         raise ForeignUserKeyError(f"the key file is of account {header.account}, not of {account}")
     try:
         key, commitment = _derive(passphrase, header.kdf, data[: _PREFIX.size])
-    except PassphraseRefusedError as error:
+    except WeakPassphraseError as error:
         raise WrongPassphraseError("the passphrase is no Unicode text") from error
     if not hmac.compare_digest(commitment, data[_PREFIX.size : _HEADER_BYTES]):
         raise WrongPassphraseError("the passphrase does not open the file, or its header was altered")
@@ -149,7 +150,7 @@ def _derive(passphrase: str, kdf: KdfParameters, prefix: bytes) -> tuple[bytes, 
     try:
         normalised = unicodedata.normalize("NFKC", passphrase).encode()
     except UnicodeEncodeError as error:
-        raise PassphraseRefusedError("the passphrase is no Unicode text") from error
+        raise WeakPassphraseError("the passphrase is no Unicode text") from error
     stretched = Argon2id(
         salt=kdf.salt,
         length=KEY_BYTES,

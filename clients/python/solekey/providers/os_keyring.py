@@ -14,7 +14,7 @@ from keyring.backend import KeyringBackend
 from keyring.backends.chainer import ChainerBackend
 
 from solekey.crypto import UserKey
-from solekey.errors.providers import (
+from solekey.errors import (
     InsecureKeyringError,
     KeyringEntryError,
     OsKeyringError,

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from solekey.errors.providers import SpecError
+from solekey.errors import SpecError
 
 _SCHEME: Final = "pkcs11:"
 _PATH_MEMBERS: Final = frozenset({"token", "serial", "manufacturer", "model", "slot-id", "object"})

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from solekey.crypto import RandomSource, UserKey
-from solekey.errors import NotLoggedInError
-from solekey.errors.providers import ProviderReadOnlyError
+from solekey.errors import NotLoggedInError, ProviderReadOnlyError
 from solekey.providers.extras import require_keyring, require_pkcs11
 from solekey.providers.pkcs11_uri import parse_pkcs11_uri
 from solekey.providers.question import Ask, Question, QuestionKind

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Self
 
-from solekey.errors.providers import NobodyToAskError
+from solekey.errors import NobodyToAskError
 
 
 class QuestionKind(Enum):

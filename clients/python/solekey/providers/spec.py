@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from solekey.errors.providers import SpecError
+from solekey.errors import SpecError
 
 PROMPT: Final = "prompt"
 FILE: Final = "file"

@@ -14,9 +14,8 @@ from typing import Any, Final
 import pkcs11
 
 from solekey.crypto import Confidential
-from solekey.errors.providers import (
+from solekey.errors import (
     PinLockedError,
-    PinRefusedError,
     ProviderError,
     SpecError,
     TokenAmbiguousError,
@@ -24,6 +23,7 @@ from solekey.errors.providers import (
     TokenMissingError,
     TokenModuleError,
     TokenUnsuitableError,
+    WrongPinError,
 )
 from solekey.providers.pkcs11_uri import Pkcs11Uri
 from solekey.providers.question import Ask, Question, QuestionKind
@@ -33,7 +33,7 @@ _MAX_PIN_FILE_BYTES: Final = 1024
 _MEANINGS: Final[tuple[tuple[tuple[type[pkcs11.PKCS11Error], ...], type[TokenError], str], ...]] = (
     (
         (pkcs11.PinIncorrect, pkcs11.PinInvalid, pkcs11.PinLenRange),
-        PinRefusedError,
+        WrongPinError,
         "the token refuses this PIN",
     ),
     ((pkcs11.PinLocked, pkcs11.PinExpired), PinLockedError, "the token takes no PIN any more"),
@@ -120,7 +120,7 @@ def open_token(uri: Pkcs11Uri, ask: Ask) -> OpenToken:
     Raises:
         TokenModuleError: the maker's library is not named, or cannot be loaded.
         TokenMissingError, TokenAmbiguousError: none fits, or several.
-        PinRefusedError, PinLockedError: nothing is tried twice, because tokens count.
+        WrongPinError, PinLockedError: nothing is tried twice, because tokens count.
     """
     with _opening:
         path, module = _load_module(uri)

@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass, Session
 
 from solekey.crypto import Confidential, DeviceKey, RandomSource
-from solekey.errors.providers import DeviceKeyMissingError, ProviderError, TokenError, TokenUnsuitableError
+from solekey.errors import DeviceKeyMissingError, ProviderError, TokenError, TokenUnsuitableError
 from solekey.providers.pkcs11_uri import Pkcs11Uri
 from solekey.providers.question import Ask
 from solekey.providers.token import OpenToken, TokenObject, open_token, verify_mechanisms

@@ -34,7 +34,7 @@ from pkcs11 import (
 )
 
 from solekey.crypto import RandomSource, UserKey
-from solekey.errors.providers import (
+from solekey.errors import (
     ProviderEmptyError,
     ProviderOccupiedError,
     TamperedTokenObjectError,

@@ -27,7 +27,7 @@ from solekey.errors import (
     ShareChecksumError,
     ShareCountError,
     ShareLengthError,
-    SharesRefusedError,
+    SharesMismatchError,
     ShareUnsupportedError,
     ShareWordError,
     TooFewSharesError,
@@ -80,7 +80,7 @@ def split_user_key(user_key: UserKey, *, threshold: int, shares: int, random: Ra
     for start in range(shares):  # every share takes part in at least one proof
         some = [parse_share(made[(start + step) % shares].to_words()) for step in range(threshold)]
         if combine_shares(some) != user_key:
-            raise SharesRefusedError("the shares that were just made do not give the key back")
+            raise SharesMismatchError("the shares that were just made do not give the key back")
     return made
 
 
@@ -150,7 +150,7 @@ def combine_shares(shares: Sequence[Share], *, passphrase: bytes = b"") -> UserK
     Raises:
         ForeignShareError: not all of one set.
         TooFewSharesError: fewer different ones than the threshold.
-        SharesRefusedError: they give no secret, or not all the same one.
+        SharesMismatchError: they give no secret, or not all the same one.
     """
     distinct: list[Share] = []
     for share in shares:
@@ -161,7 +161,7 @@ def combine_shares(shares: Sequence[Share], *, passphrase: bytes = b"") -> UserK
         raise TooFewSharesError(len(distinct), threshold)
     found = [_recover(distinct[start : start + threshold]) for start in range(len(distinct) - threshold + 1)]
     if any(sealed != found[0] for sealed in found):
-        raise SharesRefusedError("not all of these shares give the same secret")
+        raise SharesMismatchError("not all of these shares give the same secret")
     return UserKey(found[0].decrypt(passphrase))
 
 
@@ -172,7 +172,7 @@ def _recover(shares: Sequence[Share]) -> EncryptedMasterSecret:
     try:
         return recover_ems({0: group})
     except MnemonicError as error:
-        raise SharesRefusedError("these shares give no secret") from error
+        raise SharesMismatchError("these shares give no secret") from error
 
 
 def _wrap(raw: RawShare) -> Share:

@@ -14,7 +14,7 @@ from solekey.progress import Progress
 from solekey.transfer.drafts import Put, StreamContent
 from solekey.transfer.objects import verify_object
 from solekey.transfer.sealed_sources import PartSource, open_envelope, read_pieces, verify_header
-from solekey.transfer.upload_spool import Spool, derive_fingerprint
+from solekey.transfer.upload_spool import UploadSpool, derive_fingerprint
 from solekey.vault.unlocked import UnlockedAccount
 from solekey.vault.unreadable import UNREADABLE
 from solekey_protocol.change_list import Change
@@ -75,7 +75,7 @@ def _rekey_batch(unlocked: UnlockedAccount, batch: list[Change]) -> dict[Change,
     drafts = list(_draft_batch(unlocked, batch, failed))
     with ExitStack() as held:
         spools = [
-            Spool(unlocked.connection.profile.folder, draft.content.fingerprint)
+            UploadSpool(unlocked.connection.profile.folder, draft.content.fingerprint)
             for draft in drafts
             if isinstance(draft.content, StreamContent)
         ]

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from solekey.crypto import UserKey
-from solekey.errors import ForeignDeviceError, NewUserKeyNeededError
+from solekey.errors import NewUserKeyNeededError, UnknownDeviceError
 from solekey.progress import Progress, ignore_progress
 from solekey.rotation.leftovers import find_leftovers
 from solekey.rotation.rotation import abort_rotation, change_user_key, rekey_data, resume_rotation
@@ -77,7 +77,7 @@ def revoke_device(
         progress: told how far the re-encryption is.
 
     Raises:
-        ForeignDeviceError: no such device, or this very device.
+        UnknownDeviceError: no such device, or this very device.
         NewUserKeyNeededError: none was given, and the change is not made yet; or resumed with another new
             user key than it was begun with.
     """
@@ -116,9 +116,9 @@ def revoke_device(
 
 def _verify_target(unlocked: UnlockedAccount, device: DeviceId) -> None:
     if device == unlocked.connection.profile.device_key.device_id:
-        raise ForeignDeviceError("a device cannot revoke itself: do it from another trusted device")
+        raise UnknownDeviceError("a device cannot revoke itself: do it from another trusted device")
     if device not in unlocked.streams.devices.devices:
-        raise ForeignDeviceError(f"{device} is no device of this account")
+        raise UnknownDeviceError(f"{device} is no device of this account")
 
 
 def needs_new_user_key(vault: Vault, device: DeviceId) -> bool:

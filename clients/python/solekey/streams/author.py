@@ -10,8 +10,7 @@ from typing import Final
 
 from solekey.connection.connection import Connection
 from solekey.crypto import SigningKey
-from solekey.errors import ContentionError, ForgedEventError
-from solekey.errors.refusals import StaleError
+from solekey.errors import ContentionError, ForgedEventError, StaleError
 from solekey.streams.streams import Streams
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import ProtocolError

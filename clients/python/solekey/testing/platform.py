@@ -11,9 +11,9 @@ from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Final, Self
 
-from solekey.connection.transport import Server
 from solekey.files.any_path import AnyPath
 from solekey.files.private_folder import open_private
+from solekey.server import Server
 from solekey.testing.user import PASSWORD, User
 
 SERVICES: Final = "solekey_standalone"

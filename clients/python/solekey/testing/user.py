@@ -9,9 +9,9 @@ import pyotp
 from solekey.api.account import Account
 from solekey.api.opening import log_in
 from solekey.api.sign_up import SignUp
-from solekey.connection.transport import Server
 from solekey.crypto import Confidential, UserKey
 from solekey.files.any_path import AnyPath
+from solekey.server import Server
 
 PASSWORD: Final = "a good password for tests"  # noqa: S105  # of accounts that live as long as a test
 _PERIOD_S: Final = 30

@@ -5,19 +5,44 @@ decrypted into a file without a name, brought to disk, and named. After a crash 
 left, and only what is missing is fetched again (docs/decisions/0020). Spec: vault.md §10.
 """
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Protocol
 
-from solekey.crypto import EnvelopeReader
+from solekey.crypto import EnvelopeReader, RangeSource
 from solekey.files.disk_room import verify_room
 from solekey.files.private_folder import PrivateFolder
 from solekey.files.whole_file import WholeFile
 from solekey.progress import Phase, Progress, begin_phase
 from solekey.transfer.download_spool import DownloadSpool
+from solekey.transfer.objects import ObjectStore
 from solekey.transfer.sealed_sources import FileSource
-from solekey.vault.item_version import ItemVersion, iter_content
+from solekey_protocol.change_list import Change
 
 
-def download(version: ItemVersion, folder: PrivateFolder, path: Path, progress: Progress) -> None:
+class CommittedVersion(Protocol):
+    """What is downloaded: a version that a signed commit names. See `solekey.vault.item_version`."""
+
+    @property
+    def change(self) -> Change:
+        """What the commit says of it."""
+
+    @property
+    def objects(self) -> ObjectStore:
+        """Where its parts are fetched from."""
+
+    def open_reader(self, source: RangeSource) -> EnvelopeReader:
+        """Open a reader of the committed ciphertext."""
+
+    def iter_parts(self, progress: Progress) -> Iterator[bytes]:
+        """Open the content piece by piece, from whole parts as they are fetched."""
+
+    def telling_failure(self) -> AbstractContextManager[None]:
+        """Tell a version that was purged from one that is lost or damaged."""
+
+
+def download(version: CommittedVersion, folder: PrivateFolder, path: Path, progress: Progress) -> None:
     """Write an item version to a file. What stood there stays until the new content is whole.
 
     Raises:
@@ -34,7 +59,7 @@ def download(version: ItemVersion, folder: PrivateFolder, path: Path, progress: 
             return
         with DownloadSpool.held(folder, version.change) as spool, version.telling_failure():
             begin_phase(progress, Phase.FETCH)
-            spool.fetch(version.unlocked.objects, progress)
+            spool.fetch(version.objects, progress)
             begin_phase(progress, Phase.OPEN)
             _decrypt(version.open_reader(FileSource(spool.file, version.change.size)), target, progress)
             target.publish()
@@ -45,3 +70,12 @@ def _decrypt(reader: EnvelopeReader, target: WholeFile, progress: Progress) -> N
     verify_room(target.path.parent, reader.open_content_size())
     for piece in iter_content(reader, progress):
         target.file.write(piece)
+
+
+def iter_content(reader: EnvelopeReader, progress: Progress) -> Iterator[bytes]:
+    """Open the whole content piece by piece, and tell how far it has come."""
+    total, done = reader.open_content_size(), 0
+    for piece in reader.iter_content():
+        done += len(piece)
+        progress(done, total)
+        yield piece

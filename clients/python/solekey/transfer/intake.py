@@ -4,41 +4,60 @@ When another device is faster, or the data key is replaced meanwhile, it has to 
 place. It is then read from its own ciphertext: no plaintext is on disk at any time. Spec: vault.md §10.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
-from solekey.crypto import ContentSource
+from solekey.crypto import ContentSource, DataKey
 from solekey.errors import ProfileError
 from solekey.progress import Progress
 from solekey.transfer.drafts import Put, StreamContent
 from solekey.transfer.sealed_sources import FileSource, open_envelope, read_pieces
-from solekey.transfer.upload_spool import Spool, derive_fingerprint
-from solekey.vault.unlocked import UnlockedAccount
+from solekey.transfer.upload_spool import UploadSpool, derive_fingerprint
+from solekey.transfer.uploader import Uploader
 
 _RANDOM_BYTES: Final = 16
 
 
-def make_intake(unlocked: UnlockedAccount) -> Spool:
-    """Make the spool of content that nobody can ask for again: its name is random, it is never resumed."""
-    name = unlocked.connection.runtime.random(_RANDOM_BYTES).hex()
-    return Spool(unlocked.connection.profile.folder, derive_fingerprint(("stream",), (name,)))
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Takes in what can be read only once.
 
-
-def take_in(
-    unlocked: UnlockedAccount, spool: Spool, draft: Put, source: ContentSource, progress: Progress
-) -> Put:
-    """Seal all of a source into the spool; returns the draft whose content is there.
-
-    Raises:
-        SealError, DiskFullError
+    Attributes:
+        uploader: seals it, under the account's name.
+        find_key: finds the data key of an epoch.
     """
-    once = StreamContent(spool.fingerprint, None, lambda: nullcontext(source))
-    data_key = unlocked.keyring.data_key(unlocked.streams.vault.epoch)
-    unlocked.committer.uploader.seal_stream(spool, replace(draft, content=once), data_key, progress)
-    again = StreamContent(spool.fingerprint, None, lambda: _open_again(unlocked, spool))
-    return replace(draft, content=again)
+
+    uploader: Uploader
+    find_key: Callable[[int], DataKey]
+
+    def make_spool(self) -> UploadSpool:
+        """Make a spool with a random name: content that cannot be read again is never resumed."""
+        name = self.uploader.random(_RANDOM_BYTES).hex()
+        return UploadSpool(self.uploader.folder, derive_fingerprint(("stream",), (name,)))
+
+    def seal(
+        self, spool: UploadSpool, draft: Put, epoch: int, source: ContentSource, progress: Progress
+    ) -> Put:
+        """Seal all of a source into the spool; returns the draft whose content is there.
+
+        Raises:
+            SealError, DiskFullError
+        """
+        once = StreamContent(spool.fingerprint, None, lambda: nullcontext(source))
+        self.uploader.seal_stream(spool, replace(draft, content=once), self.find_key(epoch), progress)
+        return replace(draft, content=StreamContent(spool.fingerprint, None, lambda: self._open_again(spool)))
+
+    @contextmanager
+    def _open_again(self, spool: UploadSpool) -> Iterator[ContentSource]:
+        change = spool.load()
+        if change is None:
+            raise ProfileError(f"{spool.sealed} is gone or damaged: run the same command again")
+        with spool.sealed.open("rb") as file:
+            source, data_key = FileSource(file, change.size), self.find_key(change.epoch)
+            reader = open_envelope(source, change, self.uploader.account, data_key)
+            yield read_pieces(reader.iter_content())
 
 
 def read_head(source: ContentSource, size: int) -> bytes:
@@ -61,14 +80,3 @@ def put_back(head: bytes, source: ContentSource) -> ContentSource:
         return piece
 
     return read
-
-
-@contextmanager
-def _open_again(unlocked: UnlockedAccount, spool: Spool) -> Iterator[ContentSource]:
-    change = spool.load()
-    if change is None:
-        raise ProfileError(f"{spool.sealed} is gone or damaged: run the same command again")
-    with spool.sealed.open("rb") as file:
-        data_key = unlocked.keyring.data_key(change.epoch)
-        reader = open_envelope(FileSource(file, change.size), change, unlocked.account, data_key)
-        yield read_pieces(reader.iter_content())

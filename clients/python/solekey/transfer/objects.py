@@ -9,8 +9,7 @@ from typing import Final
 
 from solekey.connection.connection import BYTES_TYPE, CBOR_TYPE, Connection
 from solekey.connection.transport import MAX_ANSWER_BYTES
-from solekey.errors import BadAnswerError, LostObjectError, SwappedObjectError
-from solekey.errors.refusals import NotFoundRefusal
+from solekey.errors import BadAnswerError, LostObjectError, NotFoundError, SwappedObjectError
 from solekey_protocol.encoding import Cbor, Json, encode_cbor, encode_json, parse_cbor
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import Digest, compute_digest
@@ -151,7 +150,7 @@ def _parse_objects(body: bytes) -> list[bytes | None]:
 def _naming_loss(digest: Digest) -> Iterator[None]:
     try:
         yield
-    except NotFoundRefusal as error:
+    except NotFoundError as error:
         raise LostObjectError(f"the server has lost the object {digest}") from error
 
 

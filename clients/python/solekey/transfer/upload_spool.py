@@ -40,7 +40,7 @@ _SOURCE_CHARS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Spool:
+class UploadSpool:
     """The place of one file's envelope. ``fingerprint`` names the source as it is now."""
 
     folder: PrivateFolder
@@ -136,7 +136,7 @@ def clean_uploads(folder: PrivateFolder, *, now_s: float, replaced_by: str = "")
     uploads = folder.path / _FOLDER
     delete_abandoned(uploads)
     for fingerprint in {path.name.partition(".")[0] for path in uploads.glob("*.*") if path.name[0] != "."}:
-        spool = Spool(folder, fingerprint)
+        spool = UploadSpool(folder, fingerprint)
         outdated = fingerprint != replaced_by and fingerprint[:_SOURCE_CHARS] == replaced_by[:_SOURCE_CHARS]
         with suppress(TransferBusyError, OSError), spool.hold():
             if outdated or spool.load() is None or now_s - spool.sealed.stat().st_mtime > KEPT_S:

@@ -10,7 +10,7 @@ from solekey.progress import Phase, Progress, begin_phase
 from solekey.transfer.drafts import Put, StreamContent
 from solekey.transfer.objects import SMALL_OBJECT_BYTES, ObjectStore
 from solekey.transfer.parallel import map_ahead
-from solekey.transfer.upload_spool import Spool, cut_parts
+from solekey.transfer.upload_spool import UploadSpool, cut_parts
 from solekey_protocol.change_list import Change, Part
 from solekey_protocol.envelope import HEADER_BYTES
 from solekey_protocol.ids import AccountId, ItemId, compute_digest
@@ -53,7 +53,7 @@ class Uploader:
         self._flush(small)
         return changes
 
-    def seal_stream(self, spool: Spool, put: Put, data_key: DataKey, progress: Progress) -> Change:
+    def seal_stream(self, spool: UploadSpool, put: Put, data_key: DataKey, progress: Progress) -> Change:
         """Seal streamed content into a spool, in constant memory."""
         if not isinstance(put.content, StreamContent):
             raise TypeError("only streamed content is spooled")
@@ -85,7 +85,7 @@ class Uploader:
     def _upload_stream(
         self, put: Put, content: StreamContent, data_key: DataKey, progress: Progress
     ) -> Change:
-        spool = Spool(self.folder, content.fingerprint)
+        spool = UploadSpool(self.folder, content.fingerprint)
         change = spool.load()
         if change is None or not _is_for(change, put.item, put.base_version + 1, data_key.epoch):
             change = self.seal_stream(spool, put, data_key, progress)
@@ -94,7 +94,7 @@ class Uploader:
         self._send(spool, change, progress)
         return change
 
-    def _send(self, spool: Spool, change: Change, progress: Progress) -> None:
+    def _send(self, spool: UploadSpool, change: Change, progress: Progress) -> None:
         """Send the parts that the vault does not have."""
         asked = self.objects.find_missing([part.digest for part in change.parts])
         missing = [index for index, part in enumerate(change.parts) if part.digest in asked]

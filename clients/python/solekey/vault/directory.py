@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final, cast
 
 from solekey.crypto import Confidential, EnvelopeReader, ItemMetadata
-from solekey.errors import ItemMissingError, ItemNameError, ItemNameUncertainError, LostObjectError
+from solekey.errors import AmbiguousNameError, ItemMissingError, ItemNameUncertainError, LostObjectError
 from solekey.streams.exclusive import AccountLock
 from solekey.transfer.objects import ObjectStore
 from solekey.transfer.sealed_sources import RangedSource, open_envelope
@@ -131,7 +131,7 @@ class Directory:
 
         Raises:
             ItemMissingError, ItemNameUncertainError: none that can be read.
-            ItemNameError: several of this name.
+            AmbiguousNameError: several of this name.
             OpenError, SwappedObjectError: the item of this id cannot be read.
         """
         change = self.find_id(name_or_id)
@@ -144,7 +144,7 @@ class Directory:
             raise _deny(name_or_id, listing.unreadable)
         if len(found) > 1:
             ids = ", ".join(info.id for info in found)
-            raise ItemNameError(f"{len(found)} items are called {name_or_id!r}: {ids}")
+            raise AmbiguousNameError(f"{len(found)} items are called {name_or_id!r}: {ids}")
         return found[0]
 
     def find_id(self, name_or_id: str) -> Change | None:

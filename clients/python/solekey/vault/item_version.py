@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from solekey.crypto import Confidential, DataKey, EnvelopeReader, RangeSource
 from solekey.errors import LostObjectError, VersionGoneError
 from solekey.progress import Phase, Progress, begin_phase
+from solekey.transfer.download import iter_content
+from solekey.transfer.objects import ObjectStore
 from solekey.transfer.sealed_sources import PartSource, open_envelope
 from solekey.vault.directory import ItemInfo
 from solekey.vault.unlocked import UnlockedAccount
@@ -26,6 +28,11 @@ class ItemVersion(Confidential):
     unlocked: UnlockedAccount
     info: ItemInfo
     change: Change
+
+    @property
+    def objects(self) -> ObjectStore:
+        """Where its parts are fetched from."""
+        return self.unlocked.objects
 
     def data_key(self) -> DataKey:
         """The data key that it is sealed under. Raises WipedSecretError when the vault is locked again."""
@@ -71,12 +78,3 @@ class ItemVersion(Confidential):
             raise VersionGoneError(
                 f"{self.change.item}, version {self.change.version}: another device has replaced it"
             ) from error
-
-
-def iter_content(reader: EnvelopeReader, progress: Progress) -> Iterator[bytes]:
-    """Open the whole content piece by piece, and tell how far it has come."""
-    total, done = reader.open_content_size(), 0
-    for piece in reader.iter_content():
-        done += len(piece)
-        progress(done, total)
-        yield piece

@@ -18,17 +18,17 @@ from solekey.errors import ItemChangedError, LostObjectError, MetadataError
 from solekey.files.any_path import AnyPath
 from solekey.progress import Progress, ignore_progress
 from solekey.streams.exclusive import AccountLock, exclusive, iterate_exclusively
-from solekey.transfer.download import download
+from solekey.transfer.download import download, iter_content
 from solekey.transfer.download_spool import clean_downloads
 from solekey.transfer.drafts import Put, Remove, StreamContent
-from solekey.transfer.intake import make_intake, put_back, read_head, take_in
+from solekey.transfer.intake import Intake, put_back, read_head
 from solekey.transfer.sealed_sources import read_pieces
 from solekey.transfer.source_file import SourceFile
-from solekey.transfer.upload_spool import Spool, clean_uploads, derive_fingerprint
+from solekey.transfer.upload_spool import UploadSpool, clean_uploads, derive_fingerprint
 from solekey.vault.commits import MAX_DRAFTS, Outcome
 from solekey.vault.directory import ItemInfo, Listing
 from solekey.vault.item_file import BUFFER_BYTES, ItemFile, ItemRanges
-from solekey.vault.item_version import ItemVersion, iter_content
+from solekey.vault.item_version import ItemVersion
 from solekey.vault.names import fold_name
 from solekey.vault.new_content import BYTES_TYPE, NewContent, verify_attributes, verify_tags
 from solekey.vault.removed import RemovedItem, find_removed, list_removed
@@ -112,7 +112,7 @@ class Vault:
         """Find one item, as the list shows it. By id, only this item is opened.
 
         Raises:
-            ItemMissingError, ItemNameError: none or several of this name.
+            ItemMissingError, AmbiguousNameError: none or several of this name.
             OpenError, SwappedObjectError: the item of this id cannot be read.
         """
         self.refresh()
@@ -123,7 +123,7 @@ class Vault:
         """Get an item with its content in memory.
 
         Raises:
-            ItemMissingError, ItemNameError: none or several of this name.
+            ItemMissingError, AmbiguousNameError: none or several of this name.
             OpenError, SwappedObjectError: the server's ciphertext is not what was committed.
             VersionGoneError: another device replaced it meanwhile.
         """
@@ -195,7 +195,7 @@ class Vault:
         """Put an item: a new version where this vault knows one of this name, else a new item.
 
         Raises:
-            ItemNameError: several items have this name; put by id.
+            AmbiguousNameError: several items have this name; put by id.
             MetadataError: a name, tag or attribute outside the limits.
         """
         new = NewContent(content, type=type, tags=tags, attributes=attributes or {})
@@ -263,7 +263,7 @@ class Vault:
         fingerprint = derive_fingerprint((str(source.path), chosen), state)
         folder = self.unlocked.connection.profile.folder
         clean_uploads(folder, now_s=time.time(), replaced_by=fingerprint)
-        spool = Spool(folder, fingerprint)
+        spool = UploadSpool(folder, fingerprint)
         with spool.hold():
             if restart:
                 spool.delete()
@@ -304,7 +304,7 @@ class Vault:
         """Remove an item. By id, nothing is opened: what cannot be read can be removed.
 
         Raises:
-            ItemMissingError, ItemNameError: none or several of this name.
+            ItemMissingError, AmbiguousNameError: none or several of this name.
             ItemChangedError: another device changed it after this vault had seen it.
         """
         self.refresh()
@@ -369,14 +369,16 @@ class Vault:
                 head = read_head(source, SPOOL_FROM_BYTES)
                 draft = self._draft(name, head, kind, tags, attributes)
                 if len(head) >= SPOOL_FROM_BYTES:
-                    spool = make_intake(self.unlocked)
+                    unlocked = self.unlocked
+                    intake = Intake(unlocked.committer.uploader, unlocked.keyring.data_key)
+                    spool, epoch = intake.make_spool(), unlocked.streams.vault.epoch
                     clean_uploads(spool.folder, now_s=time.time(), replaced_by=spool.fingerprint)
                     stack.enter_context(spool.hold())
                     stack.callback(spool.delete)
-                    draft = take_in(self.unlocked, spool, draft, put_back(head, source), progress)
+                    draft = intake.seal(spool, draft, epoch, put_back(head, source), progress)
             return self._commit([draft], progress=progress)[0]
 
-    def _resume(self, spool: Spool, draft: Put, progress: Progress) -> Stored:
+    def _resume(self, spool: UploadSpool, draft: Put, progress: Progress) -> Stored:
         """Commit a draft whose content may have been sealed, sent, or even committed before."""
         sealed = spool.load()
         if sealed is not None and sealed == self.unlocked.index.items.get(sealed.item):

@@ -21,10 +21,10 @@ from solekey.errors import (
     DeviceCodeMismatchError,
     DeviceGoneError,
     DevicePendingError,
+    DeviceRevokedError,
     ForgedEventError,
     WrongUserKeyError,
 )
-from solekey.errors.refusals import DeviceRevokedError
 from solekey.rotation.rotation import change_user_key
 from solekey_protocol.events import Stream
 from solekey_protocol.events.devices import DeviceRevoked, DeviceTrusted, RevocationReason

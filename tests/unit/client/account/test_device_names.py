@@ -9,7 +9,7 @@ from solekey import Runtime
 from solekey.account.device_list import choose_device
 from solekey.account.device_names import DeviceName
 from solekey.crypto import SoftwareDeviceKey
-from solekey.errors import DeviceNameUncertainError, ForeignDeviceError, ForgedEventError
+from solekey.errors import DeviceNameUncertainError, ForgedEventError, UnknownDeviceError
 from solekey_protocol.event import encode_event
 from solekey_protocol.events import Signer, Stream
 from solekey_protocol.events.devices import DeviceCertificate, DeviceEnrolled
@@ -107,7 +107,7 @@ def test_no_name_selects_while_a_device_has_none(family):
 
 @pytest.mark.parametrize("text", ["dev_", "dev_aaaa", "nobody", ""])
 def test_what_is_no_device_is_not_found(family, text):
-    with pytest.raises(ForeignDeviceError):
+    with pytest.raises(UnknownDeviceError):
         family.sessions["laptop"].devices.find(text)
 
 

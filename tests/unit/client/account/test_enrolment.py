@@ -11,8 +11,14 @@ from solekey import Runtime, Server, UserKey
 from solekey.account.enrolment import log_in, trust_device
 from solekey.account.session import Session
 from solekey.account.sign_up import SignUp
-from solekey.errors import NotLoggedInError, ProfileError, ProfileExistsError, WrongUserKeyError
-from solekey.errors.refusals import LoginRefusedError, SessionEndedError
+from solekey.errors import (
+    LoginRefusedError,
+    NotLoggedInError,
+    ProfileError,
+    ProfileExistsError,
+    SessionEndedError,
+    WrongUserKeyError,
+)
 from solekey.profile.profile import Profile
 from solekey_protocol.events import Stream
 from tests.support.client.fake_server import ORIGIN

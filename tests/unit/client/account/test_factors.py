@@ -8,8 +8,13 @@ from datetime import timedelta
 import pytest
 
 from solekey.connection.second_factor import RecoveryCode, TotpCode
-from solekey.errors import BadAnswerError, NotLoggedInError, SessionMissingError
-from solekey.errors.refusals import LoginRefusedError, SessionEndedError
+from solekey.errors import (
+    BadAnswerError,
+    LoginRefusedError,
+    NotLoggedInError,
+    SessionEndedError,
+    SessionMissingError,
+)
 from solekey_protocol.events.auth import Factor
 from tests.support.client.fake_factors import NEW_TOTP_SECRET, TOTP_ID, TOTP_SECRET, FakeSecurityKey
 from tests.support.client.fake_parts import answer

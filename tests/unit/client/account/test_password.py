@@ -22,10 +22,12 @@ from solekey.errors import (
     KdfDowngradeError,
     KdfExcessiveError,
     KdfSaltError,
+    LoginRefusedError,
     NotLoggedInError,
+    SessionEndedError,
+    UnavailableError,
     WeakPasswordError,
 )
-from solekey.errors.refusals import LoginRefusedError, SessionEndedError, UnavailableError
 from solekey.profile.profile import Profile
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import AccountClosed, LoginKeyChange, LoginKeyChanged

@@ -7,7 +7,7 @@ import pyotp
 import pytest
 
 from solekey.connection.second_factor import Passkey, RecoveryCode
-from solekey.errors.refusals import LoginRefusedError, StepUpRequiredError
+from solekey.errors import LoginRefusedError, StepUpRequiredError
 from solekey.rotation.rotation import rekey_data
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import Factor, SessionSteppedUp

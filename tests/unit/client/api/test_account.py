@@ -15,10 +15,11 @@ from solekey.errors import (
     NewUserKeyNeededError,
     NotLoggedInError,
     ProviderEmptyError,
+    SessionEndedError,
     SpecError,
+    StepUpRequiredError,
     WrongUserKeyError,
 )
-from solekey.errors.refusals import SessionEndedError, StepUpRequiredError
 from solekey.recovery import read_kit, write_kit
 from tests.support.client.fake_server import ORIGIN
 from tests.support.client.world import PASSWORD, USERNAME

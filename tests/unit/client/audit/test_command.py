@@ -6,8 +6,8 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
-from solekey.audit.command import CANNOT_TELL_EXIT, TAMPERED_EXIT, audit
 from solekey.audit.sources import LogError
+from solekey.cli.commands.audit import CANNOT_TELL_EXIT, TAMPERED_EXIT, audit
 from solekey_eventlog.bus import Message, TopicSettings, open_bus
 from solekey_protocol.events import Stream
 from tests.support.protocol.keyring import ACCOUNT, MALLORY, USER

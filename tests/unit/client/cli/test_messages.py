@@ -12,8 +12,7 @@ from solekey.cli.advice import advise
 from solekey.cli.exit_codes import report_error
 from solekey.cli.profile_names import repeat_profile
 from solekey.cli.state import Cli
-from solekey.errors import SolekeyError, refusals
-from solekey.errors.refusals import ServerRefusedError
+from solekey.errors import ServerRefusedError, SolekeyError, refusals
 from tests.support.client.fake_parts import problem
 from tests.support.client.fake_server import ORIGIN
 from tests.support.client.world import PASSWORD, USERNAME

@@ -15,7 +15,7 @@ from solekey.cli.state import Cli
 from solekey.errors import SolekeyError
 
 CLIENT = Path(solekey.__file__).parent
-COMMANDS = [*sorted((CLIENT / "cli").glob("*.py")), CLIENT / "audit" / "command.py"]
+COMMANDS = sorted((CLIENT / "cli").rglob("*.py"))
 OURS = {"printing.py", "device_table.py"}  # the latter puts `Text` into every cell
 SENTENCES = {
     "say", "warn", "warn_of", "tell", "prompt", "prompt_with_default", "confirm", "usage_error", "fill",

@@ -3,9 +3,10 @@
 import httpx
 import pytest
 
-from solekey.connection.transport import Server, Transport
-from solekey.errors.refusals import ProofRefusedError
+from solekey.connection.transport import Transport
+from solekey.errors import ProofRefusedError
 from solekey.runtime import Runtime
+from solekey.server import Server
 
 
 class Asker:

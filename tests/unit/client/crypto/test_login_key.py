@@ -12,7 +12,7 @@ from solekey.crypto import (
     accept_kdf_parameters,
     derive_login_key,
 )
-from solekey.errors import EmptyPasswordError, KdfDowngradeError, KdfExcessiveError, KdfRefusedError
+from solekey.errors import EmptyPasswordError, KdfDowngradeError, KdfExcessiveError, KdfParametersError
 from solekey_protocol.statements import verify_signature
 from tests.support.crypto.fixtures import counting
 
@@ -76,9 +76,9 @@ def test_excessive_is_refused(excessive):
     ],
 )
 def test_malformed_parameters_are_refused(sent):
-    with pytest.raises(KdfRefusedError) as caught:
+    with pytest.raises(KdfParametersError) as caught:
         UntrustedKdfParameters.parse(sent)
-    assert caught.type is KdfRefusedError
+    assert caught.type is KdfParametersError
 
 
 def test_two_spellings_of_a_password_are_one_and_two_passwords_are_two():

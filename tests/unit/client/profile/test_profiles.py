@@ -171,7 +171,7 @@ def test_names_are_completed(home, run_cli):
     import click
 
     from solekey.cli import solekey
-    from solekey.cli.input.name_completion import complete_devices
+    from solekey.cli.name_completion import complete_devices
 
     home.log_in("phone")
     from solekey.cli.state import Cli

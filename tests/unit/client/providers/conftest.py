@@ -63,10 +63,10 @@ def run_cli(
 ) -> Callable[..., Said]:
     """Run a command in this process, on the laptop unless another device is named."""
     from solekey import cli
+    from solekey.cli import opening
     from solekey.cli.input.answers import ask_person
-    from solekey.cli.state import Cli
 
-    monkeypatch.setattr(Cli, "make_runtime", lambda _: replace(home.runtime, ask=ask_person))
+    monkeypatch.setattr(opening, "make_runtime", lambda _: replace(home.runtime, ask=ask_person))
     for name in [name for name in os.environ if name.startswith("SOLEKEY_")]:
         monkeypatch.delenv(name)
 

@@ -239,7 +239,7 @@ class TestOnAToken:
 
     def test_a_wrong_pin_makes_nothing(self, store, token, person):
         person.answers[QuestionKind.PIN] = "000000"
-        with pytest.raises(errors.PinRefusedError):
+        with pytest.raises(errors.WrongPinError):
             store.make(os.urandom)
         person.answers[QuestionKind.PIN] = PIN
         with token.open() as session:

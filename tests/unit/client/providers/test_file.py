@@ -180,7 +180,7 @@ def test_a_wrong_passphrase_says_so(provider, person):
 
 def test_a_short_new_passphrase_leaves_nothing_behind(provider, person, path):
     person.answers[QuestionKind.NEW_PASSPHRASE] = "short"
-    with pytest.raises(errors.PassphraseRefusedError):
+    with pytest.raises(errors.WeakPassphraseError):
         provider.store(make_key())
     assert list(path.parent.iterdir()) == []
 

@@ -151,7 +151,7 @@ def test_a_passphrase_is_the_same_however_it_was_typed(quick_argon2):
 
 @pytest.mark.parametrize("passphrase", ["", "elevenchars", "\ud800" * 12])
 def test_a_weak_or_unreadable_new_passphrase_is_refused(quick_argon2, passphrase):
-    with pytest.raises(errors.PassphraseRefusedError):
+    with pytest.raises(errors.WeakPassphraseError):
         seal_key_file(make_key(), ADA, passphrase, make_salt)
 
 

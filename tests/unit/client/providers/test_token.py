@@ -245,7 +245,7 @@ class TestThePin:
     def test_a_wrong_one_is_tried_once(self, token):
         person = Answers({QuestionKind.PIN: "000000"})
         provider = open_provider(token.spec(), account=ADA, ask=person)
-        with pytest.raises(errors.PinRefusedError) as caught:
+        with pytest.raises(errors.WrongPinError) as caught:
             provider.load()
         assert len(person.asked) == 1
         assert "000000" not in str(caught.value)
@@ -254,7 +254,7 @@ class TestThePin:
         assert provider.load() == make_key()
 
     def test_the_security_officers_is_not_the_users(self, token):
-        with pytest.raises(errors.PinRefusedError):
+        with pytest.raises(errors.WrongPinError):
             open_provider(token.spec(), account=ADA, ask=Answers({QuestionKind.PIN: SO_PIN})).load()
 
     def test_a_locked_one_says_so(self, person):

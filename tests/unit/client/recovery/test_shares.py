@@ -19,7 +19,7 @@ from solekey.errors import (
     ShareCountError,
     ShareError,
     ShareLengthError,
-    SharesRefusedError,
+    SharesMismatchError,
     ShareUnsupportedError,
     ShareWordError,
     TooFewSharesError,
@@ -138,9 +138,9 @@ def make_forged(user_key, share):
 
 def test_a_forged_share_is_refused(user_key):
     one, two, three = split(user_key)
-    with pytest.raises(SharesRefusedError):
+    with pytest.raises(SharesMismatchError):
         combine_shares([one, make_forged(user_key, two)])
-    with pytest.raises(SharesRefusedError):  # also where the first ones would be enough
+    with pytest.raises(SharesMismatchError):  # also where the first ones would be enough
         combine_shares([one, three, make_forged(user_key, two)])
     with pytest.raises(ForeignShareError):
         combine_shares([one, two, make_forged(user_key, two)])
@@ -158,7 +158,7 @@ def test_more_shares_than_enough_must_agree(user_key, monkeypatch):
     )
     made = [parse_share(share.mnemonic()) for share in split_ems(1, [(2, 3)], sealed)[0]]
     combine_shares(made[:2])
-    with pytest.raises(SharesRefusedError, match="same secret"):
+    with pytest.raises(SharesMismatchError, match="same secret"):
         combine_shares(made)
 
 

@@ -5,8 +5,13 @@ import os
 import pytest
 
 from solekey import UserKey
-from solekey.errors import ForeignDeviceError, NewUserKeyNeededError, RotationError, WrongUserKeyError
-from solekey.errors.refusals import DeviceRevokedError
+from solekey.errors import (
+    DeviceRevokedError,
+    NewUserKeyNeededError,
+    RotationError,
+    UnknownDeviceError,
+    WrongUserKeyError,
+)
 from solekey.rotation.revocation import revoke_device
 from solekey.rotation.rotation import abort_rotation, change_user_key, rekey_data, resume_rotation
 from solekey_protocol.events import Stream
@@ -223,5 +228,5 @@ def test_a_revocation_is_resumed_from_every_point(full, nth):
 
 def test_a_device_does_not_revoke_itself(full):
     own = full.sessions["laptop"].devices.own_id
-    with pytest.raises(ForeignDeviceError):
+    with pytest.raises(UnknownDeviceError):
         revoke_device(full.unlock("laptop"), own, UserKey.make())

@@ -21,7 +21,7 @@ from solekey.errors import (
     InsecureServerError,
     KdfDowngradeError,
     PhraseChecksumError,
-    RedirectRefusedError,
+    RedirectError,
     RollbackError,
     SwappedObjectError,
     TamperedWrapError,
@@ -239,7 +239,7 @@ def test_plain_http_is_refused():
 def test_a_redirect_is_not_followed(home):
     home.server.tamper = lambda *_: httpx.Response(307, headers={"Location": "https://evil.test/v1"})
     home.server.requests.clear()
-    with pytest.raises(RedirectRefusedError):
+    with pytest.raises(RedirectError):
         home.sessions["laptop"].sync()
     assert len(home.server.requests) == 1
 
@@ -319,7 +319,7 @@ def test_another_authority_is_not_trusted(tmp_path):
 
 
 def test_signing_up_under_a_taken_name_is_refused(home):
-    from solekey.errors.refusals import TakenError
+    from solekey.errors import TakenError
 
     with (
         SignUp(

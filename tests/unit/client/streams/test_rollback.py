@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from solekey.errors import RollbackError
-from solekey.errors.refusals import UnavailableError
+from solekey.errors import RollbackError, UnavailableError
 from solekey_protocol.events import Stream
 from tests.support.client.fake_parts import problem
 

@@ -22,7 +22,7 @@ from solekey.progress import Phase
 from solekey.rotation.rotation import rekey_data
 from solekey.transfer import upload_spool as spool_module
 from solekey.transfer.source_file import SourceFile
-from solekey.transfer.upload_spool import KEPT_S, Spool, clean_uploads
+from solekey.transfer.upload_spool import KEPT_S, UploadSpool, clean_uploads
 from tests.support.client.transfers import (
     FILM_BYTES,
     PART_BYTES,
@@ -205,7 +205,7 @@ def test_a_spool_that_was_cut_is_sealed_anew(home, film, uploads):
 def test_two_at_the_same_time_are_refused_by_name(home, film, uploads):
     interrupt(home, film, 2)
     [sealed] = uploads.glob("*.sealed")
-    with Spool(home.sessions["laptop"].connection.profile.folder, sealed.stem).hold():
+    with UploadSpool(home.sessions["laptop"].connection.profile.folder, sealed.stem).hold():
         with pytest.raises(TransferBusyError):
             restart(home).put_file(film)
         assert sealed.exists()
@@ -220,7 +220,7 @@ def test_what_nobody_will_resume_is_deleted(home, film, uploads, tmp_path):
     now_s = sealed.stat().st_mtime
     clean_uploads(folder, now_s=now_s + KEPT_S - 60)
     assert sorted(path.suffix for path in uploads.iterdir()) == [".json", ".sealed"]
-    with Spool(folder, sealed.stem).hold():
+    with UploadSpool(folder, sealed.stem).hold():
         clean_uploads(folder, now_s=now_s + KEPT_S + 60)
         assert sealed.exists()
     clean_uploads(folder, now_s=now_s + KEPT_S + 60)
@@ -341,7 +341,7 @@ def test_a_re_encryption_holds_its_spools(home, film):
     def look(request):
         if request.method == "PUT" and "/objects/" in request.url.path and not held:
             for lock in (profile.folder.path / "uploads").glob("*.lock"):
-                with pytest.raises(TransferBusyError), Spool(profile.folder, lock.stem).hold():
+                with pytest.raises(TransferBusyError), UploadSpool(profile.folder, lock.stem).hold():
                     pass
                 held.append(True)
 

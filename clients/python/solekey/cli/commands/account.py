@@ -6,7 +6,8 @@ import click
 
 from solekey.cli.command_group import CommandGroup
 from solekey.cli.input.answers import ask, password_option
-from solekey.cli.input.factor_prompt import factor_options
+from solekey.cli.input.factor_options import factor_options
+from solekey.cli.opening import open_session
 from solekey.cli.output.printing import prompt, warn
 from solekey.cli.state import Cli, pass_cli, state_options
 
@@ -38,7 +39,7 @@ def close(state: Cli, confirm: str | None, password: str | None) -> None:
     state.verify_logged_in()
     if confirm is None and not sys.stdin.isatty():
         raise click.UsageError("nobody is here to confirm it: give your user name (--confirm USERNAME)")
-    with state.open_session() as session:
+    with open_session(state) as session:
         session.sync()
         details = session.connection.profile.details
         if confirm is None:

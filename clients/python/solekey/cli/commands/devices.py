@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import click
 
 from solekey.cli.command_group import CommandGroup
-from solekey.cli.commands.recovery import read_key_and_kit
-from solekey.cli.commands.rotate import choose_new_user_key
-from solekey.cli.input.answers import ask_user_key, new_user_key_options, user_key_option
-from solekey.cli.input.factor_prompt import factor_options
-from solekey.cli.input.name_completion import complete_devices
-from solekey.cli.input.new_user_key import KitChoice, kit_options
+from solekey.cli.input.answers import ask_user_key, new_user_key_options, read_key_and_kit, user_key_option
+from solekey.cli.input.factor_options import factor_options
+from solekey.cli.input.new_user_key import KitChoice, choose_new_user_key, kit_options
+from solekey.cli.name_completion import complete_devices
+from solekey.cli.opening import open_session
 from solekey.cli.output.left_out import describe_leftovers, end_partial, tell_leftovers
 from solekey.cli.output.printing import confirm, make_console, print_table, prompt, say, warn
 from solekey.cli.resuming import unlocked_for_change
@@ -35,7 +34,7 @@ def devices() -> None:
 @pass_cli
 def list_devices(state: Cli) -> None:
     """List the devices: what this device has verified of each, and apart from it what the server says."""
-    with state.open_session() as session:
+    with open_session(state) as session:
         session.sync()
         found = session.devices.list()
 
@@ -63,7 +62,7 @@ def trust(state: Cli, kit: Path | None, user_key: str | None) -> None:
     """
     state.verify_logged_in()
     key, made = read_key_and_kit(kit, user_key)
-    with key, state.open_session() as session:
+    with key, open_session(state) as session:
         from solekey.account.enrolment import trust_device
 
         trust_device(session, key, kit=made)
@@ -84,7 +83,7 @@ def code(state: Cli, device: str | None) -> None:
     Each device derives it from what it has verified itself: if two show the same digits, no server stands
     between them. It is no secret.
     """
-    with state.open_session() as session:
+    with open_session(state) as session:
         session.sync()
         target = session.devices.find(device).id if device else session.devices.own_id
         shown = session.devices.derive_code(target)
@@ -112,7 +111,7 @@ def approve(state: Cli, code_: str | None, user_key: str | None) -> None:
 
     given = DeviceCode.parse(text)
     key = ask_user_key(user_key)
-    with key, state.open_session() as session:
+    with key, open_session(state) as session:
         from solekey.account.approval import approve_device
         from solekey.cli.output.device_table import describe_json, describe_name
 
@@ -133,7 +132,7 @@ def wait(state: Cli, timeout: int | None) -> None:
     It asks the server again and again; nothing is pushed to it. Ctrl-C stops it; run it again to go on.
     """
     state.verify_logged_in()
-    with state.open_session() as session:
+    with open_session(state) as session:
         session.sync()
 
         from solekey.cli.output.device_waiting import wait_and_tell
@@ -172,13 +171,11 @@ def revoke(
     user key's recovery kit is saved, and its words are entered again from it, before anything happens. Run
     it again after an interruption, with the same words or the new ones: it goes on.
     """
-    with unlocked_for_change(state, user_key, new_user_key, confirming=True) as vault:
-        from solekey.account.devices import Devices
+    with unlocked_for_change(state, user_key, new_user_key, confirming=True) as (session, vault):
         from solekey.rotation.revocation import needs_new_user_key, revoke_device
         from solekey_protocol.events.devices import RevocationReason
 
-        unlocked = vault.unlocked
-        target = Devices(unlocked.connection, unlocked.streams, unlocked.author).find(device)
+        target = session.devices.find(device)
         confirm_device(target, yes=yes)
         key = None
         if new_user_key is not None or needs_new_user_key(vault, target.id):

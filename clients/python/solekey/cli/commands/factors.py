@@ -8,8 +8,10 @@ import click
 
 from solekey.cli.command_group import CommandGroup
 from solekey.cli.input.answers import ask
-from solekey.cli.input.factor_prompt import AUTO, factor_options, open_key, parse_code
+from solekey.cli.input.factor_options import factor_options
+from solekey.cli.input.factor_prompt import AUTO, open_key, parse_code
 from solekey.cli.input.output_file import OutputFile
+from solekey.cli.opening import open_session
 from solekey.cli.output.foreign_text import quote_foreign
 from solekey.cli.output.printing import add_row, make_table, print_table, say, usage_error, warn
 from solekey.cli.output.totp import show_totp, totp_qr_option
@@ -44,7 +46,7 @@ def factors() -> None:
 @pass_cli
 def list_factors(state: Cli) -> None:
     """List the second factors, as the verified events say."""
-    with state.open_session() as session:
+    with open_session(state) as session:
         found = session.factors.list()
     if state.as_json:
         state.emit({"factors": [_describe(info) for info in found]})
@@ -79,7 +81,7 @@ def add_totp(state: Cli, totp_qr: Path | None, new_code: str | None) -> None:
     """
     if new_code not in (None, AUTO):
         new_code = parse_code("--new-code", str(new_code))
-    with state.open_session() as session:
+    with open_session(state) as session:
         totp = session.factors.add_totp()
         show_totp(state, totp, totp_qr)
         factor_id = _confirm(session, totp, new_code)
@@ -99,7 +101,7 @@ def add_passkey(state: Cli, name: str, *, resident: bool) -> None:
     """Add the security key (USB, NFC) that is connected. Its codes cannot be phished."""
     if not 1 <= len(name) <= _MAX_NAME_CHARS:
         raise usage_error("--name: expected 1 to {} characters", _MAX_NAME_CHARS)
-    with state.open_session() as session:
+    with open_session(state) as session:
         factor_id = session.factors.add_passkey(open_key(), name, resident=resident)
     if state.as_json:
         state.emit({"factor": "passkey", "factor_id": factor_id, "name": name})
@@ -122,7 +124,7 @@ def recovery_codes(state: Cli, output: Path | None) -> None:
 
     The codes of the set before work no more.
     """
-    with state.open_session() as session:
+    with open_session(state) as session:
         if output is None:
             _print_codes(state, session.factors.make_recovery_codes())
             return
@@ -143,7 +145,7 @@ def remove(state: Cli, factor: str) -> None:
 
     The last factor that the server's policy asks for cannot be removed: add another one first.
     """
-    with state.open_session() as session:
+    with open_session(state) as session:
         found = session.factors.find(factor)
         session.factors.remove(found.id)
     if state.as_json:
@@ -165,7 +167,7 @@ def _describe(info: "FactorInfo") -> dict[str, object]:
 
 def _confirm(session: "Session", totp: "TotpSecret", new_code: str | None) -> str:
     """Confirm the new authenticator with a code of it; a person may mistype it."""
-    from solekey.errors.refusals import LoginRefusedError
+    from solekey.errors import LoginRefusedError
 
     if new_code == AUTO:
         import pyotp

@@ -5,16 +5,15 @@ import io
 import os
 import re
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import click
 
-from solekey.cli.input.answers import ask_user_key, user_key_option
-from solekey.cli.input.name_completion import complete_items
+from solekey.cli.input.answers import user_key_option
 from solekey.cli.input.output_file import OutputFile
+from solekey.cli.name_completion import complete_items
+from solekey.cli.opening import unlocked
 from solekey.cli.output.foreign_text import quote_foreign
 from solekey.cli.output.left_out import end_partial, tell_unreadable
 from solekey.cli.output.printing import say, usage_error
@@ -165,20 +164,6 @@ def remove(state: Cli, name: str, user_key: str | None) -> None:
         state.emit({"removed": {"id": removed.id, "name": removed.name, "version": removed.version}})
     else:
         state.tell("Removed {}.", removed.name or removed.id)
-
-
-@contextmanager
-def unlocked(
-    state: Cli, user_key: str | None, *, confirming: bool = False, repairing: bool = False
-) -> "Iterator[Vault]":
-    """Open the session and unlock the vault."""
-    state.verify_logged_in()
-    with (
-        ask_user_key(user_key) as key,
-        state.open_session() as session,
-        session.unlock(key, confirming=confirming, repairing=repairing) as vault,
-    ):
-        yield vault
 
 
 def describe_item(info: "ItemInfo") -> dict[str, object]:

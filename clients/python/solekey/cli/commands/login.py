@@ -6,22 +6,24 @@ from typing import TYPE_CHECKING
 
 import click
 
-from solekey.cli.commands.status import find_first_account_key
+from solekey.cli import opening
 from solekey.cli.input.answers import ask, ask_username, password_option
 from solekey.cli.input.device_options import device_options
-from solekey.cli.input.factor_prompt import ATTEMPTS, factor_options, try_proofs
-from solekey.cli.input.server_choice import SYSTEM, choose_server, server_options
+from solekey.cli.input.factor_options import factor_options
+from solekey.cli.input.factor_prompt import ATTEMPTS, try_proofs
 from solekey.cli.known_profile import KnownProfile, find_profile
 from solekey.cli.output.printing import warn
 from solekey.cli.output.session_end import describe_end, find_end
+from solekey.cli.pins import find_first_account_key
+from solekey.cli.server_choice import SYSTEM, choose_server, server_options
 from solekey.cli.state import Cli, pass_cli, state_options
 
 if TYPE_CHECKING:
     from solekey.account.session import Session
     from solekey.connection.second_factor import Proof
-    from solekey.connection.transport import Server
     from solekey.profile.profile import Profile
     from solekey.recovery.kit import RecoveryKit
+    from solekey.server import Server
 
 
 class _Device:
@@ -111,7 +113,7 @@ def login(
 
 
 def _parse_origin(server: str) -> str:
-    from solekey.connection.transport import Server
+    from solekey.server import Server
 
     return Server(server).origin
 
@@ -136,7 +138,7 @@ def _log_in(state: Cli, device: _Device, username: str | None, password: str | N
     while True:
         secret = ask(password, "Password", "--password")
 
-        from solekey.errors.refusals import LoginRefusedError
+        from solekey.errors import LoginRefusedError
 
         try:
             return _attempt(state, device, name, secret)
@@ -157,7 +159,7 @@ def _attempt(state: Cli, device: _Device, name: str, password: str) -> "Session"
     from solekey.account.moving import log_in_elsewhere
     from solekey.profile.profile import Profile
 
-    runtime = state.make_runtime()
+    runtime = opening.make_runtime(state)
     if device.known is None and device.server is not None:
         if device.profile is None or device.profile.details.username != name:
             device.profile = Profile.create(

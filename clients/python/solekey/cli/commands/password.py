@@ -6,7 +6,8 @@ import click
 
 from solekey.cli.command_group import CommandGroup
 from solekey.cli.input.answers import ask, password_option, secret_option
-from solekey.cli.input.factor_prompt import factor_options
+from solekey.cli.input.factor_options import factor_options
+from solekey.cli.opening import open_session
 from solekey.cli.output.printing import prompt
 from solekey.cli.state import Cli, pass_cli, state_options
 
@@ -30,7 +31,7 @@ def change(state: Cli, password: str | None, new_password: str | None) -> None:
     state.verify_logged_in()
     present = ask(password, "Present password", "--password")
     chosen = _ask_new(new_password)
-    with state.open_session() as session:
+    with open_session(state) as session:
         session.change_password(present, chosen)
         others = [info for info in session.sessions.list() if not info.current]
     if state.as_json:

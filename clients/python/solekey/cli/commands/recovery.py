@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 import click
 
 from solekey.cli.command_group import CommandGroup
-from solekey.cli.input.answers import ask_person, ask_user_key, user_key_option
+from solekey.cli.input.answers import ask_person, ask_user_key, read_key_and_kit, user_key_option
 from solekey.cli.input.new_user_key import KitChoice, letter_option
 from solekey.cli.input.output_file import OutputFile
+from solekey.cli.opening import open_session
 from solekey.cli.output.printing import prompt, say, usage_error, warn
 from solekey.cli.state import Cli, pass_cli, state_options
 
 if TYPE_CHECKING:
     from solekey.crypto import UserKey
-    from solekey.recovery.kit import RecoveryKit
     from solekey.recovery.record import ShareRecord
     from solekey.recovery.shares import Share
 
@@ -60,7 +60,7 @@ def test(state: Cli, kit_file: Path | None, user_key: str | None) -> None:
 
     from solekey.recovery.proof import verify_kit
 
-    with state.open_session() as session:
+    with open_session(state) as session:
         proof = verify_kit(session, key, made)
     if state.as_json:
         described = {"created": made.created, "server": made.server} if made else None
@@ -117,7 +117,7 @@ def split(
     from solekey.vault.keyring import UnlockedUserKey
     from solekey_protocol.ids import Timestamp
 
-    with key, state.open_session() as session:
+    with key, open_session(state) as session:
         session.sync()
         unlocked = UnlockedUserKey(key, session.account)
         try:
@@ -157,12 +157,12 @@ def combine(
         state.verify_logged_in()
     shares, records = _collect_shares(files)
 
-    from solekey.errors import SharesRefusedError
+    from solekey.errors import SharesMismatchError
     from solekey.recovery.shares import combine_shares
 
     key = combine_shares(shares)
     if any(key.derive_key_id(record.account) != record.key_id for record in records):
-        raise SharesRefusedError("the shares give another key than the one that they name")
+        raise SharesMismatchError("the shares give another key than the one that they name")
     if output is not None:
         _write_kit(state, key, KitChoice(output, letter, accept_risk=False), output)
     elif place is not None:
@@ -171,21 +171,6 @@ def combine(
         state.emit({"user_key": key.to_phrase(), "key_id": records[0].key_id if records else None})
     else:
         say("{}", key.to_phrase())
-
-
-def read_key_and_kit(
-    path: Path | None, user_key: str | None, *, from_paper: bool = False
-) -> "tuple[UserKey, RecoveryKit | None]":
-    """Read a kit, and the words from it unless they are given or only on paper."""
-    if path is None:
-        return ask_user_key(user_key, remembered=not from_paper), None
-
-    from solekey.recovery.documents import read_kit
-
-    saved = read_kit(path)
-    if user_key is None and saved.user_key is not None:
-        return saved.user_key, saved.kit
-    return saved.kit.verify_words(ask_user_key(user_key, remembered=not from_paper)), saved.kit
 
 
 def _verify_paper(*, letter: bool, output: Path | None) -> None:
@@ -214,7 +199,7 @@ def _write_kit(state: Cli, key: "UserKey", choice: KitChoice, path: Path) -> Non
     from solekey.recovery.kit import make_kit
     from solekey.vault.keyring import UnlockedUserKey
 
-    with key, state.open_session() as session:
+    with key, open_session(state) as session:
         made = make_kit(session, key)
         unlocked = UnlockedUserKey(key, session.account)
         try:

@@ -2,9 +2,9 @@
 
 import click
 
-from solekey.cli.commands.items import unlocked
 from solekey.cli.input.answers import ask_user_key, secret_option, user_key_option
-from solekey.cli.input.factor_prompt import factor_options
+from solekey.cli.input.factor_options import factor_options
+from solekey.cli.opening import unlocked
 from solekey.cli.state import Cli, pass_cli, state_options
 
 

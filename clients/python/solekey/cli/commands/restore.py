@@ -2,8 +2,8 @@
 
 import click
 
-from solekey.cli.commands.items import unlocked
 from solekey.cli.input.answers import user_key_option
+from solekey.cli.opening import unlocked
 from solekey.cli.output.printing import add_row, make_table, print_table, usage_error
 from solekey.cli.state import Cli, pass_cli, state_options
 

@@ -1,15 +1,18 @@
 """``solekey rotate user-key``, ``data-key``, ``resume``, ``abort``, ``status`` and ``policy``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
 from solekey.cli.command_group import CommandGroup
-from solekey.cli.commands.items import unlocked
 from solekey.cli.input.answers import new_user_key_options, parse_typed_phrase, secret_option, user_key_option
-from solekey.cli.input.factor_prompt import factor_options
-from solekey.cli.input.new_user_key import KitChoice, keep_kit, kit_options, prepare_user_key
+from solekey.cli.input.factor_options import factor_options
+from solekey.cli.input.new_user_key import (
+    KitChoice,
+    choose_new_user_key,
+    kit_options,
+)
+from solekey.cli.opening import open_session, unlocked
 from solekey.cli.output.left_out import describe_leftovers, end_partial, tell_leftovers
 from solekey.cli.output.printing import print_pairs
 from solekey.cli.resuming import (
@@ -21,10 +24,6 @@ from solekey.cli.resuming import (
 )
 from solekey.cli.state import Cli, pass_cli, state_options
 from solekey.cli.stored_key import describe_outcome, stored_key_follows
-
-if TYPE_CHECKING:
-    from solekey.crypto import UserKey
-    from solekey.vault.vault import Vault
 
 _DEFAULT_DAYS = 365
 
@@ -55,7 +54,7 @@ def rotate_user_key(
     It comes into force when its recovery kit was saved and its words were entered again from it. Run it again
     after an interruption, with the same words: it goes on.
     """
-    with unlocked_for_change(state, user_key, new_user_key) as vault:
+    with unlocked_for_change(state, user_key, new_user_key) as (_, vault):
         if new_user_key is None and finds_open_change(vault):
             new_user_key = ask_open_change(state)
         key = choose_new_user_key(state, vault, new_user_key, KitChoice(kit, letter, accept_risk))
@@ -143,7 +142,7 @@ def abort(state: Cli, user_key: str | None) -> None:
 @pass_cli
 def rotation_status(state: Cli) -> None:
     """Show the open rotation, what is due, and the policy."""
-    with state.open_session() as session:
+    with open_session(state) as session:
         session.sync()
         rotation = session.streams.rotation
     policy = rotation.policy
@@ -182,10 +181,3 @@ def rotation_policy(state: Cli, user_key_days: int, data_key_days: int, user_key
         state.emit(document)
     else:
         state.tell("User key: {} days. Data key: {} days.", user_key_days, data_key_days)
-
-
-def choose_new_user_key(state: Cli, vault: "Vault", given: str | None, choice: KitChoice) -> "UserKey":
-    """Take the words that were given, or make a user key and have its kit saved before it is in force."""
-    if given is not None:
-        return keep_kit(state, vault.unlocked, parse_typed_phrase(given), choice)
-    return prepare_user_key(state, vault.unlocked, choice)

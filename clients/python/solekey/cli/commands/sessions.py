@@ -3,7 +3,8 @@
 import click
 
 from solekey.cli.command_group import CommandGroup
-from solekey.cli.input.name_completion import complete_devices
+from solekey.cli.name_completion import complete_devices
+from solekey.cli.opening import open_session
 from solekey.cli.output.foreign_text import quote_foreign
 from solekey.cli.output.printing import say
 from solekey.cli.state import Cli, pass_cli, state_options
@@ -19,7 +20,7 @@ def sessions() -> None:
 @pass_cli
 def list_sessions(state: Cli) -> None:
     """List the open sessions, as the verified events say; the oldest first."""
-    with state.open_session() as session:
+    with open_session(state) as session:
         found = session.sessions.list()
     rows = [
         {
@@ -57,7 +58,7 @@ def end(state: Cli, session_: str | None, *, others: bool) -> None:
     """
     if (session_ is None) != others:
         raise click.UsageError("give either SESSION or --others")
-    with state.open_session() as session:
+    with open_session(state) as session:
         if session_ is None:
             ended = session.sessions.end_others()
         else:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from solekey.cli import opening
 from solekey.cli.input.answers import (
     ask_new_password,
     ask_user_key,
@@ -14,21 +15,22 @@ from solekey.cli.input.answers import (
     user_key_option,
 )
 from solekey.cli.input.device_options import device_options
-from solekey.cli.input.factor_prompt import AUTO, code_options, try_proofs
+from solekey.cli.input.factor_options import code_options
+from solekey.cli.input.factor_prompt import AUTO, try_proofs
 from solekey.cli.input.keyring_offer import offer_keyring
 from solekey.cli.input.new_user_key import KitChoice, keep_kit, kit_options, prepare_user_key
-from solekey.cli.input.server_choice import choose_server, server_options
 from solekey.cli.known_profile import find_profile, read_draft
 from solekey.cli.output.printing import say, warn
 from solekey.cli.output.session_end import describe_end
 from solekey.cli.output.totp import show_totp, totp_qr_option
+from solekey.cli.server_choice import choose_server, server_options
 from solekey.cli.state import Cli, pass_cli, state_options
 
 if TYPE_CHECKING:
     from solekey.account.session import Session
     from solekey.account.sign_up import SignUp
-    from solekey.connection.transport import Server
     from solekey.crypto import UserKey
+    from solekey.server import Server
 
 
 @click.command()
@@ -76,7 +78,7 @@ def signup(
     where, name = _choose_account(state, server, ca, username, device_name)
 
     from solekey.account.sign_up import SignUp
-    from solekey.errors.refusals import TakenError
+    from solekey.errors import TakenError
 
     while True:
         with SignUp(
@@ -85,7 +87,7 @@ def signup(
             username=name,
             device_name=device_name,
             device_key=device_key,
-            runtime=state.make_runtime(),
+            runtime=opening.make_runtime(state),
         ) as sign_up:
             _refuse_founded(sign_up)
             try:
@@ -125,8 +127,8 @@ def _choose_account(
     known.verify_username(username)
     known.verify_device_name(device_name)
 
-    from solekey.connection.transport import Server
     from solekey.errors import ProfileExistsError
+    from solekey.server import Server
 
     if known.find_other_server(server, ca):
         raise ProfileExistsError(
@@ -151,8 +153,7 @@ def _refuse_founded(sign_up: "SignUp") -> None:
 
 def _prove(state: Cli, sign_up: "SignUp", password: str | None, picture: Path | None) -> "Session":
     """Register and log in, or go on where an earlier attempt stopped."""
-    from solekey.errors import NotLoggedInError
-    from solekey.errors.refusals import SessionEndedError, TakenError
+    from solekey.errors import NotLoggedInError, SessionEndedError, TakenError
 
     if sign_up.logged_in:
         try:
@@ -176,7 +177,7 @@ def _prove(state: Cli, sign_up: "SignUp", password: str | None, picture: Path | 
 
 
 def _log_in(state: Cli, sign_up: "SignUp", password: str, *, begun_before: bool) -> "Session":
-    from solekey.errors.refusals import LoginRefusedError
+    from solekey.errors import LoginRefusedError
 
     given = state.second_factor
     if given.code == AUTO:
@@ -184,7 +185,7 @@ def _log_in(state: Cli, sign_up: "SignUp", password: str, *, begun_before: bool)
     try:
         return try_proofs(
             state,
-            state.make_runtime(),
+            opening.make_runtime(state),
             lambda proof: sign_up.prove_second_factor(password, proof),
             ask_again=not begun_before,
         )

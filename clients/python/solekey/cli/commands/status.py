@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from solekey.cli.opening import open_session
 from solekey.cli.output.printing import print_pairs, say
 from solekey.cli.output.session_end import describe_end, find_end
+from solekey.cli.pins import describe_pins, find_first_account_key
 from solekey.cli.state import Cli, pass_cli, state_options
 
 if TYPE_CHECKING:
@@ -20,11 +22,10 @@ def logout(state: Cli) -> None:
 
     Where the server cannot be told, the session is forgotten here, and ends there by itself.
     """
-    from solekey.errors import TransportError
-    from solekey.errors.refusals import ServerRefusedError
+    from solekey.errors import ServerRefusedError, TransportError
 
     reason: str | None = None
-    with state.open_session() as session:
+    with open_session(state) as session:
         try:
             session.log_out()
         except (TransportError, ServerRefusedError) as error:
@@ -47,7 +48,7 @@ def logout(state: Cli) -> None:
 @pass_cli
 def status(state: Cli) -> None:
     """Show the account, this device, the keys and the open rotation, all as verified."""
-    with state.open_session() as session:
+    with open_session(state) as session:
         session.sync()
         document = _describe(session)
         pins = describe_pins(session)
@@ -56,24 +57,6 @@ def status(state: Cli) -> None:
         state.emit({**document, "pins": pins})
     else:
         print_pairs({**document, "session_ends_at": f"{end}; sooner after a time without use"})
-
-
-def find_first_account_key(session: "Session") -> str | None:
-    """Find what an auditor pins (audit.md §2), in this device's verified copy of the devices stream."""
-    from solekey_protocol.events import Stream
-    from solekey_protocol.events.devices import AccountFounded
-
-    founded = [event.body for event in session.streams.events(Stream.DEVICES)[:1]]
-    return next((body.account_key for body in founded if isinstance(body, AccountFounded)), None)
-
-
-def describe_pins(session: "Session") -> dict[str, object]:
-    """Describe what an auditor pins of this account (audit.md §2): first key and verified heads."""
-    from solekey_protocol.events.fields import encode_body
-    from solekey_protocol.services import V1_STREAMS
-
-    heads = {stream.value: encode_body(session.streams.head(stream)) for stream in V1_STREAMS}
-    return {session.account: {"first_key": find_first_account_key(session), "heads": heads}}
 
 
 def _describe(session: "Session") -> dict[str, object]:

@@ -5,8 +5,8 @@ import sys
 import click
 
 from solekey.cli.command_group import CommandGroup
-from solekey.cli.commands.items import unlocked
 from solekey.cli.input.answers import ask_person, ask_user_key, user_key_option
+from solekey.cli.opening import open_session, unlocked
 from solekey.cli.output.printing import confirm, say
 from solekey.cli.state import Cli, pass_cli, state_options
 
@@ -67,7 +67,7 @@ def store(state: Cli, spec: str, user_key: str | None, *, replace: bool) -> None
 
     place = make_absolute(spec)
     state.verify_logged_in()
-    with ask_user_key(user_key) as key, state.open_session() as session:
+    with ask_user_key(user_key) as key, open_session(state) as session:
         from solekey.crypto import UserKey
         from solekey.errors import ProviderError
         from solekey.providers import open_provider

@@ -13,12 +13,13 @@ from click.core import ParameterSource
 
 from solekey.cli.input.text_input import read_secret_file, read_secret_line
 from solekey.cli.input.word_prompt import ask_words
+from solekey.cli.known_profile import read_stored_key
 from solekey.cli.output.printing import prompt, prompt_with_default, usage_error, warn
 from solekey.cli.state import Cli
-from solekey.cli.stored_key import read_stored_key
 
 if TYPE_CHECKING:
     from solekey.crypto import UserKey
+    from solekey.recovery.kit import RecoveryKit
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -147,6 +148,21 @@ def ask_user_key(value: str | None, *, remembered: bool = True) -> "UserKey":
     if value is None and sys.stdin.isatty():
         return ask_words("User key")
     return parse_typed_phrase(ask(value, "User key (24 words)", "--user-key"))
+
+
+def read_key_and_kit(
+    path: Path | None, user_key: str | None, *, from_paper: bool = False
+) -> "tuple[UserKey, RecoveryKit | None]":
+    """Read a kit, and the words from it unless they are given or only on paper."""
+    if path is None:
+        return ask_user_key(user_key, remembered=not from_paper), None
+
+    from solekey.recovery.documents import read_kit
+
+    saved = read_kit(path)
+    if user_key is None and saved.user_key is not None:
+        return saved.user_key, saved.kit
+    return saved.kit.verify_words(ask_user_key(user_key, remembered=not from_paper)), saved.kit
 
 
 def parse_typed_phrase(phrase: str) -> "UserKey":

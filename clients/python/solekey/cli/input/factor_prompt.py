@@ -1,4 +1,4 @@
-"""The second factor of a command: from a flag, the environment, a security key, or by asking.
+"""The second factor of a command: what its options gave, or a security key, or what is asked for.
 
 A code works once, also for another device: whoever asks for one says when the present one is used up, and a
 script that holds the authenticator's secret takes the next one. Spec: factors.md §2.1, §5.
@@ -8,12 +8,11 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from solekey.cli.input.answers import ask, read_secret
-from solekey.cli.input.totp_secret import parse_totp_secret
+from solekey.cli.input.answers import ask, ask_person
 from solekey.cli.output.printing import usage_error, warn
 from solekey.cli.state import Cli
 
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from solekey.connection.second_factor import Proof
     from solekey.runtime import Runtime
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 STEP_S: Final = 30
 ATTEMPTS: Final = 3
 AUTO: Final = "auto"
@@ -32,26 +29,6 @@ _CODE: Final = re.compile(r"[0-9]{6}", re.ASCII)
 _RECOVERY_CODE: Final = re.compile(r"[a-z2-7]{5}-?[a-z2-7]{5}", re.ASCII | re.IGNORECASE)
 _SHAPE: Final = "A recovery code is ten letters and digits from 2 to 7, such as abcde-fgh23."
 _WHY_AGAIN: Final = "This asks for your second factor again, so that nobody does it at an unlocked screen."
-
-
-def code_options(command: F) -> F:
-    """Add ``--code`` and the authenticator's secret for scripts; what was given is in `Cli.second_factor`."""
-    help_ = "The authenticator's secret, for scripts that hold it; codes are made from it."
-    command = _secret("--totp-secret", "SOLEKEY_TOTP_SECRET", help_)(command)
-    return _secret("--code", "SOLEKEY_CODE", "The authenticator's six digits.")(command)
-
-
-def factor_options(command: F) -> F:
-    """Add all ways in which a second factor may be given."""
-    command = click.option(
-        "--passkey",
-        is_flag=True,
-        expose_value=False,
-        callback=_remember,
-        help="Use the security key that is connected, in the place of a code.",
-    )(command)
-    help_ = "A recovery code in the place of the authenticator's; it is used up."
-    return code_options(_secret("--recovery-code", "SOLEKEY_RECOVERY_CODE", help_)(command))
 
 
 def try_proofs(
@@ -69,7 +46,7 @@ def try_proofs(
         LoginRefusedError: nothing that there is to try was accepted.
     """
     from solekey.connection.second_factor import CheckedCode
-    from solekey.errors.refusals import LoginRefusedError
+    from solekey.errors import LoginRefusedError
 
     can_ask = ask_again and sys.stdin.isatty() and not state.second_factor.is_given
     refusal: LoginRefusedError | None = None
@@ -121,7 +98,7 @@ def ask_for_step_up(state: Cli, session: "Session") -> None:
     Raises:
         LoginRefusedError: what was given, or typed three times, was refused.
     """
-    from solekey.errors.refusals import LoginRefusedError
+    from solekey.errors import LoginRefusedError
 
     given = state.second_factor
     asking = not given.is_given
@@ -144,7 +121,6 @@ def ask_for_step_up(state: Cli, session: "Session") -> None:
 
 def open_key() -> "PasskeyDevice":
     """Open the security key that is connected; its PIN is asked for like a token's."""
-    from solekey.cli.input.answers import ask_person
     from solekey.connection.security_keys import open_security_key
 
     return open_security_key(ask=ask_person, tell=lambda text: warn("{}", text))
@@ -211,25 +187,3 @@ def _ask_proof(runtime: "Runtime", used_at: datetime | None) -> "Proof":
 
 def _step(moment: datetime) -> int:
     return int(moment.timestamp()) // STEP_S
-
-
-def _secret(flag: str, env: str, help_: str) -> Callable[[F], F]:
-    return click.option(
-        flag,
-        envvar=env,
-        show_envvar=True,
-        expose_value=False,
-        callback=_remember,
-        metavar="SECRET",
-        help=help_,
-    )
-
-
-def _remember(context: click.Context, parameter: click.Parameter, value: Any) -> None:
-    if value in (None, False) or parameter.name is None:
-        return
-    if parameter.name != "passkey":
-        value = read_secret(context, parameter, value)
-    if parameter.name == "totp_secret":
-        value = parse_totp_secret(value)
-    setattr(context.ensure_object(Cli).second_factor, parameter.name, value)

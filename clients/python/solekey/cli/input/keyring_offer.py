@@ -4,8 +4,8 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from solekey.cli.input.answers import ask_person
-from solekey.cli.input.server_choice import ask_yes_no
 from solekey.cli.output.printing import warn
+from solekey.cli.server_choice import ask_yes_no
 from solekey.cli.state import Cli
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from solekey.cli.input.answers import parse_typed_phrase
 from solekey.cli.input.output_file import OutputFile
 from solekey.cli.output.printing import alternate_screen, prompt, prompt_with_default, say, warn
 from solekey.cli.state import Cli
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from solekey.crypto import UserKey
     from solekey.recovery.kit import OpenAccount
     from solekey.recovery.paper import Paper
+    from solekey.vault.vault import Vault
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -98,6 +100,13 @@ def keep_kit(state: Cli, account: "OpenAccount", user_key: "UserKey", choice: Ki
         else:
             _write(state, account, user_key, choice, choice.path)
     return user_key
+
+
+def choose_new_user_key(state: Cli, vault: "Vault", given: str | None, choice: KitChoice) -> "UserKey":
+    """Take the words that were given, or make a user key and have its kit saved before it is in force."""
+    if given is not None:
+        return keep_kit(state, vault.unlocked, parse_typed_phrase(given), choice)
+    return prepare_user_key(state, vault.unlocked, choice)
 
 
 def _take_up(account: "OpenAccount", path: Path | None) -> "UserKey | None":

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import click
 
+from solekey.cli import opening
 from solekey.cli.input.answers import ask
 from solekey.cli.output.printing import prompt, prompt_with_default, warn
 from solekey.cli.state import Cli
 
 if TYPE_CHECKING:
     from solekey.connection.authority import Authority
-    from solekey.connection.transport import Server
+    from solekey.server import Server
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -72,8 +73,8 @@ def choose_server(state: Cli, server: str | None, ca: Path | None, default: str 
         typed = server is None
         origin = _ask_server(default) if typed else str(server)
 
-        from solekey.connection.transport import Server
         from solekey.errors import TransportError
+        from solekey.server import Server
 
         try:
             pinned = Server(_complete(origin) if typed else origin, None if ca == SYSTEM else ca)
@@ -100,7 +101,7 @@ def _agree(state: Cli, server: "Server", *, is_asked: bool) -> "Server":
     from solekey.connection.authority import fetch_authority, verify_server
     from solekey.errors import InsecureServerError
 
-    runtime = state.make_runtime()
+    runtime = opening.make_runtime(state)
     try:
         verify_server(server, runtime)
     except InsecureServerError:
@@ -121,8 +122,8 @@ def _agree(state: Cli, server: "Server", *, is_asked: bool) -> "Server":
 
 def _ask_authority(server: "Server", shown: "Authority | None") -> "Server":
     """Ask whether the authority that a server shows is the right one; else for its file."""
-    from solekey.connection.transport import Server
     from solekey.errors import InsecureServerError
+    from solekey.server import Server
 
     warn("{} is certified by an authority that this machine does not know.", server.origin)
     if shown is not None:

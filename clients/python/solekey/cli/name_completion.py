@@ -5,16 +5,13 @@ they are completed only where no words and no passphrase have to be typed.
 """
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import click
 from click.shell_completion import CompletionItem
 
+from solekey.cli.known_profile import read_stored_key
+from solekey.cli.opening import open_session
 from solekey.cli.state import Cli
-from solekey.cli.stored_key import read_stored_key
-
-if TYPE_CHECKING:
-    from solekey.account.session import Session
 
 
 def complete_devices(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
@@ -22,7 +19,8 @@ def complete_devices(ctx: click.Context, param: click.Parameter, incomplete: str
     del param
     with suppress(Exception):
         state = _find_state(ctx)
-        with _open_session(state) as session:
+        state.verify_logged_in()
+        with open_session(state) as session:
             session.sync()
             found = session.devices.list()
         names = [each for info in found for each in (info.name, info.id) if each is not None]
@@ -43,7 +41,7 @@ def complete_items(ctx: click.Context, param: click.Parameter, incomplete: str) 
         from solekey.providers.question import refuse_to_ask
 
         key = open_provider(stored.spec, account=stored.account, ask=refuse_to_ask).load()
-        with key, _open_session(state) as session, session.unlock(key) as vault:
+        with key, open_session(state) as session, session.unlock(key) as vault:
             return _match([info.name for info in vault.list()], incomplete)
     return []
 
@@ -51,11 +49,6 @@ def complete_items(ctx: click.Context, param: click.Parameter, incomplete: str) 
 def _find_state(ctx: click.Context) -> Cli:
     state = ctx.find_root().obj
     return state if isinstance(state, Cli) else Cli()
-
-
-def _open_session(state: Cli) -> "Session":
-    state.verify_logged_in()
-    return state.open_session()
 
 
 def _match(names: list[str], incomplete: str) -> list[CompletionItem]:

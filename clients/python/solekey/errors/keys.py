@@ -1,0 +1,418 @@
+"""Keys, passwords and words; where they are kept, and how they are recovered. Spec: conventions.md §6."""
+
+from solekey.errors.base import SolekeyError
+
+
+class SecretError(SolekeyError):
+    """A key, phrase or password that cannot be used."""
+
+    code = "secret_unusable"
+
+
+class WipedSecretError(SecretError):
+    """A secret that was used after it had been wiped."""
+
+    code = "secret_wiped"
+    ADVICE = "Unlock again, and use keys only inside the unlocked block."
+
+
+class EmptyPasswordError(SecretError):
+    """An empty password."""
+
+    code = "password_empty"
+    ADVICE = "Enter a password that is not empty."
+
+
+class WeakPasswordError(SecretError):
+    """A new password that somebody would soon have guessed."""
+
+    code = "password_weak"
+    ADVICE = "Choose a longer password: several words that do not belong together are easy to remember."
+
+
+class PasswordTextError(SecretError):
+    """A password that is no Unicode text, such as bytes of another encoding."""
+
+    code = "password_not_text"
+    ADVICE = "Set your terminal to UTF-8 and enter the password again."
+
+
+class PasswordUntypeableError(SecretError):
+    """A new password with characters that no keyboard types, or that nobody sees."""
+
+    code = "password_untypeable"
+    ADVICE = "Choose a password of letters, digits, punctuation and spaces, which you can type anywhere."
+
+
+class PhraseError(SecretError):
+    """Words that are not a recovery phrase."""
+
+    code = "phrase_invalid"
+
+
+class PhraseLengthError(PhraseError):
+    """A recovery phrase that does not have 24 words."""
+
+    code = "phrase_wrong_length"
+    ADVICE = "Enter all 24 words in their order, separated by spaces."
+
+    def __init__(self, found: int, expected: int) -> None:
+        super().__init__(f"a recovery phrase has {expected} words, this one has {found}")
+        self.found = found
+        self.expected = expected
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return f"Enter all {self.expected} words in their order, separated by spaces."
+
+
+class UnknownWordError(PhraseError):
+    """A word that is not in the BIP-39 English list."""
+
+    code = "phrase_unknown_word"
+    ADVICE = "Check the named word against the recovery kit."
+
+    def __init__(self, word: str, position: int, suggestions: tuple[str, ...]) -> None:
+        super().__init__(f"word {position} of the recovery phrase, {word!r}, is not in the word list")
+        self.word = word
+        self.position = position
+        self.suggestions = suggestions
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        if not self.suggestions:
+            return f"Check word {self.position} against the recovery kit."
+        meant = ", ".join(self.suggestions)
+        return f"Check word {self.position} against the recovery kit; did you mean {meant}?"
+
+
+class PhraseChecksumError(PhraseError):
+    """24 words of the list whose checksum is wrong: a word was mistaken for another, or the order."""
+
+    code = "phrase_bad_checksum"
+    ADVICE = "Every word is in the list, but not all are yours: compare them with the recovery kit."
+
+
+class WrongUserKeyError(SecretError):
+    """A valid user key that is not the one which made this wrap."""
+
+    code = "wrong_user_key"
+    ADVICE = "This phrase belongs to another account or was replaced: use the latest recovery kit."
+
+
+class ProviderError(SolekeyError):
+    """A place that keeps a key and does not serve it."""
+
+    code = "provider_failed"
+    ADVICE = "Give the 24 words themselves (--user-key), and look at the place that keeps the key."
+
+
+class SpecError(ProviderError):
+    """A text that names no key provider."""
+
+    code = "provider_spec_invalid"
+    ADVICE = "Write prompt:, file:PATH, keyring:[NAME] or pkcs11:token=LABEL;object=NAME?module-path=PATH."
+
+
+class ExtraMissingError(ProviderError):
+    """A provider whose Python package is not installed."""
+
+    code = "provider_not_installed"
+    ADVICE = "Install the named extra into the environment that runs solekey, then run it again."
+
+
+class NobodyToAskError(ProviderError):
+    """A PIN or passphrase is needed where nobody can be asked."""
+
+    code = "provider_unattended"
+    ADVICE = (
+        "Run it at a terminal, or set SOLEKEY_PASSPHRASE or SOLEKEY_PIN (a token also takes pin-source=)."
+    )
+
+
+class ProviderReadOnlyError(ProviderError):
+    """A provider that stores nothing."""
+
+    code = "provider_read_only"
+    ADVICE = "Choose file:PATH, keyring:[NAME] or pkcs11:…; they store keys."
+
+
+class ProviderEmptyError(ProviderError):
+    """A provider that has no user key of this account."""
+
+    code = "provider_empty"
+    ADVICE = "Insert the medium that has it, or store the key there: `solekey user-key store SPEC`."
+
+
+class ProviderOccupiedError(ProviderError):
+    """A provider that has another user key of this account already."""
+
+    code = "provider_occupied"
+    ADVICE = (
+        "If that key was replaced by a rotation, overwrite it (--replace); otherwise choose another place."
+    )
+
+
+class ForeignUserKeyError(ProviderError):
+    """A provider that has the user key of another account."""
+
+    code = "provider_other_account"
+    ADVICE = "Choose another place: this one belongs to another account and was left as it is."
+
+
+class KeyFileError(ProviderError):
+    """A key file that cannot be read or written."""
+
+    code = "key_file_unusable"
+    ADVICE = "Check that the medium is there and writable, and that the path names the file itself."
+
+
+class MalformedKeyFileError(KeyFileError):
+    """A file that is not a key file."""
+
+    code = "key_file_malformed"
+    ADVICE = "Name the key file itself; if this is it, it is damaged: use your words and store the key again."
+
+
+class KeyFileKdfError(KeyFileError):
+    """A key file whose passphrase parameters are outside of what this client uses."""
+
+    code = "key_file_kdf_refused"
+    ADVICE = "Somebody altered the file, or it was not made by Solekey; your passphrase was not asked for."
+
+
+class WeakPassphraseError(KeyFileError):
+    """A new passphrase that is too short, or no text."""
+
+    code = "passphrase_refused"
+    ADVICE = (
+        "Choose at least 12 characters, better six random words: whoever has the file may guess for ever."
+    )
+
+
+class WrongPassphraseError(KeyFileError):
+    """Another passphrase than the file's, or a file whose header was altered: they look the same."""
+
+    code = "wrong_passphrase"
+    ADVICE = "Enter the passphrase again; if you are sure of it, the file was altered: use your words."
+
+
+class TamperedKeyFileError(KeyFileError):
+    """A key file whose passphrase is right and whose sealed key was altered."""
+
+    code = "key_file_tampered"
+    ADVICE = "Your passphrase is right, but the file was altered: use your words and store the key again."
+
+
+class OsKeyringError(ProviderError):
+    """The operating system's keyring does not serve."""
+
+    code = "keyring_unusable"
+    ADVICE = "Unlock the keyring of your desktop session, or choose another provider."
+
+
+class InsecureKeyringError(OsKeyringError):
+    """A keyring that would keep the key in clear, or not at all."""
+
+    code = "keyring_insecure"
+    ADVICE = "Install or start a real keyring (Secret Service, KWallet, macOS Keychain, Windows Credentials)."
+
+
+class KeyringEntryError(OsKeyringError):
+    """An entry of the keyring that holds no key of ours."""
+
+    code = "keyring_entry_damaged"
+    ADVICE = "Delete the entry in the keyring's own program, then store the key again."
+
+
+class TokenError(ProviderError):
+    """A PKCS#11 token that does not do what was asked."""
+
+    code = "token_failed"
+    ADVICE = "Look at the token with its maker's program, or with pkcs11-tool; then try again."
+
+
+class TokenModuleError(TokenError):
+    """A PKCS#11 module that cannot be loaded."""
+
+    code = "token_module_missing"
+    ADVICE = "Add ?module-path= and the path of the PKCS#11 library of the token's maker to the spec."
+
+
+class TokenMissingError(TokenError):
+    """A token that is not there, or is not there any more."""
+
+    code = "token_missing"
+    ADVICE = "Insert the token, wait until it is ready, then try again."
+
+
+class TokenAmbiguousError(TokenError):
+    """Several tokens that fit."""
+
+    code = "token_ambiguous"
+    ADVICE = "Say which: add serial=… (or slot-id=…) to the spec."
+
+
+class TokenUnsuitableError(TokenError):
+    """A token that cannot keep a key as it must be kept."""
+
+    code = "token_unsuitable"
+    ADVICE = "Use a token with AES-GCM (user key) or Ed25519 (device key), or choose another provider."
+
+
+class WrongPinError(TokenError):
+    """A PIN that the token refuses."""
+
+    code = "pin_refused"
+    ADVICE = "Check the PIN before you try again: most tokens lock after a few wrong ones."
+
+
+class PinLockedError(TokenError):
+    """A token that takes no PIN any more."""
+
+    code = "pin_locked"
+    ADVICE = "Unlock it with the security officer's PIN (the maker's program), or use your words."
+
+
+class TamperedTokenObjectError(TokenError):
+    """What lies on the token does not open with the token's key for this account."""
+
+    code = "token_object_tampered"
+    ADVICE = "Somebody with the PIN altered what lies on the token: use your words and store the key again."
+
+
+class DeviceKeyMissingError(ProviderError):
+    """The place that keeps the device key does not have it any more."""
+
+    code = "device_key_missing"
+    ADVICE = "Bring back what kept it; if it is lost, log in with a new profile and revoke this device."
+
+
+class RecoveryError(SolekeyError):
+    """A recovery kit or shares that cannot be used."""
+
+    code = "recovery_failed"
+
+
+class KitExistsError(RecoveryError):
+    """There is a file where a kit or a share was to be written."""
+
+    code = "kit_exists"
+    ADVICE = "Choose another file name; a kit that is no longer wanted is destroyed by you, never by Solekey."
+
+
+class KitUnreadableError(RecoveryError):
+    """A file that is not a recovery kit, or one whose text was lost or changed."""
+
+    code = "kit_unreadable"
+    ADVICE = "Give the PDF as it was written, or enter the 24 words from the paper."
+
+
+class KitMismatchError(RecoveryError):
+    """A recovery kit that belongs to another account, or whose words and key id are not of one key."""
+
+    code = "kit_mismatch"
+    ADVICE = "Look for the kit that names this account; `solekey status` shows the account."
+
+
+class WordsDifferError(RecoveryError):
+    """Words of the list, entered again, that are not the ones that were saved."""
+
+    code = "words_differ"
+    ADVICE = "Enter the words again from the recovery kit that was just saved."
+
+    def __init__(self, positions: tuple[int, ...]) -> None:
+        named = ", ".join(str(position) for position in positions)
+        super().__init__(f"not the saved words at position {named}")
+        self.positions = positions
+
+
+class ShareError(RecoveryError):
+    """Shares that cannot be made or put together."""
+
+    code = "shares_unusable"
+
+
+class ShareCountError(ShareError):
+    """Numbers of shares that cannot be."""
+
+    code = "share_count_invalid"
+    ADVICE = "Choose 2 to 16 shares, and a threshold from 2 up to the number of shares."
+
+
+class ShareLengthError(ShareError):
+    """A share that does not have 33 words."""
+
+    code = "share_wrong_length"
+    ADVICE = "Enter all 33 words of the share in their order, separated by spaces."
+
+    def __init__(self, found: int, expected: int) -> None:
+        super().__init__(f"a share has {expected} words, this one has {found}")
+        self.found = found
+        self.expected = expected
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return f"Enter all {self.expected} words of the share in their order, separated by spaces."
+
+
+class ShareWordError(ShareError):
+    """A word that is not in the SLIP-39 list."""
+
+    code = "share_unknown_word"
+    ADVICE = "Check the named word against the paper."
+
+    def __init__(self, word: str, position: int, suggestions: tuple[str, ...]) -> None:
+        super().__init__(f"word {position} of the share, {word!r}, is not in the word list")
+        self.word = word
+        self.position = position
+        self.suggestions = suggestions
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        meant = f"; did you mean {', '.join(self.suggestions)}?" if self.suggestions else "."
+        return f"Check word {self.position} against the paper{meant}"
+
+
+class ShareChecksumError(ShareError):
+    """Words of the list whose checksum is wrong: a word was mistaken for another, or the order."""
+
+    code = "share_bad_checksum"
+    ADVICE = "Every word is in the list, but not all are this share's: compare each word and the order."
+
+
+class ForeignShareError(ShareError):
+    """Shares that were not made together."""
+
+    code = "share_of_another_set"
+    ADVICE = "Shares of one set have the same set number, and begin with the same three words."
+
+
+class ShareUnsupportedError(ShareError):
+    """A SLIP-39 share that Solekey does not make: of several groups, or with too costly a passphrase."""
+
+    code = "share_unsupported"
+    ADVICE = "These shares were made by another program: put them together with that."
+
+
+class TooFewSharesError(ShareError):
+    """Fewer different shares than the threshold."""
+
+    code = "shares_too_few"
+    ADVICE = "Find the missing shares of this set, and give all of them at once."
+
+    def __init__(self, found: int, threshold: int) -> None:
+        super().__init__(f"this set needs {threshold} different shares, {found} were given")
+        self.found = found
+        self.threshold = threshold
+
+    def diagnostics(self) -> str:
+        """Tell the user what to do next."""
+        return f"Find {self.threshold - self.found} more of this set, and give all of them at once."
+
+
+class SharesMismatchError(ShareError):
+    """Shares that look like one set and give no secret: some are forged, or altered with a right checksum."""
+
+    code = "shares_do_not_fit"
+    ADVICE = "Try other shares of the set: at least one of these is not what was made."
