@@ -9,6 +9,7 @@ from solekey_auth.credentials.kdf import parse_kdf_wanted
 from solekey_auth.credentials.login_key import CHANGE_CONTEXT, CLOSE_CONTEXT
 from solekey_auth.refusals import KdfExcessive, KdfTooWeak
 from solekey_protocol.encoding import encode_json
+from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import PublicKey
 from solekey_service.http import Headers, Request
 from solekey_service.refusals import BadRequest, UnsupportedMediaType
@@ -86,7 +87,7 @@ TARGETS: Final = (
         "another login key",
         _login_keys.map(encode_json),
         _check_login_key,
-        (BadRequest, UnsupportedMediaType, KdfTooWeak, KdfExcessive),
+        (BadRequest, MalformedError, UnsupportedMediaType, KdfTooWeak, KdfExcessive),
         mutate=mutate_document,
         covers=("solekey_auth.accounts.api.parse_new_login_key",),
     ),
@@ -94,7 +95,7 @@ TARGETS: Final = (
         "end of an account",
         _closings.map(encode_json),
         _check_closing,
-        (BadRequest, UnsupportedMediaType),
+        (BadRequest, MalformedError, UnsupportedMediaType),
         mutate=mutate_document,
         covers=("solekey_auth.accounts.api.parse_closing",),
     ),

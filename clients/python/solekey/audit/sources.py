@@ -96,6 +96,8 @@ def _read_file(path: Path) -> Iterator[bytes]:
                 yield line[:-1]
     except OSError as error:
         raise LogError(f"{path}: {error.strerror}") from error
+    except UnicodeError as error:  # a lone surrogate, which no file name on this system holds
+        raise LogError(f"{str(path)!a} can be no file's name here") from error
 
 
 def _verify_unconverted(path: Path, number: int, line: bytes) -> None:

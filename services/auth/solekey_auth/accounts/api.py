@@ -142,7 +142,11 @@ class AccountApi:
 
 
 def parse_new_login_key(request: Request, origin: str) -> NewLoginKey:
-    """Parse the request for another login key. Raises BadRequest, KdfTooWeak or KdfExcessive."""
+    """Parse the request for another login key.
+
+    Raises:
+        BadRequest, MalformedError, KdfTooWeak, KdfExcessive
+    """
     document = parse_members(request, "challenge", "kdf", "login_key", "reason", "signature", "proof")
     reason = expect_string(document, "reason", max_chars=MAX_TEXT_CHARS)
     if reason not in set(LoginKeyChange):
@@ -159,7 +163,7 @@ def parse_new_login_key(request: Request, origin: str) -> NewLoginKey:
 
 
 def parse_closing(request: Request, account: AccountId, origin: str) -> Closing:
-    """Parse the request to close an account. Raises BadRequest."""
+    """Parse the request to close an account. Raises BadRequest or MalformedError."""
     document = parse_members(request, "challenge", "signature")
     return Closing(
         account=account,
