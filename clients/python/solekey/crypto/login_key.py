@@ -3,7 +3,7 @@
 import hashlib
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, Self
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
@@ -179,7 +179,7 @@ class KnownKdf:
     """
 
     strength: KdfStrength
-    salt: bytes = field(repr=False)
+    salt: bytes
     origin: str
     seq: int
 
