@@ -19,37 +19,42 @@ class ProfileError(SolekeyError):
     """A profile folder that cannot be used."""
 
     code = "profile_unusable"
-    ADVICE = "Check the folder's owner and permissions, or choose another with --profile."
+    action = Action.CORRECT
+    ADVICE = "Check the folder's owner and permissions, or choose another profile."
 
 
 class ProfileMissingError(ProfileError):
     """There is no profile in this folder."""
 
     code = "profile_missing"
-    ADVICE = "Run `solekey signup`, or `solekey login` on a new device; or name the profile with --profile."
+    action = Action.LOG_IN
+    ADVICE = "Sign up, or log in on this new device; or name the right profile."
 
 
 class ProfileExistsError(ProfileError):
     """The folder holds another account's profile."""
 
     code = "profile_exists"
-    ADVICE = "Choose another folder with --profile; one profile is one device of one account."
+    action = Action.CHOOSE_ANOTHER
+    ADVICE = "Choose another folder; one profile is one device of one account."
 
 
 class NotLoggedInError(ProfileError):
     """The profile has no session."""
 
     code = "not_logged_in"
-    ADVICE = "Log in: `solekey login`."
+    action = Action.LOG_IN
+    ADVICE = "Log in with this profile."
 
 
 class ForeignAccountError(ProfileError):
     """The server has another account under this profile's user name. Nothing was changed."""
 
     code = "account_differs"
+    action = Action.CORRECT
     ADVICE = (
         "This is not the server that has your account, or somebody has taken the name there. Check the "
-        "address (--server); for another account use a profile of its own (--profile NAME)."
+        "address; for another account use a profile of its own."
     )
 
 
@@ -79,6 +84,7 @@ class PasskeyError(SolekeyError):
     """A security key that did not do what it was asked."""
 
     code = "passkey_failed"
+    action = Action.RETRY
     ADVICE = "Reconnect the security key and try again, or use another factor: a code, or a recovery code."
 
 
@@ -86,6 +92,7 @@ class PasskeyUnavailableError(PasskeyError):
     """No passkey can be used here: the extra, the key or a server with a host name is missing."""
 
     code = "passkey_unavailable"
+    action = Action.CORRECT
     ADVICE = "Use another factor: a code of the authenticator app, or a recovery code."
 
     def __init__(self, message: str, advice: str = "") -> None:
@@ -101,6 +108,7 @@ class PasskeyMissingError(PasskeyError):
     """The connected security key has no passkey of this account."""
 
     code = "passkey_missing"
+    action = Action.CHOOSE_ANOTHER
     ADVICE = "Connect the key that was added to this account, or use another factor."
 
 
@@ -108,6 +116,7 @@ class PasskeyExistsError(PasskeyError):
     """The connected security key has a passkey of this account already."""
 
     code = "passkey_exists"
+    action = Action.CHOOSE_ANOTHER
     ADVICE = "It can be used as it is; to add another key, connect that one."
 
 
@@ -122,6 +131,7 @@ class PasskeyPinError(PasskeyError):
     """The PIN of the security key was wrong, or is locked."""
 
     code = "passkey_pin_refused"
+    action = Action.ENTER_AGAIN
     ADVICE = (
         "Disconnect the key before you try again. After 8 wrong PINs in all it must be reset, "
         "and loses its passkeys."
@@ -132,13 +142,15 @@ class DeviceError(SolekeyError):
     """Something about a device of this account."""
 
     code = "device_refused"
-    ADVICE = "Run `solekey devices list` to see what there is."
+    action = Action.LOOK_AGAIN
+    ADVICE = "List the account's devices to see what there is."
 
 
 class DeviceCodeError(DeviceError):
     """What was given is no device code."""
 
     code = "device_code_malformed"
+    action = Action.ENTER_AGAIN
     ADVICE = "Type the 35 digits that the new device shows, or paste the text of its QR code."
 
 
@@ -146,6 +158,7 @@ class DeviceCodeMismatchError(DeviceError):
     """No device that waits has this code."""
 
     code = "device_code_mismatch"
+    action = Action.ENTER_AGAIN
     ADVICE = (
         "Nothing was approved. Check every digit, and that the new device still shows this code. If they are "
         "right, the server shows the two devices different things: do not trust that device; run an audit."
@@ -156,24 +169,26 @@ class DevicePendingError(DeviceError):
     """A device waits, and nobody has approved it yet."""
 
     code = "device_pending"
-    ADVICE = (
-        "Approve it on a trusted device (`solekey devices approve`) and wait again (`solekey devices wait`), "
-        "or trust this device with its user key: `solekey devices trust`."
-    )
+    action = Action.TRUST_DEVICE
+    ADVICE = "Approve it on a trusted device and wait again, or trust this device with its user key."
 
 
 class ApproverNotTrustedError(DeviceError):
     """Only a trusted device approves others, and this one is none."""
 
     code = "approver_not_trusted"
-    ADVICE = "Run this on a trusted device, or trust this one first: `solekey devices trust`."
+    action = Action.TRUST_DEVICE
+    ADVICE = "Do this on a trusted device, or trust this one first, with the user key."
 
 
 class DeviceGoneError(DeviceError):
     """Another device revoked it meanwhile, for ever."""
 
     code = "device_gone"
-    ADVICE = "Look at `solekey devices list`; was it a mistake, log in anew with an empty profile folder."
+    ADVICE = (
+        "Look at the list of devices on another one. If it was a mistake, log in with an empty profile "
+        "folder."
+    )
 
 
 class UnconfirmedEventError(DeviceError):
@@ -187,9 +202,9 @@ class UnconfirmedEventError(DeviceError):
     """
 
     code = "revoked_author"
+    action = Action.RESUME
     ADVICE = (
-        "Finish the revocation: run `solekey devices revoke DEVICE` again on a trusted device. What it "
-        "removed can be brought back with `solekey restore`."
+        "Finish the revocation: revoke the device again on a trusted one. What it removed can be restored."
     )
 
     def __init__(self, events: "Sequence[Event]") -> None:
@@ -205,27 +220,29 @@ class UnknownDeviceError(DeviceError):
     """There is no such device in this account."""
 
     code = "device_unknown"
-    ADVICE = "Run `solekey devices list` and use one of its ids."
+    ADVICE = "List the account's devices and use one of their ids."
 
 
 class DeviceNameUncertainError(UnknownDeviceError):
     """Several devices may be the one that a name means."""
 
     code = "device_name_uncertain"
-    ADVICE = "Run `solekey devices list`, look at standing and key, and use the device's id (dev_…)."
+    ADVICE = "List the account's devices, look at status and key, and use the device's id (dev_…)."
 
 
 class VaultError(SolekeyError):
     """Something about an item."""
 
     code = "vault_refused"
-    ADVICE = "Run `solekey list` to see what there is."
+    action = Action.LOOK_AGAIN
+    ADVICE = "List the items to see what there is."
 
 
 class AccountLockedError(VaultError):
     """The account is locked: its user key was not given, or the block that unlocked it has ended."""
 
     code = "account_locked"
+    action = Action.UNLOCK
     ADVICE = "Unlock the account with its user key first."
 
 
@@ -239,14 +256,16 @@ class ItemNameUncertainError(ItemMissingError):
     """No item that can be read has this name, and some cannot be read: one of them may be it."""
 
     code = "item_name_uncertain"
-    ADVICE = "Run `solekey list`: it names what cannot be read. Such an item can be named by its id (itm_…)."
+    ADVICE = (
+        "List the items: the list names what cannot be read. Such an item can be named by its id (itm_…)."
+    )
 
 
 class AmbiguousNameError(VaultError):
     """Several items have this name."""
 
     code = "item_name_ambiguous"
-    ADVICE = "Name the item by its id (itm_…); `solekey list` shows them."
+    ADVICE = "Name the item by its id (itm_…), which the list shows."
 
 
 class ItemChangedError(VaultError):
@@ -260,13 +279,15 @@ class VersionGoneError(VaultError):
     """Another device changed or re-encrypted the item, and the version that was being read is deleted."""
 
     code = "item_version_gone"
-    ADVICE = "Run the same command again: it takes the item's present version."
+    action = Action.RETRY
+    ADVICE = "Try again: that takes the item's present version."
 
 
 class ContentionError(VaultError):
     """Other devices committed first each time."""
 
     code = "commit_contention"
+    action = Action.RETRY
     ADVICE = "Try again when the other devices are less busy; nothing was lost."
 
 
@@ -274,6 +295,7 @@ class EpochKeyMissingError(VaultError):
     """No live wrap opens the data key of an epoch that an item is sealed under."""
 
     code = "epoch_key_missing"
+    action = Action.STOP
     ADVICE = "The item cannot be opened without that key: run an audit to see who retired its wrap."
 
 
@@ -281,6 +303,7 @@ class RepairFailedError(VaultError):
     """The words that were given open nothing that is missing."""
 
     code = "repair_failed"
+    action = Action.ENTER_AGAIN
     ADVICE = "Try the words of every earlier recovery kit; retired keys are kept for the grace time only."
 
 
@@ -288,7 +311,8 @@ class RotationError(SolekeyError):
     """A rotation that cannot go on like this."""
 
     code = "rotation_refused"
-    ADVICE = "Run `solekey rotate status`, then `solekey rotate resume`."
+    action = Action.RESUME
+    ADVICE = "Check the open rotation, then resume it."
 
 
 class NewUserKeyNeededError(RotationError):
@@ -302,6 +326,7 @@ class ReadBackError(RotationError):
     """The wrap that the server stores does not open to the key that was wrapped."""
 
     code = "wrap_read_back"
+    action = Action.RETRY
     ADVICE = "The old key is still in force and nothing is lost: try again; if it fails again, run an audit."
 
 
@@ -309,23 +334,24 @@ class TransferError(SolekeyError):
     """A file that cannot be read, written or kept on its way."""
 
     code = "transfer_failed"
-    ADVICE = "Run the same command again: what was transferred is kept for the next attempt."
+    action = Action.RETRY
+    ADVICE = "Try again: what was transferred is kept for the next attempt."
 
 
 class SourceError(TransferError):
     """A source that is not a file which can be read."""
 
     code = "source_unusable"
-    ADVICE = (
-        "Name a regular file that you may read. Pack a folder first, or pipe it in (tar c FOLDER | … put -)."
-    )
+    action = Action.CORRECT
+    ADVICE = "Name a regular file that you may read. Pack a folder first, or put it as a stream."
 
 
 class TargetError(TransferError):
     """A place where the file cannot be written. What stood there is untouched."""
 
     code = "target_unusable"
-    ADVICE = "Name a file in a folder where you may write; without -o the content goes to standard output."
+    action = Action.CHOOSE_ANOTHER
+    ADVICE = "Name a file in a folder where you may write."
 
 
 class OutputExistsError(TargetError):
@@ -340,14 +366,15 @@ class DiskFullError(TransferError):
     """No room on a disk. What stood at the target is untouched, what was transferred is kept."""
 
     code = "disk_full"
-    ADVICE = "Make room, or choose another disk, and run the same command again: a transfer goes on."
+    action = Action.FREE_SPACE
+    ADVICE = "Make room, or choose another disk, and try again: a transfer goes on."
 
 
 class TransferBusyError(TransferError):
     """Another program of this profile transfers the same file right now."""
 
     code = "transfer_running"
-    ADVICE = "Wait until the other program is through, or end it, then run the same command again."
+    ADVICE = "Wait until the other program is through, or end it, then try again."
 
 
 class OpenError(SolekeyError):
@@ -358,6 +385,7 @@ class OpenError(SolekeyError):
     """
 
     code = "open_failed"
+    action = Action.STOP
     ADVICE = "The stored ciphertext was damaged or replaced: fetch it again; if it still fails, run an audit."
 
     def __init__(self, stage: OpenStage) -> None:
@@ -373,6 +401,7 @@ class TamperedWrapError(SolekeyError):
     """
 
     code = "wrap_tampered"
+    action = Action.STOP
     ADVICE = "Your phrase is right, but the server's copy of the wrapped key is not: run an audit."
 
     def __init__(self, stage: WrapStage) -> None:
@@ -384,6 +413,7 @@ class SealError(SolekeyError):
     """Plaintext that cannot be sealed."""
 
     code = "seal_refused"
+    action = Action.CORRECT
 
 
 class MetadataError(SealError):
@@ -397,4 +427,5 @@ class ContentSizeError(SealError):
     """A source that is not as long as declared: it changed while it was read, or it is too long."""
 
     code = "content_size_changed"
+    action = Action.RETRY
     ADVICE = "Wait until no other program writes the file, then try again."

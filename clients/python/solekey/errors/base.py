@@ -62,6 +62,7 @@ class UnsupportedFormatError(SolekeyError):
     """A format version, suite or secret kind that this release does not know."""
 
     code = "unsupported_format"
+    action = Action.UPDATE
     ADVICE = "Update the client: this was written by a newer release."
 
 
@@ -69,6 +70,7 @@ class NotTextError(SolekeyError):
     """What should be text is of another encoding than UTF-8, or no text at all."""
 
     code = "text_undecodable"
+    action = Action.CORRECT
     ADVICE = "Save it as UTF-8 (UTF-16 with a byte order mark will do), or set the terminal to UTF-8."
 
 
@@ -76,4 +78,5 @@ class ClosedStreamError(SolekeyError):
     """Standard input or output was closed by whoever started the command."""
 
     code = "stream_closed"
-    ADVICE = "Run it with standard input and output open; </dev/null or >/dev/null will do."
+    action = Action.CORRECT
+    ADVICE = "Open standard input and output; /dev/null will do."

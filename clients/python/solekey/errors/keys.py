@@ -1,18 +1,20 @@
 """Keys, passwords and words; where they are kept, and how they are recovered. Spec: conventions.md §6."""
 
-from solekey.errors.base import SolekeyError
+from solekey.errors.base import Action, SolekeyError
 
 
 class SecretError(SolekeyError):
     """A key, phrase or password that cannot be used."""
 
     code = "secret_unusable"
+    action = Action.ENTER_AGAIN
 
 
 class WipedSecretError(SecretError):
     """A secret that was used after it had been wiped."""
 
     code = "secret_wiped"
+    action = Action.UNLOCK
     ADVICE = "Unlock again, and use keys only inside the unlocked block."
 
 
@@ -104,7 +106,8 @@ class ProviderError(SolekeyError):
     """A place that keeps a key and does not serve it."""
 
     code = "provider_failed"
-    ADVICE = "Give the 24 words themselves (--user-key), and look at the place that keeps the key."
+    action = Action.CORRECT
+    ADVICE = "Give the 24 words themselves, and look at the place that keeps the key."
 
 
 class SpecError(ProviderError):
@@ -118,22 +121,22 @@ class ExtraMissingError(ProviderError):
     """A provider whose Python package is not installed."""
 
     code = "provider_not_installed"
-    ADVICE = "Install the named extra into the environment that runs solekey, then run it again."
+    ADVICE = "Install the named extra, then try again."
 
 
 class NobodyToAskError(ProviderError):
     """A PIN or passphrase is needed where nobody can be asked."""
 
     code = "provider_unattended"
-    ADVICE = (
-        "Run it at a terminal, or set SOLEKEY_PASSPHRASE or SOLEKEY_PIN (a token also takes pin-source=)."
-    )
+    action = Action.ENTER_AGAIN
+    ADVICE = "Ask a person, who answers with the passphrase or PIN (a token also takes pin-source=)."
 
 
 class ProviderReadOnlyError(ProviderError):
     """A provider that stores nothing."""
 
     code = "provider_read_only"
+    action = Action.CHOOSE_ANOTHER
     ADVICE = "Choose file:PATH, keyring:[NAME] or pkcs11:…; they store keys."
 
 
@@ -141,22 +144,23 @@ class ProviderEmptyError(ProviderError):
     """A provider that has no user key of this account."""
 
     code = "provider_empty"
-    ADVICE = "Insert the medium that has it, or store the key there: `solekey user-key store SPEC`."
+    action = Action.UNLOCK
+    ADVICE = "Insert the medium that has it, or give the user key itself and store it there."
 
 
 class ProviderOccupiedError(ProviderError):
     """A provider that has another user key of this account already."""
 
     code = "provider_occupied"
-    ADVICE = (
-        "If that key was replaced by a rotation, overwrite it (--replace); otherwise choose another place."
-    )
+    action = Action.CHOOSE_ANOTHER
+    ADVICE = "If that key was replaced by a rotation, overwrite it; otherwise choose another place."
 
 
 class ForeignUserKeyError(ProviderError):
     """A provider that has the user key of another account."""
 
     code = "provider_other_account"
+    action = Action.CHOOSE_ANOTHER
     ADVICE = "Choose another place: this one belongs to another account and was left as it is."
 
 
@@ -185,6 +189,7 @@ class WeakPassphraseError(KeyFileError):
     """A new passphrase that is too short, or no text."""
 
     code = "passphrase_refused"
+    action = Action.ENTER_AGAIN
     ADVICE = (
         "Choose at least 12 characters, better six random words: whoever has the file may guess for ever."
     )
@@ -194,6 +199,7 @@ class WrongPassphraseError(KeyFileError):
     """Another passphrase than the file's, or a file whose header was altered: they look the same."""
 
     code = "wrong_passphrase"
+    action = Action.ENTER_AGAIN
     ADVICE = "Enter the passphrase again; if you are sure of it, the file was altered: use your words."
 
 
@@ -264,6 +270,7 @@ class WrongPinError(TokenError):
     """A PIN that the token refuses."""
 
     code = "pin_refused"
+    action = Action.ENTER_AGAIN
     ADVICE = "Check the PIN before you try again: most tokens lock after a few wrong ones."
 
 
@@ -292,12 +299,14 @@ class RecoveryError(SolekeyError):
     """A recovery kit or shares that cannot be used."""
 
     code = "recovery_failed"
+    action = Action.ENTER_AGAIN
 
 
 class KitExistsError(RecoveryError):
     """There is a file where a kit or a share was to be written."""
 
     code = "kit_exists"
+    action = Action.CHOOSE_ANOTHER
     ADVICE = "Choose another file name; a kit that is no longer wanted is destroyed by you, never by Solekey."
 
 
@@ -312,7 +321,7 @@ class KitMismatchError(RecoveryError):
     """A recovery kit that belongs to another account, or whose words and key id are not of one key."""
 
     code = "kit_mismatch"
-    ADVICE = "Look for the kit that names this account; `solekey status` shows the account."
+    ADVICE = "Look for the kit that names this account."
 
 
 class WordsDifferError(RecoveryError):

@@ -125,6 +125,7 @@ class KdfParametersError(SolekeyError):
     """Password parameters from the server that the client does not use."""
 
     code = "kdf_refused"
+    action = Action.STOP
     ADVICE = "The server may be hostile or misconfigured: your password was not used. Tell its operator."
 
 
