@@ -69,7 +69,11 @@ def build_service(
         random=random,
         threads=threads or Threads(),
     )
-    api = definition.api(kernel)
+    try:
+        api = definition.api(kernel)
+    except BaseException:
+        kernel.close()  # nobody else knows of its connections
+        raise
     projector.react({body: partial(react, api) for body, react in definition.reactions.items()})
     return api
 
