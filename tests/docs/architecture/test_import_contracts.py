@@ -40,6 +40,18 @@ PLANTS = [  # contract that must break, module that gets the line, the line
     ("client-without-server", "solekey.errors", "import solekey_vault"),
     ("client-without-server", "solekey.errors", "import sqlalchemy"),
     *(
+        ("client-rooms", f"solekey.{module}", line)
+        for module, line in (
+            ("errors.base", "import solekey.crypto"),
+            ("files.text", "import solekey.profile"),
+            ("server", "import solekey.connection.transport"),
+            ("transfer.download", "import solekey.vault.vault"),
+            ("vault.keyring", "import solekey.account.devices"),
+            ("account.devices", "import solekey.rotation.rotation"),
+            ("api.names", "import solekey.cli.state"),
+        )
+    ),
+    *(
         ("event-log-without-http", f"solekey_eventlog.{module}", line)
         for module, line in (
             ("store", "import solekey_service.http"),
