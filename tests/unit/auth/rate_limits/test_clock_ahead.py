@@ -6,7 +6,7 @@ import pytest
 
 from solekey_auth.rate_limits.limit import LOGIN_STRANGER
 from tests.support.people.person import Person, code_of
-from tests.unit.auth.rate_limits.test_brake import BRAKED, REFUSED, Stranger
+from tests.unit.auth.rate_limits.test_limiter import BRAKED, REFUSED, Stranger
 
 AHEAD = timedelta(days=7)
 
