@@ -2,10 +2,7 @@
 
 from solekey.account.known_kdf import fetch_challenge
 from solekey.connection.connection import Connection
-from solekey.errors import BadAnswerError
 from solekey_protocol.encoding import Json, encode_json
-from solekey_protocol.errors import ProtocolError
-from solekey_protocol.event import parse_event
 from solekey_protocol.events.auth import AccountClosed
 from solekey_protocol.services import Service
 
@@ -32,11 +29,5 @@ def close_account(connection: Connection, password: str) -> None:
     with challenge.derive_login_key(password) as login_key:
         signature = login_key.sign(CLOSE_CONTEXT + encode_json(signed))
     request: dict[str, Json] = {"challenge": challenge.challenge, "signature": signature}
-    answer = connection.call(Service.AUTH, "POST", "close", content=encode_json(request), repeatable=False)
-    try:
-        event = parse_event(answer.body)
-    except ProtocolError as error:
-        raise BadAnswerError(f"the server answered with no event: {error}") from error
-    if not isinstance(event.body, AccountClosed):
-        raise BadAnswerError("the server answered with another event than that of a closed account")
+    connection.call_event(Service.AUTH, "POST", "close", request, expected=AccountClosed)
     profile.forget_tokens()

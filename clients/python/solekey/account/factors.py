@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from solekey.account.step_up import factor_refusals
-from solekey.connection.connection import Connection
+from solekey.connection.connection import B, Connection
 from solekey.connection.login import TotpSecret
 from solekey.connection.passkeys import PasskeyDevice, encode_passkey, parse_creation_options
 from solekey.crypto import Confidential
@@ -18,8 +18,6 @@ from solekey.errors import BadAnswerError, FactorMissingError
 from solekey.streams.exclusive import AccountLock, exclusive
 from solekey.streams.streams import Streams
 from solekey_protocol.encoding import Json, encode_json
-from solekey_protocol.errors import ProtocolError
-from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import Factor, MfaEnrolled, MfaRemoved, RecoveryCodeUsed
 from solekey_protocol.ids import Digest, Timestamp
@@ -110,8 +108,8 @@ class Factors:
             FactorRefusedError: the code is not the new authenticator's.
         """
         with factor_refusals():
-            event = self._call("POST", "totp/confirm", {"code": "".join(code.split())})
-        return _expect_enrolled(event, Factor.TOTP)
+            enrolled = self._call("POST", "totp/confirm", {"code": "".join(code.split())}, MfaEnrolled)
+        return _expect_kind(enrolled, Factor.TOTP)
 
     @exclusive
     def add_passkey(self, device: PasskeyDevice, name: str, *, resident: bool = False) -> Digest:
@@ -128,8 +126,8 @@ class Factors:
         options = self._post("passkeys/options", {})
         origin = self._connection.profile.server.origin
         request = parse_creation_options(options, origin, resident=resident)
-        event = self._call("POST", "passkeys", encode_passkey(device.make_credential(request), name))
-        return _expect_enrolled(event, Factor.PASSKEY)
+        members = encode_passkey(device.make_credential(request), name)
+        return _expect_kind(self._call("POST", "passkeys", members, MfaEnrolled), Factor.PASSKEY)
 
     @exclusive
     def make_recovery_codes(self) -> RecoveryCodes:
@@ -144,9 +142,9 @@ class Factors:
     @exclusive
     def remove(self, factor_id: Digest) -> None:
         """Remove a factor. Raises ServerRefusedError (factor_required): it is the last that is required."""
-        event = self._call("DELETE", factor_id, None)
-        if not isinstance(event.body, MfaRemoved) or event.body.factor_id != factor_id:
-            raise BadAnswerError("the server answered a removal with another event")
+        removed = self._call("DELETE", factor_id, None, MfaRemoved)
+        if removed.factor_id != factor_id:
+            raise BadAnswerError("the server answered a removal with that of another factor")
 
     def _post(self, path: str, members: Mapping[str, Json]) -> Mapping[str, Json]:
         answer = self._connection.call(
@@ -154,17 +152,11 @@ class Factors:
         )
         return answer.json()
 
-    def _call(self, method: str, path: str, members: Mapping[str, Json] | None) -> Event:
-        content = encode_json(members) if members is not None else b""
-        answer = self._connection.call(
-            Service.AUTH, method, f"factors/{path}", content=content, repeatable=False
+    def _call(self, method: str, path: str, members: Mapping[str, Json] | None, expected: type[B]) -> B:
+        body, _ = self._connection.call_event(
+            Service.AUTH, method, f"factors/{path}", members, expected=expected
         )
-        try:
-            event = parse_event(answer.body)
-        except ProtocolError as error:
-            raise BadAnswerError(f"the server answered with no event: {error}") from error
-        self._connection.note_position(Stream.AUTH, event.seq)
-        return event
+        return body
 
     def _fetch_told(self) -> dict[str, Mapping[str, Json]]:
         rows = self._connection.call_json(Service.AUTH, "GET", "factors").get("factors")
@@ -192,7 +184,7 @@ def _read_name(told: Mapping[str, Json]) -> str | None:
     return name[:_MAX_NAME_CHARS] if isinstance(name, str) else None
 
 
-def _expect_enrolled(event: Event, factor: Factor) -> Digest:
-    if not isinstance(event.body, MfaEnrolled) or event.body.factor is not factor:
+def _expect_kind(enrolled: MfaEnrolled, factor: Factor) -> Digest:
+    if enrolled.factor is not factor:
         raise BadAnswerError("the server answered with another event than that of the new factor")
-    return event.body.factor_id
+    return enrolled.factor_id

@@ -18,9 +18,6 @@ from solekey.crypto import (
 from solekey.crypto.new_password import verify_new_password
 from solekey.errors import BadAnswerError
 from solekey_protocol.encoding import Json, encode_json
-from solekey_protocol.errors import ProtocolError
-from solekey_protocol.event import parse_event
-from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import LoginKeyChange, LoginKeyChanged
 from solekey_protocol.services import Service
 
@@ -68,16 +65,14 @@ def _replace(connection: Connection, password: str, new_password: str, reason: L
         derive_login_key(new_password, parameters, identity) as new,
     ):
         members = _sign(connection, challenge, parameters, reason, old, new)
-    # Repeated when the answer is lost: the server answers the same again.
-    answer = connection.call(Service.AUTH, "POST", "login-key", content=encode_json(members))
-    try:
-        event = parse_event(answer.body)
-    except ProtocolError as error:
-        raise BadAnswerError(f"the server answered with no event: {error}") from error
-    if not isinstance(event.body, LoginKeyChanged) or event.body.reason is not reason:
-        raise BadAnswerError("the server answered a change of the login key with another event")
-    connection.note_position(Stream.AUTH, event.seq)
-    profile.note_kdf(KnownKdf(parameters.strength, parameters.salt, identity.origin, event.seq))
+    changed, seq = (
+        connection.call_event(  # repeated when the answer is lost: the server answers the same again
+            Service.AUTH, "POST", "login-key", members, expected=LoginKeyChanged, repeatable=True
+        )
+    )
+    if changed.reason is not reason:
+        raise BadAnswerError("the server answered a change of the login key with another one")
+    profile.note_kdf(KnownKdf(parameters.strength, parameters.salt, identity.origin, seq))
 
 
 def _choose_work(challenge: LoginChallenge) -> KdfStrength:

@@ -6,10 +6,7 @@ from contextlib import contextmanager
 from solekey.connection.connection import Connection
 from solekey.connection.second_factor import FactorChallenge, Proof, open_proof
 from solekey.errors import BadAnswerError, FactorRefusedError, LoginRefusedError
-from solekey_protocol.encoding import Json, encode_json
-from solekey_protocol.errors import ProtocolError
-from solekey_protocol.event import parse_event
-from solekey_protocol.events import Stream
+from solekey_protocol.encoding import Json
 from solekey_protocol.events.auth import SessionSteppedUp
 from solekey_protocol.services import Service
 
@@ -28,17 +25,11 @@ def step_up(connection: Connection, proof: Proof) -> None:
     asked = FactorChallenge(connection.profile.server.origin, challenge, lambda: members.get("passkeys"))
     request: dict[str, Json] = {"challenge": challenge, "factor": open_proof(proof).prove(asked)}
     with factor_refusals():
-        answer = connection.call(
-            Service.AUTH, "POST", "step-up", content=encode_json(request), repeatable=False
+        stepped_up, _ = connection.call_event(
+            Service.AUTH, "POST", "step-up", request, expected=SessionSteppedUp
         )
-    try:
-        event = parse_event(answer.body)
-    except ProtocolError as error:
-        raise BadAnswerError(f"the server answered a step-up with no event: {error}") from error
-    said = event.body
-    if not isinstance(said, SessionSteppedUp) or said.session != connection.tokens.session:
-        raise BadAnswerError("the server answered a step-up with another event")
-    connection.note_position(Stream.AUTH, event.seq)
+    if stepped_up.session != connection.tokens.session:
+        raise BadAnswerError("the server answered a step-up with that of another session")
 
 
 @contextmanager

@@ -8,16 +8,24 @@ service answers from a state that is older. What asks for a fresh second factor 
 import logging
 from collections.abc import Callable, Mapping
 from threading import Lock, RLock
-from typing import Final
+from typing import Final, TypeVar
 
 from solekey.connection.dpop import JTI_BYTES, make_proof
 from solekey.connection.login import LoginClient
 from solekey.connection.transport import MAX_ANSWER_BYTES, Answer, Transport
-from solekey.errors import NotLoggedInError, SessionEndedError, StepUpRequiredError, UnavailableError
+from solekey.errors import (
+    BadAnswerError,
+    NotLoggedInError,
+    SessionEndedError,
+    StepUpRequiredError,
+    UnavailableError,
+)
 from solekey.profile.profile import Profile, Tokens
 from solekey.runtime import Runtime
 from solekey_protocol.encoding import Json, encode_json
-from solekey_protocol.events import Stream
+from solekey_protocol.errors import ProtocolError
+from solekey_protocol.event import parse_event
+from solekey_protocol.events import Body, Stream
 from solekey_protocol.limits import MAX_SEQ
 from solekey_protocol.services import SERVICES, V1_STREAMS, Service
 
@@ -32,6 +40,7 @@ CBOR_TYPE: Final = "application/cbor"
 BYTES_TYPE: Final = "application/octet-stream"
 _MAX_SEQ_DIGITS: Final = 10
 _log = logging.getLogger(__name__)
+B = TypeVar("B", bound=Body)
 
 
 class Connection:
@@ -146,6 +155,32 @@ class Connection:
         """Call with a JSON object and return the answer's."""
         content = encode_json(members) if members is not None else b""
         return self.call(service, method, path, content=content).json()
+
+    def call_event(
+        self,
+        service: Service,
+        method: str,
+        path: str,
+        members: Mapping[str, Json] | None = None,
+        *,
+        expected: type[B],
+        repeatable: bool = False,
+    ) -> tuple[B, int]:
+        """Call with a JSON object for an event; return its body and its seq, which is noted as a position.
+
+        Raises:
+            BadAnswerError: the answer is no event, or one of another type.
+        """
+        content = encode_json(members) if members is not None else b""
+        answer = self.call(service, method, path, content=content, repeatable=repeatable)
+        try:
+            event = parse_event(answer.body)
+        except ProtocolError as error:
+            raise BadAnswerError(f"the server answered {path} with no event: {error}") from error
+        if not isinstance(event.body, expected):
+            raise BadAnswerError(f"the server answered {path} with another event: {event.body.TYPE}")
+        self.note_position(event.stream, event.seq)
+        return event.body, event.seq
 
     def _send_fresh(self, send: Callable[[], Answer]) -> Answer:
         if self.tokens.expires_at <= self.runtime.now():
