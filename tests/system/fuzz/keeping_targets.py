@@ -8,7 +8,7 @@ from unittest import mock
 
 from hypothesis import strategies as st
 
-from solekey.crypto import UserKey
+from solekey.crypto import UserKey, login_key
 from solekey.crypto.phrase import list_words
 from solekey.errors import (
     ForeignUserKeyError,
@@ -22,7 +22,6 @@ from solekey.errors import (
     UnsupportedFormatError,
     WrongPassphraseError,
 )
-from solekey.providers import key_file
 from solekey.providers.device_key_store import parse_device_spec
 from solekey.providers.key_file import open_key_file, parse_key_file, seal_key_file
 from solekey.providers.pkcs11_uri import parse_pkcs11_uri
@@ -140,7 +139,7 @@ def _expect_key_file_error(raw: bytes) -> type[Exception]:
 
 def _check_key_file(raw: bytes) -> None:
     header = parse_key_file(raw)
-    with mock.patch.object(key_file, "Argon2id", _CheapArgon2id):
+    with mock.patch.object(login_key, "Argon2id", _CheapArgon2id):
         try:
             user_key = open_key_file(raw, _ACCOUNT, _PASSPHRASE)
         except ProviderError as error:
@@ -152,7 +151,7 @@ def _check_key_file(raw: bytes) -> None:
 
 
 def _seal_key_file(secret: bytes, salt: bytes) -> bytes:
-    with mock.patch.object(key_file, "Argon2id", _CheapArgon2id):
+    with mock.patch.object(login_key, "Argon2id", _CheapArgon2id):
         return seal_key_file(UserKey(secret), _ACCOUNT, _PASSPHRASE, lambda size: salt[:size])
 
 

@@ -93,6 +93,17 @@ class KdfStrength:
             min(self.lanes, ASKED_LANES),
         )
 
+    def stretch(self, password: bytes, salt: bytes) -> bytes:
+        """Stretch a password to 32 bytes: Argon2id, version 0x13 (RFC 9106)."""
+        kdf = Argon2id(
+            salt=salt,
+            length=KEY_BYTES,
+            iterations=self.iterations,
+            lanes=self.lanes,
+            memory_cost=self.memory_kib,
+        )
+        return kdf.derive(password)
+
     def encode(self) -> dict[str, Json]:
         """Encode for a profile, as `parse` reads it."""
         return {"iterations": self.iterations, "lanes": self.lanes, "memory_kib": self.memory_kib}
@@ -237,7 +248,7 @@ def derive_login_key(password: str, parameters: KdfParameters, identity: LoginId
         PasswordTextError: the password is no Unicode text (lone surrogates).
     """
     salt = identity.bind(parameters.salt)
-    stretched = _stretch(_encode_password(password), salt, parameters.strength)
+    stretched = parameters.strength.stretch(_encode_password(password), salt)
     return LoginKey(derive_bytes(stretched, salt=salt, label=Label.LOGIN_KEY, size=KEY_BYTES))
 
 
@@ -248,16 +259,6 @@ def _encode_password(password: str) -> bytes:
     if not normalised:
         raise EmptyPasswordError("the password is empty")
     return normalised.encode()
-
-
-def _stretch(password: bytes, salt: bytes, work: KdfStrength) -> bytes:
-    return Argon2id(
-        salt=salt,
-        length=KEY_BYTES,
-        iterations=work.iterations,
-        lanes=work.lanes,
-        memory_cost=work.memory_kib,
-    ).derive(password)
 
 
 def _parse_salt(value: Json) -> bytes:

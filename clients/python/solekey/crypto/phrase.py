@@ -1,6 +1,5 @@
 """BIP-39 recovery phrases: 32 bytes as 24 English words with a checksum. Spec: keys.md §3.1."""
 
-import difflib
 import re
 import string
 from functools import cache
@@ -8,15 +7,14 @@ from typing import Final
 
 from mnemonic import Mnemonic
 
+from solekey.crypto.typed_words import suggest_words
 from solekey.errors import PhraseChecksumError, PhraseLengthError, UnknownWordError
 
 PHRASE_WORDS: Final = 24
-_MAX_SUGGESTIONS: Final = 3
 _MAX_SHOWN_LETTERS: Final = 40
 # Unicode's White_Space and A to Z, and nothing else: str.split and str.lower know more, other languages less.
 _SPACES: Final = re.compile("[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 _FOLD: Final = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
-_PREFIX_LETTERS: Final = 4  # BIP-39: the first four letters tell every word apart
 
 
 def encode_phrase(entropy: bytes) -> str:
@@ -36,7 +34,8 @@ def parse_phrase(phrase: str) -> bytearray:
     known = _known_words()
     for position, word in enumerate(words, start=1):
         if word not in known:
-            raise UnknownWordError(word[:_MAX_SHOWN_LETTERS], position, _suggest(word[:_MAX_SHOWN_LETTERS]))
+            shown = word[:_MAX_SHOWN_LETTERS]
+            raise UnknownWordError(shown, position, suggest_words(shown, _word_list().wordlist))
     if len(words) != PHRASE_WORDS:
         raise PhraseLengthError(len(words), PHRASE_WORDS)
     try:
@@ -48,16 +47,6 @@ def parse_phrase(phrase: str) -> bytearray:
 def list_words() -> frozenset[str]:
     """List the words that a phrase may be made of."""
     return _known_words()
-
-
-def _suggest(word: str) -> tuple[str, ...]:
-    words = _word_list().wordlist
-    if len(word) >= _PREFIX_LETTERS:
-        by_prefix = [known for known in words if known.startswith(word[:_PREFIX_LETTERS])]
-    else:
-        by_prefix = []
-    close = difflib.get_close_matches(word, words, n=_MAX_SUGGESTIONS)
-    return tuple(dict.fromkeys(by_prefix + close))[:_MAX_SUGGESTIONS]
 
 
 @cache

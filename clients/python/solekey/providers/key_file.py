@@ -25,7 +25,6 @@ from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
 from solekey.crypto import KdfParameters, RandomSource, UserKey
 from solekey.crypto.hkdf import COMMITMENT_BYTES, KEY_BYTES, Label, derive_key_block
@@ -151,11 +150,5 @@ def _derive(passphrase: str, kdf: KdfParameters, prefix: bytes) -> tuple[bytes, 
         normalised = unicodedata.normalize("NFKC", passphrase).encode()
     except UnicodeEncodeError as error:
         raise WeakPassphraseError("the passphrase is no Unicode text") from error
-    stretched = Argon2id(
-        salt=kdf.salt,
-        length=KEY_BYTES,
-        iterations=kdf.iterations,
-        lanes=kdf.lanes,
-        memory_cost=kdf.memory_kib,
-    ).derive(normalised)
+    stretched = kdf.strength.stretch(normalised, kdf.salt)
     return derive_key_block(stretched, salt=kdf.salt, label=Label.KEY_FILE, context=prefix)

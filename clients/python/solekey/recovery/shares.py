@@ -7,7 +7,6 @@ measures this machine while it splits or combines (ADR 0018).
 Spec: recovery.md §5.
 """
 
-import difflib
 import json
 import re
 from collections.abc import Sequence
@@ -21,7 +20,7 @@ from shamir_mnemonic.shamir import ShareGroup
 from shamir_mnemonic.wordlist import WORD_INDEX_MAP, WORDLIST
 
 from solekey.crypto import Confidential, RandomSource, UserKey
-from solekey.crypto.typed_words import list_typed_words
+from solekey.crypto.typed_words import list_typed_words, suggest_words
 from solekey.errors import (
     ForeignShareError,
     ShareChecksumError,
@@ -43,7 +42,6 @@ MAX_ITERATION_EXPONENT: Final = 5
 _ITERATION_EXPONENT: Final = 1
 _SET_BITS: Final = 15
 _HEADING: Final = re.compile(r"\ufeff?Share \d+ of \d+;", re.ASCII)
-_MAX_SUGGESTIONS: Final = 3
 _MAX_SHOWN_LETTERS: Final = 40
 
 
@@ -96,7 +94,7 @@ def parse_share(text: str) -> Share:
     for position, word in enumerate(words, start=1):
         if word not in WORD_INDEX_MAP:
             shown = word[:_MAX_SHOWN_LETTERS]
-            raise ShareWordError(shown, position, _suggest(shown))
+            raise ShareWordError(shown, position, suggest_words(shown, WORDLIST))
     if len(words) != SHARE_WORDS:
         raise ShareLengthError(len(words), SHARE_WORDS)
     try:
@@ -177,9 +175,3 @@ def _recover(shares: Sequence[Share]) -> EncryptedMasterSecret:
 
 def _wrap(raw: RawShare) -> Share:
     return Share(raw.identifier, raw.index + 1, raw.member_threshold, raw)
-
-
-def _suggest(word: str) -> tuple[str, ...]:
-    by_prefix = [known for known in WORDLIST if len(word) >= 4 and known.startswith(word[:4])]
-    close = difflib.get_close_matches(word, WORDLIST, n=_MAX_SUGGESTIONS)
-    return tuple(dict.fromkeys(by_prefix + close))[:_MAX_SUGGESTIONS]

@@ -33,7 +33,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR
 from solekey.crypto import SoftwareDeviceKey, UserKey
 from solekey.crypto import stream as stream_module
 from solekey.crypto.hkdf import _compute_hkdf
-from solekey.crypto.login_key import KdfStrength, _stretch
+from solekey.crypto.login_key import KdfStrength
 from solekey.crypto.stream import ItemCipher
 from solekey.errors import OpenError
 from solekey_protocol import statements as statements_module
@@ -102,7 +102,7 @@ def test_argon2id():
     for vector in vectors:
         password, salt = unhex(vector, "pass", "salt")
         costs = (int(vector[name]) for name in ("memcost", "iter", "lanes"))
-        assert _stretch(password, salt, KdfStrength(*costs)).hex() == vector["output"]
+        assert KdfStrength(*costs).stretch(password, salt).hex() == vector["output"]
 
 
 def test_ed25519():

@@ -44,14 +44,14 @@ def memory_keyring() -> Iterator[MemoryKeyring]:
 @pytest.fixture
 def quick_argon2(monkeypatch: pytest.MonkeyPatch) -> None:
     """64 MiB and three passes are for people; test_spec_examples and one test here pay them."""
-    from solekey.providers import key_file
+    from solekey.crypto import login_key
 
-    real: Callable[..., object] = key_file.Argon2id
+    real: Callable[..., object] = login_key.Argon2id
 
     def quick(**parameters: object) -> object:
         return real(**{**parameters, "iterations": 1, "lanes": 1, "memory_cost": 64})
 
-    monkeypatch.setattr(key_file, "Argon2id", quick)
+    monkeypatch.setattr(login_key, "Argon2id", quick)
 
 
 @pytest.fixture

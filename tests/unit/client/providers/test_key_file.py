@@ -117,17 +117,17 @@ def test_an_altered_header_looks_like_a_wrong_passphrase(sealed):
     ],
 )
 def test_cost_outside_of_floor_and_ceiling_is_refused_before_it_is_paid(sealed, monkeypatch, field, value):
-    from solekey.providers import key_file
+    from solekey.crypto import login_key
 
-    monkeypatch.setattr(key_file, "Argon2id", lambda **_: pytest.fail("the passphrase was stretched"))
+    monkeypatch.setattr(login_key, "Argon2id", lambda **_: pytest.fail("the passphrase was stretched"))
     with pytest.raises(errors.KeyFileKdfError):
         open_key_file(put(sealed, field, value.to_bytes(4, "big")), ADA, PASSPHRASE)
 
 
 def test_another_account_is_refused_before_the_passphrase_is_used(sealed, monkeypatch):
-    from solekey.providers import key_file
+    from solekey.crypto import login_key
 
-    monkeypatch.setattr(key_file, "Argon2id", lambda **_: pytest.fail("the passphrase was stretched"))
+    monkeypatch.setattr(login_key, "Argon2id", lambda **_: pytest.fail("the passphrase was stretched"))
     with pytest.raises(errors.ForeignUserKeyError):
         open_key_file(sealed, BOB, PASSPHRASE)
 
