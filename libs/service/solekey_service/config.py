@@ -96,9 +96,9 @@ class ServiceConfig:
             problems.append("tls_cert and tls_key: give both or none")
         if self.tls_client_ca is not None and self.tls_cert is None:
             problems.append("tls_client_ca: needs tls_cert and tls_key")
-        return problems + self._find_problems_of_numbers()
+        return problems + self._find_number_problems()
 
-    def _find_problems_of_numbers(self) -> list[str]:
+    def _find_number_problems(self) -> list[str]:
         problems = []
         if not 0 < self.freshness_s <= 60:  # seconds
             problems.append("freshness_s: expected more than 0 and at most 60 seconds")

@@ -87,7 +87,7 @@ class AuthConfig(ServiceConfig):
             problems.append("totp_issuer: expected 1 to 64 characters without a colon")
         if not 0 < self.access_token_s <= MAX_LIFETIME_S:
             problems.append(f"access_token_s: expected 1 to {MAX_LIFETIME_S} seconds")
-        problems += self._find_problems_of_sessions()
+        problems += self._find_session_problems()
         if not 2 <= self.signing_key_days <= 366:
             problems.append("signing_key_days: expected 2 to 366 days")
         if self.find_required_factors() is None:
@@ -96,9 +96,9 @@ class AuthConfig(ServiceConfig):
             self.find_kdf_wanted()
         except ValueError as error:
             problems.append(f"kdf_wanted: {error}")
-        return problems + self._find_problems_of_rate_limits()
+        return problems + self._find_rate_limit_problems()
 
-    def _find_problems_of_sessions(self) -> list[str]:
+    def _find_session_problems(self) -> list[str]:
         longest_s = 7 * 24 * 3600
         problems = []
         if not self.access_token_s <= self.session_idle_s <= self.session_absolute_s <= longest_s:
@@ -150,7 +150,7 @@ class AuthConfig(ServiceConfig):
         """Give the trusted proxies their type. Raises ValueError."""
         return parse_networks(self.trusted_proxies)
 
-    def _find_problems_of_rate_limits(self) -> list[str]:
+    def _find_rate_limit_problems(self) -> list[str]:
         wrong = [name for name in _RATE_LIMITS if not 1 <= getattr(self, name) <= _MAX_FREE_ATTEMPTS]
         problems = [f"{name}: expected 1 to {_MAX_FREE_ATTEMPTS}" for name in wrong]
         try:

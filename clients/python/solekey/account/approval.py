@@ -59,10 +59,12 @@ def ignore_waiting(waiting: Waiting) -> None:
 
 
 def approve_device(session: Session, user_key: UserKey, code: DeviceCode) -> DeviceInfo:
-    """Certify the device that shows this code; the user key is wiped. Again, for a trusted one, is no harm.
+    """Certify the device that shows this code; the user key is wiped.
+
+    Approving a device that is trusted already changes nothing.
 
     Raises:
-        ApproverNotTrustedError: this device is none that may say so.
+        ApproverNotTrustedError: this device is not trusted itself.
         DeviceCodeMismatchError: no device that waits has this code. Nothing was said.
         DeviceGoneError: it was revoked.
         WrongUserKeyError, TamperedWrapError: see `Session.unlock`.

@@ -15,7 +15,7 @@ _COMMANDS: Final[Mapping[type[SolekeyError], str]] = {
     ),
     errors.DeviceError: "Run `solekey devices list` to see what there is.",
     errors.DeviceGoneError: (
-        "Look at `solekey devices list`; was it a mistake, log in anew with an empty profile folder."
+        "Look at `solekey devices list`. If it was a mistake, log in again with an empty profile folder."
     ),
     refusals.DeviceNameRefusedError: (
         "Choose another name for this device (--device-name): short, and without control characters."

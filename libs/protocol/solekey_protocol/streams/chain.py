@@ -45,5 +45,7 @@ class Chain:
         for stream, before in self.seen.items():
             now = statement.heads.get(stream, EMPTY_HEAD)
             if now.seq < before.seq or (now.seq == before.seq and now.digest != before.digest):
-                raise ForkError(f"{self.stream}: statement {statement.seq} unsees some of {stream}")
+                raise ForkError(
+                    f"{self.stream}: statement {statement.seq} claims less of {stream} than the one before it"
+                )
         return {**self.seen, **statement.heads}

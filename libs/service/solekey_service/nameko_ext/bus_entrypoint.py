@@ -68,11 +68,11 @@ class BusEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no ty
     def _follow(self, consumer: Consumer) -> None:
         while not self._stop.is_set():
             records = consumer.poll(_FIRST_PAUSE_S if self._retries else _POLL_S)
-            if records and not self.work_off(consumer, records):
+            if records and not self.apply_batch(consumer, records):
                 # Everything that came belongs to partitions in their pause, and would come again at once.
                 self._stop.wait(_FIRST_PAUSE_S)
 
-    def work_off(self, consumer: Consumer, records: Sequence[Record]) -> int:
+    def apply_batch(self, consumer: Consumer, records: Sequence[Record]) -> int:
         """Give records to the worker one after the other, commit what succeeded, and return how many did."""
         done: dict[tuple[str, int], Record] = {}
         held: set[tuple[str, int]] = set()

@@ -44,7 +44,7 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
 
     def __init__(self, definition: ServiceDefinition[Any, Any]) -> None:
         self._definition = definition
-        self._deaf = threading.Event()
+        self._stopped_listening = threading.Event()
         self._stop = threading.Event()
         self._threads: list[Any] = []
 
@@ -75,7 +75,7 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
 
     def announce_stop(self) -> None:
         """Leave the heartbeats while the last requests are finished; what was heard is good for seconds."""
-        self._deaf.set()
+        self._stopped_listening.set()
 
     def stop(self) -> None:
         """Stop after the last worker: what it appended is published now, or by the next process."""
@@ -110,15 +110,15 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
         if not self.kernel.topics:
             return
         group = f"{self.kernel.group}-heartbeats-{uuid.uuid4().hex}"  # everybody hears every heartbeat
-        while not self._deaf.is_set():
+        while not self._stopped_listening.is_set():
             try:
                 with self._bus.consumer(group, [HEARTBEAT_TOPIC], from_end=True) as consumer:
-                    while not self._deaf.is_set():
+                    while not self._stopped_listening.is_set():
                         for record in consumer.poll(_POLL_S):
                             self.kernel.freshness.observe(record)
             except BusError as error:
                 _log.warning("%s: no heartbeats, trying again: %s", self._definition.service, error)
-                self._deaf.wait(_POLL_S)
+                self._stopped_listening.wait(_POLL_S)
 
 
 def _check_bus(kernel: Kernel[ServiceConfig]) -> bool:

@@ -36,7 +36,7 @@ def find_source(peer: str | None, forwarded: Sequence[str], proxies: Sequence[Ne
     Args:
         peer: the address at the other end of the connection.
         forwarded: the values of the request's X-Forwarded-For fields, in order.
-        proxies: whose word is believed.
+        proxies: whose forwarded addresses are trusted.
     """
     address = _parse_address(peer or "")
     if address is None:
