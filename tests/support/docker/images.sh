@@ -68,8 +68,8 @@ make_stand_in() { # IMAGE FOLDER
 
 copy_jars() { # the official ones, which tests resolve by Maven, too
     local libs
-    libs=$(cd "$here/../.." && "${PYTHON:-$here/../../../.venv/bin/python}" -c \
-        'from engines.kafka.jars import resolve_jars; print(resolve_jars())') || return
+    libs=$(cd "$here/../../.." && "${PYTHON:-.venv/bin/python}" -c \
+        'from tests.support.engines.kafka.jars import resolve_jars; print(resolve_jars())') || return
     cp -r "$libs" "$1"
 }
 
