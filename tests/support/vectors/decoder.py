@@ -171,7 +171,6 @@ def read_change(item: Any, version: Any, epoch: Any, size: Any, header: Any, par
         "header": header["bytes"] or None,
         "parts": [[digest["bytes"], int(size["integer"])] for digest, size in parts],
     }
-    demand(len(item["bytes"]) == 32)
     demand(1 <= change["version"] < 2**31)
     demand(0 <= change["epoch"] < 2**31)
     demand(all(len(digest) == 64 for digest, _ in change["parts"]))
