@@ -26,6 +26,8 @@ from tests.support.engines.ports import find_free_ports
 from tests.support.engines.waiting import wait_until
 from tests.support.repository import ROOT
 
+pytestmark = pytest.mark.slow  # real processes and seconds of waiting
+
 OVERRIDE = DEPLOY / "mtls.yml"
 
 

@@ -18,6 +18,8 @@ from tests.support.deployment.nginx import Proxy, find_nginx, render, run_proxy
 from tests.support.engines.engine import required
 from tests.support.engines.ports import find_free_ports
 
+pytestmark = pytest.mark.slow  # real processes and seconds of waiting
+
 MIB = 1024 * 1024
 
 

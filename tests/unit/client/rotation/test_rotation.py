@@ -97,6 +97,7 @@ def die_at(world, nth):
     world.server.before, world.server.tamper = before, tamper
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resumer", ["laptop", "phone"])
 @pytest.mark.parametrize("nth", range(1, 15))
 def test_a_user_key_change_is_resumed_from_every_point(full, nth, resumer):
@@ -122,6 +123,7 @@ def test_a_user_key_change_is_resumed_from_every_point(full, nth, resumer):
     assert read_all(full, "phone", new) == CONTENTS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("resumer", ["laptop", "phone"])
 @pytest.mark.parametrize("nth", range(1, 19))
 def test_a_rekey_is_resumed_from_every_point(full, nth, resumer):
@@ -206,6 +208,7 @@ def test_a_revoked_device_is_refused_and_everything_is_rotated(full):
     assert reasons == [RotationReason.REVOCATION] * 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nth", range(1, 34, 3))
 def test_a_revocation_is_resumed_from_every_point(full, nth):
     new = UserKey.make().to_phrase()

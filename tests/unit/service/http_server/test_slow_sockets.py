@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.demo_process import Demo, run_demo
 
+pytestmark = pytest.mark.slow  # real processes and seconds of waiting
+
 CONNECTIONS = 12
 STARTS = {
     "nothing": b"",

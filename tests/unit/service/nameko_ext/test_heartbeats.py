@@ -13,6 +13,8 @@ from solekey_eventlog.freshness import parse_heartbeat
 from solekey_protocol.events import Stream
 from tests.support.demo_process import Demo
 
+pytestmark = pytest.mark.slow  # real processes and seconds of waiting
+
 PATIENCE_S = 30.0
 
 
