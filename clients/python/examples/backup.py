@@ -49,9 +49,10 @@ def restore(account: solekey.Account, folder: Path) -> list[str]:
 if __name__ == "__main__":
     profile, task, folder = sys.argv[1:]
     work = {"save": save, "restore": restore}[task]
-    ask = lambda question: os.environ.get("SOLEKEY_PASSPHRASE") or getpass(f"{question}: ")  # noqa: E731
+    given = os.environ.get("SOLEKEY_PASSPHRASE")
     try:
-        with solekey.open(profile, ask=ask) as account, account.keys.unlock():
+        account = solekey.open(profile, ask=lambda asked: given or getpass(asked))
+        with account, account.keys.unlock():
             print(f"{task}: {len(work(account, Path(folder)))} files")
     except solekey.SolekeyError as error:
         sys.exit(f"{error} [{error.code}]\n{error.diagnostics()}")

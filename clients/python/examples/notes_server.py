@@ -52,9 +52,9 @@ def make_server(account: solekey.Account, token: str, port: int = 0) -> Threadin
 
 
 if __name__ == "__main__":
-    ask = lambda question: os.environ.get("SOLEKEY_PASSPHRASE") or getpass(f"{question}: ")  # noqa: E731
-    with solekey.open(sys.argv[1], ask=ask) as account, account.keys.unlock():
-        token = secrets.token_urlsafe()
-        with make_server(account, token, port=8080) as server:
-            print(f"http://127.0.0.1:8080/ with the header  Authorization: Bearer {token}", flush=True)
-            server.serve_forever()
+    given = os.environ.get("SOLEKEY_PASSPHRASE")
+    account = solekey.open(sys.argv[1], ask=lambda asked: given or getpass(asked))
+    token = secrets.token_urlsafe()
+    with account, account.keys.unlock(), make_server(account, token, port=8080) as server:
+        print(f"http://127.0.0.1:8080/ with the header  Authorization: Bearer {token}", flush=True)
+        server.serve_forever()

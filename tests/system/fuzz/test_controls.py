@@ -105,7 +105,10 @@ def test_a_check_that_is_taken_out_is_missed(
     with pytest.raises(Exception) as caught:  # one, or several in a group
         fuzz(BY_NAME[name], _UNTIL_MISSED, shrink=False)
     told = repr(caught.value) + repr(getattr(caught.value, "exceptions", ()))
-    assert "AssertionError" in told or "ValueError" in told  # a wrong result, or an error of no name
+    nameless = (
+        "ValueError('subsection not found')"  # bytes that are not canonical have no statement in their place
+    )
+    assert "AssertionError" in told or (name == "event record" and nameless in told)
 
 
 def test_a_phrase_without_its_checksum_is_missed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,11 +133,11 @@ Spec: conventions.md §6.
 """
 
 from solekey.errors.account import *  # noqa: F403  # each name is written once, at its class
-from solekey.errors.base import *  # noqa: F403
+from solekey.errors.base import *  # noqa: F403  # each name is written once, at its class
 from solekey.errors.base import SolekeyError
-from solekey.errors.keys import *  # noqa: F403
-from solekey.errors.refusals import *  # noqa: F403
-from solekey.errors.server import *  # noqa: F403
+from solekey.errors.keys import *  # noqa: F403  # each name is written once, at its class
+from solekey.errors.refusals import *  # noqa: F403  # each name is written once, at its class
+from solekey.errors.server import *  # noqa: F403  # each name is written once, at its class
 
 __all__ = sorted(  # nothing but the classes, whatever else their modules import
     name for name, kind in globals().items() if isinstance(kind, type) and issubclass(kind, SolekeyError)

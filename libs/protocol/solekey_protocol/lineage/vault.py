@@ -12,7 +12,7 @@ from solekey_protocol.streams import Outcome, Phase, Rotation, RotationStream, W
 def verify_wrap(statement: Statement, account: Account) -> None:
     """A wrap is under the account's user key or the open change's; only a staged re-key begins an epoch."""
     body = statement.body
-    assert isinstance(body, vault_events.KeyWrapped)  # noqa: S101
+    assert isinstance(body, vault_events.KeyWrapped)  # noqa: S101  # rules.py calls it for no other
     seen_devices = find_seen(statement, Stream.DEVICES)
     current = account.devices.key_at(seen_devices)
     rotation = account.rotation.open_at(find_seen(statement, Stream.ROTATION))
@@ -50,7 +50,7 @@ def _is_staged_rekey(rotation: Rotation | None, body: vault_events.KeyWrapped, s
 def verify_retirement(statement: Statement, account: Account) -> None:
     """A wrap goes only when its user key is decided against, or its epoch was re-encrypted away."""
     body = statement.body
-    assert isinstance(body, vault_events.WrapRetired)  # noqa: S101
+    assert isinstance(body, vault_events.WrapRetired)  # noqa: S101  # rules.py calls it for no other
     wrap = account.vault.wraps.get((body.secret, body.epoch, body.wrap_version))
     if wrap is None:
         return  # the stream's own rule refuses it
