@@ -44,7 +44,7 @@ check: lint  ## Lint, types, import contracts and the quick tests: under two min
 
 .PHONY: test
 test: lint  ## Everything: `check`, then all tests with real PostgreSQL, Kafka and Docker, with coverage
-	$(WITH_DOCKER) $(BIN)/python -m pytest -q -n 2 --dist loadfile --cov --cov-report= --durations=15 $(PYTEST_ARGS)
+	$(WITH_DOCKER) $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report= --durations=15 $(PYTEST_ARGS)
 	$(BIN)/python -m coverage report --skip-covered
 
 .PHONY: test-docker

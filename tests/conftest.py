@@ -1,5 +1,7 @@
 """Loads what every test may ask for: real engines, services, the platform, a world of clients."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
@@ -31,3 +33,17 @@ def pytest_configure(config: pytest.Config) -> None:
     """Name the exceptions to ``filterwarnings = error``."""
     for exception in _EXCEPTIONS:
         config.addinivalue_line("filterwarnings", exception)
+
+
+_LONGEST_FIRST = ("docker", "kafka", "postgres", "slow")
+"""Markers of what takes long: a file of these that came last would keep one processor waiting for the other."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take long first, each file whole, so that the quick ones fill up the end."""
+    ranks: dict[Path, int] = {}
+    for item in items:
+        marked = [rank for rank, name in enumerate(_LONGEST_FIRST) if item.get_closest_marker(name)]
+        rank = min(marked, default=len(_LONGEST_FIRST))
+        ranks[item.path] = min(rank, ranks.get(item.path, rank))
+    items.sort(key=lambda item: ranks[item.path])
