@@ -4,6 +4,8 @@ A test compares; a code that changes is seen in review.
 """
 
 import inspect
+import re
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -48,6 +50,15 @@ no class of their own are `ServerRefusedError`s themselves.
 | code | class | exit | action | what to do next |
 | --- | --- | --- | --- | --- |
 """
+CARRIED = """\
+## What an error carries
+
+Beside `code`, `action` and its message. A program that asks its user for a word again needs no parsing of
+messages.
+
+| class | attribute | what it is |
+| --- | --- | --- |
+"""
 PROTOCOL = """\
 ## The protocol's own
 
@@ -77,6 +88,15 @@ def iter_protocol_errors() -> Iterator[type[ProtocolError]]:
     classes = [kind for kind in vars(protocol_errors).values() if inspect.isclass(kind)]
     found: list[type[ProtocolError]] = [kind for kind in classes if issubclass(kind, ProtocolError)]
     return iter(sorted(found, key=lambda kind: kind.code))
+
+
+def iter_carried() -> Iterator[tuple[type[SolekeyError], str, str]]:
+    """Every documented attribute of every public error class: the class, the name, what it is."""
+    for kind in sorted((getattr(errors, name) for name in errors.__all__), key=lambda kind: kind.__name__):
+        _, _, documented = inspect.cleandoc(vars(kind).get("__doc__") or "").partition("\nAttributes:\n")
+        for line in textwrap.dedent(documented).splitlines():
+            if attribute := re.match(r"(\w+): (.+)", line):
+                yield kind, attribute[1], attribute[2]
 
 
 def find_exit_code(kind: type[Exception]) -> int:
@@ -111,8 +131,9 @@ def render() -> str:
     protocol = [
         _row(f"`{kind.code}`", f"`{kind.__name__}`", _summary(kind)) for kind in iter_protocol_errors()
     ]
-    sections = [CLIENT + "".join(client), SERVER + "".join(server), PROTOCOL + "".join(protocol)]
-    return "\n".join([INTRODUCTION, *sections])
+    carried = [_row(f"`{kind.__name__}`", f"`{name}`", said) for kind, name, said in iter_carried()]
+    sections = [CLIENT, *client, "\n", SERVER, *server, "\n", CARRIED, *carried, "\n", PROTOCOL, *protocol]
+    return "\n".join([INTRODUCTION, "".join(sections)])
 
 
 def _row(*cells: object) -> str:

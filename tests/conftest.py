@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 _LONGEST_FIRST = ("docker", "kafka", "postgres", "slow")
-"""Markers of what takes long: a file of these that came last would keep one processor waiting for the other."""
+"""Markers of what takes long: a file of these that came last would keep a processor waiting."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

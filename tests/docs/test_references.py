@@ -1,12 +1,15 @@
 """docs/api.md and docs/errors.md are what the library says, and codes are stable and unique."""
 
+import ast
 import importlib
 import importlib.util
 import inspect
+import textwrap
 from collections import Counter
 
 import pytest
 
+from solekey import errors
 from solekey.errors import SolekeyError
 from solekey_protocol.errors import ProtocolError
 from tests.support.repository import ROOT
@@ -70,3 +73,21 @@ def test_an_error_has_advice_of_its_own(kind):
     assert kind.ADVICE != SolekeyError.ADVICE
     if "diagnostics" in vars(kind):
         assert "ADVICE" in vars(kind), "errors.md shows ADVICE: give its general form, too"
+
+
+def list_assigned(kind):
+    """The public attributes that the class's own constructor sets."""
+    tree = ast.parse(textwrap.dedent(inspect.getsource(kind.__init__)))
+    targets = (target for node in ast.walk(tree) if isinstance(node, ast.Assign) for target in node.targets)
+    named = {target.attr for target in targets if ast.unparse(target).startswith("self.")}
+    return {name for name in named if not name.startswith("_")}
+
+
+def test_what_an_error_carries_is_in_the_page():
+    listed = {(kind, name) for kind, name, _ in ERRORS.iter_carried()}
+    classes = [
+        kind for kind in (getattr(errors, name) for name in errors.__all__) if "__init__" in vars(kind)
+    ]
+    assert {
+        (kind, name) for kind in classes if "__init__" in vars(kind) for name in list_assigned(kind)
+    } == listed

@@ -198,7 +198,7 @@ class UnconfirmedEventError(DeviceError):
     until a trusted device goes on after it.
 
     Attributes:
-        events: what it said.
+        events: what the device said; parsed events of the protocol.
     """
 
     code = "revoked_author"

@@ -53,7 +53,12 @@ class PhraseError(SecretError):
 
 
 class PhraseLengthError(PhraseError):
-    """A recovery phrase that does not have 24 words."""
+    """A recovery phrase that does not have 24 words.
+
+    Attributes:
+        found: how many words it has.
+        expected: how many it must have.
+    """
 
     code = "phrase_wrong_length"
     ADVICE = "Enter all 24 words in their order, separated by spaces."
@@ -69,7 +74,13 @@ class PhraseLengthError(PhraseError):
 
 
 class UnknownWordError(PhraseError):
-    """A word that is not in the BIP-39 English list."""
+    """A word that is not in the BIP-39 English list.
+
+    Attributes:
+        word: the word as it was entered.
+        position: which word of the phrase it is, from 1.
+        suggestions: words of the list that look like it, the most alike first.
+    """
 
     code = "phrase_unknown_word"
     ADVICE = "Check the named word against the recovery kit."
@@ -325,7 +336,11 @@ class KitMismatchError(RecoveryError):
 
 
 class WordsDifferError(RecoveryError):
-    """Words of the list, entered again, that are not the ones that were saved."""
+    """Words of the list, entered again, that are not the ones that were saved.
+
+    Attributes:
+        positions: which words differ, from 1.
+    """
 
     code = "words_differ"
     ADVICE = "Enter the words again from the recovery kit that was just saved."
@@ -350,7 +365,12 @@ class ShareCountError(ShareError):
 
 
 class ShareLengthError(ShareError):
-    """A share that does not have 33 words."""
+    """A share that does not have 33 words.
+
+    Attributes:
+        found: how many words it has.
+        expected: how many it must have.
+    """
 
     code = "share_wrong_length"
     ADVICE = "Enter all 33 words of the share in their order, separated by spaces."
@@ -366,7 +386,13 @@ class ShareLengthError(ShareError):
 
 
 class ShareWordError(ShareError):
-    """A word that is not in the SLIP-39 list."""
+    """A word that is not in the SLIP-39 list.
+
+    Attributes:
+        word: the word as it was entered.
+        position: which word of the share it is, from 1.
+        suggestions: words of the list that look like it, the most alike first.
+    """
 
     code = "share_unknown_word"
     ADVICE = "Check the named word against the paper."
@@ -405,7 +431,12 @@ class ShareUnsupportedError(ShareError):
 
 
 class TooFewSharesError(ShareError):
-    """Fewer different shares than the threshold."""
+    """Fewer different shares than the threshold.
+
+    Attributes:
+        found: how many different shares were given.
+        threshold: how many the set needs.
+    """
 
     code = "shares_too_few"
     ADVICE = "Find the missing shares of this set, and give all of them at once."
