@@ -65,7 +65,7 @@ def approve_device(session: Session, user_key: UserKey, code: DeviceCode) -> Dev
 
     Raises:
         ApproverNotTrustedError: this device is not trusted itself.
-        DeviceCodeMismatchError: no device that waits has this code. Nothing was said.
+        DeviceCodeMismatchError: no device that waits has this code. Nothing was signed.
         DeviceGoneError: it was revoked.
         WrongUserKeyError, TamperedWrapError: see `Session.unlock`.
         ContentionError: other devices were faster each time.

@@ -4,7 +4,7 @@
 
     verified    id, key, platform, name (the device's own words, by its signed commitment), standing, who
                 certified and who revoked it
-    said        dates and the day of the last visit: the server's clock and memory, which nobody signs
+    stated      dates and the day of the last visit: the server's clock and memory, which nobody signs
 
 Spec: devices.md §2, §4, §5.
 """

@@ -124,7 +124,7 @@ class Devices:
         """Certify a pending device with the user key: this one, or another. Nothing to do if it is trusted.
 
         Raises:
-            WrongUserKeyError: another user key's words. Nothing was said.
+            WrongUserKeyError: another user key's words. Nothing was signed.
             DeviceGoneError: another device revoked it meanwhile.
             UnknownDeviceError: no such device.
         """

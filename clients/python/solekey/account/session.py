@@ -113,15 +113,15 @@ class Session:
 
         Args:
             user_key: the account's user key; it is wiped.
-            confirming: go on although a revoked device has said something since, in order to finish its
-                revocation, which confirms what was said.
+            confirming: go on although a revoked device has signed statements since, in order to finish its
+                revocation, which confirms them.
             repairing: go on although the newest data key does not open; see `solekey.rotation.repair`.
 
         Raises:
             WrongUserKeyError: a valid phrase, but not this account's, or one that was replaced.
             TamperedWrapError: the phrase is right, the server's wrapped key is not.
             EvidenceError: the server shows less, other, or forged records.
-            UnconfirmedEventError: a revoked device has said something since, and nobody has confirmed it.
+            UnconfirmedEventError: a revoked device has signed statements since; nobody has confirmed them.
         """
         with ExitStack() as stack:
             stack.enter_context(user_key)

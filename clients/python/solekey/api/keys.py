@@ -52,7 +52,7 @@ class KeyStatus:
         epoch: which data key is in force.
         open_rotation: the rotation that is to be resumed or aborted; None: there is none.
         due: which keys are older than the policy allows.
-        policy: how old the keys may become; None: nobody has said.
+        policy: how old the keys may become; None: none was set.
         completed: how many rotations have come to their end.
     """
 
@@ -88,8 +88,8 @@ class Keys:
 
         Args:
             key: the user key, or what keeps it; None: the place that this profile remembers (`stored_at`).
-            confirming: go on although a revoked device has said something since, in order to finish its
-                revocation, which confirms what was said.
+            confirming: go on although a revoked device has signed statements since, in order to finish its
+                revocation, which confirms them.
             repairing: go on although the newest data key does not open; see `repair`.
 
         Raises:
@@ -98,7 +98,7 @@ class Keys:
             ProviderError: what keeps the key does not serve it.
             TamperedWrapError: the key is right, the server's wrapped key is not.
             EvidenceError: the server shows less, other, or forged records.
-            UnconfirmedEventError: a revoked device has said something since, and nobody has confirmed it.
+            UnconfirmedEventError: a revoked device has signed statements since; nobody has confirmed them.
         """
         vault = self._core.unlock(self._core.load_key(key), confirming=confirming, repairing=repairing)
         try:

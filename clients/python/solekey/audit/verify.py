@@ -179,7 +179,7 @@ def _check_revocations(
         seen = state.chain.seen.get(Stream.DEVICES, EMPTY_HEAD).seq
         events = _in_order(places.get(stream, {}))[: state.head.seq]
         for event in find_unconfirmed(report.devices, seen, events):
-            detail = "a revoked device said this behind its revocation, and no other device has confirmed it"
+            detail = "a revoked device signed this behind its revocation, and no other has confirmed it"
             findings.append(Finding("revoked_author", report.account, stream, event.seq, detail))
     devices = _in_order(places.get(Stream.DEVICES, {}))
     revoked = {event.body.device: event.time for event in devices if isinstance(event.body, DeviceRevoked)}

@@ -43,13 +43,13 @@ class KnownProfile:
             return None
         except (OSError, ValueError):
             members = {}
-        said = {key: str(value) for key, value in members.items()} if isinstance(members, dict) else {}
+        found = {key: str(value) for key, value in members.items()} if isinstance(members, dict) else {}
         try:
             authority = (path / "server-ca.pem").read_bytes()
         except OSError:
             authority = None
         return cls(
-            path, said.get("origin", ""), said.get("username", ""), said.get("device_name", ""), authority
+            path, found.get("origin", ""), found.get("username", ""), found.get("device_name", ""), authority
         )
 
     def verify_username(self, username: str | None) -> None:

@@ -145,7 +145,7 @@ def _remember(context: click.Context, parameter: click.Parameter, value: Any) ->
 
 
 def output_options(command: F) -> F:
-    """Add how the result is said: ``--quiet`` and ``--json``."""
+    """Add how the result is printed: ``--quiet`` and ``--json``."""
     for option in (
         click.option(
             "--quiet", "-q", is_flag=True, expose_value=False, callback=_remember, help="Say only the result."

@@ -23,7 +23,7 @@ def verify_clock(date: str, now: datetime, refusal: ProofRefusedError) -> None:
     Args:
         date: the answer's Date header.
         now: this machine's clock.
-        refusal: what the server said.
+        refusal: the server's refusal.
     """
     try:
         theirs = parsedate_to_datetime(date)

@@ -65,8 +65,8 @@ class DeviceCode:
         Raises:
             DeviceCodeError: not 35 digits.
         """
-        said = text.strip().upper().removeprefix(QR_PREFIX)
-        digits = _BETWEEN.sub("", said)
+        typed = text.strip().upper().removeprefix(QR_PREFIX)
+        digits = _BETWEEN.sub("", typed)
         if not _DIGITS.fullmatch(digits):
             raise DeviceCodeError(f"a device code has {CODE_DIGITS} digits")
         return cls(digits[:ACCOUNT_DIGITS], digits[ACCOUNT_DIGITS:])

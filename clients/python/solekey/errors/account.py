@@ -192,13 +192,13 @@ class DeviceGoneError(DeviceError):
 
 
 class UnconfirmedEventError(DeviceError):
-    """A revoked device said something after its revocation was signed, and nobody has confirmed it.
+    """A revoked device signed statements after its revocation was signed, and nobody has confirmed them.
 
     It may have been on its way at that moment, or the server kept a statement back. Nothing is believed of it
     until a trusted device goes on after it.
 
     Attributes:
-        events: what the device said; parsed events of the protocol.
+        events: what the device signed: parsed events of the protocol.
     """
 
     code = "revoked_author"
@@ -213,7 +213,7 @@ class UnconfirmedEventError(DeviceError):
             f"{event.stream} {event.seq} ({event.body.TYPE.split('.')[2]})" for event in self.events[:5]
         )
         author = self.events[0].signed.statement.device if self.events[0].signed else "a revoked device"
-        super().__init__(f"{author} was revoked, and said something since that nobody has confirmed: {told}")
+        super().__init__(f"{author} was revoked; nobody has confirmed what it signed since: {told}")
 
 
 class UnknownDeviceError(DeviceError):

@@ -183,7 +183,7 @@ class NotFoundError(ServerRefusedError):
 
 
 class StaleError(ServerRefusedError):
-    """What was said does not continue what the server has: the client rebases and says it again."""
+    """A statement does not continue what the server has: the client rebases and signs it again."""
 
     action = Action.RETRY
     ADVICE = "Try again: another device was faster. Nothing was lost."

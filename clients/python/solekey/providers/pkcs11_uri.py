@@ -16,7 +16,7 @@ _VALUE: Final = re.compile(r"(?:[A-Za-z0-9._~:\[\]@!$'()*+,=/?|&-]|%[0-9A-Fa-f]{
 
 @dataclass(frozen=True, slots=True)
 class Pkcs11Uri:
-    """A parsed URI; what is None was not said.
+    """A parsed URI; an attribute that is None was not given.
 
     Attributes:
         token, serial, manufacturer, model: as the token describes itself.
@@ -38,8 +38,8 @@ class Pkcs11Uri:
     @property
     def name(self) -> str:
         """What to call the token when speaking to a person."""
-        said = (self.token, self.serial, self.model, self.manufacturer)
-        return next((text for text in said if text), "the only one")
+        named = (self.token, self.serial, self.model, self.manufacturer)
+        return next((text for text in named if text), "the only one")
 
 
 def parse_pkcs11_uri(uri: str) -> Pkcs11Uri:

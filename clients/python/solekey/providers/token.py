@@ -156,11 +156,11 @@ def translated(name: str) -> Iterator[None]:
     try:
         yield
     except pkcs11.PKCS11Error as error:
-        said = type(error).__name__
+        reason = type(error).__name__
         for meant, kind, text in _MEANINGS:
             if isinstance(error, meant):
-                raise kind(f"{name}: {text} ({said})") from error
-        raise TokenError(f"{name}: the token failed ({said})") from error
+                raise kind(f"{name}: {text} ({reason})") from error
+        raise TokenError(f"{name}: the token failed ({reason})") from error
 
 
 def _forget(token: OpenToken) -> None:
@@ -221,7 +221,7 @@ def _fits(uri: Pkcs11Uri, token: pkcs11.Token) -> bool:
         (uri.model, token.model),
         (uri.slot_id, token.slot.slot_id),
     )
-    return all(said is None or said == found for said, found in pairs)
+    return all(wanted is None or wanted == found for wanted, found in pairs)
 
 
 def _log_in(token: pkcs11.Token, uri: Pkcs11Uri, ask: Ask) -> pkcs11.Session:

@@ -22,7 +22,7 @@ _TOLD_CHARACTERS: Final = 2000
 
 
 class PlatformError(Exception):
-    """The platform did not start; the message ends with what it said last."""
+    """The platform did not start; the message ends with what it printed last."""
 
 
 class Platform:

@@ -27,7 +27,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 @dataclass(frozen=True, slots=True)
 class KitChoice:
-    """What a person said about the kit: where it goes, its paper, and whether nobody is asked."""
+    """What a person chose for the kit: where it goes, its paper, and whether nobody is asked."""
 
     path: Path | None
     letter: bool

@@ -27,10 +27,10 @@ def ask_words(question: str) -> "UserKey":
             try:
                 user_key = entry.enter(piece)
             except PhraseError as error:
-                said = str(error)
+                message = str(error)
                 from solekey.cli.advice import advise
 
-                warn("{}. {}", said[:1].upper() + said[1:], advise(error))
+                warn("{}. {}", message[:1].upper() + message[1:], advise(error))
             else:
                 if user_key is not None:
                     return user_key

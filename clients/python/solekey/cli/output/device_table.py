@@ -69,7 +69,7 @@ def make_table(devices: "Sequence[DeviceInfo]", columns: int = 80) -> "Table":
 
 def describe_json(info: "DeviceInfo") -> dict[str, object]:
     """Describe a device for a script; what only the server says is in a member of its own."""
-    said = info.server_says
+    stated = info.server_says
     return {
         "id": info.id,
         "thumbprint": info.thumbprint,
@@ -82,10 +82,10 @@ def describe_json(info: "DeviceInfo") -> dict[str, object]:
         "revoked_by": info.revoked_by,
         "reason": info.reason.value if info.reason else None,
         "server_says": {
-            "enrolled_at": said.enrolled_at,
-            "trusted_at": said.trusted_at,
-            "revoked_at": said.revoked_at,
-            "last_seen": said.last_seen,
+            "enrolled_at": stated.enrolled_at,
+            "trusted_at": stated.trusted_at,
+            "revoked_at": stated.revoked_at,
+            "last_seen": stated.last_seen,
         },
     }
 
@@ -133,9 +133,9 @@ def _describe_certified(info: "DeviceInfo", numbers: "Mapping[DeviceId, int]") -
 def _said(info: "DeviceInfo") -> "Text":
     from rich.text import Text
 
-    said = info.server_says
-    lines = [f"added {said.enrolled_at[:_DAY_CHARS]}"]
-    if said.revoked_at:
-        lines.append(f"revoked {said.revoked_at[:_DAY_CHARS]}")
-    lines.append(f"seen {said.last_seen or 'never'}")
+    stated = info.server_says
+    lines = [f"added {stated.enrolled_at[:_DAY_CHARS]}"]
+    if stated.revoked_at:
+        lines.append(f"revoked {stated.revoked_at[:_DAY_CHARS]}")
+    lines.append(f"seen {stated.last_seen or 'never'}")
     return Text("\n".join(lines), style="dim")

@@ -157,7 +157,7 @@ def changing_line() -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def alternate_screen(*, err: bool = False) -> Iterator[None]:
-    """Show what is said in the block on a screen of its own; afterwards no scroll-back has it."""
+    """Show what the block prints on a screen of its own; afterwards no scroll-back has it."""
     stream = sys.stderr if err else sys.stdout
     if not stream.isatty() or os.environ.get("TERM") in {None, "dumb"}:
         yield
