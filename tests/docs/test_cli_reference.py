@@ -79,7 +79,7 @@ def test_a_secret_comes_from_a_flag_a_file_the_environment_or_stdin(home, tmp_pa
     monkeypatch.setattr(
         session_module.Session,
         "open",
-        classmethod(lambda cls, profile, *_surroundings: real(cls, profile, home.runtime)),
+        classmethod(lambda cls, profile, *_surroundings, **_more: real(cls, profile, home.runtime)),
     )
     arguments = ["--profile", str(home.folder / "laptop"), "--json", "list"]
     kept = tmp_path / "words"

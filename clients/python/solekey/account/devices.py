@@ -164,6 +164,8 @@ class Devices:
             remember_names(folder, self.streams.devices, {self.own_id: name})
 
     def _fetch_shown(self) -> ShownDevices:
+        if self.connection.is_offline:
+            return self._remember(ShownDevices({}, {}))
         rows = self.connection.call_json(Service.DEVICES, "GET", "names").get("names")
         if not isinstance(rows, list):
             raise BadAnswerError("devices/names: expected a list")

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -13,6 +14,7 @@ from solekey.account.open_sessions import Sessions
 from solekey.account.password import change_password
 from solekey.account.step_up import step_up
 from solekey.connection.connection import Connection
+from solekey.connection.contact import Offline
 from solekey.connection.second_factor import Proof
 from solekey.crypto import UserKey
 from solekey.files.any_path import AnyPath
@@ -42,17 +44,31 @@ class Session:
         self.sessions = Sessions(connection, self.streams, self.devices)
 
     @classmethod
-    def open(cls, profile: Profile | AnyPath, runtime: Runtime | None = None) -> Self:
+    def open(
+        cls,
+        profile: Profile | AnyPath,
+        runtime: Runtime | None = None,
+        *,
+        offline: Offline = Offline.NEVER,
+    ) -> Self:
         """Open the session that a profile keeps.
+
+        Args:
+            profile: the profile, or its folder.
+            runtime: the outside world.
+            offline: whether to go on without the server, which may be also after the session has ended.
 
         Raises:
             ProfileMissingError, NotLoggedInError
+            InsecureServerError, ClockWrongError, RedirectError: see `Connection.find_contact`.
         """
         runtime = runtime or Runtime()
         profile = profile if isinstance(profile, Profile) else Profile.open(profile, runtime.ask)
         connection = Connection(profile, runtime)
         try:
-            _ = connection.tokens
+            connection.find_contact(offline)
+            if not connection.is_offline:
+                _ = connection.tokens
             return cls(connection)
         except BaseException:
             connection.close()
@@ -66,6 +82,15 @@ class Session:
     def account(self) -> AccountId:
         """Whose session it is."""
         return self.connection.profile.account
+
+    @property
+    def as_of(self) -> datetime | None:
+        """As of when what this device shows was verified; None while the server answers. See `Offline`.
+
+        Raises:
+            OfflineError: this device has not followed its account before.
+        """
+        return self.streams.find_as_of()
 
     def __enter__(self) -> Self:
         return self

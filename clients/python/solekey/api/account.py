@@ -1,5 +1,6 @@
 """An account as an app sees it: opened from a profile, closed at the end of a block."""
 
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
@@ -87,6 +88,15 @@ class Account:
     def items(self) -> Vault:
         """The items: put, get, list, remove. Raises AccountLockedError: `Keys.unlock` first."""
         return self._core.vault
+
+    @property
+    def as_of(self) -> datetime | None:
+        """As of when everything here was verified, where it was opened without its server; else None.
+
+        Raises:
+            OfflineError: there is no server, and this device has not followed its account before.
+        """
+        return self._core.session.as_of
 
     def sync(self) -> None:
         """Verify and follow what has happened in the account. Raises EvidenceError, NotLoggedInError."""

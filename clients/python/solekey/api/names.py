@@ -16,6 +16,7 @@ from solekey.api.opening import log_in as log_in
 from solekey.api.opening import move_to_server as move_to_server
 from solekey.api.opening import open as open  # noqa: A004  # it is called solekey.open
 from solekey.api.sign_up import SignUp as SignUp
+from solekey.connection.contact import Offline as Offline
 from solekey.connection.login import TotpSecret as TotpSecret
 from solekey.connection.passkeys import PasskeyDevice as PasskeyDevice
 from solekey.connection.second_factor import Passkey as Passkey

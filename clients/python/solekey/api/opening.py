@@ -8,6 +8,7 @@ from solekey.account.moving import log_in_elsewhere
 from solekey.account.session import Session
 from solekey.api.account import Account
 from solekey.api.core import AskFactor, UserKeySource
+from solekey.connection.contact import Offline
 from solekey.connection.second_factor import Proof
 from solekey.files.any_path import AnyPath
 from solekey.profile.profile import Profile
@@ -25,6 +26,7 @@ def open(  # noqa: A001  # it is called solekey.open
     key: UserKeySource | None = None,
     on_step_up: AskFactor | None = None,
     ask: Ask | None = None,
+    offline: Offline | str = Offline.NEVER,
     runtime: Runtime | None = None,
 ) -> Account:
     """Open the account of a profile, on a device that has logged in.
@@ -36,14 +38,18 @@ def open(  # noqa: A001  # it is called solekey.open
         on_step_up: asks a person for a second factor when an act needs a fresh one, which is then done.
             Without it such an act is refused (StepUpRequiredError).
         ask: asks a person for a passphrase or PIN, if the key's place needs one.
+        offline: whether to go on with what this device keeps: ``never``, ``if_needed`` (if the server does
+            not answer at once) or ``always``; `Account.as_of` says what came of it.
         runtime: clock, randomness and network; tests put in their own.
 
     Raises:
         ProfileMissingError: there is no profile in this folder.
+        OfflineError: later, of what needs the server.
         NotLoggedInError: log in again. Where a session has ended at the server, the first request finds out.
         WrongUserKeyError, ProviderError: as of `Keys.unlock`.
     """
-    return Account(Session.open(profile, _make_runtime(runtime, ask)), on_step_up, key)
+    session = Session.open(profile, _make_runtime(runtime, ask), offline=Offline(offline))
+    return Account(session, on_step_up, key)
 
 
 def log_in(

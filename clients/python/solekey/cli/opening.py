@@ -10,6 +10,7 @@ from solekey.cli.state import Cli
 
 if TYPE_CHECKING:
     from solekey.account.session import Session
+    from solekey.connection.contact import Offline
     from solekey.runtime import Runtime
     from solekey.vault.vault import Vault
 
@@ -21,11 +22,17 @@ def make_runtime(state: Cli) -> "Runtime":
     return Runtime(ask=ask_person, notice=lambda text: state.tell("{}", text))
 
 
-def open_session(state: Cli) -> "Session":
-    """Open the profile's session. What asks for a fresh second factor gets it from the person."""
-    from solekey.account.session import Session
+def open_session(state: Cli, offline: "Offline | None" = None) -> "Session":
+    """Open the profile's session. What asks for a fresh second factor gets it from the person.
 
-    session = Session.open(state.profile, make_runtime(state))
+    Args:
+        state: the invocation.
+        offline: when to go on without the server; None: never.
+    """
+    from solekey.account.session import Session
+    from solekey.connection.contact import Offline
+
+    session = Session.open(state.profile, make_runtime(state), offline=offline or Offline.NEVER)
     session.connection.on_step_up = lambda: ask_for_step_up(state, session)
     return session
 

@@ -10,15 +10,18 @@ from collections.abc import Callable, Mapping
 from threading import Lock, RLock
 from typing import Final, TypeVar
 
+from solekey.connection.contact import Offline
 from solekey.connection.dpop import JTI_BYTES, make_proof
 from solekey.connection.login import LoginClient
 from solekey.connection.transport import MAX_ANSWER_BYTES, Answer, Transport
 from solekey.errors import (
     BadAnswerError,
     NotLoggedInError,
+    OfflineError,
     SessionEndedError,
     StepUpRequiredError,
     UnavailableError,
+    UnreachableError,
 )
 from solekey.profile.profile import Profile, Tokens
 from solekey.runtime import Runtime
@@ -51,6 +54,7 @@ class Connection:
             (`Session.step_up`), or raises. The request is then repeated, once. None: the refusal is raised.
         on_not_applied: called when a service says that it has not applied what this client knows; it raises
             EvidenceError when that is no delay but a rollback (`Streams.verify_not_rolled_back`).
+        why_offline: why the server is not asked, in words; None: it is. See `find_contact`.
     """
 
     def __init__(self, profile: Profile, runtime: Runtime) -> None:
@@ -66,10 +70,31 @@ class Connection:
         self._step_up_lock = RLock()
         self._stepping_up = False
         self._step_ups = 0
+        self.why_offline: str | None = None
 
     def close(self) -> None:
         """Close the connections; the session stays open at the server."""
         self._transport.close()
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether the server is not asked."""
+        return self.why_offline is not None
+
+    def find_contact(self, offline: Offline) -> None:
+        """Find out whether the server answers, or do not ask it. Decided once, for as long as this is open.
+
+        Raises:
+            InsecureServerError, ClockWrongError, RedirectError: somebody answers, and not the pinned server.
+        """
+        if offline is Offline.ALWAYS:
+            self.why_offline = "the server was not asked"
+        elif offline is Offline.IF_NEEDED:
+            try:
+                self._transport.probe()
+            except (UnreachableError, UnavailableError) as error:
+                self.why_offline = str(error)
+                _log.info("offline: %s", error.code)
 
     def note_position(self, stream: Stream, seq: int) -> None:
         """Remember that a stream has reached this far."""
@@ -111,10 +136,13 @@ class Connection:
         """Call a service; refresh the session once if its token has expired, step up once if that is asked.
 
         Raises:
+            OfflineError: the account was opened without its server.
             SessionEndedError: the session is over; log in again.
             StepUpRequiredError: a fresh second factor is asked for, and nobody proves one.
             ServerRefusedError, TransportError: see `Transport.send`.
         """
+        if self.why_offline is not None:
+            raise OfflineError(f"this needs the server, and {self.why_offline}")
         full_path = f"/v1/{service}/{path}"
 
         def make_headers() -> Mapping[str, str]:

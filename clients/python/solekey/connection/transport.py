@@ -15,6 +15,7 @@ from typing import Final
 import httpx
 
 from solekey.connection.clock import CLOCK_VERIFY_CODES, explain_moment, verify_clock
+from solekey.connection.contact import ANSWER_TIMEOUT, verify_connects
 from solekey.connection.journal import make_template
 from solekey.connection.tls import make_tls_context
 from solekey.crypto.secrets import Confidential
@@ -46,6 +47,7 @@ _PATIENCE_S: Final = 60.0
 _MIN_BYTES_PER_S: Final = 4 * KIB
 """An answer may take as long as its bytes so far need at this speed, and the patience."""
 _PIECE_BYTES: Final = 64 * KIB
+_HEALTH: Final = "/v1/auth/health"
 _MAX_DIGITS: Final = 9
 _NONCE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}", re.ASCII)  # RFC 9449 §8.1
 _log = logging.getLogger(__name__)
@@ -94,6 +96,23 @@ class Transport:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def probe(self) -> None:
+        """Find out whether the server answers, once and quickly. See `solekey.connection.contact`.
+
+        Raises:
+            UnreachableError, UnavailableError: it does not, or is not ready.
+            InsecureServerError, ClockWrongError, RedirectError: whoever answers is not the pinned server.
+        """
+        if self._runtime.http is None:
+            verify_connects(self.server.origin)
+        try:
+            request = self._http.build_request("GET", _HEALTH, timeout=ANSWER_TIMEOUT)
+            self._exchange(request, MAX_ANSWER_BYTES)
+        except UnavailableError:
+            raise
+        except ServerRefusedError as refusal:
+            _log.debug("the server answers: %s", refusal.code)
 
     def find_nonce(self, path: str) -> str | None:
         """Find the newest nonce that the service of this path gave for proofs (RFC 9449 §8.2)."""

@@ -33,6 +33,7 @@
     │   ├── ClockWrongError          clock_wrong           this machine's, by all appearances
     │   ├── RedirectError            redirect_refused
     │   ├── UnreachableError         server_unreachable
+    │   ├── OfflineError             offline               opened without the server
     │   └── BadAnswerError           bad_answer            not what the API says
     ├── EvidenceError                                      a server that does what no honest one does
     │   ├── RollbackError            rollback_detected     shows less than it has shown before

@@ -51,6 +51,13 @@ class UnreachableError(TransportError):
     )
 
 
+class OfflineError(TransportError):
+    """The account was opened without its server, and this needs it."""
+
+    code = "offline"
+    ADVICE = "Do it again when the server answers; what is kept on this device can be read meanwhile."
+
+
 class BadAnswerError(TransportError):
     """An answer that is not what the API says."""
 

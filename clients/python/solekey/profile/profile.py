@@ -9,6 +9,7 @@
     session.json      access tokens and the one-time refresh token, bound to the device key
     streams/          verified copies of the account's events
     heads.json        pins how far they went
+    synced.json       when that was last so, for what is shown without the server
     items.cbor        the folded change lists: ids, versions, digests; no names
     uploads/          sealed files on their way up
     downloads/        sealed files on their way down

@@ -16,8 +16,9 @@ Spec: events.md §5, threat-model.md §4.
 """
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from threading import RLock
 from typing import Any, Final, NoReturn
 
@@ -27,10 +28,13 @@ from solekey.errors import (
     BadAnswerError,
     ForgedEventError,
     HistoryForkError,
+    OfflineError,
+    ProfileError,
     RollbackError,
     UnconfirmedEventError,
 )
 from solekey.streams.stream_copy import StreamCopy
+from solekey.streams.sync_times import note_sync_times, read_sync_times
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import ForkError, ProtocolError
 from solekey_protocol.event import Event, parse_event
@@ -106,13 +110,17 @@ class Streams:
         return {stream: head for stream, head in found.items() if head.seq}
 
     def sync(self, *only: Stream) -> None:
-        """Bring the copies up to date, all or some.
+        """Bring the copies up to date, all or some; without the server, take them as they are.
 
         Raises:
+            OfflineError: there is no server, and this device has not followed its account before.
             EvidenceError: the server shows less, other, or forged records.
             UnconfirmedEventError: a revoked device has said something since; see ``find_unconfirmed``.
         """
         wanted = [stream for stream in _ORDER if not only or stream in only]
+        if self._connection.is_offline:
+            self._take_as_kept(wanted)
+            return
         for stream in wanted:
             self.sync_one(stream)
         before: list[Head] = []
@@ -121,6 +129,21 @@ class Streams:
             for stream in _ORDER:
                 self._verify_seen(stream)
         self._judge()
+        note_sync_times(self._folder, wanted, self._connection.runtime.now())
+
+    def find_as_of(self, *only: Stream) -> datetime | None:
+        """Find as of when all or some copies are, by this device's clock; None while the server answers.
+
+        Raises:
+            OfflineError: this device has not followed its account before.
+        """
+        if not self._connection.is_offline:
+            return None
+        times = read_sync_times(self._folder)
+        try:
+            return min(times[stream] for stream in (only or _ORDER))
+        except KeyError as error:
+            raise OfflineError("this device has not followed its account at the server before") from error
 
     @contextmanager
     def confirming(self, confirming: bool = True) -> Iterator[None]:  # reads well where it stands
@@ -206,6 +229,26 @@ class Streams:
                 copy.keep([event])
                 self._save_pins()
         self._connection.note_position(event.stream, event.seq)
+
+    def _take_as_kept(self, wanted: Iterable[Stream]) -> None:
+        """Read what another process has followed meanwhile, and judge all of it as a sync does.
+
+        Raises:
+            ProfileError: records that were verified and pinned are not there any more.
+        """
+        self.find_as_of(*wanted)
+        for stream in _ORDER:
+            copy = self._copy(stream)
+            with self._folder.lock(_LOCK):
+                copy.catch_up()
+            seen = copy.state.head.seq
+            if seen < copy.pin.seq or (
+                copy.pin.seq and copy.events[copy.pin.seq - 1].digest != copy.pin.digest
+            ):
+                raise ProfileError(
+                    f"{stream}: {copy.pin.seq} records were verified here; the copy has {seen}"
+                )
+        self._judge()
 
     def _copy(self, stream: Stream) -> AnyCopy:
         copies: Mapping[Stream, AnyCopy] = {

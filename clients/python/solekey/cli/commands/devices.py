@@ -11,6 +11,7 @@ from solekey.cli.input.answers import ask_user_key, new_user_key_options, read_k
 from solekey.cli.input.factor_options import factor_options
 from solekey.cli.input.new_user_key import KitChoice, choose_new_user_key, kit_options
 from solekey.cli.name_completion import complete_devices
+from solekey.cli.offline import encode_as_of, offline_option, open_readable
 from solekey.cli.opening import open_session
 from solekey.cli.output.left_out import describe_leftovers, end_partial, tell_leftovers
 from solekey.cli.output.printing import confirm, make_console, print_table, prompt, say, warn
@@ -30,18 +31,19 @@ def devices() -> None:
 
 
 @devices.command("list")
+@offline_option
 @state_options
 @pass_cli
-def list_devices(state: Cli) -> None:
+def list_devices(state: Cli, *, offline: bool) -> None:
     """List the devices: what this device has verified of each, and apart from it what the server says."""
-    with open_session(state) as session:
-        session.sync()
+    with open_readable(state, offline=offline) as session:
         found = session.devices.list()
+        as_of = encode_as_of(session)
 
     from solekey.cli.output.device_table import describe_json, make_table
 
     if state.as_json:
-        state.emit({"devices": [describe_json(info) for info in found]})
+        state.emit({"devices": [describe_json(info) for info in found], "as_of": as_of})
     else:
         print_table(make_table(found, make_console().width))
 

@@ -7,7 +7,7 @@ import click
 
 from solekey.cli.command_group import CommandGroup
 from solekey.cli.input.output_file import OutputFile
-from solekey.cli.offline import open_offline, sync_if_possible
+from solekey.cli.offline import open_kept, sync_if_possible
 from solekey.cli.state import Cli, pass_cli, state_options
 
 
@@ -33,7 +33,7 @@ def export_events(state: Cli, output: Path | None) -> None:
     """
     from solekey_protocol.services import V1_STREAMS
 
-    with open_offline(state) as session:
+    with open_kept(state) as session:
         reason = sync_if_possible(session)
         records = [event.raw for stream in V1_STREAMS for event in session.streams.events(stream)]
     if reason is not None:

@@ -12,7 +12,8 @@ from solekey.cli.input.new_user_key import (
     choose_new_user_key,
     kit_options,
 )
-from solekey.cli.opening import open_session, unlocked
+from solekey.cli.offline import encode_as_of, offline_option, open_readable
+from solekey.cli.opening import unlocked
 from solekey.cli.output.left_out import describe_leftovers, end_partial, tell_leftovers
 from solekey.cli.output.printing import print_pairs
 from solekey.cli.resuming import (
@@ -138,13 +139,14 @@ def abort(state: Cli, user_key: str | None) -> None:
 
 
 @rotate.command("status")
+@offline_option
 @state_options
 @pass_cli
-def rotation_status(state: Cli) -> None:
+def rotation_status(state: Cli, *, offline: bool) -> None:
     """Show the open rotation, what is due, and the policy."""
-    with open_session(state) as session:
-        session.sync()
+    with open_readable(state, offline=offline) as session:
         rotation = session.streams.rotation
+        as_of = encode_as_of(session)
     policy = rotation.policy
     document: dict[str, object] = {
         "open": rotation.open.started.rotation if rotation.open else None,
@@ -154,6 +156,7 @@ def rotation_status(state: Cli) -> None:
         "completed": len(rotation.completed),
         "user_key_max_age_days": policy.user_key_max_age_days if policy else None,
         "data_key_max_age_days": policy.data_key_max_age_days if policy else None,
+        "as_of": as_of,
     }
     if state.as_json:
         state.emit(document)

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from solekey.cli.offline import encode_as_of, offline_option, open_readable
 from solekey.cli.opening import open_session
 from solekey.cli.output.printing import print_pairs, say
 from solekey.cli.output.session_end import describe_end, find_end
@@ -44,12 +45,12 @@ def logout(state: Cli) -> None:
 
 
 @click.command()
+@offline_option
 @state_options
 @pass_cli
-def status(state: Cli) -> None:
+def status(state: Cli, *, offline: bool) -> None:
     """Show the account, this device, the keys and the open rotation, all as verified."""
-    with open_session(state) as session:
-        session.sync()
+    with open_readable(state, offline=offline) as session:
         document = _describe(session)
         pins = describe_pins(session)
         end = describe_end(session)
@@ -79,4 +80,5 @@ def _describe(session: "Session") -> dict[str, object]:
         "commits": streams.vault.last_commit,
         "open_rotation": f"{rotation.started.kind} {rotation.phase}" if rotation else None,
         "rotations_due": sorted(kind.value for kind in streams.rotation.due),
+        "as_of": encode_as_of(session),
     }

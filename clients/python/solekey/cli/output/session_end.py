@@ -9,7 +9,13 @@ if TYPE_CHECKING:
 
 def find_end(session: "Session") -> str | None:
     """Find when the session ends whatever is done, as the verified events say."""
-    opened = session.streams.auth.sessions.get(session.connection.tokens.session)
+    from solekey.errors import NotLoggedInError
+
+    try:
+        own = session.connection.tokens.session
+    except NotLoggedInError:
+        return None  # a profile that is looked at without its server
+    opened = session.streams.auth.sessions.get(own)
     return str(opened.expires_at) if opened is not None else None
 
 
