@@ -74,6 +74,14 @@ def create_event_tables_v1() -> None:
         sa.PrimaryKeyConstraint("account", "stream", "seq", name="inbox_pk"),
     )
     op.create_table(
+        "fold_snapshots",
+        sa.Column("account", sa.String(30), nullable=False),
+        sa.Column("stream", sa.String(16), nullable=False),
+        sa.Column("seq", sa.Integer, nullable=False),
+        sa.Column("snapshot", sa.LargeBinary, nullable=False),
+        sa.PrimaryKeyConstraint("account", "stream", name="fold_snapshots_pk"),
+    )
+    op.create_table(
         "parked",
         sa.Column("account", sa.String(30), nullable=False),
         sa.Column("stream", sa.String(16), nullable=False),

@@ -82,6 +82,7 @@ class Projector:
         """
         if record.topic not in self._stream_of:
             raise LookupError(f"the {self._store.stream} service does not follow {record.topic}")
+        self._prepare(record)
         for attempt in range(_RACES):
             try:
                 with self._store.begin(projecting=True) as uow:
@@ -121,7 +122,7 @@ class Projector:
             if not is_sqlite(self._store.engine):
                 uow.connection.execute(text("LOCK TABLE inbox IN EXCLUSIVE MODE"))
             applied, taken = self._read_heads(uow), 0
-            for table in (tables.inbox, tables.parked, tables.applied):
+            for table in (tables.inbox, tables.fold_snapshots, tables.parked, tables.applied):
                 uow.connection.execute(delete(table))
             for stream in self._streams.subscribed:
                 for record in bus.read(TOPICS[stream]):
@@ -143,6 +144,14 @@ class Projector:
         """Count the accounts that are parked."""
         with self._store.read() as uow:
             return len(read_parked_accounts(uow))
+
+    def _prepare(self, record: Record) -> None:
+        """Fold what the transaction needs before it begins: a long stream takes longer than it may."""
+        try:
+            account = AccountId(record.key)
+        except MalformedError:
+            return  # it is parked, or skipped
+        self._streams.prepare(account, DevicesStream, FOLDS[self._stream_of[record.topic]])
 
     def _take(self, uow: UnitOfWork, record: Record, applied_before: Heads) -> None:
         stream = self._stream_of[record.topic]

@@ -37,6 +37,8 @@ class UnitOfWork:
         """Whether the projector runs it: reactions happen although their account is parked."""
         self.changed: set[tuple[AccountId, Stream]] = set()
         """Streams with events that nobody else can see before the commit: not to be cached."""
+        self.afterwards: list[Callable[[], None]] = []
+        """What is done once the transaction has ended well: never a part of what was asked for."""
         self._stream = stream
 
     def head(self, account: AccountId) -> Head:
@@ -149,6 +151,8 @@ class EventStore:
         if any(stream is self.stream for _, stream in uow.changed):
             for callback in self._on_append:
                 callback()
+        for callback in uow.afterwards:
+            callback()
 
     @contextmanager
     def read(self) -> Iterator[UnitOfWork]:
@@ -162,8 +166,11 @@ class EventStore:
             connect_read_only(self.engine) as connection,
             connection.begin() as transaction,
         ):
-            yield UnitOfWork(connection, self.stream, self.tables, self.clock.now(), projecting=False)
+            uow = UnitOfWork(connection, self.stream, self.tables, self.clock.now(), projecting=False)
+            yield uow
             transaction.rollback()
+        for callback in uow.afterwards:
+            callback()
 
     def count_unpublished(self) -> int:
         """Count the events that wait for the bus."""

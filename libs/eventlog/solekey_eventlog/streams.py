@@ -2,21 +2,27 @@
 
 Own events come from ``events``, foreign ones from ``inbox``, where the projector put them after it had
 verified them. Folds are kept in a bounded cache and brought up to date inside the transaction; one whose head
-is not in the table (a rollback, a rebuild) is dropped.
+is not in the table (a rollback, a rebuild) is dropped. A long stream has a snapshot in the database, too, so
+that a process that does not know it yet reads what follows the snapshot, not all of it.
 """
 
+import logging
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final, TypeVar, cast
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
+from sqlalchemy.exc import SQLAlchemyError
 
-from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError
+from solekey_eventlog.errors import AccountParkedError, EventLogError, NotYetAppliedError
+from solekey_eventlog.snapshots import load_snapshot, save_snapshot
 from solekey_eventlog.store import EventStore, UnitOfWork
-from solekey_protocol.event import Event, parse_event
+from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream
-from solekey_protocol.ids import AccountId, Digest
+from solekey_protocol.ids import AccountId, Digest, compute_digest
 from solekey_protocol.statements import EMPTY_HEAD, Head
 from solekey_protocol.streams import Fold
 
@@ -25,19 +31,38 @@ F = TypeVar("F", bound=Fold)
 AHEAD_OF_DEVICES = "ahead_of_devices"
 """Why an event is parked whose author had seen more of the devices stream than this service has."""
 
+SNAPSHOT_EVENTS: Final = 256
+"""A snapshot is saved once so many events follow the last one: reading them takes about 25 ms."""
+
 _CACHED_STREAMS = 4096
+_PAGE_EVENTS: Final = 500
+_log = logging.getLogger(__name__)
 
 
 class Streams:
     """Folds the streams that a service owns or follows."""
 
     def __init__(
-        self, store: EventStore, subscribed: Sequence[Stream], *, cached_streams: int = _CACHED_STREAMS
+        self,
+        store: EventStore,
+        subscribed: Sequence[Stream],
+        *,
+        cached_streams: int = _CACHED_STREAMS,
+        pause: Callable[[], None] = lambda: None,
     ) -> None:
+        """Fold the streams of one store.
+
+        Args:
+            store: the service's database.
+            subscribed: the streams that it follows.
+            cached_streams: how many folds are kept in memory.
+            pause: lets other requests go on between the pages of a long stream.
+        """
         self._store = store
         self.subscribed = tuple(subscribed)
         self._cached_streams = cached_streams
-        self._cache: OrderedDict[tuple[AccountId, Stream], Fold] = OrderedDict()
+        self._pause = pause
+        self._cache: OrderedDict[tuple[AccountId, Stream], _Known] = OrderedDict()
         self._lock = threading.Lock()
 
     def fold(self, uow: UnitOfWork, account: AccountId, kind: type[F]) -> F:
@@ -90,47 +115,93 @@ class Streams:
         if kind.STREAM is not self._store.stream and kind.STREAM not in self.subscribed:
             raise LookupError(f"the {self._store.stream} service does not follow {kind.STREAM}")
         key = (account, kind.STREAM)
+        known = self._bring_up_to_date(uow, key, self._find_start(uow, account, kind))
+        if known is None:  # neither cache nor snapshot stands on what is stored
+            known = self._bring_up_to_date(uow, key, _Known(kind.start(account)))
+        fold = kind.start(account) if known is None else cast("F", known.fold)
+        if known is not None and key not in uow.changed:
+            self._keep(uow, key, known)
+        return fold
+
+    def prepare(self, account: AccountId, *kinds: type[Fold]) -> None:
+        """Fold streams that the cache lacks before a transaction that writes needs them.
+
+        A stream without a snapshot is read from its first event: that must not hold up other writers.
+        """
         with self._lock:
-            cached = self._cache.get(key)
-        known = cached if isinstance(cached, kind) else kind.start(account)
-        events = self._read(uow, key, known.head)
-        if events is None:
-            known = kind.start(account)
-            events = self._read(uow, key, EMPTY_HEAD) or []
-        for event in events:
-            known = known.evolve(event)
-        if key not in uow.changed:
-            self._keep(key, known)
-        return known
+            missing = [kind for kind in kinds if (account, kind.STREAM) not in self._cache]
+        if missing:
+            with self._store.read() as uow:
+                for kind in missing:
+                    self.fold_parked(uow, account, kind)
 
     def forget(self) -> None:
         """Empty the cache: after a rebuild."""
         with self._lock:
             self._cache.clear()
 
-    def _read(self, uow: UnitOfWork, key: tuple[AccountId, Stream], head: Head) -> list[Event] | None:
-        """Read what follows a head, or None when the table does not hold that head."""
+    def _find_start(self, uow: UnitOfWork, account: AccountId, kind: type[Fold]) -> "_Known":
+        """Find what is known of a stream without its events: the cached fold, the snapshot, or nothing."""
+        with self._lock:
+            cached = self._cache.get((account, kind.STREAM))
+        if cached is not None:
+            return cached
+        snapshot = load_snapshot(uow, account, kind)
+        return _Known(kind.start(account)) if snapshot is None else _Known(snapshot, snapshot.head.seq)
+
+    def _bring_up_to_date(
+        self, uow: UnitOfWork, key: tuple[AccountId, Stream], known: "_Known"
+    ) -> "_Known | None":
+        """Fold what follows, a page at a time; None when the table does not hold what is known."""
+        fold, is_first = known.fold, bool(known.fold.head.seq)
+        while rows := self._read(uow, key, fold.head.seq if not is_first else fold.head.seq - 1):
+            if is_first and compute_digest(bytes(rows[0].raw)) != fold.head.digest:
+                return None
+            for row in rows[1:] if is_first else rows:
+                fold = fold.evolve(parse_event(bytes(row.raw), is_own=True))
+            is_first = False
+            if len(rows) < _PAGE_EVENTS:
+                break
+            self._pause()
+        return None if is_first else replace(known, fold=fold)
+
+    def _read(self, uow: UnitOfWork, key: tuple[AccountId, Stream], after: int) -> Sequence[Row[Any]]:
         account, stream = key
         own = stream is self._store.stream
         table = uow.tables.events if own else uow.tables.inbox
-        query = select(table.c.digest, table.c.raw).where(table.c.account == account, table.c.seq >= head.seq)
+        query = select(table.c.raw).where(table.c.account == account, table.c.seq > after)
         if not own:
             query = query.where(table.c.stream == stream.value)
-        rows = uow.connection.execute(query.order_by(table.c.seq)).all()
-        if head.seq:
-            if not rows or rows[0].digest != head.digest:
-                return None
-            rows = rows[1:]
-        return [parse_event(bytes(row.raw), is_own=True) for row in rows]
+        return uow.connection.execute(query.order_by(table.c.seq).limit(_PAGE_EVENTS)).all()
 
-    def _keep(self, key: tuple[AccountId, Stream], known: Fold) -> None:
-        if not known.head.seq:
+    def _keep(self, uow: UnitOfWork, key: tuple[AccountId, Stream], known: "_Known") -> None:
+        seq = known.fold.head.seq
+        if not seq:
             return  # anybody can ask for accounts that do not exist
+        if seq - known.snapshot_seq >= SNAPSHOT_EVENTS:
+            uow.afterwards.append(partial(self._save, known.fold))
+            known = replace(known, snapshot_seq=seq)
         with self._lock:
             cached = self._cache.get(key)
-            if cached is not None and cached.head.seq > known.head.seq:
+            if cached is not None and cached.fold.head.seq > seq:
                 return  # a transaction that began before the newest commit
             self._cache[key] = known
             self._cache.move_to_end(key)
             while len(self._cache) > self._cached_streams:
                 self._cache.popitem(last=False)
+
+    def _save(self, fold: Fold) -> None:
+        """Save a snapshot in a transaction of its own; the next process does without when it fails."""
+        try:
+            with self._store.begin() as uow:
+                save_snapshot(uow, fold)
+        except (EventLogError, SQLAlchemyError) as error:
+            _log.warning("%s/%s: no snapshot saved: %s", fold.chain.account, fold.chain.stream, error)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A fold, and the place of the snapshot that the database has of its stream; 0: none."""
+
+    fold: Fold
+    snapshot_seq: int = 0

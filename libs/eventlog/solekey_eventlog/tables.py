@@ -1,7 +1,8 @@
 """The tables that every service has beside its own. Spec: events.md §6.
 
 ``events`` is the source of truth and the outbox; ``inbox`` the verbatim copy of the foreign streams that the
-service follows; everything else can be lost and rebuilt from the bus.
+service follows; ``fold_snapshots`` what long streams of both amount to; everything but ``events`` can be lost
+and rebuilt.
 """
 
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ class EventTables:
 
     events: Table
     inbox: Table
+    fold_snapshots: Table
     parked: Table
     applied: Table
     published: Table
@@ -69,6 +71,7 @@ def define_event_tables(metadata: MetaData) -> EventTables:
     return EventTables(
         events=_define_events(metadata),
         inbox=_define_inbox(metadata),
+        fold_snapshots=_define_fold_snapshots(metadata),
         parked=_define_parked(metadata),
         applied=_define_offsets(metadata, "applied"),
         published=_define_offsets(metadata, "published"),
@@ -122,6 +125,19 @@ def _define_inbox(metadata: MetaData) -> Table:
         Column("digest", String(DIGEST_CHARS), nullable=False),
         Column("raw", LargeBinary, nullable=False),
         PrimaryKeyConstraint("account", "stream", "seq", name="inbox_pk"),
+    )
+
+
+def _define_fold_snapshots(metadata: MetaData) -> Table:
+    """Define what the streams amount to, as of a place: to be thrown away and made anew at any time."""
+    return Table(
+        "fold_snapshots",
+        metadata,
+        Column("account", String(ACCOUNT_CHARS), nullable=False),
+        Column("stream", String(STREAM_CHARS), nullable=False),
+        Column("seq", Integer, nullable=False),
+        Column("snapshot", LargeBinary, nullable=False),
+        PrimaryKeyConstraint("account", "stream", name="fold_snapshots_pk"),
     )
 
 

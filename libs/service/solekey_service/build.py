@@ -44,11 +44,11 @@ def build_service(
         UnavailableError: the database does not answer.
     """
     _check_definition(definition)
-    clock = clock or SystemClock()
+    clock, threads = clock or SystemClock(), threads or Threads()
     engine = open_engine(config.database_url, config.database_pool)
     upgrade(engine, definition.package)
     store = EventStore(engine, definition.stream, definition.tables, clock)
-    streams = Streams(store, definition.follows)
+    streams = Streams(store, definition.follows, pause=threads.pause)
     freshness = Freshness(store, streams, clock, limit_s=config.freshness_s)
     projector = Projector(store, streams)
     publisher = Publisher(store, bus)
@@ -67,7 +67,7 @@ def build_service(
         freshness=freshness,
         clock=clock,
         random=random,
-        threads=threads or Threads(),
+        threads=threads,
     )
     try:
         api = definition.api(kernel)

@@ -1,5 +1,6 @@
 """The protocol library's parsers: what a verifier reads. Each value has one spelling."""
 
+import hashlib
 from typing import Any
 
 from hypothesis import strategies as st
@@ -34,6 +35,7 @@ from solekey_protocol.ids import (
 from solekey_protocol.limits import MAX_EVENT_BYTES
 from solekey_protocol.schemas import verify_schema
 from solekey_protocol.statements import Head, parse_signed_statement
+from solekey_protocol.streams import FOLDS, decode_snapshot, derive_fold_version, encode_snapshot
 from solekey_protocol.wrap import (
     WRAP_BYTES,
     WRAP_HEADER_BYTES,
@@ -42,6 +44,8 @@ from solekey_protocol.wrap import (
     encode_wrap_header,
     parse_wrap_header,
 )
+from tests.support.protocol.keyring import ACCOUNT
+from tests.support.protocol.story import tell
 from tests.system.fuzz.mutations import mutate_document, mutate_json, mutate_text
 from tests.system.fuzz.strategies import (
     SIGNERS,
@@ -191,6 +195,26 @@ def _encode(value: Any) -> bytes:
     return encode_json(value)
 
 
+def _check_snapshot(rest: bytes) -> None:
+    """The checksum is right: what is tried is the form."""
+    data = hashlib.sha256(rest).digest() + rest
+    for kind in FOLDS.values():
+        if rest[2:66] == derive_fold_version(kind).encode():
+            assert encode_snapshot(decode_snapshot(kind, data)) == data
+            return
+    raise MalformedError("a version that no fold has")
+
+
+def _cut_snapshots() -> list[bytes]:
+    """The snapshots of all streams of a story, at each place, without their checksums."""
+    found: list[bytes] = []
+    folds = {stream: kind.start(ACCOUNT) for stream, kind in FOLDS.items()}
+    for event in tell():
+        folds[event.stream] = folds[event.stream].evolve(event)
+        found.append(encode_snapshot(folds[event.stream])[32:])
+    return found
+
+
 _salts = st.binary(min_size=32, max_size=32)
 _epochs = st.integers(1, 2**31 - 1)
 
@@ -280,6 +304,14 @@ TARGETS = (
         (MalformedError,),
         mutate=mutate_json,
         covers=("event.parse_event",),
+    ),
+    Target(
+        "fold snapshot",
+        st.sampled_from(_cut_snapshots()),
+        _check_snapshot,
+        (MalformedError,),
+        mutate=mutate_document,
+        covers=("snapshot.decode_snapshot",),
     ),
     Target(
         "event schema",

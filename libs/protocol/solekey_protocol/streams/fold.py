@@ -27,6 +27,8 @@ class Fold(ABC):
     """One stream of one account, followed up to ``head``."""
 
     STREAM: ClassVar[Stream]
+    VERSION: ClassVar[int] = 1
+    """Raised when the same events amount to something else than before: kept snapshots are made anew."""
 
     chain: Chain
 
