@@ -8,8 +8,9 @@ pandas ·
 ``leaks`` a search for secrets in every spelling a secret shows up in.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from solekey.lazy_names import import_when_used
 
 if TYPE_CHECKING:
     from solekey.audit.leaks import Leak, find_leaks
@@ -43,10 +44,4 @@ _HOMES = {
     "verify_log": "verify",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: `solekey --help` names `audit` and needs none of them."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    return value
+__getattr__ = import_when_used(__name__, _HOMES)  # `solekey --help` names `audit` and needs none of them

@@ -19,8 +19,9 @@ What needs a package of its own is imported when it is used (`extras`).
 """
 
 import sys
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from solekey.lazy_names import import_when_used
 
 if TYPE_CHECKING:
     from solekey.providers.provider import UserKeyProvider, open_provider
@@ -36,13 +37,7 @@ _HOMES = {
     "open_provider": "provider",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: a spec can be parsed before any cryptography is there."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    return value
+__getattr__ = import_when_used(__name__, _HOMES)  # a spec can be parsed before any cryptography is there
 
 
 def close_tokens() -> None:

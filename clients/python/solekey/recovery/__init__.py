@@ -13,8 +13,9 @@
 Spec: recovery.md.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from solekey.lazy_names import import_when_used
 
 if TYPE_CHECKING:
     from solekey.recovery.documents import read_kit, write_kit
@@ -50,10 +51,4 @@ _HOMES = {
     "write_kit": "documents",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used: a login needs no share and no paper."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    return value
+__getattr__ = import_when_used(__name__, _HOMES)  # a login needs no share and no paper
