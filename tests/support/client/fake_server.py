@@ -248,6 +248,9 @@ class FakeServer(httpx.BaseTransport):
         for event in account.events[stream]:
             if event.signed is not None and event.signed.digest == signed.digest:
                 return self.event(event, 200)
+        head = account.states[stream].head
+        if (signed.statement.seq, signed.statement.prev) != (head.seq + 1, head.digest):
+            raise RefusedError(409, "stale_position")
         if isinstance(signed.statement.body, DeviceRevoked | RotationStarted):
             self.desk.verify_stepped_up(account, session)
         if stream is Stream.DEVICES:

@@ -1,6 +1,7 @@
 """What the transfer tests share: files of several small parts, and who asked the server for what."""
 
 import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,3 +99,10 @@ def make_command(
         return code, out, err.decode()
 
     return execute
+
+
+def await_transfers() -> None:
+    """Wait for what a client that died in this process has under way: a real process would be gone."""
+    for thread in threading.enumerate():
+        if thread.name == "solekey-transfer":
+            thread.join()

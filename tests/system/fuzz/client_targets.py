@@ -30,6 +30,7 @@ from solekey.errors import (
 )
 from solekey.files.private_folder import PrivateFolder
 from solekey.profile.profile import Profile, Tokens
+from solekey.rotation.rekey_spool import encode_record, parse_records
 from solekey.runtime import Runtime
 from solekey.server import Server
 from solekey.streams.stream_copy import StreamCopy
@@ -40,12 +41,12 @@ from solekey_protocol.change_list import encode_change_list
 from solekey_protocol.encoding import encode_cbor, encode_json
 from solekey_protocol.events import Stream
 from solekey_protocol.events.fields import encode_body
-from solekey_protocol.ids import AccountId, PublicKey, SessionId
+from solekey_protocol.ids import AccountId, ItemId, PublicKey, SessionId
 from solekey_protocol.limits import MAX_PART_BYTES, MAX_SEQ
 from solekey_protocol.streams import DevicesStream
 from tests.support.protocol.story import tell
 from tests.system.fuzz.mutations import mutate_bytes, mutate_json, mutate_text
-from tests.system.fuzz.strategies import changes, events, heads, hex_ids
+from tests.system.fuzz.strategies import changes, events, heads, hex_ids, raw_ids
 from tests.system.fuzz.target import Target
 
 _ORIGIN: Final = "https://solekey.example:8443"
@@ -180,6 +181,12 @@ def _check_pins(raw: bytes) -> None:
 
 def _check_byte_list(raw: bytes) -> None:
     assert _parse_objects(raw) == parse_byte_list(raw, "objects")
+
+
+def _check_rekey_records(raw: bytes) -> None:
+    """What is cut or damaged is not used, nor what follows it."""
+    records = b"".join(encode_record(*record) for record in parse_records(raw))
+    assert raw.startswith(records)
 
 
 def _check_answer(raw: bytes) -> None:
@@ -357,6 +364,15 @@ TARGETS = (
         _check_byte_list,
         (BadAnswerError,),
         covers=("transfer.objects.parse_byte_list",),
+    ),
+    Target(
+        "records of a re-key",
+        st.lists(st.tuples(raw_ids(ItemId), st.integers(1, 2**31), st.binary(max_size=9)), max_size=3).map(
+            lambda records: b"".join(encode_record(*record) for record in records)
+        ),
+        _check_rekey_records,
+        (),
+        covers=("rotation.rekey_spool.parse_records",),
     ),
     Target(
         "JSON answer",

@@ -48,16 +48,16 @@ class Situation:
     """Everything that the next step depends on.
 
     Attributes:
-        old_items: live items under an older epoch that are to be re-encrypted.
-        sealed_epochs: the epochs that live items are sealed under: their wraps stay.
+        old_items: live items under an older epoch that are to be re-encrypted, in a data re-key.
+        sealed_epochs: the older epochs that live items are sealed under, in a data re-key: their wraps stay.
     """
 
     rotation: Rotation
     devices: DevicesStream
     vault: VaultStream
     vault_events: Sequence[Event]
-    old_items: int
-    sealed_epochs: frozenset[int]
+    old_items: int = 0
+    sealed_epochs: frozenset[int] = frozenset()
 
     @property
     def started(self) -> RotationStarted:
@@ -73,8 +73,7 @@ class Situation:
     @property
     def left_epochs(self) -> tuple[int, ...]:
         """The older epochs that live items stay sealed under."""
-        older = {epoch for epoch in self.sealed_epochs if epoch < self.started.to_epoch}
-        return tuple(sorted(older)) if self.started.kind is RotationKind.DATA_KEY else ()
+        return tuple(sorted(self.sealed_epochs))
 
 
 def plan_next(situation: Situation) -> Step:

@@ -41,8 +41,8 @@ class Uploader:
             if isinstance(put.content, StreamContent):
                 change = self._upload_stream(put, put.content, data_key, progress)
             else:
-                change, parts = self._seal_small(put, put.content, data_key)
-                small += parts
+                change, envelope = self.seal_small(put, put.content, data_key)
+                small += cut_parts([envelope])
                 waiting += change.size
                 if waiting >= MAX_BATCH_BYTES // 2:
                     self._flush(small)
@@ -72,15 +72,13 @@ class Uploader:
                 self.objects.put(part)
         small.clear()
 
-    def _seal_small(self, put: Put, content: bytes, data_key: DataKey) -> tuple[Change, list[bytes]]:
+    def seal_small(self, put: Put, content: bytes, data_key: DataKey) -> tuple[Change, bytes]:
+        """Seal content that is in memory; returns the change that it makes, and the envelope."""
         context = ItemContext(self.account, put.item, put.base_version + 1)
         envelope = seal_bytes(
             content, metadata=put.metadata, data_key=data_key, context=context, random=self.random
         )
-        parts = list(cut_parts([envelope]))
-        rows = tuple(Part(compute_digest(part), len(part)) for part in parts)
-        header = compute_digest(envelope[:HEADER_BYTES])
-        return Change(put.item, context.version, data_key.epoch, rows, header), parts
+        return make_small_change(context, data_key.epoch, envelope), envelope
 
     def _upload_stream(
         self, put: Put, content: StreamContent, data_key: DataKey, progress: Progress
@@ -117,6 +115,12 @@ class Uploader:
                 context=ItemContext(self.account, put.item, put.base_version + 1),
                 random=self.random,
             )
+
+
+def make_small_change(context: ItemContext, epoch: int, envelope: bytes) -> Change:
+    """Make the change that an envelope in memory leads to."""
+    rows = tuple(Part(compute_digest(part), len(part)) for part in cut_parts([envelope]))
+    return Change(context.item, context.version, epoch, rows, compute_digest(envelope[:HEADER_BYTES]))
 
 
 def _is_for(change: Change, item: ItemId, version: int, epoch: int) -> bool:

@@ -5,17 +5,17 @@
     a put whose item changed meanwhile     becomes a new item beside it: a conflict copy
     a new item whose name is taken now     becomes a conflict copy
     a removal whose item changed meanwhile is dropped: the newer version stays
-    a rekey whose item changed meanwhile   is dropped: the newer version is under the new epoch
+    a re-encrypted item that changed meanwhile is dropped: the newer version is under the new epoch
 
 Spec: vault.md §5.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from solekey.crypto import RandomSource
+from solekey.crypto import ItemMetadata, RandomSource
 from solekey.progress import Progress, ignore_progress
 from solekey.streams.author import Author
 from solekey.streams.streams import Streams
@@ -71,7 +71,6 @@ class Committer:
         self,
         drafts: Sequence[Draft],
         *,
-        kind: CommitKind = CommitKind.DELTA,
         progress: Progress = ignore_progress,
     ) -> list[Outcome]:
         """Commit drafts in one signed commit; returns what became of each, in order.
@@ -86,7 +85,7 @@ class Committer:
         def decide() -> ItemsCommitted | None:
             self.index.catch_up()
             for entry in pending:
-                self._rebase(entry, kind)
+                self._rebase(entry)
             epoch = self.streams.vault.epoch
             self._seal(pending, epoch, progress)
             changes = [entry.sealed[epoch] for entry in pending if entry.draft is not None]
@@ -94,7 +93,7 @@ class Committer:
                 return None
             encoded = encode_change_list(changes)
             own[self.objects.put(encoded)] = encoded
-            return self._build(kind, epoch, changes, encoded)
+            return self._build(CommitKind.DELTA, epoch, changes, encoded)
 
         event = self.author.say(decide, signers=self.keyring.find_signers)
         self.index.catch_up(own)
@@ -103,6 +102,31 @@ class Committer:
             epoch = event.body.epoch
             _log.info("commit %d: %d changes, epoch %d", event.body.commit, event.body.count, epoch)
         return [self._conclude(entry, epoch) for entry in pending]
+
+    def commit_rekeyed(self, changes: Mapping[Change, ItemMetadata]) -> None:
+        """Commit what was sealed anew under the newest epoch, and sent; drops what changed meanwhile.
+
+        Raises:
+            As `commit`.
+        """
+        own: dict[Digest, bytes] = {}
+
+        def decide() -> ItemsCommitted | None:
+            self.index.catch_up()
+            epoch, items = self.streams.vault.epoch, self.index.items
+            kept = [change for change in changes if _follows(change, items.get(change.item), epoch)]
+            if not kept:
+                return None
+            encoded = encode_change_list(kept)
+            own[self.objects.put(encoded)] = encoded
+            return self._build(CommitKind.REKEY, epoch, kept, encoded)
+
+        event = self.author.say(decide, signers=self.keyring.find_signers)
+        self.index.catch_up(own)
+        if event is not None and isinstance(event.body, ItemsCommitted):
+            _log.info("commit %d: %d items re-encrypted", event.body.commit, event.body.count)
+        for change, metadata in changes.items():
+            self.directory.remember(change, metadata)
 
     def commit_snapshot(self) -> None:
         """Commit a snapshot of all items, removals included: what a new device begins to read from."""
@@ -130,20 +154,16 @@ class Committer:
             bytes=sum(change.size for change in changes),
         )
 
-    def _rebase(self, entry: _Pending, kind: CommitKind) -> None:
+    def _rebase(self, entry: _Pending) -> None:
         draft = entry.draft
         if draft is None:
             return
         current = self.index.items.get(draft.item)
-        if (
-            current
-            and kind is not CommitKind.REKEY
-            and self.index.content_since(draft.item) <= draft.base_version < current.version
-        ):
+        if current and self.index.content_since(draft.item) <= draft.base_version < current.version:
             draft = entry.draft = replace(draft, base_version=current.version)  # only re-encrypted meanwhile
             entry.sealed.clear()
         unchanged = draft.base_version == (current.version if current else 0)
-        if isinstance(draft, Remove) or kind is CommitKind.REKEY:
+        if isinstance(draft, Remove):
             entry.draft = draft if unchanged else None
             return
         name = draft.metadata.name
@@ -178,3 +198,8 @@ class Committer:
         if isinstance(entry.draft, Put):
             self.directory.remember(change, entry.draft.metadata)
         return Outcome(entry.draft, change, conflict=entry.draft.item != entry.given.item)
+
+
+def _follows(change: Change, live: Change | None, epoch: int) -> bool:
+    """Whether a re-encrypted version is of the newest epoch and follows the live one."""
+    return change.epoch == epoch and live is not None and live.version + 1 == change.version

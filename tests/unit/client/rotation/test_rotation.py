@@ -17,6 +17,7 @@ from solekey.rotation.rotation import abort_rotation, change_user_key, rekey_dat
 from solekey_protocol.events import Stream
 from solekey_protocol.events.rotation import RotationReason
 from solekey_protocol.limits import MIB
+from tests.support.client.transfers import await_transfers
 
 
 class Died(BaseException):
@@ -97,6 +98,12 @@ def die_at(world, nth):
     world.server.before, world.server.tamper = before, tamper
 
 
+def come_back(world):
+    """The next program begins."""
+    await_transfers()
+    world.server.be_honest()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("resumer", ["laptop", "phone"])
 @pytest.mark.parametrize("nth", range(1, 15))
@@ -106,7 +113,7 @@ def test_a_user_key_change_is_resumed_from_every_point(full, nth, resumer):
     die_at(full, nth)
     with pytest.raises(Died):
         change_user_key(vault, UserKey.from_phrase(new))
-    full.server.be_honest()
+    come_back(full)
     session = full.reopen(resumer)
     session.sync()
     in_force = full.phrase
@@ -131,7 +138,7 @@ def test_a_rekey_is_resumed_from_every_point(full, nth, resumer):
     die_at(full, nth)
     with pytest.raises(Died):
         rekey_data(vault)
-    full.server.be_honest()
+    come_back(full)
     with full.reopen(resumer).unlock(full.key()) as resumed:
         if resume_rotation(resumed) is None and resumed.unlocked.streams.vault.epoch == 1:
             rekey_data(resumed)
@@ -162,7 +169,7 @@ def test_a_second_rotation_waits_for_the_first(full):
     die_at(full, 4)
     with pytest.raises(Died):
         rekey_data(vault)
-    full.server.be_honest()
+    come_back(full)
     with full.reopen("phone").unlock(full.key()) as phone:
         with pytest.raises(RotationError, match="is open"):
             change_user_key(phone, UserKey.make())
@@ -175,7 +182,7 @@ def test_an_open_change_needs_the_new_words_or_is_given_up(full):
     die_at(full, 4)
     with pytest.raises(Died):
         change_user_key(vault, UserKey.make())
-    full.server.be_honest()
+    come_back(full)
     with full.reopen("phone").unlock(full.key()) as phone:
         with pytest.raises(NewUserKeyNeededError):
             resume_rotation(phone)
@@ -217,7 +224,7 @@ def test_a_revocation_is_resumed_from_every_point(full, nth):
     die_at(full, nth)
     with pytest.raises(Died):
         revoke_device(vault, phone, UserKey.from_phrase(new))
-    full.server.be_honest()
+    come_back(full)
     session = full.reopen("laptop")
     session.sync()
     with UserKey.from_phrase(new) as key:
