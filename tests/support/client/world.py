@@ -94,7 +94,7 @@ class World:
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    _make_argon2_quick(monkeypatch)
+    make_argon2_quick(monkeypatch)
     with ExitStack() as stack:
         yield World(FakeServer(), tmp_path, stack)
 
@@ -106,7 +106,7 @@ def home(world: World) -> World:
     return world
 
 
-def _make_argon2_quick(monkeypatch: pytest.MonkeyPatch) -> None:
+def make_argon2_quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """64 MiB and three passes a login are for people, not for tests; tests/unit/client/crypto pays them."""
     from solekey.crypto import login_key
 

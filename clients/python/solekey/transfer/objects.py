@@ -20,6 +20,7 @@ SMALL_OBJECT_BYTES: Final = MIB
 """Up to this size objects travel together."""
 _MAX_BATCH_CONTENT: Final = MAX_BATCH_BYTES - 64 * KIB  # leaves room for CBOR's own bytes
 _MAX_ASKED: Final = MAX_BATCH_OBJECTS
+_PARTIAL: Final = 206
 
 
 class ObjectStore:
@@ -71,16 +72,22 @@ class ObjectStore:
         return verify_object(digest, data)
 
     def fetch_range(self, digest: Digest, offset: int, length: int) -> bytes:
-        """Fetch a piece of an object; nothing but the envelope's own seal vouches for it.
+        """Fetch a piece of an object; nothing but the envelope's own seal vouches for its bytes.
 
         Raises:
             LostObjectError: the vault does not have it.
+            SwappedObjectError: an answer of another length, or the whole of another object.
         """
         headers = {"Range": f"bytes={offset}-{offset + length - 1}"}
         with _naming_loss(digest):
             answer = self._connection.call(Service.VAULT, "GET", f"objects/{digest}", headers=headers)
-        partial = 206
-        return answer.body if answer.status == partial else answer.body[offset : offset + length]
+        if answer.status != _PARTIAL:
+            return verify_object(digest, answer.body)[offset : offset + length]
+        if len(answer.body) != length:
+            raise SwappedObjectError(
+                f"the server answered {length} bytes of the object {digest} with {len(answer.body)}"
+            )
+        return answer.body
 
     def fetch_many(self, digests: Sequence[Digest]) -> Iterator[bytes]:
         """Fetch objects in order, as few requests as possible. Raises SwappedObjectError."""
