@@ -2,7 +2,7 @@
 
 One user asks at a steady pace: reads, small uploads, their way back, the list of sessions. First alone, then
 while another account, with every right that an account has, sends hostile CBOR, commits that name a giant
-change list, policies without end and 8 MiB objects, as fast as it is answered; and 1,000 sockets trickle a
+snapshot, policies without end and 8 MiB objects, as fast as it is answered; and 1,000 sockets trickle a
 byte of a request now and then. Quiet and attacked rounds take turns. The attack comes from processes of its
 own at a low priority: what is compared is the platform, not who gets the processor.
 
@@ -31,12 +31,13 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from bench.measure import Row, make_row, print_rows, write_rows
-from solekey_protocol.change_list import Change, Part, encode_change_list
+from solekey_protocol.change_list import Change, Part
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.rotation import PolicySet
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted
 from solekey_protocol.ids import Digest, ItemId, compute_digest
+from solekey_protocol.page_list import encode_pages
 from solekey_protocol.services import Service
 from solekey_protocol.statements import EMPTY_HEAD
 from tests.support.people.household import SERVICES, Answer, Device, Household, Site
@@ -95,16 +96,17 @@ class Abuser:
         changes = [
             Change(ItemId.from_raw(secrets.token_bytes(16)), 1, 1, (part,), Digest("0" * 64)) for part in rows
         ]
-        self._giant = encode_change_list(changes)
+        self._giant, self._pages = encode_pages(changes)
         self._rotation_head = EMPTY_HEAD
         self._large = secrets.token_bytes(8 << 20)
 
     def prepare(self) -> None:
-        """Upload the giant change list."""
-        path = f"objects/{compute_digest(self._giant)}"
-        answer = self._laptop.ask_until_known(Service.VAULT, "PUT", path, self._giant)
-        if answer.status >= 300:  # no success
-            raise RuntimeError(answer.told)
+        """Upload the pages of the giant snapshot, and their list."""
+        for body in (*self._pages, self._giant):
+            path = f"objects/{compute_digest(body)}"
+            answer = self._laptop.ask_until_known(Service.VAULT, "PUT", path, body)
+            if answer.status >= 300:  # no success
+                raise RuntimeError(answer.told)
 
     def make_attacks(self) -> Sequence[Callable[[Device], Answer]]:
         """The kinds of abuse, each for a connection of its own."""

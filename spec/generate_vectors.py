@@ -22,6 +22,7 @@ from vector_makers import (
     lineage,
     login_key,
     padme,
+    page_list,
     phrase,
     rotation_stream,
     statement,
@@ -53,6 +54,7 @@ NOUNS = (
     rotation_stream,
     lineage,
     change_list,
+    page_list,
 )
 
 

@@ -43,7 +43,8 @@ def _with(row: Sequence[Any], place: int, value: Any) -> list[Any]:
     return [*row[:place], value, *row[place + 1 :]]
 
 
-def _show(row: Sequence[Any]) -> dict[str, Any]:
+def show_change(row: Sequence[Any]) -> dict[str, Any]:
+    """Show a change as the vectors do."""
     item, version, epoch, size, header, parts = row
     return {
         "item": encode_id("itm", item),
@@ -76,7 +77,7 @@ def _accepted() -> list[Vector]:
             "§4",
             why,
             {"data": encode([2, rows]).hex()},
-            output={"changes": [_show(row) for row in rows]},
+            output={"changes": [show_change(row) for row in rows]},
         )
         for name, (rows, why) in cases.items()
     ]

@@ -3,6 +3,7 @@
 from solekey_protocol.change_list import Change, Part, encode_change_list
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted, KeyWrapped, WrapSuite
 from solekey_protocol.ids import Digest, ItemId, KeyId, RotationId, compute_digest
+from solekey_protocol.page_list import PAGE_BYTES, encode_pages
 from solekey_protocol.wrap import (
     WRAP_BYTES,
     WRAP_SUITE_AES_256_GCM,
@@ -52,9 +53,17 @@ def change_of(
     return Change(item, version, epoch, parts, compute_digest(b"header") if parts else None)
 
 
-def digest_of(*changes: Change) -> Digest:
-    """The digest of a change list."""
-    return compute_digest(encode_change_list(changes))
+def list_objects_of(kind: CommitKind, *changes: Change, page_bytes: int = PAGE_BYTES) -> list[bytes]:
+    """What a commit of these changes needs beside their parts: its change list, or page list and pages."""
+    if kind is not CommitKind.SNAPSHOT:
+        return [encode_change_list(changes)]
+    encoded, pages = encode_pages(changes, page_bytes)
+    return [encoded, *pages]
+
+
+def digest_of(kind: CommitKind, *changes: Change) -> Digest:
+    """The digest of a change list, or of a page list."""
+    return compute_digest(list_objects_of(kind, *changes)[0])
 
 
 def commit_of(*changes: Change, kind: CommitKind = CommitKind.DELTA, **fields: object) -> ItemsCommitted:
@@ -63,7 +72,7 @@ def commit_of(*changes: Change, kind: CommitKind = CommitKind.DELTA, **fields: o
         "commit": 1,
         "kind": kind,
         "epoch": 1,
-        "changes": digest_of(*changes),
+        "changes": digest_of(kind, *changes),
         "count": len(changes),
         "bytes": sum(change.size for change in changes),
     }

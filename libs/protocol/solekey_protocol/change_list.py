@@ -3,7 +3,8 @@
 *Wire format.* Deterministic CBOR (RFC 8949 §4.2.1): ``[2, [change, ...]]`` sorted by item id, each
 ``[item (16 bytes), version, epoch, size, header (32 bytes), [[digest (32 bytes), size], ...]]``, where
 ``header`` is the SHA-256 of the envelope's 74-byte header. A removal has epoch 0, size 0, an empty header
-and no parts. An item stands once. The vault stores the bytes under their SHA-256, which the commit names.
+and no parts. An item stands once. The vault stores the bytes under their SHA-256, which the commit names. A
+snapshot's changes stand in pages, each a change list: page_list.py.
 """
 
 from collections.abc import Sequence
@@ -71,7 +72,15 @@ def encode_change_list(changes: Sequence[Change]) -> bytes:
     Raises:
         MalformedError: the result would not parse: an item twice, or a number out of range.
     """
-    rows: list[Cbor] = [
+    rows = [encode_change(change) for change in sorted(changes, key=lambda change: change.item.raw)]
+    encoded = join_changes(rows)
+    parse_change_list(encoded)
+    return encoded
+
+
+def encode_change(change: Change) -> bytes:
+    """Encode one change as it stands in every list that states it."""
+    return encode_cbor(
         [
             change.item.raw,
             change.version,
@@ -80,11 +89,25 @@ def encode_change_list(changes: Sequence[Change]) -> bytes:
             bytes.fromhex(change.header or ""),
             [[bytes.fromhex(part.digest), part.size] for part in change.parts],
         ]
-        for change in sorted(changes, key=lambda change: change.item.raw)
-    ]
-    encoded = encode_cbor([FORMAT_VERSION, rows])
-    parse_change_list(encoded)
-    return encoded
+    )
+
+
+def parse_change(data: bytes) -> Change:
+    """Parse one change. Raises MalformedError."""
+    return _parse_change(parse_cbor(data, max_bytes=MAX_PART_BYTES, max_values=MAX_CHANGE_LIST_VALUES))
+
+
+def join_changes(rows: Sequence[bytes]) -> bytes:
+    """Make a change list of encoded changes, which are in their order."""
+    return encode_list_head(len(rows)) + b"".join(rows)
+
+
+def encode_list_head(count: int) -> bytes:
+    """Encode how a list of so many changes begins: before the first of them."""
+    if count < 24:
+        return _BEGIN + bytes([_CBOR_ARRAY << 5 | count])
+    power = next(power for power in range(4) if count < 1 << (8 << power))
+    return _BEGIN + bytes([_CBOR_ARRAY << 5 | 24 + power]) + count.to_bytes(1 << power, "big")
 
 
 def read_change_count(data: bytes) -> int:

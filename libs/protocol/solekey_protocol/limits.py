@@ -33,7 +33,16 @@ MAX_BATCH_OBJECTS = 4096
 """Objects in one CBOR batch."""
 
 MAX_CHANGES = 1000
-"""Changes in one delta or rekey commit; a snapshot is bounded by MAX_PART_BYTES alone."""
+"""Changes in one delta or rekey commit; a snapshot is bounded by its pages."""
+
+MAX_PAGES = 1024
+"""Pages of one snapshot."""
+
+MAX_SNAPSHOT_BYTES = 512 * MIB
+"""All pages of one snapshot: some 5,000,000 items of one part."""
+
+MAX_PAGE_LIST_BYTES = 64 * KIB
+"""The list of a snapshot's pages."""
 
 MAX_DEPTH = 12
 """Nesting of a JSON or CBOR document; the outermost value is level 1, and every value counts."""

@@ -7,11 +7,12 @@ Map
     context.py     what is stored of what a statement names
     domain.py      pure: verifies a statement against its context
     change_lists.py  change lists, read before the transaction; long_lists.py: the process for long ones
+    snapshots.py   compares the pages of a snapshot with what there is
     object_repository.py  which objects an account has; visible once durable
     objects.py     where their bytes lie: rows for small ones, a folder or bucket for large ones
     store_check.py whether the object store is the database's own
     wraps.py       the bytes of wraps
-    items.py       the read model of the items, and its rebuilding
+    item_repository.py  the read model of the items, and its rebuilding
     usage.py       how much each account stores and sends
     closed_accounts.py  what closed accounts leave, until it is purged
     ranges.py      byte ranges

@@ -32,7 +32,7 @@ from solekey_service.worker_process import WorkerProcess
 from solekey_vault.change_lists import DEADLINE_S, ChangeLists
 from solekey_vault.closed_accounts import forget_emptied, note_closed, release_closed
 from solekey_vault.config import VaultConfig
-from solekey_vault.items import rebuild_items
+from solekey_vault.item_repository import rebuild_items
 from solekey_vault.object_repository import ObjectRepository
 from solekey_vault.objects import ObjectStore, open_blob_store, storing
 from solekey_vault.ranges import parse_range

@@ -1,21 +1,19 @@
 """Change lists that statements name, read before the transaction that decides. Spec: vault.md §5.
 
 What a list must be is known from the statement: a list of another size or count is refused unread. A short
-one is parsed at once; a long one in a process of its own (long_lists.py), and of a snapshot it compares the
-items too: the answer holds as of a commit. What was read is remembered under the digest for the statement's
-next attempts; the bytes under a digest never change.
+one is parsed at once; a long one in a process of its own (long_lists.py). The pages of a snapshot are
+compared with the items (snapshots.py): the answer holds as of a commit. What was read is remembered under the
+digest for the statement's next attempts; the bytes under a digest never change.
 """
 
-import json
 import marshal
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from solekey_eventlog.errors import UnavailableError
-from solekey_eventlog.store import EventStore
+from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_protocol.change_list import (
     MIN_CHANGE_BYTES,
     Change,
@@ -26,12 +24,16 @@ from solekey_protocol.change_list import (
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted
 from solekey_protocol.ids import AccountId, Digest, ItemId
-from solekey_protocol.limits import KIB, MAX_CHANGES
+from solekey_protocol.limits import KIB, MAX_CHANGES, MAX_PAGE_LIST_BYTES
+from solekey_protocol.page_list import Page, parse_page_list
 from solekey_service.worker_process import WorkerProcess
 from solekey_vault.context import SnapshotVerdict
-from solekey_vault.long_lists import COMPARE_SNAPSHOT, PARSE_ROWS
+from solekey_vault.domain import refuse_missing
+from solekey_vault.item_repository import ItemRepository
+from solekey_vault.long_lists import PARSE_ROWS
 from solekey_vault.object_repository import ObjectRepository
 from solekey_vault.refusals import CommitMismatch
+from solekey_vault.snapshots import compare_snapshot
 
 SHORT_BYTES: Final = 32 * KIB
 """A list up to this size is parsed at once: some 500 changes, a few milliseconds."""
@@ -40,7 +42,7 @@ _KEPT: Final = 16
 _SLICE_ROWS: Final = 250
 
 Read = tuple[Change, ...] | SnapshotVerdict | CommitMismatch
-"""What is known of a list: its changes, of a long snapshot how it compares, or why it is refused."""
+"""What is known of a list: its changes, of a snapshot how it compares, or why it is refused."""
 
 _Row = tuple[str, int, int, str | None, list[tuple[str, int]]]
 
@@ -71,6 +73,7 @@ class ChangeLists:
 
         Raises:
             CommitMismatch: it is not what the commit says of it.
+            PartsMissing: pages of a snapshot were not uploaded.
             UnavailableError: the process that reads long lists is busy; nothing was changed.
         """
         key = _make_key(account, body)
@@ -79,15 +82,18 @@ class ChangeLists:
             if size is None or key in self._read:
                 return
             _verify_size(body, size)
+            if body.kind is CommitKind.SNAPSHOT and not _follows(uow, account, body):
+                return  # the stream says what is wrong with it
             encoded = self._objects.read(uow, account, body.changes)
         if encoded is None:
             return
         try:
-            known = self._parse(account, body, encoded)
+            if body.kind is CommitKind.SNAPSHOT:
+                known: Read = self._compare(account, body, parse_page_list(encoded))
+            else:
+                known = self._parse(body, encoded)
         except MalformedError as error:
             known = CommitMismatch(str(error))
-        if isinstance(known, SnapshotVerdict) and known.commit != body.commit - 1:
-            raise UnavailableError("the commits before the snapshot have not been applied here; say it again")
         self._remember(key, known)
 
     def find(self, account: AccountId, body: ItemsCommitted) -> tuple[Change, ...] | SnapshotVerdict | None:
@@ -103,18 +109,27 @@ class ChangeLists:
             while len(self._read) > _KEPT:
                 self._read.popitem(last=False)
 
-    def _parse(self, account: AccountId, body: ItemsCommitted, encoded: bytes) -> Read:
+    def _compare(
+        self, account: AccountId, body: ItemsCommitted, pages: Sequence[Page]
+    ) -> SnapshotVerdict | CommitMismatch:
+        """Compare a snapshot. Raises PartsMissing: there is no verdict before its pages are there."""
+        if sum(page.count for page in pages) != body.count:
+            return CommitMismatch(f"the pages do not have {body.count} changes")
+        digests = [page.digest for page in pages]
+        with self._store.read() as uow:
+            sizes = self._objects.find_sizes(uow, account, digests)
+        refuse_missing([digest for digest in digests if digest not in sizes], "pages")
+        return compare_snapshot(self._store, account, body, pages, self._read_page, self._pause)
+
+    def _read_page(self, account: AccountId, digest: Digest) -> bytes | None:
+        with self._store.read() as uow:
+            return self._objects.read(uow, account, digest)
+
+    def _parse(self, body: ItemsCommitted, encoded: bytes) -> Read:
         if read_change_count(encoded) != body.count:
             return CommitMismatch(f"the change list does not begin as one of {body.count} changes")
         if len(encoded) <= SHORT_BYTES:
             return tuple(parse_change_list(encoded))
-        if body.kind is CommitKind.SNAPSHOT:
-            told = {
-                "database": self._store.engine.url.render_as_string(hide_password=False),
-                "account": account,
-            }
-            argument = json.dumps(told).encode() + b"\n" + encoded
-            return SnapshotVerdict(**json.loads(self._worker.call(COMPARE_SNAPSHOT, argument)))
         rows = marshal.loads(self._worker.call(PARSE_ROWS, encoded))  # noqa: S302  # our own process made it
         return tuple(self._build(rows))
 
@@ -137,9 +152,17 @@ def _make_key(account: AccountId, body: ItemsCommitted) -> _Key:
     return _Key(account, body.changes, body.commit if body.kind is CommitKind.SNAPSHOT else 0)
 
 
+def _follows(uow: UnitOfWork, account: AccountId, body: ItemsCommitted) -> bool:
+    return ItemRepository(uow.connection).get_last_commit(account) == body.commit - 1
+
+
 def _verify_size(body: ItemsCommitted, size: int) -> int:
     """Verify what can be known of a list before a byte of it is read."""
-    if body.kind is not CommitKind.SNAPSHOT and body.count > MAX_CHANGES:
+    if body.kind is CommitKind.SNAPSHOT:
+        if size > MAX_PAGE_LIST_BYTES:
+            raise CommitMismatch(f"a page list of {size} bytes, limit {MAX_PAGE_LIST_BYTES}")
+        return size
+    if body.count > MAX_CHANGES:
         raise CommitMismatch(f"{body.count} changes, limit {MAX_CHANGES}")
     if size < body.count * MIN_CHANGE_BYTES:
         raise CommitMismatch(f"{size} bytes cannot hold {body.count} changes")

@@ -12,7 +12,15 @@ from sqlalchemy import Connection, delete, exists, select, update
 from solekey_eventlog.engine import upsert
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId
-from solekey_vault.tables import closed_accounts, commits, item_parts, item_versions, objects, wraps
+from solekey_vault.tables import (
+    closed_accounts,
+    commit_pages,
+    commits,
+    item_parts,
+    item_versions,
+    objects,
+    wraps,
+)
 
 _CLOSED = select(closed_accounts.c.account).scalar_subquery()
 
@@ -31,7 +39,7 @@ def release_closed(connection: Connection, now: datetime) -> None:
             .where(stored.c.claimed.is_(True), stored.c.account.in_(_CLOSED))
             .values(claimed=False, stored_at=now)
         )
-    for model in (item_parts, item_versions, commits):
+    for model in (item_parts, item_versions, commit_pages, commits):
         connection.execute(delete(model).where(model.c.account.in_(_CLOSED)))
 
 

@@ -5,25 +5,22 @@ from dataclasses import dataclass, field
 
 from solekey_protocol.change_list import Change
 from solekey_protocol.ids import Digest, ItemId, KeyId
+from solekey_protocol.page_list import Page
 
 
 @dataclass(frozen=True, slots=True)
 class SnapshotVerdict:
-    """How a long snapshot compares with the live items as of a commit; see change_lists.py.
+    """How a snapshot compares with the items as of a commit; see snapshots.py.
 
     Attributes:
         commit: the last commit then.
-        count: how many items the snapshot states.
-        bytes: their size.
-        differing: how many items are not as it states them.
-        example: one of these.
+        pages: the snapshot's.
+        difference: in what it is not what there is; None: it states exactly that.
     """
 
     commit: int
-    count: int
-    bytes: int
-    differing: int
-    example: str | None
+    pages: tuple[Page, ...]
+    difference: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +29,9 @@ class CommitContext:
 
     Attributes:
         changes: the uploaded change list with the statement's digest; None: nothing was uploaded.
-        current: the newest version of the items that it names; of a snapshot: every live item.
-        part_sizes: of the parts that it names, those that were uploaded, in bytes.
-        verdict: of a long snapshot, in the place of its changes and the current items.
+        current: the newest version of the items that it names.
+        part_sizes: of the parts or pages that it names, those that were uploaded, in bytes.
+        verdict: of a snapshot, in the place of its changes and the current items.
     """
 
     changes: tuple[Change, ...] | None = None

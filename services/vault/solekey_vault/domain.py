@@ -12,9 +12,9 @@ from solekey_eventlog.errors import NotYetAppliedError
 from solekey_protocol.change_list import Change
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError, TransitionError
-from solekey_protocol.events.vault import CommitKind, ItemsCommitted, KeyWrapped, WrapRetired, WrapSuite
+from solekey_protocol.events.vault import ItemsCommitted, KeyWrapped, WrapRetired, WrapSuite
 from solekey_protocol.ids import Digest
-from solekey_protocol.items import verify_change, verify_snapshot, verify_totals, verify_version
+from solekey_protocol.items import verify_change, verify_totals, verify_version
 from solekey_protocol.statements import Statement
 from solekey_protocol.streams import VaultStream
 from solekey_protocol.wrap import WRAP_SUITE_AES_256_GCM, parse_wrap_header
@@ -85,18 +85,17 @@ def _verify_commit(state: VaultStream, body: ItemsCommitted, context: CommitCont
     if body.epoch != state.epoch:
         epoch: dict[str, Json] = {"epoch": state.epoch}
         raise StaleKeyEpoch(f"commit under epoch {body.epoch}; the newest is {state.epoch}", extras=epoch)
+    if body.commit != state.last_commit + 1:
+        raise TransitionError(f"commit {body.commit}: expected {state.last_commit + 1}")
     if context.verdict is not None:
-        _verify_verdict(state, context.verdict, body)
+        _verify_verdict(state, context.verdict, context)
         return body
     if context.changes is None:
-        _refuse_missing([body.changes], "the change list")
+        refuse_missing([body.changes], "the change list")
         return body
     changes = context.changes
     with _refusing():
         verify_totals(body, changes)
-        if body.kind is CommitKind.SNAPSHOT:
-            verify_snapshot(context.current, changes)
-            return body
         for change in changes:
             verify_change(body, context.current.get(change.item), change)
     _verify_versions(body, changes, context)
@@ -113,16 +112,14 @@ def _refusing() -> Iterator[None]:
         raise CommitMismatch(str(error)) from error
 
 
-def _verify_verdict(state: VaultStream, verdict: SnapshotVerdict, body: ItemsCommitted) -> SnapshotVerdict:
-    """Verify that a snapshot was compared with the items that live now, and is exactly these."""
+def _verify_verdict(state: VaultStream, verdict: SnapshotVerdict, context: CommitContext) -> SnapshotVerdict:
+    """Verify that a snapshot was compared with the items as they are now, and states exactly these."""
     if verdict.commit != state.last_commit:
         raise NotYetAppliedError("the snapshot was compared with an older state; say it again")
-    if (verdict.count, verdict.bytes) != (body.count, body.bytes):
-        raise CommitMismatch(f"the change list has {verdict.count} changes of {verdict.bytes} bytes")
-    if verdict.differing:
-        raise CommitMismatch(
-            f"the snapshot differs from the live items in {verdict.differing}, such as {verdict.example}"
-        )
+    if verdict.difference is not None:
+        raise CommitMismatch(f"the snapshot is refused: {verdict.difference}")
+    pages = sorted({page.digest for page in verdict.pages})
+    refuse_missing([digest for digest in pages if digest not in context.part_sizes], "pages")
     return verdict
 
 
@@ -147,14 +144,15 @@ def _verify_versions(
 
 def _verify_parts(changes: Sequence[Change], context: CommitContext) -> Sequence[Change]:
     parts = {(part.digest, part.size) for change in changes for part in change.parts}
-    _refuse_missing(sorted({digest for digest, _ in parts if digest not in context.part_sizes}), "parts")
+    refuse_missing(sorted({digest for digest, _ in parts if digest not in context.part_sizes}), "parts")
     for digest, size in parts:
         if context.part_sizes[digest] != size:
             raise CommitMismatch(f"part {digest} is {context.part_sizes[digest]} bytes, not {size}")
     return changes
 
 
-def _refuse_missing(digests: Sequence[Digest], what: str) -> None:
+def refuse_missing(digests: Sequence[Digest], what: str) -> None:
+    """Refuse a commit some of whose objects were not uploaded. Raises PartsMissing."""
     if digests:
         raise PartsMissing(
             f"{what}: {len(digests)} were not uploaded", extras={"missing": list(digests[:MAX_TOLD])}

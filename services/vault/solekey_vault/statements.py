@@ -8,7 +8,6 @@ from solekey_eventlog.streams import Streams
 from solekey_protocol.encoding import Json
 from solekey_protocol.event import Event
 from solekey_protocol.events.vault import (
-    CommitKind,
     ItemsCommitted,
     KeyWrapped,
     ObjectsPurged,
@@ -21,13 +20,7 @@ from solekey_service.statement_handler import StatementHandler
 from solekey_vault.change_lists import ChangeLists
 from solekey_vault.context import CommitContext, Context, SnapshotVerdict
 from solekey_vault.domain import verify
-from solekey_vault.items import (
-    read_all,
-    read_current,
-    read_sealed_epochs,
-    record_commit,
-    record_purge,
-)
+from solekey_vault.item_repository import ItemRepository
 from solekey_vault.object_repository import ObjectRepository
 from solekey_vault.wraps import claim_wrap, drop_wrap, read_wraps
 
@@ -67,7 +60,9 @@ class VaultStatements(StatementHandler[VaultStream, Context]):
                 return Context(wrap=wraps.get(body.wrap))
             case WrapRetired():
                 key_id = self._streams.fold(uow, account, DevicesStream).key_id
-                return Context(key_id, sealed_epochs=read_sealed_epochs(uow.connection, account))
+                return Context(
+                    key_id, sealed_epochs=ItemRepository(uow.connection).find_sealed_epochs(account)
+                )
             case ItemsCommitted() as body:
                 return Context(commit=self._gather_commit(uow, account, body))
             case _:
@@ -86,24 +81,35 @@ class VaultStatements(StatementHandler[VaultStream, Context]):
                 drop_wrap(uow.connection, event.account, body.wrap, uow.now)
             case ItemsCommitted() as body:
                 self._objects.claim(uow, event.account, [body.changes, *context.commit.part_sizes])
-                record_commit(uow.connection, event.account, body, context.commit.changes or ())
+                self._record_commit(ItemRepository(uow.connection), event.account, body, context.commit)
             case ObjectsPurged() as body:
-                self._objects.drop(uow, event.account, record_purge(uow.connection, event.account, body))
+                for released in ItemRepository(uow.connection).record_purge(event.account, body):
+                    self._objects.drop(uow, event.account, released)
+
+    def _record_commit(
+        self, items: ItemRepository, account: AccountId, body: ItemsCommitted, commit: CommitContext
+    ) -> None:
+        if commit.verdict is not None:
+            items.record_snapshot(account, body, commit.verdict.pages)
+        else:
+            items.record_changes(account, body, commit.changes or ())
 
     def _gather_commit(self, uow: UnitOfWork, account: AccountId, body: ItemsCommitted) -> CommitContext:
         if not self._objects.find_sizes(uow, account, [body.changes], keep=True):
             return CommitContext()
-        changes = self._lists.find(account, body)
-        if changes is None:
+        items = ItemRepository(uow.connection)
+        known = self._lists.find(account, body)
+        if known is None and items.get_last_commit(account) != body.commit - 1:
+            return CommitContext()  # refused for its number
+        if known is None:
             raise UnavailableError("the change list came or was forgotten meanwhile; say it again")
-        if isinstance(changes, SnapshotVerdict):
-            return CommitContext((), verdict=changes)
-        if body.kind is CommitKind.SNAPSHOT:
-            return CommitContext(changes, read_all(uow.connection, account))
-        items = [change.item for change in changes]
-        parts = sorted({part.digest for change in changes for part in change.parts})
+        if isinstance(known, SnapshotVerdict):
+            pages = sorted({page.digest for page in known.pages})
+            sizes = self._objects.find_sizes(uow, account, pages, keep=True)
+            return CommitContext((), part_sizes=sizes, verdict=known)
+        parts = sorted({part.digest for change in known for part in change.parts})
         return CommitContext(
-            changes,
-            read_current(uow.connection, account, items),
+            known,
+            items.find_current(account, [change.item for change in known]),
             self._objects.find_sizes(uow, account, parts, keep=True),
         )

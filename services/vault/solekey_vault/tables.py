@@ -1,7 +1,8 @@
 """The rows of the vault beside its events. Spec: vault.md §3, §6, §7.
 
 ``wraps``, ``objects``, ``object_rows`` and ``orphans`` are opaque bytes and where they lie: they cannot
-be rebuilt. ``commits``, ``item_versions`` and ``item_parts`` are the read model: items.py rebuilds it.
+be rebuilt. ``commits``, ``commit_pages``, ``item_versions`` and ``item_parts`` are the read model, which is
+made of the events and their change lists: item_repository.py.
 """
 
 from typing import Final
@@ -21,7 +22,6 @@ from sqlalchemy import (
 
 from solekey_eventlog.tables import ACCOUNT_CHARS, DIGEST_CHARS, Moment, define_event_tables
 
-ITEM_CHARS: Final = 30
 NAME_CHARS: Final = 96
 
 metadata = MetaData()
@@ -94,16 +94,27 @@ commits = Table(
     Column("changes", String(DIGEST_CHARS), nullable=False),
     PrimaryKeyConstraint("account", "commit", name="commits_pk"),
 )
+Index("commits_by_changes", commits.c.account, commits.c.changes)
+
+commit_pages = Table(  # the pages of snapshots
+    "commit_pages",
+    metadata,
+    Column("account", String(ACCOUNT_CHARS), nullable=False),
+    Column("digest", String(DIGEST_CHARS), nullable=False),
+    Column("commit", Integer, nullable=False),
+    PrimaryKeyConstraint("account", "digest", "commit", name="commit_pages_pk"),
+    sqlite_with_rowid=False,
+)
 
 item_versions = Table(
     "item_versions",
     metadata,
     Column("account", String(ACCOUNT_CHARS), nullable=False),
-    Column("item", String(ITEM_CHARS), nullable=False),
+    Column("item", LargeBinary, nullable=False),  # the raw id: sorts as change lists do
     Column("version", Integer, nullable=False),
     Column("epoch", Integer, nullable=False),  # 0: removed
     Column("size", BigInteger, nullable=False),  # bytes
-    Column("header", String(DIGEST_CHARS)),  # SHA-256 of the envelope's header; NULL: removed
+    Column("change", LargeBinary, nullable=False),  # as every change list has to state it
     Column("commit", Integer, nullable=False),
     Column("superseded_by", Integer),  # commit; NULL: the newest version
     PrimaryKeyConstraint("account", "item", "version", name="item_versions_pk"),
@@ -117,16 +128,22 @@ Index(
     sqlite_where=_newest,
     postgresql_where=_newest,
 )
+_superseded = item_versions.c.superseded_by.is_not(None)
+Index(
+    "item_versions_superseded",
+    item_versions.c.account,
+    item_versions.c.superseded_by,
+    sqlite_where=_superseded,
+    postgresql_where=_superseded,
+)
 
-item_parts = Table(
+item_parts = Table(  # which versions name an object
     "item_parts",
     metadata,
     Column("account", String(ACCOUNT_CHARS), nullable=False),
-    Column("item", String(ITEM_CHARS), nullable=False),
-    Column("version", Integer, nullable=False),
-    Column("place", Integer, nullable=False),  # 0, 1, 2 … in the envelope
     Column("digest", String(DIGEST_CHARS), nullable=False),
-    Column("size", Integer, nullable=False),  # bytes
-    PrimaryKeyConstraint("account", "item", "version", "place", name="item_parts_pk"),
+    Column("item", LargeBinary, nullable=False),
+    Column("version", Integer, nullable=False),
+    PrimaryKeyConstraint("account", "digest", "item", "version", name="item_parts_pk"),
+    sqlite_with_rowid=False,
 )
-Index("item_parts_by_digest", item_parts.c.account, item_parts.c.digest)

@@ -28,6 +28,7 @@ NOUNS = {  # conventions.md §9: one file of vectors each
     "envelope": "decoder.open_envelope",
     "device_code": "decoder.derive_device_code",
     "change_list": "decoder.read_change_list",
+    "page_list": "decoder.read_page_list",
     "event": "records.parse_record",
     "chain": "ties.follow_place",
     **dict.fromkeys(

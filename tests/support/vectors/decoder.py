@@ -161,6 +161,26 @@ def read_change_list(data: str) -> dict[str, Any]:
     return {"changes": changes}
 
 
+def read_page_list(data: str, pages: list[str] | None) -> dict[str, Any]:
+    """Read the list of a snapshot's pages, and these where they are given. vault.md §4.1"""
+    kind, rows = parse_cbor(data)["value"]
+    demand(kind == {"integer": "3"} and isinstance(rows, list) and len(rows) <= 1024)
+    stated = [(digest["bytes"], int(size["integer"]), int(count["integer"])) for digest, size, count in rows]
+    for digest, size, count in stated:
+        demand(len(digest) == 64 and 1 <= size <= 8 << 20 and 1 <= count <= size // 23)
+    demand(sum(size for _, size, _ in stated) <= 512 << 20)
+    if pages is None:
+        return {"pages": [list(page) for page in stated]}
+    changes: list[dict[str, Any]] = []
+    for (_, size, count), page in zip(stated, pages, strict=True):
+        listed = read_change_list(page)["changes"]
+        demand(len(page) == 2 * size and len(listed) == count)
+        changes += listed
+    items = [parse_id("item", change["item"]) for change in changes]
+    demand(items == sorted(set(items)))
+    return {"changes": changes}
+
+
 def read_change(item: Any, version: Any, epoch: Any, size: Any, header: Any, parts: Any) -> dict[str, Any]:
     """Read one change. vault.md §4"""
     change = {

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from solekey.crypto.device_code import DeviceCode
-from solekey_protocol.change_list import parse_change_list
+from solekey_protocol.change_list import Change, parse_change_list
 from solekey_protocol.errors import (
     ChainError,
     LineageError,
@@ -19,6 +19,7 @@ from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import AccountId, KeyId, PublicKey
 from solekey_protocol.lineage import Account, verify_lineage
+from solekey_protocol.page_list import join_pages, parse_page_list
 from solekey_protocol.streams import (
     FOLDS,
     AuthStream,
@@ -159,6 +160,17 @@ def follow_rotation(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_changes(given: Mapping[str, Any]) -> dict[str, Any]:
+    return _show_changes(parse_change_list(bytes.fromhex(given["data"])))
+
+
+def read_pages(given: Mapping[str, Any]) -> dict[str, Any]:
+    pages = parse_page_list(bytes.fromhex(given["data"]))
+    if given["pages"] is None:
+        return {"pages": [[page.digest, page.size, page.count] for page in pages]}
+    return _show_changes(join_pages(pages, [bytes.fromhex(page) for page in given["pages"]]))
+
+
+def _show_changes(changes: Sequence[Change]) -> dict[str, Any]:
     return {
         "changes": [
             {
@@ -169,7 +181,7 @@ def read_changes(given: Mapping[str, Any]) -> dict[str, Any]:
                 "header": change.header,
                 "parts": [[part.digest, part.size] for part in change.parts],
             }
-            for change in parse_change_list(bytes.fromhex(given["data"]))
+            for change in changes
         ]
     }
 
@@ -196,5 +208,6 @@ RUNNERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "rotation_stream": follow_rotation,
     "lineage": follow_tied,
     "change_list": read_changes,
+    "page_list": read_pages,
     "device_code": compare_code,
 }

@@ -24,6 +24,7 @@ from solekey_protocol.encoding import encode_base64url, parse_json, parse_lenien
 from solekey_protocol.errors import ProtocolError
 from solekey_protocol.event import parse_event
 from solekey_protocol.limits import KIB, MAX_EVENT_BYTES, MAX_METADATA_BYTES, MAX_STATEMENT_BYTES
+from solekey_protocol.page_list import parse_page_list
 from solekey_protocol.statements import parse_signed_statement
 from solekey_service.access.compact import MAX_COMPACT_CHARS, CompactError, parse_compact
 from solekey_service.http import (
@@ -147,6 +148,7 @@ PARSERS: Final[dict[str, tuple[Parser, dict[str, Callable[[int], bytes]], int]]]
     ),
     "CBOR of others": (lambda data: verify_cbor_cost(data, max_values=1 << 24), CBOR, _LARGE),
     "change list": (parse_change_list, CBOR, _LARGE),
+    "page list": (parse_page_list, CBOR, _LARGE),
     "CBOR body": (_body(parse_cbor_body, "application/cbor"), CBOR, _LARGE),
     "answer with bytes": (lambda data: parse_byte_list(data, "objects"), CBOR, _LARGE),
     "attestation": (_register, CBOR, MAX_PASSKEY_BODY_BYTES),

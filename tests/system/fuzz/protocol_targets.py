@@ -5,7 +5,12 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from solekey_protocol.change_list import encode_change_list, parse_change_list
+from solekey_protocol.change_list import (
+    encode_change,
+    encode_change_list,
+    parse_change,
+    parse_change_list,
+)
 from solekey_protocol.encoding import encode_cbor, encode_json, parse_cbor, parse_json, parse_lenient_json
 from solekey_protocol.envelope import (
     HEADER_BYTES,
@@ -33,6 +38,7 @@ from solekey_protocol.ids import (
     Timestamp,
 )
 from solekey_protocol.limits import MAX_EVENT_BYTES
+from solekey_protocol.page_list import encode_page_list, encode_pages, parse_page_list
 from solekey_protocol.schemas import verify_schema
 from solekey_protocol.statements import Head, parse_signed_statement
 from solekey_protocol.streams import FOLDS, decode_snapshot, derive_fold_version, encode_snapshot
@@ -152,6 +158,14 @@ def _check_body(raw: bytes) -> None:
 
 def _check_change_list(raw: bytes) -> None:
     assert encode_change_list(parse_change_list(raw)) == raw
+
+
+def _check_page_list(raw: bytes) -> None:
+    assert encode_page_list(parse_page_list(raw)) == raw
+
+
+def _check_change(raw: bytes) -> None:
+    assert encode_change(parse_change(raw)) == raw
 
 
 _ID_KINDS: dict[str, Any] = {
@@ -338,6 +352,22 @@ TARGETS = (
         _check_change_list,
         (MalformedError,),
         covers=("change_list.parse_change_list",),
+    ),
+    Target(
+        "change",
+        changes.map(encode_change),
+        _check_change,
+        (MalformedError,),
+        covers=("change_list.parse_change",),
+    ),
+    Target(
+        "page list",
+        st.lists(changes, max_size=5, unique_by=lambda change: change.item).map(
+            lambda listed: encode_pages(listed, page_bytes=100)[0]
+        ),
+        _check_page_list,
+        (MalformedError,),
+        covers=("page_list.parse_page_list",),
     ),
     Target(
         "identifier",

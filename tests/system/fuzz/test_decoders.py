@@ -59,6 +59,7 @@ MUTATED: Final = (
     Mutated("cbor", notation.parse_cbor, "data", mutate_bytes),
     Mutated("canonical_json", notation.canonicalise, "text", mutate_json),
     Mutated("change_list", decoder.read_change_list, "data", mutate_bytes),
+    Mutated("page_list", decoder.read_page_list, "data", mutate_bytes),
     Mutated("event", records.parse_record, "record", mutate_text, _same, _without_surrogates),
     Mutated("identifier", notation.parse_identifier, "text", mutate_text, _same, _same),
 )

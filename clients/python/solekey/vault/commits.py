@@ -29,6 +29,7 @@ from solekey_protocol.change_list import Change, encode_change_list
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted
 from solekey_protocol.ids import RAW_ID_BYTES, Digest, ItemId, compute_digest
 from solekey_protocol.limits import MAX_CHANGES
+from solekey_protocol.page_list import encode_pages
 
 MAX_DRAFTS: Final = MAX_CHANGES
 """Drafts in one commit."""
@@ -135,7 +136,9 @@ class Committer:
         def decide() -> ItemsCommitted:
             self.index.catch_up()
             changes = list(self.index.newest.values())
-            encoded = encode_change_list(changes)
+            encoded, pages = encode_pages(changes)
+            self.objects.put_many(pages)
+            own.update({compute_digest(page): page for page in pages})
             own[self.objects.put(encoded)] = encoded
             return self._build(CommitKind.SNAPSHOT, self.streams.vault.epoch, changes, encoded)
 

@@ -5,6 +5,7 @@ follows the one before it, and a snapshot states what lives.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Final
 
@@ -12,6 +13,7 @@ from solekey.errors import ChangeListError, ForgedEventError, SwappedObjectError
 from solekey.files.private_folder import PrivateFolder
 from solekey.streams.streams import Streams
 from solekey.transfer.objects import ObjectStore, verify_object
+from solekey.vault.commit_changes import read_changes
 from solekey_protocol.change_list import Change, encode_change_list, parse_change_list
 from solekey_protocol.encoding import Cbor, encode_cbor, parse_cbor
 from solekey_protocol.errors import MalformedError, TransitionError
@@ -96,7 +98,9 @@ class ItemIndex:
         new = self._find_new()
         lists = self._objects.fetch_each([body.changes for _, body in new if body.changes not in own])
         for event, body in new:
-            self._follow(body, own[body.changes] if body.changes in own else _verify_list(event, body, lists))
+            with _naming_commit(event, body):
+                data = own.get(body.changes) or verify_object(body.changes, next(lists))
+                self._follow(body, data, own)
             self._followed = event.seq
         if new:
             self._save()
@@ -112,10 +116,10 @@ class ItemIndex:
                 new = new[len(kinds) - 1 - kinds[::-1].index(CommitKind.SNAPSHOT) :]
         return new
 
-    def _follow(self, body: ItemsCommitted, data: bytes) -> None:
+    def _follow(self, body: ItemsCommitted, data: bytes, own: Mapping[Digest, bytes]) -> None:
         before = dict(self._items.live) if body.kind is CommitKind.REKEY else {}
         try:
-            changes = parse_change_list(data)
+            changes = read_changes(body, data, self._objects, own)
             self._items.follow(body, changes)
         except (MalformedError, TransitionError) as error:
             raise ForgedEventError(f"commit {body.commit}: {error}") from error
@@ -164,10 +168,11 @@ class ItemIndex:
         self._folder.write(_FILE, encode_cbor(row))
 
 
-def _verify_list(event: Event, body: ItemsCommitted, lists: Iterator[bytes | None]) -> bytes:
-    """Take the next change list. Raises ChangeListError, which names the commit and who signed it."""
+@contextmanager
+def _naming_commit(event: Event, body: ItemsCommitted) -> Iterator[None]:
+    """Name the commit, and who signed it, where its change list is not there. Raises ChangeListError."""
     try:
-        return verify_object(body.changes, next(lists))
+        yield
     except SwappedObjectError as error:
         device = event.signed.statement.device if event.signed else "nobody"
         raise ChangeListError(

@@ -13,13 +13,15 @@ from solekey.crypto import ItemContext, ItemMetadata, seal_bytes
 from solekey.errors import ForgedEventError, SwappedObjectError
 from solekey.rotation.rotation import rekey_data
 from solekey.transfer import sealed_sources
-from solekey_protocol.change_list import Change, Part, encode_change_list, parse_change_list
+from solekey_protocol.change_list import Change, Part
 from solekey_protocol.encoding import parse_cbor
 from solekey_protocol.events import Stream
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted
 from solekey_protocol.ids import ItemId, compute_digest
 from solekey_protocol.limits import MAX_BATCH_BYTES
+from solekey_protocol.page_list import join_pages, parse_page_list
 from tests.support.client.fake_parts import cbor
+from tests.support.content import list_objects_of
 
 DRAFT = b"DE00 1111 old draft, do not use"
 RIGHT = b"DE99 2222 the correct one......"
@@ -125,8 +127,9 @@ def commit_raw(world, name, kind, *changes, **said):
     """Commit whatever an unlocked device can sign, with a server that does not look."""
     session = world.reopen(name)
     session.sync()
-    encoded = encode_change_list(changes)
-    world.account.objects[compute_digest(encoded)] = encoded
+    encoded, *pages = list_objects_of(kind, *changes)
+    for listed in (encoded, *pages):
+        world.account.objects[compute_digest(listed)] = listed
     state = session.streams.vault
     body = ItemsCommitted(
         state.last_commit + 1,
@@ -261,7 +264,8 @@ def test_snapshots_state_removals_and_rekeys_keep_them(rewound):
         for event in home.account.events[Stream.VAULT]
         if isinstance(event.body, ItemsCommitted) and event.body.kind is CommitKind.SNAPSHOT
     ]
-    stated = parse_change_list(home.account.objects[snapshots[-1].changes])
+    pages = parse_page_list(home.account.objects[snapshots[-1].changes])
+    stated = join_pages(pages, [home.account.objects[page.digest] for page in pages])
     assert {(change.item, change.version, change.removed) for change in stated} >= {(old.item, 3, True)}
     with home.add_device("tablet").unlock(home.key()) as tablet:
         assert [info.name for info in tablet.list()] == ["other"]

@@ -68,27 +68,20 @@ def _create_stores() -> None:
 
 
 def _create_read_model() -> None:
-    op.create_table(
-        "commits",
-        sa.Column("account", sa.String(30), nullable=False),
-        sa.Column("commit", sa.Integer, nullable=False),
-        sa.Column("kind", sa.String(16), nullable=False),
-        sa.Column("changes", sa.String(64), nullable=False),
-        sa.PrimaryKeyConstraint("account", "commit", name="commits_pk"),
-    )
+    _create_commits()
     op.create_table(
         "item_versions",
         sa.Column("account", sa.String(30), nullable=False),
-        sa.Column("item", sa.String(30), nullable=False),
+        sa.Column("item", sa.LargeBinary, nullable=False),
         sa.Column("version", sa.Integer, nullable=False),
         sa.Column("epoch", sa.Integer, nullable=False),
         sa.Column("size", sa.BigInteger, nullable=False),
-        sa.Column("header", sa.String(64)),
+        sa.Column("change", sa.LargeBinary, nullable=False),
         sa.Column("commit", sa.Integer, nullable=False),
         sa.Column("superseded_by", sa.Integer),
         sa.PrimaryKeyConstraint("account", "item", "version", name="item_versions_pk"),
     )
-    newest = sa.text("superseded_by IS NULL")
+    newest, superseded = sa.text("superseded_by IS NULL"), sa.text("superseded_by IS NOT NULL")
     op.create_index(
         "item_versions_newest",
         "item_versions",
@@ -97,14 +90,39 @@ def _create_read_model() -> None:
         sqlite_where=newest,
         postgresql_where=newest,
     )
+    op.create_index(
+        "item_versions_superseded",
+        "item_versions",
+        ["account", "superseded_by"],
+        sqlite_where=superseded,
+        postgresql_where=superseded,
+    )
     op.create_table(
         "item_parts",
         sa.Column("account", sa.String(30), nullable=False),
-        sa.Column("item", sa.String(30), nullable=False),
-        sa.Column("version", sa.Integer, nullable=False),
-        sa.Column("place", sa.Integer, nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
-        sa.Column("size", sa.Integer, nullable=False),
-        sa.PrimaryKeyConstraint("account", "item", "version", "place", name="item_parts_pk"),
+        sa.Column("item", sa.LargeBinary, nullable=False),
+        sa.Column("version", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("account", "digest", "item", "version", name="item_parts_pk"),
+        sqlite_with_rowid=False,
     )
-    op.create_index("item_parts_by_digest", "item_parts", ["account", "digest"])
+
+
+def _create_commits() -> None:
+    op.create_table(
+        "commits",
+        sa.Column("account", sa.String(30), nullable=False),
+        sa.Column("commit", sa.Integer, nullable=False),
+        sa.Column("kind", sa.String(16), nullable=False),
+        sa.Column("changes", sa.String(64), nullable=False),
+        sa.PrimaryKeyConstraint("account", "commit", name="commits_pk"),
+    )
+    op.create_index("commits_by_changes", "commits", ["account", "changes"])
+    op.create_table(
+        "commit_pages",
+        sa.Column("account", sa.String(30), nullable=False),
+        sa.Column("digest", sa.String(64), nullable=False),
+        sa.Column("commit", sa.Integer, nullable=False),
+        sa.PrimaryKeyConstraint("account", "digest", "commit", name="commit_pages_pk"),
+        sqlite_with_rowid=False,
+    )
