@@ -2,13 +2,15 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import httpx
 
 from solekey.crypto.secrets import RandomSource
+from solekey.progress import Progress, ignore_progress
 from solekey.providers.question import Ask, refuse_to_ask
 
 
@@ -18,6 +20,12 @@ def _now() -> datetime:
 
 def _ignore(text: str) -> None:
     del text
+
+
+@contextmanager
+def _watch_nothing(what: str) -> Iterator[Progress]:
+    del what
+    yield ignore_progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,7 @@ class Runtime:
         http: replaces the network (TLS included) by an in-process transport.
         ask: asks a person for the PIN of a token that keeps the device key; refuses if not given.
         notice: told what is waited for, where it takes seconds.
+        watch: shows how far what takes long has come, such as verifying a long history.
     """
 
     now: Callable[[], datetime] = _now
@@ -41,6 +50,7 @@ class Runtime:
     http: httpx.BaseTransport | None = None
     ask: Ask = refuse_to_ask
     notice: Callable[[str], None] = _ignore
+    watch: Callable[[str], AbstractContextManager[Progress]] = _watch_nothing
 
     def now_ms(self) -> int:
         """The time in milliseconds since 1970."""

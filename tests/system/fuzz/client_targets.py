@@ -33,6 +33,7 @@ from solekey.profile.profile import Profile, Tokens
 from solekey.rotation.rekey_spool import encode_record, parse_records
 from solekey.runtime import Runtime
 from solekey.server import Server
+from solekey.streams.kept_fold import LABEL, load_fold
 from solekey.streams.stream_copy import StreamCopy
 from solekey.transfer.objects import _parse_objects, parse_byte_list
 from solekey.transfer.upload_spool import UploadSpool, _encode_plan
@@ -164,7 +165,8 @@ def _write_index(listed: list[Any], commit: int, made_in: list[int] | None = Non
 def _check_stream_copy(raw: bytes) -> None:
     _put("heads.json", b"{}" if raw.startswith(b"{}") else _HEADS)
     folder = _put("streams/devices.jsonl", raw)
-    copy = StreamCopy(folder, DevicesStream.start(_EVENTS[0].account))
+    copy = StreamCopy(folder, DevicesStream.start(_EVENTS[0].account), _DEVICE)
+    copy.catch_up()
     assert b"".join(event.raw + b"\n" for event in copy.events) == raw[: raw.rfind(b"\n") + 1]
 
 
@@ -175,8 +177,31 @@ _DEVICE_LINES: Final = b"".join(event.raw + b"\n" for event in _EVENTS if event.
 def _check_pins(raw: bytes) -> None:
     _put("streams/devices.jsonl", b"")
     folder = _put("heads.json", raw)
-    copy = StreamCopy(folder, DevicesStream.start(_ACCOUNT))
+    copy = StreamCopy(folder, DevicesStream.start(_ACCOUNT), _DEVICE)
     assert encode_body(copy.pin) == json.loads(raw)["devices"]
+
+
+def _encode_kept_fold() -> bytes:
+    """What a device keeps of the story's devices stream, without its signature."""
+    folder = _put("streams/devices.jsonl", _DEVICE_LINES)
+    copy = StreamCopy(folder, DevicesStream.start(_EVENTS[0].account), _DEVICE)
+    copy.catch_up()
+    copy.keep_fold(1)
+    return (folder.path / "streams" / "devices.fold").read_bytes()[64:]
+
+
+def _check_kept_fold(rest: bytes) -> None:
+    """The signature is right: what is tried is the form."""
+    folder = _put("streams/devices.fold", bytes.fromhex(_DEVICE.sign(LABEL + rest)) + rest)
+    account = _EVENTS[0].account
+    kept = load_fold(folder, DevicesStream, account, _DEVICE.public_key)
+    _put("streams/devices.jsonl", _DEVICE_LINES)
+    copy = StreamCopy(folder, DevicesStream.start(account), _DEVICE)
+    copy.catch_up()
+    assert len(copy.events) == _DEVICE_LINES.count(b"\n")
+    (folder.path / "streams" / "devices.fold").unlink()
+    if kept is None:
+        raise ProfileError("verified anew")
 
 
 def _check_byte_list(raw: bytes) -> None:
@@ -345,6 +370,9 @@ TARGETS = (
         ),
         _check_index,
         (ProfileError,),
+    ),
+    Target(
+        "kept fold", st.just(_encode_kept_fold()), _check_kept_fold, (ProfileError,), covers=("load_fold",)
     ),
     Target(
         "stream copy", st.just(_DEVICE_LINES), _check_stream_copy, (ProfileError,), covers=("StreamCopy",)

@@ -102,6 +102,8 @@ PUBLIC_FIELDS = {
     "Sheet.canvas": "an object that draws",
     "UploadSpool.fingerprint": "a hash that names a file of the profile",
     "StreamContent.fingerprint": "a hash that names a file of the profile",
+    "Records.name": "a file of the profile",
+    "Records._block": "records, which the server has",
     "StreamCopy.state": "folded from public events",
     "Finding.code": "from public events",
     "Finding.stream": "from public events",

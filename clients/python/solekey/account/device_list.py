@@ -152,14 +152,14 @@ def _find_device(row: Json, stream: DevicesStream) -> Device | None:
 
 
 def describe_devices(
-    stream: DevicesStream, events: list[Event], shown: ShownDevices, own: DeviceId
+    stream: DevicesStream, events: Sequence[Event], shown: ShownDevices, own: DeviceId
 ) -> tuple[DeviceInfo, ...]:
     """Describe all devices of a verified stream, in the order of their enrolment."""
     ordered = sorted(stream.devices.values(), key=lambda device: device.enrolled_at)
     return tuple(_describe(device, events, shown, own) for device in ordered)
 
 
-def _describe(device: Device, events: list[Event], shown: ShownDevices, own: DeviceId) -> DeviceInfo:
+def _describe(device: Device, events: Sequence[Event], shown: ShownDevices, own: DeviceId) -> DeviceInfo:
     certificate = device.certificate
     trusted, revoked = _at(events, device.trusted_at), _at(events, device.revoked_at)
     revocation = revoked.body if revoked else None
@@ -182,7 +182,7 @@ def _describe(device: Device, events: list[Event], shown: ShownDevices, own: Dev
     )
 
 
-def _at(events: list[Event], seq: int | None) -> Event | None:
+def _at(events: Sequence[Event], seq: int | None) -> Event | None:
     return events[seq - 1] if seq else None
 
 

@@ -19,7 +19,11 @@ def make_runtime(state: Cli) -> "Runtime":
     """Make the runtime of a session: the real one, with a person who may be asked for a PIN."""
     from solekey.runtime import Runtime
 
-    return Runtime(ask=ask_person, notice=lambda text: state.tell("{}", text))
+    return Runtime(
+        ask=ask_person,
+        notice=lambda text: state.tell("{}", text),
+        watch=lambda what: state.progress(what, in_bytes=False),
+    )
 
 
 def open_session(state: Cli, offline: "Offline | None" = None) -> "Session":

@@ -70,6 +70,15 @@ class PrivateFolder:
         finally:
             os.close(descriptor)
 
+    def cut(self, name: str, size_bytes: int) -> None:
+        """Cut a file to a size, durably."""
+        descriptor = os.open(self.path / name, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            os.ftruncate(descriptor, size_bytes)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
     def delete(self, name: str) -> None:
         """Delete a file, if it is there."""
         with suppress(FileNotFoundError):

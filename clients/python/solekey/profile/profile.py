@@ -7,7 +7,7 @@
     server-ca.pem     the pinned authority, if the server has its own
     device.key        the device key's 32-byte seed, hex; not there if a keyring or a token keeps it
     session.json      access tokens and the one-time refresh token, bound to the device key
-    streams/          verified copies of the account's events
+    streams/          verified copies of the account's events, and what they amount to
     heads.json        pins how far they went
     synced.json       when that was last so, for what is shown without the server
     items.cbor        the folded change lists: ids, versions, digests; no names

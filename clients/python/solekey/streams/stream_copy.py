@@ -1,12 +1,17 @@
 """One stream's verified copy on disk: the records' exact bytes, one a line, and what they fold to."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import ClassVar, Final, Generic, TypeVar
 
+from solekey.crypto import DeviceKey
 from solekey.errors import ProfileError
 from solekey.files.private_folder import PrivateFolder
+from solekey.progress import Progress, ignore_progress
+from solekey.streams.kept_fold import KeptFold, load_fold, save_fold
+from solekey.streams.records import BLOCK_EVENTS, Records
 from solekey_protocol.encoding import parse_json
-from solekey_protocol.errors import ProtocolError
+from solekey_protocol.errors import GapError, ProtocolError
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.fields import decode_body
@@ -17,71 +22,137 @@ from solekey_protocol.streams import DevicesStream, Fold
 
 S = TypeVar("S", bound=Fold)
 
+FOLD_EVENTS: Final = 256
+"""A fold is kept once so many events follow the last one: verifying them again takes about 70 ms."""
+FOLD_EVENTS_UNDERWAY: Final = 5_000
+"""The same while many more events are to come: what an interrupted device verifies again when it resumes."""
 _FOLDER: Final = "streams"
+_REPORTED_EVENTS: Final = 250
+_MAX_UNJUDGED: Final = 256
 
 
 @dataclass(slots=True)
 class StreamCopy(Generic[S]):
-    """A stream as far as it was verified here. Processes may share the file, under the caller's lock."""
+    """A stream as far as it was verified here. Processes may share the files, under the caller's lock."""
 
     PINS_FILE: ClassVar[str] = "heads.json"
 
     folder: PrivateFolder
     state: S
-    events: list[Event] = field(default_factory=list)
+    device_key: DeviceKey
+    events: Records = field(init=False)
     pin: Head = EMPTY_HEAD
     unjudged: list[tuple[SignedStatement, S]] = field(default_factory=list)
     """Statements that other streams must bear out, each with what this stream was before it (lineage.md)."""
-    _size_bytes: int = 0
+    _fold_kept_at: int = 0
 
     def __post_init__(self) -> None:
+        self.events = Records(self.folder, f"{_FOLDER}/{self.stream}.jsonl")
         self.pin = _load_pin(self.folder, self.stream)
-        self.catch_up()
+        kept = load_fold(self.folder, type(self.state), self.state.chain.account, self.device_key.public_key)
+        if kept is not None:
+            self.pin = max(self.pin, kept.state.head, key=_seq)
+            self._take_up(kept)
 
     @property
     def stream(self) -> Stream:
         """Which stream it is."""
         return self.state.chain.stream
 
-    def catch_up(self) -> None:
-        """Read what another process has kept meanwhile. A record that was cut by a crash is dropped.
+    def catch_up(self, devices: DevicesStream | None = None, progress: Progress = ignore_progress) -> None:
+        """Verify and follow what the file has beyond what was read: all, or what another process has kept.
+
+        A record that was cut by a crash is dropped. So is what was signed by devices that the copy of the
+        devices stream, which was deleted, does not know: it is fetched again.
+
+        Args:
+            devices: the account's devices stream; None for its own copy.
+            progress: told how many events were followed, and about how many there are.
 
         Raises:
             ProfileError: the file does not continue what was read before.
         """
-        data = (self.folder.read(self._file) or b"")[self._size_bytes :]
-        whole, _, cut = data.rpartition(b"\n")
         try:
-            for raw in whole.split(b"\n") if whole else []:
-                event = parse_event(raw)
-                self._advance(event, self.state.evolve(event))
+            for raw in self.events.read_new():
+                if not self.events.is_waiting(raw):
+                    self._follow_kept(parse_event(raw), devices)
+                if self.state.head.seq % _REPORTED_EVENTS == 0:
+                    progress(self.state.head.seq, self.pin.seq)
+        except _DevicesMissingError:
+            self.folder.cut(self.events.name, self.events.size_bytes)
         except ProtocolError as error:
-            raise ProfileError(f"{self._file} is damaged: {error}") from error
-        self._size_bytes += len(data) - len(cut)
-        if cut:
-            kept = (self.folder.read(self._file) or b"")[: self._size_bytes]
-            self.folder.write(self._file, kept)
+            raise ProfileError(f"{self.events.name} is damaged: {error}") from error
 
     def follow(self, event: Event, devices: DevicesStream) -> None:
         """Verify the next event and follow it in memory. Raises ProtocolError."""
         self._advance(event, self.state.apply(event, devices))
+        self.events.add(event)
 
-    def keep(self, events: list[Event]) -> None:
-        """Append events that were followed to the file."""
-        if events:
-            data = b"".join(event.raw + b"\n" for event in events)
-            self.folder.append(self._file, data)
-            self._size_bytes += len(data)
+    def keep(self) -> None:
+        """Append the events that were followed to the file. Raises DiskFullError."""
+        self.events.keep()
+
+    def keep_fold(self, every: int) -> None:
+        """Keep what the events amount to, if ``every`` events follow what was kept. Raises DiskFullError."""
+        if self.state.head.seq - self._fold_kept_at < every or len(self.unjudged) > _MAX_UNJUDGED:
+            return
+        self.keep()
+        unjudged = tuple((signed.statement.seq, before) for signed, before in self.unjudged)
+        events = self.events
+        kept = KeptFold(self.state, events.size_bytes, events.offsets, events.continued, unjudged)
+        save_fold(self.folder, kept, self.device_key)
+        self._fold_kept_at = self.state.head.seq
+
+    def _take_up(self, kept: KeptFold[S]) -> None:
+        """Go on from a fold that this device has kept, if the file has the records that it stands on."""
+        head = kept.state.head
+        records = Records(
+            self.folder,
+            self.events.name,
+            head.digest,
+            kept.size_bytes,
+            kept.offsets,
+            kept.continued,
+            head.seq,
+        )
+        if len(kept.offsets) != -(-head.seq // BLOCK_EVENTS) or not records.stands():
+            return
+        self.events, self.state, self._fold_kept_at = records, kept.state, head.seq
+        self.unjudged = list(self._find_signed(kept))
+
+    def _find_signed(self, kept: KeptFold[S]) -> Iterator[tuple[SignedStatement, S]]:
+        for seq, before in kept.unjudged:
+            signed = self.events[seq - 1].signed
+            if signed is not None:
+                yield signed, before
+
+    def _follow_kept(self, event: Event, devices: DevicesStream | None) -> None:
+        is_next = event.seq == self.state.head.seq + 1
+        try:
+            state = self.state.apply(event, self._find_devices(devices))
+        except GapError as error:
+            if is_next:
+                raise _DevicesMissingError from error
+            raise
+        self._advance(event, state)
+        self.events.note_kept(event)
+
+    def _find_devices(self, devices: DevicesStream | None) -> DevicesStream:
+        own = self.state if isinstance(self.state, DevicesStream) else None
+        return own or devices or DevicesStream.start(self.state.chain.account)
 
     def _advance(self, event: Event, state: S) -> None:
         if event.signed is not None and is_tied(event.body):
             self.unjudged.append((event.signed, self.state))
         self.state = state
-        self.events.append(event)
 
-    @property
-    def _file(self) -> str:
-        return f"{_FOLDER}/{self.stream}.jsonl"
+
+class _DevicesMissingError(Exception):
+    """A record was signed by devices that are not known here any more."""
+
+
+def _seq(head: Head) -> int:
+    return head.seq
 
 
 def _load_pin(folder: PrivateFolder, stream: Stream) -> Head:

@@ -17,7 +17,7 @@ Spec: events.md §5, threat-model.md §4.
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from threading import RLock
 from typing import Any, Final, NoReturn
@@ -33,7 +33,9 @@ from solekey.errors import (
     RollbackError,
     UnconfirmedEventError,
 )
-from solekey.streams.stream_copy import StreamCopy
+from solekey.progress import Progress, ignore_progress
+from solekey.streams.records import Records
+from solekey.streams.stream_copy import FOLD_EVENTS, FOLD_EVENTS_UNDERWAY, StreamCopy
 from solekey.streams.sync_times import note_sync_times, read_sync_times
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import ForkError, ProtocolError
@@ -48,6 +50,8 @@ from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, 
 EVIDENCE_FILE: Final = "fork-evidence.json"
 ROLLBACK_FILE: Final = "rollback-evidence.json"
 PAGE_EVENTS: Final = 500
+WATCHED_EVENTS: Final = 2_000
+"""From so many events on, to verify takes long enough to show how far it has come: over half a second."""
 _LOCK: Final = "streams"
 _log = logging.getLogger(__name__)
 _ORDER: Final = (Stream.DEVICES, Stream.AUTH, Stream.VAULT, Stream.ROTATION)
@@ -67,11 +71,13 @@ class Streams:
         self.lock = RLock()
         self._connection = connection
         self._folder = folder
-        self._devices = StreamCopy(folder, DevicesStream.start(account))
-        self._auth = StreamCopy(folder, AuthStream.start(account))
-        self._vault = StreamCopy(folder, VaultStream.start(account))
-        self._rotation = StreamCopy(folder, RotationStream.start(account))
+        device_key = connection.profile.device_key
+        self._devices = StreamCopy(folder, DevicesStream.start(account), device_key)
+        self._auth = StreamCopy(folder, AuthStream.start(account), device_key)
+        self._vault = StreamCopy(folder, VaultStream.start(account), device_key)
+        self._rotation = StreamCopy(folder, RotationStream.start(account), device_key)
         self._confirming = False
+        self._read_kept()
         self._note_positions()
         connection.on_not_applied = self.verify_not_rolled_back
 
@@ -95,8 +101,8 @@ class Streams:
         """Policies and sagas."""
         return self._rotation.state
 
-    def events(self, stream: Stream) -> list[Event]:
-        """The verified events of a stream, in order."""
+    def events(self, stream: Stream) -> Records:
+        """The verified events of a stream, in order, read from disk as they are asked for."""
         return self._copy(stream).events
 
     def head(self, stream: Stream) -> Head:
@@ -129,6 +135,7 @@ class Streams:
             for stream in _ORDER:
                 self._verify_seen(stream)
         self._judge()
+        self._keep_folds()
         note_sync_times(self._folder, wanted, self._connection.runtime.now())
 
     def find_as_of(self, *only: Stream) -> datetime | None:
@@ -167,24 +174,44 @@ class Streams:
         """Bring one copy up to date. Raises EvidenceError."""
         copy = self._copy(stream)
         with self._folder.lock(_LOCK):
-            copy.catch_up()
+            self._catch_up(copy)
             before, claimed = copy.state.head.seq, self._connection.position(stream)
-            answered = False
-            while page := self._fetch(stream, max(copy.state.head.seq - 1, 0)):
-                new = self._verify_overlap(copy, page)
-                for event in new:
-                    self._apply(copy, event)
-                copy.keep(new)
-                answered = True
-                if not new or copy.state.head.seq >= self._connection.position(stream):
-                    break
-            if not answered and copy.state.head.seq:
+            if not self._follow_server(copy) and copy.state.head.seq:
                 self._raise_rollback(stream, "the server has lost what it showed before")
             self._verify_pin(copy, max(claimed, self._connection.position(stream)))
             if copy.state.head.seq > before:
                 _log.debug("%s: verified events %d to %d", stream, before + 1, copy.state.head.seq)
                 self._save_pins()
         self._connection.note_position(stream, copy.state.head.seq)
+
+    def _follow_server(self, copy: AnyCopy) -> bool:
+        """Fetch, verify and keep what the server has beyond a copy. Returns whether it has what we have.
+
+        What was kept is not fetched again by who is interrupted here.
+        """
+        stream, answered = copy.stream, False
+        with ExitStack() as stack:
+            progress: Progress = ignore_progress
+            while page := self._fetch(stream, max(copy.state.head.seq - 1, 0)):
+                left = self._connection.position(stream) - copy.state.head.seq
+                if left >= WATCHED_EVENTS and progress is ignore_progress:
+                    progress = stack.enter_context(self._connection.runtime.watch(f"Verifying {stream}"))
+                new = self._verify_overlap(copy, page)
+                self._follow(copy, new)
+                copy.keep_fold(FOLD_EVENTS_UNDERWAY)
+                progress(copy.state.head.seq, self._connection.position(stream))
+                answered = True
+                if not new or copy.state.head.seq >= self._connection.position(stream):
+                    break
+        return answered
+
+    def _follow(self, copy: AnyCopy, new: list[Event]) -> None:
+        """Verify events and keep them; those before one that is refused, too."""
+        try:
+            for event in new:
+                self._apply(copy, event)
+        finally:
+            copy.keep()
 
     def verify_contains(self, heads: Mapping[Stream, Head]) -> None:
         """Verify that the verified copies contain heads that were pinned elsewhere, as in a recovery kit.
@@ -197,7 +224,7 @@ class Streams:
             shown = self._copy(stream).events
             if pinned.seq > len(shown):
                 self._raise_rollback(stream, f"the server shows {len(shown)} of {pinned.seq} pinned records")
-            if pinned.seq and shown[pinned.seq - 1].digest != pinned.digest:
+            if pinned.seq and shown.find_digest(pinned.seq) != pinned.digest:
                 self._raise_fork(stream, pinned.seq, pinned.digest.encode(), shown[pinned.seq - 1].raw)
 
     def verify_not_rolled_back(self) -> None:
@@ -223,10 +250,9 @@ class Streams:
         """Keep the event that the server made of a statement of ours. Raises EvidenceError."""
         copy = self._copy(event.stream)
         with self._folder.lock(_LOCK):
-            copy.catch_up()
+            self._catch_up(copy)
             if event.seq == copy.state.head.seq + 1:
-                self._apply(copy, event)
-                copy.keep([event])
+                self._follow(copy, [event])
                 self._save_pins()
         self._connection.note_position(event.stream, event.seq)
 
@@ -240,15 +266,39 @@ class Streams:
         for stream in _ORDER:
             copy = self._copy(stream)
             with self._folder.lock(_LOCK):
-                copy.catch_up()
+                self._catch_up(copy)
             seen = copy.state.head.seq
             if seen < copy.pin.seq or (
-                copy.pin.seq and copy.events[copy.pin.seq - 1].digest != copy.pin.digest
+                copy.pin.seq and copy.events.find_digest(copy.pin.seq) != copy.pin.digest
             ):
                 raise ProfileError(
                     f"{stream}: {copy.pin.seq} records were verified here; the copy has {seen}"
                 )
         self._judge()
+
+    def _read_kept(self) -> None:
+        """Read what this device has verified before. Raises ProfileError."""
+        if not self._folder.path.exists():
+            return  # a profile that is not kept yet
+        with self._folder.lock(_LOCK):
+            for stream in _ORDER:
+                self._catch_up(self._copy(stream))
+
+    def _catch_up(self, copy: AnyCopy) -> None:
+        """Follow what the file of a copy has (the lock is held): after what its signers depend on."""
+        if copy is not self._devices:
+            self._devices.catch_up()
+        if copy.pin.seq - copy.state.head.seq < WATCHED_EVENTS:
+            copy.catch_up(self.devices)
+            return
+        with self._connection.runtime.watch(f"Verifying {copy.stream}") as progress:
+            copy.catch_up(self.devices, progress)
+
+    def _keep_folds(self) -> None:
+        """Keep what the streams amount to, where that pays."""
+        with self._folder.lock(_LOCK):
+            for stream in _ORDER:
+                self._copy(stream).keep_fold(FOLD_EVENTS)
 
     def _copy(self, stream: Stream) -> AnyCopy:
         copies: Mapping[Stream, AnyCopy] = {
@@ -305,10 +355,7 @@ class Streams:
         """Catch up with the devices stream while another stream is being followed (the lock is held)."""
         copy = self._devices
         if page := self._fetch(Stream.DEVICES, max(copy.state.head.seq - 1, 0)):
-            new = self._verify_overlap(copy, page)
-            for event in new:
-                self._apply(copy, event)
-            copy.keep(new)
+            self._follow(copy, self._verify_overlap(copy, page))
 
     def _judge(self) -> None:
         """Verify what ties the streams together, for all that was followed and not judged yet.
@@ -336,7 +383,7 @@ class Streams:
         """Verify that what a statement is judged by is what its author had seen. Raises HistoryForkError."""
         for other, head in statement.heads.items():
             shown = self._copy(other).events
-            if 0 < head.seq <= len(shown) and shown[head.seq - 1].digest != head.digest:
+            if 0 < head.seq <= len(shown) and shown.find_digest(head.seq) != head.digest:
                 self._raise_fork(other, head.seq, shown[head.seq - 1].raw, head.digest.encode())
 
     def _verify_seen(self, stream: Stream) -> None:
@@ -347,7 +394,7 @@ class Streams:
                 self.sync_one(other)
             if head.seq > copy.state.head.seq:
                 self._raise_rollback(other, f"a device has seen seq {head.seq}; the server withholds it")
-            if head.seq and copy.events[head.seq - 1].digest != head.digest:
+            if head.seq and copy.events.find_digest(head.seq) != head.digest:
                 ours, witness = copy.events[head.seq - 1].raw, self._copy(stream).events[-1].raw
                 self._raise_fork(other, head.seq, ours, witness)
 
@@ -356,7 +403,7 @@ class Streams:
         if head.seq < max(pin.seq, claimed):
             expected = max(pin.seq, claimed)
             self._raise_rollback(copy.stream, f"the server shows {head.seq} of {expected} records")
-        if pin.seq and copy.events[pin.seq - 1].digest != pin.digest:
+        if pin.seq and copy.events.find_digest(pin.seq) != pin.digest:
             self._raise_fork(copy.stream, pin.seq, pin.digest.encode(), copy.events[pin.seq - 1].raw)
 
     def _raise_fork(self, stream: Stream, seq: int, ours: bytes, theirs: bytes) -> None:
