@@ -8,7 +8,7 @@ from typing import Final
 from sqlalchemy import select
 
 from solekey_eventlog.store import UnitOfWork
-from solekey_protocol.encoding import Json
+from solekey_protocol.encoding import Cbor, Json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.event import Event
 from solekey_protocol.ids import AccountId, Digest, compute_digest
@@ -71,6 +71,7 @@ class VaultApi(StreamApi[VaultConfig]):
             require_object_store(kernel, blobs)
         self._offload = kernel.threads.offload
         self._grace = timedelta(days=config.grace_days)
+        self._offline = {} if config.offline_reading else {"Solekey-Offline": "forbidden"}
         self.objects = ObjectRepository(kernel.store, blobs, kernel.random, self._offload, config.quota)
         self.lists = ChangeLists(kernel.store, self.objects, worker or _make_worker(), kernel.threads.pause)
         super().__init__(kernel, VaultStatements(kernel.streams, self.objects, self.lists))
@@ -198,7 +199,8 @@ class VaultApi(StreamApi[VaultConfig]):
             ordered = [vault.wraps[place] for place in sorted(vault.wraps)]
             digests = [wrap.wrapped.wrap for wrap in ordered if wanted(wrap)]
             bodies = read_wraps(uow.connection, account, digests)
-        return cbor_response(200, {"wraps": [bodies[digest] for digest in digests if digest in bodies]})
+        found: list[Cbor] = [bodies[digest] for digest in digests if digest in bodies]
+        return cbor_response(200, {"wraps": found}, self._offline)
 
     def _is_closed(self, uow: UnitOfWork, account: str) -> bool:
         return self.kernel.streams.fold_parked(uow, AccountId(account), AuthStream).closed

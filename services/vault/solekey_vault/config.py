@@ -19,6 +19,10 @@ class VaultConfig(ServiceConfig):
     grace_days: int = 30
     """How long retired wraps and purged ciphertext are kept, so that their user can bring them back."""
 
+    offline_reading: bool = True
+    """Whether devices may keep wraps and ciphertext, to read without this server. A client that is told no
+    erases what it keeps."""
+
     object_store_reserve_bytes: int = 256 * MIB
     """Free bytes of a folder's disk that uploads leave alone, for the databases on it. Below it an upload is
     refused (507 storage_full). 256 MiB."""

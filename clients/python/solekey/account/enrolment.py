@@ -14,8 +14,9 @@ from solekey.connection.connection import Connection
 from solekey.connection.login import LoggedIn
 from solekey.connection.second_factor import Proof
 from solekey.crypto import UserKey
-from solekey.errors import ForeignAccountError, ServerRefusedError, UnreachableError
+from solekey.errors import DeviceRevokedError, ForeignAccountError, ServerRefusedError, UnreachableError
 from solekey.files.any_path import AnyPath
+from solekey.offline.kept import erase_kept
 from solekey.profile.profile import Profile
 from solekey.recovery.kit import RecoveryKit
 from solekey.recovery.proof import verify_pins
@@ -66,7 +67,11 @@ def log_in(
     connection = Connection(profile, runtime)
     try:
         username, known = profile.details.username, profile.kdf_known
-        logged_in = connection.logins.log_in(username, password, code, known, moved_from)
+        try:
+            logged_in = connection.logins.log_in(username, password, code, known, moved_from)
+        except DeviceRevokedError:
+            erase_kept(profile.folder)
+            raise
         adopt(connection, logged_in)
         session = Session(connection)
         session.sync()

@@ -14,10 +14,11 @@ from solekey.account.open_sessions import Sessions
 from solekey.account.password import change_password
 from solekey.account.step_up import step_up
 from solekey.connection.connection import Connection
-from solekey.connection.contact import Offline
+from solekey.connection.offline import Offline
 from solekey.connection.second_factor import Proof
 from solekey.crypto import UserKey
 from solekey.files.any_path import AnyPath
+from solekey.offline.kept import Kept
 from solekey.profile.profile import Profile
 from solekey.runtime import Runtime
 from solekey.streams.author import Author
@@ -42,6 +43,9 @@ class Session:
         self.devices = Devices(connection, self.streams, self.author)
         self.factors = Factors(connection, self.streams)
         self.sessions = Sessions(connection, self.streams, self.devices)
+        self.kept = Kept(connection, self.streams)
+        self.streams.on_followed = self.kept.follow
+        connection.on_revoked = self.kept.erase
 
     @classmethod
     def open(
@@ -154,11 +158,17 @@ class Session:
                 stack.enter_context(self.streams.confirming(confirming))
                 self.streams.sync()
                 unlocked_key = UnlockedUserKey(user_key, self.account)
-                keyring = stack.enter_context(Keyring(unlocked_key, self.connection, self.streams))
+                keyring = stack.enter_context(
+                    Keyring(unlocked_key, self.connection, self.streams, self.kept.wraps.fetch)
+                )
                 keyring.load(repairing=repairing)
-                vault = Vault(UnlockedAccount.build(self.connection, self.streams, self.author, keyring))
+                objects = self.kept.open_objects()
+                vault = Vault(
+                    UnlockedAccount.build(self.connection, self.streams, self.author, keyring, objects)
+                )
                 if self.streams.devices.trusted.get(self.devices.own_id):
                     vault.unlocked.index.catch_up()
+                    self.kept.refresh(vault.unlocked)
                 _log.info("unlocked, epoch %d", self.streams.vault.epoch)
             stack.callback(_log.info, "locked")
             yield vault
@@ -168,4 +178,9 @@ class Session:
         """End the session at the server and forget it here."""
         session = self.connection.tokens.session
         self.connection.call(Service.AUTH, "DELETE", f"sessions/{session}")
+        self.forget()
+
+    def forget(self) -> None:
+        """Forget the session here, whether or not the server was told: nothing opens items here any more."""
         self.connection.profile.forget_tokens()
+        self.kept.log_out()

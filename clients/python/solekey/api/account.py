@@ -9,6 +9,7 @@ from solekey.account.open_sessions import Sessions
 from solekey.account.session import Session
 from solekey.api.core import AskFactor, Core, UserKeySource
 from solekey.api.devices import Devices
+from solekey.api.kept import Kept
 from solekey.api.keys import Keys
 from solekey.connection.second_factor import Proof
 from solekey.vault.vault import Vault
@@ -26,12 +27,14 @@ class Account:
         sessions: the open sessions: list, end.
         factors: the second factors: list, add, remove.
         keys: the keys: unlock, change, recovery.
+        kept: what this device keeps, to be read without the server.
     """
 
     devices: Devices
     sessions: Sessions
     factors: Factors
     keys: Keys
+    kept: Kept
 
     def __init__(
         self,
@@ -44,6 +47,7 @@ class Account:
         self.sessions = session.sessions
         self.factors = session.factors
         self.keys = Keys(self._core)
+        self.kept = Kept(self._core)
         if key is not None:
             self._unlock(key)
 

@@ -9,6 +9,7 @@ from solekey.account.open_sessions import SessionInfo as SessionInfo
 from solekey.account.open_sessions import Sessions as Sessions
 from solekey.api.account import Account as Account
 from solekey.api.devices import Devices as Devices
+from solekey.api.kept import Kept as Kept
 from solekey.api.keys import Keys as Keys
 from solekey.api.keys import KeyStatus as KeyStatus
 from solekey.api.keys import OpenRotation as OpenRotation
@@ -16,8 +17,8 @@ from solekey.api.opening import log_in as log_in
 from solekey.api.opening import move_to_server as move_to_server
 from solekey.api.opening import open as open  # noqa: A004  # it is called solekey.open
 from solekey.api.sign_up import SignUp as SignUp
-from solekey.connection.contact import Offline as Offline
 from solekey.connection.login import TotpSecret as TotpSecret
+from solekey.connection.offline import Offline as Offline
 from solekey.connection.passkeys import PasskeyDevice as PasskeyDevice
 from solekey.connection.second_factor import Passkey as Passkey
 from solekey.connection.second_factor import Proof as Proof
@@ -29,6 +30,7 @@ from solekey.crypto import UserKey as UserKey
 from solekey.crypto.device_code import DeviceCode as DeviceCode
 from solekey.errors import SolekeyError as SolekeyError
 from solekey.errors.base import Action as Action
+from solekey.offline.keeping import KeptItem as KeptItem
 from solekey.progress import Phase as Phase
 from solekey.progress import PhasedProgress as PhasedProgress
 from solekey.progress import Progress as Progress

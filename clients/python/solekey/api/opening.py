@@ -8,7 +8,7 @@ from solekey.account.moving import log_in_elsewhere
 from solekey.account.session import Session
 from solekey.api.account import Account
 from solekey.api.core import AskFactor, UserKeySource
-from solekey.connection.contact import Offline
+from solekey.connection.offline import Offline
 from solekey.connection.second_factor import Proof
 from solekey.files.any_path import AnyPath
 from solekey.profile.profile import Profile

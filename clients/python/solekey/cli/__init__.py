@@ -37,6 +37,7 @@ _HOMES: Final = {
     "list": "solekey.cli.commands.items",
     "remove": "solekey.cli.commands.items",
     "restore": "solekey.cli.commands.restore",
+    "keep": "solekey.cli.commands.keep",
     "devices": "solekey.cli.commands.devices",
     "sessions": "solekey.cli.commands.sessions",
     "factors": "solekey.cli.commands.factors",

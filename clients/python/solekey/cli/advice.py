@@ -55,6 +55,10 @@ _COMMANDS: Final[Mapping[type[SolekeyError], str]] = {
         "Use the server's https:// address and its own CA file (--ca). If they changed, ask the "
         "operator by another way; a profile follows a renewed authority: `solekey login --ca FILE`."
     ),
+    errors.NotKeptError: (
+        "Read it when the server answers; `solekey keep NAME` keeps it on this device from then on."
+    ),
+    errors.OfflineForbiddenError: "If this device may keep ciphertext: `solekey keep --on`.",
     errors.AmbiguousNameError: "Name the item by its id (itm_…); `solekey list` shows them.",
     errors.ItemNameUncertainError: (
         "Run `solekey list`: it names what cannot be read. Such an item can be named by its id (itm_…)."

@@ -28,7 +28,7 @@ EXIT_CODES: Final[tuple[tuple[int, tuple[type[Exception], ...]], ...]] = (
     (8, (errors.DevicePendingError,)),
     (7, (errors.FactorMissingError, errors.SessionMissingError)),
     (8, (refusals.UnavailableError, errors.UnreachableError, errors.OfflineError, errors.ContentionError)),
-    (8, (errors.TransferBusyError, errors.VersionGoneError)),
+    (8, (errors.TransferBusyError, errors.VersionGoneError, errors.NotKeptError)),
     (9, (refusals.ServerRefusedError,)),
     (1, (errors.SolekeyError, ProtocolError, OSError)),
 )

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from solekey.account.session import Session
-    from solekey.connection.contact import Offline
+    from solekey.connection.offline import Offline
+    from solekey.vault.vault import Vault
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -32,7 +33,7 @@ def offline_option(command: F) -> F:
 
 def choose(*, offline: bool) -> "Offline":
     """Choose how a command that can do without the server opens the account."""
-    from solekey.connection.contact import Offline
+    from solekey.connection.offline import Offline
 
     return Offline.ALWAYS if offline else Offline.IF_NEEDED
 
@@ -47,20 +48,35 @@ def open_readable(state: Cli, *, offline: bool) -> "Iterator[Session]":
     """
     with opening.open_session(state, choose(offline=offline)) as session:
         session.sync()
-        tell_as_of(state, session)
+        tell_as_of(state, session.connection.why_offline, session.as_of)
         yield session
 
 
-def tell_as_of(state: Cli, session: "Session") -> None:
+def tell_as_of(state: Cli, why: str | None, as_of: "datetime | None") -> None:
     """Tell a person that what follows is not of now, why, and of when it is."""
-    if session.as_of is not None:
-        why = session.connection.why_offline or ""
-        state.tell("{}. As of {}:", why[:1].upper() + why[1:], describe_time(session.as_of))
+    if as_of is not None:
+        why = why or ""
+        state.tell("{}. As of {}:", why[:1].upper() + why[1:], describe_time(as_of))
 
 
-def encode_as_of(session: "Session") -> str | None:
+def encode_as_of(as_of: "datetime | None") -> str | None:
     """Encode as of when a result is, for scripts; None: it is of now."""
-    return session.as_of.isoformat(timespec="seconds") if session.as_of is not None else None
+    return as_of.isoformat(timespec="seconds") if as_of is not None else None
+
+
+@contextmanager
+def open_items(state: Cli, user_key: str | None, *, offline: bool) -> "Iterator[tuple[Vault, str | None]]":
+    """Unlock the vault, or what is kept of it; yields it, and as of when it is for scripts.
+
+    Raises:
+        OfflineError: there is no server, and nothing is kept that opens items.
+    """
+    with opening.unlocked(state, user_key, offline=choose(offline=offline)) as vault:
+        from solekey.offline.kept import find_items_as_of
+
+        as_of = find_items_as_of(vault.unlocked)
+        tell_as_of(state, vault.unlocked.connection.why_offline, as_of)
+        yield vault, encode_as_of(as_of)
 
 
 def describe_time(time: "datetime") -> str:
@@ -73,7 +89,7 @@ def open_kept(state: Cli) -> "Iterator[Session]":
     """Open the profile, with a session or without, whoever answers. Raises ProfileMissingError."""
     from solekey.account.session import Session
     from solekey.connection.connection import Connection
-    from solekey.connection.contact import Offline
+    from solekey.connection.offline import Offline
     from solekey.errors import TransportError
     from solekey.profile.profile import Profile
 

@@ -10,7 +10,7 @@ from solekey.cli.state import Cli
 
 if TYPE_CHECKING:
     from solekey.account.session import Session
-    from solekey.connection.contact import Offline
+    from solekey.connection.offline import Offline
     from solekey.runtime import Runtime
     from solekey.vault.vault import Vault
 
@@ -34,7 +34,7 @@ def open_session(state: Cli, offline: "Offline | None" = None) -> "Session":
         offline: when to go on without the server; None: never.
     """
     from solekey.account.session import Session
-    from solekey.connection.contact import Offline
+    from solekey.connection.offline import Offline
 
     session = Session.open(state.profile, make_runtime(state), offline=offline or Offline.NEVER)
     session.connection.on_step_up = lambda: ask_for_step_up(state, session)
@@ -43,13 +43,18 @@ def open_session(state: Cli, offline: "Offline | None" = None) -> "Session":
 
 @contextmanager
 def unlocked(
-    state: Cli, user_key: str | None, *, confirming: bool = False, repairing: bool = False
+    state: Cli,
+    user_key: str | None,
+    *,
+    confirming: bool = False,
+    repairing: bool = False,
+    offline: "Offline | None" = None,
 ) -> "Iterator[Vault]":
     """Open the session and unlock the vault."""
     state.verify_logged_in()
     with (
         ask_user_key(user_key) as key,
-        open_session(state) as session,
+        open_session(state, offline) as session,
         session.unlock(key, confirming=confirming, repairing=repairing) as vault,
     ):
         yield vault

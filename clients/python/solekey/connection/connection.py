@@ -10,12 +10,13 @@ from collections.abc import Callable, Mapping
 from threading import Lock, RLock
 from typing import Final, TypeVar
 
-from solekey.connection.contact import Offline
 from solekey.connection.dpop import JTI_BYTES, make_proof
 from solekey.connection.login import LoginClient
+from solekey.connection.offline import Offline
 from solekey.connection.transport import MAX_ANSWER_BYTES, Answer, Transport
 from solekey.errors import (
     BadAnswerError,
+    DeviceRevokedError,
     NotLoggedInError,
     OfflineError,
     SessionEndedError,
@@ -54,6 +55,7 @@ class Connection:
             (`Session.step_up`), or raises. The request is then repeated, once. None: the refusal is raised.
         on_not_applied: called when a service says that it has not applied what this client knows; it raises
             EvidenceError when that is no delay but a rollback (`Streams.verify_not_rolled_back`).
+        on_revoked: called when a service says that this device was revoked.
         why_offline: why the server is not asked, in words; None: it is. See `find_contact`.
     """
 
@@ -70,6 +72,7 @@ class Connection:
         self._step_up_lock = RLock()
         self._stepping_up = False
         self._step_ups = 0
+        self.on_revoked: Callable[[], None] | None = None
         self.why_offline: str | None = None
 
     def close(self) -> None:
@@ -176,6 +179,10 @@ class Connection:
                 raise  # no honest server asks it of a reader, who may hold a lock
             self._step_up(refusal, step_ups)
             return self._send_fresh(send)
+        except DeviceRevokedError:
+            if self.on_revoked is not None:
+                self.on_revoked()
+            raise
 
     def call_json(
         self, service: Service, method: str, path: str, members: Mapping[str, Json] | None = None

@@ -5,7 +5,6 @@ that takes the connection and says nothing after `ANSWER_S`. Nothing is retried.
 """
 
 import socket
-from enum import StrEnum
 from threading import Thread
 from typing import Final
 from urllib.parse import urlsplit
@@ -18,20 +17,6 @@ CONNECT_S: Final = 2.0
 ANSWER_S: Final = 5.0
 ANSWER_TIMEOUT: Final = httpx.Timeout(ANSWER_S)
 _HTTPS_PORT: Final = 443
-
-
-class Offline(StrEnum):
-    """When an account is opened without its server.
-
-    Attributes:
-        NEVER: what the server must answer fails when it does not.
-        IF_NEEDED: the server is asked once, quickly; if it does not answer, what is kept here does.
-        ALWAYS: the server is not asked.
-    """
-
-    NEVER = "never"
-    IF_NEEDED = "if_needed"
-    ALWAYS = "always"
 
 
 def verify_connects(origin: str) -> None:

@@ -50,6 +50,8 @@
     │   ├── AccountLockedError       account_locked        needs the user key
     │   ├── ItemMissingError         item_missing
     │   │   └── ItemNameUncertainError item_name_uncertain  ... among those that can be read
+    │   ├── NotKeptError             item_not_kept         no server, and not on this device
+    │   ├── OfflineForbiddenError    offline_forbidden     nothing may be kept on this device
     │   ├── AmbiguousNameError       item_name_ambiguous   several items have this name
     │   ├── ItemChangedError         item_changed          another device was faster
     │   ├── VersionGoneError         item_version_gone     what was being read is replaced and deleted

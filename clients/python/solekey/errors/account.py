@@ -261,6 +261,22 @@ class ItemNameUncertainError(ItemMissingError):
     )
 
 
+class NotKeptError(VaultError):
+    """There is no server, and this item is not kept on this device."""
+
+    code = "item_not_kept"
+    action = Action.RETRY
+    ADVICE = "Read it when the server answers; keep it on this device then, to read it without the server."
+
+
+class OfflineForbiddenError(VaultError):
+    """This device may keep nothing: its user or the operator has said so."""
+
+    code = "offline_forbidden"
+    action = Action.CORRECT
+    ADVICE = "Allow this device to keep what it needs without its server, if the operator does, too."
+
+
 class AmbiguousNameError(VaultError):
     """Several items have this name."""
 

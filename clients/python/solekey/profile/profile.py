@@ -10,6 +10,9 @@
     streams/          verified copies of the account's events, and what they amount to
     heads.json        pins how far they went
     synced.json       when that was last so, for what is shown without the server
+    wraps.cbor        wrapped data keys, for what is read without the server; they need the user key
+    offline.json      what may be kept besides
+    kept/             ciphertext of items that are kept, or were read
     items.cbor        the folded change lists: ids, versions, digests; no names
     uploads/          sealed files on their way up
     downloads/        sealed files on their way down

@@ -16,7 +16,7 @@ Spec: events.md §5, threat-model.md §4.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from threading import RLock
@@ -64,11 +64,13 @@ class Streams:
 
     Attributes:
         lock: the account's lock; see `solekey.streams.exclusive`.
+        on_followed: called whenever the server was followed, after everything was verified.
     """
 
     def __init__(self, connection: Connection) -> None:
         account, folder = connection.profile.account, connection.profile.folder
         self.lock = RLock()
+        self.on_followed: Callable[[], None] | None = None
         self._connection = connection
         self._folder = folder
         device_key = connection.profile.device_key
@@ -137,6 +139,8 @@ class Streams:
         self._judge()
         self._keep_folds()
         note_sync_times(self._folder, wanted, self._connection.runtime.now())
+        if self.on_followed is not None:
+            self.on_followed()
 
     def find_as_of(self, *only: Stream) -> datetime | None:
         """Find as of when all or some copies are, by this device's clock; None while the server answers.

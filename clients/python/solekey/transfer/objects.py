@@ -9,7 +9,14 @@ from typing import Final
 
 from solekey.connection.connection import BYTES_TYPE, CBOR_TYPE, Connection
 from solekey.connection.transport import MAX_ANSWER_BYTES
-from solekey.errors import BadAnswerError, LostObjectError, NotFoundError, SwappedObjectError
+from solekey.errors import (
+    BadAnswerError,
+    LostObjectError,
+    NotFoundError,
+    OfflineError,
+    SolekeyError,
+    SwappedObjectError,
+)
 from solekey_protocol.encoding import Cbor, Json, encode_cbor, encode_json, parse_cbor
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import Digest, compute_digest
@@ -28,6 +35,15 @@ class ObjectStore:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    @property
+    def is_offline(self) -> bool:
+        """Whether the vault is not asked."""
+        return self._connection.is_offline
+
+    def explain_absence(self, digest: Digest) -> SolekeyError:
+        """Explain why an object that a commit names is not there."""
+        return LostObjectError(f"the server has lost the object {digest}")
 
     def put(self, data: bytes) -> Digest:
         """Store one object; storing it again changes nothing."""
@@ -67,7 +83,7 @@ class ObjectStore:
             SwappedObjectError: the vault has other bytes under this digest.
             LostObjectError: it has none.
         """
-        with _naming_loss(digest):
+        with self._naming_loss(digest):
             data = self._call("GET", f"objects/{digest}")
         return verify_object(digest, data)
 
@@ -79,7 +95,7 @@ class ObjectStore:
             SwappedObjectError: an answer of another length, or the whole of another object.
         """
         headers = {"Range": f"bytes={offset}-{offset + length - 1}"}
-        with _naming_loss(digest):
+        with self._naming_loss(digest):
             answer = self._connection.call(Service.VAULT, "GET", f"objects/{digest}", headers=headers)
         if answer.status != _PARTIAL:
             return verify_object(digest, answer.body)[offset : offset + length]
@@ -126,6 +142,13 @@ class ObjectStore:
         content = encode_cbor({"objects": list(batch)})
         self._call("POST", "objects", content=content, content_type=CBOR_TYPE)
 
+    @contextmanager
+    def _naming_loss(self, digest: Digest) -> Iterator[None]:
+        try:
+            yield
+        except (NotFoundError, OfflineError) as error:
+            raise self.explain_absence(digest) from error
+
     def _call(self, method: str, path: str, *, content: bytes = b"", content_type: str = BYTES_TYPE) -> bytes:
         answer = self._connection.call(
             Service.VAULT, method, path, content=content, content_type=content_type
@@ -151,14 +174,6 @@ def _parse_objects(body: bytes) -> list[bytes | None]:
     if len(objects) != len(found):
         raise BadAnswerError("objects/fetch: expected byte strings")
     return objects
-
-
-@contextmanager
-def _naming_loss(digest: Digest) -> Iterator[None]:
-    try:
-        yield
-    except NotFoundError as error:
-        raise LostObjectError(f"the server has lost the object {digest}") from error
 
 
 def verify_object(digest: Digest, data: bytes | None) -> bytes:

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final, cast
 
 from solekey.crypto import Confidential, EnvelopeReader, ItemMetadata
-from solekey.errors import AmbiguousNameError, ItemMissingError, ItemNameUncertainError, LostObjectError
+from solekey.errors import AmbiguousNameError, ItemMissingError, ItemNameUncertainError
 from solekey.streams.exclusive import AccountLock
 from solekey.transfer.objects import ObjectStore
 from solekey.transfer.sealed_sources import RangedSource, open_envelope
@@ -200,7 +200,7 @@ class Directory:
 
     def _remember_metadata(self, change: Change, prefix: bytes | None) -> None:
         if prefix is None:
-            raise LostObjectError(f"the server has lost the object {change.parts[0].digest}")
+            raise self._objects.explain_absence(change.parts[0].digest)
         reader = self._open_reader(RangedSource(self._objects, change, prefix), change)
         self._known[change] = reader.open_metadata()
         if len(prefix) == change.size:

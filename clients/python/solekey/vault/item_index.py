@@ -86,7 +86,7 @@ class ItemIndex:
         return {change.item: self._made_in[change.item] for change in changes if change.item in self._made_in}
 
     def catch_up(self, own: Mapping[Digest, bytes] = MappingProxyType({})) -> None:
-        """Follow the commits that are verified and not followed yet.
+        """Follow the commits that are verified and not followed yet; without the server it stays as it is.
 
         Args:
             own: change lists that this device has made, which need not be fetched.
@@ -95,7 +95,7 @@ class ItemIndex:
             ChangeListError: a change list is lost, or not what its commit names. It concerns every item.
             ForgedEventError: a change list breaks the rules.
         """
-        new = self._find_new()
+        new = [] if self._objects.is_offline else self._find_new()
         lists = self._objects.fetch_each([body.changes for _, body in new if body.changes not in own])
         for event, body in new:
             with _naming_commit(event, body):

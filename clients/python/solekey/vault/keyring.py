@@ -3,9 +3,10 @@
 Spec: keys.md §5.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
-from typing import Self
+from typing import Final, Protocol, Self
 
 from solekey.connection.connection import Connection
 from solekey.crypto import (
@@ -26,6 +27,15 @@ from solekey_protocol.ids import AccountId, Digest, KeyId, compute_digest
 from solekey_protocol.services import Service
 from solekey_protocol.streams import WrapRecord
 from solekey_protocol.wrap import SecretKind
+
+_FORBIDDEN: Final = "Solekey-Offline"
+
+
+class FetchWraps(Protocol):
+    """Fetches wraps by the digest of their bytes: the live ones, or the retired ones that are still kept."""
+
+    def __call__(self, *, retired: bool) -> Mapping[Digest, bytes]:
+        """See `fetch_wraps`."""
 
 
 class UnlockedUserKey:
@@ -61,8 +71,15 @@ class UnlockedUserKey:
 class Keyring:
     """The data keys of an account, by epoch. Use it as a context manager: the end of the block wipes them."""
 
-    def __init__(self, user_key: UnlockedUserKey, connection: Connection, streams: Streams) -> None:
+    def __init__(
+        self,
+        user_key: UnlockedUserKey,
+        connection: Connection,
+        streams: Streams,
+        fetch: "FetchWraps | None" = None,
+    ) -> None:
         self.user_key = user_key
+        self._fetch = fetch or partial(fetch_wraps, connection)
         self._connection = connection
         self._streams = streams
         self._keys: dict[int, DataKey] = {}
@@ -113,7 +130,7 @@ class Keyring:
             TamperedWrapError: the wrap does not open.
         """
         if epoch not in self._keys and epoch not in self._retired:
-            stored = fetch_wraps(self._connection, retired=True)
+            stored = self._fetch(retired=True)
             for record in self._streams.vault.wraps.values():
                 wrapped = record.wrapped
                 ours = (wrapped.epoch, wrapped.key_id) == (epoch, self.user_key.key_id)
@@ -144,7 +161,7 @@ class Keyring:
             TamperedWrapError: the newest epoch's wrap is not what was signed, or does not open.
         """
         self.user_key.verify_current(self._streams)
-        stored = fetch_wraps(self._connection)
+        stored = self._fetch(retired=False)
         for live in self._streams.vault.live_wraps(self.user_key.key_id):
             epoch = live.wrapped.epoch
             if epoch in self._keys:
@@ -158,23 +175,35 @@ class Keyring:
         if newest is not None and not repairing:
             raise newest
 
-    def open_wrap(self, live: WrapRecord, stored: dict[Digest, bytes]) -> DataKey:
+    def open_wrap(self, live: WrapRecord, stored: Mapping[Digest, bytes]) -> DataKey:
         """Open one live wrap of the user key in use. Raises TamperedWrapError."""
         return open_live_wrap(live.wrapped, stored, self.user_key, self._connection.profile.account)
 
 
-def fetch_wraps(connection: Connection, *, retired: bool = False) -> dict[Digest, bytes]:
+def fetch_wraps(
+    connection: Connection,
+    *,
+    retired: bool = False,
+    on_forbidden: Callable[[], None] = lambda: None,
+) -> dict[Digest, bytes]:
     """Fetch the live wraps, or the retired ones whose grace time is not over, by the digest of their bytes.
 
     What the server calls them counts for nothing.
+
+    Args:
+        connection: the session's connection.
+        retired: the retired ones.
+        on_forbidden: called when the operator wants no device to keep anything.
     """
     answer = connection.call(Service.VAULT, "GET", "wraps/retired" if retired else "wraps")
+    if _FORBIDDEN in answer.headers:
+        on_forbidden()
     found = [wrap for wrap in parse_byte_list(answer.body, "wraps") if isinstance(wrap, bytes)]
     return {compute_digest(wrap): wrap for wrap in found}
 
 
 def open_live_wrap(
-    wrapped: KeyWrapped, stored: dict[Digest, bytes], user_key: UnlockedUserKey, account: AccountId
+    wrapped: KeyWrapped, stored: Mapping[Digest, bytes], user_key: UnlockedUserKey, account: AccountId
 ) -> DataKey:
     """Open the wrap that a signed statement names.
 

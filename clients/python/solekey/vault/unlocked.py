@@ -32,10 +32,25 @@ class UnlockedAccount:
     committer: Committer
 
     @classmethod
-    def build(cls, connection: Connection, streams: Streams, author: Author, keyring: Keyring) -> Self:
-        """Put the parts together."""
+    def build(
+        cls,
+        connection: Connection,
+        streams: Streams,
+        author: Author,
+        keyring: Keyring,
+        objects: ObjectStore | None = None,
+    ) -> Self:
+        """Put the parts together.
+
+        Args:
+            connection: the account's.
+            streams: the account's.
+            author: the account's.
+            keyring: the account's.
+            objects: its objects; those at the vault if not given.
+        """
         profile, random = connection.profile, connection.runtime.random
-        objects = ObjectStore(connection)
+        objects = objects or ObjectStore(connection)
         index = ItemIndex(streams, objects, profile.folder)
         unreadable = UnreadableItems(streams, index)
         directory = Directory(profile.account, index, objects, keyring, unreadable, streams.lock)

@@ -12,6 +12,7 @@ from typing import Final
 
 from solekey.errors import (
     EpochKeyMissingError,
+    NotKeptError,
     OpenError,
     SolekeyError,
     SwappedObjectError,
@@ -32,6 +33,7 @@ UNREADABLE: Final = (
     UnsupportedFormatError,
     TamperedWrapError,
     EpochKeyMissingError,
+    NotKeptError,
 )
 """What is wrong with one item, and says nothing about another one."""
 

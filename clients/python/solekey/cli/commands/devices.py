@@ -38,7 +38,7 @@ def list_devices(state: Cli, *, offline: bool) -> None:
     """List the devices: what this device has verified of each, and apart from it what the server says."""
     with open_readable(state, offline=offline) as session:
         found = session.devices.list()
-        as_of = encode_as_of(session)
+        as_of = encode_as_of(session.as_of)
 
     from solekey.cli.output.device_table import describe_json, make_table
 

@@ -13,6 +13,7 @@ import click
 from solekey.cli.input.answers import user_key_option
 from solekey.cli.input.output_file import OutputFile
 from solekey.cli.name_completion import complete_items
+from solekey.cli.offline import offline_option, open_items
 from solekey.cli.opening import unlocked
 from solekey.cli.output.foreign_text import quote_foreign
 from solekey.cli.output.left_out import end_partial, tell_unreadable
@@ -109,44 +110,58 @@ def put(
     "Only their chunks are fetched.",
 )
 @user_key_option
+@offline_option
 @state_options
 @pass_cli
 def get_item(
-    state: Cli, name: str, output: Path | None, byte_range: ByteRange | None, user_key: str | None
+    state: Cli,
+    name: str,
+    output: Path | None,
+    byte_range: ByteRange | None,
+    user_key: str | None,
+    *,
+    offline: bool,
 ) -> None:
     """Fetch an item by NAME or id and decrypt it, to standard output or a file.
 
     An interrupted download to a file goes on when the same command is run again within 7 days. An item of up
     to 8 MiB is printed only when all of it is authentic. Of a longer one each piece is authentic when it is
     printed, and the end is verified first, but only exit code 0 says that everything came.
+
+    Without the server it is read from this device if it is kept here: `solekey keep`.
     """
-    with unlocked(state, user_key) as vault:
+    with open_items(state, user_key, offline=offline) as (vault, as_of):
         if byte_range is not None:
-            _get_range(state, vault, name, byte_range, output)
+            _get_range(state, vault, name, byte_range, output, as_of)
         elif output is not None:
             with state.progress(f"get {name}", in_bytes=True) as progress:
                 info = vault.get_file(name, output, progress=progress)
-            _emit_written(state, info, output)
+            _emit_written(state, info, output, as_of)
         else:
-            _print_item(state, vault, name)
+            _print_item(state, vault, name, as_of)
 
 
 @click.command("list")
 @user_key_option
+@offline_option
 @state_options
 @pass_cli
-def list_items(state: Cli, user_key: str | None) -> None:
+def list_items(state: Cli, user_key: str | None, *, offline: bool) -> None:
     """List the items. Names are decrypted here; the server does not know them."""
-    with unlocked(state, user_key) as vault:
+    with open_items(state, user_key, offline=offline) as (vault, as_of):
+        from solekey.offline.settings import OfflineSettings
+
         items = vault.list()
+        kept = OfflineSettings.load(vault.unlocked.connection.profile.folder).items
     if state.as_json:
+        rows = [{**describe_item(info), "kept": info.id in kept} for info in items]
         unreadable = [item.to_document() for item in items.unreadable]
-        state.emit({"items": [describe_item(info) for info in items], "unreadable": unreadable})
+        state.emit({"items": rows, "unreadable": unreadable, "as_of": as_of})
         end_partial(items.unreadable)
         return
     from solekey.cli.output.item_table import print_items
 
-    print_items(items)
+    print_items(items, kept)
     tell_unreadable(items.unreadable)
     end_partial(items.unreadable)
 
@@ -212,12 +227,12 @@ def _verify_source(path: Path) -> None:
         raise usage_error("{} may not be read", path)
 
 
-def _print_item(state: Cli, vault: "Vault", name: str) -> None:
+def _print_item(state: Cli, vault: "Vault", name: str, as_of: str | None) -> None:
     info = vault.find(name)
     if state.as_json or info.sealed_size <= _IN_MEMORY_BYTES:
         item = vault.get(info.id)
         if state.as_json:
-            state.emit({**describe_item(item.info), **_describe_content(item.content)})
+            state.emit({**describe_item(item.info), **_describe_content(item.content), "as_of": as_of})
         else:
             _print_content(item)
         return
@@ -234,7 +249,9 @@ def _print_content(item: "Item") -> None:
     sys.stdout.buffer.flush()
 
 
-def _get_range(state: Cli, vault: "Vault", name: str, byte_range: ByteRange, output: Path | None) -> None:
+def _get_range(
+    state: Cli, vault: "Vault", name: str, byte_range: ByteRange, output: Path | None, as_of: str | None
+) -> None:
     """Get a range to standard output, a file or a JSON document."""
     from solekey.files.whole_file import WholeFile
     from solekey.vault.item_file import ItemFile
@@ -250,12 +267,13 @@ def _get_range(state: Cli, vault: "Vault", name: str, byte_range: ByteRange, out
                     target.publish()
             elif state.as_json:
                 place = {"first": start, "last": start + size - 1}
-                state.emit({**describe_item(info), "range": place, **_describe_content(file.read(size))})
+                content = _describe_content(file.read(size))
+                state.emit({**describe_item(info), "range": place, **content, "as_of": as_of})
             else:
                 _copy(file, sys.stdout.buffer, size, progress)
                 sys.stdout.buffer.flush()
     if output is not None:
-        _emit_written(state, info, output)
+        _emit_written(state, info, output, as_of)
 
 
 def _place_range(byte_range: ByteRange, size: int) -> tuple[int, int]:
@@ -276,9 +294,9 @@ def _copy(source: BinaryIO | io.BufferedReader, target: BinaryIO, size: int, pro
         progress(done, size)
 
 
-def _emit_written(state: Cli, info: "ItemInfo", output: Path) -> None:
+def _emit_written(state: Cli, info: "ItemInfo", output: Path, as_of: str | None) -> None:
     if state.as_json:
-        state.emit({**describe_item(info), "output": str(output)})
+        state.emit({**describe_item(info), "output": str(output), "as_of": as_of})
     else:
         state.tell("{} → {}", info.name, output)
 

@@ -146,7 +146,7 @@ def rotation_status(state: Cli, *, offline: bool) -> None:
     """Show the open rotation, what is due, and the policy."""
     with open_readable(state, offline=offline) as session:
         rotation = session.streams.rotation
-        as_of = encode_as_of(session)
+        as_of = encode_as_of(session.as_of)
     policy = rotation.policy
     document: dict[str, object] = {
         "open": rotation.open.started.rotation if rotation.open else None,

@@ -31,7 +31,7 @@ def logout(state: Cli) -> None:
             session.log_out()
         except (TransportError, ServerRefusedError) as error:
             reason = f"{error} [{error.code}]"
-            session.connection.profile.forget_tokens()
+            session.forget()
     if state.as_json:
         state.emit({"logged_out": True, "server_not_told": reason})
         return
@@ -80,5 +80,5 @@ def _describe(session: "Session") -> dict[str, object]:
         "commits": streams.vault.last_commit,
         "open_rotation": f"{rotation.started.kind} {rotation.phase}" if rotation else None,
         "rotations_due": sorted(kind.value for kind in streams.rotation.due),
-        "as_of": encode_as_of(session),
+        "as_of": encode_as_of(session.as_of),
     }

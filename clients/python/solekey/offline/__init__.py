@@ -1,0 +1,7 @@
+"""What this device keeps in order to do without its server, all of it ciphertext or public.
+
+`settings` what its user allows · `kept_wraps` wrapped data keys · `kept_store` ciphertext on disk ·
+`kept_objects` an object store that answers from it · `keeping` items that are kept · `kept` all of it.
+
+Spec: offline.md.
+"""
