@@ -84,6 +84,8 @@ class UnitOfWork:
             SchemaError: a statement for another place, or a body outside its schema.
             MalformedError: a record that exceeds MAX_EVENT_BYTES.
         """
+        if not content:
+            return []
         head = self.head(account)
         if after != head:
             raise StalePositionError(head)
@@ -99,8 +101,6 @@ class UnitOfWork:
         return appended
 
     def _insert(self, account: AccountId, appended: list[Event]) -> None:
-        if not appended:
-            return
         rows = [
             {
                 "account": event.account,

@@ -13,6 +13,7 @@ from solekey_protocol.ids import Timestamp
 from solekey_service.stream_api import StreamApi
 
 OwnerT = TypeVar("OwnerT")
+WholeT = TypeVar("WholeT")
 
 
 def tell(line: str) -> None:
@@ -46,6 +47,16 @@ class OperatorCommand(Generic[OwnerT]):
     run: Callable[[OwnerT, Namespace], None]
     is_exclusive: bool = False
     add_arguments: Callable[[ArgumentParser], None] = add_no_arguments
+
+    def of(self, part: Callable[[WholeT], OwnerT]) -> "OperatorCommand[WholeT]":
+        """Give the command of a part of an Api to the Api itself; ``part`` finds the part."""
+        return OperatorCommand(
+            self.name,
+            self.help,
+            lambda whole, arguments: self.run(part(whole), arguments),
+            self.is_exclusive,
+            self.add_arguments,
+        )
 
 
 def _rebuild(api: StreamApi[Any], _: Namespace) -> None:

@@ -3,27 +3,25 @@
 Spec: authentication.md, factors.md, tokens.md, rate-limits.md.
 
 Map, the rooms; each may import those below it
-    accounts/       registrations, logins, another login key, closing; their part of the API
-    signing_keys/   the keys that sign access tokens, and the tokens of a session
-    sessions/       sessions from their opening to their end, and their refresh tokens
+    accounts/       registrations, another login key, closing; their part of the API
+    sessions/       logins, sessions from their opening to their end, and their tokens
     factors/        second factors: enrolled, listed, removed, proven; "how to add a factor"
-    credentials/    who has which name, and what a login key signs
+    signing_keys/   the keys that sign access tokens
+    credentials/    who has which name, and how its password is stretched
     rate_limits/    how often something may be tried
 
 In a room, ``repository.py`` holds all of its SQL, and the modules whose docstrings say "Pure" take rows, time
 and randomness as arguments; the contract ``pure-auth`` holds them to it.
 
 Map, what the rooms stand on
-    transactions.py one transaction: read, decide, append; retried, or refused and committed all the same
-    domain.py       decide: which events follow from a command (pure)
-    commands.py     what the service can be asked to do (pure)
+    domain.py       decisions: which events follow from a request (pure)
     operator_key.py what is derived instead of stored (pure)
     limits.py       named limits with units (pure)
     refusals.py     what is refused beyond what every service refuses (pure)
     tables.py       the private tables
 
 Map, the rim (the same in every service)
-    api.py          the HTTP API without a framework; builds all of the above
+    api.py          builds all of the above; each room answers its own requests in ``api.py``
     timers.py       what happens at intervals
     config.py       configuration
     definition.py   what makes the service different from the others: DEFINITION

@@ -8,12 +8,12 @@ from solekey_auth.limits import SECRET_BYTES, AuthLimits
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.rate_limits import limit
 from solekey_auth.rate_limits.limit import RateLimits
-from solekey_auth.rate_limits.source import Network, parse_networks
-from solekey_auth.signing_keys.key_ring import SigningSecret
+from solekey_auth.signing_keys.signing_keys import SigningSecret
 from solekey_eventlog.secret import Secret
 from solekey_protocol.events.auth import Factor
 from solekey_service.access.tokens import MAX_LIFETIME_S
 from solekey_service.config import ServiceConfig
+from solekey_service.http.source import Network, parse_networks
 
 _RATE_LIMITS = (
     "login_failures_device",

@@ -6,18 +6,19 @@ Spec: tokens.md §6.3.
 from functools import partial
 from typing import Final
 
-from solekey_auth.commands import ReportFailedLogins
 from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.repository import CredentialRepository, LoginRepository
+from solekey_auth.domain import decide_failures
 from solekey_auth.factors.repository import FactorRepository
 from solekey_auth.limits import AuthLimits
 from solekey_auth.rate_limits.limiter import purge_buckets
 from solekey_auth.sessions.repository import SessionRepository
 from solekey_auth.sessions.sessions import Sessions
-from solekey_auth.transactions import Transactions
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId
+from solekey_protocol.streams import AuthStream
 from solekey_service.kernel import Kernel
+from solekey_service.transaction import run_transaction
 
 _PER_RUN: Final = 200
 """Accounts or sessions of one run; the next run goes on."""
@@ -30,14 +31,15 @@ class Timers:
         self._kernel = kernel
         self._limits = limits
         self._sessions = sessions
-        self._transactions = Transactions(kernel, limits)
 
     def expire_sessions(self) -> int:
         """End the sessions that were not refreshed in time; return how many were looked at."""
         with self._kernel.store.read() as uow:
             idle = SessionRepository(uow.connection).find_idle(uow.now, _PER_RUN)
         for account, session in idle:
-            self._transactions.run(partial(self._sessions.expire, account=account, session=session))
+            run_transaction(
+                self._kernel.store, partial(self._sessions.expire, account=account, session=session)
+            )
         return len(idle)
 
     def report_failed_logins(self) -> int:
@@ -48,7 +50,7 @@ class Timers:
         with self._kernel.store.read() as uow:
             accounts = LoginRepository(uow.connection).find_unreported(_PER_RUN)
         for account in accounts:
-            self._transactions.run(partial(self._report, account=account))
+            run_transaction(self._kernel.store, partial(self._report, account=account))
         return len(accounts)
 
     def purge(self) -> None:
@@ -64,5 +66,5 @@ class Timers:
 
     def _report(self, uow: UnitOfWork, account: AccountId) -> None:
         stages = LoginRepository(uow.connection).take_unreported(account)
-        state = self._transactions.read_parked(uow, account)
-        self._transactions.append(uow, account, state, ReportFailedLogins(tuple(stages)))
+        auth = self._kernel.streams.fold_parked(uow, account, AuthStream)
+        uow.append(account, auth.head, *decide_failures(auth, stages))

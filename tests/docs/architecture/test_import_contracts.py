@@ -67,18 +67,18 @@ PLANTS = [  # contract that must break, module that gets the line, the line
     ("pure-protocol", "solekey_protocol.ids", "from secrets import token_bytes"),
     ("pure-protocol", "solekey_protocol.ids", "from urllib.request import urlopen"),
     *(
-        ("framework-free-domain", f"solekey_{service}.{module}", f"import {framework}")
+        ("framework-free-domain", f"solekey_{service}.domain", f"import {framework}")
         for service, framework in zip(SERVICES, ("nameko", "eventlet", "kafka", "sqlalchemy"), strict=True)
-        for module in ("domain", "commands")
     ),
     ("pure-domain", "solekey_vault.domain", "import time"),
     ("pure-access", "solekey_service.access.tokens", "import time"),
     ("pure-access", "solekey_service.access.dpop", "from solekey_eventlog.store import EventStore"),
-    ("pure-domain", "solekey_auth.commands", "from secrets import token_hex"),
+    ("pure-domain", "solekey_auth.domain", "from secrets import token_hex"),
     ("pure-auth", "solekey_auth.factors.proof", "import sqlalchemy"),
-    ("pure-auth", "solekey_auth.credentials.login_key", "import solekey_auth.credentials.repository"),
-    ("pure-auth", "solekey_auth.signing_keys.key_ring", "from time import monotonic"),
-    ("auth-rooms", "solekey_auth.factors.totp", "import solekey_auth.accounts.logins"),
+    ("pure-auth", "solekey_auth.credentials.credential", "import solekey_auth.credentials.repository"),
+    ("pure-auth", "solekey_auth.rate_limits.bucket", "from time import monotonic"),
+    ("auth-rooms", "solekey_auth.factors.totp", "import solekey_auth.sessions.logins"),
+    ("auth-rooms", "solekey_auth.signing_keys.command", "import solekey_auth.api"),
     ("auth-rooms", "solekey_auth.credentials.credential", "import solekey_auth.sessions.sessions"),
     *(("server-cannot-decrypt", package, "import nacl") for package in ("solekey_protocol", *SERVER_SIDE)),
 ]

@@ -102,7 +102,7 @@ def test_auth_brakes_and_asks_for_nonces_as_described(rig: Rig) -> None:
         place = "POST /v1/auth/sessions"
         assert verify_answer("auth", place, desk.log_in(ana, code="000000")).status == status
     place = "POST /v1/auth/challenges"
-    asked = [desk.ask(desk.api.post_challenge, {"username": ana.username}) for _ in range(2)]
+    asked = [desk.ask(desk.api.sessions.post_challenge, {"username": ana.username}) for _ in range(2)]
     assert [verify_answer("auth", place, answer).status for answer in asked] == [200, 429]
     assert "DPoP-Nonce" in asked[0].headers
     guard = Guard(desk.api.kernel)

@@ -12,18 +12,11 @@ import rfc8785
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from solekey_auth import refusals
+from solekey_auth.accounts.account_changes import Closing, NewLoginKey, verify_closing, verify_new_login_key
+from solekey_auth.accounts.registrations import encode_registration
 from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.credential import Credential, derive_decoy_kdf, parse_username
 from solekey_auth.credentials.kdf import parse_kdf
-from solekey_auth.credentials.login_key import (
-    LOGIN_CONTEXT,
-    Closing,
-    LoginAttempt,
-    NewLoginKey,
-    encode_registration,
-    verify_closing,
-    verify_new_login_key,
-)
 from solekey_auth.factors.recovery_codes import (
     RecoverySet,
     derive_code_digest,
@@ -32,8 +25,9 @@ from solekey_auth.factors.recovery_codes import (
 )
 from solekey_auth.factors.totp import derive_secret, derive_totp_id
 from solekey_auth.operator_key import OperatorKey, Purpose
-from solekey_auth.sessions.refresh_token import RefreshToken
-from solekey_auth.signing_keys.key_ring import SigningSecret
+from solekey_auth.sessions.logins import LOGIN_CONTEXT, LoginAttempt
+from solekey_auth.sessions.sessions import RefreshToken
+from solekey_auth.signing_keys.signing_keys import SigningSecret
 from solekey_protocol.encoding import parse_json
 from solekey_protocol.events.auth import LoginKeyChange
 from solekey_protocol.ids import AccountId, Digest, PublicKey, SignatureHex, derive_device_id

@@ -66,7 +66,7 @@ class KeyRing:
     def fetch_passkeys(self, challenge: str, **signed_otherwise: Any) -> Response:
         document = self.question(challenge, **signed_otherwise)
         proof = self.desk.prove(self.person.device_key)
-        return self.desk.ask(self.desk.api.post_passkey_question, document, proof=proof)
+        return self.desk.ask(self.desk.api.sessions.post_passkey_question, document, proof=proof)
 
     def log_in(self, challenge: str | None = None, factor: Any = None) -> Response:
         """Log in with the key, or with another factor."""
@@ -80,7 +80,7 @@ class KeyRing:
         self.desk.hear()
         document = {**self.question(challenge), "factor": factor}
         proof = self.desk.prove(self.person.device_key)
-        return self.desk.ask(self.desk.api.post_session, document, proof=proof)
+        return self.desk.ask(self.desk.api.sessions.post_session, document, proof=proof)
 
     # Stepping up
 

@@ -64,12 +64,12 @@ class Seat:
     def change(self, document: Any = None, **changes: Any) -> Response:
         """Ask for another login key, right in every part that is not given otherwise."""
         document = document or sign_login_key(self.person, self.challenge(), **changes)
-        return self.send(self.desk.api.account.post_login_key, document)
+        return self.send(self.desk.api.accounts.post_login_key, document)
 
     def close(self, document: Any = None, signed: Any = None) -> Response:
         """Ask to close the account."""
         document = document or sign_closing(self.person, self.challenge(), signed)
-        return self.send(self.desk.api.account.post_closing, document)
+        return self.send(self.desk.api.accounts.post_closing, document)
 
     def refresh(self) -> Response:
         return self.desk.refresh(self.answer["refresh_token"], self.person.device_key)

@@ -139,13 +139,15 @@ class Desk:
             return problem_response(error)
 
     def register(self, person: Person, **changes: Any) -> Response:
-        response = self.ask(self.api.post_account, person.registration(**changes))
+        response = self.ask(self.api.accounts.post_account, person.registration(**changes))
         if response.status == 201:
             person.totp_secret = json.loads(response.body)["totp"]["secret"]
         return response
 
     def challenge(self, username: str) -> str:
-        return str(json.loads(self.ask(self.api.post_challenge, {"username": username}).body)["challenge"])
+        return str(
+            json.loads(self.ask(self.api.sessions.post_challenge, {"username": username}).body)["challenge"]
+        )
 
     def log_in(
         self,
@@ -162,11 +164,13 @@ class Desk:
         challenge = challenge or self.challenge(person.username)
         code = code or compute_code(person.totp_secret, self.now, steps)
         document = person.login(challenge, code, **signed_otherwise)
-        return self.ask(self.api.post_session, document, proof=self.prove(device or person.device_key))
+        return self.ask(
+            self.api.sessions.post_session, document, proof=self.prove(device or person.device_key)
+        )
 
     def refresh(self, token: str, key: Key) -> Response:
         self.hear()
-        return self.ask(self.api.post_refresh, {"refresh_token": token}, proof=self.prove(key))
+        return self.ask(self.api.sessions.post_refresh, {"refresh_token": token}, proof=self.prove(key))
 
     def as_caller(self, person: Person, session: str) -> Caller:
         return Caller(person.actor.account, person.actor.device, SessionId(session), person.device_key.public)

@@ -4,9 +4,9 @@ from typing import Any, Final, cast
 
 from hypothesis import strategies as st
 
+from solekey_auth.accounts.account_changes import CHANGE_CONTEXT, CLOSE_CONTEXT
 from solekey_auth.accounts.api import parse_closing, parse_new_login_key
 from solekey_auth.credentials.kdf import parse_kdf_wanted
-from solekey_auth.credentials.login_key import CHANGE_CONTEXT, CLOSE_CONTEXT
 from solekey_auth.refusals import KdfExcessive, KdfTooWeak
 from solekey_protocol.encoding import encode_json
 from solekey_protocol.errors import MalformedError

@@ -11,9 +11,8 @@ from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.credential import parse_username
 from solekey_auth.credentials.kdf import parse_kdf
 from solekey_auth.factors.totp import parse_code
-from solekey_auth.rate_limits.source import find_source, parse_networks
 from solekey_auth.refusals import KdfExcessive, KdfTooWeak
-from solekey_auth.sessions.refresh_token import parse_refresh_token
+from solekey_auth.sessions.sessions import parse_refresh_token
 from solekey_devices.device_name import DeviceName
 from solekey_devices.refusals import NameRefused
 from solekey_eventlog.bus.config import BusConfig, parse_address
@@ -36,6 +35,7 @@ from solekey_service.http.request import (
     parse_query_integer,
     parse_solekey_after,
 )
+from solekey_service.http.source import find_source, parse_networks
 from solekey_service.refusals import BadRequest, DpopInvalid, TokenExpired, TokenInvalid, UnsupportedMediaType
 from solekey_vault.ranges import parse_range
 from solekey_vault.refusals import RangeNotSatisfiable
@@ -349,7 +349,7 @@ TARGETS = (
         ["skr_" + "5a" * 32],
         _check_refresh_token,
         (BadRequest,),
-        "refresh_token.parse_refresh_token",
+        "sessions.parse_refresh_token",
     ),
     _header("one-time code", ["123456", "000000"], _check_code, (BadRequest,), "totp.parse_code"),
     _header(

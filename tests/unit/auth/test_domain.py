@@ -1,15 +1,25 @@
-"""The pure decisions, without a database: each state, each command, each event."""
+"""The pure decisions, without a database: each state, each request, each event."""
 
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from solekey_auth import commands as asked
 from solekey_auth.credentials.credential import Credential, Username
 from solekey_auth.credentials.kdf import KdfParameters
-from solekey_auth.domain import AccountState, IssuedToken, decide, derive_idle_limit
+from solekey_auth.domain import (
+    FactorUse,
+    IssuedToken,
+    decide_end,
+    decide_end_of_device,
+    decide_expiry,
+    decide_failures,
+    decide_opening,
+    decide_refresh,
+    decide_registration,
+    derive_idle_limit,
+)
 from solekey_auth.limits import AuthLimits
-from solekey_auth.refusals import AccountTaken, LoginRefused, RefreshRefused, UsernameTaken
+from solekey_auth.refusals import AccountTaken, LoginRefused, UsernameTaken
 from solekey_protocol.event import encode_event
 from solekey_protocol.events import auth as events
 from solekey_protocol.events.devices import DeviceRevoked, RevocationReason
@@ -27,7 +37,6 @@ SESSION, OTHER = (SessionId.from_raw(derive_raw(label)) for label in ("one", "ot
 FACTOR_ID = compute_digest(b"totp salt")
 END = Timestamp.from_datetime(NOW + timedelta(hours=12))
 KDF = KdfParameters(65536, 3, 4, bytes(16))
-REGISTER = asked.RegisterAccount(LAPTOP.account, Username("ana"), Key("login").public, KDF)
 CREDENTIAL = Credential(LAPTOP.account, Username("ana"), Key("login").public, KDF, bytes(16), NOW)
 TOKEN = IssuedToken(
     Digest("ab" * 32), LAPTOP.account, SESSION, "jkt", 1, NOW, NOW + timedelta(minutes=30), END.datetime
@@ -68,138 +77,127 @@ def trust(*revoked):
     return stream
 
 
-def state(*bodies, devices=None, **rows):
-    return AccountState(auth=fold(*bodies), devices=devices or trust(), **rows)
+def register(*bodies, own=None, holder=None, new=CREDENTIAL, closed=False):
+    return decide_registration(fold(*bodies), new, own, holder, LIMITS, name_is_closed=closed)
 
 
-def judge(before, command, now=NOW):
-    return decide(before, command, now, LIMITS)
+def refresh(token, *bodies, thumbprint="jkt", now=NOW, devices=None):
+    return decide_refresh(fold(*bodies or OPENED), devices or trust(), token, thumbprint, now, LIMITS)
 
 
 def test_register():
-    assert judge(state(), REGISTER) == [events.AccountRegistered(1)]
-    registered = events.AccountRegistered(1)
-    assert judge(state(registered, credential=CREDENTIAL, name_holder=CREDENTIAL), REGISTER) == []
-    late = NOW + LIMITS.unproven_registration
-    known = state(registered, credential=CREDENTIAL, name_holder=CREDENTIAL)
-    assert judge(known, REGISTER, late) == [events.AccountRegistered(2)]
+    assert register() == [events.AccountRegistered(1)]
+    known, registered = {"own": CREDENTIAL, "holder": CREDENTIAL}, events.AccountRegistered(1)
+    assert register(registered, **known) == []
+    late = change(CREDENTIAL, registered_at=NOW + LIMITS.unproven_registration)
+    assert register(registered, **known, new=late) == [events.AccountRegistered(2)]
 
 
 @pytest.mark.parametrize(
-    ("before", "refusal"),
+    ("bodies", "rows", "refusal"),
     [
-        (state(name_holder=change(CREDENTIAL, account=BEN.account)), UsernameTaken),
-        (state(credential=change(CREDENTIAL, proven=True)), AccountTaken),
-        (state(credential=change(CREDENTIAL, login_key=Key("other").public)), AccountTaken),
-        (state(events.MfaEnrolled(events.Factor.TOTP, FACTOR_ID)), AccountTaken),
-        (state(events.AccountClosed(1)), AccountTaken),
+        ([], {"holder": change(CREDENTIAL, account=BEN.account)}, UsernameTaken),
+        ([], {"closed": True}, UsernameTaken),
+        ([], {"own": change(CREDENTIAL, proven=True)}, AccountTaken),
+        ([], {"own": change(CREDENTIAL, login_key=Key("other").public)}, AccountTaken),
+        ([events.MfaEnrolled(events.Factor.TOTP, FACTOR_ID)], {}, AccountTaken),
+        ([events.AccountClosed(1)], {}, AccountTaken),
     ],
 )
-def test_register_what_is_taken(before, refusal):
+def test_register_what_is_taken(bodies, rows, refusal):
     with pytest.raises(refusal):
-        judge(before, REGISTER)
+        register(*bodies, **rows)
 
 
 def test_the_system_account_is_taken():
     with pytest.raises(AccountTaken):
-        judge(state(), change(REGISTER, account=SYSTEM_ACCOUNT))
+        register(new=change(CREDENTIAL, account=SYSTEM_ACCOUNT))
 
 
 def test_a_proven_name_is_never_free():
     holder = change(CREDENTIAL, account=BEN.account, proven=True)
     with pytest.raises(UsernameTaken):
-        judge(state(name_holder=holder), REGISTER, NOW + timedelta(days=3650))
+        register(holder=holder, new=change(CREDENTIAL, registered_at=NOW + timedelta(days=3650)))
 
 
 def test_open():
-    command = asked.OpenSession(SESSION, LAPTOP.device, events.Factor.TOTP, FACTOR_ID)
+    login = (SESSION, LAPTOP.device, FactorUse(events.Factor.TOTP, FACTOR_ID), END.datetime)
     opened = events.SessionOpened(SESSION, LAPTOP.device, events.Factor.TOTP, END)
-    enrolled = events.MfaEnrolled(events.Factor.TOTP, FACTOR_ID)
-    assert judge(state(events.AccountRegistered(1)), command) == [enrolled, opened]
-    assert judge(state(events.AccountRegistered(1), enrolled), command) == [opened]
-    assert judge(state(devices=DevicesStream.start(LAPTOP.account)), command)  # an unknown device may enrol
+    registered, enrolled = events.AccountRegistered(1), events.MfaEnrolled(events.Factor.TOTP, FACTOR_ID)
+    assert decide_opening(fold(registered), trust(), *login) == [enrolled, opened]
+    assert decide_opening(fold(registered, enrolled), trust(), *login) == [opened]
+    unknown = DevicesStream.start(LAPTOP.account)  # an unknown device may enrol
+    assert decide_opening(fold(), unknown, *login) == [enrolled, opened]
     with pytest.raises(RevokedDevice):
-        judge(state(devices=trust(LAPTOP)), command)
+        decide_opening(fold(), trust(LAPTOP), *login)
     with pytest.raises(LoginRefused):
-        judge(state(events.AccountClosed(1)), command)
+        decide_opening(fold(events.AccountClosed(1)), trust(), *login)
 
 
 def test_refresh():
-    command = asked.RefreshSession("jkt")
-    assert judge(state(*OPENED, token=TOKEN), command) == [events.SessionRefreshed(SESSION, 2)]
-    with pytest.raises(RefreshRefused):
-        judge(state(*OPENED), command)
+    assert refresh(TOKEN) == [events.SessionRefreshed(SESSION, 2)]
     with pytest.raises(SessionOver):
-        judge(state(*OPENED, events.SessionEnded(SESSION, events.SessionEnd.LOGOUT), token=TOKEN), command)
+        refresh(TOKEN, *OPENED, events.SessionEnded(SESSION, events.SessionEnd.LOGOUT))
 
 
 @pytest.mark.parametrize("seconds", [-10, 0, 10])
 def test_a_repetition_is_believed_for_ten_seconds(seconds):
     used = change(TOKEN, used_at=NOW)
     at = NOW + timedelta(seconds=seconds)
-    assert judge(state(*OPENED, token=used), asked.RefreshSession("jkt"), at) == []
-    with_successor = change(used, successor_used=True)
-    assert judge(state(*OPENED, token=with_successor), asked.RefreshSession("jkt"), at) == REUSE
+    assert refresh(used, now=at) == []
+    assert refresh(change(used, successor_used=True), now=at) == REUSE
 
 
 @pytest.mark.parametrize("seconds", [-10.001, 10.001])
 def test_a_reuse_ends_the_session(seconds):
-    before = state(*OPENED, token=change(TOKEN, used_at=NOW))
-    assert judge(before, asked.RefreshSession("jkt"), NOW + timedelta(seconds=seconds)) == REUSE
+    assert refresh(change(TOKEN, used_at=NOW), now=NOW + timedelta(seconds=seconds)) == REUSE
 
 
 def test_another_key_ends_the_session_whether_the_token_was_used_or_not():
     for token in (TOKEN, change(TOKEN, used_at=NOW)):
-        assert judge(state(*OPENED, token=token), asked.RefreshSession("thief")) == REUSE
+        assert refresh(token, thumbprint="thief") == REUSE
 
 
 def test_a_late_refresh_expires_the_session():
     expired = [events.SessionEnded(SESSION, events.SessionEnd.EXPIRED)]
-    before = state(*OPENED, token=TOKEN)
-    assert judge(before, asked.RefreshSession("jkt"), TOKEN.idle_until) == expired
+    assert refresh(TOKEN, now=TOKEN.idle_until) == expired
     just = TOKEN.idle_until - timedelta(milliseconds=1)
-    assert judge(before, asked.RefreshSession("jkt"), just) == [events.SessionRefreshed(SESSION, 2)]
+    assert refresh(TOKEN, now=just) == [events.SessionRefreshed(SESSION, 2)]
     endless = change(TOKEN, idle_until=NOW + timedelta(days=9))
-    assert judge(state(*OPENED, token=endless), asked.RefreshSession("jkt"), END.datetime) == expired
+    assert refresh(endless, now=END.datetime) == expired
 
 
 def test_a_refresh_of_a_revoked_device_ends_the_session():
-    before = state(*OPENED, devices=trust(LAPTOP), token=TOKEN)
-    assert judge(before, asked.RefreshSession("jkt")) == [
-        events.SessionEnded(SESSION, events.SessionEnd.DEVICE_REVOKED)
-    ]
+    ended = events.SessionEnded(SESSION, events.SessionEnd.DEVICE_REVOKED)
+    assert refresh(TOKEN, devices=trust(LAPTOP)) == [ended]
 
 
 def test_end():
-    before = state(*OPENED)
-    assert judge(before, asked.EndSession(SESSION, SESSION)) == [
-        events.SessionEnded(SESSION, events.SessionEnd.LOGOUT)
-    ]
-    assert judge(before, asked.EndSession(SESSION, OTHER)) == [
-        events.SessionEnded(SESSION, events.SessionEnd.ENDED_BY_USER)
-    ]
+    before = fold(*OPENED)
+    assert decide_end(before, SESSION, SESSION) == [events.SessionEnded(SESSION, events.SessionEnd.LOGOUT)]
+    by_other = [events.SessionEnded(SESSION, events.SessionEnd.ENDED_BY_USER)]
+    assert decide_end(before, SESSION, OTHER) == by_other
     with pytest.raises(NotFound):
-        judge(state(), asked.EndSession(SESSION, SESSION))
+        decide_end(fold(), SESSION, SESSION)
 
 
 def test_end_the_sessions_of_a_device():
-    before = state(*OPENED)
-    assert judge(before, asked.EndDeviceSessions(LAPTOP.device)) == [
-        events.SessionEnded(SESSION, events.SessionEnd.DEVICE_REVOKED)
-    ]
-    assert judge(before, asked.EndDeviceSessions(BEN.device)) == []
+    before = fold(*OPENED)
+    ended = events.SessionEnded(SESSION, events.SessionEnd.DEVICE_REVOKED)
+    assert decide_end_of_device(before, LAPTOP.device) == [ended]
+    assert decide_end_of_device(before, BEN.device) == []
 
 
 def test_expire_only_what_is_open():
     expired = events.SessionEnded(SESSION, events.SessionEnd.EXPIRED)
-    assert judge(state(*OPENED), asked.ExpireSessions((SESSION,))) == [expired]
-    assert judge(state(*OPENED, expired), asked.ExpireSessions((SESSION,))) == []
+    assert decide_expiry(fold(*OPENED), SESSION) == [expired]
+    assert decide_expiry(fold(*OPENED, expired), SESSION) == []
 
 
 def test_report_failed_logins():
     stages = (events.LoginStage.LOGIN_KEY, events.LoginStage.SECOND_FACTOR)
-    assert judge(state(), asked.ReportFailedLogins(stages)) == [events.LoginFailed(stage) for stage in stages]
-    assert judge(state(events.AccountClosed(1)), asked.ReportFailedLogins(stages)) == []
+    assert decide_failures(fold(), stages) == [events.LoginFailed(stage) for stage in stages]
+    assert decide_failures(fold(events.AccountClosed(1)), stages) == []
 
 
 def test_the_idle_limit_never_passes_the_absolute_one():

@@ -11,11 +11,11 @@ import sqlalchemy
 import solekey_auth
 from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.kdf import KdfWork
-from solekey_auth.credentials.login_key import LoginAttempt
 from solekey_auth.factors.proof import TotpProof
 from solekey_auth.operator_key import OperatorKey, Purpose
-from solekey_auth.sessions.refresh_token import RefreshToken
-from solekey_auth.signing_keys.key_ring import SigningKey, SigningSecret
+from solekey_auth.sessions.logins import LoginAttempt
+from solekey_auth.sessions.sessions import RefreshToken
+from solekey_auth.signing_keys.signing_keys import SigningKey, SigningSecret
 from solekey_auth.tables import metadata
 from solekey_eventlog.errors import ConfigError
 from solekey_protocol.events import Stream
@@ -191,7 +191,7 @@ def test_a_restart_keeps_credentials(desk: Desk, ana: Person):
 
 def test_the_files_are_those_of_every_service():
     here = Path(solekey_auth.__file__).parent
-    same = "__init__ __main__ api commands config definition domain refusals tables"
+    same = "__init__ __main__ api config definition domain refusals tables"
     assert {f"{name}.py" for name in same.split()} <= {path.name for path in here.glob("*.py")}
     assert (here / "migrations/env.py").exists()
     assert (here / "migrations/versions/0001_initial.py").exists()

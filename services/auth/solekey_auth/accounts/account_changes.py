@@ -2,70 +2,122 @@
 
 Spec: authentication.md §4, §5.
 
+*Wire format* of what is signed (Ed25519, RFC 8032), with canonical JSON (RFC 8785):
+
+- to replace the login key, by both keys:
+  ``"solekey/login-key/v1" ‖ 0x00 ‖ {"challenge", "kdf", "login_key", "origin", "reason"}``;
+- to close the account: ``"solekey/close/v1" ‖ 0x00 ‖ {"account", "challenge", "origin"}``.
+
 On PostgreSQL a login may be decided at the same moment. Whoever appends second finds that the head has moved,
 and begins again on what is true then; rows of credentials and factors are changed before events are appended,
 as a login does, so that no two transactions wait for each other.
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 from functools import partial
 
-from solekey_auth import commands
 from solekey_auth.config import AuthConfig
-from solekey_auth.credentials.credential import Credential, derive_username_digest
-from solekey_auth.credentials.login_key import (
-    Closing,
-    NewLoginKey,
-    is_repetition,
-    verify_closing,
-    verify_new_login_key,
-)
+from solekey_auth.credentials.credential import Credential, derive_username_digest, is_signed
+from solekey_auth.credentials.kdf import KdfParameters
 from solekey_auth.credentials.repository import CredentialRepository, LoginRepository
+from solekey_auth.domain import decide_closing, decide_login_key
 from solekey_auth.factors.repository import FactorRepository
-from solekey_auth.limits import AuthLimits
 from solekey_auth.operator_key import OperatorKey
 from solekey_auth.rate_limits.limiter import Attempt, RateLimiter
-from solekey_auth.rate_limits.source import Source
 from solekey_auth.refusals import KdfTooWeak, LoginRefused
 from solekey_auth.sessions.repository import SessionRepository
-from solekey_auth.transactions import Committed, StaleRowError, Transactions
 from solekey_eventlog.store import UnitOfWork
+from solekey_protocol.encoding import encode_json
 from solekey_protocol.event import Event
-from solekey_protocol.events.auth import LoginKeyChange, LoginKeyChanged, SessionEnded
-from solekey_protocol.ids import AccountId, Digest
+from solekey_protocol.events.auth import LoginKeyChange, LoginKeyChanged, LoginStage, SessionEnded
+from solekey_protocol.ids import AccountId, Digest, PublicKey, SignatureHex
+from solekey_protocol.streams import AuthStream
 from solekey_service.http import Caller
+from solekey_service.http.source import Source
 from solekey_service.kernel import Kernel
 from solekey_service.refusals import BadRequest, SessionOver
+from solekey_service.transaction import Committed, StaleRowError, run_transaction
+
+CHANGE_CONTEXT = b"solekey/login-key/v1\x00"
+CLOSE_CONTEXT = b"solekey/close/v1\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class NewLoginKey:
+    """A request to replace the login key.
+
+    Attributes:
+        challenge: that the server gave for the account's name.
+        kdf: what the new key is stretched with.
+        login_key: the new key.
+        reason: a new password, or more work for the same one.
+        signature: by the present key.
+        proof: by the new key.
+        origin: of this server.
+    """
+
+    challenge: Digest = field(repr=False)
+    kdf: KdfParameters
+    login_key: PublicKey
+    reason: LoginKeyChange
+    signature: SignatureHex = field(repr=False)
+    proof: SignatureHex = field(repr=False)
+    origin: str
+
+    def signed_bytes(self) -> bytes:
+        """The bytes that both keys sign."""
+        return CHANGE_CONTEXT + encode_json(
+            {
+                "challenge": self.challenge,
+                "kdf": self.kdf.to_json(),
+                "login_key": self.login_key,
+                "origin": self.origin,
+                "reason": self.reason.value,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """A request to close an account."""
+
+    account: AccountId
+    challenge: Digest = field(repr=False)
+    signature: SignatureHex = field(repr=False)
+    origin: str
+
+    def signed_bytes(self) -> bytes:
+        """The bytes that the login key signs."""
+        members = {"account": self.account, "challenge": self.challenge, "origin": self.origin}
+        return CLOSE_CONTEXT + encode_json(members)
 
 
 class AccountChanges:
     """Changes an account for good. Each change asks for the password again, by a signature of its key."""
 
-    def __init__(
-        self, kernel: Kernel[AuthConfig], limits: AuthLimits, operator_key: OperatorKey, limiter: RateLimiter
-    ) -> None:
+    def __init__(self, kernel: Kernel[AuthConfig], operator_key: OperatorKey, limiter: RateLimiter) -> None:
+        self._kernel = kernel
         self._operator_key = operator_key
         self._limiter = limiter
-        self._transactions = Transactions(kernel, limits)
 
     def change_login_key(self, caller: Caller, request: NewLoginKey, source: Source) -> Event:
         """Replace the login key; the same request again is answered the same. The challenge is used up.
 
         Raises:
             LoginRefused, TooManyAttempts: the present password was not proven, or too often not.
-            KdfTooWeak, BadRequest, SessionOver: see domain.decide.
+            KdfTooWeak, BadRequest, SessionOver: see domain.decide_login_key.
         """
-        return self._transactions.run(partial(self._change, caller, request, source))
+        return run_transaction(self._kernel.store, partial(self._change, caller, request, source))
 
     def close(self, caller: Caller, request: Closing, source: Source) -> Event:
         """Close the account for ever and delete what it was logged in to with.
 
         Raises:
             LoginRefused, TooManyAttempts: the password was not proven, or too often not.
-            SessionOver: see domain.decide.
+            SessionOver: see domain.decide_closing.
         """
-        return self._transactions.run(partial(self._close, caller, request, source))
+        return run_transaction(self._kernel.store, partial(self._close, caller, request, source))
 
     def _change(self, caller: Caller, request: NewLoginKey, source: Source, uow: UnitOfWork) -> Event:
         rows = CredentialRepository(uow.connection)
@@ -78,16 +130,17 @@ class AccountChanges:
                 return before
         try:
             verify_new_login_key(request, present, challenge_is_live=is_live)
-            state = replace(self._transactions.read(uow, caller.account), credential=present)
-            command = commands.ChangeLoginKey(caller.session, request.login_key, request.kdf, request.reason)
-            bodies = self._transactions.decide(uow, state, command)
+            auth = self._kernel.streams.fold(uow, caller.account, AuthStream)
+            bodies = decide_login_key(
+                auth, present, request.login_key, request.kdf, request.reason, caller.session
+            )
         except LoginRefused as refusal:
             raise _count(uow, caller.account, attempt, refusal) from None
         except (KdfTooWeak, BadRequest, SessionOver) as refusal:
             raise Committed(refusal) from None  # the challenge stays used up
         if not rows.replace_login_key(present, request.login_key, request.kdf):
             raise StaleRowError
-        events = uow.append(caller.account, state.auth.head, *bodies)
+        events = uow.append(caller.account, auth.head, *bodies)
         _end_families(uow, events)
         return events[0]
 
@@ -98,8 +151,8 @@ class AccountChanges:
         is_live = self._take_challenge(uow, present, request.challenge)
         try:
             verify_closing(request, present, challenge_is_live=is_live)
-            state = self._transactions.read_parked(uow, caller.account)
-            bodies = self._transactions.decide(uow, state, commands.CloseAccount(caller.session))
+            auth = self._kernel.streams.fold_parked(uow, caller.account, AuthStream)
+            bodies = decide_closing(auth, caller.session)
         except LoginRefused as refusal:
             raise _count(uow, caller.account, attempt, refusal) from None
         except SessionOver as refusal:
@@ -107,7 +160,7 @@ class AccountChanges:
         if not rows.close(present, self._digest(present), uow.now):
             raise StaleRowError
         FactorRepository(uow.connection).delete_all(present.account)
-        events = uow.append(caller.account, state.auth.head, *bodies)
+        events = uow.append(caller.account, auth.head, *bodies)
         _end_families(uow, events)
         rows.delete_known_devices(caller.account)
         return events[-1]
@@ -124,6 +177,36 @@ class AccountChanges:
 
     def _digest(self, present: Credential) -> str:
         return derive_username_digest(self._operator_key, present.username)
+
+
+def verify_new_login_key(
+    request: NewLoginKey, present: Credential, *, challenge_is_live: bool
+) -> NewLoginKey:
+    """Verify the challenge and both keys' signatures; all of them before any is judged.
+
+    Raises:
+        LoginRefused: with the same words for every cause.
+    """
+    signed = request.signed_bytes()
+    agreed = is_signed(present.login_key, signed, request.signature)
+    proven = is_signed(request.login_key, signed, request.proof)
+    if not (agreed and proven and challenge_is_live):
+        raise LoginRefused(LoginStage.LOGIN_KEY)
+    return request
+
+
+def verify_closing(request: Closing, present: Credential, *, challenge_is_live: bool) -> Closing:
+    """Verify the challenge and the signature. Raises LoginRefused, with the same words for every cause."""
+    agreed = is_signed(present.login_key, request.signed_bytes(), request.signature)
+    if not (agreed and challenge_is_live):
+        raise LoginRefused(LoginStage.LOGIN_KEY)
+    return request
+
+
+def is_repetition(request: NewLoginKey, present: Credential) -> bool:
+    """Whether this very key is in force already and proves it: the answer to the same request was lost."""
+    in_force = (request.login_key, request.kdf) == (present.login_key, present.kdf)
+    return in_force and is_signed(present.login_key, request.signed_bytes(), request.proof)
 
 
 def _count(uow: UnitOfWork, account: AccountId, attempt: Attempt, refusal: LoginRefused) -> Committed:

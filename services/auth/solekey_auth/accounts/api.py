@@ -1,23 +1,17 @@
-"""The part of the HTTP API about accounts: registered, logged in to, given another login key, closed.
+"""The part of the HTTP API about accounts: registered, given another login key, closed.
 
-Spec: authentication.md §2, §3, §4, §5, openapi.
+Spec: authentication.md §2, §4, §5, openapi.
 """
 
 from collections.abc import Mapping
 
-from solekey_auth.accounts.account_changes import AccountChanges
-from solekey_auth.accounts.logins import Logins
-from solekey_auth.accounts.registrations import Registrations
-from solekey_auth.commands import RegisterAccount
+from solekey_auth.accounts.account_changes import AccountChanges, Closing, NewLoginKey
+from solekey_auth.accounts.registrations import NewAccount, Registrations, encode_registration
 from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.credential import parse_username
 from solekey_auth.credentials.kdf import parse_kdf
-from solekey_auth.credentials.login_key import Closing, LoginAttempt, NewLoginKey, encode_registration
-from solekey_auth.factors.proof import parse_proof
 from solekey_auth.limits import MAX_TEXT_CHARS
-from solekey_auth.rate_limits.source import Source, find_source
-from solekey_auth.sessions.sessions import LiveSession
-from solekey_protocol.encoding import Json, encode_base64url
+from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import LoginKeyChange
@@ -33,20 +27,17 @@ from solekey_service.http import (
     parse_members,
 )
 from solekey_service.http.response import encode_position
+from solekey_service.http.source import Source, find_source
 from solekey_service.refusals import BadRequest
 
 
 class AccountApi:
     """Answers requests; every value of a request is checked here, none is repeated in an answer."""
 
-    def __init__(
-        self, config: AuthConfig, registrations: Registrations, logins: Logins, changes: AccountChanges
-    ) -> None:
-        self._challenge_s = int(config.limits.challenge.total_seconds())
+    def __init__(self, config: AuthConfig, registrations: Registrations, changes: AccountChanges) -> None:
         self._origin = config.origin
         self._proxies = config.find_proxies()
         self._registrations = registrations
-        self._logins = logins
         self._changes = changes
 
     def post_account(self, request: Request) -> Response:
@@ -54,63 +45,25 @@ class AccountApi:
 
         Raises:
             BadRequest, SignatureError, KdfTooWeak, KdfExcessive, TooManyAttempts.
-            UsernameTaken, AccountTaken: see domain.decide.
+            UsernameTaken, AccountTaken: see domain.decide_registration.
         """
         document = parse_members(request, "account", "username", "login_key", "kdf", "proof")
         login_key = expect_id(PublicKey, document, "login_key")
         proof = expect_id(SignatureHex, document, "proof")
-        command = RegisterAccount(
+        new = NewAccount(
             account=expect_id(AccountId, document, "account"),
             username=parse_username(expect_string(document, "username", max_chars=MAX_TEXT_CHARS)),
             login_key=login_key,
             kdf=parse_kdf(document["kdf"]),
         )
         verify_signature(login_key, _encode(document), proof)
-        made = self._registrations.register(command, self._find_source(request))
+        made = self._registrations.register(new, self._find_source(request))
         members: dict[str, Json] = {
             "account": made.account,
             "totp": {"secret": made.totp_secret, "uri": made.totp_uri},
             "position": {Stream.AUTH.value: made.auth_seq},
         }
         return json_response(201, members, encode_position(Stream.AUTH, made.auth_seq))
-
-    def post_challenge(self, request: Request, headers: Mapping[str, str]) -> Response:
-        """Make a challenge for a username. Raises BadRequest or TooManyAttempts."""
-        document = parse_members(request, "username")
-        username = parse_username(expect_string(document, "username", max_chars=MAX_TEXT_CHARS))
-        device = None if request.proof is None else request.proof.device
-        made = self._logins.make_challenge(username, device, self._find_source(request))
-        members: dict[str, Json] = {
-            "challenge": made.challenge,
-            "expires_in_s": self._challenge_s,
-            "kdf": made.kdf.to_json(),
-        }
-        if made.kdf_wanted is not None:
-            members["kdf_wanted"] = made.kdf_wanted.to_json()
-        return json_response(200, members, headers)
-
-    def log_in(self, request: Request) -> LiveSession:
-        """Log in.
-
-        Raises:
-            BadRequest, LoginRefused, TooManyAttempts, RevokedDevice, TrustStaleError.
-        """
-        document = parse_members(request, "username", "challenge", "factor", "signature")
-        attempt = self._parse_attempt(request, document)
-        username, proof = parse_username(attempt.claimed_username), parse_proof(document["factor"])
-        return self._logins.log_in(username, attempt, proof, self._find_source(request))
-
-    def post_passkey_options(self, request: Request) -> Response:
-        """List the passkeys that may be used, for whoever has the password.
-
-        Raises:
-            BadRequest, LoginRefused, TooManyAttempts.
-        """
-        document = parse_members(request, "username", "challenge", "signature")
-        attempt = self._parse_attempt(request, document)
-        username = parse_username(attempt.claimed_username)
-        found = self._logins.find_passkeys(username, attempt, self._find_source(request))
-        return json_response(200, {"passkeys": [encode_base64url(credential) for credential in found]})
 
     def post_login_key(self, request: Request) -> Response:
         """Replace the login key.
@@ -126,16 +79,6 @@ class AccountApi:
         closing = parse_closing(request, request.authenticated.account, self._origin)
         source = self._find_source(request)
         return event_response(self._changes.close(request.authenticated, closing, source), 200)
-
-    def _parse_attempt(self, request: Request, document: Mapping[str, Json]) -> LoginAttempt:
-        return LoginAttempt(
-            claimed_username=expect_string(document, "username", max_chars=MAX_TEXT_CHARS),
-            challenge=expect_id(Digest, document, "challenge"),
-            signature=expect_id(SignatureHex, document, "signature"),
-            device=request.proven.device,
-            thumbprint=request.proven.thumbprint,
-            origin=self._origin,
-        )
 
     def _find_source(self, request: Request) -> Source:
         return find_source(request.peer, request.headers.getlist("X-Forwarded-For"), self._proxies)

@@ -1,21 +1,41 @@
-"""Accounts as they are registered, one transaction each. Spec: authentication.md §2."""
+"""Accounts as they are registered, one transaction each. Spec: authentication.md §2.
 
-from dataclasses import dataclass, field, replace
+*Wire format* of what the login key signs (Ed25519, RFC 8032): ``"solekey/register/v1" ‖ 0x00 ‖`` the
+canonical JSON (RFC 8785) of ``{"account", "kdf", "login_key", "username"}`` as sent.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 
-from solekey_auth.commands import RegisterAccount
 from solekey_auth.config import AuthConfig
-from solekey_auth.credentials.credential import Credential, derive_username_digest
+from solekey_auth.credentials.credential import Credential, Username, derive_username_digest
+from solekey_auth.credentials.kdf import KdfParameters
 from solekey_auth.credentials.repository import CredentialRepository
+from solekey_auth.domain import decide_registration
 from solekey_auth.factors.totp import TotpSecret, derive_secret, encode_uri
 from solekey_auth.limits import TOTP_SALT_BYTES, AuthLimits
 from solekey_auth.operator_key import OperatorKey
 from solekey_auth.rate_limits.limiter import RateLimiter
-from solekey_auth.rate_limits.source import Source
-from solekey_auth.transactions import Transactions
 from solekey_eventlog.store import UnitOfWork
-from solekey_protocol.ids import AccountId
+from solekey_protocol.encoding import Json, encode_json
+from solekey_protocol.ids import AccountId, PublicKey
+from solekey_protocol.streams import AuthStream
+from solekey_service.http.source import Source
 from solekey_service.kernel import Kernel
+from solekey_service.transaction import run_transaction
+
+REGISTER_CONTEXT = b"solekey/register/v1\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """What a client asks to register."""
+
+    account: AccountId
+    username: Username
+    login_key: PublicKey
+    kdf: KdfParameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,46 +66,42 @@ class Registrations:
         totp_issuer: str,
     ) -> None:
         self._kernel = kernel
+        self._limits = limits
         self._operator_key = operator_key
         self._limiter = limiter
         self._totp_issuer = totp_issuer
-        self._transactions = Transactions(kernel, limits)
 
-    def register(self, command: RegisterAccount, source: Source) -> Registration:
+    def register(self, request: NewAccount, source: Source) -> Registration:
         """Reserve a name; the same registration again is answered the same while it is unproven.
 
         Raises:
             TooManyAttempts: from this source.
-            UsernameTaken, AccountTaken: see domain.decide.
+            UsernameTaken, AccountTaken: see domain.decide_registration.
         """
         with self._kernel.store.begin() as uow:
             self._limiter.count_registration(uow, source)  # stays counted if it is refused
-        return self._transactions.run(partial(self._register, command))
+        return run_transaction(self._kernel.store, partial(self._register, request))
 
-    def _register(self, command: RegisterAccount, uow: UnitOfWork) -> Registration:
+    def _register(self, request: NewAccount, uow: UnitOfWork) -> Registration:
         rows = CredentialRepository(uow.connection)
-        own, holder = rows.find(command.account), rows.find_by_username(command.username)
+        own, holder = rows.find(request.account), rows.find_by_username(request.username)
         # After the holder: of an account that is closed meanwhile, one of the two rows is seen.
-        is_closed = rows.is_closed_name(derive_username_digest(self._operator_key, command.username))
-        state = replace(
-            self._transactions.read(uow, command.account),
-            credential=own,
-            name_holder=holder,
-            name_is_closed=is_closed,
-        )
-        events = self._transactions.append(uow, command.account, state, command)
-        if own is not None and not events:
-            return self._answer(own, state.auth.head.seq)
-        for expired in filter(None, (own, holder)):
-            rows.delete_registration(expired)
+        is_closed = rows.is_closed_name(derive_username_digest(self._operator_key, request.username))
+        auth = self._kernel.streams.fold(uow, request.account, AuthStream)
         new = Credential(
-            account=command.account,
-            username=command.username,
-            login_key=command.login_key,
-            kdf=command.kdf,
+            account=request.account,
+            username=request.username,
+            login_key=request.login_key,
+            kdf=request.kdf,
             totp_salt=self._kernel.random(TOTP_SALT_BYTES),
             registered_at=uow.now,
         )
+        bodies = decide_registration(auth, new, own, holder, self._limits, name_is_closed=is_closed)
+        events = uow.append(new.account, auth.head, *bodies)
+        if own is not None and not events:
+            return self._answer(own, auth.head.seq)
+        for expired in filter(None, (own, holder)):
+            rows.delete_registration(expired)
         rows.put(new)
         return self._answer(new, events[-1].seq)
 
@@ -93,3 +109,8 @@ class Registrations:
         secret = derive_secret(self._operator_key, credential)
         uri = encode_uri(secret, credential, self._totp_issuer)
         return Registration(credential.account, secret, uri, auth_seq)
+
+
+def encode_registration(members: Mapping[str, Json]) -> bytes:
+    """Encode the bytes that a registration's proof signs: the request's other members, as sent."""
+    return REGISTER_CONTEXT + encode_json({name: value for name, value in members.items() if name != "proof"})

@@ -17,7 +17,9 @@ from solekey_auth.credentials.kdf import KDF_FLOOR, KdfParameters, KdfWork
 from solekey_auth.limits import MAX_USERNAME_CHARS, MIN_SALT_BYTES, MIN_USERNAME_CHARS, TOTP_SALT_BYTES
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_eventlog.clock import was_written_ahead
-from solekey_protocol.ids import RAW_ID_BYTES, AccountId, PublicKey
+from solekey_protocol.errors import SignatureError
+from solekey_protocol.ids import RAW_ID_BYTES, AccountId, PublicKey, SignatureHex
+from solekey_protocol.statements import verify_signature
 from solekey_service.refusals import BadRequest
 
 Username = NewType("Username", str)
@@ -90,3 +92,12 @@ def derive_decoy_kdf(
     salt = operator_key.derive(Purpose.DECOY_SALT, username.encode())[:MIN_SALT_BYTES]
     work = wanted or KDF_FLOOR
     return KdfParameters(work.memory_kib, work.iterations, work.lanes, salt)
+
+
+def is_signed(login_key: PublicKey, message: bytes, signature: SignatureHex) -> bool:
+    """Whether a login key signed this. All parts of a request are checked before any of them is judged."""
+    try:
+        verify_signature(login_key, message, signature)
+    except SignatureError:
+        return False
+    return True

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
-from solekey_auth import commands
 from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.credential import Credential
 from solekey_auth.credentials.repository import CredentialRepository, LoginRepository
+from solekey_auth.domain import decide_passkey, decide_replacement
 from solekey_auth.factors.passkeys import (
     Passkey,
     RelyingParty,
@@ -38,15 +38,16 @@ from solekey_auth.limits import (
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.rate_limits.limiter import RateLimiter
 from solekey_auth.refusals import LoginRefused, PasskeyRefused, PasskeysUnavailable, PasskeyTaken
-from solekey_auth.transactions import Committed, Transactions
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.encoding import Json
 from solekey_protocol.event import Event
 from solekey_protocol.events.auth import Factor, LoginStage
 from solekey_protocol.ids import AccountId, Digest
+from solekey_protocol.streams import AuthStream
 from solekey_service.http import Caller
 from solekey_service.kernel import Kernel
 from solekey_service.refusals import NotFound
+from solekey_service.transaction import Committed, run_transaction
 
 _CREATION: Final = b"passkey-creation"
 
@@ -94,7 +95,6 @@ class Enrolment:
         self._limiter = limiter
         self._totp_issuer = totp_issuer
         self._party = party
-        self._transactions = Transactions(kernel, limits)
 
     def make_passkey_options(self, caller: Caller) -> dict[str, Json]:
         """Make the options of a new passkey, with a challenge for this session alone.
@@ -124,7 +124,7 @@ class Enrolment:
         if not self._take_challenge(caller, challenge):
             raise PasskeyRefused("the challenge is unknown, used, or too old; ask for new options")
         new = verify_registration(party, challenge, client_data, attestation)
-        return self._transactions.run(partial(self._put_passkey, caller.account, name, new))
+        return run_transaction(self._kernel.store, partial(self._put_passkey, caller.account, name, new))
 
     def make_codes(self, account: AccountId) -> NewCodes:
         """Make a set of recovery codes; those of the set before stop working.
@@ -138,7 +138,7 @@ class Enrolment:
             derive_code_digest(self._operator_key, account, salt, parse_recovery_code(code)) for code in codes
         )
         kept = RecoverySet(salt, tuple(digests))
-        event = self._transactions.run(partial(self._put_codes, account, kept))
+        event = run_transaction(self._kernel.store, partial(self._put_codes, account, kept))
         return NewCodes(kept.factor_id, codes, event.seq)
 
     def make_totp(self, account: AccountId) -> NewTotp:
@@ -148,7 +148,7 @@ class Enrolment:
             NotFound: the account was closed.
         """
         salt = self._kernel.random(TOTP_SALT_BYTES)
-        new = self._transactions.run(partial(self._put_pending, account, salt))
+        new = run_transaction(self._kernel.store, partial(self._put_pending, account, salt))
         secret = derive_secret(self._operator_key, new)
         return NewTotp(derive_totp_id(new), secret, encode_uri(secret, new, self._totp_issuer))
 
@@ -160,15 +160,15 @@ class Enrolment:
             LoginRefused: the code is not from it.
             TooManyAttempts: too many were wrong.
         """
-        return self._transactions.run(partial(self._confirm, caller, code))
+        return run_transaction(self._kernel.store, partial(self._confirm, caller, code))
 
     def _put_passkey(self, account: AccountId, name: str, new: VerifiedCredential, uow: UnitOfWork) -> Event:
         rows = FactorRepository(uow.connection)
         passkey = Passkey(account, new.credential, new.public_key, new.sign_count, name, uow.now)
-        state = self._transactions.read(uow, account)
+        auth = self._kernel.streams.fold(uow, account, AuthStream)
         if rows.find_passkey(passkey.factor_id) is not None:
             raise PasskeyTaken("remove it where it is, or use another security key")
-        (event,) = self._transactions.append(uow, account, state, commands.AddPasskey(passkey.factor_id))
+        (event,) = uow.append(account, auth.head, *decide_passkey(auth, passkey.factor_id))
         rows.put_passkey(passkey)
         return event
 
@@ -199,8 +199,8 @@ class Enrolment:
         return self._replace(uow, caller.account, Factor.TOTP, derive_totp_id(new))
 
     def _replace(self, uow: UnitOfWork, account: AccountId, factor: Factor, factor_id: Digest) -> Event:
-        state = self._transactions.read(uow, account)
-        return self._transactions.append(uow, account, state, commands.ReplaceFactor(factor, factor_id))[-1]
+        auth = self._kernel.streams.fold(uow, account, AuthStream)
+        return uow.append(account, auth.head, *decide_replacement(auth, factor, factor_id))[-1]
 
     def _take_challenge(self, caller: Caller, challenge: bytes) -> bool:
         with self._kernel.store.begin() as uow:

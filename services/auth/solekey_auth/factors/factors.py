@@ -1,4 +1,4 @@
-"""The second factors of accounts: checked, used up, listed, removed, proven again; one transaction each.
+"""The second factors of accounts: listed, removed, proven again; one transaction each.
 
 Spec: factors.md §2.1, §5, §6.
 """
@@ -8,36 +8,23 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from solekey_auth import commands
 from solekey_auth.config import AuthConfig
-from solekey_auth.credentials.credential import Credential
 from solekey_auth.credentials.repository import CredentialRepository, LoginRepository
-from solekey_auth.factors.passkeys import Assertion, RelyingParty
-from solekey_auth.factors.proof import (
-    Checked,
-    Proof,
-    Proven,
-    ProvenPasskey,
-    ProvenRecoveryCode,
-    ProvenTotp,
-    RecoveryProof,
-    find_codes_left,
-    find_proven,
-)
-from solekey_auth.factors.recovery_codes import NO_CODES, derive_code_digest
+from solekey_auth.domain import decide_removal, decide_step_up
+from solekey_auth.factors.proof import Proof, Verifier
 from solekey_auth.factors.repository import FactorRepository
-from solekey_auth.factors.totp import derive_last_credible_step, derive_secret
 from solekey_auth.limits import CHALLENGE_BYTES, AuthLimits
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.rate_limits.limiter import RateLimiter
 from solekey_auth.refusals import LoginRefused
-from solekey_auth.transactions import Committed, StaleRowError, Transactions
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events.auth import Factor, LoginStage, MfaEnrolled
-from solekey_protocol.ids import AccountId, Digest, Timestamp, compute_digest
+from solekey_protocol.ids import AccountId, Digest, Timestamp
+from solekey_protocol.streams import AuthStream
 from solekey_service.http import Caller
 from solekey_service.kernel import Kernel
+from solekey_service.transaction import Committed, run_transaction
 
 _STEP_UP: Final = b"step-up"
 
@@ -76,46 +63,18 @@ class Factors:
         limits: AuthLimits,
         operator_key: OperatorKey,
         limiter: RateLimiter,
-        party: RelyingParty | None,
+        verifier: Verifier,
     ) -> None:
         self._kernel = kernel
         self._limits = limits
         self._operator_key = operator_key
         self._limiter = limiter
-        self._party = party
-        self._transactions = Transactions(kernel, limits)
-
-    def find_checked(self, uow: UnitOfWork, credential: Credential, proof: Proof) -> Checked:
-        """Find what a proof is checked against. A decoy's rows are looked for like anybody's."""
-        rows, passkey, codes, code_digest = FactorRepository(uow.connection), None, NO_CODES, None
-        if isinstance(proof, Assertion):
-            found = rows.find_passkey(compute_digest(proof.credential))
-            passkey = found if found is not None and found.account == credential.account else None
-        if isinstance(proof, RecoveryProof):
-            account = credential.account
-            codes = rows.find_codes(account)
-            code_digest = derive_code_digest(self._operator_key, account, codes.salt, proof.code)
-        secret = derive_secret(self._operator_key, credential)
-        return Checked(credential, secret, passkey, self._party, codes, code_digest)
-
-    def use(self, uow: UnitOfWork, account: AccountId, proven: Proven) -> None:
-        """Use up what was proven: it counts once. Raises StaleRowError if another transaction did."""
-        match proven:
-            case ProvenTotp(step=step):
-                used = CredentialRepository(uow.connection).take_totp_step(
-                    account, step, derive_last_credible_step(uow.now)
-                )
-            case ProvenRecoveryCode(digest=digest):
-                used = FactorRepository(uow.connection).take_code(digest)
-            case ProvenPasskey(passkey=passkey, sign_count=sign_count):
-                used = FactorRepository(uow.connection).raise_counter(passkey, sign_count, uow.now)
-        if not used:
-            raise StaleRowError
+        self._verifier = verifier
 
     def find_all(self, account: AccountId) -> Sequence[EnrolledFactor]:
         """List the factors, in the order of their enrolment."""
         with self._kernel.store.read() as uow:
-            factors = self._transactions.read_parked(uow, account).auth.factors
+            factors = self._kernel.streams.fold_parked(uow, account, AuthStream).factors
             enrolled = {
                 event.body.factor_id: event.time
                 for event in uow.events(account)
@@ -139,9 +98,9 @@ class Factors:
         """Remove a factor: it opens no session and no step-up any more.
 
         Raises:
-            NotFound, FactorRequired: see domain.decide.
+            NotFound, FactorRequired: see domain.decide_removal.
         """
-        return self._transactions.run(partial(self._remove, account, factor_id))
+        return run_transaction(self._kernel.store, partial(self._remove, account, factor_id))
 
     def make_challenge(self, caller: Caller) -> StepUpChallenge:
         """Make a challenge for a step-up of this session."""
@@ -160,16 +119,16 @@ class Factors:
             LoginRefused: the proof or the challenge is wrong; which one is not told.
             TooManyAttempts: too many were wrong.
         """
-        return self._transactions.run(partial(self._step_up, caller, challenge, proof))
+        return run_transaction(self._kernel.store, partial(self._step_up, caller, challenge, proof))
 
     def _remove(self, account: AccountId, factor_id: Digest, uow: UnitOfWork) -> Event:
-        state = self._transactions.read(uow, account)
-        bodies = self._transactions.decide(uow, state, commands.RemoveFactor(factor_id))
+        auth = self._kernel.streams.fold(uow, account, AuthStream)
+        bodies = decide_removal(auth, factor_id, self._limits)
         rows = FactorRepository(uow.connection)
         rows.delete_passkey(account, factor_id)  # rows before events, as a login does
-        if state.auth.factors[factor_id] is Factor.RECOVERY_CODES:
+        if auth.factors[factor_id] is Factor.RECOVERY_CODES:
             rows.delete_codes(account)
-        (event,) = uow.append(account, state.auth.head, *bodies)
+        (event,) = uow.append(account, auth.head, *bodies)
         return event
 
     def _step_up(self, caller: Caller, challenge: str, proof: Proof, uow: UnitOfWork) -> Event:
@@ -181,16 +140,15 @@ class Factors:
         refusal = LoginRefused(LoginStage.SECOND_FACTOR)
         if credential is None:
             raise Committed(refusal)
-        against = self.find_checked(uow, credential, proof)
-        proven = find_proven(proof, challenge, against, uow.now)
-        state = self._transactions.read_parked(uow, caller.account)
-        if proven is None or not is_live or proven.factor_id not in state.auth.factors:
+        rows = FactorRepository(uow.connection)
+        proven = self._verifier.find_proven(proof, challenge, rows.find_checked(credential, proof), uow.now)
+        auth = self._kernel.streams.fold_parked(uow, caller.account, AuthStream)
+        if proven is None or not is_live or proven.factor_id not in auth.factors:
             attempt.count()
             raise Committed(refusal)
-        self.use(uow, caller.account, proven)
-        left = find_codes_left(proven)
-        command = commands.StepUp(caller.session, proven.factor, proven.factor_id, left)
-        return self._transactions.append(uow, caller.account, state, command)[-1]
+        rows.use(caller.account, proven, uow.now)
+        bodies = decide_step_up(auth, caller.session, proven.use)
+        return uow.append(caller.account, auth.head, *bodies)[-1]
 
     def _derive_purpose(self, caller: Caller) -> str:
         """Derive what a challenge is good for: this session's step-up and nothing else."""

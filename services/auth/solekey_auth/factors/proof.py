@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from solekey_auth.credentials.credential import Credential
+from solekey_auth.domain import FactorUse
 from solekey_auth.factors.passkeys import (
     Assertion,
     Passkey,
@@ -17,15 +18,22 @@ from solekey_auth.factors.passkeys import (
     parse_binary_member,
     verify_assertion,
 )
-from solekey_auth.factors.recovery_codes import NO_CODES, RecoverySet, find_unused, parse_recovery_code
+from solekey_auth.factors.recovery_codes import (
+    NO_CODES,
+    RecoverySet,
+    derive_code_digest,
+    find_unused,
+    parse_recovery_code,
+)
 from solekey_auth.factors.totp import (
-    TotpSecret,
     derive_last_credible_step,
+    derive_secret,
     derive_totp_id,
     find_step,
     parse_code,
 )
 from solekey_auth.limits import MAX_BODY_BYTES
+from solekey_auth.operator_key import OperatorKey
 from solekey_auth.refusals import PasskeyRefused
 from solekey_protocol.encoding import Json
 from solekey_protocol.events.auth import Factor
@@ -60,7 +68,11 @@ class ProvenTotp:
 
     factor_id: Digest
     step: int
-    factor: Factor = Factor.TOTP
+
+    @property
+    def use(self) -> FactorUse:
+        """What is decided about it."""
+        return FactorUse(Factor.TOTP, self.factor_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +82,11 @@ class ProvenPasskey:
     factor_id: Digest
     passkey: Passkey
     sign_count: int
-    factor: Factor = Factor.PASSKEY
+
+    @property
+    def use(self) -> FactorUse:
+        """What is decided about it."""
+        return FactorUse(Factor.PASSKEY, self.factor_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,15 +102,14 @@ class ProvenRecoveryCode:
     factor_id: Digest
     digest: Digest = field(repr=False)
     left: int
-    factor: Factor = Factor.RECOVERY_CODES
+
+    @property
+    def use(self) -> FactorUse:
+        """What is decided about it."""
+        return FactorUse(Factor.RECOVERY_CODES, self.factor_id, self.left)
 
 
 Proven = ProvenTotp | ProvenPasskey | ProvenRecoveryCode
-
-
-def find_codes_left(proven: Proven) -> int | None:
-    """Find how many recovery codes are left by a proof that uses one up; None for other proofs."""
-    return proven.left if isinstance(proven, ProvenRecoveryCode) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,19 +118,65 @@ class Checked:
 
     Attributes:
         credential: whose.
-        totp_secret: shared with the authenticator app.
         passkey: the account's passkey that the proof names, if there is one.
-        party: for whom passkeys are; None where there are none.
         codes: the account's unused recovery codes, if the proof is one.
-        code_digest: what the proof's recovery code derives to, for this account and set.
     """
 
     credential: Credential
-    totp_secret: TotpSecret = field(repr=False)
     passkey: Passkey | None = None
-    party: RelyingParty | None = None
     codes: RecoverySet = NO_CODES
-    code_digest: Digest | None = field(default=None, repr=False)
+
+
+class Verifier:
+    """Finds what a proof proves.
+
+    Args:
+        operator_key: authenticator secrets and recovery codes derive from it.
+        party: for whom passkeys are; None where there are none.
+    """
+
+    def __init__(self, operator_key: OperatorKey, party: RelyingParty | None) -> None:
+        self._operator_key = operator_key
+        self._party = party
+
+    def find_proven(self, proof: Proof, challenge: str, against: Checked, now: datetime) -> Proven | None:
+        """Find which factor a proof proves; None if it proves none.
+
+        Args:
+            proof: as sent.
+            challenge: what a passkey must have signed; codes sign nothing.
+            against: the account's factors.
+            now: the time at which a code must be valid.
+        """
+        match proof:
+            case TotpProof(code):
+                return self._find_totp(code, against.credential, now)
+            case RecoveryProof(code):
+                return self._find_code(code, against)
+            case Assertion():
+                return self._find_passkey(proof, challenge, against.passkey)
+
+    def _find_totp(self, code: str, credential: Credential, now: datetime) -> ProvenTotp | None:
+        step = find_step(derive_secret(self._operator_key, credential), code, now)
+        if step is None or step <= credential.last_totp_step <= derive_last_credible_step(now):
+            return None
+        return ProvenTotp(derive_totp_id(credential), step)
+
+    def _find_code(self, code: str, against: Checked) -> ProvenRecoveryCode | None:
+        account, codes = against.credential.account, against.codes
+        digest = find_unused(codes, derive_code_digest(self._operator_key, account, codes.salt, code))
+        return None if digest is None else ProvenRecoveryCode(codes.factor_id, digest, len(codes.unused) - 1)
+
+    def _find_passkey(
+        self, assertion: Assertion, challenge: str, passkey: Passkey | None
+    ) -> ProvenPasskey | None:
+        if passkey is None or self._party is None:
+            return None
+        try:
+            count = verify_assertion(self._party, bytes.fromhex(challenge), passkey, assertion)
+        except PasskeyRefused:
+            return None
+        return ProvenPasskey(passkey.factor_id, passkey, count)
 
 
 def parse_proof(document: Json) -> Proof:
@@ -134,37 +195,6 @@ def parse_proof(document: Json) -> Proof:
             _expect_exactly(document, *_PASSKEY_MEMBERS)
             return Assertion(*(parse_binary_member(document, member) for member in _PASSKEY_MEMBERS))
     raise BadRequest("body.factor.kind: expected totp, recovery_code or passkey")
-
-
-def find_proven(proof: Proof, challenge: str, against: Checked, now: datetime) -> Proven | None:
-    """Find which factor a proof proves; None if it proves none.
-
-    Args:
-        proof: as sent.
-        challenge: what a passkey must have signed; codes sign nothing.
-        against: the account's factors.
-        now: the time at which a code must be valid.
-    """
-    match proof:
-        case TotpProof(code):
-            step = find_step(against.totp_secret, code, now)
-            last = against.credential.last_totp_step
-            if step is None or step <= last <= derive_last_credible_step(now):
-                return None
-            return ProvenTotp(derive_totp_id(against.credential), step)
-        case RecoveryProof():
-            digest = None if against.code_digest is None else find_unused(against.codes, against.code_digest)
-            if digest is None:
-                return None
-            return ProvenRecoveryCode(against.codes.factor_id, digest, len(against.codes.unused) - 1)
-        case Assertion():
-            if against.passkey is None or against.party is None:
-                return None
-            try:
-                count = verify_assertion(against.party, bytes.fromhex(challenge), against.passkey, proof)
-            except PasskeyRefused:
-                return None
-            return ProvenPasskey(against.passkey.factor_id, against.passkey, count)
 
 
 def _expect_exactly(document: Mapping[str, Json], *members: str) -> None:

@@ -9,10 +9,23 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from solekey_auth.factors.passkeys import Passkey
+from solekey_auth.credentials.credential import Credential
+from solekey_auth.credentials.repository import CredentialRepository
+from solekey_auth.factors.passkeys import Assertion, Passkey
+from solekey_auth.factors.proof import (
+    Checked,
+    Proof,
+    Proven,
+    ProvenPasskey,
+    ProvenRecoveryCode,
+    ProvenTotp,
+    RecoveryProof,
+)
 from solekey_auth.factors.recovery_codes import NO_CODES, RecoverySet
+from solekey_auth.factors.totp import derive_last_credible_step
 from solekey_auth.tables import passkeys, pending_totp, recovery_codes
-from solekey_protocol.ids import AccountId, Digest
+from solekey_protocol.ids import AccountId, Digest, compute_digest
+from solekey_service.transaction import StaleRowError
 
 
 class FactorRepository:
@@ -20,6 +33,30 @@ class FactorRepository:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+
+    def find_checked(self, credential: Credential, proof: Proof) -> Checked:
+        """Find what a proof is checked against. A decoy's rows are looked for like anybody's."""
+        match proof:
+            case Assertion(credential=credential_id):
+                found = self.find_passkey(compute_digest(credential_id))
+                own = found is not None and found.account == credential.account
+                return Checked(credential, passkey=found if own else None)
+            case RecoveryProof():
+                return Checked(credential, codes=self.find_codes(credential.account))
+        return Checked(credential)
+
+    def use(self, account: AccountId, proven: Proven, now: datetime) -> None:
+        """Use up what was proven: it counts once. Raises StaleRowError if another transaction did."""
+        match proven:
+            case ProvenTotp(step=step):
+                credentials = CredentialRepository(self._connection)
+                used = credentials.take_totp_step(account, step, derive_last_credible_step(now))
+            case ProvenRecoveryCode(digest=digest):
+                used = self._take_code(digest)
+            case ProvenPasskey(passkey=passkey, sign_count=sign_count):
+                used = self._raise_counter(passkey, sign_count, now)
+        if not used:
+            raise StaleRowError
 
     def find_passkeys(self, account: AccountId) -> Sequence[Passkey]:
         """Find the passkeys of an account, the oldest first."""
@@ -46,7 +83,7 @@ class FactorRepository:
             )
         )
 
-    def raise_counter(self, passkey: Passkey, sign_count: int, now: datetime) -> bool:
+    def _raise_counter(self, passkey: Passkey, sign_count: int, now: datetime) -> bool:
         """Note a use; False if the row is not as it was read: another transaction was faster."""
         as_read = (passkeys.c.factor_id == passkey.factor_id) & (passkeys.c.sign_count == passkey.sign_count)
         raised = self._connection.execute(
@@ -81,7 +118,7 @@ class FactorRepository:
             [{"digest": digest, "account": account, "salt": codes.salt} for digest in codes.unused],
         )
 
-    def take_code(self, digest: Digest) -> bool:
+    def _take_code(self, digest: Digest) -> bool:
         """Use a recovery code up: it has no row any more. False if another transaction was faster."""
         taken = self._connection.execute(delete(recovery_codes).where(recovery_codes.c.digest == digest))
         return taken.rowcount == 1

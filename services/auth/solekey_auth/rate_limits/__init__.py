@@ -3,7 +3,6 @@
 Spec: rate-limits.md §2.
 
 Map
-    source.py    where a request comes from: an address prefix
     limit.py     Limit: so many free attempts, one forgotten at a time; RateLimits: those of this service
     bucket.py    Bucket: what one device, name or source has used of a limit; pure arithmetic
     limiter.py   RateLimiter: which buckets an attempt counts against, and their locked rows

@@ -19,12 +19,12 @@ from sqlalchemy import Connection, delete, select, update
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.rate_limits.bucket import Bucket
 from solekey_auth.rate_limits.limit import SOURCE_SLOT_BITS, Limit, RateLimits
-from solekey_auth.rate_limits.source import Source
 from solekey_auth.refusals import TooManyAttempts
 from solekey_auth.tables import rate_buckets
 from solekey_eventlog.engine import upsert
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId, DeviceId
+from solekey_service.http.source import Source
 
 
 class Kind(StrEnum):

@@ -1,7 +1,8 @@
-"""Sessions and their one-time refresh tokens. Spec: tokens.md §4, §6.
+"""Sessions: opened by a login, refreshed, listed, ended. Spec: authentication.md §3, tokens.md §1, §4, §6.
 
 Map
-    refresh_token.py    RefreshToken: in clear; each successor derives from its predecessor (pure)
+    logins.py           Logins: challenges and logins
+    sessions.py         Sessions: started, refreshed, listed, ended; LiveSession and its tokens; RefreshToken
     repository.py       SessionRepository: refresh tokens as digests
-    sessions.py         Sessions: started, refreshed, listed, ended
+    api.py              SessionApi: their part of the HTTP API
 """

@@ -1,32 +1,86 @@
-"""Sessions: opened, refreshed, listed, ended; one transaction each. Spec: tokens.md §4, §6."""
+"""Sessions: opened, refreshed, listed, ended; one transaction each. Spec: tokens.md §1, §4, §6.
 
+*Wire format* of a refresh token: ``skr_`` and 32 bytes as 64 lower-case hex characters.
+"""
+
+import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from solekey_auth import commands
 from solekey_auth.config import AuthConfig
-from solekey_auth.credentials.login_key import LoginAttempt
 from solekey_auth.credentials.repository import CredentialRepository
-from solekey_auth.domain import AccountState, IssuedToken, derive_idle_limit
-from solekey_auth.factors.proof import Proven, find_codes_left
+from solekey_auth.domain import (
+    FactorUse,
+    IssuedToken,
+    decide_code_use,
+    decide_end,
+    decide_end_of_device,
+    decide_expiry,
+    decide_opening,
+    decide_refresh,
+    derive_idle_limit,
+)
 from solekey_auth.limits import SECRET_BYTES, AuthLimits
-from solekey_auth.operator_key import OperatorKey
+from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.refusals import RefreshRefused
-from solekey_auth.sessions.refresh_token import RefreshToken
 from solekey_auth.sessions.repository import SessionRepository
-from solekey_auth.transactions import Committed, StaleRowError, Transactions
+from solekey_auth.signing_keys.signing_keys import SigningKey
+from solekey_eventlog.secret import Redacted
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import SessionEnded
-from solekey_protocol.ids import RAW_ID_BYTES, AccountId, DeviceId, SessionId
+from solekey_protocol.ids import RAW_ID_BYTES, AccountId, DeviceId, Digest, SessionId, compute_digest
+from solekey_protocol.services import TOKEN_AUDIENCES, Service
 from solekey_protocol.streams import AuthStream, DevicesStream
 from solekey_protocol.streams.auth import Session
+from solekey_service.access.tokens import AccessClaims
 from solekey_service.http import Caller
 from solekey_service.kernel import Kernel
-from solekey_service.refusals import SessionOver
+from solekey_service.refusals import BadRequest, SessionOver
+from solekey_service.transaction import Committed, StaleRowError, run_transaction
+
+PREFIX = "skr_"
+_TOKEN = re.compile(rf"{PREFIX}[0-9a-f]{{{2 * SECRET_BYTES}}}")
+
+
+class RefreshToken(Redacted):
+    """A refresh token in clear, between the client and one transaction.
+
+    It is good once and kept only as its digest; each successor derives from its predecessor.
+    """
+
+    __slots__ = ("_raw",)
+
+    def __init__(self, raw: bytes) -> None:
+        if len(raw) != SECRET_BYTES:
+            raise ValueError(f"a refresh token is {SECRET_BYTES} bytes")
+        self._raw = raw
+
+    @property
+    def digest(self) -> Digest:
+        """SHA-256 of the text that travels: all that is stored."""
+        return compute_digest(self.reveal().encode())
+
+    def reveal(self) -> str:
+        """The text that travels. For the answer to its owner alone."""
+        return PREFIX + self._raw.hex()
+
+    def derive_successor(self, operator_key: OperatorKey) -> "RefreshToken":
+        """Derive the next token of the family: always the same one, so that a lost answer can be repeated.
+
+        The operator's key takes part: who holds a token cannot compute those after it.
+        """
+        return RefreshToken(operator_key.derive(Purpose.REFRESH_SUCCESSOR, self._raw))
+
+
+def parse_refresh_token(text: str) -> RefreshToken:
+    """Parse a token. Raises BadRequest, which does not repeat the input."""
+    if not _TOKEN.fullmatch(text):
+        raise BadRequest("refresh_token: not a refresh token of this platform")
+    return RefreshToken(bytes.fromhex(text.removeprefix(PREFIX)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +95,34 @@ class LiveSession:
     auth_seq: int
     refresh_token: RefreshToken = field(repr=False)
 
+    def derive_lifetime_s(self, now: datetime, limits: AuthLimits) -> int:
+        """Derive for how many whole seconds access tokens are valid; never beyond the session's end."""
+        return int(min(limits.access_token, self.expires_at - now).total_seconds())
+
+    def mint_tokens(
+        self, key: SigningKey, *, issuer: str, now: datetime, limits: AuthLimits, token_id: str
+    ) -> dict[Service, str]:
+        """Mint an access token for each service that takes one; no service can use it at another."""
+        issued_at_s = int(now.timestamp())
+        expires_at_s = issued_at_s + max(1, self.derive_lifetime_s(now, limits))
+        return {
+            audience: key.mint(
+                AccessClaims(
+                    issuer=issuer,
+                    audience=audience,
+                    account=self.account,
+                    device=self.device,
+                    session=self.session,
+                    thumbprint=self.thumbprint,
+                    auth_seq=self.auth_seq,
+                    issued_at_s=issued_at_s,
+                    expires_at_s=expires_at_s,
+                    token_id=f"{token_id}.{audience.value}",
+                )
+            )
+            for audience in TOKEN_AUDIENCES
+        }
+
 
 class Sessions:
     """The sessions that are open."""
@@ -49,45 +131,43 @@ class Sessions:
         self._kernel = kernel
         self._limits = limits
         self._operator_key = operator_key
-        self._transactions = Transactions(kernel, limits)
 
     def start(
-        self, uow: UnitOfWork, state: AccountState, attempt: LoginAttempt, proven: Proven
+        self, uow: UnitOfWork, auth: AuthStream, device: DeviceId, thumbprint: str, use: FactorUse
     ) -> LiveSession:
         """Open a session inside the transaction of its login.
 
         Args:
             uow: the transaction.
-            state: of the account, read in it.
-            attempt: the login, which was verified.
-            proven: the second factor, which was used up.
+            auth: the account's stream, read in it.
+            device: that logs in.
+            thumbprint: of its key.
+            use: the second factor, which was used up.
 
         Raises:
-            RevokedDevice, LoginRefused: see domain.decide.
+            RevokedDevice, LoginRefused: see domain.decide_opening.
         """
-        session = SessionId.from_raw(self._kernel.random(RAW_ID_BYTES))
-        command = commands.OpenSession(
-            session, attempt.device, proven.factor, proven.factor_id, find_codes_left(proven)
-        )
-        account = state.auth.chain.account
-        events = self._transactions.append(uow, account, state, command)
+        account, session = auth.chain.account, SessionId.from_raw(self._kernel.random(RAW_ID_BYTES))
+        devices = self._kernel.streams.fold(uow, account, DevicesStream)
+        expires_at = uow.now + self._limits.session_absolute
+        bodies = decide_opening(auth, devices, session, device, use, expires_at)
+        events = uow.append(account, auth.head, *bodies)
         live = LiveSession(
             account=account,
-            device=attempt.device,
+            device=device,
             session=session,
-            thumbprint=attempt.thumbprint,
-            expires_at=uow.now + self._limits.session_absolute,
+            thumbprint=thumbprint,
+            expires_at=expires_at,
             auth_seq=events[-1].seq,
             refresh_token=RefreshToken(self._kernel.random(SECRET_BYTES)),
         )
-        self._issue(uow, live, generation=1)
+        self._keep_token(uow, live, devices, generation=1)
         return live
 
-    def note_use(self, uow: UnitOfWork, account: AccountId, proven: Proven) -> None:
-        """State that a recovery code is used up, inside the transaction of a login that opens no session."""
-        left = find_codes_left(proven)
-        if left is not None:
-            self._append(uow, account, commands.UseRecoveryCode(proven.factor_id, left))
+    def note_use(self, uow: UnitOfWork, account: AccountId, use: FactorUse) -> None:
+        """Append that a recovery code is used up, in the transaction of a login that opens no session."""
+        auth = self._read_parked(uow, account)
+        uow.append(account, auth.head, *decide_code_use(use))
 
     def refresh(self, presented: RefreshToken, thumbprint: str) -> LiveSession:
         """Use a refresh token; used again within the retry time, by the same key, it is answered again.
@@ -98,7 +178,7 @@ class Sessions:
             AccountParkedError, NotYetAppliedError: see Streams.
         """
         self._kernel.freshness.require(Stream.DEVICES)
-        return self._transactions.run(partial(self._refresh, presented, thumbprint))
+        return run_transaction(self._kernel.store, partial(self._refresh, presented, thumbprint))
 
     def end(self, caller: Caller, session: SessionId) -> Event:
         """End one of the account's sessions; a session that ends itself logs out.
@@ -106,7 +186,7 @@ class Sessions:
         Raises:
             NotFound: the account has no such open session.
         """
-        return self._transactions.run(partial(self._end, caller, session))
+        return run_transaction(self._kernel.store, partial(self._end, caller, session))
 
     def find_open(self, account: AccountId) -> Sequence[Session]:
         """List the open sessions of an account, the oldest first."""
@@ -117,12 +197,14 @@ class Sessions:
 
     def end_of_device(self, uow: UnitOfWork, account: AccountId, device: DeviceId) -> None:
         """End the sessions of a device that was revoked, inside the transaction that notes it."""
-        self._append(uow, account, commands.EndDeviceSessions(device))
+        auth = self._read_parked(uow, account)
+        uow.append(account, auth.head, *decide_end_of_device(auth, device))
         CredentialRepository(uow.connection).delete_known_device(account, device)
 
     def expire(self, uow: UnitOfWork, account: AccountId, session: SessionId) -> None:
         """End a session that was not refreshed in time, if it is still open."""
-        self._append(uow, account, commands.ExpireSessions((session,)))
+        auth = self._read_parked(uow, account)
+        uow.append(account, auth.head, *decide_expiry(auth, session))
         SessionRepository(uow.connection).close_family(session, uow.now)
 
     def _refresh(self, presented: RefreshToken, thumbprint: str, uow: UnitOfWork) -> LiveSession:
@@ -131,30 +213,33 @@ class Sessions:
         if token is None:
             raise RefreshRefused("no such refresh token")
         # While an event of the account waits, nothing is refreshed: it may be this device's revocation.
-        state = replace(self._transactions.read(uow, token.account), token=token)
-        bodies = self._transactions.decide(uow, state, commands.RefreshSession(thumbprint))
+        auth = self._kernel.streams.fold(uow, token.account, AuthStream)
+        devices = self._kernel.streams.fold(uow, token.account, DevicesStream)
+        bodies = decide_refresh(auth, devices, token, thumbprint, uow.now, self._limits)
         if any(isinstance(body, SessionEnded) for body in bodies):
-            uow.append(token.account, state.auth.head, *bodies)
+            uow.append(token.account, auth.head, *bodies)
             rows.close_family(token.session, uow.now)
             raise Committed(SessionOver("log in again"))
         live = LiveSession(
             account=token.account,
-            device=state.auth.sessions[token.session].device,
+            device=auth.sessions[token.session].device,
             session=token.session,
             thumbprint=token.thumbprint,
             expires_at=token.expires_at,
-            auth_seq=state.auth.head.seq + len(bodies),
+            auth_seq=auth.head.seq + len(bodies),
             refresh_token=presented.derive_successor(self._operator_key),
         )
         if bodies:
             if not rows.use(token.digest, uow.now):
                 raise StaleRowError
-            uow.append(token.account, state.auth.head, *bodies)
-            self._issue(uow, live, generation=token.generation + 1)
+            uow.append(token.account, auth.head, *bodies)
+            self._keep_token(uow, live, devices, generation=token.generation + 1)
         return live
 
-    def _issue(self, uow: UnitOfWork, live: LiveSession, generation: int) -> None:
-        trusted = live.device in self._kernel.streams.fold(uow, live.account, DevicesStream).trusted
+    def _keep_token(
+        self, uow: UnitOfWork, live: LiveSession, devices: DevicesStream, generation: int
+    ) -> None:
+        trusted = live.device in devices.trusted
         SessionRepository(uow.connection).put(
             IssuedToken(
                 digest=live.refresh_token.digest,
@@ -169,11 +254,11 @@ class Sessions:
         )
 
     def _end(self, caller: Caller, session: SessionId, uow: UnitOfWork) -> Event:
-        (event,) = self._append(uow, caller.account, commands.EndSession(session, caller.session))
+        auth = self._read_parked(uow, caller.account)
+        (event,) = uow.append(caller.account, auth.head, *decide_end(auth, session, caller.session))
         SessionRepository(uow.connection).close_family(session, uow.now)
         return event
 
-    def _append(self, uow: UnitOfWork, account: AccountId, command: commands.Command) -> list[Event]:
-        """Append what only takes something away: also while an event of the account waits."""
-        state = self._transactions.read_parked(uow, account)
-        return self._transactions.append(uow, account, state, command)
+    def _read_parked(self, uow: UnitOfWork, account: AccountId) -> AuthStream:
+        """Read the stream even while an event of the account waits, for what only takes something away."""
+        return self._kernel.streams.fold_parked(uow, account, AuthStream)

@@ -8,18 +8,16 @@ from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from datetime import datetime
 from typing import Final
 
-from solekey_auth.api import AuthApi
-from solekey_auth.limits import AuthLimits
-from solekey_auth.signing_keys.issuer import SigningKeys
+from solekey_auth.signing_keys.signing_keys import SigningKeys
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import KeyId
 from solekey_service.operator_command import OperatorCommand, tell
 
 
-def list_keys(keys: SigningKeys, limits: AuthLimits, now: datetime) -> list[str]:
+def list_keys(keys: SigningKeys, now: datetime) -> list[str]:
     """List every key that was announced: its id, when it signs at the earliest, and what it does now."""
     stream, ring = keys.read()
-    signer = ring.find_signer(now, limits)
+    signer = ring.find_signer(now, keys.limits)
     own = {each.key_id for each in ring.published}
     lines = []
     for key in sorted(stream.signing_keys.values(), key=lambda each: each.not_before):
@@ -35,14 +33,14 @@ def list_keys(keys: SigningKeys, limits: AuthLimits, now: datetime) -> list[str]
     return [*lines, *(f"{key_id}  withdrawn" for key_id in sorted(stream.withdrawn_keys))]
 
 
-def _list(api: AuthApi, _: Namespace) -> None:
-    for line in list_keys(api.signing_keys, api.kernel.config.limits, api.kernel.clock.now()):
+def _list(keys: SigningKeys, _: Namespace) -> None:
+    for line in list_keys(keys, keys.clock.now()):
         tell(line)
 
 
-def _rotate(api: AuthApi, arguments: Namespace) -> None:
-    api.signing_keys.rotate(arguments.withdraw)
-    _list(api, arguments)
+def _rotate(keys: SigningKeys, arguments: Namespace) -> None:
+    keys.rotate(arguments.withdraw)
+    _list(keys, arguments)
 
 
 def _add_withdraw(parser: ArgumentParser) -> None:

@@ -96,8 +96,8 @@ def test_only_the_accounts_own_rows_go(desk, keys, seat):
 
 def test_a_closed_account_looks_like_a_name_that_nobody_has(desk, ana, seat):
     assert seat.close().status == 200
-    told = read(desk.ask(desk.api.post_challenge, {"username": ana.username}))
-    nobody = read(desk.ask(desk.api.post_challenge, {"username": "nobody@example.org"}))
+    told = read(desk.ask(desk.api.sessions.post_challenge, {"username": ana.username}))
+    nobody = read(desk.ask(desk.api.sessions.post_challenge, {"username": "nobody@example.org"}))
     for answer in (told, nobody):
         del answer["challenge"], answer["kdf"]["salt"]
     assert told == nobody
@@ -292,7 +292,7 @@ def test_a_login_at_the_same_moment_is_before_the_end_or_refused(desk, ana, seat
         lambda: seat.close(document),
         *(
             lambda person=person, login=login: desk.ask(
-                desk.api.post_session, login, proof=desk.prove(person.device_key)
+                desk.api.sessions.post_session, login, proof=desk.prove(person.device_key)
             )
             for person, login in zip(people, logins, strict=True)
         ),

@@ -134,18 +134,18 @@ def test_a_username_has_a_small_alphabet(desk, username):
 def test_a_registration_is_signed_by_its_login_key(desk):
     ana, other = Person(), Key("another key")
     document = ana.registration()
-    assert code_of(desk.ask(desk.api.post_account, {**document, "login_key": other.public})) == (
+    assert code_of(desk.ask(desk.api.accounts.post_account, {**document, "login_key": other.public})) == (
         "422 signature_invalid"
     )
-    assert code_of(desk.ask(desk.api.post_account, {**document, "username": "eve@example.org"})) == (
+    assert code_of(desk.ask(desk.api.accounts.post_account, {**document, "username": "eve@example.org"})) == (
         "422 signature_invalid"
     )
-    assert code_of(desk.ask(desk.api.post_account, document)) == "201 None"
+    assert code_of(desk.ask(desk.api.accounts.post_account, document)) == "201 None"
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"[]", b"{", b'{"username": 1.5}', b'{"a": 1, "a": 2}', b"\xff", b"{}"]
 )
 def test_a_body_that_is_no_registration_is_malformed(desk, body):
-    for method in (desk.api.post_account, desk.api.post_challenge):
+    for method in (desk.api.accounts.post_account, desk.api.sessions.post_challenge):
         assert code_of(desk.ask(method, body)) == "400 malformed"

@@ -21,15 +21,14 @@ from solekey_auth.factors.repository import FactorRepository
 from solekey_auth.limits import RECOVERY_CODES
 from solekey_auth.operator_key import OperatorKey
 from solekey_auth.tables import recovery_codes
-from solekey_auth.transactions import StaleRowError
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_protocol.events import Stream, devices
 from solekey_protocol.events import auth as events
 from solekey_service.refusals import BadRequest
+from solekey_service.transaction import StaleRowError
 from tests.support.actors import Actor
 from tests.support.keys import Key, derive_raw
 from tests.support.passkeys.desk import KeyRing
-from tests.support.people.parts import make_factors
 from tests.support.people.person import Person, code_of, read
 from tests.unit.auth.test_secrets import dump
 
@@ -398,15 +397,16 @@ def test_different_codes_at_once_are_counted_one_after_the_other(desk, keys):
 
 def test_a_code_that_somebody_used_meanwhile_is_a_lost_race(desk, keys):
     make(keys)
-    factors, account = make_factors(desk.api.kernel), keys.person.actor.account
+    account = keys.person.actor.account
     with desk.api.kernel.store.begin() as uow:
-        codes = FactorRepository(uow.connection).find_codes(account)
+        factors = FactorRepository(uow.connection)
+        codes = factors.find_codes(account)
         proven = ProvenRecoveryCode(codes.factor_id, codes.unused[0], 9)
-        factors.use(uow, account, proven)
+        factors.use(account, proven, uow.now)
         with pytest.raises(StaleRowError):
-            factors.use(uow, account, proven)
-        factors.use(uow, account, replace(proven, digest=codes.unused[1]))
-        assert FactorRepository(uow.connection).count_codes(account) == 8
+            factors.use(account, proven, uow.now)
+        factors.use(account, replace(proven, digest=codes.unused[1]), uow.now)
+        assert factors.count_codes(account) == 8
 
 
 # What must never be seen

@@ -1,19 +1,16 @@
 """Another authenticator: it waits for a code of it, then takes the place of the one before."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
 
 import pytest
 
-from solekey_auth import commands as asked
 from solekey_auth.credentials.repository import CredentialRepository
-from solekey_auth.domain import AccountState, decide
+from solekey_auth.domain import decide_replacement
 from solekey_auth.factors.repository import FactorRepository
-from solekey_auth.limits import AuthLimits
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import auth as events
 from solekey_protocol.ids import compute_digest
-from solekey_protocol.streams import AuthStream, DevicesStream
+from solekey_protocol.streams import AuthStream
 from solekey_service.refusals import NotFound
 from tests.support.passkeys.desk import KeyRing
 from tests.support.people.person import Desk, Person, code_of, compute_code, read
@@ -266,13 +263,7 @@ def test_the_last_one_stays_whatever_the_policy_names(rig, kind):
 
 
 def test_an_account_that_was_closed_gets_no_factor():
-    command = asked.ReplaceFactor(TOTP, compute_digest(b"new"))
-    auth = AuthStream.start(Person().actor.account)
-    now, limits = datetime(2026, 11, 24, tzinfo=UTC), AuthLimits()
-    devices = DevicesStream.start(auth.chain.account)
-    assert decide(AccountState(auth=auth, devices=devices), command, now, limits) == [
-        events.MfaEnrolled(TOTP, compute_digest(b"new"))
-    ]
-    closed = AccountState(auth=replace(auth, closed=True), devices=devices)
+    auth, new = AuthStream.start(Person().actor.account), compute_digest(b"new")
+    assert decide_replacement(auth, TOTP, new) == [events.MfaEnrolled(TOTP, new)]
     with pytest.raises(NotFound):
-        decide(closed, command, now, limits)
+        decide_replacement(replace(auth, closed=True), TOTP, new)

@@ -23,13 +23,13 @@ from solekey_auth.rate_limits.limit import (
     Limit,
     RateLimits,
 )
-from solekey_auth.rate_limits.source import Source, find_source, parse_networks
 from solekey_auth.refusals import TooManyAttempts
 from solekey_auth.tables import metadata
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.clock import ManualClock
 from solekey_protocol.events import Stream, devices
 from solekey_service.http import Headers, Request, problem_response
+from solekey_service.http.source import Source, find_source, parse_networks
 from solekey_service.refusals import Refusal
 from tests.support.actors import Actor
 from tests.support.keys import Key
@@ -356,7 +356,7 @@ def test_challenges_are_counted_by_source(rig):
     here, there = replace(desk, peer="203.0.113.7"), replace(desk, peer="203.0.113.8")
 
     def ask(at):
-        return code_of(at.ask(desk.api.post_challenge, {"username": "nobody@example.org"}))
+        return code_of(at.ask(desk.api.sessions.post_challenge, {"username": "nobody@example.org"}))
 
     assert [ask(here) for _ in range(7)] == ["200 None"] * 5 + [BRAKED] * 2
     assert ask(there) == "200 None"
@@ -372,7 +372,7 @@ def test_a_stranger_at_the_same_address_does_not_use_up_the_challenges_of_a_know
 
     def ask(key):
         proof = None if key is None else desk.prove(key)
-        return code_of(desk.ask(desk.api.post_challenge, {"username": ana.username}, proof=proof))
+        return code_of(desk.ask(desk.api.sessions.post_challenge, {"username": ana.username}, proof=proof))
 
     assert [ask(None) for _ in range(3)] == ["200 None", "200 None", BRAKED]  # one went to the login above
     assert ask(Key("the stranger's own device")) == BRAKED
@@ -403,7 +403,7 @@ def crowd(rig, people, **settings):
     def ask(number):
         start.wait()
         document = {"username": f"person{number}@example.org"}
-        return [code_of(desk.ask(desk.api.post_challenge, document)) for _ in range(5)]
+        return [code_of(desk.ask(desk.api.sessions.post_challenge, document)) for _ in range(5)]
 
     with ThreadPoolExecutor(people) as pool:
         return [answer for answers in pool.map(ask, range(people)) for answer in answers]
@@ -490,7 +490,7 @@ def test_an_invented_header_does_not_make_another_source(rig):
             peer=peer,
         )
         try:
-            return code_of(desk.api.post_session(request))
+            return code_of(desk.api.sessions.post_session(request))
         except Refusal as refusal:
             return code_of(problem_response(refusal))
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from solekey_auth.domain import IssuedToken
-from solekey_auth.sessions.refresh_token import RefreshToken
 from solekey_auth.sessions.repository import SessionRepository
+from solekey_auth.sessions.sessions import RefreshToken
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream, devices
@@ -68,7 +68,7 @@ def test_of_simultaneous_refreshes_all_get_the_same_successor(desk, ana, opened)
     def send():
         document = {"refresh_token": opened["refresh_token"]}
         proof = desk.prove(ana.device_key)
-        answers.append(read(desk.ask(desk.api.post_refresh, document, proof=proof))["refresh_token"])
+        answers.append(read(desk.ask(desk.api.sessions.post_refresh, document, proof=proof))["refresh_token"])
 
     threads = [threading.Thread(target=send) for _ in range(4)]
     for thread in threads:
@@ -176,7 +176,9 @@ def test_the_operator_sets_both_times(rig):
         answer = read(refresh(desk, ana, token))
         token = answer["refresh_token"]
         assert answer["expires_in_s"] == left
-    (row,) = read(desk.ask(desk.api.get_sessions, caller=desk.as_caller(ana, answer["session"])))["sessions"]
+    (row,) = read(desk.ask(desk.api.sessions.get_sessions, caller=desk.as_caller(ana, answer["session"])))[
+        "sessions"
+    ]
     assert row["expires_at"] == "2026-11-23T12:25:00.000Z"
     desk.rig.clock.advance(1)
     assert code_of(refresh(desk, ana, token)) == "401 session_ended"
@@ -205,8 +207,9 @@ def test_a_clock_that_jumps_back_moves_neither_the_absolute_end_nor_the_retry_ti
     (before,) = [body for body in desk.said(ana) if isinstance(body, events.SessionOpened)]
     desk.rig.clock.set_wall(desk.now - timedelta(hours=3))
     refreshed = read(refresh(desk, ana, opened["refresh_token"]))
-    (session,) = desk.api.sessions.find_open(ana.actor.account)
-    assert session.expires_at == before.expires_at
+    caller = desk.as_caller(ana, opened["session"])
+    (session,) = read(desk.ask(desk.api.sessions.get_sessions, caller=caller))["sessions"]
+    assert session["expires_at"] == before.expires_at
     desk.rig.clock.set_wall(desk.now - timedelta(seconds=11))
     assert code_of(refresh(desk, ana, opened["refresh_token"])) == "401 session_ended"
     assert code_of(refresh(desk, ana, refreshed["refresh_token"])) == "401 session_ended"
@@ -214,7 +217,7 @@ def test_a_clock_that_jumps_back_moves_neither_the_absolute_end_nor_the_retry_ti
 
 def test_sessions_are_listed_with_the_current_one_marked(desk, ana, opened):
     second = read(desk.log_in(ana))
-    response = desk.ask(desk.api.get_sessions, caller=desk.as_caller(ana, second["session"]))
+    response = desk.ask(desk.api.sessions.get_sessions, caller=desk.as_caller(ana, second["session"]))
     first_row, second_row = read(response)["sessions"]
     assert first_row == {
         "session": opened["session"],
@@ -230,12 +233,13 @@ def test_a_session_logs_out_and_ends_others(desk, ana, opened):
     second = read(desk.log_in(ana))
     caller = desk.as_caller(ana, second["session"])
     for session, reason in ((opened, events.SessionEnd.ENDED_BY_USER), (second, events.SessionEnd.LOGOUT)):
-        response = desk.ask(desk.api.delete_session, None, session["session"], caller=caller)
+        response = desk.ask(desk.api.sessions.delete_session, None, session["session"], caller=caller)
         assert response.status == 200
         assert parse_event(response.body).body == events.SessionEnded(session["session"], reason)
         assert code_of(refresh(desk, ana, session["refresh_token"])) == "401 session_ended"
     assert (
-        code_of(desk.ask(desk.api.delete_session, None, opened["session"], caller=caller)) == "404 not_found"
+        code_of(desk.ask(desk.api.sessions.delete_session, None, opened["session"], caller=caller))
+        == "404 not_found"
     )
 
 
@@ -245,10 +249,13 @@ def test_nobody_ends_or_sees_the_sessions_of_another(desk, ana, opened):
     his = read(desk.log_in(ben))
     caller = desk.as_caller(ben, his["session"])
     assert (
-        code_of(desk.ask(desk.api.delete_session, None, opened["session"], caller=caller)) == "404 not_found"
+        code_of(desk.ask(desk.api.sessions.delete_session, None, opened["session"], caller=caller))
+        == "404 not_found"
     )
-    assert code_of(desk.ask(desk.api.delete_session, None, "ses_?", caller=caller)) == "404 not_found"
-    (row,) = read(desk.ask(desk.api.get_sessions, caller=caller))["sessions"]
+    assert (
+        code_of(desk.ask(desk.api.sessions.delete_session, None, "ses_?", caller=caller)) == "404 not_found"
+    )
+    (row,) = read(desk.ask(desk.api.sessions.get_sessions, caller=caller))["sessions"]
     assert row["session"] == his["session"]
     assert refresh(desk, ana, opened["refresh_token"]).status == 200
 
@@ -327,7 +334,7 @@ def test_a_refresh_is_refused_while_the_devices_feed_is_silent(desk, ana, opened
     proof = desk.prove(ana.device_key)
     desk.rig.clock.advance(6)
     document = {"refresh_token": opened["refresh_token"]}
-    assert code_of(desk.ask(desk.api.post_refresh, document, proof=proof)) == "503 trust_stale"
+    assert code_of(desk.ask(desk.api.sessions.post_refresh, document, proof=proof)) == "503 trust_stale"
     assert refresh(desk, ana, opened["refresh_token"]).status == 200
 
 

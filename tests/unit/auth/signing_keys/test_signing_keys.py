@@ -9,7 +9,7 @@ import pytest
 
 from solekey_auth.definition import DEFINITION as AUTH
 from solekey_auth.limits import AuthLimits
-from solekey_auth.signing_keys.key_ring import SigningSecret, decide_rotation, open_ring
+from solekey_auth.signing_keys.signing_keys import SigningSecret, decide_rotation, open_ring
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.errors import NotYetAppliedError

@@ -78,7 +78,12 @@ def test_another_service_admits_the_session_until_it_hears_that_it_ended(desk, r
 
     hear()
     assert admit(1).session == opened["session"]
-    desk.ask(desk.api.delete_session, None, opened["session"], caller=desk.as_caller(ana, opened["session"]))
+    desk.ask(
+        desk.api.sessions.delete_session,
+        None,
+        opened["session"],
+        caller=desk.as_caller(ana, opened["session"]),
+    )
     hear()
     with pytest.raises(SessionOver):
         admit(2)

@@ -24,7 +24,7 @@ from solekey_auth.factors.passkeys import (
     make_creation_options,
     verify_registration,
 )
-from solekey_auth.factors.proof import Checked, ProvenPasskey, find_proven, parse_proof
+from solekey_auth.factors.proof import Checked, ProvenPasskey, Verifier, parse_proof
 from solekey_protocol.ids import AccountId
 from tests.support.keys import derive_raw
 from tests.support.passkeys.authenticator import AAGUID, Algorithm, Authenticator
@@ -83,7 +83,9 @@ def add(key, known=(), **how):
 
 
 def judge(factor, passkey):
-    return find_proven(parse_proof(factor), CHALLENGE.hex(), Checked(None, "", passkey, PARTY), None)
+    return Verifier(None, PARTY).find_proven(
+        parse_proof(factor), CHALLENGE.hex(), Checked(None, passkey), None
+    )
 
 
 @pytest.mark.parametrize("resident", [False, True])

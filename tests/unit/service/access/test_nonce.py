@@ -117,5 +117,5 @@ def test_each_process_accepts_what_another_gave_also_after_a_restart(desk: Desk)
 
 def test_challenges_and_sessions_bring_the_next_nonce(desk: Desk) -> None:
     guard, client = Guard(desk.api.kernel), Client(desk.rig)
-    asked = desk.ask(desk.api.post_challenge, {"username": "nobody@example.org"})
+    asked = desk.ask(desk.api.sessions.post_challenge, {"username": "nobody@example.org"})
     assert guard.admit(client.request(asked.headers["DPoP-Nonce"]), Access.PROOF)

@@ -331,5 +331,5 @@ class TestSteppingUp:
         assert ana.step_up(factor=ana.code()).status == 200
 
     def test_a_session_that_ended_does_not_step_up(self, ana):
-        ana.ask(ana.desk.api.delete_session, None, ana.session)
+        ana.ask(ana.desk.api.sessions.delete_session, None, ana.session)
         assert code_of(ana.step_up(factor=ana.code())) == "401 session_ended"

@@ -1,6 +1,6 @@
 """The keys that sign access tokens, and when each is announced, signs, and is withdrawn.
 
-Pure: decisions over the system account's stream. Spec: tokens.md §2. Time is an argument.
+Spec: tokens.md §2. `SigningKeys` reads and appends; all else here takes stream and time as arguments.
 
 The keys of one secret have generations 0, 1, 2, …. A key is announced a while before it signs, so that every
 service knows it by then, and accepted a while after the next one has taken over::
@@ -11,20 +11,29 @@ service knows it by then, and accepted a while after the next one has taken over
 
 import hashlib
 import hmac
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from solekey_auth.limits import SECRET_BYTES, AuthLimits
+from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.secret import Redacted
+from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.streams import Streams
+from solekey_protocol.event import Event
 from solekey_protocol.events import auth as events
 from solekey_protocol.events.body import Body
-from solekey_protocol.ids import KeyId, PublicKey, Timestamp
+from solekey_protocol.ids import SYSTEM_ACCOUNT, KeyId, PublicKey, Timestamp
 from solekey_protocol.streams import AuthStream
 from solekey_service.access.tokens import AccessClaims, mint_access_token
 from solekey_service.refusals import NotFound
+from solekey_service.transaction import run_transaction
+
+_log = logging.getLogger(__name__)
 
 KEY_ID_CONTEXT = b"solekey/v1/signing-key-id\x00"
 KEY_CONTEXT = b"solekey/v1/signing-key\x00"
@@ -160,3 +169,58 @@ def _publish(key: SigningKey, not_before: datetime, limits: AuthLimits) -> event
     return events.SigningKeyPublished(
         key.key_id, key.public_key, Timestamp.from_datetime(not_before), Timestamp.from_datetime(not_after)
     )
+
+
+class SigningKeys:
+    """The signing keys as the system account's stream has them: the same for every process."""
+
+    def __init__(
+        self, store: EventStore, streams: Streams, secret: SigningSecret, limits: AuthLimits
+    ) -> None:
+        self.limits = limits
+        self.clock = store.clock
+        self._store = store
+        self._streams = streams
+        self._secret = secret
+
+    def turn(self) -> list[Event]:
+        """Announce the first key, or the next one when its time has come; else do nothing."""
+        return run_transaction(self._store, self._decide)
+
+    def rotate(self, withdraw: Sequence[KeyId] = ()) -> list[Event]:
+        """Announce the next key now, and withdraw keys. A withdrawn one that signs is replaced at once.
+
+        Raises:
+            NotFound: no such key, or withdrawn already.
+        """
+        return run_transaction(self._store, partial(self._decide, wanted=True, withdraw=withdraw))
+
+    def read(self) -> tuple[AuthStream, KeyRing]:
+        """Read the stream, and the keys of the secret in use."""
+        with self._store.read() as uow:
+            return self._fold(uow)
+
+    def find_signer(self, now: datetime) -> SigningKey:
+        """Find the key that signs now. Raises UnavailableError."""
+        for _ in range(2):
+            signer = self.read()[1].find_signer(now, self.limits)
+            if signer is not None:
+                return signer
+            self.turn()  # it was withdrawn, or no process has run for long
+        raise UnavailableError("there is no signing key")
+
+    def _fold(self, uow: UnitOfWork) -> tuple[AuthStream, KeyRing]:
+        stream = self._streams.fold_parked(uow, SYSTEM_ACCOUNT, AuthStream)
+        return stream, open_ring(self._secret, stream)
+
+    def _decide(
+        self, uow: UnitOfWork, *, wanted: bool = False, withdraw: Sequence[KeyId] = ()
+    ) -> list[Event]:
+        stream, ring = self._fold(uow)
+        bodies = decide_rotation(ring, stream, uow.now, self.limits, wanted=wanted, withdraw=withdraw)
+        if not bodies:
+            return []
+        events = uow.append(SYSTEM_ACCOUNT, stream.head, *bodies)
+        for event in events:
+            _log.info("%s: %s", event.body.TYPE, getattr(event.body, "key_id", ""))
+        return events

@@ -1,6 +1,4 @@
-"""Where a request comes from, as far as rate limits are concerned: an address prefix.
-
-Pure. Spec: rate-limits.md §2.
+"""Where a request comes from, as rate limits count it: an address prefix. Spec: rate-limits.md §2.
 
 An IPv4 address is a source by itself. Of IPv6, where anybody has 2^64 addresses, the /64 is.
 """
@@ -41,9 +39,9 @@ def find_source(peer: str | None, forwarded: Sequence[str], proxies: Sequence[Ne
     address = _parse_address(peer or "")
     if address is None:
         return UNKNOWN_SOURCE
-    said = [part.strip() for value in forwarded for part in value.split(",")]
-    while said and any(address in network for network in proxies):
-        before = _parse_address(said.pop())
+    addresses = [part.strip() for value in forwarded for part in value.split(",")]
+    while addresses and any(address in network for network in proxies):
+        before = _parse_address(addresses.pop())
         if before is None:
             break
         address = before

@@ -1,8 +1,11 @@
 """Challenges and logins, one transaction each. Spec: authentication.md §3.
 
-One login, POST /v1/auth/sessions: ``AccountApi.log_in`` parses it; ``Logins.log_in`` holds it to the rate
-limits, checks the login key and the second factor, and calls ``Sessions.start``, which appends the events and
-keeps the first refresh token; ``Issuer.issue`` signs the access tokens of the answer.
+One login, POST /v1/auth/sessions: ``SessionApi.post_session`` parses it; ``Logins.log_in`` holds it to the
+rate limits, verifies the login key and the second factor, and calls ``Sessions.start``, which appends the
+events and keeps the first refresh token; the answer carries access tokens, which ``SigningKeys`` signs.
+
+*Wire format* of what the login key signs (Ed25519, RFC 8032): ``"solekey/login/v1" ‖ 0x00 ‖`` the canonical
+JSON (RFC 8785) of ``{"challenge", "origin", "thumbprint", "username"}``.
 """
 
 from collections.abc import Sequence
@@ -17,26 +20,29 @@ from solekey_auth.credentials.credential import (
     derive_decoy,
     derive_decoy_kdf,
     derive_username_digest,
+    is_signed,
 )
 from solekey_auth.credentials.kdf import KdfParameters, KdfWork
-from solekey_auth.credentials.login_key import LoginAttempt
 from solekey_auth.credentials.repository import CredentialRepository, LoginRepository
-from solekey_auth.factors.factors import Factors
-from solekey_auth.factors.proof import Checked, Proof, Proven, find_proven
+from solekey_auth.factors.proof import Checked, Proof, Proven, Verifier
 from solekey_auth.factors.repository import FactorRepository
-from solekey_auth.limits import CHALLENGE_BYTES, AuthLimits
+from solekey_auth.limits import CHALLENGE_BYTES
 from solekey_auth.operator_key import OperatorKey
 from solekey_auth.rate_limits.limiter import Attempt, RateLimiter
-from solekey_auth.rate_limits.source import Source
 from solekey_auth.refusals import LoginRefused
 from solekey_auth.sessions.sessions import LiveSession, Sessions
-from solekey_auth.transactions import Committed, StaleRowError, Transactions
 from solekey_eventlog.store import UnitOfWork
+from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import LoginStage
-from solekey_protocol.ids import DeviceId
+from solekey_protocol.ids import DeviceId, Digest, PublicKey, SignatureHex
+from solekey_protocol.streams import AuthStream
+from solekey_service.http.source import Source
 from solekey_service.kernel import Kernel
 from solekey_service.refusals import RevokedDevice
+from solekey_service.transaction import Committed, StaleRowError, run_transaction
+
+LOGIN_CONTEXT = b"solekey/login/v1\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,33 +60,66 @@ class Challenge:
     kdf_wanted: KdfWork | None
 
 
+@dataclass(frozen=True, slots=True)
+class LoginAttempt:
+    """What a client signs to log in, and before that to learn which passkeys it may use.
+
+    Attributes:
+        claimed_username: in the spelling that was signed.
+        challenge: that the server gave for this name.
+        signature: by the login key.
+        device: whose key signed the request's DPoP proof.
+        thumbprint: of that key.
+        origin: of this server.
+    """
+
+    claimed_username: str
+    challenge: Digest = field(repr=False)
+    signature: SignatureHex = field(repr=False)
+    device: DeviceId
+    thumbprint: str
+    origin: str
+
+    def signed_bytes(self) -> bytes:
+        """The bytes that the login key signs."""
+        members: dict[str, Json] = {
+            "challenge": self.challenge,
+            "origin": self.origin,
+            "thumbprint": self.thumbprint,
+            "username": self.claimed_username,
+        }
+        return LOGIN_CONTEXT + encode_json(members)
+
+    def is_signed_by(self, login_key: PublicKey) -> bool:
+        """Whether this login key signed it."""
+        return is_signed(login_key, self.signed_bytes(), self.signature)
+
+
 class Logins:
     """Logs in whoever proves a login key and a second factor.
 
     Args:
-        kernel, limits, operator_key, limiter, sessions, factors: the service's.
+        kernel, operator_key, limiter, sessions, verifier: the service's.
         kdf_wanted: the work that the operator asks of passwords, if any.
     """
 
     def __init__(
         self,
         kernel: Kernel[AuthConfig],
-        limits: AuthLimits,
         operator_key: OperatorKey,
         limiter: RateLimiter,
         sessions: Sessions,
-        factors: Factors,
+        verifier: Verifier,
         *,
         kdf_wanted: KdfWork | None,
     ) -> None:
         self._kernel = kernel
-        self._limits = limits
+        self._limits = kernel.config.limits
         self._operator_key = operator_key
         self._limiter = limiter
         self._sessions = sessions
-        self._factors = factors
+        self._verifier = verifier
         self._kdf_wanted = kdf_wanted
-        self._transactions = Transactions(kernel, limits)
         self._decoy = derive_decoy(operator_key, kernel.clock.now())
 
     def make_challenge(self, username: Username, device: DeviceId | None, source: Source) -> Challenge:
@@ -117,7 +156,7 @@ class Logins:
             AccountParkedError, NotYetAppliedError: see Streams.
         """
         self._kernel.freshness.require(Stream.DEVICES)
-        return self._transactions.run(partial(self._log_in, username, attempt, proof, source))
+        return run_transaction(self._kernel.store, partial(self._log_in, username, attempt, proof, source))
 
     def find_passkeys(self, username: Username, attempt: LoginAttempt, source: Source) -> Sequence[bytes]:
         """Find the credential ids of an account for whoever has its password.
@@ -127,7 +166,7 @@ class Logins:
         Raises:
             LoginRefused, TooManyAttempts: see refusals; the challenge is used up.
         """
-        return self._transactions.run(partial(self._find_passkeys, username, attempt, source))
+        return run_transaction(self._kernel.store, partial(self._find_passkeys, username, attempt, source))
 
     def _log_in(
         self, username: Username, attempt: LoginAttempt, proof: Proof, source: Source, uow: UnitOfWork
@@ -135,22 +174,29 @@ class Logins:
         known = self._find(uow, username)
         credential = known or self._decoy
         counted = self._begin(uow, credential, username, attempt.device, source)
-        against = self._factors.find_checked(uow, credential, proof)
+        factors = FactorRepository(uow.connection)
+        against = factors.find_checked(credential, proof)
         is_live = LoginRepository(uow.connection).take_challenge(
             attempt.challenge, self._digest(username), uow.now
         )
         try:
             proven = verify_login(
-                attempt, proof, against, uow.now, is_decoy=known is None, challenge_is_live=is_live
+                attempt,
+                proof,
+                against,
+                uow.now,
+                self._verifier,
+                is_decoy=known is None,
+                challenge_is_live=is_live,
             )
-            self._factors.use(uow, credential.account, proven)
-            state = self._transactions.read(uow, credential.account)
+            factors.use(credential.account, proven, uow.now)
+            auth = self._kernel.streams.fold(uow, credential.account, AuthStream)
             self._require_unchanged(uow, credential)
-            live = self._sessions.start(uow, state, attempt, proven)
+            live = self._sessions.start(uow, auth, attempt.device, attempt.thumbprint, proven.use)
         except LoginRefused as refusal:
             raise self._count(uow, known, counted, refusal) from None
         except RevokedDevice as refusal:
-            self._sessions.note_use(uow, credential.account, proven)
+            self._sessions.note_use(uow, credential.account, proven.use)
             raise Committed(refusal) from None
         CredentialRepository(uow.connection).put_known_device(live.account, live.device, uow.now)
         return live
@@ -215,6 +261,7 @@ def verify_login(
     proof: Proof,
     against: Checked,
     now: datetime,
+    verifier: Verifier,
     *,
     is_decoy: bool,
     challenge_is_live: bool,
@@ -227,7 +274,7 @@ def verify_login(
         LoginRefused: with the same words for every cause.
     """
     key_is_right = attempt.is_signed_by(against.credential.login_key)
-    proven = find_proven(proof, attempt.challenge, against, now)
+    proven = verifier.find_proven(proof, attempt.challenge, against, now)
     if is_decoy or not key_is_right or not challenge_is_live:
         raise LoginRefused(LoginStage.LOGIN_KEY)
     if proven is None:

@@ -2,9 +2,9 @@
 
 import pytest
 
-from solekey_auth.accounts.logins import Logins
 from solekey_auth.credentials.repository import CredentialRepository
-from solekey_auth.transactions import Transactions
+from solekey_auth.sessions.logins import Logins
+from solekey_eventlog.streams import Streams
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import auth as events
 from tests.support.keys import Key
@@ -62,7 +62,7 @@ def test_a_changed_password_logs_in_and_the_old_one_does_not(desk, ana, seat):
 
 def test_the_next_challenge_has_the_new_parameters(desk, ana, seat):
     assert seat.change(kdf=MORE_WORK).status == 200
-    assert read(desk.ask(desk.api.post_challenge, {"username": ana.username}))["kdf"] == MORE_WORK
+    assert read(desk.ask(desk.api.sessions.post_challenge, {"username": ana.username}))["kdf"] == MORE_WORK
 
 
 def test_all_other_sessions_end_and_this_one_goes_on(desk, ana, seat):
@@ -78,7 +78,7 @@ def test_all_other_sessions_end_and_this_one_goes_on(desk, ana, seat):
     assert set(ends(seat)) == others
     assert [code_of(other.refresh()) for other in (phone, tablet)] == ["401 session_ended"] * 2
     assert [each.refresh().status for each in (seat, bens)] == [200, 200]
-    told = read(seat.send(desk.api.get_sessions, None))["sessions"]
+    told = read(seat.send(desk.api.sessions.get_sessions, None))["sessions"]
     assert [row["session"] for row in told] == [seat.session]
     desk.rig.clock.advance(1800)
     assert (
@@ -208,7 +208,7 @@ def test_the_present_key_is_no_other_one(seat, ana):
 def test_a_session_that_ended_meanwhile_changes_nothing(desk, ana, seat):
     phone = seat.on("phone")
     caller = desk.as_caller(ana, seat.session)
-    assert desk.ask(desk.api.delete_session, None, phone.session, caller=caller).status == 200
+    assert desk.ask(desk.api.sessions.delete_session, None, phone.session, caller=caller).status == 200
     assert code_of(phone.change()) == "401 session_ended"
     assert seat.change().status == 200
 
@@ -287,7 +287,7 @@ def test_a_login_at_the_same_moment_is_before_the_change_or_refused(desk, ana, s
         lambda: seat.change(document),
         *(
             lambda person=person, login=login: desk.ask(
-                desk.api.post_session, login, proof=desk.prove(person.device_key)
+                desk.api.sessions.post_session, login, proof=desk.prove(person.device_key)
             )
             for person, login in logins
         ),
@@ -298,7 +298,7 @@ def test_a_login_at_the_same_moment_is_before_the_change_or_refused(desk, ana, s
     facts = desk.said(ana)
     at = facts.index(events.LoginKeyChanged(2, CHANGED))
     assert not [fact for fact in facts[at:] if isinstance(fact, events.SessionOpened)]
-    told = read(seat.send(desk.api.get_sessions, None))["sessions"]
+    told = read(seat.send(desk.api.sessions.get_sessions, None))["sessions"]
     assert [row["session"] for row in told] == [seat.session]
 
 
@@ -320,7 +320,7 @@ def test_a_login_that_was_judged_with_the_old_key_is_judged_again(desk, ana, sea
     code = read(seat.send(desk.api.factors.post_recovery_codes, {}))["codes"][0]
     document = sign_login_key(ana, seat.challenge())
     phone = Person("ana", "phone").with_(login_key=ana.login_key)
-    real, answers = Transactions.read, []
+    real, answers = Streams.fold, []
 
     def read_late(*of):
         if not answers:
@@ -328,7 +328,7 @@ def test_a_login_that_was_judged_with_the_old_key_is_judged_again(desk, ana, sea
             answers[0] = seat.change(document)
         return real(*of)
 
-    monkeypatch.setattr(Transactions, "read", read_late)
+    monkeypatch.setattr(Streams, "fold", read_late)
     refused = desk.log_in(phone, code={"kind": "recovery_code", "code": code})
     assert [answer.status for answer in answers] == [200]
     assert code_of(refused) == REFUSED
@@ -340,7 +340,7 @@ def test_a_change_that_was_judged_with_a_key_that_is_replaced_is_judged_again(de
     phone = seat.on("phone")
     first = sign_login_key(ana, seat.challenge(), reason="kdf_upgraded", kdf=MORE_WORK)
     second = sign_login_key(ana, seat.challenge(), Key("a third login key"), kdf=MORE_WORK)
-    real, answers = Transactions.read, []
+    real, answers = Streams.fold, []
 
     def read_late(*of):
         if not answers:
@@ -348,7 +348,7 @@ def test_a_change_that_was_judged_with_a_key_that_is_replaced_is_judged_again(de
             answers.append(phone.change(first))
         return real(*of)
 
-    monkeypatch.setattr(Transactions, "read", read_late)
+    monkeypatch.setattr(Streams, "fold", read_late)
     assert code_of(seat.change(second)) == REFUSED
     assert answers[1].status == 200
     assert key_in_force(seat) == NEW_KEY.public
@@ -360,7 +360,7 @@ def test_positive_control_without_the_second_look_the_old_key_slips_in(desk, ana
     code = read(seat.send(desk.api.factors.post_recovery_codes, {}))["codes"][0]
     document = sign_login_key(ana, seat.challenge())
     phone = Person("ana", "phone").with_(login_key=ana.login_key)
-    real, answers = Transactions.read, []
+    real, answers = Streams.fold, []
 
     def read_late(*of):
         if not answers:
@@ -368,7 +368,7 @@ def test_positive_control_without_the_second_look_the_old_key_slips_in(desk, ana
             answers[0] = seat.change(document)
         return real(*of)
 
-    monkeypatch.setattr(Transactions, "read", read_late)
+    monkeypatch.setattr(Streams, "fold", read_late)
     assert desk.log_in(phone, code={"kind": "recovery_code", "code": code}).status == 201
 
 
@@ -385,7 +385,7 @@ def test_what_is_wanted_is_said_for_every_name_alike(strict):
     strict.register(ana)
     wanted = {"memory_kib": 131072, "iterations": 4, "lanes": 4}
     for name in (ana.username, "nobody@example.org"):
-        told = read(strict.ask(strict.api.post_challenge, {"username": name}))
+        told = read(strict.ask(strict.api.sessions.post_challenge, {"username": name}))
         assert set(told) == {"challenge", "expires_in_s", "kdf", "kdf_wanted"}
         assert told["kdf_wanted"] == wanted
     assert {name: told["kdf"][name] for name in wanted} == wanted  # nobody has done what is asked for
@@ -397,7 +397,7 @@ def test_an_account_that_has_done_it_looks_like_nobody(strict):
     seat = Seat(strict, ana)
     assert seat.change(reason="kdf_upgraded", kdf={**MORE_WORK, "iterations": 4}).status == 200
     anas, nobodys = (
-        read(strict.ask(strict.api.post_challenge, {"username": name}))
+        read(strict.ask(strict.api.sessions.post_challenge, {"username": name}))
         for name in (ana.username, "nobody@example.org")
     )
     for answer in (anas, nobodys):
@@ -407,7 +407,7 @@ def test_an_account_that_has_done_it_looks_like_nobody(strict):
 
 def test_nothing_is_asked_for_by_default(desk, ana):
     for name in (ana.username, "nobody@example.org"):
-        assert "kdf_wanted" not in read(desk.ask(desk.api.post_challenge, {"username": name}))
+        assert "kdf_wanted" not in read(desk.ask(desk.api.sessions.post_challenge, {"username": name}))
 
 
 def test_neither_challenge_nor_signature_is_kept(desk, ana, seat):

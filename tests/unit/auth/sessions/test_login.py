@@ -166,7 +166,7 @@ def test_of_the_same_login_sent_many_times_at_once_one_succeeds(desk, ana):
     proof, answers = desk.prove(ana.device_key), []
 
     def send():
-        answers.append(code_of(desk.ask(desk.api.post_session, document, proof=proof)))
+        answers.append(code_of(desk.ask(desk.api.sessions.post_session, document, proof=proof)))
 
     threads = [threading.Thread(target=send) for _ in range(4)]
     for thread in threads:
@@ -178,7 +178,7 @@ def test_of_the_same_login_sent_many_times_at_once_one_succeeds(desk, ana):
 
 def test_an_unknown_name_gets_a_challenge_of_the_same_shape_and_always_the_same_salt(desk, ana):
     def ask(username):
-        response = desk.ask(desk.api.post_challenge, {"username": username})
+        response = desk.ask(desk.api.sessions.post_challenge, {"username": username})
         return response.status, read(response)
 
     (known_status, known), (status, unknown) = ask(ana.username), ask("nobody@example.org")
@@ -200,9 +200,9 @@ def test_a_login_is_refused_while_it_cannot_be_known_whether_the_device_was_revo
     document = ana.login(desk.challenge(ana.username), compute_code(ana.totp_secret, desk.now))
     proof = desk.prove(ana.device_key)
     desk.rig.clock.advance(6)
-    assert code_of(desk.ask(desk.api.post_session, document, proof=proof)) == "503 trust_stale"
+    assert code_of(desk.ask(desk.api.sessions.post_session, document, proof=proof)) == "503 trust_stale"
     desk.hear()
-    assert desk.ask(desk.api.post_session, document, proof=proof).status == 201
+    assert desk.ask(desk.api.sessions.post_session, document, proof=proof).status == 201
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_login_is_refused_while_it_cannot_be_known_whether_the_device_was_revo
 )
 def test_a_login_of_another_shape_is_malformed_and_not_repeated(desk, ana, changes):
     document = ana.login(desk.challenge(ana.username), "123456") | changes
-    response = desk.ask(desk.api.post_session, document, proof=desk.prove(ana.device_key))
+    response = desk.ask(desk.api.sessions.post_session, document, proof=desk.prove(ana.device_key))
     assert code_of(response) == "400 malformed"
     (value,) = changes.values()
     told = value.get("code", "") if isinstance(value, dict) else value

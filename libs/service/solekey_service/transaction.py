@@ -1,0 +1,56 @@
+"""One transaction that is retried, and one way to refuse a request and keep what was written.
+
+On PostgreSQL another transaction may change the same stream or row meanwhile. Whoever commits second finds
+that, and the whole work is done again on what is true then.
+"""
+
+from collections.abc import Callable
+from typing import Final, TypeVar
+
+from sqlalchemy.exc import IntegrityError
+
+from solekey_eventlog.errors import StalePositionError, UnavailableError
+from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_service.refusals import Refusal
+
+T = TypeVar("T")
+
+_ATTEMPTS: Final = 5
+
+
+class StaleRowError(Exception):
+    """A row that this transaction needs was changed by another one meanwhile."""
+
+
+class Committed(Exception):  # noqa: N818  # no error: it ends the work, and what was written stays
+    """Refuses a request and commits all the same: an attempt that was counted stays counted."""
+
+    def __init__(self, refusal: Refusal) -> None:
+        super().__init__(str(refusal))
+        self.refusal = refusal
+
+
+def run_transaction(store: EventStore, work: Callable[[UnitOfWork], T]) -> T:
+    """Run work in a transaction and return what it returns once that is durable.
+
+    For requests whose client does not name the head of the stream that they continue: to them, a concurrent
+    change is no conflict. The work is done again, whole, in a new transaction.
+
+    Raises:
+        UnavailableError: another transaction was faster each time; nothing was changed.
+        Refusal: of ``Committed``, once the transaction is durable.
+    """
+    for _ in range(_ATTEMPTS):
+        refusal = None
+        try:
+            with store.begin() as uow:
+                try:
+                    result = work(uow)
+                except Committed as committed:
+                    refusal = committed.refusal
+        except (StalePositionError, IntegrityError, StaleRowError):
+            continue
+        if refusal is not None:
+            raise refusal
+        return result
+    raise UnavailableError("the account is busy")
