@@ -1,5 +1,5 @@
 # ruff: noqa: N818 - a refusal is named after what is refused, as in its problem document
-"""What a service refuses, as it travels: RFC 9457 problem documents with a stable ``code``.
+"""What a service refuses: each with a stable ``code``, answered as an RFC 9457 problem document.
 
 ::
 
@@ -40,11 +40,13 @@
 
 Each service adds its own subclasses in ``refusals.py``. Spec: conventions.md §6.
 
-What lies below HTTP raises errors without a status: the protocol and the event log. Each has a code, and
+A refusal has a kind and no HTTP status, so that a service's domain may raise it; the status that is drawn
+here is given to the kind at the edge. Errors of the protocol and the event log have a code alone, and
 ``derive_refusal`` finds the refusal for that code: the only place where the one becomes the other.
 """
 
 from collections.abc import Mapping
+from enum import Enum, auto
 from typing import ClassVar
 
 from solekey_eventlog.errors import EventLogError
@@ -52,11 +54,31 @@ from solekey_protocol import errors as protocol
 from solekey_protocol.encoding import Json
 
 
+class Kind(Enum):
+    """What a refusal comes down to, whatever carries it. ``http/problems.py`` gives each its status."""
+
+    MALFORMED = auto()
+    UNAUTHENTICATED = auto()
+    FORBIDDEN = auto()
+    NOT_FOUND = auto()
+    METHOD_NOT_ALLOWED = auto()
+    TOO_SLOW = auto()
+    CONFLICT = auto()
+    LENGTH_UNKNOWN = auto()
+    TOO_LARGE = auto()
+    MEDIA_TYPE = auto()
+    RANGE = auto()
+    UNPROCESSABLE = auto()
+    TOO_MANY = auto()
+    UNAVAILABLE = auto()
+    NO_ROOM = auto()
+
+
 class Refusal(Exception):
     """A request that is refused. ``str(refusal)`` is the problem's ``detail``: say nothing secret in it."""
 
     code: ClassVar[str]
-    status: ClassVar[int]
+    kind: ClassVar[Kind]
     title: ClassVar[str]
 
     def __init__(
@@ -76,7 +98,7 @@ class Refusal(Exception):
 class BadRequest(Refusal):
     """The request is not what the format says."""
 
-    code, status, title = "malformed", 400, "The request is malformed"
+    code, kind, title = "malformed", Kind.MALFORMED, "The request is malformed"
 
 
 class UnsupportedFormat(BadRequest):
@@ -88,7 +110,7 @@ class UnsupportedFormat(BadRequest):
 class Unauthenticated(Refusal):
     """The request proves no identity."""
 
-    code, status, title = "unauthenticated", 401, "Authentication is required"
+    code, kind, title = "unauthenticated", Kind.UNAUTHENTICATED, "Authentication is required"
 
 
 class TokenInvalid(Unauthenticated):
@@ -128,7 +150,7 @@ class SessionOver(Unauthenticated):
 class Forbidden(Refusal):
     """The caller is known and may not do this."""
 
-    code, status, title = "forbidden", 403, "This is not allowed"
+    code, kind, title = "forbidden", Kind.FORBIDDEN, "This is not allowed"
 
 
 class DeviceNotTrusted(Forbidden):
@@ -158,13 +180,13 @@ class StepUpRequired(Forbidden):
 class NotFound(Refusal):
     """There is no such thing, or it belongs to another account."""
 
-    code, status, title = "not_found", 404, "Not found"
+    code, kind, title = "not_found", Kind.NOT_FOUND, "Not found"
 
 
 class Conflict(Refusal):
     """The request does not fit what has happened meanwhile."""
 
-    code, status, title = "conflict", 409, "The request conflicts with the current state"
+    code, kind, title = "conflict", Kind.CONFLICT, "The request conflicts with the current state"
 
 
 class StalePosition(Conflict):
@@ -218,19 +240,19 @@ class RotationIrrevocable(Conflict):
 class TooLarge(Refusal):
     """The body exceeds the limit of its entry point."""
 
-    code, status, title = "too_large", 413, "The body is too large"
+    code, kind, title = "too_large", Kind.TOO_LARGE, "The body is too large"
 
 
 class UnsupportedMediaType(Refusal):
     """The Content-Type is not the entry point's."""
 
-    code, status, title = "unsupported_media_type", 415, "The media type is not supported"
+    code, kind, title = "unsupported_media_type", Kind.MEDIA_TYPE, "The media type is not supported"
 
 
 class Unprocessable(Refusal):
     """Well-formed, but it cannot be accepted."""
 
-    code, status, title = "unprocessable", 422, "The request cannot be accepted"
+    code, kind, title = "unprocessable", Kind.UNPROCESSABLE, "The request cannot be accepted"
 
 
 class SchemaRefused(Unprocessable):
@@ -248,7 +270,7 @@ class SignatureRefused(Unprocessable):
 class RateLimited(Refusal):
     """The account has made as many requests or statements as it may within a time."""
 
-    code, status, title = "rate_limited", 429, "Too much at once"
+    code, kind, title = "rate_limited", Kind.TOO_MANY, "Too much at once"
 
     def __init__(self, unit: str, *, limit: int, window_s: int, retry_after_s: int) -> None:
         super().__init__(
@@ -261,7 +283,7 @@ class RateLimited(Refusal):
 class QuotaExceeded(Refusal):
     """The account has as much as the operator lets one have; nothing was stored."""
 
-    code, status, title = "quota_exceeded", 507, "The account's quota is used up"
+    code, kind, title = "quota_exceeded", Kind.NO_ROOM, "The account's quota is used up"
 
     def __init__(self, unit: str, *, limit: int, used: int) -> None:
         super().__init__(
@@ -273,7 +295,7 @@ class QuotaExceeded(Refusal):
 class Unavailable(Refusal):
     """The service cannot answer now; nothing was changed."""
 
-    code, status, title = "unavailable", 503, "The service is unavailable"
+    code, kind, title = "unavailable", Kind.UNAVAILABLE, "The service is unavailable"
 
 
 class NotYetApplied(Unavailable):
@@ -312,14 +334,14 @@ _BY_CODE: dict[str, type[Refusal]] = {
         )
     },
 }
-"""How the errors that have no HTTP status are answered, by their codes."""
+"""How errors of the protocol and the event log are refused, by their codes."""
 _GAP_S = 1
 MAX_TOLD = 100
 """Wraps that a refusal lists."""
 
 
 def derive_refusal(error: protocol.ProtocolError | EventLogError) -> Refusal | None:
-    """Derive what a request is answered that met an error without a status; None for what nobody expects.
+    """Derive what a request is answered that met an error of a lower layer; None for what nobody expects.
 
     A statement's own place is compared with the head before (StalePositionError), so a chain error that is
     left is about the other heads: ahead of what this service has applied, or of another history.

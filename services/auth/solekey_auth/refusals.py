@@ -24,7 +24,7 @@ ever) and ``SessionOver`` (logged out, expired, device revoked, or a refresh tok
 """
 
 from solekey_protocol.events.auth import LoginStage
-from solekey_service.refusals import Conflict, Refusal, Unauthenticated, Unprocessable
+from solekey_service.refusals import Conflict, Kind, Refusal, Unauthenticated, Unprocessable
 
 
 class LoginRefused(Unauthenticated):
@@ -101,7 +101,7 @@ class KdfExcessive(Unprocessable):
 class TooManyAttempts(Refusal):
     """Too much was tried, whether or not anybody has the name."""
 
-    code, status, title = "too_many_attempts", 429, "Too many attempts"
+    code, kind, title = "too_many_attempts", Kind.TOO_MANY, "Too many attempts"
 
     def __init__(self, retry_after_s: int) -> None:
         super().__init__(

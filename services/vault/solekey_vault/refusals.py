@@ -15,7 +15,7 @@
     StorageFull                 507  storage_full
 """
 
-from solekey_service.refusals import Conflict, Refusal, Unprocessable
+from solekey_service.refusals import Conflict, Kind, Refusal, Unprocessable
 
 
 class StaleKeyEpoch(Conflict):
@@ -63,10 +63,10 @@ class CommitMismatch(Unprocessable):
 class RangeNotSatisfiable(Refusal):
     """The range begins behind the end of the object, or is more than one."""
 
-    code, status, title = "range_not_satisfiable", 416, "The range cannot be satisfied"
+    code, kind, title = "range_not_satisfiable", Kind.RANGE, "The range cannot be satisfied"
 
 
 class StorageFull(Refusal):
     """There is no room; nothing was stored."""
 
-    code, status, title = "storage_full", 507, "The storage is full"
+    code, kind, title = "storage_full", Kind.NO_ROOM, "The storage is full"

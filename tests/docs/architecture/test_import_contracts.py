@@ -71,6 +71,7 @@ PLANTS = [  # contract that must break, module that gets the line, the line
         for service, framework in zip(SERVICES, ("nameko", "eventlet", "kafka", "sqlalchemy"), strict=True)
     ),
     ("pure-domain", "solekey_vault.domain", "import time"),
+    ("pure-domain", "solekey_auth.domain", "from http import HTTPStatus"),
     ("pure-access", "solekey_service.access.tokens", "import time"),
     ("pure-access", "solekey_service.access.dpop", "from solekey_eventlog.store import EventStore"),
     ("pure-domain", "solekey_auth.domain", "from secrets import token_hex"),

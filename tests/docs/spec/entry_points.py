@@ -11,6 +11,7 @@ with warnings.catch_warnings():
     from solekey_auth.definition import DEFINITION as AUTH
     from solekey_devices.definition import DEFINITION as DEVICES
     from solekey_rotation.definition import DEFINITION as ROTATION
+    from solekey_service.http.problems import STATUS
     from solekey_service.http_server.body import LengthRequired, RequestTimeout
     from solekey_service.http_server.routes import MethodNotAllowed
     from solekey_service.nameko_ext.http_entrypoint import HttpEntrypoint
@@ -34,5 +35,5 @@ found = {
     ]
     for service in SERVICES
 }
-edge = {refusal.code: refusal.status for refusal in (LengthRequired, RequestTimeout, MethodNotAllowed)}
+edge = {refusal.code: STATUS[refusal.kind] for refusal in (LengthRequired, RequestTimeout, MethodNotAllowed)}
 print(json.dumps({"services": found, "edge": edge}))

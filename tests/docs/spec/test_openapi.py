@@ -23,7 +23,7 @@ from solekey_protocol.events import BODIES, Stream
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_service import refusals
 from solekey_service.http import problem_response
-from solekey_service.http.problems import problem_document
+from solekey_service.http.problems import STATUS, problem_document
 from solekey_service.stream_api import MAX_PAGE_EVENTS
 from tests.docs.spec.documents import (
     COMMON,
@@ -109,7 +109,7 @@ def statuses() -> dict[str, set[int]]:
     """Every code that the code can tell, with the status that it travels with."""
     found: dict[str, set[int]] = {}
     for refusal in refusal_classes():
-        found.setdefault(refusal.code, set()).add(refusal.status)
+        found.setdefault(refusal.code, set()).add(STATUS[refusal.kind])
     for code, status in read_code()["edge"].items():
         found.setdefault(code, set()).add(status)
     return {**found, "internal_error": {500}}
@@ -304,7 +304,7 @@ def test_real_problem_documents_are_as_described() -> None:
     problem = validator(COMMON, "/components/schemas/Problem")
     for refusal in refusal_classes():
         problem.validate(
-            json.loads(problem_document(refusal.status, refusal.code, refusal.title, "why").body)
+            json.loads(problem_document(STATUS[refusal.kind], refusal.code, refusal.title, "why").body)
         )
     stale = json.loads(problem_response(StalePositionError(EMPTY_HEAD)).body)
     problem.validate(stale)

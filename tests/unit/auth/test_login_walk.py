@@ -7,7 +7,7 @@ limits and refusals are names that need no reading on the way. For the list itse
 """
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -43,11 +43,11 @@ def trace(work: Callable[[], Response]) -> tuple[Response, list[str]]:
 
 
 @pytest.fixture
-def keys(rig: Rig) -> Iterator[KeyRing]:
+def keys(rig: Rig) -> KeyRing:
     ring = KeyRing(Desk.open(rig), Person())
     assert ring.desk.register(ring.person).status == 201
     ring.open_session()
-    yield ring
+    return ring
 
 
 def find_factor(keys: KeyRing, kind: str, challenge: str) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def test_a_login_crosses_few_files(keys: KeyRing, kind: str) -> None:
 
     desk.hear()
     answer, crossed = trace(lambda: desk.ask(post, document, proof=proof))
-    print(f"{kind}: {len(crossed)} files", *crossed, sep="\n  ")  # noqa: T201  # the list is what is asked for
+    print(f"{kind}: {len(crossed)} files", *crossed, sep="\n  ")  # the list is what is asked for
     assert answer.status == 201, answer.body
     assert {"definition.py", "sessions/api.py", "domain.py"} <= set(crossed)  # the trace sees them
     assert len(crossed) <= MAX_FILES

@@ -13,12 +13,32 @@ from solekey_eventlog.errors import EventLogError
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import ProtocolError
 from solekey_service.http.response import Response
-from solekey_service.refusals import Refusal, derive_refusal
+from solekey_service.refusals import Kind, Refusal, derive_refusal
 
 _log = logging.getLogger(__name__)
 
 PROBLEM_CONTENT_TYPE = "application/problem+json"
 MAX_DETAIL_CHARS = 500
+STATUS: Mapping[Kind, int] = MappingProxyType(
+    {
+        Kind.MALFORMED: 400,
+        Kind.UNAUTHENTICATED: 401,
+        Kind.FORBIDDEN: 403,
+        Kind.NOT_FOUND: 404,
+        Kind.METHOD_NOT_ALLOWED: 405,
+        Kind.TOO_SLOW: 408,
+        Kind.CONFLICT: 409,
+        Kind.LENGTH_UNKNOWN: 411,
+        Kind.TOO_LARGE: 413,
+        Kind.MEDIA_TYPE: 415,
+        Kind.RANGE: 416,
+        Kind.UNPROCESSABLE: 422,
+        Kind.TOO_MANY: 429,
+        Kind.UNAVAILABLE: 503,
+        Kind.NO_ROOM: 507,
+    }
+)
+"""The status of each kind of refusal."""
 _NONE: Mapping[str, Json] = MappingProxyType({})
 
 
@@ -29,10 +49,12 @@ def problem_response(error: BaseException) -> Response:
         headers = dict(refusal.headers)
         if refusal.retry_after_s is not None:
             headers["Retry-After"] = str(refusal.retry_after_s)
-        if refusal.status == 401:
+        if refusal.kind is Kind.UNAUTHENTICATED:
             headers["WWW-Authenticate"] = _challenge(refusal.code)
         return problem_document(
-            refusal.status, refusal.code, refusal.title, str(refusal), extras=refusal.extras, headers=headers
+            *(STATUS[refusal.kind], refusal.code, refusal.title, str(refusal)),
+            extras=refusal.extras,
+            headers=headers,
         )
     _log.error("unexpected %s", type(error).__name__, exc_info=error)
     return problem_document(500, "internal_error", "Something went wrong here; the operator's log says what")

@@ -11,7 +11,7 @@ from typing import Any
 import eventlet
 
 from solekey_service.http_server.connection import CONNECTION_KEY
-from solekey_service.refusals import BadRequest, Refusal, TooLarge
+from solekey_service.refusals import BadRequest, Kind, Refusal, TooLarge
 
 _MAX_LENGTH_DIGITS = 15
 _PIECE_BYTES = 128 * 1024
@@ -24,13 +24,13 @@ MAX_DISCARD_BYTES = 8 * 1024 * 1024
 class RequestTimeout(Refusal):
     """The client sends too slowly."""
 
-    code, status, title = "request_timeout", 408, "The request came too slowly"
+    code, kind, title = "request_timeout", Kind.TOO_SLOW, "The request came too slowly"
 
 
 class LengthRequired(Refusal):
     """The body comes in chunks: how long it is would be known only at its end."""
 
-    code, status, title = "length_required", 411, "The body needs a Content-Length"
+    code, kind, title = "length_required", Kind.LENGTH_UNKNOWN, "The body needs a Content-Length"
 
 
 @dataclass(slots=True)

@@ -10,13 +10,13 @@ from werkzeug.routing import Map, Rule
 
 from solekey_service.http import Request, Response
 from solekey_service.http_server.body import BodyReader
-from solekey_service.refusals import NotFound, Refusal
+from solekey_service.refusals import Kind, NotFound, Refusal
 
 
 class MethodNotAllowed(Refusal):
     """There is such a path, but not with this method."""
 
-    code, status, title = "method_not_allowed", 405, "The method is not allowed here"
+    code, kind, title = "method_not_allowed", Kind.METHOD_NOT_ALLOWED, "The method is not allowed here"
 
     def __init__(self, allowed: list[str]) -> None:
         super().__init__(f"allowed: {', '.join(allowed)}", extras={"allowed": allowed})

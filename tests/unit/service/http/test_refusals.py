@@ -9,6 +9,7 @@ from solekey_eventlog.bus import BusUnavailableError
 from solekey_protocol import errors as protocol
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_service import refusals
+from solekey_service.http.problems import STATUS
 
 
 def test_the_drawing_is_the_tree() -> None:
@@ -18,7 +19,7 @@ def test_the_drawing_is_the_tree() -> None:
         for cls in vars(refusals).values()
         if isinstance(cls, type) and issubclass(cls, refusals.Refusal) and cls is not refusals.Refusal
     ]
-    assert sorted(drawn) == sorted((cls.__name__, str(cls.status), cls.code) for cls in classes)
+    assert sorted(drawn) == sorted((cls.__name__, str(STATUS[cls.kind]), cls.code) for cls in classes)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_each_protocol_error_has_its_refusal(
 ) -> None:
     refusal = refusals.derive_refusal(error("why"))
     assert refusal is not None
-    assert (refusal.status, refusal.code, str(refusal)) == (status, code, "why")
+    assert (STATUS[refusal.kind], refusal.code, str(refusal)) == (status, code, "why")
 
 
 @pytest.mark.parametrize(
@@ -59,10 +60,15 @@ def test_each_error_of_the_event_log_that_a_request_can_meet_has_its_refusal(
 ) -> None:
     refusal = refusals.derive_refusal(error)
     assert refusal is not None
-    assert (refusal.status, refusal.code, str(refusal)) == (status, error.code, str(error))
+    assert (STATUS[refusal.kind], refusal.code, str(refusal)) == (status, error.code, str(error))
     assert (refusal.extras, refusal.retry_after_s) == (error.extras, error.retry_after_s)
 
 
 @pytest.mark.parametrize("error", [event_log.ConfigError(["bus_url"]), BusUnavailableError("down")])
 def test_what_no_request_should_meet_has_no_refusal(error: event_log.EventLogError) -> None:
     assert refusals.derive_refusal(error) is None
+
+
+def test_every_kind_has_its_status() -> None:
+    assert set(STATUS) == set(refusals.Kind)
+    assert len(set(STATUS.values())) == len(STATUS)

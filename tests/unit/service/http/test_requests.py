@@ -28,7 +28,7 @@ from solekey_service.http import (
     parse_solekey_after,
     problem_response,
 )
-from solekey_service.refusals import BadRequest, Refusal, TokenExpired, UnsupportedMediaType
+from solekey_service.refusals import BadRequest, Kind, Refusal, TokenExpired, UnsupportedMediaType
 from tests.support.actors import Actor
 
 ACTOR = Actor("ada", "laptop")
@@ -166,7 +166,7 @@ def test_what_can_be_retried_says_when_and_what_needs_proof_says_which() -> None
 
 def test_extras_do_not_overwrite_what_clients_decide_by() -> None:
     class Cheating(Refusal):
-        code, status, title = "cheating", 400, "Cheating"
+        code, kind, title = "cheating", Kind.MALFORMED, "Cheating"
 
     _, document, _ = problem_of(Cheating(extras={"code": "ok", "status": 200, "more": 1}))
     assert (document["code"], document["status"], document["more"]) == ("cheating", 400, 1)
