@@ -73,9 +73,9 @@ def test_auth_answers_as_described(rig: Rig) -> None:
     verify_answer("auth", "POST /v1/auth/accounts", desk.register(ana))
     taken = desk.register(Person("bob").with_(username=ana.username))
     assert verify_answer("auth", "POST /v1/auth/accounts", taken).status == 409
-    asked = desk.ask(api.post_challenge, {"username": ana.username})
+    asked = desk.ask(api.sessions.post_challenge, {"username": ana.username})
     verify_answer("auth", "POST /v1/auth/challenges", asked)
-    malformed = desk.ask(api.post_challenge, {"username": ana.username, "more": 1})
+    malformed = desk.ask(api.sessions.post_challenge, {"username": ana.username, "more": 1})
     assert verify_answer("auth", "POST /v1/auth/challenges", malformed).status == 400
     refused = desk.log_in(ana, code="000000")
     assert verify_answer("auth", "POST /v1/auth/sessions", refused).status == 401
@@ -83,12 +83,12 @@ def test_auth_answers_as_described(rig: Rig) -> None:
     refreshed = desk.refresh(opened["refresh_token"], ana.device_key)
     assert verify_answer("auth", "POST /v1/auth/sessions/refresh", refreshed).status == 200
     caller = desk.as_caller(ana, opened["session"])
-    verify_answer("auth", "GET /v1/auth/sessions", desk.ask(api.get_sessions, caller=caller))
+    verify_answer("auth", "GET /v1/auth/sessions", desk.ask(api.sessions.get_sessions, caller=caller))
     verify_answer("auth", "GET /v1/auth/events", desk.ask(api.get_events, caller=caller))
     verify_answer("auth", "GET /v1/auth/system-events", desk.ask(api.get_system_events))
     verify_answer("auth", "GET /v1/auth/health", api.get_health(Request("GET", "/v1/any/health")))
     for status in (200, 404):  # the second time it is not open any more
-        ended = desk.ask(api.delete_session, None, opened["session"], caller=caller)
+        ended = desk.ask(api.sessions.delete_session, None, opened["session"], caller=caller)
         assert verify_answer("auth", "DELETE /v1/auth/sessions/{session}", ended).status == status
 
 

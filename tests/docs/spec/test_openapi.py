@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 import solekey_auth.refusals
 import solekey_devices.refusals
@@ -40,7 +40,6 @@ from tests.docs.spec.documents import (
     root,
     validator,
 )
-from tests.docs.spec.openapi_shape import SHAPE
 
 DOCUMENTS = (COMMON, *map(api_file, SERVICES))
 SECURITY: Mapping[str, list[dict[str, list[str]]]] = {
@@ -119,25 +118,35 @@ def answered_codes(operation: Node) -> set[str]:
     return {code for response in operation["responses"].values() for code in problem_codes(response)}
 
 
+def find_faults(document: Any, path: Path) -> list[str]:
+    """Hold a document to the published meta-schema of OpenAPI 3.1, its schemas to that of JSON Schema."""
+    faults = OpenAPIV31SpecValidator(document, base_uri=path.as_uri()).iter_errors()
+    return [f"{error.json_path}: {error.message}" for error in faults]
+
+
 # Structure
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.stem)
 def test_document_has_the_structure_of_openapi(path: Path) -> None:
-    found = [
-        f"{error.json_path}: {error.message}" for error in Draft202012Validator(SHAPE).iter_errors(load(path))
-    ]
-    assert found == []
+    assert find_faults(load(path), path) == []
 
 
 def test_structure_refuses_what_is_misspelt() -> None:
     document = json.loads(json.dumps(load(api_file("devices"))))
     operation = document["paths"]["/v1/devices/names"]["get"]
     operation["response"] = operation.pop("responses")
-    assert not Draft202012Validator(SHAPE).is_valid(document)
+    assert find_faults(document, api_file("devices")) != []
     document = json.loads(json.dumps(load(COMMON)))
     document["components"]["schemas"]["Position"]["type"] = "integre"
-    assert not Draft202012Validator(SHAPE).is_valid(document)
+    assert find_faults(document, COMMON) != []
+
+
+def test_every_operation_says_in_a_sentence_what_it_does() -> None:
+    for service in SERVICES:
+        for operation in documented(service).values():
+            assert re.fullmatch("[a-z_]+", operation["operationId"].value)
+            assert operation["summary"].value.endswith(".")
 
 
 def test_yaml_refuses_a_key_that_stands_twice() -> None:
