@@ -13,73 +13,32 @@ renewing makes another one and all certificates anew, but for your own of the pr
 
 import argparse
 import base64
-import ipaddress
 import os
 import secrets
 import sys
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-sys.path.append(str(Path(__file__).parents[1] / "libs" / "protocol"))  # where nothing of ours is installed
-from solekey_protocol.services import Service  # needs the line above, and nothing else of ours
+sys.path.extend(  # where nothing of ours is installed
+    str(Path(__file__).parents[1] / "libs" / name) for name in ("protocol", "service")
+)
+from solekey_protocol.services import Service  # needs the lines above, and nothing else of ours
+from solekey_service.authority import (  # the same
+    CLIENT,
+    SERVER,
+    encode_certificate,
+    encode_key,
+    make_authority,
+)
 
-AUTHORITY_LIFETIME = timedelta(days=3650)
 CERTIFICATE_LIFETIME = timedelta(days=397)
-CLOCK_SKEW = timedelta(minutes=5)
 SECRET_BYTES = 32
 CLUSTER_ID_BYTES = 16
-SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
-
-
-@dataclass(frozen=True, slots=True)
-class Authority:
-    """A certificate authority of this installation; its key is used here and kept nowhere."""
-
-    key: ec.EllipticCurvePrivateKey
-    certificate: x509.Certificate
-
-
-def make_authority(now: datetime) -> Authority:
-    """Make a self-signed authority."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = _name("Solekey installation CA")
-    certificate = (
-        _start(name, name, key, now, AUTHORITY_LIFETIME)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(_usage(signs_certificates=True), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return Authority(key, certificate)
-
-
-def make_certificate(
-    authority: Authority, purpose: x509.ObjectIdentifier, hosts: tuple[str, ...], now: datetime
-) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
-    """Make a key and a certificate for one purpose, of a server or of a client, and its names."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    names = x509.SubjectAlternativeName([_alternative_name(host) for host in hosts])
-    certificate = (
-        _start(_name(hosts[0]), authority.certificate.subject, key, now, CERTIFICATE_LIFETIME)
-        .add_extension(names, critical=False)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key()), critical=False
-        )
-        .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
-        .add_extension(_usage(signs_certificates=False), critical=True)
-        .sign(authority.key, hashes.SHA256())
-    )
-    return key, certificate
 
 
 def fill_environment(example: str, origin: str) -> str:
@@ -112,12 +71,12 @@ def write_certificates(folder: Path, host: str) -> None:
     The folder is the owner's alone; the files in it are readable, because each container has its own user.
     """
     now = datetime.now(UTC)
-    authority = make_authority(now)
-    ca_pem = _encode_certificate(authority.certificate)
+    authority = make_authority("Solekey installation CA", now)
+    ca_pem = encode_certificate(authority.certificate)
 
     def make(purpose: x509.ObjectIdentifier, *hosts: str) -> tuple[bytes, bytes]:
-        key, certificate = make_certificate(authority, purpose, hosts, now)
-        return _encode_key(key), _encode_certificate(certificate) + ca_pem
+        key, certificate = authority.issue(hosts[0], hosts, now, CERTIFICATE_LIFETIME, purpose)
+        return encode_key(key), encode_certificate(certificate) + ca_pem
 
     files = {"ca-cert.pem": ca_pem}
     files["kafka.pem"] = b"".join(make(SERVER, "kafka"))
@@ -198,59 +157,6 @@ def _is_issued_by(certificate: x509.Certificate, authority: x509.Certificate) ->
     except (ValueError, TypeError, InvalidSignature):
         return False
     return True
-
-
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-
-
-def _alternative_name(host: str) -> x509.GeneralName:
-    try:
-        return x509.IPAddress(ipaddress.ip_address(host))
-    except ValueError:
-        return x509.DNSName(host)
-
-
-def _start(
-    subject: x509.Name,
-    issuer: x509.Name,
-    key: ec.EllipticCurvePrivateKey,
-    now: datetime,
-    lifetime: timedelta,
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - CLOCK_SKEW)
-        .not_valid_after(now + lifetime)
-    )
-
-
-def _usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def _encode_key(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-def _encode_certificate(certificate: x509.Certificate) -> bytes:
-    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 if __name__ == "__main__":

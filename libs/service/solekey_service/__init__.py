@@ -12,12 +12,14 @@ Map
     event_rate.py      how many statements an account may make
     stream_api.py      what every service answers about its own stream: statements, events, health
     definition.py      the declaration of a service: its config, tables, routes, reactions, jobs, commands
+    transaction.py     one transaction that is retried; to refuse, but commit
     operator_command.py  what an operator can do to a service; what is common to all
     build.py           a service's Api, made of its definition
     command_line.py    ``python -m solekey_<service> [command]``
     runner.py          services as a process: signals, start, stop, exit codes
     worker_process.py  a process for long computations
     tls.py             the TLS of the listen socket
+    authority.py       a certificate authority and what it issues
 
 It stands on ``solekey_eventlog``, which knows neither HTTP nor nameko.
 """

@@ -1,38 +1,32 @@
-"""A certificate authority for one machine. RFC 5280.
+"""The certificate authority of one machine, in its data folder. RFC 5280.
 
 It is made once, so that a client that pinned it stays connected. It can vouch for servers of the names that
 it was made for and for nothing else (name constraints): who steals its key gains no more, and a browser that
-trusts it risks no more. P-256, which every TLS stack speaks.
+trusts it risks no more.
 """
 
-import ipaddress
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 
+from solekey_service.authority import (
+    Authority,
+    encode_certificate,
+    encode_key,
+    list_subtrees,
+    make_authority,
+)
 from solekey_standalone.folder import write_private
 
-AUTHORITY_LIFETIME = timedelta(days=3650)
-BACKDATED = timedelta(minutes=5)  # clients whose clocks are a little behind
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _OTHERS = 0o077
 
 
 class AuthorityError(ValueError):
     """The authority in the data folder cannot be used; says what a person must do about it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Authority:
-    """The authority's certificate and key."""
-
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
 
 
 def load_or_make_authority(certificate: Path, key: Path, host: str, now: datetime) -> Authority:
@@ -43,7 +37,7 @@ def load_or_make_authority(certificate: Path, key: Path, host: str, now: datetim
         OSError: a file is there but cannot be read.
     """
     if not certificate.exists():
-        made = _make(host, now)
+        made = make_authority("Solekey embedded platform", now, vouches_for=(*LOCAL_NAMES, host))
         write_private(key, encode_key(made.key))
         write_private(certificate, encode_certificate(made.certificate))
     authority = Authority(_load_certificate(certificate), _load_key(key, certificate))
@@ -54,85 +48,9 @@ def load_or_make_authority(certificate: Path, key: Path, host: str, now: datetim
     return authority
 
 
-def begin_certificate(
-    subject: str, issuer: x509.Name | None, key: ec.EllipticCurvePrivateKey, now: datetime, end: datetime
-) -> x509.CertificateBuilder:
-    """Begin a certificate with what authority and server have in common; no issuer: its own."""
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, subject)])
-    return (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(issuer or name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - BACKDATED)
-        .not_valid_after(end)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-    )
-
-
-def make_usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    """Say what a key is for: to sign certificates, or to sign handshakes."""
-    return x509.KeyUsage(
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        digital_signature=not signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        encipher_only=False,
-        decipher_only=False,
-    )
-
-
-def list_names(host: str) -> list[x509.GeneralName]:
-    """Give every name the form that clients look for: addresses are not DNS names."""
-    names: list[x509.GeneralName] = []
-    for name in dict.fromkeys((*LOCAL_NAMES, host)):
-        try:
-            names.append(x509.IPAddress(ipaddress.ip_address(name)))
-        except ValueError:
-            names.append(x509.DNSName(name))
-    return names
-
-
 def is_private(path: Path) -> bool:
     """Tell whether only its owner may read a file."""
     return not path.stat().st_mode & _OTHERS
-
-
-def encode_certificate(certificate: x509.Certificate) -> bytes:
-    """Encode as PEM."""
-    return certificate.public_bytes(serialization.Encoding.PEM)
-
-
-def encode_key(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """Encode as PEM, without a passphrase: the server starts without anybody."""
-    return key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-
-
-def _make(host: str, now: datetime) -> Authority:
-    key = ec.generate_private_key(ec.SECP256R1())
-    permitted = [_as_subtree(name) for name in list_names(host)]
-    certificate = (
-        begin_certificate("Solekey embedded platform", None, key, now, now + AUTHORITY_LIFETIME)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(make_usage(signs_certificates=True), critical=True)
-        .add_extension(x509.NameConstraints(permitted, excluded_subtrees=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    return Authority(certificate, key)
-
-
-def _as_subtree(name: x509.GeneralName) -> x509.GeneralName:
-    """Write a name as a constraint: an address as the network that holds it alone."""
-    if isinstance(name, x509.IPAddress):
-        return x509.IPAddress(ipaddress.ip_network(name.value))
-    return name
 
 
 def _check_time(authority: x509.Certificate, path: Path, now: datetime) -> None:
@@ -149,7 +67,7 @@ def _check_time(authority: x509.Certificate, path: Path, now: datetime) -> None:
 
 def _check_host(authority: x509.Certificate, path: Path, host: str) -> None:
     constraints = authority.extensions.get_extension_for_class(x509.NameConstraints).value
-    missing = {_as_subtree(name) for name in list_names(host)} - set(constraints.permitted_subtrees or ())
+    missing = set(list_subtrees((*LOCAL_NAMES, host))) - set(constraints.permitted_subtrees or ())
     if missing:
         raise AuthorityError(f"{path} may not vouch for {host}, for which it was not made: {_renewing(path)}")
 
@@ -165,7 +83,7 @@ def _load_certificate(path: Path) -> x509.Certificate:
     return certificate
 
 
-def _load_key(path: Path, certificate: Path) -> ec.EllipticCurvePrivateKey:
+def _load_key(path: Path, certificate: Path) -> EllipticCurvePrivateKey:
     if not path.exists():
         raise AuthorityError(f"{path} is missing: {_renewing(certificate)}")
     if not is_private(path):
@@ -175,7 +93,7 @@ def _load_key(path: Path, certificate: Path) -> ec.EllipticCurvePrivateKey:
         key = serialization.load_pem_private_key(path.read_bytes(), password=None)
     except (ValueError, TypeError) as error:
         raise AuthorityError(f"{path} is damaged: {_renewing(certificate)}") from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey):
+    if not isinstance(key, EllipticCurvePrivateKey):
         raise AuthorityError(f"{path} is not a P-256 key: {_renewing(certificate)}")
     return key
 

@@ -16,19 +16,9 @@ from typing import Self
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from solekey_standalone.authority import (
-    BACKDATED,
-    Authority,
-    begin_certificate,
-    encode_certificate,
-    encode_key,
-    is_private,
-    list_names,
-    load_or_make_authority,
-    make_usage,
-)
+from solekey_service.authority import BACKDATED, Authority, encode_certificate, encode_key, list_names
+from solekey_standalone.authority import LOCAL_NAMES, is_private, load_or_make_authority
 from solekey_standalone.folder import write_private
 
 _log = logging.getLogger(__name__)
@@ -74,8 +64,8 @@ def load_or_make_certificates(
     certificates = Certificates.in_folder(folder)
     authority = load_or_make_authority(certificates.authority, folder / "ca.key", host, now)
     if not _serves(certificates, authority, host, now):
-        key = ec.generate_private_key(ec.SECP256R1())
-        server = _make_server(authority, key, host, now, lifetime)
+        names = (*LOCAL_NAMES, host)
+        key, server = authority.issue("Solekey embedded server", names, now, lifetime)
         write_private(certificates.server_key, encode_key(key))
         write_private(
             certificates.server, encode_certificate(server) + encode_certificate(authority.certificate)
@@ -98,21 +88,6 @@ def keep_renewed(
             _log.error("the server's certificate cannot be renewed: %s", error)
 
 
-def _make_server(
-    authority: Authority, key: ec.EllipticCurvePrivateKey, host: str, now: datetime, lifetime: timedelta
-) -> x509.Certificate:
-    end = min(now + lifetime, authority.certificate.not_valid_after_utc)
-    identifier = x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.key.public_key())
-    return (
-        begin_certificate("Solekey embedded server", authority.certificate.subject, key, now, end)
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(make_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.SubjectAlternativeName(list_names(host)), critical=False)
-        .add_extension(identifier, critical=False)
-        .sign(authority.key, hashes.SHA256())
-    )
-
-
 def _serves(certificates: Certificates, authority: Authority, host: str, now: datetime) -> bool:
     """Tell whether the server's certificate can be used a while longer under this host's name."""
     if not certificates.server.exists() or not certificates.server_key.exists():
@@ -126,7 +101,7 @@ def _serves(certificates: Certificates, authority: Authority, host: str, now: da
         _log.warning("%s is made again: %s", certificates.server, error or type(error).__name__)
         return False
     return (
-        set(list_names(host)) <= set(names)
+        set(list_names((*LOCAL_NAMES, host))) <= set(names)
         and key.public_key() == certificate.public_key()  # a crash may leave a new key with an old one
         and is_private(certificates.server_key)
         and _is_fresh(certificate, authority.certificate, now)

@@ -26,13 +26,17 @@ SIGNS_AND_VERIFIES = (
 
 MAKES_CERTIFICATES = (
     *SIGNS_AND_VERIFIES,
-    "cryptography.hazmat.primitives.asymmetric.ec",
+    *(
+        f"cryptography.hazmat.primitives.asymmetric.ec.{name}"
+        for name in ("SECP256R1", "EllipticCurvePrivateKey", "generate_private_key")
+    ),
     "cryptography.x509",
 )
-"""The embedded platform makes its local certificate authority."""
+"""The service library makes certificate authorities: with elliptic curves it signs and agrees on no key."""
 
 ALLOWED = dict.fromkeys(SERVER_FOLDERS, SIGNS_AND_VERIFIES) | {
     "solekey_protocol": VERIFIES,
+    "solekey_service": MAKES_CERTIFICATES,
     "solekey_standalone": MAKES_CERTIFICATES,
 }
 

@@ -10,17 +10,11 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.verification import PolicyBuilder, Store, VerificationError
 
-from solekey_standalone.authority import (
-    AUTHORITY_LIFETIME,
-    Authority,
-    AuthorityError,
-    encode_certificate,
-    load_or_make_authority,
-)
-from solekey_standalone.certificates import _make_server, load_or_make_certificates
+from solekey_service.authority import AUTHORITY_LIFETIME, Authority, encode_certificate
+from solekey_standalone.authority import AuthorityError, load_or_make_authority
+from solekey_standalone.certificates import load_or_make_certificates
 from solekey_standalone.folder import DataFolder, FolderInUseError
 from solekey_standalone.operator import load_or_make_secret
 
@@ -36,8 +30,7 @@ def load(folder: Path, host: str = "keys.example.org", now: datetime = NOW) -> A
 
 
 def issue(authority: Authority, host: str) -> x509.Certificate:
-    key = ec.generate_private_key(ec.SECP256R1())
-    return _make_server(authority, key, host, NOW, timedelta(days=90))
+    return authority.issue("a server", (host,), NOW, timedelta(days=90))[1]
 
 
 def verify(authority: Authority, server: x509.Certificate, host: str) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from solekey_service.authority import AUTHORITY_LIFETIME
 from solekey_service.tls import ServerTls
-from solekey_standalone.authority import AUTHORITY_LIFETIME
 from solekey_standalone.certificates import (
     SERVER_LIFETIME,
     Certificates,
