@@ -5,14 +5,25 @@ that, and the whole work is done again on what is true then.
 """
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from functools import wraps
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from sqlalchemy.exc import IntegrityError
 
 from solekey_eventlog.errors import StalePositionError, UnavailableError
 from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_service.kernel import Kernel
 from solekey_service.refusals import Refusal
 
+
+class _OnKernel(Protocol):
+    """What works on a kernel."""
+
+    _kernel: Kernel[Any]
+
+
+OwnerT = TypeVar("OwnerT", bound=_OnKernel)
+P = ParamSpec("P")
 T = TypeVar("T")
 
 _ATTEMPTS: Final = 5
@@ -54,3 +65,18 @@ def run_transaction(store: EventStore, work: Callable[[UnitOfWork], T]) -> T:
             raise refusal
         return result
     raise UnavailableError("the account is busy")
+
+
+def in_transaction(
+    method: Callable[Concatenate[OwnerT, UnitOfWork, P], T],
+) -> Callable[Concatenate[OwnerT, P], T]:
+    """Run a method in a transaction of its own, which is its first argument: see `run_transaction`."""
+
+    @wraps(method)
+    def run(owner: OwnerT, /, *arguments: P.args, **named: P.kwargs) -> T:
+        return run_transaction(
+            owner._kernel.store,  # noqa: SLF001  # the decorator is a part of its class
+            lambda uow: method(owner, uow, *arguments, **named),
+        )
+
+    return run

@@ -36,7 +36,7 @@ class AuthApi(StreamApi[AuthConfig]):
         party = find_relying_party(config.origin, issuer)
         verifier = Verifier(operator_key, party)
         self._sessions = Sessions(kernel, limits, operator_key)
-        self.signing_keys = SigningKeys(kernel.store, kernel.streams, config.open_signing_secret(), limits)
+        self.signing_keys = SigningKeys(kernel, config.open_signing_secret(), limits)
         self.timers = Timers(kernel, limits, self._sessions)
         self.accounts = AccountApi(
             config,

@@ -3,7 +3,6 @@
 Spec: tokens.md §6.3.
 """
 
-from functools import partial
 from typing import Final
 
 from solekey_auth.config import AuthConfig
@@ -18,7 +17,7 @@ from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId
 from solekey_protocol.streams import AuthStream
 from solekey_service.kernel import Kernel
-from solekey_service.transaction import run_transaction
+from solekey_service.transaction import in_transaction
 
 _PER_RUN: Final = 200
 """Accounts or sessions of one run; the next run goes on."""
@@ -37,9 +36,7 @@ class Timers:
         with self._kernel.store.read() as uow:
             idle = SessionRepository(uow.connection).find_idle(uow.now, _PER_RUN)
         for account, session in idle:
-            run_transaction(
-                self._kernel.store, partial(self._sessions.expire, account=account, session=session)
-            )
+            self._sessions.expire(account, session)
         return len(idle)
 
     def report_failed_logins(self) -> int:
@@ -50,7 +47,7 @@ class Timers:
         with self._kernel.store.read() as uow:
             accounts = LoginRepository(uow.connection).find_unreported(_PER_RUN)
         for account in accounts:
-            run_transaction(self._kernel.store, partial(self._report, account=account))
+            self._report(account)
         return len(accounts)
 
     def purge(self) -> None:
@@ -64,6 +61,7 @@ class Timers:
             rows.purge_known_devices(uow.now - self._limits.known_device)
             rows.delete_unproven(uow.now - self._limits.unproven_registration, uow.now)
 
+    @in_transaction
     def _report(self, uow: UnitOfWork, account: AccountId) -> None:
         stages = LoginRepository(uow.connection).take_unreported(account)
         auth = self._kernel.streams.fold_parked(uow, account, AuthStream)

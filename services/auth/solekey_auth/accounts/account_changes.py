@@ -15,7 +15,6 @@ as a login does, so that no two transactions wait for each other.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.credential import Credential, derive_username_digest, is_signed
@@ -37,7 +36,7 @@ from solekey_service.http import Caller
 from solekey_service.http.source import Source
 from solekey_service.kernel import Kernel
 from solekey_service.refusals import BadRequest, SessionOver
-from solekey_service.transaction import Committed, StaleRowError, run_transaction
+from solekey_service.transaction import Committed, StaleRowError, in_transaction
 
 CHANGE_CONTEXT = b"solekey/login-key/v1\x00"
 CLOSE_CONTEXT = b"solekey/close/v1\x00"
@@ -101,25 +100,16 @@ class AccountChanges:
         self._operator_key = operator_key
         self._limiter = limiter
 
-    def change_login_key(self, caller: Caller, request: NewLoginKey, source: Source) -> Event:
+    @in_transaction
+    def change_login_key(
+        self, uow: UnitOfWork, caller: Caller, request: NewLoginKey, source: Source
+    ) -> Event:
         """Replace the login key; the same request again is answered the same. The challenge is used up.
 
         Raises:
             LoginRefused, TooManyAttempts: the present password was not proven, or too often not.
             KdfTooWeak, BadRequest, SessionOver: see domain.decide_login_key.
         """
-        return run_transaction(self._kernel.store, partial(self._change, caller, request, source))
-
-    def close(self, caller: Caller, request: Closing, source: Source) -> Event:
-        """Close the account for ever and delete what it was logged in to with.
-
-        Raises:
-            LoginRefused, TooManyAttempts: the password was not proven, or too often not.
-            SessionOver: see domain.decide_closing.
-        """
-        return run_transaction(self._kernel.store, partial(self._close, caller, request, source))
-
-    def _change(self, caller: Caller, request: NewLoginKey, source: Source, uow: UnitOfWork) -> Event:
         rows = CredentialRepository(uow.connection)
         present = rows.require(caller.account, SessionOver("the account was closed"))
         attempt = self._begin(uow, present, caller, source)
@@ -144,7 +134,14 @@ class AccountChanges:
         _end_families(uow, events)
         return events[0]
 
-    def _close(self, caller: Caller, request: Closing, source: Source, uow: UnitOfWork) -> Event:
+    @in_transaction
+    def close(self, uow: UnitOfWork, caller: Caller, request: Closing, source: Source) -> Event:
+        """Close the account for ever and delete what it was logged in to with.
+
+        Raises:
+            LoginRefused, TooManyAttempts: the password was not proven, or too often not.
+            SessionOver: see domain.decide_closing.
+        """
         rows = CredentialRepository(uow.connection)
         present = rows.require(caller.account, SessionOver("the account was closed"))
         attempt = self._begin(uow, present, caller, source)

@@ -6,7 +6,6 @@ canonical JSON (RFC 8785) of ``{"account", "kdf", "login_key", "username"}`` as 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 
 from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.credential import Credential, Username, derive_username_digest
@@ -23,7 +22,7 @@ from solekey_protocol.ids import AccountId, PublicKey
 from solekey_protocol.streams import AuthStream
 from solekey_service.http.source import Source
 from solekey_service.kernel import Kernel
-from solekey_service.transaction import run_transaction
+from solekey_service.transaction import in_transaction
 
 REGISTER_CONTEXT = b"solekey/register/v1\x00"
 
@@ -80,9 +79,10 @@ class Registrations:
         """
         with self._kernel.store.begin() as uow:
             self._limiter.count_registration(uow, source)  # stays counted if it is refused
-        return run_transaction(self._kernel.store, partial(self._register, request))
+        return self._register(request)
 
-    def _register(self, request: NewAccount, uow: UnitOfWork) -> Registration:
+    @in_transaction
+    def _register(self, uow: UnitOfWork, request: NewAccount) -> Registration:
         rows = CredentialRepository(uow.connection)
         own, holder = rows.find(request.account), rows.find_by_username(request.username)
         # After the holder: of an account that is closed meanwhile, one of the two rows is seen.

@@ -4,7 +4,6 @@ Spec: factors.md §3.2, §4, §2.2. One transaction each.
 """
 
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Final
 
 from solekey_auth.config import AuthConfig
@@ -47,7 +46,7 @@ from solekey_protocol.streams import AuthStream
 from solekey_service.http import Caller
 from solekey_service.kernel import Kernel
 from solekey_service.refusals import NotFound
-from solekey_service.transaction import Committed, run_transaction
+from solekey_service.transaction import Committed, in_transaction
 
 _CREATION: Final = b"passkey-creation"
 
@@ -124,7 +123,7 @@ class Enrolment:
         if not self._take_challenge(caller, challenge):
             raise PasskeyRefused("the challenge is unknown, used, or too old; ask for new options")
         new = verify_registration(party, challenge, client_data, attestation)
-        return run_transaction(self._kernel.store, partial(self._put_passkey, caller.account, name, new))
+        return self._put_passkey(caller.account, name, new)
 
     def make_codes(self, account: AccountId) -> NewCodes:
         """Make a set of recovery codes; those of the set before stop working.
@@ -138,7 +137,7 @@ class Enrolment:
             derive_code_digest(self._operator_key, account, salt, parse_recovery_code(code)) for code in codes
         )
         kept = RecoverySet(salt, tuple(digests))
-        event = run_transaction(self._kernel.store, partial(self._put_codes, account, kept))
+        event = self._put_codes(account, kept)
         return NewCodes(kept.factor_id, codes, event.seq)
 
     def make_totp(self, account: AccountId) -> NewTotp:
@@ -148,11 +147,12 @@ class Enrolment:
             NotFound: the account was closed.
         """
         salt = self._kernel.random(TOTP_SALT_BYTES)
-        new = run_transaction(self._kernel.store, partial(self._put_pending, account, salt))
+        new = self._put_pending(account, salt)
         secret = derive_secret(self._operator_key, new)
         return NewTotp(derive_totp_id(new), secret, encode_uri(secret, new, self._totp_issuer))
 
-    def confirm_totp(self, caller: Caller, code: str) -> Event:
+    @in_transaction
+    def confirm_totp(self, uow: UnitOfWork, caller: Caller, code: str) -> Event:
         """Put the authenticator to be confirmed in force: a code of it shows that the user's app has it.
 
         Raises:
@@ -160,29 +160,6 @@ class Enrolment:
             LoginRefused: the code is not from it.
             TooManyAttempts: too many were wrong.
         """
-        return run_transaction(self._kernel.store, partial(self._confirm, caller, code))
-
-    def _put_passkey(self, account: AccountId, name: str, new: VerifiedCredential, uow: UnitOfWork) -> Event:
-        rows = FactorRepository(uow.connection)
-        passkey = Passkey(account, new.credential, new.public_key, new.sign_count, name, uow.now)
-        auth = self._kernel.streams.fold(uow, account, AuthStream)
-        if rows.find_passkey(passkey.factor_id) is not None:
-            raise PasskeyTaken("remove it where it is, or use another security key")
-        (event,) = uow.append(account, auth.head, *decide_passkey(auth, passkey.factor_id))
-        rows.put_passkey(passkey)
-        return event
-
-    def _put_codes(self, account: AccountId, codes: RecoverySet, uow: UnitOfWork) -> Event:
-        event = self._replace(uow, account, Factor.RECOVERY_CODES, codes.factor_id)
-        FactorRepository(uow.connection).put_codes(account, codes)
-        return event
-
-    def _put_pending(self, account: AccountId, salt: bytes, uow: UnitOfWork) -> Credential:
-        credential = CredentialRepository(uow.connection).require(account, _closed())
-        FactorRepository(uow.connection).put_pending_totp(account, salt, uow.now + self._limits.pending_totp)
-        return replace(credential, totp_salt=salt)
-
-    def _confirm(self, caller: Caller, code: str, uow: UnitOfWork) -> Event:
         attempt = self._limiter.begin_step_up(uow, caller.account, caller.device)
         rows = FactorRepository(uow.connection)
         salt = rows.find_pending_totp(caller.account, uow.now)
@@ -197,6 +174,29 @@ class Enrolment:
         CredentialRepository(uow.connection).replace_totp(caller.account, salt, step)
         rows.delete_pending_totp(caller.account)
         return self._replace(uow, caller.account, Factor.TOTP, derive_totp_id(new))
+
+    @in_transaction
+    def _put_passkey(self, uow: UnitOfWork, account: AccountId, name: str, new: VerifiedCredential) -> Event:
+        rows = FactorRepository(uow.connection)
+        passkey = Passkey(account, new.credential, new.public_key, new.sign_count, name, uow.now)
+        auth = self._kernel.streams.fold(uow, account, AuthStream)
+        if rows.find_passkey(passkey.factor_id) is not None:
+            raise PasskeyTaken("remove it where it is, or use another security key")
+        (event,) = uow.append(account, auth.head, *decide_passkey(auth, passkey.factor_id))
+        rows.put_passkey(passkey)
+        return event
+
+    @in_transaction
+    def _put_codes(self, uow: UnitOfWork, account: AccountId, codes: RecoverySet) -> Event:
+        event = self._replace(uow, account, Factor.RECOVERY_CODES, codes.factor_id)
+        FactorRepository(uow.connection).put_codes(account, codes)
+        return event
+
+    @in_transaction
+    def _put_pending(self, uow: UnitOfWork, account: AccountId, salt: bytes) -> Credential:
+        credential = CredentialRepository(uow.connection).require(account, _closed())
+        FactorRepository(uow.connection).put_pending_totp(account, salt, uow.now + self._limits.pending_totp)
+        return replace(credential, totp_salt=salt)
 
     def _replace(self, uow: UnitOfWork, account: AccountId, factor: Factor, factor_id: Digest) -> Event:
         auth = self._kernel.streams.fold(uow, account, AuthStream)

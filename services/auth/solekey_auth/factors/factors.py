@@ -5,7 +5,6 @@ Spec: factors.md §2.1, §5, §6.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Final
 
 from solekey_auth.config import AuthConfig
@@ -24,7 +23,7 @@ from solekey_protocol.ids import AccountId, Digest, Timestamp
 from solekey_protocol.streams import AuthStream
 from solekey_service.http import Caller
 from solekey_service.kernel import Kernel
-from solekey_service.transaction import Committed, run_transaction
+from solekey_service.transaction import Committed, in_transaction
 
 _STEP_UP: Final = b"step-up"
 
@@ -94,13 +93,21 @@ class Factors:
             for factor_id, factor in factors.items()
         ]
 
-    def remove(self, account: AccountId, factor_id: Digest) -> Event:
+    @in_transaction
+    def remove(self, uow: UnitOfWork, account: AccountId, factor_id: Digest) -> Event:
         """Remove a factor: it opens no session and no step-up any more.
 
         Raises:
             NotFound, FactorRequired: see domain.decide_removal.
         """
-        return run_transaction(self._kernel.store, partial(self._remove, account, factor_id))
+        auth = self._kernel.streams.fold(uow, account, AuthStream)
+        bodies = decide_removal(auth, factor_id, self._limits)
+        rows = FactorRepository(uow.connection)
+        rows.delete_passkey(account, factor_id)  # rows before events, as a login does
+        if auth.factors[factor_id] is Factor.RECOVERY_CODES:
+            rows.delete_codes(account)
+        (event,) = uow.append(account, auth.head, *bodies)
+        return event
 
     def make_challenge(self, caller: Caller) -> StepUpChallenge:
         """Make a challenge for a step-up of this session."""
@@ -112,26 +119,14 @@ class Factors:
             passkeys = FactorRepository(uow.connection).find_passkeys(caller.account)
         return StepUpChallenge(challenge, [passkey.credential for passkey in passkeys])
 
-    def step_up(self, caller: Caller, challenge: str, proof: Proof) -> Event:
+    @in_transaction
+    def step_up(self, uow: UnitOfWork, caller: Caller, challenge: str, proof: Proof) -> Event:
         """Accept a second factor that is proven again. The challenge is used up in any case.
 
         Raises:
             LoginRefused: the proof or the challenge is wrong; which one is not told.
             TooManyAttempts: too many were wrong.
         """
-        return run_transaction(self._kernel.store, partial(self._step_up, caller, challenge, proof))
-
-    def _remove(self, account: AccountId, factor_id: Digest, uow: UnitOfWork) -> Event:
-        auth = self._kernel.streams.fold(uow, account, AuthStream)
-        bodies = decide_removal(auth, factor_id, self._limits)
-        rows = FactorRepository(uow.connection)
-        rows.delete_passkey(account, factor_id)  # rows before events, as a login does
-        if auth.factors[factor_id] is Factor.RECOVERY_CODES:
-            rows.delete_codes(account)
-        (event,) = uow.append(account, auth.head, *bodies)
-        return event
-
-    def _step_up(self, caller: Caller, challenge: str, proof: Proof, uow: UnitOfWork) -> Event:
         attempt = self._limiter.begin_step_up(uow, caller.account, caller.device)
         is_live = LoginRepository(uow.connection).take_challenge(
             challenge, self._derive_purpose(caller), uow.now

@@ -11,7 +11,6 @@ JSON (RFC 8785) of ``{"challenge", "origin", "thumbprint", "username"}``.
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 
 from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.credential import (
@@ -40,7 +39,7 @@ from solekey_protocol.streams import AuthStream
 from solekey_service.http.source import Source
 from solekey_service.kernel import Kernel
 from solekey_service.refusals import RevokedDevice
-from solekey_service.transaction import Committed, StaleRowError, run_transaction
+from solekey_service.transaction import Committed, StaleRowError, in_transaction
 
 LOGIN_CONTEXT = b"solekey/login/v1\x00"
 
@@ -147,7 +146,10 @@ class Logins:
         decoy = derive_decoy_kdf(self._operator_key, username, self._kdf_wanted)
         return Challenge(challenge, decoy if known is None else known.kdf, self._kdf_wanted)
 
-    def log_in(self, username: Username, attempt: LoginAttempt, proof: Proof, source: Source) -> LiveSession:
+    @in_transaction
+    def log_in(
+        self, uow: UnitOfWork, username: Username, attempt: LoginAttempt, proof: Proof, source: Source
+    ) -> LiveSession:
         """Judge a login and open a session. What it has used up stays used up if it is refused.
 
         Raises:
@@ -156,21 +158,6 @@ class Logins:
             AccountParkedError, NotYetAppliedError: see Streams.
         """
         self._kernel.freshness.require(Stream.DEVICES)
-        return run_transaction(self._kernel.store, partial(self._log_in, username, attempt, proof, source))
-
-    def find_passkeys(self, username: Username, attempt: LoginAttempt, source: Source) -> Sequence[bytes]:
-        """Find the credential ids of an account for whoever has its password.
-
-        Once a challenge, which stays good for the login that follows.
-
-        Raises:
-            LoginRefused, TooManyAttempts: see refusals; the challenge is used up.
-        """
-        return run_transaction(self._kernel.store, partial(self._find_passkeys, username, attempt, source))
-
-    def _log_in(
-        self, username: Username, attempt: LoginAttempt, proof: Proof, source: Source, uow: UnitOfWork
-    ) -> LiveSession:
         known = self._find(uow, username)
         credential = known or self._decoy
         counted = self._begin(uow, credential, username, attempt.device, source)
@@ -201,9 +188,17 @@ class Logins:
         CredentialRepository(uow.connection).put_known_device(live.account, live.device, uow.now)
         return live
 
-    def _find_passkeys(
-        self, username: Username, attempt: LoginAttempt, source: Source, uow: UnitOfWork
+    @in_transaction
+    def find_passkeys(
+        self, uow: UnitOfWork, username: Username, attempt: LoginAttempt, source: Source
     ) -> Sequence[bytes]:
+        """Find the credential ids of an account for whoever has its password.
+
+        Once a challenge, which stays good for the login that follows.
+
+        Raises:
+            LoginRefused, TooManyAttempts: see refusals; the challenge is used up.
+        """
         known = self._find(uow, username)
         credential = known or self._decoy
         counted = self._begin(uow, credential, username, attempt.device, source)

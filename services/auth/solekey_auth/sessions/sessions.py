@@ -7,7 +7,6 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 
 from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.repository import CredentialRepository
@@ -40,7 +39,7 @@ from solekey_service.access.tokens import AccessClaims
 from solekey_service.http import Caller
 from solekey_service.kernel import Kernel
 from solekey_service.refusals import BadRequest, SessionOver
-from solekey_service.transaction import Committed, StaleRowError, run_transaction
+from solekey_service.transaction import Committed, StaleRowError, in_transaction
 
 PREFIX = "skr_"
 _TOKEN = re.compile(rf"{PREFIX}[0-9a-f]{{{2 * SECRET_BYTES}}}")
@@ -169,7 +168,8 @@ class Sessions:
         auth = self._read_parked(uow, account)
         uow.append(account, auth.head, *decide_code_use(use))
 
-    def refresh(self, presented: RefreshToken, thumbprint: str) -> LiveSession:
+    @in_transaction
+    def refresh(self, uow: UnitOfWork, presented: RefreshToken, thumbprint: str) -> LiveSession:
         """Use a refresh token; used again within the retry time, by the same key, it is answered again.
 
         Raises:
@@ -178,36 +178,6 @@ class Sessions:
             AccountParkedError, NotYetAppliedError: see Streams.
         """
         self._kernel.freshness.require(Stream.DEVICES)
-        return run_transaction(self._kernel.store, partial(self._refresh, presented, thumbprint))
-
-    def end(self, caller: Caller, session: SessionId) -> Event:
-        """End one of the account's sessions; a session that ends itself logs out.
-
-        Raises:
-            NotFound: the account has no such open session.
-        """
-        return run_transaction(self._kernel.store, partial(self._end, caller, session))
-
-    def find_open(self, account: AccountId) -> Sequence[Session]:
-        """List the open sessions of an account, the oldest first."""
-        with self._kernel.store.read() as uow:
-            sessions = self._kernel.streams.fold(uow, account, AuthStream).sessions.values()
-            alive = [session for session in sessions if session.expires_at.datetime > uow.now]
-        return sorted(alive, key=lambda session: (session.opened_at, session.session))
-
-    def end_of_device(self, uow: UnitOfWork, account: AccountId, device: DeviceId) -> None:
-        """End the sessions of a device that was revoked, inside the transaction that notes it."""
-        auth = self._read_parked(uow, account)
-        uow.append(account, auth.head, *decide_end_of_device(auth, device))
-        CredentialRepository(uow.connection).delete_known_device(account, device)
-
-    def expire(self, uow: UnitOfWork, account: AccountId, session: SessionId) -> None:
-        """End a session that was not refreshed in time, if it is still open."""
-        auth = self._read_parked(uow, account)
-        uow.append(account, auth.head, *decide_expiry(auth, session))
-        SessionRepository(uow.connection).close_family(session, uow.now)
-
-    def _refresh(self, presented: RefreshToken, thumbprint: str, uow: UnitOfWork) -> LiveSession:
         rows = SessionRepository(uow.connection)
         token = rows.find(presented.digest)
         if token is None:
@@ -236,6 +206,38 @@ class Sessions:
             self._keep_token(uow, live, devices, generation=token.generation + 1)
         return live
 
+    @in_transaction
+    def end(self, uow: UnitOfWork, caller: Caller, session: SessionId) -> Event:
+        """End one of the account's sessions; a session that ends itself logs out.
+
+        Raises:
+            NotFound: the account has no such open session.
+        """
+        auth = self._read_parked(uow, caller.account)
+        (event,) = uow.append(caller.account, auth.head, *decide_end(auth, session, caller.session))
+        SessionRepository(uow.connection).close_family(session, uow.now)
+        return event
+
+    def find_open(self, account: AccountId) -> Sequence[Session]:
+        """List the open sessions of an account, the oldest first."""
+        with self._kernel.store.read() as uow:
+            sessions = self._kernel.streams.fold(uow, account, AuthStream).sessions.values()
+            alive = [session for session in sessions if session.expires_at.datetime > uow.now]
+        return sorted(alive, key=lambda session: (session.opened_at, session.session))
+
+    def end_of_device(self, uow: UnitOfWork, account: AccountId, device: DeviceId) -> None:
+        """End the sessions of a device that was revoked, inside the transaction that notes it."""
+        auth = self._read_parked(uow, account)
+        uow.append(account, auth.head, *decide_end_of_device(auth, device))
+        CredentialRepository(uow.connection).delete_known_device(account, device)
+
+    @in_transaction
+    def expire(self, uow: UnitOfWork, account: AccountId, session: SessionId) -> None:
+        """End a session that was not refreshed in time, if it is still open."""
+        auth = self._read_parked(uow, account)
+        uow.append(account, auth.head, *decide_expiry(auth, session))
+        SessionRepository(uow.connection).close_family(session, uow.now)
+
     def _keep_token(
         self, uow: UnitOfWork, live: LiveSession, devices: DevicesStream, generation: int
     ) -> None:
@@ -252,12 +254,6 @@ class Sessions:
                 expires_at=live.expires_at,
             )
         )
-
-    def _end(self, caller: Caller, session: SessionId, uow: UnitOfWork) -> Event:
-        auth = self._read_parked(uow, caller.account)
-        (event,) = uow.append(caller.account, auth.head, *decide_end(auth, session, caller.session))
-        SessionRepository(uow.connection).close_family(session, uow.now)
-        return event
 
     def _read_parked(self, uow: UnitOfWork, account: AccountId) -> AuthStream:
         """Read the stream even while an event of the account waits, for what only takes something away."""

@@ -15,23 +15,23 @@ import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from solekey_auth.limits import SECRET_BYTES, AuthLimits
 from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.secret import Redacted
-from solekey_eventlog.store import EventStore, UnitOfWork
-from solekey_eventlog.streams import Streams
+from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events import auth as events
 from solekey_protocol.events.body import Body
 from solekey_protocol.ids import SYSTEM_ACCOUNT, KeyId, PublicKey, Timestamp
 from solekey_protocol.streams import AuthStream
 from solekey_service.access.tokens import AccessClaims, mint_access_token
+from solekey_service.kernel import Kernel
 from solekey_service.refusals import NotFound
-from solekey_service.transaction import run_transaction
+from solekey_service.transaction import in_transaction
 
 _log = logging.getLogger(__name__)
 
@@ -174,18 +174,15 @@ def _publish(key: SigningKey, not_before: datetime, limits: AuthLimits) -> event
 class SigningKeys:
     """The signing keys as the system account's stream has them: the same for every process."""
 
-    def __init__(
-        self, store: EventStore, streams: Streams, secret: SigningSecret, limits: AuthLimits
-    ) -> None:
+    def __init__(self, kernel: Kernel[Any], secret: SigningSecret, limits: AuthLimits) -> None:
         self.limits = limits
-        self.clock = store.clock
-        self._store = store
-        self._streams = streams
+        self.clock = kernel.clock
+        self._kernel = kernel
         self._secret = secret
 
     def turn(self) -> list[Event]:
         """Announce the first key, or the next one when its time has come; else do nothing."""
-        return run_transaction(self._store, self._decide)
+        return self._rotate()
 
     def rotate(self, withdraw: Sequence[KeyId] = ()) -> list[Event]:
         """Announce the next key now, and withdraw keys. A withdrawn one that signs is replaced at once.
@@ -193,11 +190,11 @@ class SigningKeys:
         Raises:
             NotFound: no such key, or withdrawn already.
         """
-        return run_transaction(self._store, partial(self._decide, wanted=True, withdraw=withdraw))
+        return self._rotate(wanted=True, withdraw=withdraw)
 
     def read(self) -> tuple[AuthStream, KeyRing]:
         """Read the stream, and the keys of the secret in use."""
-        with self._store.read() as uow:
+        with self._kernel.store.read() as uow:
             return self._fold(uow)
 
     def find_signer(self, now: datetime) -> SigningKey:
@@ -210,10 +207,11 @@ class SigningKeys:
         raise UnavailableError("there is no signing key")
 
     def _fold(self, uow: UnitOfWork) -> tuple[AuthStream, KeyRing]:
-        stream = self._streams.fold_parked(uow, SYSTEM_ACCOUNT, AuthStream)
+        stream = self._kernel.streams.fold_parked(uow, SYSTEM_ACCOUNT, AuthStream)
         return stream, open_ring(self._secret, stream)
 
-    def _decide(
+    @in_transaction
+    def _rotate(
         self, uow: UnitOfWork, *, wanted: bool = False, withdraw: Sequence[KeyId] = ()
     ) -> list[Event]:
         stream, ring = self._fold(uow)
