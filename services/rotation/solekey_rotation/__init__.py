@@ -7,7 +7,8 @@ Map
     domain.py      pure: what is refused beyond the stream's rules, and what becomes due
     key_ages.py    since when keys are in force, and when a rotation is due
     schedule.py    keeps key ages up to date; announces what is due
-    tables.py      the rows beside the events: key ages
+    repository.py  KeyAgeRepository: their rows
+    tables.py      the tables beside the events
     refusals.py    what is refused beyond the stream's rules
     config.py      what the service is told
     __main__.py    ``python -m solekey_rotation``

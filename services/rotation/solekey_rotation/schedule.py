@@ -13,13 +13,7 @@ from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream
 from solekey_rotation.config import RotationConfig
 from solekey_rotation.domain import decide_due, decide_exposure
 from solekey_rotation.key_ages import KeyAges, Policy, derive_due
-from solekey_rotation.tables import (
-    delete_key_ages,
-    lock_key_ages,
-    read_applied,
-    read_due_accounts,
-    write_key_ages,
-)
+from solekey_rotation.repository import KeyAgeRepository
 from solekey_service.kernel import Kernel
 
 _PER_RUN: Final = 200
@@ -39,13 +33,13 @@ class Schedule:
 
     def note_user_key(self, uow: UnitOfWork, event: Event) -> None:
         """Note a user key that came into force (a reaction)."""
-        ages = lock_key_ages(uow.connection, event.account).note_user_key(event.time.datetime)
+        ages = KeyAgeRepository(uow.connection).lock(event.account).note_user_key(event.time.datetime)
         self._write(uow, event.account, ages)
 
     def note_wrap(self, uow: UnitOfWork, event: Event) -> None:
         """Note a wrapped data key (a reaction)."""
         if isinstance(event.body, KeyWrapped):
-            before = lock_key_ages(uow.connection, event.account)
+            before = KeyAgeRepository(uow.connection).lock(event.account)
             self._write(uow, event.account, before.note_epoch(event.body.epoch, event.time.datetime))
 
     def note_revocation(self, uow: UnitOfWork, event: Event) -> None:
@@ -72,8 +66,9 @@ class Schedule:
         Returns:
             Of how many accounts.
         """
-        delete_key_ages(uow.connection)
-        events = read_applied(uow.connection)
+        rows = KeyAgeRepository(uow.connection)
+        rows.delete_all()
+        events = rows.find_applied()
         for event in events:
             match event.body:
                 case AccountFounded() | AccountKeyChanged():
@@ -86,22 +81,22 @@ class Schedule:
 
     def lock(self, uow: UnitOfWork, account: AccountId) -> None:
         """Let nobody else change the account's key ages, before events are appended in this transaction."""
-        lock_key_ages(uow.connection, account)
+        KeyAgeRepository(uow.connection).lock(account)
 
     def renew(self, uow: UnitOfWork, account: AccountId) -> None:
         """Look at an account again: its policy or its open rotation has changed in this transaction."""
-        self._write(uow, account, lock_key_ages(uow.connection, account))
+        self._write(uow, account, KeyAgeRepository(uow.connection).lock(account))
 
     def announce_due(self) -> int:
         """Say of each key that has become too old that its rotation is due; returns how many were said."""
         with self._kernel.store.read() as uow:
-            accounts = read_due_accounts(uow.connection, uow.now, _PER_RUN)
+            accounts = KeyAgeRepository(uow.connection).find_due(uow.now, _PER_RUN)
         return sum(self._announce(account) for account in accounts)
 
     def _announce(self, account: AccountId) -> int:
         try:
             with self._kernel.store.begin() as uow:
-                ages = lock_key_ages(uow.connection, account)
+                ages = KeyAgeRepository(uow.connection).lock(account)
                 state = self._kernel.streams.fold(uow, account, RotationStream)
                 closed = self._is_closed(uow, account)
                 bodies = [] if closed else decide_due(state, ages, self._fallback, uow.now)
@@ -112,12 +107,12 @@ class Schedule:
             return 0  # a client was faster; the next run looks again
         except (AccountParkedError, NotYetAppliedError):
             with self._kernel.store.begin() as uow:
-                ages = lock_key_ages(uow.connection, account)
-                write_key_ages(uow.connection, account, ages, uow.now + _LATER)
+                rows = KeyAgeRepository(uow.connection)
+                rows.put(account, rows.lock(account), uow.now + _LATER)
             return 0
 
     def _write(self, uow: UnitOfWork, account: AccountId, ages: KeyAges) -> None:
-        write_key_ages(uow.connection, account, ages, self._next(uow, account, ages))
+        KeyAgeRepository(uow.connection).put(account, ages, self._next(uow, account, ages))
 
     def _next(self, uow: UnitOfWork, account: AccountId, ages: KeyAges) -> datetime | None:
         if self._is_closed(uow, account):
