@@ -1,4 +1,4 @@
-"""Time as an argument: what the clock says, and a clock for tests that only moves when told to."""
+"""Time as an argument: the system's clock, and one for tests that a test moves."""
 
 import time
 from datetime import UTC, datetime, timedelta

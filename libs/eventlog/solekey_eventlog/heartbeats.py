@@ -2,7 +2,7 @@
 
 A process beside the services of a runner says once a second how far each of them has published. So a loop
 that is held up for a while makes nobody else refuse (promise P4's other side), and what it says is as true as
-the publisher's own: everything that was appended before the moment is on the bus, or nothing is said.
+the publisher's own: everything that was appended before the moment is on the bus, or no heartbeat is sent.
 Decision: docs/decisions/0045.
 
 *Wire format.* A socket pair. The parent sends one line of JSON, a list of services ``{"stream",

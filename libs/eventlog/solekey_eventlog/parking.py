@@ -35,7 +35,7 @@ class Parked:
 
 @dataclass(frozen=True, slots=True)
 class ParkedEntry:
-    """What an operator is told of an event that waits.
+    """What an operator sees of a parked event.
 
     Attributes:
         account: whose event it is; the account is refused.

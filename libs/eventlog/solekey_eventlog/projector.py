@@ -77,7 +77,7 @@ class Projector:
 
         Raises:
             UnavailableError: the database does not answer; deliver the record again.
-            StalePositionError: reactions lost every race for their own stream; deliver the record again.
+            StalePositionError: another transaction was faster each time; deliver the record again.
             LookupError: a topic that the service does not follow.
         """
         if record.topic not in self._stream_of:
@@ -109,7 +109,7 @@ class Projector:
 
         Args:
             bus: where the events are read.
-            progress: told now and then how many were read.
+            progress: called now and then with the number of events read.
 
         Returns:
             How many events were read.

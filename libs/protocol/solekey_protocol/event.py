@@ -2,7 +2,7 @@
 
 *Wire format.* Canonical JSON with the members
 ``specversion id source type subject time datacontenttype stream seq prev data``.
-``data`` is ``{"body": ...}`` for a service's own fact, and the signed statement for what a client said.
+``data`` is ``{"body": ...}`` for a service's own fact, and the signed statement of a client for all else.
 ``prev`` is the SHA-256 of the previous record of the same stream; the bytes are never serialised again.
 ``data`` is the first member and the only one with members of its own: the canonical bytes of a statement are
 written into the record as they are, and cut out of it again.
@@ -80,15 +80,17 @@ class Event:
         return hashlib.sha256(b"\x00" + self.raw).digest()
 
 
-def encode_event(said: Body | SignedStatement, *, account: AccountId, after: Head, time: Timestamp) -> Event:
+def encode_event(
+    content: Body | SignedStatement, *, account: AccountId, after: Head, time: Timestamp
+) -> Event:
     """Encode the event that follows ``after`` in its stream.
 
     Raises:
         SchemaError: a statement that names another account or place, or a body that needs a statement.
         MalformedError: the record exceeds MAX_EVENT_BYTES.
     """
-    signed = said if isinstance(said, SignedStatement) else None
-    body = said.statement.body if isinstance(said, SignedStatement) else said
+    signed = content if isinstance(content, SignedStatement) else None
+    body = content.statement.body if isinstance(content, SignedStatement) else content
     if signed is None and body.SIGNERS:
         raise SchemaError(f"{body.TYPE} must be a client's signed statement")
     place: dict[str, Json] = {

@@ -49,7 +49,7 @@ class _RawId(_PatternStr):
         super().__init_subclass__()
 
     def __new__(cls, value: str) -> Self:
-        """Take an id's text; its bytes are decoded when they are asked for. Raises MalformedError."""
+        """Take an id's text; its bytes are decoded when they are first needed. Raises MalformedError."""
         made = super().__new__(cls, value)
         made._raw = None
         return made

@@ -67,7 +67,7 @@ class Statement:
 
     @property
     def canonical(self) -> bytes:
-        """The canonical bytes, made when first asked for."""
+        """The canonical bytes, made when first needed."""
         canonical = self._canonical
         if canonical is None:
             canonical = encode_json(self.to_json())
@@ -101,7 +101,7 @@ class Statement:
 
 @dataclass(frozen=True, slots=True)
 class SignedStatement:
-    """A statement with exactly the signatures that its type asks for, not verified yet."""
+    """A statement with exactly the signatures that its type requires, not verified yet."""
 
     statement: Statement
     signatures: Mapping[Signer, SignatureHex]
@@ -109,7 +109,7 @@ class SignedStatement:
 
     @property
     def canonical(self) -> bytes:
-        """The canonical bytes, made when first asked for."""
+        """The canonical bytes, made when first needed."""
         canonical = self._canonical
         if canonical is None:
             canonical = encode_json(self.to_json())
@@ -166,24 +166,26 @@ def parse_signed_statement(document: Json, canonical: bytes | None = None) -> Si
         MalformedError: too long.
     """
     members = _members(document, {"statement", "signatures"}, "signed statement")
-    said = _members(
+    stated = _members(
         members["statement"],
         {"type", "stream", "account", "seq", "prev", "heads", "device", "body"},
         "statement",
     )
-    body_class = BODIES.get(str(said["type"]))
+    body_class = BODIES.get(str(stated["type"]))
     if body_class is None or not body_class.SIGNERS:
-        raise SchemaError(f"statement.type: {str(said['type'])[:80]!r} is not a statement's type")
-    if said["stream"] != body_class.STREAM:
+        raise SchemaError(f"statement.type: {str(stated['type'])[:80]!r} is not a statement's type")
+    if stated["stream"] != body_class.STREAM:
         raise SchemaError(f"statement.stream: {body_class.TYPE} belongs to {body_class.STREAM}")
-    place = decode_body(_Place, {k: said[k] for k in ("account", "seq", "prev", "device")}, where="statement")
+    place = decode_body(
+        _Place, {k: stated[k] for k in ("account", "seq", "prev", "device")}, where="statement"
+    )
     statement = Statement(
         account=place.account,
         seq=place.seq,
         prev=place.prev,
-        heads=_parse_heads(said["heads"], body_class.STREAM),
+        heads=_parse_heads(stated["heads"], body_class.STREAM),
         device=place.device,
-        body=decode_body(body_class, said["body"], where="statement.body"),
+        body=decode_body(body_class, stated["body"], where="statement.body"),
     )
     signed = SignedStatement(statement, _parse_signatures(members["signatures"], body_class))
     _keep(signed, encode_json(document) if canonical is None else canonical)

@@ -28,7 +28,7 @@ WRAP_BYTES: Final = WRAP_HEADER_BYTES + WRAPPED_SECRET_BYTES
 
 
 class SecretKind(StrEnum):
-    """What a wrap holds; one byte on the wire. One table of wraps for all: rotation can forget none."""
+    """What a wrap holds; one byte on the wire. One table holds all wraps: a rotation cannot miss one."""
 
     DATA_KEY = "data_key"
 

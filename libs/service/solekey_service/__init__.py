@@ -3,9 +3,9 @@
 Map
     http/              requests, responses and problem documents as values
     http_server/       one listen socket for all services of a process; eventlet, no nameko
-    access/            who may ask what: tokens, DPoP proofs, the guard, the rate of requests
+    access/            who may call what: tokens, DPoP proofs, the guard, the rate of requests
     nameko_ext/        runs what a definition declares: routes, the bus, jobs
-    config.py          ServiceConfig: what every service is told
+    config.py          ServiceConfig: the settings of every service
     kernel.py          a running service's parts, without its web framework
     statement_handler.py  what a service adds to the way in which statements are taken
     statement_flow.py  from a signed statement in a request to its event

@@ -33,7 +33,7 @@ def build_service(
 
     Args:
         definition: the service's.
-        config: what it is told.
+        config: its configuration.
         bus: where its events go, and where those that it follows come from; stays its opener's to close.
         clock: the system's, if none is given.
         random: gives so many unpredictable bytes.

@@ -1,4 +1,4 @@
-"""``python -m solekey_<service> [command]``: serves, or does what an operator asks for.
+"""``python -m solekey_<service> [command]``: serves, or runs an operator's command.
 
 A command is configured as the service itself is, and works on its database and its bus.
 """

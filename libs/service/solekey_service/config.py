@@ -35,7 +35,7 @@ class LogLevel(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceConfig:
-    """What every service is told; services subclass it and add their own fields."""
+    """The settings of every service; services subclass it and add their own."""
 
     database_url: Secret
     """postgresql+psycopg://role:password@host/database, or sqlite:////absolute/path.db"""
@@ -58,7 +58,7 @@ class ServiceConfig:
     freshness_s: float = 5.0
     """How long a feed that trust depends on may be silent before requests are refused."""
     step_up_s: int = 300
-    """How long ago a second factor may have been proven, at most, for what asks for a fresh one."""
+    """How long ago a second factor may have been proven, at most, for what requires a fresh one."""
     database_pool: int = DEFAULT_POOL
     """Connections to PostgreSQL that a process holds at most: one for publishing, the others by turns."""
     max_workers: int = 64
@@ -123,7 +123,7 @@ class ServiceConfig:
         return problems
 
     def derive_nonce_key(self) -> bytes | None:
-        """Derive the key of the nonces that DPoP proofs without a token must carry; None asks for none."""
+        """Derive the key of the nonces that DPoP proofs without a token must carry; None: they carry none."""
         return None
 
     @property
@@ -133,7 +133,7 @@ class ServiceConfig:
         return host.strip("[]"), int(port)
 
     def bus_config(self, client_id: str) -> BusConfig:
-        """What the bus is told. Raises BusConfigurationError when the URL is wrong."""
+        """The configuration of the bus. Raises BusConfigurationError when the URL is wrong."""
         password = self.bus_password.reveal() if self.bus_password else None
         return BusConfig(self.bus_url, password=password, client_id=client_id)
 

@@ -54,7 +54,7 @@ class Route(Generic[OwnerT]):
     Attributes:
         method: of HTTP.
         path: in werkzeug's syntax, such as ``/v1/vault/wraps/<digest>``.
-        access: who may ask; there is no default.
+        access: who may call it; there is no default.
         handler: the method of the Api that answers; its name is the operation's.
         max_body_bytes: a longer body is refused unread.
     """
@@ -116,7 +116,7 @@ class ServiceDefinition(Generic[ConfigT, ApiT]):
     Attributes:
         entry: what the registry of services says of it: its name, its stream, the streams that it follows.
         package: where ``migrations/`` lies, such as ``solekey_auth``.
-        config: what it is told.
+        config: the type of its configuration.
         metadata: its tables.
         tables: those of them that the event log keeps.
         api: answers its requests; made once, of the kernel.

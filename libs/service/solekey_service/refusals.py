@@ -166,7 +166,7 @@ class RevokedDevice(Forbidden):
 
 
 class StepUpRequired(Forbidden):
-    """This asks for a second factor that was proven a short time ago."""
+    """This requires a second factor that was proven a short time ago."""
 
     code, title = "step_up_required", "A fresh second factor is needed"
 

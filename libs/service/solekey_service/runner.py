@@ -92,7 +92,7 @@ def run(
     Args:
         definitions: of the services.
         configs: theirs, in the same order; where to listen is taken from the first.
-        on_ready: told the port and the kernels once every service answers.
+        on_ready: called with the port and the kernels once every service answers.
     """
     stop = _catch_signals()
     try:

@@ -5,7 +5,7 @@
     parse -> is the caller its author? -> prepare what takes long
     -> [one transaction: taken before? -> does it continue the head?
     -> has this service seen what its author saw? -> is it signed by a device that is trusted now?
-    -> does it ask for a fresh second factor? -> do the streams that its author saw bear it out?
+    -> does it require a fresh second factor? -> do the streams that its author saw bear it out?
     -> gather its context -> verify it -> append -> does the stream go on with it? -> record]
     -> answer with the event's exact bytes
 
@@ -60,7 +60,7 @@ class StatementFlow(Generic[StateT, ContextT]):
             Forbidden, DeviceNotTrusted, RevokedDevice: the author is not the caller, or may not write.
             StalePositionError: it does not continue the head. ForkError: it saw another history of a stream.
             NotYetAppliedError: it saw more of another stream than this service.
-            StepUpRequired: it asks for a fresh second factor.
+            StepUpRequired: it requires a fresh second factor.
             RateLimited, QuotaExceeded: the account says too much.
             SignatureError, TransitionError, Refusal: what the stream and its handler refuse.
         """

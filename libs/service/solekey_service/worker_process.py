@@ -24,7 +24,7 @@ _FRAME: Final = struct.Struct(">BI")
 _RETURNED, _REFUSED = 0, 1
 _NICE: Final = 10
 WAIT_S: Final = 30.0
-"""For a free process; longer than this every caller is told to come again."""
+"""For a free process; after that the caller is refused, to try again."""
 
 Function = Callable[[bytes], bytes]
 """Computes; may raise MalformedError."""

@@ -51,7 +51,7 @@ class AuthConfig(ServiceConfig):
     """A session ends this long after its login."""
     access_token_s: int = MAX_LIFETIME_S
     trusted_proxies: str = ""
-    """Whose X-Forwarded-For is believed: addresses and prefixes, separated by commas."""
+    """Whose X-Forwarded-For is trusted: addresses and prefixes, separated by commas."""
     login_failures_device: int = limit.LOGIN_DEVICE.free
     """Failed logins from one device that the account knows, before it waits."""
     login_failures_stranger: int = limit.LOGIN_STRANGER.free
@@ -143,7 +143,7 @@ class AuthConfig(ServiceConfig):
         return frozenset(Factor(name) for name in names)
 
     def find_kdf_wanted(self) -> KdfWork | None:
-        """Give what is asked of passwords its type; None: nothing. Raises ValueError."""
+        """Give the work that passwords are to be stretched with its type; None: any. Raises ValueError."""
         return parse_kdf_wanted(self.kdf_wanted)
 
     def find_proxies(self) -> tuple[Network, ...]:

@@ -226,7 +226,7 @@ def decide_refresh(
         return [events.SessionEnded(token.session, events.SessionEnd.EXPIRED)]
     if token.used_at is None:
         return [events.SessionRefreshed(token.session, token.generation + 1)]
-    # Either direction: a clock that was set back must not stretch the time in which a repetition is believed.
+    # Either direction: a clock that was set back must not stretch the time in which a repetition is accepted.
     in_time = abs(now - token.used_at) <= limits.refresh_retry
     return [] if in_time and not token.successor_used else reused
 

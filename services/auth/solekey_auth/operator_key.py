@@ -20,7 +20,7 @@ class Purpose(StrEnum):
     REFRESH_SUCCESSOR = "refresh-successor"
     USERNAME_DIGEST = "username-digest"
     CEREMONY = "ceremony"
-    RATE_BUCKET = "budget"
+    RATE_BUCKET = "rate-bucket"
     RECOVERY_CODE = "recovery-code"
     SOURCE_SLOT = "source-slot"
     DPOP_NONCE = "dpop-nonce"

@@ -4,7 +4,7 @@
 
     Refusal
     ├── Unauthenticated
-    │   ├── LoginRefused       401  login_refused       some part was wrong; which one is not said
+    │   ├── LoginRefused       401  login_refused       some part was wrong; the answer is always the same
     │   └── RefreshRefused     401  token_invalid       no such refresh token
     ├── Conflict
     │   ├── UsernameTaken      409  username_taken      somebody has, or has just reserved, this name
@@ -39,7 +39,7 @@ class LoginRefused(Unauthenticated):
 
 
 class RefreshRefused(Unauthenticated):
-    """Not a refresh token of this service, or one so old that it was forgotten."""
+    """Not a refresh token of this service, or one so old that it was deleted."""
 
     code, title = "token_invalid", "The refresh token is not valid"
 

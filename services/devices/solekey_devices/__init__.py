@@ -9,6 +9,6 @@ Map
     repository.py  names and sightings, in rows
     tables.py      the rows beside the events
     refusals.py    what is refused beyond the stream's rules
-    config.py      what the service is told
+    config.py      configuration
     __main__.py    ``python -m solekey_devices``
 """

@@ -30,10 +30,10 @@ class DevicesApi(StreamApi[DevicesConfig]):
         self._note_sighting(request.authenticated)
         return super().get_events(request)
 
-    def forget_account(self, uow: UnitOfWork, event: Event) -> None:
-        """Forget the names and sightings of an account that was closed (a reaction)."""
-        NameRepository(uow.connection).forget(event.account)
-        SightingRepository(uow.connection).forget(event.account)
+    def delete_account(self, uow: UnitOfWork, event: Event) -> None:
+        """Delete the names and sightings of an account that was closed (a reaction)."""
+        NameRepository(uow.connection).delete_all(event.account)
+        SightingRepository(uow.connection).delete_all(event.account)
 
     def _note_sighting(self, caller: Caller) -> None:
         """Note that a device was here today: one write a device and day."""

@@ -1,4 +1,4 @@
-"""Configuration of the devices service: what every service is told, and nothing more."""
+"""Configuration of the devices service: the settings of every service, and no others."""
 
 from dataclasses import dataclass
 

@@ -1,7 +1,7 @@
 """The devices service: what makes it different from the others. Spec: devices.md.
 
-It follows ``auth`` to admit requests (token keys and open sessions are read from that stream) and to forget
-closed accounts; ``vault`` and ``rotation`` for the rules between streams.
+It follows ``auth`` to admit requests (token keys and open sessions are read from that stream) and to delete
+what closed accounts had; ``vault`` and ``rotation`` for the rules between streams.
 """
 
 from typing import Final
@@ -21,7 +21,7 @@ DEFINITION: Final = ServiceDefinition(
     metadata=metadata,
     tables=event_tables,
     api=DevicesApi,
-    statements=Access.SESSION,  # a device that asks for trust has none yet
+    statements=Access.SESSION,  # a device that requests trust has none yet
     routes=(Route("GET", "/v1/devices/names", Access.SESSION, DevicesApi.get_names),),
-    reactions={AccountClosed: DevicesApi.forget_account},
+    reactions={AccountClosed: DevicesApi.delete_account},
 )

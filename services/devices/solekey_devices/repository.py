@@ -37,8 +37,8 @@ class NameRepository:
         )
         return [dict(row) for row in self._connection.execute(query).mappings()]
 
-    def forget(self, account: AccountId) -> None:
-        """Forget the account's names."""
+    def delete_all(self, account: AccountId) -> None:
+        """Delete the account's names."""
         self._connection.execute(delete(device_names).where(device_names.c.account == account))
 
 
@@ -62,6 +62,6 @@ class SightingRepository:
             query.on_conflict_do_update(index_elements=[rows.account, rows.device], set_={"seen_on": day})
         )
 
-    def forget(self, account: AccountId) -> None:
-        """Forget the sightings of the account's devices."""
+    def delete_all(self, account: AccountId) -> None:
+        """Delete the sightings of the account's devices."""
         self._connection.execute(delete(device_sightings).where(device_sightings.c.account == account))

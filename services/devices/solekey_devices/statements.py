@@ -21,7 +21,7 @@ class DeviceStatements(StatementHandler[DevicesStream, DeviceName | None]):
     optional_members = ("name",)
 
     def asks_step_up(self, uow: UnitOfWork, state: DevicesStream, signed: SignedStatement) -> bool:  # noqa: ARG002  # the type alone decides
-        """To revoke asks for a fresh second factor."""
+        """A revocation requires a fresh second factor."""
         return isinstance(signed.statement.body, DeviceRevoked)
 
     def gather(

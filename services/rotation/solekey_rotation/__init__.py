@@ -10,6 +10,6 @@ Map
     repository.py  KeyAgeRepository: their rows
     tables.py      the tables beside the events
     refusals.py    what is refused beyond the stream's rules
-    config.py      what the service is told
+    config.py      configuration
     __main__.py    ``python -m solekey_rotation``
 """

@@ -9,7 +9,7 @@ MAX_AGE_DAYS = 3650
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RotationConfig(ServiceConfig):
-    """What every service is told, and the policy of accounts that have set none."""
+    """The settings of every service, and the policy of accounts that have set none."""
 
     statements_per_minute: int = 60
     """See ServiceConfig; a whole rotation takes four, a policy one."""

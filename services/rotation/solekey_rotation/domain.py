@@ -32,7 +32,7 @@ def decide_exposure(state: RotationStream, revoked_at: Timestamp) -> list[Rotati
 
 
 def decide_due(state: RotationStream, ages: KeyAges, policy: Policy, now: datetime) -> list[RotationDue]:
-    """Decide which keys have become too old; said once until they are rotated."""
+    """Decide which keys have become too old; stated once until they are rotated."""
     return [
         RotationDue(kind, Timestamp.from_datetime(moment))
         for kind, moment in sorted(derive_due(state, ages, policy).items())

@@ -41,7 +41,7 @@ def derive_policy(state: RotationStream, fallback: Policy) -> Policy:
 
 
 def derive_due(state: RotationStream, ages: KeyAges, fallback: Policy) -> dict[RotationKind, datetime]:
-    """Derive when each key becomes due, without those that were said to be due or are being rotated."""
+    """Derive when each key becomes due, without those that were announced as due or are being rotated."""
     policy = derive_policy(state, fallback)
     rotating = {state.open.started.kind} if state.open else set()
     due = {}

@@ -43,7 +43,7 @@ class Schedule:
             self._write(uow, event.account, before.note_epoch(event.body.epoch, event.time.datetime))
 
     def note_revocation(self, uow: UnitOfWork, event: Event) -> None:
-        """Say that both rotations are due after a device that had the keys was revoked (a reaction).
+        """State that both rotations are due after a device that had the keys was revoked (a reaction).
 
         The revoking client starts them itself; this shows it to the others when that client stops half-way.
         """
@@ -88,7 +88,7 @@ class Schedule:
         self._write(uow, account, KeyAgeRepository(uow.connection).lock(account))
 
     def announce_due(self) -> int:
-        """Say of each key that has become too old that its rotation is due; returns how many were said."""
+        """State of each key that has become too old that its rotation is due; return how many were stated."""
         with self._kernel.store.read() as uow:
             accounts = KeyAgeRepository(uow.connection).find_due(uow.now, _PER_RUN)
         return sum(self._announce(account) for account in accounts)

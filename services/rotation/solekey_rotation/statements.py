@@ -22,7 +22,7 @@ class RotationStatements(StatementHandler[RotationStream, None]):
         self._schedule = schedule
 
     def asks_step_up(self, uow: UnitOfWork, state: RotationStream, signed: SignedStatement) -> bool:  # noqa: ARG002  # the state tells
-        """Another policy, and a rotation that nobody has announced as due, ask for a fresh second factor."""
+        """Another policy, and a rotation that nobody has announced as due, require a fresh second factor."""
         body = signed.statement.body
         return isinstance(body, PolicySet) or (
             isinstance(body, RotationStarted) and body.kind not in state.due

@@ -108,7 +108,7 @@ def _parse_arguments() -> argparse.Namespace:
         "operate",
         nargs=argparse.REMAINDER,
         metavar="SERVICE COMMAND",
-        help="do what an operator asks of one service, such as: vault parked; SERVICE --help lists it",
+        help="run an operator's command of one service, such as: vault parked; SERVICE --help lists it",
     )
     parser.add_argument(
         "--ready-json", action="store_true", help="print one JSON line once all services answer"
@@ -118,7 +118,7 @@ def _parse_arguments() -> argparse.Namespace:
 
 
 def _await_health(kernels: Sequence[Kernel[ServiceConfig]]) -> None:
-    """Wait until the services have heard of each other: the first request is not told to come again."""
+    """Wait until the services have heard of each other: the first request is not refused as too early."""
     deadline_s = time.monotonic() + _HEALTH_S
     while not all(kernel.health()[0] for kernel in kernels):
         if time.monotonic() > deadline_s:

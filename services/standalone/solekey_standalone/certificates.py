@@ -77,7 +77,7 @@ def load_or_make_certificates(
 def keep_renewed(
     folder: Path, host: str, stop: threading.Event, now: Callable[[], datetime] = _now, look_s: float = LOOK_S
 ) -> None:
-    """Make the certificate again in time, until told to stop.
+    """Make the certificate again in time, until ``stop`` is set.
 
     What cannot be renewed is logged and tried again: the server goes on with what it has.
     """

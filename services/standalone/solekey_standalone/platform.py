@@ -1,4 +1,4 @@
-"""The services of an embedded platform, which are those of the registry, and what each is told."""
+"""The services of an embedded platform, which are those of the registry, and their configurations."""
 
 from dataclasses import fields
 from importlib import import_module
@@ -31,19 +31,19 @@ def make_configs(
 ) -> tuple[ServiceConfig, ...]:
     """Make the configuration of each service, in the order of SERVICES.
 
-    A service is told what every service is, and what of the folder its configuration asks for.
+    A service gets the settings of every service, and what of the folder its configuration has a field for.
 
     Raises:
         ConfigError: a value that cannot work.
     """
 
     def configure(definition: ServiceDefinition[Any, Any]) -> ServiceConfig:
-        asked = {field.name for field in fields(definition.config)}
-        told: dict[str, Any] = {
-            name: load_or_make_secret(folder.operator, name) for name in _OPERATOR_SECRETS if name in asked
+        known = {field.name for field in fields(definition.config)}
+        settings: dict[str, Any] = {
+            name: load_or_make_secret(folder.operator, name) for name in _OPERATOR_SECRETS if name in known
         }
-        if "object_store_url" in asked:
-            told["object_store_url"] = folder.objects_url
+        if "object_store_url" in known:
+            settings["object_store_url"] = folder.objects_url
         config: ServiceConfig = definition.config(
             database_url=Secret(folder.database_url(definition.entry.service)),
             bus_url=folder.bus_url,
@@ -52,7 +52,7 @@ def make_configs(
             tls_cert=certificates.server,
             tls_key=certificates.server_key,
             log_level=log_level,
-            **told,
+            **settings,
         )
         return config
 

@@ -9,7 +9,7 @@ of the answer's thread, so that other work on the machine does not decide anythi
 beside the processor is its statements and commits: they are compared one by one, which needs no clock.
 
 A known name is asked for from a device that its account does not know, as a stranger does: who holds a
-device key of the account is counted in a budget of its own and answered 0.7 ms sooner, but knows the
+device key of the account is counted in a bucket of its own and answered 0.7 ms sooner, but knows the
 name already.
 """
 

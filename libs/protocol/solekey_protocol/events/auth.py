@@ -18,7 +18,7 @@ class Factor(StrEnum):
 
 
 class LoginStage(StrEnum):
-    """How far a failed login came. The person at the keyboard is never told."""
+    """How far a failed login came. Whoever tried it never learns that."""
 
     LOGIN_KEY = "login_key"
     SECOND_FACTOR = "second_factor"

@@ -8,7 +8,7 @@ from solekey_protocol.streams import DevicesStream, RotationStream
 
 
 def find_unconfirmed(devices: DevicesStream, seen_devices: int, events: Sequence[Event]) -> list[Event]:
-    """Find what revoked devices said in a stream behind their revocation, and nobody has confirmed since.
+    """Find the statements of revoked devices behind their revocation that nobody has confirmed since.
 
     Spec: lineage.md §4.
 

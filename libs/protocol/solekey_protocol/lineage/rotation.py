@@ -27,7 +27,7 @@ def verify_start(statement: Statement, account: Account) -> None:
 
 
 def verify_verification(statement: Statement, account: Account) -> None:
-    """What was read back is exactly what the rotation has made, and nothing was forgotten."""
+    """What was read back is exactly what the rotation has made, and nothing is missing."""
     body = statement.body
     assert isinstance(body, rotation_events.RotationVerified)  # noqa: S101  # rules.py calls it for no other
     rotation = _require_open(account, body.rotation)

@@ -37,7 +37,7 @@ def verify_same_wraps(rotation: Rotation, live: Sequence[WrapRecord]) -> None:
 
 
 def refuse_left(what: str, wraps: Sequence[WrapRecord]) -> None:
-    """Refuse a step as long as there are wraps of which ``what`` is said. Raises LineageError."""
+    """Refuse a step as long as there are such wraps; ``what`` describes them. Raises LineageError."""
     if wraps:
         places = tuple(
             (wrap.wrapped.secret.value, wrap.wrapped.epoch, wrap.wrapped.wrap_version) for wrap in wraps

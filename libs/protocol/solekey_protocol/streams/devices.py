@@ -141,7 +141,7 @@ class DevicesStream(Fold):
         return {i: d for i, d in self.devices.items() if d.status is DeviceStatus.TRUSTED}
 
     def verify(self, signed: SignedStatement, devices: TrustedDevices) -> Statement:  # noqa: ARG002  # this stream itself says it
-        """Verify that a statement for *this* stream is signed by all that its type asks for.
+        """Verify that a statement for *this* stream is signed by all keys that its type requires.
 
         Raises:
             SignatureError, UntrustedDeviceError

@@ -68,7 +68,7 @@ class Fold(ABC):
         return replace(self._transition(event), chain=chain)
 
     def verify(self, signed: SignedStatement, devices: TrustedDevices) -> Statement:
-        """Verify that a statement for this stream is signed by all that its type asks for.
+        """Verify that a statement for this stream is signed by all keys that its type requires.
 
         Raises:
             SignatureError: a signature is missing, or not made by the right key.

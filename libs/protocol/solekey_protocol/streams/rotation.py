@@ -35,7 +35,7 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Rotation:
-    """A rotation, and the positions in the ``rotation`` stream at which its steps were said.
+    """A rotation, and the positions in the ``rotation`` stream of its steps.
 
     ``verified_vault`` and ``committed_vault`` are how much of the ``vault`` stream their authors had seen,
     ``started_devices`` how much of ``devices``.
@@ -130,7 +130,7 @@ class RotationStream(Fold):
         return self.transition(event.body, vault, devices)
 
     def transition(self, body: Body, seen_vault: int = 0, seen_devices: int = 0) -> Self:
-        """What the stream is once ``body`` is said by who saw that much of others. Raises TransitionError."""
+        """Derive the stream after ``body``; its author saw so much of others. Raises TransitionError."""
         match body:
             case events.PolicySet():
                 return replace(self, policy=body)

@@ -103,7 +103,7 @@ class VaultStream(Fold):
         return self.transition(event.body, event.time)
 
     def transition(self, body: Body, at: Timestamp) -> Self:
-        """What the stream is once ``body`` is said. Raises TransitionError when it may not be."""
+        """What the stream is after ``body``. Raises TransitionError when that may not follow."""
         match body:
             case events.KeyWrapped():
                 return self._wrap(body, at)

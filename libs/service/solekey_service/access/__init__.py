@@ -1,12 +1,12 @@
-"""Who may ask what: tokens, DPoP proofs, and the guard that admits a request. Spec: tokens.md §1, §3, §5.
+"""Who may call what: tokens, DPoP proofs, and the guard that admits a request. Spec: tokens.md §1, §3, §5.
 
 Map
-    level.py    Access: what an entry point asks of its caller
+    level.py    Access: what an entry point requires of its caller
     tokens.py   mint_access_token, verify_access_token (RFC 9068 at+jwt, EdDSA)
     dpop.py     verify_dpop_proof (RFC 9449 §4.3)
     nonce.py    Nonces: what proofs without a token must carry (RFC 9449 §8, §9)
     guard.py    Guard.admit: token, proof, session, device and freshness in order
-    request_budget.py  RequestBudget: how often one account may ask
+    request_limiter.py RequestLimiter: how many requests one account may make
 
 All but the last two are pure: time and keys are arguments (contract ``pure-access``).
 """

@@ -2,7 +2,7 @@
 
 *Wire format.* One ``DPoP`` header field with a compact JWS. Header: ``{"alg": "EdDSA", "typ": "dpop+jwt",
 "jwk": {"crv": "Ed25519", "kty": "OKP", "x"}}``. Claims: ``jti`` (16 to 128 characters), ``htm``, ``htu``,
-``iat``, ``ath`` when an access token comes with it, and ``nonce`` where the service asks for one. The checks
+``iat``, ``ath`` when an access token comes with it, and ``nonce`` where the service requires one. The checks
 stand in the order of RFC 9449 §4.3.
 """
 

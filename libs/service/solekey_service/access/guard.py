@@ -5,7 +5,7 @@
     PUBLIC   nothing
     PROOF_IF_GIVEN  nothing; or DPoP proof without a nonce, not used before
     PROOF    DPoP proof with the server's nonce (where the service gives some), not used before
-    SESSION  proof -> token -> the account's request budget -> Solekey-After -> freshness of auth and devices
+    SESSION  proof -> token -> the account's request limit -> Solekey-After -> freshness of auth and devices
              -> [one transaction: proof not used before -> account not parked -> session open
              -> device not revoked]
     STEPPED_UP  ... -> second factor proven a short time ago
@@ -31,7 +31,7 @@ from solekey_protocol.streams.auth import Session
 from solekey_service.access.dpop import MAX_AGE_S, verify_dpop_proof
 from solekey_service.access.level import Access
 from solekey_service.access.nonce import Nonces
-from solekey_service.access.request_budget import RequestBudget
+from solekey_service.access.request_limiter import RequestLimiter
 from solekey_service.access.tokens import AccessClaims, verify_access_token
 from solekey_service.config import ServiceConfig
 from solekey_service.http.caller import Caller, DpopProof
@@ -48,16 +48,16 @@ from solekey_service.refusals import (
 )
 
 _SCHEME = "dpop "
-_FORGET_EVERY_S = 60.0
+_PURGE_EVERY_S = 60.0
 
 
 class Guard:
-    """Decides who may ask one service."""
+    """Decides who may call one service."""
 
     def __init__(self, kernel: Kernel[ServiceConfig]) -> None:
         self._kernel = kernel
-        self._forgot_s = kernel.clock.monotonic()
-        self.budget = RequestBudget(
+        self._purged_s = kernel.clock.monotonic()
+        self.limiter = RequestLimiter(
             kernel.clock,
             per_second=kernel.config.requests_per_second,
             at_once=kernel.config.requests_at_once,
@@ -69,10 +69,10 @@ class Guard:
         """Return the request with what is known of its sender: ``proof`` and ``caller``.
 
         Raises:
-            DpopInvalid, UseDpopNonce, TokenInvalid, TokenExpired, SessionOver: nobody proved who is asking.
+            DpopInvalid, UseDpopNonce, TokenInvalid, TokenExpired, SessionOver: nobody proved who is calling.
             RevokedDevice, DeviceNotTrusted: somebody did, but may not.
-            RateLimited: the account asks too often.
-            NotYetAppliedError, TrustStaleError, AccountParkedError: this service cannot know; ask again.
+            RateLimited: the account sends too many requests.
+            NotYetAppliedError, TrustStaleError, AccountParkedError: this service cannot know; try again.
         """
         if access is Access.PUBLIC:
             return request
@@ -86,9 +86,9 @@ class Guard:
         token = _read_token(request)
         proof = self._verify_proof(request, token, None)  # a token's hash is as fresh as a nonce
         claims = self._verify_token(token, proof)
-        self.budget.spend(claims.account)
+        self.limiter.take(claims.account)
         self._wait(request, claims)
-        with self.budget.take_turn(claims.account):
+        with self.limiter.take_turn(claims.account):
             caller = self._check_session(claims, proof, access)
         return replace(request, caller=caller, proof=proof)
 
@@ -163,7 +163,9 @@ class Guard:
         try:
             auth = self._verify_session(uow, caller, auth_seq)
         except SessionOver:
-            self._verify_device(uow, caller, Access.SESSION)  # a revoked device is told that, not to log in
+            self._verify_device(
+                uow, caller, Access.SESSION
+            )  # a revoked device learns that it is, not that it must log in
             raise
         self._verify_device(uow, caller, access)
         if access is Access.STEPPED_UP:
@@ -184,7 +186,7 @@ class Guard:
         return auth
 
     def _verify_device(self, uow: UnitOfWork, caller: Caller, access: Access) -> None:
-        """Refuse a revoked device always. An unknown one may ask, so that it can enrol; it is not trusted."""
+        """Refuse a revoked device always. An unknown one is admitted to enrol; it is not trusted."""
         device = self._kernel.streams.fold(uow, caller.account, DevicesStream).devices.get(caller.device)
         if device is not None and device.status is DeviceStatus.REVOKED:
             raise RevokedDevice("this device was revoked by its account")
@@ -194,7 +196,7 @@ class Guard:
     def _consume(self, uow: UnitOfWork, proof: DpopProof) -> None:
         """Note that a proof was used. One insert: of two that come at once, one fails. Raises DpopInvalid."""
         table = uow.tables.dpop_proofs
-        self._forget(uow)
+        self._purge(uow)
         used = compute_digest(f"{proof.thumbprint}.{proof.proof_id}".encode())
         expires_at = proof.issued_at + timedelta(seconds=2 * MAX_AGE_S)  # by then its iat refuses it
         try:
@@ -202,10 +204,10 @@ class Guard:
         except IntegrityError as error:
             raise DpopInvalid("DPoP: the proof was used before") from error
 
-    def _forget(self, uow: UnitOfWork) -> None:
+    def _purge(self, uow: UnitOfWork) -> None:
         now_s = self._kernel.clock.monotonic()
-        if now_s - self._forgot_s >= _FORGET_EVERY_S:
-            self._forgot_s = now_s
+        if now_s - self._purged_s >= _PURGE_EVERY_S:
+            self._purged_s = now_s
             table = uow.tables.dpop_proofs
             uow.connection.execute(delete(table).where(table.c.expires_at < uow.now))
 

@@ -1,10 +1,10 @@
-"""What an entry point asks of its caller."""
+"""What an entry point requires of its caller."""
 
 from enum import StrEnum
 
 
 class Access(StrEnum):
-    """The levels. STEPPED_UP and TRUSTED each ask for more than SESSION."""
+    """The levels. STEPPED_UP and TRUSTED each require more than SESSION."""
 
     PUBLIC = "public"
     """Nothing."""

@@ -2,7 +2,7 @@
 
 Map
     headers.py    Headers: case-insensitive, repetitions kept
-    caller.py     Caller, DpopProof: who asks, as the guard established it
+    caller.py     Caller, DpopProof: who calls, as the guard established it
     request.py    Request, and parsing of its query and body
     response.py   Response and its constructors
     problems.py   exceptions → RFC 9457 problem documents

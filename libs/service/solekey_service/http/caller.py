@@ -1,4 +1,4 @@
-"""Who asks: established by the guard, read by the services. Spec: tokens.md §5."""
+"""Who calls: established by the guard, read by the services. Spec: tokens.md §5."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -43,7 +43,7 @@ _NONE: Mapping[str, Json] = MappingProxyType({})
 
 
 def problem_response(error: BaseException) -> Response:
-    """Make the answer to an exception. What nobody expected is logged, and told only that it happened."""
+    """Make the answer to an exception. An unexpected one is logged, and answered without any detail."""
     refusal = derive_refusal(error) if isinstance(error, ProtocolError | EventLogError) else error
     if isinstance(refusal, Refusal):
         headers = dict(refusal.headers)

@@ -69,7 +69,7 @@ def parse_query(text: str) -> dict[str, str]:
 
 
 def parse_json_body(request: Request) -> Mapping[str, Json]:
-    """Parse a JSON object in any spelling (canonical form is asked only of what is signed).
+    """Parse a JSON object in any spelling (only what is signed must be canonical).
 
     Raises:
         UnsupportedMediaType: the Content-Type is not application/json.

@@ -46,13 +46,13 @@ class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no t
         guard = find_wiring(self.container).guard
         try:
             admitted = guard.admit(request, self.route.access)
-            held = guard.budget.hold(admitted.caller.account) if admitted.caller else nullcontext()
+            running = guard.limiter.running(admitted.caller.account) if admitted.caller else nullcontext()
             if admitted.caller is not None:
                 body.on_admitted()
-            with held:
+            with running:
                 return self._answer(guard, admitted, values, body)
         except RateLimited:
-            # Who asks again at once would have this process do nothing but refuse.
+            # Otherwise a client that repeats itself would keep this process busy with refusals.
             eventlet.sleep(_PENALTY_S)
             raise
 
@@ -60,7 +60,7 @@ class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no t
         self, guard: Guard, admitted: Request, values: Mapping[str, str], body: BodyReader
     ) -> Response:
         complete = replace(admitted, body=body.read(self.route.max_body_bytes))
-        turn = guard.budget.take_turn(admitted.caller.account) if admitted.caller else nullcontext()
+        turn = guard.limiter.take_turn(admitted.caller.account) if admitted.caller else nullcontext()
         with turn:
             if complete.body:
                 guard.confirm(complete, self.route.access)

@@ -93,7 +93,7 @@ class Closing:
 
 
 class AccountChanges:
-    """Changes an account for good. Each change asks for the password again, by a signature of its key."""
+    """Changes an account for good. Each change requires the password again, as a signature of its key."""
 
     def __init__(self, kernel: Kernel[AuthConfig], operator_key: OperatorKey, limiter: RateLimiter) -> None:
         self._kernel = kernel

@@ -87,7 +87,7 @@ def derive_decoy_kdf(
     Args:
         operator_key: makes the salt the same each time, and nobody else can tell it from a real one.
         username: whose, as far as the client knows.
-        wanted: the work that the operator asks of accounts, which this one seems to do.
+        wanted: the work that the operator wants accounts to do, as this one seems to.
     """
     salt = operator_key.derive(Purpose.DECOY_SALT, username.encode())[:MIN_SALT_BYTES]
     work = wanted or KDF_FLOOR

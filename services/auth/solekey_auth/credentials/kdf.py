@@ -89,7 +89,7 @@ def parse_kdf(document: Json) -> KdfParameters:
 
 
 def parse_kdf_wanted(text: str) -> KdfWork | None:
-    """Parse the work that an operator asks for: ``memory_kib=131072,iterations=4``; None for the empty text.
+    """Parse the work that an operator wants: ``memory_kib=131072,iterations=4``; None for the empty text.
 
     What is left out stays at the floor.
 

@@ -121,7 +121,7 @@ class Enrolment:
         party = self._require_party()
         challenge = read_challenge(client_data)
         if not self._take_challenge(caller, challenge):
-            raise PasskeyRefused("the challenge is unknown, used, or too old; ask for new options")
+            raise PasskeyRefused("the challenge is unknown, used, or too old; fetch new options")
         new = verify_registration(party, challenge, client_data, attestation)
         return self._put_passkey(caller.account, name, new)
 

@@ -124,7 +124,7 @@ class Factors:
         """Accept a second factor that is proven again. The challenge is used up in any case.
 
         Raises:
-            LoginRefused: the proof or the challenge is wrong; which one is not told.
+            LoginRefused: the proof or the challenge is wrong; the answer does not say which one.
             TooManyAttempts: too many were wrong.
         """
         attempt = self._limiter.begin_step_up(uow, caller.account, caller.device)

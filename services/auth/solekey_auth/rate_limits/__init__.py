@@ -3,14 +3,15 @@
 Spec: rate-limits.md §2.
 
 Map
-    limit.py     Limit: so many free attempts, one forgotten at a time; RateLimits: those of this service
+    limit.py     Limit: so many free attempts, and how fast a bucket drains; RateLimits: those in force
     bucket.py    Bucket: what one device, name or source has used of a limit; pure arithmetic
     limiter.py   RateLimiter: which buckets an attempt counts against, and their locked rows
 
 A *limit* is a rule and a *bucket* is its state for one subject. Only failed logins are counted; requests for
 challenges and registrations are counted always.
 
-One timeline, of ``Limit(free=3, forget=10 min, first_wait=30 s, longest_wait=5 min)``. Every attempt fails::
+One timeline, of ``Limit(free=3, drain_every=10 min, first_wait=30 s, longest_wait=5 min)``, in which every
+attempt fails::
 
     time      used after it   next attempt at
     12:00:00       1          at once             two free attempts are left
@@ -21,7 +22,7 @@ One timeline, of ``Limit(free=3, forget=10 min, first_wait=30 s, longest_wait=5 
     12:01:50       5          12:03:50
     12:03:50       6          12:07:50
     12:07:50       7          12:12:50            longest_wait: it doubles no more
-    12:12:50       7          12:17:50            the first was forgotten at 12:10:00; this one is added
+    12:12:50       7          12:17:50            the first left the bucket at 12:10:00; this one is added
     13:20:00       0          at once             seven times 10 min have passed: the row may be deleted
 
 No bucket locks for ever: a wait ends by itself, and a right attempt after it is accepted at once.

@@ -20,8 +20,8 @@ class Bucket:
     """How full a bucket is.
 
     Attributes:
-        used: attempts that are not forgotten yet.
-        counted_at: since when the oldest of them waits to be forgotten.
+        used: attempts that have not left it yet.
+        counted_at: since when the oldest of them waits to leave.
         free_at: when the next attempt may be made.
     """
 
@@ -44,7 +44,7 @@ class Bucket:
             raise TooManyAttempts(math.ceil(wait.total_seconds()))
 
     def add(self, limit: Limit, now: datetime) -> "Bucket":
-        """Count one attempt; those that are old enough are forgotten first."""
+        """Count one attempt; those that are old enough leave first."""
         drained = self.drain(limit, now)
         used = drained.used + 1
         over = used - limit.free
@@ -52,16 +52,16 @@ class Bucket:
         return Bucket(used, drained.counted_at, free_at)
 
     def drain(self, limit: Limit, now: datetime) -> "Bucket":
-        """Forget one attempt for each ``limit.forget`` that has passed."""
+        """Take out one attempt for each ``limit.drain_every`` that has passed."""
         since = min(self.counted_at, now)  # a clock that was set back begins to count anew
-        forgotten = (now - since) // limit.forget
-        if forgotten >= self.used:
+        drained = (now - since) // limit.drain_every
+        if drained >= self.used:
             return Bucket(0, now, self.free_at)
-        return Bucket(self.used - forgotten, since + forgotten * limit.forget, self.free_at)
+        return Bucket(self.used - drained, since + drained * limit.drain_every, self.free_at)
 
     def derive_empty_at(self, limit: Limit) -> datetime:
         """Derive when nothing in it counts any more."""
-        return max(self.counted_at + self.used * limit.forget, self.free_at)
+        return max(self.counted_at + self.used * limit.drain_every, self.free_at)
 
 
 def _derive_wait(limit: Limit, over: int) -> timedelta:

@@ -14,13 +14,13 @@ class Limit:
 
     Attributes:
         free: attempts without any wait.
-        forget: one attempt is forgotten each time this has passed.
+        drain_every: one attempt leaves the bucket each time this has passed.
         first_wait: the wait after the last free attempt; each further one doubles it.
         longest_wait: no wait is longer.
     """
 
     free: int
-    forget: timedelta
+    drain_every: timedelta
     first_wait: timedelta
     longest_wait: timedelta
 

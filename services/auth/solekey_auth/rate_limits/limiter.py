@@ -159,7 +159,7 @@ def purge_buckets(uow: UnitOfWork) -> None:
 
 
 def _begin(uow: UnitOfWork, keys: Iterable[BucketKey]) -> Attempt:
-    """Lock the buckets' rows, in one order everywhere, and verify that none of them asks for a wait.
+    """Lock the buckets' rows, in one order everywhere, and verify that none of them demands a wait.
 
     Otherwise a thousand simultaneous guesses would all count the same few failures.
     """

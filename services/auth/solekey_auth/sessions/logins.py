@@ -51,7 +51,7 @@ class Challenge:
     Attributes:
         challenge: 32 random bytes in hex.
         kdf: parameters of the account, or of a decoy.
-        kdf_wanted: the work that the operator asks for, if any.
+        kdf_wanted: the work that the operator wants, if any.
     """
 
     challenge: str = field(repr=False)
@@ -99,7 +99,7 @@ class Logins:
 
     Args:
         kernel, operator_key, limiter, sessions, verifier: the service's.
-        kdf_wanted: the work that the operator asks of passwords, if any.
+        kdf_wanted: the work that the operator wants passwords to be stretched with, if any.
     """
 
     def __init__(

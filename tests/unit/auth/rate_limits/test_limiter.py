@@ -77,7 +77,7 @@ def fill(desk, botnet):
     assert answers == [REFUSED] * LOGIN_NAME.free
 
 
-# One budget
+# One bucket
 
 
 def test_attempts_are_free_then_each_wait_is_twice_the_last():
@@ -101,7 +101,7 @@ def test_whoever_waits_is_told_how_long_and_not_a_moment_longer():
     bucket.verify_room(LIMIT, NOW + timedelta(seconds=30))
 
 
-def test_a_budget_recovers_one_attempt_at_a_time():
+def test_a_bucket_recovers_one_attempt_at_a_time():
     bucket = Bucket(3, NOW, NOW)
     assert bucket.drain(LIMIT, NOW + timedelta(minutes=9)).used == 3
     later = bucket.drain(LIMIT, NOW + timedelta(minutes=15))
@@ -110,7 +110,7 @@ def test_a_budget_recovers_one_attempt_at_a_time():
     assert bucket.drain(LIMIT, NOW + timedelta(minutes=30)).used == 0
 
 
-def test_a_budget_with_attempts_left_knows_no_wait_whichever_clock_is_ahead():
+def test_a_bucket_with_attempts_left_knows_no_wait_whichever_clock_is_ahead():
     bucket = Bucket(0, NOW, NOW).add(LIMIT, NOW + timedelta(milliseconds=40))
     bucket.verify_room(LIMIT, NOW)
     assert bucket.add(LIMIT, NOW).used == 2
@@ -133,7 +133,7 @@ def test_a_wait_that_was_written_while_the_clock_was_ahead_is_over():
     assert bucket.drain(LIMIT, earlier).counted_at == earlier
 
 
-def test_no_budget_is_a_lock_for_ever():
+def test_no_bucket_is_a_lock_for_ever():
     limits = RateLimits()
     for limit in (limits.login_device, limits.login_stranger, limits.login_name, limits.login_source):
         bucket = Bucket(0, NOW, NOW)
@@ -198,7 +198,7 @@ def test_one_source_cannot_brake_the_owner_on_a_new_device_elsewhere(desk, ana, 
     assert replace(desk, peer="192.0.2.1").log_in(new).status == 201
 
 
-def test_the_budget_of_a_known_device_is_bounded_too(desk, ana, opened):
+def test_the_bucket_of_a_known_device_is_bounded_too(desk, ana, opened):
     wrong = ana.with_(login_key=Key("wrong"))
     answers = [code_of(desk.log_in(wrong)) for _ in range(12)]
     assert answers == [REFUSED] * LOGIN_DEVICE.free + [BRAKED] * 2

@@ -1,9 +1,9 @@
-"""How often one account may ask, and how much at once, in one process. Spec: rate-limits.md §4.
+"""How many requests one account may make, and how many at once, in one process. Spec: rate-limits.md §4.
 
-A bucket an account: it fills with so many requests a second, up to a burst. What exceeds it is refused before
-anything is read or written for it. Of the requests that are admitted, a few of one account are worked on at a
-time and the others wait, so that an account that asks for much is in nobody's way but its own. In memory: it
-protects this process, and counts nothing for ever.
+Each account has a bucket, which fills with so many requests a second, up to a burst. A request for which the
+bucket has nothing left is refused before anything is read or written for it. Of the requests that are
+admitted, a few of one account are worked on at a time and the others wait, so that a busy account delays its
+own requests alone. The buckets are kept in memory: they protect this process.
 """
 
 import math
@@ -37,8 +37,8 @@ class _Bucket:
     at_s: float  # monotonic
 
 
-class RequestBudget:
-    """The buckets of all accounts; the account that asked longest ago is forgotten first."""
+class RequestLimiter:
+    """The buckets of all accounts; when there are too many, the one used longest ago is dropped."""
 
     def __init__(self, clock: Clock, *, per_second: int, at_once: int) -> None:
         self._clock = clock
@@ -49,8 +49,8 @@ class RequestBudget:
         self._turns: dict[AccountId, _Turns] = {}
         self._lock = threading.Lock()
 
-    def spend(self, account: AccountId) -> float:
-        """Take one request from an account's bucket, and return what is left. Raises RateLimited."""
+    def take(self, account: AccountId) -> float:
+        """Take one request out of an account's bucket, and return what is left. Raises RateLimited."""
         burst, now_s = self._per_second * BURST_S, self._clock.monotonic()
         with self._lock:
             bucket = self._buckets.pop(account, None) or _Bucket(burst, now_s)
@@ -65,7 +65,7 @@ class RequestBudget:
             return bucket.left
 
     @contextmanager
-    def hold(self, account: AccountId) -> Iterator[None]:
+    def running(self, account: AccountId) -> Iterator[None]:
         """Count a request while it is worked on. Raises RateLimited when the account has too many at once."""
         with self._lock:
             if self._running[account] >= self._at_once:
@@ -83,7 +83,7 @@ class RequestBudget:
     def take_turn(self, account: AccountId) -> Iterator[None]:
         """Work on a request while no more than one other of the account is worked on; wait until then.
 
-        Not while the client is waited for: a body that comes slowly holds up no other request.
+        Not while its body is received: one that comes slowly delays no other request.
         """
         with self._lock:
             turns = self._turns.setdefault(account, _Turns(threading.Semaphore(_TURNS)))
