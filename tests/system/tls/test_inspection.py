@@ -13,12 +13,9 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from solekey_standalone.authority import (
-    encode_certificate,
-    encode_key,
-    load_or_make_authority,
-)
-from solekey_standalone.certificates import Certificates, _make_server, ec, load_or_make_certificates
+from solekey_service.authority import encode_certificate, encode_key
+from solekey_standalone.authority import LOCAL_NAMES, load_or_make_authority
+from solekey_standalone.certificates import Certificates, load_or_make_certificates
 from tests.support.engines.ports import find_free_ports
 from tests.support.engines.waiting import wait_until
 from tests.system.tls.inspection import _measure_early_data, find_problems, inspect
@@ -193,9 +190,8 @@ def swap(
     """Replace the server's certificate by another one of the same authority."""
     folder, now = certificates.authority.parent, datetime.now(UTC)
     authority = load_or_make_authority(certificates.authority, folder / "ca.key", "127.0.0.1", now)
-    key = ec.generate_private_key(ec.SECP256R1())
     host = names[0] if names else "127.0.0.1"
-    certificate = _make_server(authority, key, host, now + begins, lifetime)
+    key, certificate = authority.issue("a server", (*LOCAL_NAMES, host), now + begins, lifetime)
     if names:
         assert (
             x509.DNSName(host)
