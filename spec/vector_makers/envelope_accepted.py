@@ -3,7 +3,7 @@
 from typing import Any
 
 from vector_makers.collision import make_colliding
-from vector_makers.primitives import OTHER_DATA_KEY, counting, decrypt, encode_json, encrypt
+from vector_makers.primitives import OTHER_DATA_KEY, counting, decrypt, encode_id, encode_json, encrypt
 from vector_makers.sealing import (
     CONTENT,
     LONG_CONTENT,
@@ -22,9 +22,11 @@ def make_vectors() -> list[Vector]:
     notes = {**METADATA, "attributes": {"a": "x" * 4096, "b": "\u00e9" * 100, "empty": ""}}
     limits = {
         "attributes": {f"k{'0' * (62 - len(str(i)))}{i}_": "" for i in range(64)},
+        "conflict": {"device": encode_id("dev", bytes(16)), "item": encode_id("itm", b"\xff" * 16)},
         "created_ms": 0,
         "modified_ms": 2**53 - 1,
         "name": "\U0001f511" * 1024,
+        "revision": 2**31 - 1,
         "tags": [str(i).rjust(128, "t") for i in range(64)],
         "type": "a" + "b.+_/-09" * 15 + "1234567",
     }

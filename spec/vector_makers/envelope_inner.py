@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from vector_makers.primitives import encode_json
+from vector_makers.primitives import encode_id, encode_json
 from vector_makers.sealing import CONTENT, METADATA, encode_inner, make_sealer, open_input
 from vector_makers.vector import Vector
 
@@ -157,7 +157,7 @@ def _outside_the_schema() -> dict[str, tuple[bytes, str]]:
     texts: dict[str, tuple[bytes, str]] = {
         f"without {member}": (
             encode_json({name: value for name, value in METADATA.items() if name != member}),
-            "All six members are required.",
+            "All eight members are required.",
         )
         for member in METADATA
     }
@@ -224,6 +224,25 @@ def _values() -> dict[str, tuple[str, Any, str]]:
         "of 65": [str(number) for number in range(65)],
     }
     cases |= {f"tags {name}": ("tags", value, "At most 64 distinct texts.") for name, value in tags.items()}
+    cases |= {
+        f"revision {name}": ("revision", value, "An integer, 1 … 2^31 - 1.")
+        for name, value in {"0": 0, "2^31": 2**31, "as text": "2", "true": True, "null": None}.items()
+    }
+    device, item = encode_id("dev", bytes(16)), encode_id("itm", bytes(16))
+    conflicts: dict[str, Any] = {
+        "a text": item,
+        "an empty object": {},
+        "without a device": {"item": item},
+        "without an item": {"device": device},
+        "with a member more": {"at_ms": 0, "device": device, "item": item},
+        "with an item for a device": {"device": item, "item": item},
+        "with an id of 25 characters": {"device": device, "item": item[:-1]},
+        "with null": {"device": device, "item": None},
+    }
+    cases |= {
+        f"conflict {name}": ("conflict", value, "Null, or an item and a device.")
+        for name, value in conflicts.items()
+    }
     attributes: dict[str, Any] = {
         "null": None,
         "an array": [],

@@ -23,9 +23,11 @@ HEADER_BYTES = 74
 SMALLEST_CHUNK_LOG2 = 12
 METADATA: Mapping[str, Any] = {
     "attributes": {"user": "ada"},
+    "conflict": None,
     "created_ms": 1_700_000_000_000,
     "modified_ms": 1_700_000_000_001,
     "name": "Wi-Fi",
+    "revision": 2,
     "tags": ["home"],
     "type": "login",
 }

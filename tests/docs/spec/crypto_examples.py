@@ -68,6 +68,7 @@ def compute_envelope_examples() -> dict[str, str]:
         modified_ms=1_700_000_000_001,
         tags=("home",),
         attributes={"user": "ada"},
+        revision=2,
     )
     content = b"correct horse"
     data_key = DataKey(1, counting(0x40, 32))

@@ -254,9 +254,16 @@ def open_chunks(sealed: bytes, item_key: bytes, size: int, associated_data: byte
 def parse_metadata(raw: bytes) -> dict[str, Any]:
     """Read the metadata of an item. envelope.md §5"""
     it = parse_json(raw, canonical=True)
-    demand(list(it) == ["attributes", "created_ms", "modified_ms", "name", "tags", "type"])
+    demand(
+        list(it)
+        == ["attributes", "conflict", "created_ms", "modified_ms", "name", "revision", "tags", "type"]
+    )
     attributes, tags = it["attributes"], it["tags"]
     demand(type(attributes) is dict and len(attributes) <= 64 and type(tags) is list and len(tags) <= 64)
+    demand(type(it["revision"]) is int and 1 <= it["revision"] < 2**31)
+    if it["conflict"] is not None:
+        demand(type(it["conflict"]) is dict and list(it["conflict"]) == ["device", "item"])
+        demand(parse_id("device", it["conflict"]["device"]) and parse_id("item", it["conflict"]["item"]))
     demand(all(type(ms) is int and ms >= 0 for ms in (it["created_ms"], it["modified_ms"])))
     demand(re.fullmatch(TEXT + "{1,1024}", it["name"]) and re.fullmatch(MEDIA_TYPE, it["type"]))
     demand(all(re.fullmatch(TEXT + "{1,128}", tag) for tag in tags) and len(set(tags)) == len(tags))

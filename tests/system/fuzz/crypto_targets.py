@@ -37,6 +37,7 @@ from solekey.crypto.inner_plaintext import (
     verify_padding,
 )
 from solekey.crypto.metadata import encode_metadata, parse_metadata
+from solekey.crypto.sealed_journal import JournalContext, JournalHeader
 from solekey.errors import (
     KdfParametersError,
     MetadataError,
@@ -59,6 +60,7 @@ from tests.system.fuzz.target import Target, agree
 _WRAPPING_KEY: Final = UserKey(counting(0, 32)).derive_wrapping_key(ACCOUNT)
 _PLACE: Final = WrapContext(ACCOUNT, epoch=5, wrap_version=2, key_id=_WRAPPING_KEY.key_id)
 _SALT_BYTES: Final = 32
+_JOURNAL: Final = JournalContext(ACCOUNT, "seen")
 
 _salts = st.binary(min_size=_SALT_BYTES, max_size=_SALT_BYTES)
 _contents = st.binary(max_size=600)
@@ -90,6 +92,35 @@ def _expect_envelope_stage(raw: bytes) -> str:
         bytes(DATA_KEY.expose()), salt, b"solekey/v1/item", prefix + CONTEXT.encode()
     )
     return "chunk" if expected == raw[PREFIX_BYTES + _SALT_BYTES : HEADER_BYTES] else "commitment"
+
+
+def _seal_journal(records: list[bytes]) -> bytes:
+    header = JournalHeader.make(DATA_KEY, _JOURNAL, random=lambda size: counting(0x60, size))
+    seals = [
+        header.seal(
+            record,
+            data_key=DATA_KEY,
+            context=_JOURNAL,
+            random=lambda size, number=number: counting(number, size),
+        )
+        for number, record in enumerate(records)
+    ]
+    return header.raw + b"".join(seals)
+
+
+def _check_journal(raw: bytes) -> None:
+    """What opens is, sealed again, the bytes that were opened; the header fails before any record."""
+    header = JournalHeader.parse(raw)
+    expected = derive_commitment(
+        bytes(DATA_KEY.expose()), raw[8:40], b"solekey/v1/journal", ACCOUNT.raw + b"seen"
+    )
+    try:
+        records = list(header.iter_records(raw, data_key=DATA_KEY, context=_JOURNAL))
+    except OpenError as error:
+        is_ours = expected == raw[40:72] and header.epoch == DATA_KEY.epoch
+        agree(error.stage, {"chunk" if is_ours else "commitment"})
+        raise
+    assert sum(len(record) + 32 for record in records) == len(raw) - 72
 
 
 def _check_envelope(raw: bytes) -> None:
@@ -255,6 +286,13 @@ TARGETS = (
         _check_envelope,
         _OPEN_REFUSALS,
         covers=("crypto.envelope.open_bytes",),
+    ),
+    Target(
+        "journal",
+        st.lists(st.binary(max_size=60), max_size=3).map(_seal_journal),
+        _check_journal,
+        (OpenError,),
+        covers=("crypto.sealed_journal.JournalHeader.parse",),
     ),
     Target(
         "envelope by reader and ranges",

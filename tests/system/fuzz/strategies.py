@@ -11,12 +11,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
-from solekey.crypto import ItemMetadata
+from solekey.crypto import Conflict, ItemMetadata
 from solekey_protocol.change_list import Change, Part
 from solekey_protocol.event import Event, encode_event
 from solekey_protocol.events import BODIES, Body, Stream
 from solekey_protocol.events.fields import Bounds, _find_optional, _hints, _split
-from solekey_protocol.ids import Digest, ItemId, PublicKey, SignatureHex, Timestamp, _RawId
+from solekey_protocol.ids import DeviceId, Digest, ItemId, PublicKey, SignatureHex, Timestamp, _RawId
 from solekey_protocol.limits import MAX_PART_BYTES, MAX_SEQ
 from solekey_protocol.statements import Head, SignedStatement, Statement
 from tests.support.keys import Key
@@ -136,4 +136,6 @@ metadata = st.builds(
         st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
         max_size=3,
     ),
+    revision=st.integers(1, 2**31 - 1),
+    conflict=st.none() | st.builds(Conflict, raw_ids(DeviceId), raw_ids(ItemId)),
 )

@@ -93,6 +93,8 @@ PUBLIC_FIELDS = {
     "Assertion.signature": "good once, for one challenge",
     "Committer.device_name": "device names are in clear at the server",
     "MemorySource.data": "ciphertext",
+    "JournalContext.purpose": "a word of ours, such as seen",
+    "JournalHeader.raw": "stands in clear at the beginning of a journal",
     "PartSource._recent": "ciphertext",
     "RangedSource._ahead": "ciphertext",
     "RecoveryKit.log_head": "a checkpoint that everybody may see",

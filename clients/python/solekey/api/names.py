@@ -25,6 +25,7 @@ from solekey.connection.second_factor import Proof as Proof
 from solekey.connection.second_factor import RecoveryCode as RecoveryCode
 from solekey.connection.security_keys import SecurityKey as SecurityKey
 from solekey.connection.security_keys import open_security_key as open_security_key
+from solekey.crypto import Conflict as Conflict
 from solekey.crypto import ItemMetadata as ItemMetadata
 from solekey.crypto import UserKey as UserKey
 from solekey.crypto.device_code import DeviceCode as DeviceCode
@@ -41,12 +42,12 @@ from solekey.runtime import Runtime as Runtime
 from solekey.server import Server as Server
 from solekey.vault.directory import ItemInfo as ItemInfo
 from solekey.vault.directory import Listing as Listing
+from solekey.vault.item import Item as Item
+from solekey.vault.item import Removed as Removed
+from solekey.vault.item import Stored as Stored
 from solekey.vault.new_content import NewContent as NewContent
 from solekey.vault.removed import RemovedItem as RemovedItem
 from solekey.vault.unreadable import UnreadableItem as UnreadableItem
-from solekey.vault.vault import Item as Item
-from solekey.vault.vault import Removed as Removed
-from solekey.vault.vault import Stored as Stored
 from solekey.vault.vault import Vault as Vault
 from solekey_protocol.events.auth import Factor as Factor
 from solekey_protocol.events.devices import RevocationReason as RevocationReason

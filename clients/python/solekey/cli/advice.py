@@ -60,6 +60,10 @@ _COMMANDS: Final[Mapping[type[SolekeyError], str]] = {
     ),
     errors.OfflineForbiddenError: "If this device may keep ciphertext: `solekey keep --on`.",
     errors.AmbiguousNameError: "Name the item by its id (itm_…); `solekey list` shows them.",
+    errors.ItemChangedError: (
+        "Nothing was changed. Run `solekey get`, look at what changed, then run it again on that version: "
+        "with --if-version and its number, or without."
+    ),
     errors.ItemNameUncertainError: (
         "Run `solekey list`: it names what cannot be read. Such an item can be named by its id (itm_…)."
     ),

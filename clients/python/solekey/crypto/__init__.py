@@ -53,7 +53,7 @@ from solekey.crypto.login_key import (
     accept_kdf_parameters,
     derive_login_key,
 )
-from solekey.crypto.metadata import ItemMetadata
+from solekey.crypto.metadata import Conflict, ItemMetadata
 from solekey.crypto.secrets import Confidential, RandomSource, SecretBytes
 from solekey.crypto.signing import AccountSigningKey, SigningKey
 from solekey.crypto.stream import ItemContext
@@ -63,6 +63,7 @@ from solekey.crypto.wrap import WrapContext, open_wrap, seal_wrap
 __all__ = [
     "AccountSigningKey",
     "Confidential",
+    "Conflict",
     "ContentSource",
     "DataKey",
     "DeviceKey",

@@ -23,6 +23,7 @@ class Label(bytes, Enum):
     LOGIN_KEY = b"solekey/v1/login-key"
     COMMIT_KEY = b"solekey/v1/commit-key"
     KEY_FILE = b"solekey/v1/key-file"
+    JOURNAL = b"solekey/v1/journal"
 
 
 def derive_bytes(secret: Buffer, *, salt: bytes, label: Label, size: int, context: bytes = b"") -> bytes:

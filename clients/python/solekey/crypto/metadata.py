@@ -12,7 +12,8 @@ from solekey.crypto.secrets import Confidential
 from solekey.errors import MetadataError
 from solekey_protocol.encoding import parse_lenient_json
 from solekey_protocol.errors import MalformedError
-from solekey_protocol.limits import MAX_METADATA_BYTES, MAX_SAFE_INTEGER
+from solekey_protocol.ids import DeviceId, ItemId
+from solekey_protocol.limits import MAX_METADATA_BYTES, MAX_SAFE_INTEGER, MAX_SEQ
 
 MAX_NAME_CHARACTERS: Final = 1024
 MAX_TAGS: Final = 64
@@ -23,7 +24,9 @@ MAX_ATTRIBUTE_CHARACTERS: Final = 4096
 _TYPE: Final = re.compile(r"[a-z0-9][a-z0-9.+_/-]{0,127}", re.ASCII)
 _ATTRIBUTE_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
-_MEMBERS: Final = frozenset({"attributes", "created_ms", "modified_ms", "name", "tags", "type"})
+_MEMBERS: Final = frozenset(
+    {"attributes", "conflict", "created_ms", "modified_ms", "name", "revision", "tags", "type"}
+)
 _NO_ATTRIBUTES: Final[Mapping[str, str]] = MappingProxyType({})
 
 
@@ -37,19 +40,40 @@ _TAG: Final = rf'"{_SHOWN}{{1,{MAX_TAG_CHARACTERS}}}"'
 _ATTRIBUTE: Final = rf'"{_ATTRIBUTE_KEY.pattern}":"[^"\\\x00-\x1f]{{0,{MAX_ATTRIBUTE_CHARACTERS}}}"'
 _PAIR: Final = re.compile(r'"([^"]*)":"([^"]*)"')
 _QUOTED: Final = re.compile(r'"([^"]*)"')
+_CONFLICT: Final = (
+    rf'(?:null|\{{"device":"({DeviceId.PATTERN.strip("^$")})","item":"({ItemId.PATTERN.strip("^$")})"\}})'
+)
 _PLAIN: Final = re.compile(
-    rf'\{{"attributes":\{{{_list_of(_ATTRIBUTE, MAX_ATTRIBUTES)}\}}'
+    rf'\{{"attributes":\{{{_list_of(_ATTRIBUTE, MAX_ATTRIBUTES)}\}},"conflict":{_CONFLICT}'
     rf',"created_ms":{_MOMENT},"modified_ms":{_MOMENT},"name":"({_SHOWN}{{1,{MAX_NAME_CHARACTERS}}})"'
-    rf',"tags":\[{_list_of(_TAG, MAX_TAGS)}\],"type":"({_TYPE.pattern})"\}}',
+    rf',"revision":([1-9][0-9]{{0,9}}),"tags":\[{_list_of(_TAG, MAX_TAGS)}\],"type":"({_TYPE.pattern})"\}}',
     re.ASCII,
 )
 """The canonical form without escapes. What it matches is inside the schema but for three things:
-attributes out of order, a tag or an attribute that occurs twice, a moment above 2^53 - 1."""
+attributes out of order, a tag or an attribute that occurs twice, a number above its limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """What a conflict copy is a copy of.
+
+    Attributes:
+        device: the device whose edit it is.
+        item: the item that another device had changed first.
+    """
+
+    device: DeviceId
+    item: ItemId
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ItemMetadata(Confidential):
     """An item's name, type, tags, times and short text attributes.
+
+    Attributes:
+        revision: which edit of the item this is, from 1. People call it the version; re-encrypting an item
+            does not count.
+        conflict: None, unless the item is a conflict copy.
 
     Raises:
         MetadataError: a field outside the limits of envelope.md §5.
@@ -61,6 +85,8 @@ class ItemMetadata(Confidential):
     modified_ms: int
     tags: tuple[str, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=lambda: _NO_ATTRIBUTES, hash=False)
+    revision: int = 1
+    conflict: Conflict | None = None
 
     def __post_init__(self) -> None:
         _check_text("name", self.name, MAX_NAME_CHARACTERS)
@@ -69,13 +95,17 @@ class ItemMetadata(Confidential):
         _check_moment("created_ms", self.created_ms)
         _check_moment("modified_ms", self.modified_ms)
         _check_tags(self.tags)
+        if type(self.revision) is not int or not 1 <= self.revision <= MAX_SEQ:
+            raise MetadataError(f"revision: expected an integer from 1 to {MAX_SEQ}")
+        if self.conflict is not None and not isinstance(self.conflict, Conflict):
+            raise MetadataError("conflict: expected what the item is a copy of, or nothing")
         if self.attributes is not _NO_ATTRIBUTES:
             _check_attributes(self.attributes)
             object.__setattr__(self, "attributes", MappingProxyType(dict(self.attributes)))
 
 
 def encode_metadata(metadata: ItemMetadata) -> bytes:
-    """Encode metadata as canonical JSON (RFC 8785) with all six members. Spec: envelope.md §5.
+    """Encode metadata as canonical JSON (RFC 8785) with all eight members. Spec: envelope.md §5.
 
     Raises:
         MetadataError: more than MAX_METADATA_BYTES, or text with lone surrogates.
@@ -86,11 +116,14 @@ def encode_metadata(metadata: ItemMetadata) -> bytes:
         attributes = ",".join([f"{encode_text(key)}:{encode_text(text)}" for key, text in pairs])
     if metadata.tags:
         tags = ",".join(map(encode_text, metadata.tags))
+    conflict = "null"
+    if metadata.conflict is not None:
+        conflict = f'{{"device":"{metadata.conflict.device}","item":"{metadata.conflict.item}"}}'
     # Written out: RFC 8785 for a closed schema, in a fifth of a JSON encoder's time; a test compares them.
     text = (
-        f'{{"attributes":{{{attributes}}},"created_ms":{metadata.created_ms}'
+        f'{{"attributes":{{{attributes}}},"conflict":{conflict},"created_ms":{metadata.created_ms}'
         f',"modified_ms":{metadata.modified_ms},"name":{encode_text(metadata.name)}'
-        f',"tags":[{tags}],"type":{encode_text(metadata.type)}}}'
+        f',"revision":{metadata.revision},"tags":[{tags}],"type":{encode_text(metadata.type)}}}'
     )
     try:
         encoded = text.encode()
@@ -118,6 +151,7 @@ def parse_metadata(data: bytes) -> ItemMetadata:
     if not isinstance(value, dict) or value.keys() != _MEMBERS or not isinstance(value["tags"], list):
         raise MetadataError("metadata has missing or unknown members")
     value["tags"] = tuple(cast("list[str]", value["tags"]))
+    value["conflict"] = _parse_conflict(value["conflict"])
     metadata = ItemMetadata(**value)
     if encode_metadata(metadata) != data:
         raise MetadataError("metadata is not canonical JSON")
@@ -129,13 +163,14 @@ def _parse_plain(text: str) -> ItemMetadata | None:
     match = _PLAIN.fullmatch(text)
     if match is None:
         return None
-    attributes, created, modified, name, tags, kind = match.groups()
+    attributes, device, copied, created, modified, name, revised, tags, kind = match.groups()
     pairs = _PAIR.findall(attributes) if attributes else ()
     distinct_tags = tuple(_QUOTED.findall(tags)) if tags else ()
-    created_ms, modified_ms = int(created), int(modified)
+    created_ms, modified_ms, revision = int(created), int(modified), int(revised)
     if (
         created_ms > MAX_SAFE_INTEGER
         or modified_ms > MAX_SAFE_INTEGER
+        or revision > MAX_SEQ
         or (tags and len(set(distinct_tags)) != len(distinct_tags))
         or (pairs and any(key >= following for (key, _), (following, _) in pairwise(pairs)))
     ):
@@ -148,7 +183,22 @@ def _parse_plain(text: str) -> ItemMetadata | None:
     assign(metadata, "modified_ms", modified_ms)
     assign(metadata, "tags", distinct_tags)
     assign(metadata, "attributes", MappingProxyType(dict(pairs)) if pairs else _NO_ATTRIBUTES)
+    assign(metadata, "revision", revision)
+    assign(metadata, "conflict", Conflict(DeviceId(device), ItemId(copied)) if device else None)
     return metadata
+
+
+def _parse_conflict(value: object) -> Conflict | None:
+    match value:
+        case None:
+            return None
+        case {"device": str(device), "item": str(item), **rest} if not rest:
+            try:
+                return Conflict(DeviceId(device), ItemId(item))
+            except MalformedError as error:
+                raise MetadataError(f"conflict: {error}") from error
+        case _:
+            raise MetadataError("conflict: expected an item and a device, or null")
 
 
 def _check_text(name: str, text: object, limit: int) -> None:

@@ -53,7 +53,8 @@
     │   ├── NotKeptError             item_not_kept         no server, and not on this device
     │   ├── OfflineForbiddenError    offline_forbidden     nothing may be kept on this device
     │   ├── AmbiguousNameError       item_name_ambiguous   several items have this name
-    │   ├── ItemChangedError         item_changed          another device was faster
+    │   ├── NameTakenError           item_name_taken       another item has the new name
+    │   ├── ItemChangedError         item_changed          in another version than an edit was based on
     │   ├── VersionGoneError         item_version_gone     what was being read is replaced and deleted
     │   ├── ContentionError          commit_contention     other devices were always faster
     │   ├── RepairFailedError        repair_failed         the words open nothing that is missing

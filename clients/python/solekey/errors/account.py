@@ -284,11 +284,19 @@ class AmbiguousNameError(VaultError):
     ADVICE = "Name the item by its id (itm_…), which the list shows."
 
 
+class NameTakenError(VaultError):
+    """Another item has the name that an item was to be given."""
+
+    code = "item_name_taken"
+    action = Action.CHOOSE_ANOTHER
+    ADVICE = "Choose another name, or rename the other item first."
+
+
 class ItemChangedError(VaultError):
-    """Another device changed the item after this one had read it."""
+    """The item is in another version than the one that an edit or a removal was based on."""
 
     code = "item_changed"
-    ADVICE = "Get the item again and look at what changed; then remove it."
+    ADVICE = "Get the item again, look at what changed, and edit that version. Nothing was changed."
 
 
 class VersionGoneError(VaultError):

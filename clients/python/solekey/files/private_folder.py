@@ -49,8 +49,21 @@ class PrivateFolder:
         target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
         write_whole(target, data)
 
-    def append(self, name: str, data: bytes) -> None:
-        """Append to a file durably; a crash may leave a cut end, which the reader drops.
+    def read_beginning(self, name: str, size: int) -> bytes | None:
+        """Read the first bytes of a file; None when there is none."""
+        try:
+            with (self.path / name).open("rb") as file:
+                return file.read(size)
+        except FileNotFoundError:
+            return None
+
+    def append(self, name: str, data: bytes, *, durable: bool = True) -> None:
+        """Append to a file; a crash may leave a cut end, which the reader drops.
+
+        Args:
+            name: the file.
+            data: what to append.
+            durable: it is on disk when this returns; otherwise it outlives the process, not a power cut.
 
         Raises:
             DiskFullError: there is no room; the file is as it was.
@@ -63,7 +76,8 @@ class PrivateFolder:
         try:
             with naming_full_disk(target.parent):
                 _write_all(descriptor, data)
-                os.fsync(descriptor)
+                if durable:
+                    os.fsync(descriptor)
         except BaseException:
             os.ftruncate(descriptor, before)
             raise

@@ -3,14 +3,10 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from typing import Final
 
-from solekey.crypto import Confidential, ContentSource, ItemMetadata
+from solekey.crypto import Confidential, Conflict, ContentSource, ItemMetadata
 from solekey.crypto.metadata import MAX_NAME_CHARACTERS
 from solekey_protocol.ids import ItemId
-
-CONFLICT_ATTRIBUTE: Final = "conflict_of"
-"""The attribute of a conflict copy: the id of the item that another device changed first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,22 +26,29 @@ class StreamContent:
 
 @dataclass(frozen=True, slots=True)
 class Put(Confidential):
-    """A new version of an item; ``base_version`` 0 for a new item."""
+    """A new version of an item.
+
+    Attributes:
+        item, base_version: the place that it follows; 0 for a new item.
+        metadata, content: what is sealed.
+        exact: committed for this base or not at all; otherwise a conflict copy is made.
+    """
 
     item: ItemId
     base_version: int
     metadata: ItemMetadata
     content: bytes | StreamContent
+    exact: bool = False
 
     @property
     def size(self) -> int:
         """Size of the content in bytes; 0 where it is not known yet."""
         return (self.content.size or 0) if isinstance(self.content, StreamContent) else len(self.content)
 
-    def copy_for_conflict(self, item: ItemId, name: str) -> "Put":
+    def copy_for_conflict(self, item: ItemId, name: str, conflict: Conflict) -> "Put":
         """This put as a new item beside the one that another device changed first."""
-        attributes = {**self.metadata.attributes, CONFLICT_ATTRIBUTE: self.item}
-        metadata = replace(self.metadata, name=name, attributes=attributes)
+        made_ms = self.metadata.modified_ms
+        metadata = replace(self.metadata, name=name, created_ms=made_ms, revision=1, conflict=conflict)
         return Put(item, 0, metadata, self.content)
 
     def __repr__(self) -> str:

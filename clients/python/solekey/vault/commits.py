@@ -4,10 +4,11 @@
 
     a put whose item changed meanwhile     becomes a new item beside it: a conflict copy
     a new item whose name is taken now     becomes a conflict copy
+    an exact put of either kind            is refused: nothing of its commit is stored
     a removal whose item changed meanwhile is dropped: the newer version stays
     a re-encrypted item that changed meanwhile is dropped: the newer version is under the new epoch
 
-Spec: vault.md §5.
+Spec: vault.md §5, §5.1.
 """
 
 import logging
@@ -15,7 +16,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from solekey.crypto import ItemMetadata, RandomSource
+from solekey.crypto import Conflict, ItemMetadata, RandomSource
+from solekey.errors import AmbiguousNameError, ItemChangedError, ItemMissingError
 from solekey.progress import Progress, ignore_progress
 from solekey.streams.author import Author
 from solekey.streams.streams import Streams
@@ -27,7 +29,7 @@ from solekey.vault.item_index import ItemIndex
 from solekey.vault.keyring import Keyring
 from solekey_protocol.change_list import Change, encode_change_list
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted
-from solekey_protocol.ids import RAW_ID_BYTES, Digest, ItemId, compute_digest
+from solekey_protocol.ids import RAW_ID_BYTES, DeviceId, Digest, ItemId, compute_digest
 from solekey_protocol.limits import MAX_CHANGES
 from solekey_protocol.page_list import encode_pages
 
@@ -66,6 +68,7 @@ class Committer:
     objects: ObjectStore
     uploader: Uploader
     random: RandomSource
+    device: DeviceId
     device_name: str
 
     def commit(
@@ -78,6 +81,7 @@ class Committer:
 
         Raises:
             ContentionError: other devices were faster each time.
+            ItemChangedError: what an exact put is based on is not there; nothing was committed.
             SealError, ServerRefusedError, TransportError, EvidenceError
         """
         pending = [_Pending(draft, draft) for draft in drafts]
@@ -161,21 +165,40 @@ class Committer:
         draft = entry.draft
         if draft is None:
             return
-        current = self.index.items.get(draft.item)
-        if current and self.index.content_since(draft.item) <= draft.base_version < current.version:
+        current = self.index.newest.get(draft.item)
+        if (
+            current
+            and not current.removed
+            and self.index.content_since(draft.item) <= draft.base_version < current.version
+        ):
             draft = entry.draft = replace(draft, base_version=current.version)  # only re-encrypted meanwhile
             entry.sealed.clear()
         unchanged = draft.base_version == (current.version if current else 0)
         if isinstance(draft, Remove):
             entry.draft = draft if unchanged else None
             return
-        name = draft.metadata.name
-        if unchanged and (draft.base_version or not self._is_taken(name)):
+        if unchanged and (draft.base_version or not self._is_taken(draft.metadata.name)):
             return
+        if draft.exact:
+            what = "there is one now" if draft.base_version == 0 else "another device was faster"
+            raise ItemChangedError(f"{draft.metadata.name!r}: {what}")
+        entry.draft, entry.sealed = self._copy_for_conflict(draft, is_copy=draft.item != entry.given.item), {}
+
+    def _copy_for_conflict(self, draft: Put, *, is_copy: bool) -> Put:
+        name = draft.metadata.name
+        conflict = draft.metadata.conflict if is_copy else None
+        if conflict is None:
+            conflict = Conflict(self.device, draft.item if draft.base_version else self._find_holder(draft))
         if self._is_taken(name):
             name = choose_conflict_name(name, self.device_name, self._is_taken)
-        item = ItemId.from_raw(self.random(RAW_ID_BYTES))
-        entry.draft, entry.sealed = draft.copy_for_conflict(item, name), {}
+        return draft.copy_for_conflict(ItemId.from_raw(self.random(RAW_ID_BYTES)), name, conflict)
+
+    def _find_holder(self, draft: Put) -> ItemId:
+        """Find the item that has the name of a new one."""
+        try:
+            return self.directory.find(draft.metadata.name).id
+        except (AmbiguousNameError, ItemMissingError):
+            return draft.item  # several have it; the copy's name says the rest
 
     def _is_taken(self, name: str) -> bool:
         return self.directory.is_taken(name)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Final, cast
 
-from solekey.crypto import Confidential, EnvelopeReader, ItemMetadata
+from solekey.crypto import Confidential, Conflict, EnvelopeReader, ItemMetadata
 from solekey.errors import AmbiguousNameError, ItemMissingError, ItemNameUncertainError
 from solekey.streams.exclusive import AccountLock
 from solekey.transfer.objects import ObjectStore
@@ -28,14 +28,32 @@ _MAX_TOLD: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class ItemInfo(Confidential):
-    """An item as the list shows it."""
+    """An item as the list shows it.
+
+    Attributes:
+        id: the item's id, which never changes.
+        sealed_version: of its ciphertext; a re-encryption counts here too.
+        epoch: of the data key that it is sealed under.
+        sealed_size: bytes, padded.
+        metadata: what describes it.
+    """
 
     id: ItemId
-    version: int
+    sealed_version: int
     epoch: int
     sealed_size: int  # bytes, padded
     metadata: ItemMetadata
     _measure: Callable[[], int] = field(repr=False, compare=False)
+
+    @property
+    def version(self) -> int:
+        """Which edit of the item this is, from 1. Re-encrypting it does not count."""
+        return self.metadata.revision
+
+    @property
+    def conflict(self) -> Conflict | None:
+        """What it is a conflict copy of, and which device made it; None: it is none."""
+        return self.metadata.conflict
 
     @property
     def name(self) -> str:

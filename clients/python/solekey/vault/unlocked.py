@@ -12,6 +12,7 @@ from solekey.vault.commits import Committer
 from solekey.vault.directory import Directory
 from solekey.vault.item_index import ItemIndex
 from solekey.vault.keyring import Keyring
+from solekey.vault.seen import SeenVersions
 from solekey.vault.unreadable import UnreadableItems
 from solekey_protocol.event import Event
 from solekey_protocol.ids import AccountId
@@ -30,6 +31,7 @@ class UnlockedAccount:
     directory: Directory
     unreadable: UnreadableItems
     committer: Committer
+    seen: SeenVersions
 
     @classmethod
     def build(
@@ -64,9 +66,13 @@ class UnlockedAccount:
             objects,
             uploader,
             random,
+            profile.device_key.device_id,
             profile.details.device_name,
         )
-        return cls(connection, streams, author, keyring, objects, index, directory, unreadable, committer)
+        seen = SeenVersions(profile.account, profile.folder, keyring, streams, random)
+        return cls(
+            connection, streams, author, keyring, objects, index, directory, unreadable, committer, seen
+        )
 
     def say(self, decide: Decide) -> Event | None:
         """Say something for this device, signed by the account's keys where its type asks for them."""

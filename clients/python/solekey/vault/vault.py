@@ -8,73 +8,33 @@ import io
 import mimetypes
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass, replace
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Final
 
-from solekey.crypto import Confidential, ContentSource, ItemMetadata
+from solekey.crypto import ContentSource
 from solekey.errors import ItemChangedError, LostObjectError, MetadataError
 from solekey.files.any_path import AnyPath
 from solekey.progress import Progress, ignore_progress
 from solekey.streams.exclusive import AccountLock, exclusive, iterate_exclusively
 from solekey.transfer.download import download, iter_content
 from solekey.transfer.download_spool import clean_downloads
-from solekey.transfer.drafts import Put, Remove, StreamContent
-from solekey.transfer.intake import Intake, put_back, read_head
+from solekey.transfer.drafts import Remove
 from solekey.transfer.sealed_sources import read_pieces
 from solekey.transfer.source_file import SourceFile
-from solekey.transfer.upload_spool import UploadSpool, clean_uploads, derive_fingerprint
-from solekey.vault.commits import MAX_DRAFTS, Outcome
+from solekey.vault.commits import MAX_DRAFTS
 from solekey.vault.directory import ItemInfo, Listing
+from solekey.vault.edits import SPOOL_FROM_BYTES, Edits, Target, verify_base
+from solekey.vault.item import Item, Removed, Stored
 from solekey.vault.item_file import BUFFER_BYTES, ItemFile, ItemRanges
 from solekey.vault.item_version import ItemVersion
 from solekey.vault.names import fold_name
-from solekey.vault.new_content import BYTES_TYPE, NewContent, verify_attributes, verify_tags
+from solekey.vault.new_content import BYTES_TYPE, Description, NewContent, verify_base_version
 from solekey.vault.removed import RemovedItem, find_removed, list_removed
+from solekey.vault.seen import Seen
 from solekey.vault.unlocked import UnlockedAccount
+from solekey.vault.unreadable import UNREADABLE
+from solekey_protocol.change_list import Change
 from solekey_protocol.events import Stream
-from solekey_protocol.ids import RAW_ID_BYTES, ItemId
-from solekey_protocol.limits import MIB
-
-SPOOL_FROM_BYTES: Final = MIB
-"""Files from this size are sealed to disk first, so that their upload can be resumed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Item(Confidential):
-    """An item with its content."""
-
-    info: ItemInfo
-    content: bytes
-
-    def __repr__(self) -> str:
-        return f"Item({self.info.id}, version={self.info.version}, <redacted>)"
-
-
-@dataclass(frozen=True, slots=True)
-class Stored(Confidential):
-    """What a put has led to. ``conflict``: another device was faster; this is the copy beside its version."""
-
-    id: ItemId
-    version: int
-    name: str
-    conflict: bool
-
-    def __repr__(self) -> str:
-        return f"Stored({self.id}, version={self.version}, conflict={self.conflict}, <redacted>)"
-
-
-@dataclass(frozen=True, slots=True)
-class Removed(Confidential):
-    """What was removed. ``version`` is the last one; ``name`` None: it was not opened for that."""
-
-    id: ItemId
-    version: int
-    name: str | None
-
-    def __repr__(self) -> str:
-        return f"Removed({self.id}, version={self.version}, <redacted>)"
 
 
 class Vault:
@@ -82,7 +42,7 @@ class Vault:
 
     def __init__(self, unlocked: UnlockedAccount) -> None:
         self.unlocked = unlocked
-        self._seen: dict[ItemId, int] = {}
+        self._edits = Edits(unlocked)
 
     @property
     def _lock(self) -> AccountLock:
@@ -130,7 +90,7 @@ class Vault:
         version = self._find_version(name_or_id)
         pieces = list(version.iter_parts(progress))
         self._note_seen(version)
-        return Item(version.info, b"".join(pieces))
+        return Item(version.info, b"".join(pieces), self._save)
 
     def get_file(self, name_or_id: str, path: AnyPath, *, progress: Progress = ignore_progress) -> ItemInfo:
         """Get an item into a file, in constant memory. The file appears only when all of it is authentic.
@@ -189,34 +149,60 @@ class Vault:
         content: bytes | str,
         *,
         type: str | None = None,  # noqa: A002  # the field's name
-        tags: Sequence[str] = (),
+        tags: Sequence[str] | None = None,
         attributes: Mapping[str, str] | None = None,
+        base_version: int | None = None,
     ) -> Stored:
-        """Put an item: a new version where this vault knows one of this name, else a new item.
+        """Put an item: a new version where there is one of this name or id, else a new item.
+
+        What is not given is kept: ``tags=()`` and ``attributes={}`` clear them. An edit replaces nothing that
+        its author has not seen. With ``base_version`` it is stored if that is the item's version, and refused
+        otherwise. Without, it is based on the version that this profile has read or written last, in whatever
+        session, else on the one that is known here; when another device has made a newer one, this becomes a
+        conflict copy beside it.
+
+        Args:
+            name: the item's name or id.
+            content: bytes, or text, which is stored as UTF-8.
+            type: what the content is; of a new item told from the content if not given.
+            tags: all tags that the item is to have.
+            attributes: all attributes that the item is to have.
+            base_version: the version that this is an edit of, such as ``item.version``; 0: a new item.
 
         Raises:
+            ItemChangedError: the item is not in the version that ``base_version`` says; nothing was stored.
             AmbiguousNameError: several items have this name; put by id.
+            ItemMissingError: an id that no item has.
             MetadataError: a name, tag or attribute outside the limits.
         """
-        new = NewContent(content, type=type, tags=tags, attributes=attributes or {})
-        return self._commit([self._draft_content(name, new)])[0]
+        self._look_if_based(base_version)
+        new = NewContent(content, type, tags, attributes, base_version)
+        return self._edits.commit([self._edits.draft_content(name, new)])[0]
 
     @exclusive
     def put_many(self, contents: Mapping[str, bytes | str | NewContent]) -> tuple[Stored, ...]:
         """Put many small items at once: few requests, one commit for each few thousand.
 
         Args:
-            contents: what to put, by name: the content alone, or with type, tags and attributes.
+            contents: what to put, by name or id: the content alone, or a `NewContent` with what describes it
+                and the version that it is based on. See `put`.
 
         Raises:
-            MetadataError: a name outside the limits, or two that are the same in NFC.
+            ItemChangedError: a ``base_version`` is not that item's; nothing of its commit was stored.
+            MetadataError: a name outside the limits, or two that mean the same item.
         """
         if len({fold_name(name) for name in contents}) != len(contents):
             raise MetadataError("two of the names are the same, spelt with other code points")
-        drafts = [self._draft_content(name, content) for name, content in contents.items()]
+        for new in contents.values():
+            if isinstance(new, NewContent) and new.base_version is not None:
+                self.refresh()
+                break
+        drafts = [self._edits.draft_content(name, content) for name, content in contents.items()]
+        if len({draft.item for draft in drafts}) != len(drafts):
+            raise MetadataError("one of the items is given twice, by its name and by its id")
         stored: tuple[Stored, ...] = ()
         for start in range(0, len(drafts), MAX_DRAFTS):
-            stored += self._commit(drafts[start : start + MAX_DRAFTS])
+            stored += self._edits.commit(drafts[start : start + MAX_DRAFTS])
         return stored
 
     @exclusive
@@ -226,8 +212,9 @@ class Vault:
         name: str | None = None,
         *,
         type: str | None = None,  # noqa: A002  # the field's name
-        tags: Sequence[str] = (),
+        tags: Sequence[str] | None = None,
         attributes: Mapping[str, str] | None = None,
+        base_version: int | None = None,
         restart: bool = False,
         progress: Progress = ignore_progress,
     ) -> Stored:
@@ -235,42 +222,29 @@ class Vault:
 
         Args:
             path: the file.
-            name: the item's name; the file's if not given.
-            type: what the content is; guessed from the file's name if not given.
-            tags: the item's tags.
-            attributes: the item's attributes.
+            name: the item's name or id; the file's name if not given.
+            type: what the content is; of a new item guessed from the file's name if not given.
+            tags: all tags that the item is to have; kept if not given.
+            attributes: all attributes that the item is to have; kept if not given.
+            base_version: the version that this is an edit of. See `put`.
             restart: seal the file anew, also when an interrupted upload could go on.
             progress: is told how far it has come.
 
         Raises:
-            SourceError: not a file, or not readable. ContentSizeError: it changed while it was read.
+            As `put`, and SourceError: not a file, or not readable.
+            ContentSizeError: it changed while it was read.
             DiskFullError: no room for the sealed file in the profile.
             TransferBusyError: another program of this profile puts the same file.
         """
         path = Path(path)
-        source, chosen = SourceFile.look_at(path), name or path.name
-        kind = type or mimetypes.guess_type(path.name)[0] or BYTES_TYPE
-        labels, extra = verify_tags(tags), verify_attributes(attributes)
+        source = SourceFile.look_at(path)
+        description = Description(type, tags, attributes)
+        kind = mimetypes.guess_type(path.name)[0] or BYTES_TYPE
+        target = Target(name or path.name, description, kind, base_version)
+        self._look_if_based(base_version)
         if source.size < SPOOL_FROM_BYTES:
-            return self._put_once(chosen, source.open(), kind, labels, progress, extra)
-        described: tuple[str | int, ...] = (
-            kind,
-            len(labels),
-            *labels,
-            *(text for pair in sorted(extra.items()) for text in pair),
-        )
-        state = (*source.state, *described, self.unlocked.streams.vault.epoch)
-        fingerprint = derive_fingerprint((str(source.path), chosen), state)
-        folder = self.unlocked.connection.profile.folder
-        clean_uploads(folder, now_s=time.time(), replaced_by=fingerprint)
-        spool = UploadSpool(folder, fingerprint)
-        with spool.hold():
-            if restart:
-                spool.delete()
-            content = StreamContent(fingerprint, source.size, source.open)
-            stored = self._resume(spool, self._draft(chosen, content, kind, labels, extra), progress)
-            spool.delete()
-        return stored
+            return self._edits.put_stream(target, source.open(), progress)
+        return self._edits.put_large_file(target, source, restart=restart, progress=progress)
 
     @exclusive
     def put_stream(
@@ -279,45 +253,93 @@ class Vault:
         source: ContentSource,
         *,
         type: str | None = None,  # noqa: A002  # the field's name
-        tags: Sequence[str] = (),
+        tags: Sequence[str] | None = None,
         attributes: Mapping[str, str] | None = None,
+        base_version: int | None = None,
         progress: Progress = ignore_progress,
     ) -> Stored:
         """Put what a source gives until it ends, of any size, in constant memory. It cannot be resumed.
 
         Args:
-            name: the item's name.
+            name: the item's name or id.
             source: the `read` of a binary file such as standard input.
-            type: what the content is.
-            tags: the item's tags.
-            attributes: the item's attributes.
+            type: what the content is; kept if not given.
+            tags: all tags that the item is to have; kept if not given.
+            attributes: all attributes that the item is to have; kept if not given.
+            base_version: the version that this is an edit of. See `put`.
             progress: is told how far it has come; the total is 0 until the source has ended.
 
         Raises:
             As `put_file`.
         """
-        labels, extra = verify_tags(tags), verify_attributes(attributes)
-        return self._put_once(name, nullcontext(source), type or BYTES_TYPE, labels, progress, extra)
+        target = Target(name, Description(type, tags, attributes), BYTES_TYPE, base_version)
+        self._look_if_based(base_version)
+        return self._edits.put_stream(target, nullcontext(source), progress)
 
     @exclusive
-    def remove(self, name_or_id: str) -> Removed:
-        """Remove an item. By id, nothing is opened: what cannot be read can be removed.
+    def describe(
+        self,
+        name_or_id: str,
+        *,
+        name: str | None = None,
+        type: str | None = None,  # noqa: A002  # the field's name
+        tags: Sequence[str] | None = None,
+        attributes: Mapping[str, str] | None = None,
+        base_version: int | None = None,
+        progress: Progress = ignore_progress,
+    ) -> Stored:
+        """Change what describes an item, and keep its content. What is not given is kept, too.
+
+        The content is fetched and sealed again: name and content stand in one ciphertext.
+
+        Args:
+            name_or_id: which item.
+            name: its new name.
+            type: what the content is.
+            tags: all tags that the item is to have; an empty sequence clears them.
+            attributes: all attributes that the item is to have; an empty mapping clears them.
+            base_version: the version that this is an edit of. See `put`.
+            progress: is told how far it has come.
+
+        Raises:
+            ItemChangedError: it was edited meanwhile, or ``base_version`` is not its version.
+            NameTakenError: another item has the new name.
+            As `get`, and MetadataError: outside the limits.
+        """
+        version = self._find_version(name_or_id)
+        verify_base_version(base_version)
+        if base_version is not None:
+            verify_base(version.info, base_version)
+        description = Description(type, tags, attributes)
+        target = Target(version.info.id, description, BYTES_TYPE, version.info.version, new_name=name)
+        source = nullcontext(read_pieces(version.iter_parts(progress)))
+        return self._edits.put_stream(target, source, progress)
+
+    @exclusive
+    def remove(self, name_or_id: str, *, base_version: int | None = None) -> Removed:
+        """Remove an item. By id, nothing needs to open: what cannot be read can be removed.
+
+        Args:
+            name_or_id: which item.
+            base_version: remove it only in this version. Not given: in the version that this profile has read
+                or written last; if it has seen none, in the present one.
 
         Raises:
             ItemMissingError, AmbiguousNameError: none or several of this name.
-            ItemChangedError: another device changed it after this vault had seen it.
+            ItemChangedError: it is in another version; nothing was removed.
         """
+        verify_base_version(base_version)
         self.refresh()
         directory = self.unlocked.directory
         change = directory.find_id(name_or_id)
         if change is None:
             change = self.unlocked.index.items[directory.find(name_or_id).id]
-        removed = Removed(change.item, change.version, directory.get_name(change))
-        draft = Remove(removed.id, self._seen.get(removed.id, removed.version))
-        outcome = self.unlocked.committer.commit([draft])[0]
+        info = self._verify_seen(change, base_version)
+        name = info.name if info else directory.get_name(change)
+        outcome = self.unlocked.committer.commit([Remove(change.item, change.version)])[0]
         if outcome.change is None:
-            raise ItemChangedError(f"{removed.id} was changed by another device")
-        return removed
+            raise ItemChangedError(f"{name or change.item!r}: another device was faster")
+        return Removed(change.item, info.version if info else None, name)
 
     @exclusive
     def list_removed(self) -> "Sequence[RemovedItem]":
@@ -352,70 +374,46 @@ class Vault:
 
     @exclusive
     def _note_seen(self, version: ItemVersion) -> None:
-        self._seen[version.info.id] = version.info.version
+        info = version.info
+        self.unlocked.seen.note({info.id: Seen(info.version, info.sealed_version)})
 
-    def _put_once(
+    @exclusive
+    def _save(
         self,
-        name: str,
-        opened: AbstractContextManager[ContentSource],
-        kind: str,
-        tags: tuple[str, ...],
-        progress: Progress,
-        attributes: Mapping[str, str],
-    ) -> Stored:
-        """Put what a source gives until it ends, whatever size it claims; nothing is committed before."""
-        with ExitStack() as stack:
-            with opened as source:
-                head = read_head(source, SPOOL_FROM_BYTES)
-                draft = self._draft(name, head, kind, tags, attributes)
-                if len(head) >= SPOOL_FROM_BYTES:
-                    unlocked = self.unlocked
-                    intake = Intake(unlocked.committer.uploader, unlocked.keyring.data_key)
-                    spool, epoch = intake.make_spool(), unlocked.streams.vault.epoch
-                    clean_uploads(spool.folder, now_s=time.time(), replaced_by=spool.fingerprint)
-                    stack.enter_context(spool.hold())
-                    stack.callback(spool.delete)
-                    draft = intake.seal(spool, draft, epoch, put_back(head, source), progress)
-            return self._commit([draft], progress=progress)[0]
+        item: Item,
+        content: bytes | str,
+        *,
+        type: str | None,  # noqa: A002  # the field's name
+        tags: Sequence[str] | None,
+        attributes: Mapping[str, str] | None,
+    ) -> Item:
+        """Save an edit of an item that was read; see `Item.save`."""
+        self.refresh()
+        new = NewContent(content, type, tags, attributes, item.version)
+        stored = self._edits.commit([self._edits.draft_content(item.info.id, new)])[0]
+        return Item(self.unlocked.directory.find(stored.id), new.data, self._save)
 
-    def _resume(self, spool: UploadSpool, draft: Put, progress: Progress) -> Stored:
-        """Commit a draft whose content may have been sealed, sent, or even committed before."""
-        sealed = spool.load()
-        if sealed is not None and sealed == self.unlocked.index.items.get(sealed.item):
-            return Stored(sealed.item, sealed.version, draft.metadata.name, conflict=False)
-        if sealed is not None and draft.base_version == 0:
-            draft = replace(draft, item=sealed.item)
-        return self._commit([draft], progress=progress)[0]
+    def _look_if_based(self, base_version: int | None) -> None:
+        """Look what other devices have done, where the caller knows a version that may be new here."""
+        if base_version is not None:
+            self.refresh()
 
-    def _draft_content(self, name: str, content: bytes | str | NewContent) -> Put:
-        new = content if isinstance(content, NewContent) else NewContent(content)
-        return self._draft(name, new.data, new.chosen_type, tuple(new.tags), new.attributes)
+    def _verify_seen(self, change: Change, base_version: int | None) -> ItemInfo | None:
+        """Verify that an item to be removed is in the version that was seen; None: it does not open.
 
-    def _draft(
-        self,
-        name: str,
-        content: bytes | StreamContent,
-        kind: str,
-        tags: tuple[str, ...],
-        attributes: Mapping[str, str],
-    ) -> Put:
-        runtime = self.unlocked.connection.runtime
-        now_ms = runtime.now_ms()
-        directory = self.unlocked.directory
-        if directory.find_id(name) is None and not directory.is_taken(name):
-            item = ItemId.from_raw(runtime.random(RAW_ID_BYTES))
-            return Put(item, 0, ItemMetadata(name, kind, now_ms, now_ms, tags, attributes), content)
-        info = directory.find(name)
-        created_ms = info.metadata.created_ms
-        metadata = ItemMetadata(info.name, kind, created_ms, now_ms, tags, attributes)
-        return Put(info.id, self._seen.get(info.id, info.version), metadata, content)
-
-    def _commit(self, drafts: Sequence[Put], *, progress: Progress = ignore_progress) -> tuple[Stored, ...]:
-        return tuple(map(self._note, self.unlocked.committer.commit(drafts, progress=progress)))
-
-    def _note(self, outcome: Outcome) -> Stored:
-        put, change = outcome.draft, outcome.change
-        if not isinstance(put, Put) or change is None:
-            raise TypeError("a put is never dropped")
-        self._seen[change.item] = change.version
-        return Stored(change.item, change.version, put.metadata.name, outcome.conflict)
+        Raises:
+            ItemChangedError: it is in another version.
+        """
+        seen = self.unlocked.seen.find(change.item)
+        expected = base_version if base_version is not None or seen is None else seen.revision
+        if expected is None and self.unlocked.directory.get_name(change) is None:
+            return None  # nothing to compare with: nothing needs to open
+        try:
+            info = self.unlocked.directory.find(change.item)
+        except UNREADABLE:
+            if base_version is not None:
+                raise
+            return None
+        if expected is not None:
+            verify_base(info, expected)
+        return info

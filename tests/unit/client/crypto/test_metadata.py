@@ -5,10 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from solekey.crypto import ItemMetadata
-from solekey.crypto.metadata import encode_metadata, parse_metadata
+from solekey.crypto.metadata import Conflict, encode_metadata, parse_metadata
 from solekey.errors import MetadataError, SealError
 from solekey_protocol.encoding import encode_json
+from solekey_protocol.ids import DeviceId, ItemId
 
+DEVICE, ITEM = DeviceId.from_raw(bytes(16)), ItemId.from_raw(b"\xff" * 16)
 SHOWN = st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=40)
 METADATA = st.builds(
     ItemMetadata,
@@ -22,6 +24,8 @@ METADATA = st.builds(
         st.text(st.characters(exclude_categories=["Cs"]), max_size=30),
         max_size=5,
     ),
+    revision=st.integers(1, 2**31 - 1),
+    conflict=st.none() | st.builds(Conflict, st.just(DEVICE), st.just(ITEM)),
 )
 PLAIN = ItemMetadata("name", "note", 1, 2)
 
@@ -38,6 +42,8 @@ def test_comes_back_and_is_rfc_8785(metadata):
             "modified_ms": metadata.modified_ms,
             "tags": list(metadata.tags),
             "attributes": dict(metadata.attributes),
+            "revision": metadata.revision,
+            "conflict": {"device": DEVICE, "item": ITEM} if metadata.conflict else None,
         }
     )
 
@@ -59,6 +65,10 @@ def test_comes_back_and_is_rfc_8785(metadata):
         {"modified_ms": 2**53},
         {"created_ms": True},
         {"created_ms": 1.0},
+        {"revision": 0},
+        {"revision": 2**31},
+        {"revision": True},
+        {"conflict": "itm_aaaaaaaaaaaaaaaaaaaaaaaaaa"},
         {"tags": ["list"]},
         {"tags": ("a", "a")},
         {"tags": ("",)},
@@ -110,6 +120,9 @@ CANONICAL = encode_metadata(PLAIN)
         CANONICAL.replace(b'"note"', b'"note","type":"note"'),
         CANONICAL.replace(b'"name":"name"', b'"name":"\\u006eame"'),
         CANONICAL.replace(b'"name":"name"', b'"name":"\\ud800"'),
+        CANONICAL.replace(b'"revision":1', b'"revision":2147483648'),
+        CANONICAL.replace(b'"conflict":null', b'"conflict":{}'),
+        CANONICAL.replace(b'"conflict":null', b'"conflict":{"device":"dev_a","item":"itm_a"}'),
         CANONICAL.replace(b'"attributes":{}', b'"attributes":[]'),
     ],
     ids=lambda data: repr(data[:60]),

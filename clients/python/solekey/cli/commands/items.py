@@ -1,4 +1,4 @@
-"""``solekey put``, ``get``, ``list`` and ``remove``."""
+"""``solekey get``, ``list`` and ``remove``."""
 
 import base64
 import io
@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, BinaryIO, Final, cast
 import click
 
 from solekey.cli.input.answers import user_key_option
+from solekey.cli.input.item_options import if_version_option
 from solekey.cli.input.output_file import OutputFile
 from solekey.cli.name_completion import complete_items
 from solekey.cli.offline import offline_option, open_items
 from solekey.cli.opening import unlocked
-from solekey.cli.output.foreign_text import quote_foreign
+from solekey.cli.output.item_document import describe_item
 from solekey.cli.output.left_out import end_partial, tell_unreadable
 from solekey.cli.output.printing import say, usage_error
 from solekey.cli.state import Cli, pass_cli, state_options
@@ -23,7 +24,8 @@ from solekey.cli.state import Cli, pass_cli, state_options
 if TYPE_CHECKING:
     from solekey.progress import Progress
     from solekey.vault.directory import ItemInfo
-    from solekey.vault.vault import Item, Stored, Vault
+    from solekey.vault.item import Item
+    from solekey.vault.vault import Vault
 
 ByteRange = tuple[int | None, int | None]
 """First and last byte, as in HTTP: the last None to the end; the first None for so many bytes of the end."""
@@ -43,54 +45,6 @@ def _parse_range(context: click.Context, parameter: click.Parameter, value: str 
     if (first is None and last is None) or (first is not None and last is not None and last < first):
         raise click.BadParameter("expected FIRST-LAST, FIRST- or -COUNT, such as 0-99")
     return first, last
-
-
-@click.command()
-@click.argument("source", required=False)
-@click.option("--name", help="The item's name; the file's name if not given.")
-@click.option("--text", help="The content itself, in the place of a file.")
-@click.option("--tag", "tags", multiple=True, help="A tag; may be given several times.")
-@click.option(
-    "--restart", is_flag=True, help="Encrypt the file anew rather than go on with an interrupted upload."
-)
-@user_key_option
-@state_options
-@pass_cli
-def put(
-    state: Cli,
-    source: str | None,
-    name: str | None,
-    text: str | None,
-    tags: tuple[str, ...],
-    restart: bool,
-    user_key: str | None,
-) -> None:
-    """Encrypt a file, standard input (SOURCE `-`) or a text, and store it.
-
-    An item of the same name gets a new version. When another device was faster, both versions are kept. The
-    interrupted upload of a file goes on when the same command is run again within 7 days; a file that changed
-    meanwhile is encrypted anew. Standard input may be of any size; it cannot be resumed.
-    """
-    if (source is None) == (text is None):
-        raise click.UsageError("give either SOURCE or --text")
-    if restart and source in (None, "-"):
-        raise click.UsageError("--restart is for files: a text and standard input are never resumed")
-    if name is None and (text is not None or source == "-"):
-        raise click.UsageError("--name is needed for a text and for standard input")
-    if source not in (None, "-"):
-        _verify_source(Path(str(source)))
-    with unlocked(state, user_key) as vault:
-        if text is not None:
-            stored = vault.put(str(name), text, tags=tags)
-        else:
-            with state.progress(f"put {name or Path(str(source)).name}", in_bytes=True) as progress:
-                if source == "-":
-                    read = sys.stdin.buffer.read
-                    stored = vault.put_stream(str(name), read, tags=tags, progress=progress)
-                else:
-                    path = Path(str(source))
-                    stored = vault.put_file(path, name, tags=tags, restart=restart, progress=progress)
-    _emit_stored(state, stored)
 
 
 @click.command("get")
@@ -168,63 +122,21 @@ def list_items(state: Cli, user_key: str | None, *, offline: bool) -> None:
 
 @click.command()
 @click.argument("name", shell_complete=complete_items)
+@if_version_option
 @user_key_option
 @state_options
 @pass_cli
-def remove(state: Cli, name: str, user_key: str | None) -> None:
-    """Remove an item by NAME or id."""
+def remove(state: Cli, name: str, base_version: int | None, user_key: str | None) -> None:
+    """Remove an item by NAME or id.
+
+    An item that another device has edited since it was read here is not removed.
+    """
     with unlocked(state, user_key) as vault:
-        removed = vault.remove(name)
+        removed = vault.remove(name, base_version=base_version)
     if state.as_json:
         state.emit({"removed": {"id": removed.id, "name": removed.name, "version": removed.version}})
     else:
         state.tell("Removed {}.", removed.name or removed.id)
-
-
-def describe_item(info: "ItemInfo") -> dict[str, object]:
-    """Describe an item for scripts."""
-    return {
-        "id": info.id,
-        "name": info.name,
-        "type": info.type,
-        "tags": list(info.metadata.tags),
-        "version": info.version,
-        "epoch": info.epoch,
-        "sealed_bytes": info.sealed_size,
-        "modified": info.modified.isoformat(),
-    }
-
-
-def _emit_stored(state: Cli, stored: "Stored") -> None:
-    if state.as_json:
-        state.emit(
-            {
-                "id": stored.id,
-                "name": stored.name,
-                "version": stored.version,
-                "conflict": stored.conflict,
-            }
-        )
-    elif stored.conflict:
-        state.tell("Another device was faster; both are kept, this one as {}.", quote_foreign(stored.name))
-    else:
-        state.tell("Stored {}, version {}.", quote_foreign(stored.name), stored.version)
-
-
-def _verify_source(path: Path) -> None:
-    """Refuse what cannot be stored before anything is asked for."""
-    try:
-        path.stat()
-    except FileNotFoundError:
-        raise usage_error("{} is not there", path) from None
-    except (OSError, ValueError) as error:  # too long a name, a zero byte, no way in
-        raise usage_error("{}: {}", path, getattr(error, "strerror", None) or error) from None
-    if path.is_dir():
-        raise usage_error("{} is a folder; pack it: tar c {} | solekey put - --name NAME", path, path)
-    if not path.is_file():
-        raise usage_error("{} is not a regular file; pipe it in: solekey put - --name NAME < {}", path, path)
-    if not os.access(path, os.R_OK):
-        raise usage_error("{} may not be read", path)
 
 
 def _print_item(state: Cli, vault: "Vault", name: str, as_of: str | None) -> None:

@@ -1,0 +1,189 @@
+"""Edits: a put is drafted from what this profile has seen of the item, then sealed and committed.
+
+What an edit is based on, in this order: the version that the caller names; the one that this profile read or
+wrote last (`seen`); the one that is known here. Spec: vault.md §5.1.
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass, replace
+from typing import Final
+
+from solekey.crypto import Confidential, ContentSource
+from solekey.errors import ItemChangedError, ItemMissingError, NameTakenError
+from solekey.progress import Progress, ignore_progress
+from solekey.transfer.drafts import Put, StreamContent
+from solekey.transfer.intake import Intake, put_back, read_head
+from solekey.transfer.source_file import SourceFile
+from solekey.transfer.upload_spool import UploadSpool, clean_uploads, derive_fingerprint
+from solekey.vault.commits import Outcome
+from solekey.vault.directory import ItemInfo
+from solekey.vault.item import Stored
+from solekey.vault.names import fold_name, is_item_id
+from solekey.vault.new_content import Description, NewContent, verify_base_version
+from solekey.vault.seen import Seen
+from solekey.vault.unlocked import UnlockedAccount
+from solekey_protocol.ids import RAW_ID_BYTES, ItemId
+from solekey_protocol.limits import MIB
+
+SPOOL_FROM_BYTES: Final = MIB
+"""Files from this size are sealed to disk first, so that their upload can be resumed."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Target(Confidential):
+    """What a put goes to.
+
+    Attributes:
+        name_or_id: an item's id or name, or the name of a new one.
+        description: what describes it, as far as it was given.
+        default_type: the type of a new item, where none was given.
+        base_version: the version that this is an edit of; 0: there is none; None: not given.
+        new_name: what the item is to be called from now on.
+    """
+
+    name_or_id: str
+    description: Description
+    default_type: str
+    base_version: int | None = None
+    new_name: str | None = None
+
+    def __post_init__(self) -> None:
+        verify_base_version(self.base_version)
+
+
+class Edits:
+    """Drafts and commits puts for one unlocked account."""
+
+    def __init__(self, unlocked: UnlockedAccount) -> None:
+        self._unlocked = unlocked
+
+    def draft(self, target: Target, content: bytes | StreamContent) -> Put:
+        """Draft a put: of the item that has this id or name, else of a new item.
+
+        Raises:
+            ItemChangedError: the item is not what the caller's base_version says.
+            ItemMissingError: it is an id, and no item has it.
+            AmbiguousNameError: several items have this name.
+        """
+        runtime, directory = self._unlocked.connection.runtime, self._unlocked.directory
+        now_ms, name = runtime.now_ms(), target.name_or_id
+        if directory.find_id(name) is None and not directory.is_taken(name):
+            if target.base_version:
+                raise ItemChangedError(f"there is no item {name!r} any more; it was to be an edit of one")
+            if is_item_id(name):
+                raise ItemMissingError(f"there is no item {name}")
+            metadata = target.description.describe_new(name, target.default_type, now_ms)
+            item = ItemId.from_raw(runtime.random(RAW_ID_BYTES))
+            return Put(item, 0, metadata, content, exact=target.base_version is not None)
+        info = directory.find(name)
+        metadata = target.description.describe_edit(info.metadata, now_ms)
+        if target.new_name is not None:
+            self._verify_free(target.new_name, info)
+            metadata = replace(metadata, name=target.new_name)
+        if target.base_version is not None:
+            verify_base(info, target.base_version)
+            return Put(info.id, info.sealed_version, metadata, content, exact=True)
+        return Put(info.id, self._find_base(info), metadata, content)
+
+    def draft_content(self, name: str, content: bytes | str | NewContent) -> Put:
+        """Draft a put of content that is in memory."""
+        new = content if isinstance(content, NewContent) else NewContent(content)
+        return self.draft(Target(name, new.description, new.default_type, new.base_version), new.data)
+
+    def put_stream(
+        self, target: Target, opened: AbstractContextManager[ContentSource], progress: Progress
+    ) -> Stored:
+        """Put what a source gives until it ends, whatever size it claims; nothing is committed before."""
+        with ExitStack() as stack:
+            with opened as source:
+                head = read_head(source, SPOOL_FROM_BYTES)
+                draft = self.draft(target, head)
+                if len(head) >= SPOOL_FROM_BYTES:
+                    draft = self._take_in(stack, draft, put_back(head, source), progress)
+            return self.commit([draft], progress=progress)[0]
+
+    def put_large_file(
+        self, target: Target, source: SourceFile, *, restart: bool, progress: Progress
+    ) -> Stored:
+        """Put a large file through a spool, or go on where an interrupted attempt was."""
+        draft = self.draft(target, b"")
+        metadata, folder = draft.metadata, self._unlocked.connection.profile.folder
+        described: tuple[str | int, ...] = (
+            metadata.type,
+            len(metadata.tags),
+            *metadata.tags,
+            *(text for pair in sorted(metadata.attributes.items()) for text in pair),
+        )
+        state = (*source.state, *described, self._unlocked.streams.vault.epoch)
+        fingerprint = derive_fingerprint((str(source.path), target.name_or_id), state)
+        clean_uploads(folder, now_s=time.time(), replaced_by=fingerprint)
+        spool = UploadSpool(folder, fingerprint)
+        with spool.hold():
+            if restart:
+                spool.delete()
+            content = StreamContent(fingerprint, source.size, source.open)
+            stored = self._resume(spool, replace(draft, content=content), progress)
+            spool.delete()
+        return stored
+
+    def commit(self, drafts: Sequence[Put], *, progress: Progress = ignore_progress) -> tuple[Stored, ...]:
+        """Commit puts in one signed commit, and note them as seen."""
+        outcomes = self._unlocked.committer.commit(drafts, progress=progress)
+        stored = tuple(map(_describe_outcome, outcomes))
+        self._unlocked.seen.note(
+            {
+                outcome.change.item: Seen(result.version, outcome.change.version)
+                for outcome, result in zip(outcomes, stored, strict=True)
+                if outcome.change is not None
+            }
+        )
+        return stored
+
+    def _verify_free(self, name: str, info: ItemInfo) -> None:
+        """Verify that an item may be called so. Raises NameTakenError."""
+        if is_item_id(name):
+            raise NameTakenError(f"{name} has the form of an item's id, and would be taken for one")
+        if fold_name(name) != fold_name(info.name) and self._unlocked.directory.is_taken(name):
+            raise NameTakenError(f"there is another item {name!r}")
+
+    def _find_base(self, info: ItemInfo) -> int:
+        """Find the item version that an edit is based on; an older one than the live leads to a copy."""
+        seen = self._unlocked.seen.find(info.id)
+        if seen is None or seen.revision == info.version:
+            return info.sealed_version
+        return min(seen.version, info.sealed_version)
+
+    def _take_in(self, stack: ExitStack, draft: Put, source: ContentSource, progress: Progress) -> Put:
+        unlocked = self._unlocked
+        intake = Intake(unlocked.committer.uploader, unlocked.keyring.data_key)
+        spool, epoch = intake.make_spool(), unlocked.streams.vault.epoch
+        clean_uploads(spool.folder, now_s=time.time(), replaced_by=spool.fingerprint)
+        stack.enter_context(spool.hold())
+        stack.callback(spool.delete)
+        return intake.seal(spool, draft, epoch, source, progress)
+
+    def _resume(self, spool: UploadSpool, draft: Put, progress: Progress) -> Stored:
+        """Commit a draft whose content may have been sealed, sent, or even committed before."""
+        sealed = spool.load()
+        if sealed is not None and sealed == self._unlocked.index.items.get(sealed.item):
+            info = self._unlocked.directory.find(sealed.item)
+            return Stored(sealed.item, info.version, info.name, conflict=False)
+        if sealed is not None and draft.base_version == 0:
+            draft = replace(draft, item=sealed.item)
+        return self.commit([draft], progress=progress)[0]
+
+
+def verify_base(info: ItemInfo, base_version: int) -> None:
+    """Verify that an item is still in the version that an edit of it is based on. Raises ItemChangedError."""
+    if info.version != base_version:
+        expected = f"not {base_version}" if base_version else "and was to be new"
+        raise ItemChangedError(f"{info.name!r} is in version {info.version}, {expected}")
+
+
+def _describe_outcome(outcome: Outcome) -> Stored:
+    put, change = outcome.draft, outcome.change
+    if not isinstance(put, Put) or change is None:
+        raise TypeError("a put is never dropped")
+    return Stored(change.item, put.metadata.revision, put.metadata.name, outcome.conflict)
