@@ -14,7 +14,7 @@ from typing import Final
 
 from solekey.crypto import DataKey, RandomSource
 from solekey.crypto.sealed_journal import JournalContext, JournalHeader
-from solekey.errors import DiskFullError, EpochKeyMissingError, OpenError, TamperedWrapError
+from solekey.errors import DiskFullError, EpochKeyMissingError, OpenError, TamperedWrapError, TransportError
 from solekey.files.private_folder import PrivateFolder
 from solekey.streams.streams import Streams
 from solekey.vault.keyring import Keyring
@@ -72,7 +72,11 @@ class SeenVersions:
 
         On a full disk it is noted for this process alone: what was read is given out nevertheless.
         """
-        self._load()
+        try:
+            self._load()
+        except TransportError as error:  # offline, and sealed under a key that only the server has wrapped
+            _log.warning("what was read is not noted for later: %s", error)
+            return
         new = {item.raw: seen for item, seen in versions.items() if self._seen.get(item.raw) != seen}
         if not new:
             return
@@ -116,14 +120,12 @@ class SeenVersions:
     def _load(self) -> None:
         if self._loaded:
             return
-        self._loaded = True
         stored = self._folder.read(JOURNAL)
-        if stored is None:
-            return
-        self._seen, whole = self._open(stored)
-        self._rows = len(self._seen)
-        if whole:
-            self._header = JournalHeader.parse(stored)
+        if stored is not None:
+            rows, whole = self._open(stored)
+            self._seen, self._rows = {**rows, **self._seen}, len(rows)
+            self._header = JournalHeader.parse(stored) if whole else None
+        self._loaded = True
 
     def _open(self, stored: bytes) -> tuple[dict[bytes, Seen], bool]:
         """Open as much as opens, and tell whether that is all of it."""
