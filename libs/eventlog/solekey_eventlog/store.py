@@ -54,6 +54,10 @@ class UnitOfWork:
 
     def events(self, account: AccountId, after: int = 0, limit: int | None = None) -> list[Event]:
         """Return the account's own events after a seq, in order."""
+        return [parse_event(raw, is_own=True) for raw in self.records(account, after, limit)]
+
+    def records(self, account: AccountId, after: int = 0, limit: int | None = None) -> list[bytes]:
+        """Return the exact bytes of the account's own events after a seq, in order."""
         events = self.tables.events
         rows = self.connection.execute(
             select(events.c.raw)
@@ -61,7 +65,7 @@ class UnitOfWork:
             .order_by(events.c.seq)
             .limit(limit)
         )
-        return [parse_event(bytes(row.raw), is_own=True) for row in rows]
+        return [bytes(row.raw) for row in rows]
 
     def find_statement(self, account: AccountId, digest: Digest) -> Event | None:
         """Return the event that a signed statement has become, if it was appended before (idempotency)."""

@@ -53,5 +53,5 @@ class StreamApi(Generic[ConfigT]):
             request, "limit", default=MAX_PAGE_EVENTS, minimum=1, maximum=MAX_PAGE_EVENTS
         )
         with self.kernel.store.read() as uow:
-            events = uow.events(account, after=after, limit=limit)
-            return events_response(self.kernel.stream, events, uow.head(account))
+            records = uow.records(account, after=after, limit=limit)
+            return events_response(self.kernel.stream, records, uow.head(account))

@@ -214,7 +214,7 @@ def test_what_a_fold_says_is_in_its_snapshot(vault_fold: VaultStream) -> None:
 MEANINGS = {
     "auth": "7f99b14f68153db8",
     "devices": "a63336a9af3925d4",
-    "vault": "21e7b3932a43da65",
+    "vault": "73fbd1e691d16ebc",
     "rotation": "a26b03d32efa4db9",
 }
 

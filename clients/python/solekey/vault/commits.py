@@ -12,12 +12,19 @@ Spec: vault.md §5, §5.1.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from solekey.crypto import Conflict, ItemMetadata, RandomSource
-from solekey.errors import AmbiguousNameError, ItemChangedError, ItemMissingError
+from solekey.errors import (
+    AmbiguousNameError,
+    ContentionError,
+    ItemChangedError,
+    ItemMissingError,
+    ServerRefusedError,
+    TransportError,
+)
 from solekey.progress import Progress, ignore_progress
 from solekey.streams.author import Author
 from solekey.streams.streams import Streams
@@ -27,7 +34,9 @@ from solekey.transfer.uploader import Uploader
 from solekey.vault.directory import Directory
 from solekey.vault.item_index import ItemIndex
 from solekey.vault.keyring import Keyring
+from solekey.vault.snapshot_policy import pays
 from solekey_protocol.change_list import Change, encode_change_list
+from solekey_protocol.events import Stream
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted
 from solekey_protocol.ids import RAW_ID_BYTES, DeviceId, Digest, ItemId, compute_digest
 from solekey_protocol.limits import MAX_CHANGES
@@ -106,7 +115,9 @@ class Committer:
         if event is not None and isinstance(event.body, ItemsCommitted):
             epoch = event.body.epoch
             _log.info("commit %d: %d changes, epoch %d", event.body.commit, event.body.count, epoch)
-        return [self._conclude(entry, epoch) for entry in pending]
+        outcomes = [self._conclude(entry, epoch) for entry in pending]
+        self._snapshot_where_it_pays()
+        return outcomes
 
     def commit_rekeyed(self, changes: Mapping[Change, ItemMetadata]) -> None:
         """Commit what was sealed anew under the newest epoch, and sent; drops what changed meanwhile.
@@ -135,10 +146,29 @@ class Committer:
 
     def commit_snapshot(self) -> None:
         """Commit a snapshot of all items, removals included: what a new device begins to read from."""
+        self._commit_snapshot(lambda: True)
+
+    def _snapshot_where_it_pays(self) -> None:
+        """Commit a snapshot if it pays; what was committed before it stays, whatever becomes of it."""
+        if not self._pays():
+            return
+        try:
+            self.streams.sync(Stream.ROTATION)
+            self._commit_snapshot(self._pays)
+        except (ServerRefusedError, TransportError, ContentionError) as error:
+            _log.warning("no snapshot was committed: %s", error)
+
+    def _pays(self) -> bool:
+        is_rotating = self.streams.rotation.open is not None
+        return not is_rotating and pays(self.streams.vault, lambda: len(self.index.newest))
+
+    def _commit_snapshot(self, is_wanted: Callable[[], bool]) -> None:
         own: dict[Digest, bytes] = {}
 
-        def decide() -> ItemsCommitted:
+        def decide() -> ItemsCommitted | None:
             self.index.catch_up()
+            if not is_wanted():
+                return None
             changes = list(self.index.newest.values())
             encoded, pages = encode_pages(changes)
             self.objects.put_many(pages)

@@ -63,6 +63,8 @@ class VaultStream(Fold):
     """The number of the newest snapshot commit; 0 before the first."""
     last_snapshot_at: int = 0
     """The position of the newest snapshot."""
+    changes_since_snapshot: int = 0
+    """How many changes the commits after the newest snapshot state."""
     first_snapshots: Mapping[int, int] = field(default_factory=dict)
     """By epoch: the position of the first snapshot under it."""
     purged_through: int = 0
@@ -156,12 +158,14 @@ class VaultStream(Fold):
         if body.epoch != self.epoch:
             raise TransitionError(f"commit under epoch {body.epoch}; the newest is {self.epoch}")
         if body.kind is not events.CommitKind.SNAPSHOT:
-            return replace(self, last_commit=body.commit)
+            changes = self.changes_since_snapshot + body.count
+            return replace(self, last_commit=body.commit, changes_since_snapshot=changes)
         at = self.head.seq + 1
         return replace(
             self,
             last_commit=body.commit,
             last_snapshot=body.commit,
             last_snapshot_at=at,
+            changes_since_snapshot=0,
             first_snapshots={body.epoch: at, **self.first_snapshots},
         )

@@ -45,12 +45,12 @@ def event_response(event: Event, status: int = 201) -> Response:
     )
 
 
-def events_response(stream: Stream, events: Iterable[Event], head: Head) -> Response:
+def events_response(stream: Stream, records: Iterable[bytes], head: Head) -> Response:
     """Answer with the exact bytes of events, one a line; the header says how long the stream is now.
 
     *Wire format.* application/jsonl: canonical JSON has no line break, so a line is a record.
     """
-    body = b"".join(event.raw + b"\n" for event in events)
+    body = b"".join(record + b"\n" for record in records)
     return Response(200, body, "application/jsonl", encode_position(stream, head.seq))
 
 

@@ -140,7 +140,7 @@ def test_an_event_is_answered_with_its_exact_bytes() -> None:
     single = event_response(second)
     assert (single.status, single.body) == (201, second.raw)
     assert single.headers["Solekey-Position"] == "auth=2"
-    page = events_response(Stream.AUTH, [first], second.head)
+    page = events_response(Stream.AUTH, [first.raw], second.head)
     assert page.body == first.raw + b"\n"
     assert page.content_type == "application/jsonl"
     assert page.headers["Solekey-Position"] == "auth=2"
