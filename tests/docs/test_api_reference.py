@@ -2,7 +2,6 @@
 
 import ast
 import dataclasses
-import importlib.util
 import inspect
 import textwrap
 from enum import Enum
@@ -11,20 +10,14 @@ import pytest
 
 import solekey
 from tests.support.repository import ROOT
+from tests.support.scripts import load_script
 
 GENERATOR = ROOT / "docs" / "generate_api_reference.py"
 NOT_FOR_APPS = {("Vault", "unlocked")}  # the inner parts, for the other rooms of the package
 CLASSES = [kind for name in solekey.__all__ if inspect.isclass(kind := getattr(solekey, name))]
 
 
-def load_generator():
-    spec = importlib.util.spec_from_file_location("generate_api_reference", GENERATOR)
-    generator = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generator)
-    return generator
-
-
-PAGE = load_generator().PAGE.read_text(encoding="utf-8")
+PAGE = load_script(GENERATOR).PAGE.read_text(encoding="utf-8")
 
 
 def find_assigned(kind):

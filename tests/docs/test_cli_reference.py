@@ -1,6 +1,5 @@
 """The generated pages are what the commands say, and every command keeps the common promises."""
 
-import importlib.util
 import json
 import subprocess
 import sys
@@ -10,16 +9,13 @@ import pytest
 
 from solekey.cli import run, solekey
 from tests.support.repository import ROOT
+from tests.support.scripts import load_script
 
 DOCS = ROOT / "docs"
 
 
 def test_the_reference_is_what_the_commands_say():
-    spec = importlib.util.spec_from_file_location(
-        "generate_cli_reference", DOCS / "generate_cli_reference.py"
-    )
-    generator = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generator)
+    generator = load_script(DOCS / "generate_cli_reference.py")
     assert generator.PAGE.read_text(encoding="utf-8") == generator.render(), (
         "run docs/generate_cli_reference.py"
     )

@@ -94,7 +94,7 @@ def test_the_session_is_one_success_and_one_caught_tampering():
     commands = [command for command, _ in read_session()]
     assert any("get" in command for command in commands)
     assert README.count("verdict: clean") == 1
-    assert README.count("verdict: TAMPERED") == 1
+    assert README.count("verdict: VIOLATIONS") == 1
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))

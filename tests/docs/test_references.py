@@ -2,7 +2,6 @@
 
 import ast
 import importlib
-import importlib.util
 import inspect
 import textwrap
 from collections import Counter
@@ -13,21 +12,15 @@ from solekey import errors
 from solekey.errors import SolekeyError
 from solekey_protocol.errors import ProtocolError
 from tests.support.repository import ROOT
+from tests.support.scripts import load_script
 
 DOCS = ROOT / "docs"
 # A server that refuses with one of these says the same as the client's own error.
 SHARED_WITH_THE_SERVER = {"kdf_excessive", "unsupported_format"}
 
 
-def load(generator: str):
-    spec = importlib.util.spec_from_file_location(generator, DOCS / f"{generator}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-API = load("generate_api_reference")
-ERRORS = load("generate_error_reference")
+API = load_script(DOCS / "generate_api_reference.py")
+ERRORS = load_script(DOCS / "generate_error_reference.py")
 CODED = list(ERRORS.iter_client_errors())
 LEAVES = [kind for kind in CODED if not kind.__subclasses__()]
 

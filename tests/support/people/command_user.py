@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from solekey_protocol.event import parse_event
-from solekey_protocol.events.devices import AccountFounded
 from tests.support.deployment.nginx import Proxy
 from tests.support.people.codes import Codes
 
@@ -115,10 +113,9 @@ class CommandUser:
         made = run_solekey("user-key", "make", "--json", environ={"HOME": str(self.folder)})
         return str(made.documents()[-1]["user_key"])
 
-    def pin(self) -> dict[str, str]:
-        """The account's first key, as the user's own device verified it: what an auditor is given."""
-        exported = self.folder / "events.jsonl"
-        self.do("laptop", "events", "export", "--output", exported)
-        events = [parse_event(line) for line in exported.read_bytes().splitlines()]
-        founded = next(event.body for event in events if isinstance(event.body, AccountFounded))
-        return {self.account: str(founded.account_key)}
+    def vouch(self) -> Path:
+        """Write how far the user's own device has followed the account: what an auditor is given."""
+        exported = self.folder / "heads.json"
+        exported.unlink(missing_ok=True)
+        self.do("laptop", "heads", "export", exported)
+        return exported

@@ -3,13 +3,14 @@
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream, auth, devices, rotation, vault
 from solekey_protocol.events.fields import RotationKind
-from solekey_protocol.ids import RotationId, SessionId, Timestamp, compute_digest
+from solekey_protocol.ids import SYSTEM_ACCOUNT, RotationId, SessionId, Timestamp, compute_digest
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_protocol.wrap import SecretKind
 from tests.support.keys import derive_commit_key
 from tests.support.protocol.keyring import (
     KEY_ID,
     LAPTOP,
+    MALLORY,
     NEXT_KEY_ID,
     NEXT_USER,
     PHONE,
@@ -93,3 +94,15 @@ def tell() -> list[Event]:
     story.say(rotation.RotationCompleted(ROTATION), account=NEXT_USER)
     story.say(vault.ItemsCommitted(3, vault.CommitKind.SNAPSHOT, 1, digest("changes 3"), 4, 5120))
     return story.events
+
+
+def publish_signing_key() -> Event:
+    """The platform's own record of the key that signed the story's access tokens."""
+    at = Timestamp("2026-11-23T00:00:00.000Z")
+    body = auth.SigningKeyPublished(KEY_ID, MALLORY.public, at, LATER)
+    return record(body, account=SYSTEM_ACCOUNT)
+
+
+def tell_whole() -> list[Event]:
+    """The honest log with the platform's own records: what an operator exports."""
+    return [publish_signing_key(), *tell()]

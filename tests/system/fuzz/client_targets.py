@@ -13,9 +13,9 @@ from unittest import mock
 import httpx
 from hypothesis import strategies as st
 
+from solekey.audit.pins import read_pins
 from solekey.audit.sources import LogError, read_log
 from solekey.audit.verify import verify_log
-from solekey.cli.commands.audit import read_pins
 from solekey.connection.connection import parse_position
 from solekey.connection.login import LoginClient
 from solekey.connection.transport import Answer, Transport, _build_refusal
@@ -39,11 +39,13 @@ from solekey.transfer.objects import _parse_objects, parse_byte_list
 from solekey.transfer.upload_spool import UploadSpool, _encode_plan
 from solekey.vault.item_index import ItemIndex
 from solekey_protocol.change_list import encode_change_list
-from solekey_protocol.encoding import encode_cbor, encode_json
+from solekey_protocol.encoding import Json, encode_cbor, encode_json
 from solekey_protocol.events import Stream
 from solekey_protocol.events.fields import encode_body
-from solekey_protocol.ids import AccountId, ItemId, PublicKey, SessionId
+from solekey_protocol.ids import AccountId, ItemId, PublicKey, SessionId, Timestamp
 from solekey_protocol.limits import MAX_PART_BYTES, MAX_SEQ
+from solekey_protocol.pinned_heads import PinnedHeads
+from solekey_protocol.statements import EMPTY_HEAD
 from solekey_protocol.streams import DevicesStream
 from tests.support.protocol.story import tell
 from tests.system.fuzz.mutations import mutate_bytes, mutate_json, mutate_text
@@ -282,6 +284,12 @@ def _check_position(text: str) -> None:
     assert 0 <= position[1] <= MAX_SEQ
 
 
+def _sign_heads(first_key: PublicKey) -> Json:
+    made_at = Timestamp("2026-11-28T12:00:00.000Z")
+    pinned = PinnedHeads(_ACCOUNT, first_key, {Stream.VAULT: EMPTY_HEAD}, _DEVICE.device_id, made_at)
+    return pinned.to_json(_DEVICE.sign(pinned.signing_bytes()))[_ACCOUNT]
+
+
 def _check_log_pins(raw: bytes) -> None:
     assert read_pins(_put("pins.json", raw).path / "pins.json") is not None
 
@@ -302,7 +310,7 @@ def _check_log(raw: bytes) -> None:
     records = raw.split(b"\n")
     report = verify_log(records)
     assert report.records == len(records)
-    if not report.clean:
+    if report.findings:
         raise LogError("tampered with")
     assert set(records) <= set(_STORY)
 
@@ -464,11 +472,16 @@ TARGETS = (
     ),
     Target(
         "audit pins",
-        st.builds(lambda key: encode_json({_ACCOUNT: key}), hex_ids(PublicKey, 32)),
+        st.builds(
+            lambda key, signed: encode_json({_ACCOUNT: _sign_heads(key) if signed else key}),
+            hex_ids(PublicKey, 32),
+            st.booleans(),
+        ),
         _check_log_pins,
         (LogError,),
         mutate=mutate_json,
         findings=(b"[" * 100_000,),
+        covers=("pinned_heads.parse_pinned_heads", "pinned_heads.parse_heads"),
     ),
     Target(
         "exported log",

@@ -13,6 +13,7 @@ from solekey.account.factors import Factors
 from solekey.account.open_sessions import Sessions
 from solekey.account.password import change_password
 from solekey.account.step_up import step_up
+from solekey.account.vouching import sign_heads
 from solekey.connection.connection import Connection
 from solekey.connection.offline import Offline
 from solekey.connection.second_factor import Proof
@@ -27,6 +28,7 @@ from solekey.streams.streams import Streams
 from solekey.vault.keyring import Keyring, UnlockedUserKey
 from solekey.vault.unlocked import UnlockedAccount
 from solekey.vault.vault import Vault
+from solekey_protocol.encoding import Json
 from solekey_protocol.ids import AccountId
 from solekey_protocol.services import Service
 
@@ -112,6 +114,11 @@ class Session:
     def sync(self) -> None:
         """Verify and follow what has happened in the account. Raises EvidenceError."""
         self.streams.sync()
+
+    @exclusive
+    def sign_heads(self) -> dict[str, Json]:
+        """Sign how far this device has followed its account, for an auditor."""
+        return sign_heads(self.connection, self.streams)
 
     @exclusive
     def step_up(self, proof: Proof) -> None:

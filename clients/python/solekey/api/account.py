@@ -13,6 +13,7 @@ from solekey.api.kept import Kept
 from solekey.api.keys import Keys
 from solekey.connection.second_factor import Proof
 from solekey.vault.vault import Vault
+from solekey_protocol.encoding import Json
 from solekey_protocol.ids import AccountId
 
 
@@ -105,6 +106,17 @@ class Account:
     def sync(self) -> None:
         """Verify and follow what has happened in the account. Raises EvidenceError, NotLoggedInError."""
         self._core.session.sync()
+
+    def sign_heads(self) -> dict[str, Json]:
+        """Sign how far this device has followed the account: what its user hands to an auditor.
+
+        Write it to a file as JSON; `solekey.audit.read_pins` reads it. It holds no secret.
+
+        Raises:
+            AccountError: the account is not founded yet.
+            ProviderError: the device key cannot be reached.
+        """
+        return self._core.session.sign_heads()
 
     def step_up(self, proof: Proof) -> None:
         """Prove a second factor again: an authenticator's code, or another proof.

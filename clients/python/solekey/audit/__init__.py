@@ -3,9 +3,9 @@
 Nothing here needs the server, an account or a secret. With public keys pinned elsewhere the verdict does
 not depend on the operator at all. Spec: audit.md.
 
-``sources`` where a log comes from · ``verify`` the verdict · ``report`` its words · ``frames`` tables for
-pandas ·
-``leaks`` a search for secrets in every spelling a secret shows up in.
+``sources`` where a log comes from · ``pins`` what users vouch for · ``bounds`` what an operator keeps ·
+``catalogue`` the checks · ``verify`` and ``checks`` the verdict · ``report`` its words · ``frames`` tables
+for pandas · ``leaks`` a search for secrets in every spelling a secret shows up in.
 """
 
 from typing import TYPE_CHECKING
@@ -13,34 +13,49 @@ from typing import TYPE_CHECKING
 from solekey.lazy_names import import_when_used
 
 if TYPE_CHECKING:
+    from solekey.audit.bounds import Bounds
+    from solekey.audit.catalogue import Check
     from solekey.audit.leaks import Leak, find_leaks
-    from solekey.audit.report import AccountReport, Finding, Report
+    from solekey.audit.pins import Pin, read_pins
+    from solekey.audit.report import AccountReport, Coverage, Finding, Report, Result, Verdict
     from solekey.audit.sources import LogError, export_log, read_log
-    from solekey.audit.verify import Pin, verify_log
+    from solekey.audit.verify import verify_log
 
 __all__ = [
     "AccountReport",
+    "Bounds",
+    "Check",
+    "Coverage",
     "Finding",
     "Leak",
     "LogError",
     "Pin",
     "Report",
+    "Result",
+    "Verdict",
     "export_log",
     "find_leaks",
     "read_log",
+    "read_pins",
     "verify_log",
 ]
 
 _HOMES = {
     "AccountReport": "report",
+    "Bounds": "bounds",
+    "Check": "catalogue",
+    "Coverage": "report",
     "Finding": "report",
     "Leak": "leaks",
     "LogError": "sources",
-    "Pin": "verify",
+    "Pin": "pins",
     "Report": "report",
+    "Result": "report",
+    "Verdict": "report",
     "export_log": "sources",
     "find_leaks": "leaks",
     "read_log": "sources",
+    "read_pins": "pins",
     "verify_log": "verify",
 }
 

@@ -1,18 +1,47 @@
-"""The verdict of an audit: findings, each with its evidence, and what every account amounts to."""
+"""The verdict of an audit: what was looked at, what was found, what accounts amount to. Spec: audit.md §2."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 
+from solekey.audit.catalogue import CHECKS, Check
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream
-from solekey_protocol.ids import AccountId
+from solekey_protocol.ids import SYSTEM_ACCOUNT, AccountId
 from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, VaultStream
+
+
+class Verdict(StrEnum):
+    """What an audit concludes."""
+
+    CLEAN = "clean"
+    VIOLATIONS = "violations"
+    CANNOT_TELL = "cannot_tell"
+
+
+class Result(StrEnum):
+    """What one check concludes."""
+
+    CLEAN = "clean"
+    VIOLATIONS = "violations"
+    NOT_RUN = "not_run"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something that an honest service would not have written. ``code`` is stable (audit.md §3)."""
+    """Something that an honest service would not have written.
 
+    Attributes:
+        check: the check that found it, such as ``SES-02``.
+        code: what is wrong; stable (audit.md §4).
+        account: whose event it is; None where the record cannot be read so far.
+        stream: in which stream.
+        seq: at which place; None where there is no event.
+        detail: what was expected and what was found, for a person.
+    """
+
+    check: str
     code: str
     account: AccountId | None
     stream: str
@@ -22,7 +51,45 @@ class Finding:
     def __str__(self) -> str:
         """One line for a person."""
         where = f"{self.account or '?'} {self.stream}" + (f" seq {self.seq}" if self.seq else "")
-        return f"{self.code}: {where}: {self.detail}"
+        return f"{self.check} {self.code}: {where}: {self.detail}"
+
+
+class Tally:
+    """What the checks of one audit look at and find."""
+
+    def __init__(self) -> None:
+        self.looked_at: Counter[str] = Counter()
+        self.findings: list[Finding] = []
+
+    def look(self, check: str, count: int = 1) -> None:
+        """Note that a check has looked at so many of what it counts."""
+        self.looked_at[CHECKS[check].id] += count
+
+    def find(
+        self, check: str, code: str, account: AccountId | None, stream: str, seq: int | None, detail: str
+    ) -> None:
+        """Note a finding."""
+        self.findings.append(Finding(CHECKS[check].id, code, account, stream, seq, detail))
+
+    def find_at(self, check: str, code: str, event: Event, detail: str) -> None:
+        """Note a finding at an event."""
+        self.find(check, code, event.account, event.stream, event.seq, detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What one check looked at, and what came of it."""
+
+    check: Check
+    looked_at: int
+    findings: int
+
+    @property
+    def result(self) -> Result:
+        """What the check concludes; a check that lacks its input was not run."""
+        if self.findings:
+            return Result.VIOLATIONS
+        return Result.NOT_RUN if self.check.needs and not self.looked_at else Result.CLEAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,28 +111,77 @@ class AccountReport:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The verdict over a whole log."""
+    """The verdict over a whole log.
+
+    Attributes:
+        records: how many records the log holds.
+        repeated: how many of them are the same bytes again.
+        accounts: what each account amounts to.
+        coverage: each check of the catalogue, what it looked at and what came of it.
+        findings: all that an honest service would not have written, in the order of the accounts.
+    """
 
     records: int
     repeated: int
     accounts: Mapping[AccountId, AccountReport]
+    coverage: tuple[Coverage, ...]
     findings: tuple[Finding, ...] = field(default=())
 
     @property
-    def clean(self) -> bool:
-        """Whether nothing was found."""
-        return not self.findings
+    def verdict(self) -> Verdict:
+        """What the audit concludes. Whatever was not looked at is never clean."""
+        if self.findings:
+            return Verdict.VIOLATIONS
+        return Verdict.CANNOT_TELL if self.doubts else Verdict.CLEAN
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """Why nothing can be concluded although nothing was found."""
+        founded = [account for account in self.users if account.devices.account_key is not None]
+        unpinned = sum(not account.pinned for account in founded)
+        doubts = []
+        if not self.records:
+            doubts.append("the log holds no event")
+        if self.records and SYSTEM_ACCOUNT not in self.accounts:
+            doubts.append("the platform's own records are not in the log: it is not a whole one")
+        if unpinned:
+            doubts.append(f"accounts that nobody vouches for: {unpinned} of {len(founded)}; give their pins")
+        return tuple(doubts)
+
+    @property
+    def not_run(self) -> tuple[Check, ...]:
+        """The checks that lacked their input: what this audit cannot show."""
+        return tuple(row.check for row in self.coverage if row.result is Result.NOT_RUN)
+
+    @property
+    def users(self) -> tuple[AccountReport, ...]:
+        """The accounts but the platform's own."""
+        return tuple(each for each in self.accounts.values() if each.account != SYSTEM_ACCOUNT)
 
     def summary(self) -> dict[str, object]:
         """The verdict as plain values, for JSON and for a table."""
         return {
-            "verdict": "clean" if self.clean else "tampered",
+            "verdict": self.verdict.value,
+            "doubts": list(self.doubts),
             "records": self.records,
             "repeated": self.repeated,
-            "accounts": len(self.accounts),
-            "pinned_accounts": sum(account.pinned for account in self.accounts.values()),
+            "accounts": len(self.users),
+            "pinned_accounts": sum(account.pinned for account in self.users),
+            "checks": [
+                {
+                    "check": row.check.id,
+                    "title": row.check.title,
+                    "looked_at": row.looked_at,
+                    "counts": row.check.counts,
+                    "findings": row.findings,
+                    "result": row.result.value,
+                    "needs": row.check.needs,
+                }
+                for row in self.coverage
+            ],
             "findings": [
                 {
+                    "check": finding.check,
                     "code": finding.code,
                     "account": finding.account,
                     "stream": finding.stream,
@@ -75,3 +191,16 @@ class Report:
                 for finding in self.findings
             ],
         }
+
+
+def cover(tally: Tally) -> tuple[Coverage, ...]:
+    """Say of each check of the catalogue what it looked at."""
+    found = Counter(finding.check for finding in tally.findings)
+    return tuple(Coverage(check, tally.looked_at[check.id], found[check.id]) for check in CHECKS.values())
+
+
+def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Sort by account, stream and place; what has no place comes first."""
+    return tuple(
+        sorted(findings, key=lambda each: (each.account or "", each.stream, each.seq or 0, each.check))
+    )

@@ -1,46 +1,53 @@
-"""The verdict over a log: allow-list, chains, signatures, lineage, and what the streams say of each other.
+"""The verdict over a log: allow-list, chains, signatures, lineage, and what the facts say of each other.
 
-The rules are the protocol's own folds (events.md §5) and its lineage (lineage.md); the auditor adds what only
-somebody who holds the whole log can see: two histories of one place, and events that somebody saw and the log
-does not hold. Spec: audit.md §2.
+The rules are the protocol's own folds (events.md §5) and its lineage (lineage.md). The auditor adds what only
+somebody who holds the whole log can see: two histories of one place, events that somebody saw and the log
+does not hold, and facts of the operator's that do not agree (``checks``). Spec: audit.md §2, §3.
 """
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Final, TypeVar
 
-from solekey.audit.report import AccountReport, Finding, Report
-from solekey_protocol.errors import GapError, ProtocolError
+from solekey.audit.bounds import Bounds
+from solekey.audit.checks import factors, heads, revocations, sessions, signing_keys, times
+from solekey.audit.checks.evidence import Evidence
+from solekey.audit.pins import Pin
+from solekey.audit.report import AccountReport, Report, Tally, cover, sort_findings
+from solekey_protocol.errors import GapError, ProtocolError, SchemaError
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
-from solekey_protocol.events.auth import SessionOpened
-from solekey_protocol.events.devices import AccountFounded, DeviceRevoked
-from solekey_protocol.ids import AccountId, PublicKey
-from solekey_protocol.lineage import Account, find_unconfirmed, is_tied, verify_lineage
+from solekey_protocol.ids import SYSTEM_ACCOUNT, AccountId
+from solekey_protocol.lineage import Account, is_tied, verify_lineage
 from solekey_protocol.schemas import verify_schema
 from solekey_protocol.services import V1_STREAMS
-from solekey_protocol.statements import EMPTY_HEAD, Head
 from solekey_protocol.streams import FOLDS, AuthStream, DevicesStream, Fold, RotationStream, VaultStream
-
-REVOCATION_BOUND: Final = timedelta(seconds=10)
-"""By when every service has heard of a revocation or refuses: freshness, clock skew, and a request's time."""
 
 S = TypeVar("S", bound=Fold)
 
-
-@dataclass(frozen=True, slots=True)
-class Pin:
-    """What an account's user knows, and the operator cannot change. Spec: audit.md §2.
-
-    Attributes:
-        first_key: the account key that the account was founded with; None if the user did not say.
-        heads: the ends of streams that the user's devices have verified.
-    """
-
-    first_key: PublicKey | None = None
-    heads: Mapping[Stream, Head] = field(default_factory=dict)
+_CHECKS_BY_CODE: Final = {
+    "sequence_gap": "CHN-01",
+    "chain_broken": "CHN-01",
+    "chain_fork": "CHN-02",
+    "signature_invalid": "SIG-01",
+    "untrusted_device": "SIG-01",
+}
+"""Which check a fold's refusal belongs to; all others are steps that a stream does not allow."""
+_CHECKS: Final = (
+    sessions.check_credentials,
+    sessions.check_lifetimes,
+    sessions.check_reuse,
+    sessions.check_logins,
+    sessions.check_closed,
+    factors.check_factors,
+    factors.check_recovery_codes,
+    revocations.check_unconfirmed,
+    revocations.check_late_statements,
+    revocations.check_sessions,
+    times.check_times,
+    times.check_seen_times,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,40 +65,48 @@ class _Collected:
     places: dict[AccountId, dict[Stream, dict[int, Event]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
     )
-    findings: list[Finding] = field(default_factory=list)
     records: int = 0
     repeated: int = 0
 
 
-def verify_log(records: Iterable[bytes], pins: Mapping[AccountId, Pin] | None = None) -> Report:
+def verify_log(
+    records: Iterable[bytes],
+    pins: Mapping[AccountId, Pin] | None = None,
+    bounds: Bounds | None = None,
+) -> Report:
     """Verify a whole log.
 
     Args:
         records: exact bytes, in any order (``read_log`` yields them).
         pins: what users know of their accounts, learnt from them and not from the operator. Without a pin an
             operator could show an account of its own making, or a log that ends too early.
+        bounds: what an honest operator keeps.
     """
-    pins = pins or {}
-    collected = _collect(records)
+    pins, bounds, tally = pins or {}, bounds or Bounds(), Tally()
+    collected = _collect(records, tally)
     accounts = {}
     for account in sorted(collected.places):
-        accounts[account] = _verify_account(account, collected, pins.get(account))
+        accounts[account] = _verify_account(account, collected, pins.get(account), bounds, tally)
     for account in sorted(pins.keys() - accounts.keys()):
         detail = "the account is pinned and the log does not hold it"
-        collected.findings.append(Finding("account_missing", account, "devices", None, detail))
-    return Report(collected.records, collected.repeated, accounts, tuple(collected.findings))
+        tally.find("PIN-01", "account_missing", account, "devices", None, detail)
+    findings = sort_findings(tally.findings)
+    return Report(collected.records, collected.repeated, accounts, cover(tally), findings)
 
 
-def _collect(records: Iterable[bytes]) -> _Collected:
+def _collect(records: Iterable[bytes], tally: Tally) -> _Collected:
     collected = _Collected()
     for raw in records:
         collected.records += 1
+        tally.look("REC-01")
+        tally.look("REC-02")
         try:
             event = parse_event(verify_schema(raw))
         except ProtocolError as error:
-            detail = f"record {collected.records}: {error}"
-            collected.findings.append(Finding(error.code, None, "?", None, detail))
+            check = "REC-02" if isinstance(error, SchemaError) else "REC-01"
+            tally.find(check, error.code, None, "?", None, f"record {collected.records}: {error}")
             continue
+        tally.look("CHN-02")
         place = collected.places[event.account][event.stream]
         before = place.setdefault(event.seq, event)
         if before is event:
@@ -100,17 +115,18 @@ def _collect(records: Iterable[bytes]) -> _Collected:
             collected.repeated += 1
         else:
             detail = f"two events claim this place: {before.digest} and {event.digest}"
-            collected.findings.append(Finding("chain_fork", event.account, event.stream, event.seq, detail))
+            tally.find_at("CHN-02", "chain_fork", event, detail)
     return collected
 
 
-def _verify_account(account: AccountId, collected: _Collected, pin: Pin | None) -> AccountReport:
-    places, findings = collected.places[account], collected.findings
-
+def _verify_account(
+    account: AccountId, collected: _Collected, pin: Pin | None, bounds: Bounds, tally: Tally
+) -> AccountReport:
+    places = collected.places[account]
     tied: list[_Tied] = []
 
     def fold(state: S, apply: Callable[[S, Event], S]) -> S:
-        return _fold(state, _in_order(places[state.chain.stream]), apply, findings, tied)
+        return _fold(state, _in_order(places[state.chain.stream]), apply, tally, tied)
 
     devices = fold(DevicesStream.start(account), lambda state, event: state.apply(event, state))
     report = AccountReport(
@@ -124,10 +140,21 @@ def _verify_account(account: AccountId, collected: _Collected, pin: Pin | None) 
     )
     for stream in FOLDS.keys() - set(V1_STREAMS):
         fold(FOLDS[stream].start(account), lambda state, event: state.apply(event, devices))
-    _check_lineage(report, tied, findings)
-    _check_revocations(report, places, findings)
-    _check_pin(account, places, pin, findings)
-    _check_seen(account, places, findings)
+    together = Account(report.devices, report.vault, report.rotation)
+    _check_lineage(together, tied, tally)
+    heads.check_seen(account, places, tally)
+    heads.check_pin(account, places, pin, tally)
+    heads.check_signatures(devices, pin, tally)
+    verified = {stream: _in_order(places[stream])[: report.head(stream)] for stream in V1_STREAMS}
+    whole = frozenset(stream for stream in V1_STREAMS if len(verified[stream]) == len(places[stream]))
+    evidence = Evidence(account, verified, report.auth, together, bounds, whole)
+    if account == SYSTEM_ACCOUNT:
+        times.check_times(evidence, tally)
+        return report
+    for check in _CHECKS:
+        check(evidence, tally)
+    system = collected.places.get(SYSTEM_ACCOUNT, {}).get(Stream.AUTH, {})
+    signing_keys.check_signing_keys(evidence, _in_order(system), tally)
     return report
 
 
@@ -136,99 +163,33 @@ def _in_order(places: Mapping[int, Event]) -> list[Event]:
 
 
 def _fold(
-    state: S,
-    events: Iterable[Event],
-    apply: Callable[[S, Event], S],
-    findings: list[Finding],
-    tied: list[_Tied],
+    state: S, events: Iterable[Event], apply: Callable[[S, Event], S], tally: Tally, tied: list[_Tied]
 ) -> S:
     """Follow a stream as far as it verifies; what comes after a break cannot be judged."""
     for event in events:
         before = state
+        for check in ("CHN-01", "SIG-02", *(("SIG-01",) if event.signed is not None else ())):
+            tally.look(check)
         try:
             state = apply(state, event)
             if is_tied(event.body) and isinstance(before, DevicesStream | VaultStream | RotationStream):
                 tied.append(_Tied(event, before))
         except ProtocolError as error:
-            findings.append(Finding(error.code, event.account, event.stream, event.seq, str(error)))
+            tally.find_at(_CHECKS_BY_CODE.get(error.code, "SIG-02"), error.code, event, str(error))
             break
     return state
 
 
-def _check_lineage(report: AccountReport, tied: Iterable[_Tied], findings: list[Finding]) -> None:
-    """What a statement needs of the other streams, at the heads that it claims (lineage.md)."""
-    account = Account(report.devices, report.vault, report.rotation)
+def _check_lineage(account: Account, tied: Iterable[_Tied], tally: Tally) -> None:
+    """LIN-01: what a statement needs of the other streams, at the heads that it claims (lineage.md)."""
     for statement in tied:
         event = statement.event
         if event.signed is None:
             continue
+        tally.look("LIN-01")
         try:
             verify_lineage(event.signed, account.before(statement.before))
         except GapError:
-            continue  # event_withheld says so
+            continue  # CHN-03 says so
         except ProtocolError as error:
-            findings.append(Finding(error.code, event.account, event.stream, event.seq, str(error)))
-
-
-def _check_revocations(
-    report: AccountReport, places: Mapping[Stream, Mapping[int, Event]], findings: list[Finding]
-) -> None:
-    """A revoked device says nothing that counts behind its revocation, and opens no session after it."""
-    for state in (report.vault, report.rotation):
-        stream = state.chain.stream
-        seen = state.chain.seen.get(Stream.DEVICES, EMPTY_HEAD).seq
-        events = _in_order(places.get(stream, {}))[: state.head.seq]
-        for event in find_unconfirmed(report.devices, seen, events):
-            detail = "a revoked device signed this behind its revocation, and no other has confirmed it"
-            findings.append(Finding("revoked_author", report.account, stream, event.seq, detail))
-    devices = _in_order(places.get(Stream.DEVICES, {}))
-    revoked = {event.body.device: event.time for event in devices if isinstance(event.body, DeviceRevoked)}
-    for event in _in_order(places.get(Stream.AUTH, {})):
-        body = event.body
-        since = revoked.get(body.device) if isinstance(body, SessionOpened) else None
-        if since is not None and event.time.datetime > since.datetime + REVOCATION_BOUND:
-            detail = f"a session of a device that was revoked at {since}"
-            found = Finding("session_after_revocation", report.account, Stream.AUTH, event.seq, detail)
-            findings.append(found)
-
-
-def _check_pin(
-    account: AccountId,
-    places: Mapping[Stream, Mapping[int, Event]],
-    pin: Pin | None,
-    findings: list[Finding],
-) -> None:
-    if pin is None:
-        return
-    first = places.get(Stream.DEVICES, {}).get(1)
-    founded = first.body.account_key if first and isinstance(first.body, AccountFounded) else None
-    if pin.first_key is not None and founded != pin.first_key:
-        detail = "the account was founded with another key than the pinned one"
-        findings.append(Finding("pin_mismatch", account, Stream.DEVICES, 1, detail))
-    for stream, head in pin.heads.items():
-        event = places.get(stream, {}).get(head.seq)
-        if head.seq and event is None:
-            detail = f"the account's user has seen this event ({head.digest}); the log does not hold it"
-            findings.append(Finding("rolled_back", account, stream, head.seq, detail))
-        elif event is not None and event.digest != head.digest:
-            detail = f"the account's user has seen other bytes here: {head.digest}"
-            findings.append(Finding("chain_fork", account, stream, head.seq, detail))
-
-
-def _check_seen(
-    account: AccountId, places: Mapping[Stream, Mapping[int, Event]], findings: list[Finding]
-) -> None:
-    """What a client saw of another stream must stand in the log, with the same bytes."""
-    missing: dict[Stream, tuple[int, Event]] = {}
-    for stream in Stream:
-        for event in _in_order(places.get(stream, {})):
-            for other, head in event.signed.statement.heads.items() if event.signed else ():
-                known = places.get(other, {}).get(head.seq)
-                if known is not None and known.digest != head.digest:
-                    detail = f"{stream} {event.seq} saw other bytes here: {head.digest}"
-                    findings.append(Finding("chain_fork", account, other, head.seq, detail))
-                elif known is None and head.seq > missing.get(other, (0, event))[0]:
-                    missing[other] = (head.seq, event)
-    for other, (seq, event) in missing.items():
-        detail = f"{event.stream} {event.seq} saw this event; the log does not hold it"
-        findings.append(Finding("event_withheld", account, other, seq, detail))
+            tally.find_at("LIN-01", error.code, event, str(error))

@@ -48,6 +48,7 @@ _HOMES: Final = {
     "user-key": "solekey.cli.commands.user_key",
     "recovery": "solekey.cli.commands.recovery",
     "events": "solekey.cli.commands.events",
+    "heads": "solekey.cli.commands.heads",
     "audit": "solekey.cli.commands.audit",
     "account": "solekey.cli.commands.account",
     "profiles": "solekey.cli.commands.profiles",

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from solekey.audit import Pin, export_log, read_log, verify_log
+from solekey.audit import Pin, Verdict, export_log, read_log, verify_log
+from solekey.audit.catalogue import CHECKS
 from solekey.audit.frames import (
     catalogue,
     commits_frame,
@@ -34,7 +35,7 @@ from tests.support.protocol.keyring import (
     record,
     say,
 )
-from tests.support.protocol.story import PHONE_SESSION, tell, wrapped
+from tests.support.protocol.story import PHONE_SESSION, publish_signing_key, tell, wrapped
 
 
 @pytest.fixture
@@ -51,14 +52,40 @@ def codes(records, pins=None):
 
 
 def test_an_honest_log_is_clean_in_any_order_and_with_repetitions(log):
-    records = [event.raw for event in log]
-    report = verify_log(records, {ACCOUNT: Pin(USER.public)})
+    records = [publish_signing_key().raw, *(event.raw for event in log)]
+    pins = {ACCOUNT: Pin(USER.public)}
+    report = verify_log(records, pins)
     assert report.findings == ()
     assert report.accounts[ACCOUNT].pinned
-    again = verify_log([*reversed(records), *records[3:6]])
-    assert again.clean
+    assert report.verdict is Verdict.CLEAN
+    again = verify_log([*reversed(records), *records[3:6]], pins)
+    assert again.verdict is Verdict.CLEAN
     assert again.repeated == 3
     assert report.summary()["verdict"] == "clean"
+
+
+def test_a_log_that_nobody_vouches_for_or_that_is_not_whole_is_not_clean(log):
+    records, pins = [event.raw for event in log], {ACCOUNT: Pin(USER.public)}
+    whole = [publish_signing_key().raw, *records]
+    for report, doubt in (
+        (verify_log([]), "holds no event"),
+        (verify_log(whole), "accounts that nobody vouches for: 1 of 1"),
+        (verify_log(records, pins), "not a whole one"),
+    ):
+        assert (report.verdict, report.findings) == (Verdict.CANNOT_TELL, ())
+        assert doubt in report.doubts[0]
+    assert verify_log(whole, pins).verdict is Verdict.CLEAN
+
+
+def test_every_check_says_what_it_looked_at_or_what_it_lacks(log):
+    report = verify_log(
+        [publish_signing_key().raw, *(event.raw for event in log)], {ACCOUNT: Pin(USER.public)}
+    )
+    rows = {row.check.id: row for row in report.coverage}
+    assert list(rows) == list(CHECKS)
+    assert rows["REC-01"].looked_at == len(log) + 1
+    assert rows["SIG-01"].looked_at == sum(event.signed is not None for event in log)
+    assert {check.id for check in report.not_run} == {"PIN-03", "PIN-04", "BUS-01", "OBJ-01", "LOG-01"}
 
 
 def rewrite(event, **members):
@@ -78,11 +105,11 @@ CHEATS = {
     ),
     "a revocation is dropped and the chain mended": (
         lambda log: [e.raw for e in log if e.stream != "devices" or e.seq < 4],
-        {"event_withheld", "sequence_gap"},
+        {"event_withheld", "sequence_gap", "device_not_revoked"},
     ),
     "a time is rewritten": (
         lambda log: replaced(log, "auth", 2, time="2020-01-01T00:00:00.000Z"),
-        {"chain_fork"},
+        {"chain_fork", "time_backwards", "time_impossible"},
     ),
     "a signed body is rewritten": (lambda log: forged_body(log), {"signature_invalid"}),
     "a field is added that could hold a key": (
@@ -95,7 +122,7 @@ CHEATS = {
     ),
     "a ghost device is certified by a key of the server's": (
         lambda log: [*(e.raw for e in log[:9]), *(e.raw for e in ghost(log))],
-        {"transition_refused"},
+        {"transition_refused", "device_not_logged_in"},
     ),
     "a commit of a device that was never trusted": (
         lambda log: [*(e.raw for e in log), written_by(log, GHOST)],

@@ -126,19 +126,26 @@ def make_log(home, tmp_path) -> Path:
     return log
 
 
+def audit_own_copies(*arguments):
+    """What a user exports is not the whole log, and here nobody vouches for it."""
+    with pytest.raises(SystemExit) as ended:
+        cli.run(list(arguments))
+    assert ended.value.code == 2
+
+
 def test_an_audit_takes_the_options_of_every_command(home, tmp_path, capsys):
     log = str(make_log(home, tmp_path))
     for arguments in (("audit", "verify", log, "--json"), ("--json", "audit", "verify", log)):
-        cli.run(list(arguments))
+        audit_own_copies(*arguments)
         (line,) = capsys.readouterr().out.splitlines()
-        assert json.loads(line)["verdict"] == "clean"
-    cli.run(["-q", "audit", "verify", log])
-    cli.run(["audit", "verify", log, "-q"])
+        assert json.loads(line)["verdict"] == "cannot_tell"
+    audit_own_copies("-q", "audit", "verify", log)
+    audit_own_copies("audit", "verify", log, "-q")
     assert all(not line.startswith("1 account") for line in capsys.readouterr().out.splitlines())
 
 
 def test_an_audit_counts_in_words(home, tmp_path, capsys):
-    cli.run(["audit", "verify", str(make_log(home, tmp_path))])
+    audit_own_copies("audit", "verify", str(make_log(home, tmp_path)))
     said = capsys.readouterr().out
     assert "1 account\n" in said
     assert not re.search(r"\b1 \w+s\b", said)

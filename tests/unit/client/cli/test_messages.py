@@ -1,6 +1,5 @@
 """What a person reads when something is refused: what happened, what to do; never which part was wrong."""
 
-import importlib.util
 import inspect
 import json
 import re
@@ -17,6 +16,7 @@ from tests.support.client.fake_parts import problem
 from tests.support.client.fake_server import ORIGIN
 from tests.support.client.world import PASSWORD, USERNAME
 from tests.support.repository import ROOT
+from tests.support.scripts import load_script
 
 GENERATOR = ROOT / "docs" / "generate_error_reference.py"
 
@@ -35,10 +35,7 @@ ACTIONS = (
 
 
 def read_codes():
-    spec = importlib.util.spec_from_file_location("generate_error_reference", GENERATOR)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.read_server_codes()
+    return load_script(GENERATOR).read_server_codes()
 
 
 CODES = read_codes()

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,12 +15,9 @@ from solekey.cli.state import Cli, output_options, pass_cli
 if TYPE_CHECKING:
     from solekey.audit.report import Report
     from solekey.audit.sources import LogError
-    from solekey.audit.verify import Pin
-    from solekey_protocol.ids import AccountId
 
-MAX_PINS_BYTES = 16 * 1024 * 1024
-TAMPERED_EXIT = 6  # as for every server that misbehaved
-CANNOT_TELL_EXIT = 2
+_EXIT_CODES: Final = {"clean": 0, "violations": 1, "cannot_tell": 2}
+_WORDS: Final = {"clean": "clean", "violations": "VIOLATIONS ({})", "cannot_tell": "cannot tell"}
 
 
 @click.group(cls=CommandGroup)
@@ -51,74 +48,44 @@ def export(state: Cli, source: str, target: Path) -> None:
 @click.argument("source")
 @click.option(
     "--pins",
+    "pins",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="JSON file {account: {first_key, heads}}, learnt from users: `solekey status --json` has theirs.",
+    multiple=True,
+    help="What users vouch for: a file of `solekey heads export`, from each user and not from the operator. "
+    "May be given many times.",
+)
+@click.option(
+    "--session-hours",
+    type=click.IntRange(1, 24 * 366),
+    default=12,
+    show_default=True,
+    help="How long a session lasts at most on this platform (SOLEKEY_SESSION_ABSOLUTE_S).",
 )
 @output_options
 @pass_cli
-def verify(state: Cli, source: str, pins: Path | None) -> None:
+def verify(state: Cli, source: str, pins: tuple[Path, ...], session_hours: int) -> None:
     """Verify the log of SOURCE.
 
-    Exit 0 when it is clean, 6 when somebody cheated, 2 when it cannot be told: no event, or not readable.
+    Exit 0: clean. 1: violations; each names the check and the event at fault. 2: it cannot be told, since the
+    log is not readable or not whole, or nobody vouches for an account. --verbose lists every check, what it
+    looked at, and what this audit cannot show.
     """
-    from solekey.audit.sources import LogError
-    from solekey.audit.verify import verify_log
+    from datetime import timedelta
 
-    pinned = read_pins(pins) if pins else None
+    from solekey.audit import Bounds, LogError, read_pins, verify_log
+
     try:
-        report = verify_log(_progress(source, state.as_json or state.quiet), pinned)
-        _verify_not_empty(report, source)
+        bounds = Bounds(session=timedelta(hours=session_hours))
+        report = verify_log(_progress(source, state.as_json or state.quiet), read_pins(*pins), bounds)
     except LogError as error:
         _print_no_verdict(state, error)
-        sys.exit(CANNOT_TELL_EXIT)
+        sys.exit(_EXIT_CODES["cannot_tell"])
     if state.as_json:
         state.emit(report.summary())
     else:
-        _print(report, quiet=state.quiet)
-    if not report.clean:
-        sys.exit(TAMPERED_EXIT)
-
-
-def read_pins(path: Path) -> "dict[AccountId, Pin]":
-    """Read what users have pinned: ``{account: {"first_key"?, "heads"?: {stream: {"seq", "digest"}}}}``.
-
-    A first account key alone may stand in the place of the object.
-
-    Raises:
-        LogError: not a JSON object of this shape.
-    """
-    from solekey.audit.sources import LogError
-    from solekey.errors import NotTextError
-    from solekey.files.text import decode_text
-    from solekey_protocol.encoding import parse_lenient_json
-    from solekey_protocol.errors import MalformedError
-    from solekey_protocol.ids import AccountId
-
-    try:
-        pins = decode_text(path.read_bytes(), str(path)).encode()
-        document: Any = parse_lenient_json(pins, max_bytes=MAX_PINS_BYTES)
-        return {AccountId(account): _parse_pin(pin) for account, pin in document.items()}
-    except (OSError, AttributeError, KeyError, TypeError, ValueError, MalformedError, NotTextError) as error:
-        raise LogError(f"{path}: no file of pins: {error}") from error
-
-
-def _parse_pin(document: Any) -> "Pin":
-    from solekey.audit.verify import Pin
-    from solekey_protocol.events import Stream
-    from solekey_protocol.events.fields import decode_body
-    from solekey_protocol.ids import PublicKey
-    from solekey_protocol.statements import Head
-
-    if isinstance(document, str):
-        return Pin(PublicKey(document))
-    if unknown := document.keys() - {"first_key", "heads"}:
-        raise KeyError(f"unknown member {min(unknown)!r}")
-    first_key = document.get("first_key")
-    heads = {
-        Stream(name): decode_body(Head, head, where=f"heads.{name}")
-        for name, head in document.get("heads", {}).items()
-    }
-    return Pin(PublicKey(first_key) if first_key is not None else None, heads)
+        _print(state, report)
+    if code := _EXIT_CODES[report.verdict.value]:
+        sys.exit(code)
 
 
 def _progress(source: str, quiet: bool) -> Iterable[bytes]:
@@ -128,13 +95,6 @@ def _progress(source: str, quiet: bool) -> Iterable[bytes]:
 
     records = read_log(source)
     return records if quiet or not sys.stderr.isatty() else track(records, "reading the log", transient=True)
-
-
-def _verify_not_empty(report: "Report", source: str) -> None:
-    from solekey.audit.sources import LogError
-
-    if not report.records:
-        raise LogError(f"{source} holds no event: no verdict can rest on that")
 
 
 def _print_no_verdict(state: Cli, error: "LogError") -> None:
@@ -148,21 +108,32 @@ def _print_no_verdict(state: Cli, error: "LogError") -> None:
     say("verdict: cannot tell")
 
 
-def _print(report: "Report", *, quiet: bool) -> None:
-    if not quiet:
+def _print(state: Cli, report: "Report") -> None:
+    if not state.quiet:
         _print_accounts(report)
+        _print_coverage(report)
     for finding in report.findings:
         say("  {}", finding)
-    if report.clean:
-        say("verdict: clean")
-    else:
-        say("verdict: TAMPERED ({})", count_of(len(report.findings), "finding"))
+    for doubt in report.doubts:
+        say("  cannot tell: {}", doubt)
+    say("verdict: {}", _WORDS[report.verdict.value].format(count_of(len(report.findings), "finding")))
+
+
+def _print_coverage(report: "Report") -> None:
+    """Say how much was looked at, and what this audit cannot show."""
+    run = [row for row in report.coverage if row.check not in report.not_run]
+    say("{} of {} checks, {} looked at:", len(run), len(report.coverage), sum(row.looked_at for row in run))
+    for row in run:
+        result = count_of(row.findings, "finding") if row.findings else "nothing found"
+        say("  {} {} ({}: {}): {}", row.check.id, row.check.title, row.check.counts, row.looked_at, result)
+    for check in report.not_run:
+        say("  {} {}: not run, it needs {}", check.id, check.title, check.needs)
 
 
 def _print_accounts(report: "Report") -> None:
     from solekey_protocol.ids import SYSTEM_ACCOUNT
 
-    users = [account for account in report.accounts.values() if account.account != SYSTEM_ACCOUNT]
+    users = report.users
     say(
         "{}, {} repeated, {}",
         count_of(report.records, "event"),

@@ -14,7 +14,6 @@ from solekey.cli.input.factor_prompt import ATTEMPTS, try_proofs
 from solekey.cli.known_profile import KnownProfile, find_profile
 from solekey.cli.output.printing import warn
 from solekey.cli.output.session_end import describe_end, find_end
-from solekey.cli.pins import find_first_account_key
 from solekey.cli.server_choice import SYSTEM, choose_server, server_options
 from solekey.cli.state import Cli, pass_cli, state_options
 
@@ -214,11 +213,13 @@ def _read_kit(path: Path) -> "RecoveryKit":
 
 
 def _emit_login(state: Cli, session: "Session") -> None:
+    from solekey.account.vouching import find_first_account_key
+
     standing = session.devices.own_status
     document = {
         "account": session.account,
         "device": session.devices.own_id,
-        "first_account_key": find_first_account_key(session),
+        "first_account_key": find_first_account_key(session.streams),
         "standing": standing.value if standing else None,
         "profile": str(state.profile),
         "session_ends_at": find_end(session),

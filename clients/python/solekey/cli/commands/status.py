@@ -8,7 +8,6 @@ from solekey.cli.offline import encode_as_of, offline_option, open_readable
 from solekey.cli.opening import open_session
 from solekey.cli.output.printing import print_pairs, say
 from solekey.cli.output.session_end import describe_end, find_end
-from solekey.cli.pins import describe_pins, find_first_account_key
 from solekey.cli.state import Cli, pass_cli, state_options
 
 if TYPE_CHECKING:
@@ -52,15 +51,16 @@ def status(state: Cli, *, offline: bool) -> None:
     """Show the account, this device, the keys and the open rotation, all as verified."""
     with open_readable(state, offline=offline) as session:
         document = _describe(session)
-        pins = describe_pins(session)
         end = describe_end(session)
     if state.as_json:
-        state.emit({**document, "pins": pins})
+        state.emit(document)
     else:
         print_pairs({**document, "session_ends_at": f"{end}; sooner after a time without use"})
 
 
 def _describe(session: "Session") -> dict[str, object]:
+    from solekey.account.vouching import find_first_account_key
+
     streams, details = session.streams, session.connection.profile.details
     rotation = streams.rotation.open
     standing = session.devices.own_status
@@ -70,7 +70,7 @@ def _describe(session: "Session") -> dict[str, object]:
         "account": session.account,
         "device": session.devices.own_id,
         "device_name": details.device_name,
-        "first_account_key": find_first_account_key(session),
+        "first_account_key": find_first_account_key(streams),
         "standing": standing.value if standing else None,
         "trusted_devices": len(streams.devices.trusted),
         "sessions": len(streams.auth.sessions),

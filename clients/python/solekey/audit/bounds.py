@@ -1,0 +1,26 @@
+"""The bounds that an audit holds an operator to. Spec: audit.md §3."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+EARLIEST: Final = datetime(2026, 1, 1, tzinfo=UTC)
+"""Nothing was written by Solekey before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What an honest operator keeps.
+
+    Attributes:
+        revocation: by when every service has heard of a revocation or refuses: freshness, clocks, and
+            the time of a request.
+        session: how long a session lasts at most (SOLEKEY_SESSION_ABSOLUTE_S of auth).
+        clocks: what the clocks of one platform differ by at most (conventions.md §12).
+        now: nothing in the log is later; None: the machine's clock.
+    """
+
+    revocation: timedelta = timedelta(seconds=10)
+    session: timedelta = timedelta(hours=12)
+    clocks: timedelta = timedelta(seconds=60)
+    now: datetime | None = None

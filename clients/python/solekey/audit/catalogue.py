@@ -1,0 +1,102 @@
+"""The catalogue of checks: what each looks at, and what it needs for that. Spec: audit.md §3."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One check of an audit.
+
+    Attributes:
+        id: its stable id, such as ``SES-02``: the family and a number.
+        title: what holds where nothing is found, in a few words.
+        counts: what it looks at, as a plural: what is counted.
+        needs: what it needs beside the log; None where the log suffices.
+    """
+
+    id: str
+    title: str
+    counts: str
+    needs: str | None = None
+
+    @property
+    def family(self) -> str:
+        """The family that the check belongs to: the first part of its id."""
+        return self.id.partition("-")[0]
+
+
+FAMILIES: Final[Mapping[str, str]] = {
+    "REC": "records",
+    "CHN": "chains",
+    "SIG": "authorship",
+    "LIN": "authority across the streams",
+    "REV": "revocations",
+    "SES": "sessions",
+    "FAC": "second factors",
+    "KEY": "signing keys",
+    "TIM": "time",
+    "PIN": "what users vouch for",
+    "BUS": "the bus",
+    "OBJ": "stored objects",
+    "LOG": "the transparency log",
+}
+
+_PLATFORM: Final = "the platform's own records, which an export of a whole log holds"
+_USERS: Final = "pins that users have handed over"
+_BUS: Final = "records with their topic, partition and offset, and the topics' settings"
+_OBJECTS: Final = "an export of the stored objects"
+_TRANSPARENCY: Final = "a transparency service's checkpoints and witnesses' cosignatures"
+
+CHECKS: Final[Mapping[str, Check]] = {
+    check.id: check
+    for check in (
+        Check("REC-01", "every record is one event in canonical form", "records"),
+        Check("REC-02", "every record is inside the closed schema of its type", "records"),
+        Check("CHN-01", "every stream is numbered 1, 2, 3, … without a gap", "events"),
+        Check("CHN-02", "no place is claimed by two events; each names the bytes before it", "events"),
+        Check("CHN-03", "whatever a client has seen is in the log, with the same bytes", "claimed heads"),
+        Check(
+            "SIG-01",
+            "every statement is signed by whom its type demands, trusted then",
+            "statements",
+        ),
+        Check("SIG-02", "every event is a step that its stream allows", "events"),
+        Check("LIN-01", "the other streams bear out what each statement needs of them", "statements"),
+        Check(
+            "REV-01",
+            "what revoked devices signed behind their revocation is confirmed",
+            "devices",
+        ),
+        Check("REV-02", "no session of a revoked device is opened after the bound", "sessions"),
+        Check("REV-03", "the sessions of a revoked device end within the bound", "sessions"),
+        Check("REV-04", "nothing that a revoked device signed is taken after the bound", "statements"),
+        Check("REV-05", "a session ends as revoked only when its device is", "sessions"),
+        Check("SES-01", "an account is registered first, and its login credential counts up", "credentials"),
+        Check("SES-02", "what ends is open", "sessions"),
+        Check("SES-03", "a session keeps its bound, and is not used after its end", "sessions"),
+        Check("SES-04", "a refresh token that comes back ends its session", "reuses"),
+        Check("SES-05", "a session is opened and stepped up with a factor that is enrolled", "proofs"),
+        Check("SES-06", "a device that speaks has logged in", "devices"),
+        Check("SES-07", "a closed account says nothing any more, in any stream", "accounts"),
+        Check("FAC-01", "a factor that is removed was enrolled; there is one authenticator", "factors"),
+        Check("FAC-02", "recovery codes are used up one by one", "recovery codes"),
+        Check("KEY-01", "a signing key was valid when a session was opened", "sessions", _PLATFORM),
+        Check("TIM-01", "time does not go back in a stream", "events"),
+        Check("TIM-02", "an event is not older than what its author had seen", "claimed heads"),
+        Check("TIM-03", "no event is of the future, or of before Solekey was made", "events"),
+        Check("PIN-01", "an account was founded with the key that its user names", "accounts", _USERS),
+        Check("PIN-02", "an account's user vouches for it", "accounts", _USERS),
+        Check("PIN-03", "the ends that users have seen are in the log", "pinned heads", _USERS),
+        Check("PIN-04", "a signed head file is signed by a device of its account", "signatures", _USERS),
+        Check(
+            "BUS-01",
+            "the log is what the bus holds: topics, keys, offsets, settings",
+            "records",
+            _BUS,
+        ),
+        Check("OBJ-01", "stored objects and events explain each other", "objects", _OBJECTS),
+        Check("LOG-01", "the log is the one that everybody is shown", "checkpoints", _TRANSPARENCY),
+    )
+}

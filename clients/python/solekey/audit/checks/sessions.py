@@ -1,0 +1,106 @@
+"""Sessions as auth states them: nobody signs these facts, but they must agree. Spec: tokens.md §6."""
+
+from datetime import datetime
+from typing import Final
+
+from solekey.audit.checks.evidence import Evidence
+from solekey.audit.report import Tally
+from solekey_protocol.event import Event
+from solekey_protocol.events import Stream, auth
+from solekey_protocol.events.devices import AccountFounded, DeviceEnrolled
+from solekey_protocol.ids import SessionId
+
+_USES: Final = (auth.SessionRefreshed, auth.SessionSteppedUp)
+
+
+def check_credentials(evidence: Evidence, tally: Tally) -> None:
+    """SES-01: an account is registered first; again only while it is unproven; its credential counts up."""
+    version, proven = 0, False
+    for event in evidence.of(Stream.AUTH):
+        body = event.body
+        if version == 0 and not isinstance(body, auth.AccountRegistered):
+            tally.find_at(
+                "SES-01", "account_unregistered", event, "the account was not registered before this"
+            )
+            return
+        if isinstance(body, auth.AccountRegistered | auth.LoginKeyChanged):
+            tally.look("SES-01")
+            if body.credential_version != version + 1:
+                detail = f"credential version {body.credential_version} follows {version}"
+                tally.find_at("SES-01", "credential_version_wrong", event, detail)
+            if proven and isinstance(body, auth.AccountRegistered):
+                detail = "registered again, although its user had logged in"
+                tally.find_at("SES-01", "registered_twice", event, detail)
+            version = body.credential_version
+        proven = proven or isinstance(body, auth.SessionOpened | auth.MfaEnrolled)
+
+
+def check_lifetimes(evidence: Evidence, tally: Tally) -> None:
+    """SES-02, SES-03: a session lasts as long as configured, and nothing happens to it outside of that."""
+    expires: dict[SessionId, datetime] = {}
+    for event in evidence.of(Stream.AUTH):
+        match event.body:
+            case auth.SessionOpened(session, _, _, expires_at):
+                tally.look("SES-03")
+                lasts = expires_at.datetime - event.time.datetime
+                if not 0 < lasts.total_seconds() <= (evidence.bounds.session.total_seconds() + 1):
+                    tally.find_at("SES-03", "session_too_long", event, f"it lasts {lasts}")
+                expires[session] = expires_at.datetime
+            case auth.SessionEnded(session):
+                tally.look("SES-02")
+                if expires.pop(session, None) is None:
+                    tally.find_at("SES-02", "session_not_open", event, f"{session} is not open")
+            case auth.SessionRefreshed(session) | auth.SessionSteppedUp(session):
+                end = expires.get(session)
+                if end is not None and event.time.datetime - end > evidence.bounds.clocks:
+                    detail = f"{session} was used after its end at {end.isoformat()}"
+                    tally.find_at("SES-03", "session_expired", event, detail)
+
+
+def check_reuse(evidence: Evidence, tally: Tally) -> None:
+    """SES-04: after a reuse nothing happens to the session but its end."""
+    reused: dict[SessionId, Event] = {}
+    for event in evidence.of(Stream.AUTH):
+        match event.body:
+            case auth.RefreshReuseDetected(session):
+                tally.look("SES-04")
+                reused[session] = event
+            case auth.SessionEnded(session):
+                reused.pop(session, None)
+            case auth.SessionRefreshed(session) | auth.SessionSteppedUp(session) if session in reused:
+                detail = f"{session} goes on after a used refresh token came back"
+                tally.find_at("SES-04", "reuse_ignored", event, detail)
+    for session, event in reused.items() if Stream.AUTH in evidence.whole else ():
+        until = evidence.until
+        open_still = session in evidence.auth.sessions
+        if open_still and until is not None and until - event.time.datetime > evidence.bounds.clocks:
+            tally.find_at("SES-04", "reuse_ignored", event, f"{session} was never ended")
+
+
+def check_logins(evidence: Evidence, tally: Tally) -> None:
+    """SES-06: a device that founds the account or enrols has logged in before."""
+    if Stream.AUTH not in evidence.whole:
+        return
+    opened: dict[str, datetime] = {}
+    for event in evidence.of(Stream.AUTH):
+        if isinstance(event.body, auth.SessionOpened):
+            opened.setdefault(event.body.device, event.time.datetime)
+    for event in evidence.of(Stream.DEVICES):
+        if not isinstance(event.body, AccountFounded | DeviceEnrolled) or event.signed is None:
+            continue
+        tally.look("SES-06")
+        device = event.signed.statement.device
+        since = opened.get(device)
+        if since is None or since - event.time.datetime > evidence.bounds.clocks:
+            tally.find_at("SES-06", "device_not_logged_in", event, f"{device} had not logged in")
+
+
+def check_closed(evidence: Evidence, tally: Tally) -> None:
+    """SES-07: after an account was closed, no stream goes on."""
+    closed = [event for event in evidence.of(Stream.AUTH) if isinstance(event.body, auth.AccountClosed)]
+    for end in closed:
+        tally.look("SES-07")
+        for event in evidence.all():
+            late = event.time.datetime - end.time.datetime > evidence.bounds.revocation
+            if late and event.stream is not Stream.AUTH and event.signed is not None:
+                tally.find_at("SES-07", "account_closed", event, f"the account was closed at {end.time}")

@@ -1,0 +1,79 @@
+"""What users know of their accounts and the operator cannot change: pins. Spec: audit.md §2."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from solekey.audit.sources import LogError
+from solekey.errors import NotTextError
+from solekey.files.any_path import AnyPath
+from solekey.files.text import decode_text
+from solekey_protocol.encoding import parse_lenient_json
+from solekey_protocol.errors import ProtocolError
+from solekey_protocol.events import Stream
+from solekey_protocol.ids import AccountId, PublicKey, SignatureHex
+from solekey_protocol.pinned_heads import PinnedHeads, parse_heads, parse_pinned_heads
+from solekey_protocol.statements import EMPTY_HEAD, Head
+
+MAX_PINS_BYTES: Final = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Pin:
+    """What an account's user knows.
+
+    Attributes:
+        first_key: the account key that the account was founded with; None if the user did not say.
+        heads: the ends of streams that the user's devices have verified.
+        signed: what devices have signed of this; each signature is compared with the log.
+    """
+
+    first_key: PublicKey | None = None
+    heads: Mapping[Stream, Head] = field(default_factory=dict)
+    signed: tuple[tuple[PinnedHeads, SignatureHex], ...] = ()
+
+    def merge(self, other: "Pin") -> "Pin":
+        """Join what two files say of one account: of each stream the longer head. Raises ValueError."""
+        if None not in (self.first_key, other.first_key) and self.first_key != other.first_key:
+            raise ValueError("two pins name different first keys of one account")
+        heads = dict(self.heads)
+        for stream, head in other.heads.items():
+            heads[stream] = max(heads.get(stream, EMPTY_HEAD), head, key=lambda each: each.seq)
+        return Pin(self.first_key or other.first_key, heads, self.signed + other.signed)
+
+
+def read_pins(*paths: AnyPath) -> dict[AccountId, Pin]:
+    """Read what users have pinned, from the files that ``solekey heads export`` wrote, or from one by hand.
+
+    A file is ``{account: {"first_key"?, "heads"?: {stream: {"seq", "digest"}}}}``, with ``device``,
+    ``made_at`` and ``signature`` where a device has signed it. A first account key alone may stand in the
+    place of the object.
+
+    Raises:
+        LogError: not a JSON object of this shape, or two files contradict each other.
+    """
+    pins: dict[AccountId, Pin] = {}
+    for path in map(Path, paths):
+        try:
+            text = decode_text(path.read_bytes(), str(path)).encode()
+            document: Any = parse_lenient_json(text, max_bytes=MAX_PINS_BYTES)
+            for name, content in document.items():
+                account = AccountId(name)
+                pins[account] = pins.get(account, Pin()).merge(_parse_pin(account, content))
+        except (OSError, AttributeError, TypeError, ValueError, ProtocolError, NotTextError) as error:
+            raise LogError(f"{path}: no file of pins: {error}") from error
+    return pins
+
+
+def _parse_pin(account: AccountId, document: Any) -> Pin:
+    if isinstance(document, str):
+        return Pin(PublicKey(document))
+    if "signature" in document:
+        pinned, signature = parse_pinned_heads(account, document)
+        return Pin(pinned.first_key, pinned.heads, ((pinned, signature),))
+    if unknown := document.keys() - {"first_key", "heads"}:
+        raise ValueError(f"unknown member {min(unknown)!r}")
+    first_key = document.get("first_key")
+    heads = parse_heads(document.get("heads", {}), where=f"{account}.heads")
+    return Pin(PublicKey(first_key) if first_key is not None else None, heads)
