@@ -15,6 +15,8 @@ from solekey import Runtime, Server, UserKey, Vault
 from solekey.account.enrolment import log_in, trust_device
 from solekey.account.session import Session
 from solekey.account.sign_up import SignUp
+from solekey.files.private_folder import PrivateFolder
+from solekey.profile.pins import begin_pins
 from solekey_protocol.events import Body, Signer
 from tests.support.client.fake_server import ORIGIN, FakeServer
 
@@ -90,6 +92,13 @@ class World:
     @property
     def account(self):
         return self.server.accounts[USERNAME]
+
+
+def forget_streams(profile: Path) -> None:
+    """Make a device one that has seen nothing of the streams yet."""
+    for copy in (profile / "streams").glob("*"):
+        copy.unlink()
+    begin_pins(PrivateFolder(profile))
 
 
 @pytest.fixture

@@ -172,7 +172,7 @@ def _check_stream_copy(raw: bytes) -> None:
     assert b"".join(event.raw + b"\n" for event in copy.events) == raw[: raw.rfind(b"\n") + 1]
 
 
-_HEADS: Final = encode_json({stream.value: {"seq": 1, "digest": "00" * 32} for stream in Stream})
+_HEADS: Final = encode_json({stream.value: {"seq": 0, "digest": "00" * 32} for stream in Stream})
 _DEVICE_LINES: Final = b"".join(event.raw + b"\n" for event in _EVENTS if event.stream is Stream.DEVICES)
 
 

@@ -25,6 +25,7 @@
     │   └── ContentSizeError         content_size_changed  the source is not as long as declared
     ├── ProfileError                 profile_unusable      the profile folder
     │   ├── ProfileMissingError      profile_missing
+    │   ├── DamagedProfileError      profile_damaged
     │   ├── ProfileExistsError       profile_exists
     │   ├── ForeignAccountError      account_differs       the server has another one under this name
     │   └── NotLoggedInError         not_logged_in

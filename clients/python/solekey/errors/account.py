@@ -31,6 +31,17 @@ class ProfileMissingError(ProfileError):
     ADVICE = "Sign up, or log in on this new device; or name the right profile."
 
 
+class DamagedProfileError(ProfileError):
+    """A file of the profile is missing, empty or damaged. No server is to blame for it."""
+
+    code = "profile_damaged"
+    action = Action.LOG_IN
+    ADVICE = (
+        "Restore the profile folder from a backup, or log in as a new device in another profile, best with a "
+        "recovery kit, which pins the account's history; then revoke this one."
+    )
+
+
 class ProfileExistsError(ProfileError):
     """The folder holds another account's profile."""
 

@@ -8,7 +8,7 @@
     device.key        the device key's 32-byte seed, hex; not there if a keyring or a token keeps it
     session.json      access tokens and the one-time refresh token, bound to the device key
     streams/          verified copies of the account's events, and what they amount to
-    heads.json        pins how far they went
+    heads.json        pins how far they went; there from the beginning, see `solekey.profile.pins`
     synced.json       when that was last so, for what is shown without the server
     wraps.cbor        wrapped data keys, for what is read without the server; they need the user key
     offline.json      what may be kept besides
@@ -31,6 +31,7 @@ from typing import Self
 
 from solekey.crypto import Confidential, DeviceKey, KnownKdf, RandomSource
 from solekey.errors import (
+    DamagedProfileError,
     KdfParametersError,
     NotLoggedInError,
     ProfileError,
@@ -39,12 +40,13 @@ from solekey.errors import (
 )
 from solekey.files.any_path import AnyPath
 from solekey.files.private_folder import PrivateFolder
+from solekey.profile.pins import begin_pins
 from solekey.providers.device_key_store import IN_PROFILE, KEY_FILE, DeviceKeyStore
 from solekey.providers.question import Ask, refuse_to_ask
 from solekey.server import Server
 from solekey_protocol.encoding import Json, encode_json, parse_json
 from solekey_protocol.errors import MalformedError
-from solekey_protocol.ids import AccountId, PublicKey, SessionId
+from solekey_protocol.ids import AccountId, Digest, PublicKey, SessionId, compute_digest
 from solekey_protocol.limits import MIB
 from solekey_protocol.services import Service
 
@@ -60,8 +62,9 @@ class ProfileDetails:
         origin, username, account, device_name: the server, who, and what the device is called.
         kdf_known: what is remembered of the login key that was used last; see `KnownKdf`.
         device_key_from: the spec of what keeps the device key.
-        device_public_key: whose key it is, where that cannot be read from the profile folder.
+        device_public_key: whose key it is.
         user_key_from: the spec of what keeps the user key, if this device has stored it; see `providers`.
+        authority: the SHA-256 of `server-ca.pem`; None where the system's authorities are trusted.
     """
 
     origin: str
@@ -72,6 +75,7 @@ class ProfileDetails:
     device_key_from: str = IN_PROFILE
     device_public_key: PublicKey | None = None
     user_key_from: str | None = None
+    authority: Digest | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +155,7 @@ class Profile:
             account=None,
             device_name=device_name,
             device_key_from=spec,
-            device_public_key=key.public_key if spec != IN_PROFILE else None,
+            device_public_key=key.public_key,
         )
         return cls(folder, details, key, new_for=server)
 
@@ -177,7 +181,7 @@ class Profile:
         try:
             details = _parse_details(_parse_members(document))
         except (MalformedError, KeyError, TypeError, ValueError) as error:
-            raise ProfileError(f"{path} is damaged: {error}") from error
+            raise DamagedProfileError(f"{path / _DETAILS} is damaged: {error}") from error
         if details.device_key_from == IN_PROFILE and folder.read(KEY_FILE) is None:
             raise ProfileMissingError(f"{path} is not a profile")
         store = DeviceKeyStore(details.device_key_from, folder, ask)
@@ -204,13 +208,16 @@ class Profile:
             return
         self.folder.make()
         authority = self._new_for.authority
-        if authority is not None:
-            self.folder.write(_CA, authority.read_bytes())
-        else:
-            self.folder.delete(_CA)
+        pem = authority.read_bytes() if authority is not None else None
+        if pem is not None:
+            self.folder.write(_CA, pem)
+        if self.folder.read(_DETAILS) is None:
+            begin_pins(self.folder)
         DeviceKeyStore(self._details.device_key_from, self.folder, refuse_to_ask).keep(self.device_key)
         self._new_for = None
-        self.update(account=account)
+        self.update(account=account, authority=compute_digest(pem) if pem is not None else None)
+        if pem is None:
+            self.folder.delete(_CA)
         if self._unkept_tokens is not None:
             self.save_tokens(self._unkept_tokens)
 
@@ -242,11 +249,14 @@ class Profile:
 
     @property
     def server(self) -> Server:
-        """The pinned server."""
+        """The pinned server. Raises DamagedProfileError: its authority is not the one that was pinned."""
         if self._new_for is not None:
             return self._new_for
-        ca_file = self.folder.path / _CA
-        return Server(self._details.origin, ca_file if ca_file.exists() else None)
+        if self._details.authority is None:
+            return Server(self._details.origin)
+        if compute_digest(self.folder.read(_CA) or b"") != self._details.authority:
+            raise DamagedProfileError(f"{self.folder.path / _CA} is missing or damaged")
+        return Server(self._details.origin, self.folder.path / _CA)
 
     @property
     def kdf_known(self) -> KnownKdf | None:
@@ -325,9 +335,11 @@ def _parse_details(members: dict[str, Json]) -> ProfileDetails:
     if members.pop("version") != FORMAT_VERSION:
         raise ProfileError("this profile was made by a newer release")
     account, public_key = members.pop("account"), members.pop("device_public_key", None)
+    authority = members.pop("authority")
     details = ProfileDetails(
         account=AccountId(str(account)) if account else None,
         device_public_key=PublicKey(str(public_key)) if public_key else None,
+        authority=Digest(str(authority)) if authority is not None else None,
         **members,  # type: ignore[arg-type]  # held to its types below
     )
     texts = (details.origin, details.username, details.device_name, details.device_key_from)

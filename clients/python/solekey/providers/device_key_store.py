@@ -7,7 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from solekey.crypto import DeviceKey, RandomSource, SoftwareDeviceKey
-from solekey.errors import DeviceKeyMissingError, KeyringEntryError, ProfileError, SpecError
+from solekey.errors import (
+    DamagedProfileError,
+    DeviceKeyMissingError,
+    KeyringEntryError,
+    ProfileError,
+    SpecError,
+)
 from solekey.files.private_folder import PrivateFolder
 from solekey.providers.extras import require_keyring, require_pkcs11
 from solekey.providers.pkcs11_uri import parse_pkcs11_uri
@@ -65,7 +71,7 @@ class DeviceKeyStore:
         """
         parsed = parse_device_spec(self.spec)
         if parsed.scheme == FILE:
-            return self._open_file()
+            return self._open_file(public_key)
         if public_key is None:
             raise ProfileError("the profile does not say which device key is its own")
         if parsed.scheme == KEYRING:
@@ -75,14 +81,17 @@ class DeviceKeyStore:
 
         return TokenDeviceKey(parse_pkcs11_uri(self.spec), public_key, self.ask)
 
-    def _open_file(self) -> DeviceKey:
+    def _open_file(self, public_key: PublicKey | None) -> DeviceKey:
         seed = self.folder.read(KEY_FILE)
         if seed is None:
             raise DeviceKeyMissingError(f"{self.folder.path} has no {KEY_FILE}")
         try:
-            return SoftwareDeviceKey.from_private_bytes(bytes.fromhex(seed.decode()))
+            key = SoftwareDeviceKey.from_private_bytes(bytes.fromhex(seed.decode()))
         except ValueError as error:
-            raise ProfileError(f"{self.folder.path / KEY_FILE} is damaged") from error
+            raise DamagedProfileError(f"{self.folder.path / KEY_FILE} is damaged") from error
+        if public_key not in (None, key.public_key):
+            raise DamagedProfileError(f"{self.folder.path / KEY_FILE} is the key of another device")
+        return key
 
 
 def parse_device_spec(spec: str) -> ProviderSpec:

@@ -2,20 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from solekey.crypto import DeviceKey
-from solekey.errors import ProfileError
+from solekey.errors import DamagedProfileError
 from solekey.files.private_folder import PrivateFolder
+from solekey.profile.pins import PINS_FILE, load_pin
 from solekey.progress import Progress, ignore_progress
 from solekey.streams.kept_fold import KeptFold, load_fold, save_fold
 from solekey.streams.records import BLOCK_EVENTS, Records
-from solekey_protocol.encoding import parse_json
 from solekey_protocol.errors import GapError, ProtocolError
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
-from solekey_protocol.events.fields import decode_body
-from solekey_protocol.limits import MIB
 from solekey_protocol.lineage import is_tied
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
 from solekey_protocol.streams import DevicesStream, Fold
@@ -35,8 +33,6 @@ _MAX_UNJUDGED: Final = 256
 class StreamCopy(Generic[S]):
     """A stream as far as it was verified here. Processes may share the files, under the caller's lock."""
 
-    PINS_FILE: ClassVar[str] = "heads.json"
-
     folder: PrivateFolder
     state: S
     device_key: DeviceKey
@@ -45,10 +41,11 @@ class StreamCopy(Generic[S]):
     unjudged: list[tuple[SignedStatement, S]] = field(default_factory=list)
     """Statements that other streams must bear out, each with what this stream was before it (lineage.md)."""
     _fold_kept_at: int = 0
+    _pin_stands: bool = False
 
     def __post_init__(self) -> None:
         self.events = Records(self.folder, f"{_FOLDER}/{self.stream}.jsonl")
-        self.pin = _load_pin(self.folder, self.stream)
+        self.pin = load_pin(self.folder, self.stream)
         kept = load_fold(self.folder, type(self.state), self.state.chain.account, self.device_key.public_key)
         if kept is not None:
             self.pin = max(self.pin, kept.state.head, key=_seq)
@@ -70,7 +67,7 @@ class StreamCopy(Generic[S]):
             progress: told how many events were followed, and about how many there are.
 
         Raises:
-            ProfileError: the file does not continue what was read before.
+            DamagedProfileError: the file does not continue what was read before.
         """
         try:
             for raw in self.events.read_new():
@@ -81,7 +78,8 @@ class StreamCopy(Generic[S]):
         except _DevicesMissingError:
             self.folder.cut(self.events.name, self.events.size_bytes)
         except ProtocolError as error:
-            raise ProfileError(f"{self.events.name} is damaged: {error}") from error
+            raise DamagedProfileError(f"{self.events.name} is damaged: {error}") from error
+        self._verify_pin()
 
     def follow(self, event: Event, devices: DevicesStream) -> None:
         """Verify the next event and follow it in memory. Raises ProtocolError."""
@@ -102,6 +100,16 @@ class StreamCopy(Generic[S]):
         kept = KeptFold(self.state, events.size_bytes, events.offsets, events.continued, unjudged)
         save_fold(self.folder, kept, self.device_key)
         self._fold_kept_at = self.state.head.seq
+
+    def _verify_pin(self) -> None:
+        """Verify that the records have the one that was pinned. Raises DamagedProfileError."""
+        pin, head = self.pin, self.state.head
+        if self._pin_stands or not 0 < pin.seq <= head.seq:
+            return
+        kept = head.digest if head.seq == pin.seq else self.events[pin.seq - 1].digest
+        if kept != pin.digest:
+            raise DamagedProfileError(f"{self.events.name} and {PINS_FILE} differ at seq {pin.seq}")
+        self._pin_stands = True
 
     def _take_up(self, kept: KeptFold[S]) -> None:
         """Go on from a fold that this device has kept, if the file has the records that it stands on."""
@@ -153,14 +161,3 @@ class _DevicesMissingError(Exception):
 
 def _seq(head: Head) -> int:
     return head.seq
-
-
-def _load_pin(folder: PrivateFolder, stream: Stream) -> Head:
-    document = folder.read(StreamCopy.PINS_FILE)
-    if document is None:
-        return EMPTY_HEAD
-    try:
-        heads = parse_json(document, max_bytes=MIB)
-        return decode_body(Head, heads[stream.value], where="heads.json")  # type: ignore[index,call-overload]  # ours
-    except (ProtocolError, KeyError, TypeError) as error:
-        raise ProfileError(f"{StreamCopy.PINS_FILE} is damaged: {error}") from error

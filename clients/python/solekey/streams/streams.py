@@ -33,6 +33,7 @@ from solekey.errors import (
     RollbackError,
     UnconfirmedEventError,
 )
+from solekey.profile.pins import save_pins
 from solekey.progress import Progress, ignore_progress
 from solekey.streams.records import Records
 from solekey.streams.stream_copy import FOLD_EVENTS, FOLD_EVENTS_UNDERWAY, StreamCopy
@@ -441,11 +442,9 @@ class Streams:
         _log.error("%s %d: the server shows two records; evidence is in %s", stream, seq, EVIDENCE_FILE)
 
     def _save_pins(self) -> None:
-        heads: dict[str, Json] = {
-            stream.value: encode_body(max(self._copy(stream).state.head, self._copy(stream).pin, key=_seq))
-            for stream in V1_STREAMS
-        }
-        self._folder.write(StreamCopy.PINS_FILE, encode_json(heads))
+        copies = {stream: self._copy(stream) for stream in V1_STREAMS}
+        heads = {stream: max(copy.state.head, copy.pin, key=_seq) for stream, copy in copies.items()}
+        save_pins(self._folder, heads)
 
     def _note_positions(self) -> None:
         for stream in V1_STREAMS:

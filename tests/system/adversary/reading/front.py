@@ -10,6 +10,7 @@ from pathlib import Path
 import httpx
 
 from solekey_protocol.encoding import encode_json, parse_json
+from solekey_protocol.ids import compute_digest
 from solekey_protocol.limits import MIB
 from tests.support.client.fake_server import FakeServer
 from tests.system.adversary.hostile_server import Hostile, serve
@@ -70,5 +71,7 @@ def pin(profile: Path, hostile: Hostile) -> None:
     """Have a profile say that this is its server."""
     details = parse_json((profile / "profile.json").read_bytes(), max_bytes=MIB)
     assert isinstance(details, dict)
-    (profile / "profile.json").write_bytes(encode_json({**details, "origin": hostile.origin}))
-    (profile / "server-ca.pem").write_bytes(hostile.ca.read_bytes())
+    pem = hostile.ca.read_bytes()
+    pinned = {"origin": hostile.origin, "authority": compute_digest(pem)}
+    (profile / "profile.json").write_bytes(encode_json({**details, **pinned}))
+    (profile / "server-ca.pem").write_bytes(pem)

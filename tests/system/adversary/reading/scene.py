@@ -54,6 +54,7 @@ class History:
     server: FakeServer
     older: FakeAccount
     folder: Path
+    older_profile: Path
     phrase: str
     note: ItemId
     draft: bytes
@@ -69,7 +70,9 @@ class History:
             world.add_device("tablet")
             vault = world.unlock("laptop")
             note = vault.put("note", OLD_NOTE)
+            world.unlock("phone").list()
             older = copy_account(world.account)
+            older_profile = Path(shutil.copytree(folder / "phone", folder / "older-phone"))
             film = folder / "film.bin"
             film.write_bytes(FILM)
             vault.put_file(film, "film")
@@ -87,7 +90,7 @@ class History:
             )
             with world.key() as user_key:
                 kit = make_kit(world.sessions["laptop"], user_key)
-            return cls(world.server, older, folder, world.phrase, note.id, draft, kit)
+            return cls(world.server, older, folder, older_profile, world.phrase, note.id, draft, kit)
 
 
 def copy_account(account: FakeAccount) -> FakeAccount:

@@ -23,6 +23,7 @@ from solekey_protocol.events.devices import (
 from solekey_protocol.events.fields import Platform
 from solekey_protocol.ids import AccountId, Timestamp, compute_digest
 from solekey_protocol.statements import Head, SignedStatement, Statement
+from tests.support.client.world import forget_streams
 
 Key = SoftwareDeviceKey
 
@@ -103,9 +104,7 @@ def server(home):
 
 def forget(home):
     """Make the laptop one that has seen nothing yet."""
-    for path in (home.folder / "laptop" / "streams").glob("*.jsonl"):
-        path.unlink()
-    (home.folder / "laptop" / "heads.json").unlink(missing_ok=True)
+    forget_streams(home.folder / "laptop")
 
 
 def refuse(home, error, match=None):

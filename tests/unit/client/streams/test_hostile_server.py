@@ -40,6 +40,7 @@ from solekey_protocol.limits import MIB
 from solekey_protocol.statements import SignedStatement, Statement
 from tests.support.client.fake_parts import cbor
 from tests.support.client.fake_server import ORIGIN
+from tests.support.client.world import forget_streams
 
 
 def roll_back(world, stream, count):
@@ -94,9 +95,7 @@ def test_an_older_device_list_is_detected_by_what_others_have_signed(home):
     assert len(hidden) == 1
     phone = home.log_in("phone")
     assert phone.devices.own_status.value == "pending"
-    home.folder.joinpath("phone", "heads.json").unlink()
-    for name in ("devices", "vault", "rotation"):
-        home.folder.joinpath("phone", "streams", f"{name}.jsonl").unlink(missing_ok=True)
+    forget_streams(home.folder / "phone")
     del events[2:]
     with pytest.raises(RollbackError):
         home.reopen("phone").sync()

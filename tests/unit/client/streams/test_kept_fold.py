@@ -11,6 +11,7 @@ import pytest
 from solekey.crypto import SoftwareDeviceKey
 from solekey.errors import ForgedEventError, HistoryForkError, ProfileError, RollbackError
 from solekey.files.private_folder import PrivateFolder
+from solekey.profile.pins import begin_pins
 from solekey.streams import kept_fold, records, stream_copy, streams
 from solekey.streams.kept_fold import LABEL, KeptFold, load_fold, save_fold
 from solekey_protocol.events import Stream
@@ -167,7 +168,7 @@ def test_records_that_are_shorter_than_the_fold_are_fetched_again(busy: World, v
 
 def test_the_records_gone_the_fold_is_still_a_pin(busy: World) -> None:
     (profile(busy) / "streams" / "vault.jsonl").unlink()
-    (profile(busy) / "heads.json").unlink()
+    begin_pins(PrivateFolder(profile(busy)))
     del busy.account.events[Stream.VAULT][4:]
     with pytest.raises(RollbackError):
         busy.reopen("laptop").sync()

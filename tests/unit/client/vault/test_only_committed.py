@@ -21,6 +21,7 @@ from solekey_protocol.ids import ItemId, compute_digest
 from solekey_protocol.limits import MAX_BATCH_BYTES
 from solekey_protocol.page_list import join_pages, parse_page_list
 from tests.support.client.fake_parts import cbor
+from tests.support.client.world import forget_streams
 from tests.support.content import list_objects_of
 
 DRAFT = b"DE00 1111 old draft, do not use"
@@ -249,8 +250,7 @@ def test_a_rekey_adds_nothing_and_keeps_the_size(home):
         with pytest.raises(ForgedEventError, match=words):
             home.reopen("laptop").unlock(home.key()).__enter__()
         home.account.events[Stream.VAULT], home.account.states[Stream.VAULT] = kept
-        for name in ("heads.json", "streams/vault.jsonl"):
-            (home.folder / "laptop" / name).unlink()
+        forget_streams(home.folder / "laptop")
         home.sessions["laptop"] = home.reopen("laptop")
 
 
