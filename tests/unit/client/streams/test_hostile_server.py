@@ -3,8 +3,6 @@ are the same worlds without the cheating: every other test of this folder.
 """
 
 import json
-from dataclasses import replace
-
 import httpx
 import pytest
 
@@ -344,4 +342,4 @@ def test_a_lost_answer_to_a_statement_does_no_harm(home):
     vault = home.unlock("laptop")
     assert vault.put("a", "1").version == 1
     assert len(home.account.events[Stream.VAULT]) == 2
-    assert replace(vault.list()[0], version=1) == vault.list()[0]
+    assert [info.version for info in vault.list()] == [1]
