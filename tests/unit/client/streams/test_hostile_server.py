@@ -3,6 +3,7 @@ are the same worlds without the cheating: every other test of this folder.
 """
 
 import json
+
 import httpx
 import pytest
 
