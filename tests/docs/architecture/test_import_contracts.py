@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -68,7 +69,7 @@ PLANTS = [  # contract that must break, module that gets the line, the line
     ("pure-protocol", "solekey_protocol.ids", "from urllib.request import urlopen"),
     *(
         ("framework-free-domain", f"solekey_{service}.domain", f"import {framework}")
-        for service, framework in zip(SERVICES, ("nameko", "eventlet", "kafka", "sqlalchemy"), strict=True)
+        for service, framework in zip(SERVICES, cycle(("nameko", "eventlet", "kafka", "sqlalchemy")))
     ),
     ("pure-domain", "solekey_vault.domain", "import time"),
     ("pure-domain", "solekey_auth.domain", "from http import HTTPStatus"),

@@ -5,20 +5,20 @@ What nameko runs imports eventlet, which announces its retirement as a warning: 
 
 import json
 import warnings
+from importlib import import_module
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    from solekey_auth.definition import DEFINITION as AUTH
-    from solekey_devices.definition import DEFINITION as DEVICES
-    from solekey_rotation.definition import DEFINITION as ROTATION
+    from solekey_protocol.services import SERVICES as REGISTRY
     from solekey_service.http.problems import STATUS
     from solekey_service.http_server.body import LengthRequired, RequestTimeout
     from solekey_service.http_server.routes import MethodNotAllowed
     from solekey_service.nameko_ext.http_entrypoint import HttpEntrypoint
     from solekey_service.nameko_ext.service_class import make_service_class
-    from solekey_vault.definition import DEFINITION as VAULT
 
-SERVICES = [make_service_class(definition) for definition in (AUTH, DEVICES, VAULT, ROTATION)]
+SERVICES = [
+    make_service_class(import_module(f"{entry.package}.definition").DEFINITION) for entry in REGISTRY.values()
+]
 
 found = {
     service.name: [

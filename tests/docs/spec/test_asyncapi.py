@@ -7,10 +7,6 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-import solekey_auth.definition
-import solekey_devices.definition
-import solekey_rotation.definition
-import solekey_vault.definition
 from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC, derive_topics
 from solekey_eventlog.freshness import Heartbeat, encode_heartbeat
 from solekey_protocol.events import BODIES, Stream
@@ -18,11 +14,8 @@ from solekey_protocol.ids import Timestamp
 from solekey_protocol.schemas import load_schema
 from solekey_protocol.services import Service
 from tests.docs.spec.documents import ASYNCAPI, SERVICES, SPEC, find, load, references, root, validator
+from tests.support.definitions import DEFINITIONS
 
-DEFINITIONS = [
-    service.definition.DEFINITION
-    for service in (solekey_auth, solekey_devices, solekey_vault, solekey_rotation)
-]
 HEARTBEAT = Heartbeat(Service.AUTH, Timestamp.from_datetime(datetime(2026, 11, 23, tzinfo=UTC)), {0: 7, 5: 0})
 
 

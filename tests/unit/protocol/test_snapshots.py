@@ -24,6 +24,7 @@ from solekey_protocol.streams import (
     derive_fold_version,
     encode_snapshot,
 )
+from solekey_protocol.streams.snapshot import _find_codec
 from tests.support.keys import Key
 from tests.support.protocol.history import (
     History,
@@ -211,11 +212,18 @@ def test_what_a_fold_says_is_in_its_snapshot(vault_fold: VaultStream) -> None:
         assert encode_snapshot(changed) != encode_snapshot(vault_fold)
 
 
+def test_the_stream_of_a_new_service_makes_no_snapshot_out_of_date() -> None:
+    """The version derives from shapes; that there is one stream more changes none of them."""
+    shape = _find_codec(Stream).shape
+    assert shape
+    assert not any(stream.value in shape for stream in Stream)
+
+
 MEANINGS = {
-    "auth": "7f99b14f68153db8",
-    "devices": "a63336a9af3925d4",
-    "vault": "73fbd1e691d16ebc",
-    "rotation": "a26b03d32efa4db9",
+    "auth": "88e53fee2848e2ed",
+    "devices": "ea969023f2b1f5fa",
+    "vault": "b627e7c85b856c63",
+    "rotation": "b16f4cf016422650",
 }
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import delete
 
-from solekey_auth.definition import DEFINITION as AUTH
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.bus import Message, Record
 from solekey_eventlog.publisher_lock import open_publisher_lock
@@ -19,11 +18,11 @@ from solekey_rotation.definition import DEFINITION as ROTATION
 from solekey_service.command_line import parse_command_line, run_command_on
 from solekey_vault.definition import DEFINITION as VAULT
 from tests.support.actors import Actor
+from tests.support.definitions import DEFINITIONS
 
-SERVICES = {definition.stream: definition for definition in (AUTH, DEVICES, VAULT, ROTATION)}
+SERVICES = {definition.stream: definition for definition in DEFINITIONS}
 OWN = {
     Stream.AUTH: {"signing-keys", "rotate-signing-key"},
-    Stream.DEVICES: set(),
     Stream.VAULT: {"rebuild-items"},
     Stream.ROTATION: {"rebuild-key-ages"},
 }
@@ -69,7 +68,7 @@ def test_every_service_has_the_same_commands_and_its_own(stream, capsys):
         parse_command_line(definition, ["--help"])
     assert ended.value.code == 0
     told = capsys.readouterr().out
-    for name in {"serve", "rebuild", "parked", "retry"} | OWN[stream]:
+    for name in {"serve", "rebuild", "parked", "retry"} | OWN.get(stream, set()):
         assert re.search(rf"^ +{name}\b", told, re.MULTILINE), told
         assert parse_command_line(definition, [name]).command == name
     assert f"python -m solekey_{stream}" in told

@@ -6,8 +6,8 @@ when it is damaged, of another version, or does not stand on the event that is s
 *Wire format.* ``SHA-256(rest) ‖ rest``; ``rest`` is JSON without blanks: ``["<version>", <state>]``. A
 dataclass is the array of its fields, a mapping the array of its ``[key, value]`` pairs in its own order (that
 of the events), a set an ascending array; ids, enums and times are strings. The types of the fold are the
-schema: no value names its type, and there is one encoding of a fold. The version derives from these types and
-from ``Fold.VERSION``.
+schema: no value names its type, and there is one encoding of a fold. The version derives from these types (of
+an enum, from its name alone) and from ``Fold.VERSION``.
 """
 
 import hashlib
@@ -95,8 +95,9 @@ def _find_codec(hint: Any) -> _Codec:
     if hint in {int, bool}:
         return _Codec(hint.__name__, lambda value: value, lambda value: _require(value, hint))
     if isinstance(hint, type) and issubclass(hint, str) and hint is not str:
-        members = "|".join(hint) if issubclass(hint, StrEnum) else getattr(hint, "PATTERN", "")
-        return _Codec(f"{hint.__name__}({members})", str, lambda value: hint(_require(value, str)))
+        # Of an enum the name alone: a member more, such as the stream of a new service, changes no snapshot.
+        pattern = "" if issubclass(hint, StrEnum) else getattr(hint, "PATTERN", "")
+        return _Codec(f"{hint.__name__}({pattern})", str, lambda value: hint(_require(value, str)))
     raise TypeError(f"{hint!r} cannot be a part of a fold")
 
 
