@@ -94,6 +94,10 @@ bench-crypto: $(VENV)/.installed-dev  ## Speed of sealing and opening beside age
 bench-abuse: $(VENV)/.installed-dev  ## What an abusive account and 1,000 slow sockets do to others (build/bench/abuse.json)
 	$(BIN)/python -m bench.abuse
 
+.PHONY: bench-history
+bench-history: $(VENV)/.installed-dev  ## What accounts with 100,000 commits cost at a service and a client (build/bench/history.json)
+	$(BIN)/python -m bench.history
+
 .PHONY: bench-revocation
 bench-revocation: $(VENV)/.installed-dev  ## From a revocation to its refusal: 4 services on Kafka (build/bench/revocation.json)
 	$(BIN)/python -m bench.revocation
