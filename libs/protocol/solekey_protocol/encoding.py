@@ -30,6 +30,9 @@ __all__ = [
 
 Json = None | bool | int | str | Sequence["Json"] | Mapping[str, "Json"]
 """What canonical JSON can say; floats do not exist in Solekey."""
+_ASCII_ENCODER: Final = json.JSONEncoder(
+    ensure_ascii=False, sort_keys=True, separators=(",", ":"), allow_nan=False, check_circular=False
+)
 _MAX_INTEGER_CHARS: Final = len(str(-MAX_SAFE_INTEGER))
 
 
@@ -41,10 +44,7 @@ def encode_json(value: Json) -> bytes:
             or too deep.
     """
     _check_json(value, MAX_DEPTH)
-    try:
-        return rfc8785.dumps(value)
-    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
-        raise MalformedError(f"not canonical JSON: {error}") from error
+    return _dump(value)
 
 
 def parse_json(data: bytes, *, max_bytes: int) -> Json:
@@ -54,7 +54,7 @@ def parse_json(data: bytes, *, max_bytes: int) -> Json:
         MalformedError: too long, not UTF-8, not JSON, duplicate keys, floats, or not the canonical bytes.
     """
     value = parse_lenient_json(data, max_bytes=max_bytes)
-    if encode_json(value) != data:
+    if _dump(value) != data:
         raise MalformedError("JSON is not in canonical form (RFC 8785)")
     return value
 
@@ -114,6 +114,18 @@ def parse_base64url(text: str) -> bytes:
     if encode_base64url(data) != text:
         raise MalformedError("base64url is not in canonical form")
     return data
+
+
+def _dump(value: Json) -> bytes:
+    """Write a value that was checked. Raises MalformedError."""
+    try:
+        # Where all keys and texts are ASCII, as in every event, the standard library's encoder (in C) writes
+        # what RFC 8785 asks for: the order by UTF-16 code units is that of the characters, and the escapes
+        # are the same. It takes a tenth of the time.
+        text = _ASCII_ENCODER.encode(value)
+        return text.encode() if text.isascii() else rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError, TypeError) as error:
+        raise MalformedError(f"not canonical JSON: {error}") from error
 
 
 def _check_json(value: object, depth: int) -> None:

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -369,3 +370,16 @@ def test_base64url_is_written_and_read_without_padding(data: bytes, text: str) -
 def test_any_other_spelling_of_base64url_is_refused(text: str) -> None:
     with pytest.raises(MalformedError, match="base64url"):
         parse_base64url(text)
+
+
+@given(json_values)
+def test_what_is_written_quickly_is_what_rfc_8785_asks_for(value):
+    assert encode_json(value) == rfc8785.dumps(value)
+    assert encode_json({"in": value, "a": (value,)}) == rfc8785.dumps({"in": value, "a": [value]})
+
+
+def test_each_ascii_character_is_written_as_rfc_8785_asks_for():
+    for character in map(chr, range(0x80)):
+        document = {character: character, "a": [character]}
+        assert encode_json(document) == rfc8785.dumps(document)
+        assert parse_json(rfc8785.dumps(document), max_bytes=100) == document

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
-import rfc8785
 from sqlalchemy import select
 
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.errors import NotYetAppliedError, StalePositionError
+from solekey_protocol import encoding
 from solekey_protocol.change_list import encode_change_list
 from solekey_protocol.encoding import parse_cbor
 from solekey_protocol.errors import ForkError, LineageError, MalformedError, SignatureError, TransitionError
@@ -548,8 +548,8 @@ def test_a_commit_is_made_canonical_twice_at_most(vault, monkeypatch):
         encoded.append(value)
         return canonicalise(value)
 
-    canonicalise = rfc8785.dumps
-    monkeypatch.setattr(rfc8785, "dumps", dumps)
+    canonicalise = encoding._dump
+    monkeypatch.setattr(encoding, "_dump", dumps)
     answer = vault.api.post_statement(request)
     assert answer.status == 201
     assert 1 <= len(encoded) <= 2
