@@ -42,6 +42,8 @@ from solekey.runtime import Runtime as Runtime
 from solekey.server import Server as Server
 from solekey.vault.directory import ItemInfo as ItemInfo
 from solekey.vault.directory import Listing as Listing
+from solekey.vault.history import PastVersion as PastVersion
+from solekey.vault.history import VersionState as VersionState
 from solekey.vault.item import Item as Item
 from solekey.vault.item import Removed as Removed
 from solekey.vault.item import Stored as Stored

@@ -37,6 +37,7 @@ _HOMES: Final = {
     "list": "solekey.cli.commands.items",
     "describe": "solekey.cli.commands.put",
     "remove": "solekey.cli.commands.items",
+    "history": "solekey.cli.commands.history",
     "restore": "solekey.cli.commands.restore",
     "keep": "solekey.cli.commands.keep",
     "devices": "solekey.cli.commands.devices",

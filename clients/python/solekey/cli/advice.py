@@ -129,6 +129,7 @@ _COMMANDS: Final[Mapping[type[SolekeyError], str]] = {
         "moved: `solekey login --server NEW`."
     ),
     errors.VaultError: "Run `solekey list` to see what there is.",
+    errors.VersionMissingError: "Run `solekey history` with the item's name: it says what can be read.",
     errors.VersionGoneError: "Run the same command again: it takes the item's present version.",
 }
 _CODES: Final[Mapping[str, str]] = {

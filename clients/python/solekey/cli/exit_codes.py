@@ -23,7 +23,15 @@ EXIT_CODES: Final[tuple[tuple[int, tuple[type[Exception], ...]], ...]] = (
     (6, (errors.EvidenceError, errors.TamperedWrapError, errors.OpenError, errors.KdfParametersError)),
     (6, (errors.InsecureServerError, errors.RedirectError, errors.ReadBackError)),
     (SOME_UNREADABLE, (errors.ItemNameUncertainError,)),
-    (7, (errors.ItemMissingError, errors.AmbiguousNameError, errors.UnknownDeviceError)),
+    (
+        7,
+        (
+            errors.ItemMissingError,
+            errors.AmbiguousNameError,
+            errors.VersionMissingError,
+            errors.UnknownDeviceError,
+        ),
+    ),
     (7, (errors.DeviceCodeMismatchError, errors.DeviceGoneError)),
     (8, (errors.DevicePendingError,)),
     (7, (errors.FactorMissingError, errors.SessionMissingError)),

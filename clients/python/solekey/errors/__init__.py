@@ -56,6 +56,7 @@
     │   ├── AmbiguousNameError       item_name_ambiguous   several items have this name
     │   ├── NameTakenError           item_name_taken       another item has the new name
     │   ├── ItemChangedError         item_changed          in another version than an edit was based on
+    │   ├── VersionMissingError      item_version_missing  never there, or replaced and deleted since
     │   ├── VersionGoneError         item_version_gone     what was being read is replaced and deleted
     │   ├── ContentionError          commit_contention     other devices were always faster
     │   ├── RepairFailedError        repair_failed         the words open nothing that is missing

@@ -310,6 +310,13 @@ class ItemChangedError(VaultError):
     ADVICE = "Get the item again, look at what changed, and edit that version. Nothing was changed."
 
 
+class VersionMissingError(VaultError):
+    """The item never had this version, or it was replaced and is deleted since."""
+
+    code = "item_version_missing"
+    ADVICE = "Look at the item's history: it says which versions can still be read."
+
+
 class VersionGoneError(VaultError):
     """Another device changed or re-encrypted the item, and the version that was being read is deleted."""
 

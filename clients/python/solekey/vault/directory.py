@@ -20,7 +20,7 @@ from solekey_protocol.envelope import HEADER_BYTES, TAG_BYTES
 from solekey_protocol.ids import AccountId, ItemId
 from solekey_protocol.limits import KIB
 
-_PREFIX_BYTES: Final = HEADER_BYTES + 64 * KIB + TAG_BYTES
+PREFIX_BYTES: Final = HEADER_BYTES + 64 * KIB + TAG_BYTES
 """Header and first chunk of everything under 16 MiB; larger chunks are fetched by range."""
 _MAX_TOLD: Final = 5
 """Unreadable items that a message names."""
@@ -201,7 +201,7 @@ class Directory:
 
     def _open_one(self, change: Change) -> ItemInfo:
         if not self._is_known(change):
-            (prefix,) = self._objects.fetch_prefixes([change.parts[0].digest], _PREFIX_BYTES)
+            (prefix,) = self._objects.fetch_prefixes([change.parts[0].digest], PREFIX_BYTES)
             with self._unreadable.naming(change):
                 self._remember_metadata(change, prefix)
         return self._describe(change)
@@ -209,7 +209,7 @@ class Directory:
     def _open(self, changes: Sequence[Change]) -> None:
         """Open what is not known yet; what does not open is noted and harms no other."""
         new = [change for change in changes if not self._is_known(change)]
-        prefixes = self._objects.fetch_prefixes([change.parts[0].digest for change in new], _PREFIX_BYTES)
+        prefixes = self._objects.fetch_prefixes([change.parts[0].digest for change in new], PREFIX_BYTES)
         for change, prefix in zip(new, prefixes, strict=True):
             try:
                 self._remember_metadata(change, prefix)

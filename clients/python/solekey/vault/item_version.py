@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from solekey.crypto import Confidential, DataKey, EnvelopeReader, RangeSource
-from solekey.errors import LostObjectError, VersionGoneError
+from solekey.errors import LostObjectError, VersionGoneError, VersionMissingError
 from solekey.progress import Phase, Progress, begin_phase
 from solekey.transfer.download import iter_content
 from solekey.transfer.objects import ObjectStore
@@ -23,11 +23,17 @@ from solekey_protocol.events import Stream
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ItemVersion(Confidential):
-    """A version that was live when it was found."""
+    """A version of an item.
+
+    Attributes:
+        unlocked, info, change: what is read, and what a signed commit says of it.
+        is_past: it was replaced before it was found; otherwise it was live.
+    """
 
     unlocked: UnlockedAccount
     info: ItemInfo
     change: Change
+    is_past: bool = False
 
     @property
     def objects(self) -> ObjectStore:
@@ -37,7 +43,8 @@ class ItemVersion(Confidential):
     def data_key(self) -> DataKey:
         """The data key that it is sealed under. Raises WipedSecretError when the vault is locked again."""
         with self.unlocked.streams.lock:
-            return self.unlocked.keyring.data_key(self.change.epoch)
+            keyring, epoch = self.unlocked.keyring, self.change.epoch
+            return keyring.any_data_key(epoch) if self.is_past else keyring.data_key(epoch)
 
     def open_reader(self, source: RangeSource) -> EnvelopeReader:
         """Open a reader of the committed ciphertext. Raises SwappedObjectError, OpenError."""
@@ -63,7 +70,12 @@ class ItemVersion(Confidential):
         Raises:
             VersionGoneError: another device has put a newer version, or removed the item.
             LostObjectError: the version is live, and the server must have it.
+            VersionMissingError: a version that was found in the history was deleted meanwhile.
         """
+        if self.is_past:
+            with self._telling_loss():
+                yield
+            return
         lock = self.unlocked.streams.lock
         try:
             with self.unlocked.unreadable.naming(self.change, lock):
@@ -77,4 +89,13 @@ class ItemVersion(Confidential):
                 raise
             raise VersionGoneError(
                 f"{self.change.item}, version {self.change.version}: another device has replaced it"
+            ) from error
+
+    @contextmanager
+    def _telling_loss(self) -> Iterator[None]:
+        try:
+            yield
+        except LostObjectError as error:
+            raise VersionMissingError(
+                f"{self.change.item}, version {self.info.version}: the server has not all of it any more"
             ) from error

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from solekey.crypto import Confidential, DataKey, EnvelopeReader, ItemContext, ItemMetadata
 from solekey.errors import EpochKeyMissingError, ItemMissingError, SolekeyError
 from solekey.transfer.sealed_sources import PartSource
+from solekey.vault.names import is_same_name
 from solekey.vault.unlocked import UnlockedAccount
 from solekey.vault.unreadable import UNREADABLE
 from solekey_protocol.change_list import Change, parse_change_list
@@ -57,7 +58,9 @@ def find_removed(unlocked: UnlockedAccount, name_or_id: str) -> tuple[ItemMetada
     for item in list_removed(unlocked):
         if name_or_id == item.id and item.error is not None:
             raise item.error
-        if item.metadata is not None and name_or_id in (item.id, item.metadata.name):
+        if item.metadata is not None and (
+            name_or_id == item.id or is_same_name(name_or_id, item.metadata.name)
+        ):
             return item.metadata, _open(unlocked, item.last)
     raise ItemMissingError("there is no removed item of this name or id whose grace time is not over")
 

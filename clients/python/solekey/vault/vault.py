@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
-from solekey.crypto import ContentSource
+from solekey.crypto import ContentSource, ItemMetadata
 from solekey.errors import ItemChangedError, LostObjectError, MetadataError
 from solekey.files.any_path import AnyPath
 from solekey.progress import Progress, ignore_progress
@@ -24,11 +24,13 @@ from solekey.transfer.source_file import SourceFile
 from solekey.vault.commits import MAX_DRAFTS
 from solekey.vault.directory import ItemInfo, Listing
 from solekey.vault.edits import SPOOL_FROM_BYTES, Edits, Target, verify_base
+from solekey.vault.history import PastVersion, read_history
 from solekey.vault.item import Item, Removed, Stored
 from solekey.vault.item_file import BUFFER_BYTES, ItemFile, ItemRanges
 from solekey.vault.item_version import ItemVersion
-from solekey.vault.names import fold_name
+from solekey.vault.names import choose_free_name, fold_name
 from solekey.vault.new_content import BYTES_TYPE, Description, NewContent, verify_base_version
+from solekey.vault.past import find_item, find_past_version
 from solekey.vault.removed import RemovedItem, find_removed, list_removed
 from solekey.vault.seen import Seen
 from solekey.vault.unlocked import UnlockedAccount
@@ -68,31 +70,49 @@ class Vault:
         return listing
 
     @exclusive
-    def find(self, name_or_id: str) -> ItemInfo:
-        """Find one item, as the list shows it. By id, only this item is opened.
+    def find(self, name_or_id: str, *, version: int | None = None) -> ItemInfo:
+        """Find one item, as the list shows it, or an older version of it. By id, only this item is opened.
 
         Raises:
+            VersionMissingError: the item never had this version, or it is deleted since.
             ItemMissingError, AmbiguousNameError: none or several of this name.
             OpenError, SwappedObjectError: the item of this id cannot be read.
         """
+        if version is not None:
+            return self._find_version(name_or_id, version).info
         self.refresh()
         return self.unlocked.directory.find(name_or_id)
 
     @exclusive
-    def get(self, name_or_id: str, *, progress: Progress = ignore_progress) -> Item:
+    def get(
+        self, name_or_id: str, *, version: int | None = None, progress: Progress = ignore_progress
+    ) -> Item:
         """Get an item with its content in memory.
 
+        Args:
+            name_or_id: which item; with a version also one that was removed.
+            version: an older version, see `history`; the present one if not given.
+            progress: is told how far it has come.
+
         Raises:
+            VersionMissingError: the item never had this version, or it is deleted since.
             ItemMissingError, AmbiguousNameError: none or several of this name.
             OpenError, SwappedObjectError: the server's ciphertext is not what was committed.
             VersionGoneError: another device replaced it meanwhile.
         """
-        version = self._find_version(name_or_id)
-        pieces = list(version.iter_parts(progress))
-        self._note_seen(version)
-        return Item(version.info, b"".join(pieces), self._save)
+        found = self._find_version(name_or_id, version)
+        pieces = list(found.iter_parts(progress))
+        self._note_seen(found)
+        return Item(found.info, b"".join(pieces), self._save)
 
-    def get_file(self, name_or_id: str, path: AnyPath, *, progress: Progress = ignore_progress) -> ItemInfo:
+    def get_file(
+        self,
+        name_or_id: str,
+        path: AnyPath,
+        *,
+        version: int | None = None,
+        progress: Progress = ignore_progress,
+    ) -> ItemInfo:
         """Get an item into a file, in constant memory. The file appears only when all of it is authentic.
 
         Call it again after an interruption: what was fetched is kept, as ciphertext, in the profile.
@@ -101,14 +121,16 @@ class Vault:
             As `get`, and TargetError, DiskFullError: the file cannot be written; the old one is untouched.
             TransferBusyError: another program of this profile gets the same item.
         """
-        version, folder = self._find_version(name_or_id), self.unlocked.connection.profile.folder
+        found, folder = self._find_version(name_or_id, version), self.unlocked.connection.profile.folder
         with self._lock:
             clean_downloads(folder, self.unlocked.index.items, now_s=time.time())
-        download(version, folder, Path(path), progress)
-        self._note_seen(version)
-        return version.info
+        download(found, folder, Path(path), progress)
+        self._note_seen(found)
+        return found.info
 
-    def iter_content(self, name_or_id: str, *, progress: Progress = ignore_progress) -> Iterator[bytes]:
+    def iter_content(
+        self, name_or_id: str, *, version: int | None = None, progress: Progress = ignore_progress
+    ) -> Iterator[bytes]:
         """Get an item piece by piece, in constant memory, for pipes.
 
         Each piece is authentic, and the end is known to be there before the first; a later one may fail
@@ -117,9 +139,9 @@ class Vault:
         Raises:
             As `get`.
         """
-        version = self._find_version(name_or_id)
-        yield from iterate_exclusively(self._lock, version.iter_parts(progress))
-        self._note_seen(version)
+        found = self._find_version(name_or_id, version)
+        yield from iterate_exclusively(self._lock, found.iter_parts(progress))
+        self._note_seen(found)
 
     def get_range(self, name_or_id: str, start: int, size: int) -> bytes:
         """Get at most `size` bytes of an item's content from `start`: fetches and decrypts their chunks only.
@@ -132,7 +154,7 @@ class Vault:
         return ItemRanges(self._find_version(name_or_id)).read(start, size)
 
     @exclusive
-    def open(self, name_or_id: str) -> io.BufferedReader:
+    def open(self, name_or_id: str, *, version: int | None = None) -> io.BufferedReader:
         """Open an item as a read-only, seekable binary file, which fetches only what is read.
 
         It stays on the version that it was opened at, and ends with the unlocked block.
@@ -140,7 +162,7 @@ class Vault:
         Raises:
             As `get`; later, while reading, VersionGoneError: another device replaced it, and it is purged.
         """
-        return io.BufferedReader(ItemFile(self._find_version(name_or_id)), BUFFER_BYTES)
+        return io.BufferedReader(ItemFile(self._find_version(name_or_id, version)), BUFFER_BYTES)
 
     @exclusive
     def put(
@@ -348,32 +370,76 @@ class Vault:
         return list_removed(self.unlocked)
 
     @exclusive
-    def restore(self, name_or_id: str, *, progress: Progress = ignore_progress) -> Stored:
-        """Bring a removed item back, as a new item of its name and content; of several, the newest removal.
+    def history(self, name_or_id: str, *, progress: Progress = ignore_progress) -> Sequence[PastVersion]:
+        """Read the versions of an item, also of a removed one, the newest first.
 
-        The server keeps what was removed for a grace time, which its operator has set.
+        Needs the change lists of the account from the item's first version on.
+
+        Raises:
+            ItemMissingError, AmbiguousNameError: none or several of this name.
+            SwappedObjectError: the server withholds or has altered a change list.
+        """
+        self.refresh()
+        return read_history(self.unlocked, find_item(self.unlocked, name_or_id), progress)
+
+    @exclusive
+    def restore(
+        self, name_or_id: str, *, version: int | None = None, progress: Progress = ignore_progress
+    ) -> Stored:
+        """Bring a removed item back, or an older version of an item.
+
+        An older version of a live item becomes its newest: content, type, tags and attributes are those of
+        then, the name stays. A removed item comes back as a new one; where its name is taken meanwhile it is
+        called ``NAME (restored)``. The server keeps what was removed for a grace time.
+
+        Args:
+            name_or_id: which item; of several removed ones of a name, the newest removal.
+            version: which of its versions; the last one of a removed item if not given.
+            progress: is told how far it has come.
 
         Raises:
             ItemMissingError: no removed item has this name or id.
+            VersionMissingError: the item never had this version, or it is deleted since.
             OpenError, LostObjectError, EpochKeyMissingError: its grace time is over, or it never opened.
         """
         self.refresh()
-        metadata, reader = find_removed(self.unlocked, name_or_id)
+        if version is None:
+            metadata, reader = find_removed(self.unlocked, name_or_id)
+            pieces = iter_content(reader, progress)
+        else:
+            found = find_past_version(self.unlocked, name_or_id, version, ignore_progress)
+            metadata, pieces = found.info.metadata, found.iter_parts(progress)
+            live = self.unlocked.index.items.get(found.info.id)
+            if live is not None:
+                base = self.unlocked.directory.find(live.item).version
+                return self._restore_to(live.item, metadata, pieces, base)
+        name = choose_free_name(metadata.name, self.unlocked.directory.is_taken)
+        return self._restore_to(name, metadata, pieces, 0)
+
+    def _restore_to(
+        self, target: str, metadata: ItemMetadata, pieces: Iterator[bytes], base_version: int
+    ) -> Stored:
         return self.put_stream(
-            metadata.name,
-            read_pieces(iter_content(reader, progress)),
+            target,
+            read_pieces(pieces),
             type=metadata.type,
             tags=metadata.tags,
             attributes=metadata.attributes,
+            base_version=base_version,
         )
 
     @exclusive
-    def _find_version(self, name_or_id: str) -> ItemVersion:
+    def _find_version(self, name_or_id: str, version: int | None = None) -> ItemVersion:
+        if version is not None:
+            self.refresh()
+            return find_past_version(self.unlocked, name_or_id, version, ignore_progress)
         info = self.find(name_or_id)
         return ItemVersion(self.unlocked, info, self.unlocked.index.items[info.id])
 
     @exclusive
     def _note_seen(self, version: ItemVersion) -> None:
+        if version.is_past:
+            return
         info = version.info
         self.unlocked.seen.note({info.id: Seen(info.version, info.sealed_version)})
 

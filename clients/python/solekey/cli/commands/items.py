@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
 
 import click
 
@@ -29,6 +29,14 @@ if TYPE_CHECKING:
 
 ByteRange = tuple[int | None, int | None]
 """First and last byte, as in HTTP: the last None to the end; the first None for so many bytes of the end."""
+
+
+class Wanted(NamedTuple):
+    """Which version of which item; None: the present one."""
+
+    name: str
+    version: int | None
+
 
 _RANGE: Final = re.compile(r"(\d{1,16})?-(\d{1,16})?", re.ASCII)
 _IN_MEMORY_BYTES: Final = 8 * 1024 * 1024
@@ -63,6 +71,7 @@ def _parse_range(context: click.Context, parameter: click.Parameter, value: str 
     help="Only these bytes, counted from 0, the last one included; FIRST- to the end, -COUNT of the end. "
     "Only their chunks are fetched.",
 )
+@click.option("--version", type=click.IntRange(min=1), help="An older version: see `solekey history`.")
 @user_key_option
 @offline_option
 @state_options
@@ -72,6 +81,7 @@ def get_item(
     name: str,
     output: Path | None,
     byte_range: ByteRange | None,
+    version: int | None,
     user_key: str | None,
     *,
     offline: bool,
@@ -86,13 +96,13 @@ def get_item(
     """
     with open_items(state, user_key, offline=offline) as (vault, as_of):
         if byte_range is not None:
-            _get_range(state, vault, name, byte_range, output, as_of)
+            _get_range(state, vault, Wanted(name, version), byte_range, output, as_of)
         elif output is not None:
             with state.progress(f"get {name}", in_bytes=True) as progress:
-                info = vault.get_file(name, output, progress=progress)
+                info = vault.get_file(name, output, version=version, progress=progress)
             _emit_written(state, info, output, as_of)
         else:
-            _print_item(state, vault, name, as_of)
+            _print_item(state, vault, Wanted(name, version), as_of)
 
 
 @click.command("list")
@@ -139,17 +149,17 @@ def remove(state: Cli, name: str, base_version: int | None, user_key: str | None
         state.tell("Removed {}.", removed.name or removed.id)
 
 
-def _print_item(state: Cli, vault: "Vault", name: str, as_of: str | None) -> None:
-    info = vault.find(name)
+def _print_item(state: Cli, vault: "Vault", wanted: "Wanted", as_of: str | None) -> None:
+    info = vault.find(wanted.name, version=wanted.version)
     if state.as_json or info.sealed_size <= _IN_MEMORY_BYTES:
-        item = vault.get(info.id)
+        item = vault.get(info.id, version=wanted.version)
         if state.as_json:
             state.emit({**describe_item(item.info), **_describe_content(item.content), "as_of": as_of})
         else:
             _print_content(item)
         return
-    with state.progress(f"get {name}", in_bytes=True, printing=True) as progress:
-        for piece in vault.iter_content(info.id, progress=progress):
+    with state.progress(f"get {wanted.name}", in_bytes=True, printing=True) as progress:
+        for piece in vault.iter_content(info.id, version=wanted.version, progress=progress):
             sys.stdout.buffer.write(piece)
     sys.stdout.buffer.flush()
 
@@ -162,17 +172,22 @@ def _print_content(item: "Item") -> None:
 
 
 def _get_range(
-    state: Cli, vault: "Vault", name: str, byte_range: ByteRange, output: Path | None, as_of: str | None
+    state: Cli,
+    vault: "Vault",
+    wanted: "Wanted",
+    byte_range: ByteRange,
+    output: Path | None,
+    as_of: str | None,
 ) -> None:
     """Get a range to standard output, a file or a JSON document."""
     from solekey.files.whole_file import WholeFile
     from solekey.vault.item_file import ItemFile
 
-    with vault.open(name) as file:
+    with vault.open(wanted.name, version=wanted.version) as file:
         info = cast("ItemFile", file.raw).info
         start, size = _place_range(byte_range, file.seek(0, os.SEEK_END))
         file.seek(start)
-        with state.progress(f"get {name}", in_bytes=True, printing=output is None) as progress:
+        with state.progress(f"get {wanted.name}", in_bytes=True, printing=output is None) as progress:
             if output is not None:
                 with WholeFile.make(output) as target:
                     _copy(file, target.file, size, progress)
