@@ -24,7 +24,7 @@ def history(state: Cli, name: str, user_key: str | None) -> None:
     """List the versions of the item NAME (name or id), the newest first; also of a removed one.
 
     A version counts an edit; re-encrypting an item makes none. One that is `kept` can be read with `get
-    --version` and brought back with `restore --version`. One that is `gone` was replaced, and is deleted since.
+    --version` and brought back with `restore --version`. One that is `gone` is deleted.
     """
     with unlocked(state, user_key) as vault:
         with state.progress(f"history {name}", in_bytes=False) as progress:
