@@ -5,8 +5,9 @@ import io
 import os
 import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 import click
 
@@ -31,7 +32,8 @@ ByteRange = tuple[int | None, int | None]
 """First and last byte, as in HTTP: the last None to the end; the first None for so many bytes of the end."""
 
 
-class Wanted(NamedTuple):
+@dataclass(frozen=True, slots=True, repr=False)
+class Wanted:
     """Which version of which item; None: the present one."""
 
     name: str
