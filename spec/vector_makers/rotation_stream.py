@@ -41,8 +41,14 @@ COMPLETED = DECIDED.tell("vault.wrap_retired", retired(1)).tell(
 )
 ABANDONED = STAGED.tell("devices.key_change_abandoned", abandoned("one"))
 ABORTED = ABANDONED.tell("vault.wrap_retired", retired(2)).tell("rotation.rotation_aborted", aborted("one"))
-DUE = COMMITTED.tell("rotation.rotation_due", {"kind": "user_key", "since": EARLIER})
-POLICY = {"data_key_max_age_days": 365, "user_key_max_age_days": 180}
+DUE = COMMITTED.tell(
+    "rotation.rotation_due", {"cause": "age", "enforcement": "advisory", "kind": "user_key", "since": EARLIER}
+)
+ENFORCED = COMMITTED.tell(
+    "rotation.rotation_due",
+    {"cause": "revocation", "enforcement": "enforced", "kind": "data_key", "since": EARLIER},
+)
+POLICY = {"data_key_max_age_days": 365, "enforcement": "enforced", "user_key_max_age_days": 180}
 
 
 def make_file() -> VectorFile:
@@ -54,9 +60,18 @@ def make_file() -> VectorFile:
 
 
 def _followed() -> list[tuple[str, Story, Members, str]]:
-    def amounts(*completed: str, open: tuple[str, str] | None = None, due: tuple[str, ...] = ()) -> Members:  # noqa: A002 - the word of the page
-        found = None if open is None else {"phase": open[1], "rotation": rotation(open[0])}
-        return {"completed": [rotation(label) for label in completed], "due": list(due), "open": found}
+    def amounts(
+        *completed: str,
+        open: tuple[str, str] | None = None,  # noqa: A002 - the word of the page
+        due: tuple[str, ...] = (),
+        enforced: tuple[str, ...] = (),
+    ) -> Members:
+        return {
+            "completed": [rotation(label) for label in completed],
+            "due": list(due),
+            "enforced": list(enforced),
+            "open": None if open is None else {"phase": open[1], "rotation": rotation(open[0])},
+        }
 
     return [
         ("a policy", COMMITTED.tell("rotation.policy_set", POLICY), amounts(), "At any time."),
@@ -67,6 +82,24 @@ def _followed() -> list[tuple[str, Story, Members, str]]:
             "At any time.",
         ),
         ("a key that is due", DUE, amounts(due=("user_key",)), "The service's own fact."),
+        (
+            "a key that is due under the account's enforced policy",
+            DUE.tell("rotation.policy_set", POLICY),
+            amounts(due=("user_key",), enforced=("user_key",)),
+            "The account's policy counts, not the one that the service stated.",
+        ),
+        (
+            "a key that is due under the operator's enforced policy",
+            ENFORCED,
+            amounts(due=("data_key",), enforced=("data_key",)),
+            "The account has set no policy.",
+        ),
+        (
+            "an advisory policy of the account in the place of the operator's",
+            ENFORCED.tell("rotation.policy_set", {**POLICY, "enforcement": "advisory"}),
+            amounts(due=("data_key",)),
+            "Nothing waits for the rotation, which is due as before.",
+        ),
         (
             "a start",
             COMMITTED.tell("rotation.rotation_started", started("one")),

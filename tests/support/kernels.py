@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 
 from solekey_eventlog.bus import Bus, Record, derive_topics, open_bus
+from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.clock import ManualClock
+from solekey_eventlog.freshness import Heartbeat, encode_heartbeat
 from solekey_eventlog.secret import Secret
 from solekey_protocol.event import Event, encode_event
 from solekey_protocol.events import Body, Stream, auth
 from solekey_protocol.ids import AccountId, Timestamp
-from solekey_protocol.services import TOPICS
+from solekey_protocol.services import TOPICS, Service
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
 from solekey_service.build import build_service, start_service
 from solekey_service.config import ServiceConfig
@@ -66,6 +68,13 @@ class Rig:
                 for topic in kernel.topics:
                     for record in self.bus.read(topic):
                         kernel.projector.apply(record)
+
+    def hear(self, stream: Stream) -> None:
+        """Let a service hear a sign of life of every service that it follows, made now."""
+        kernel = self.kernels[stream]
+        for followed in kernel.streams.subscribed:
+            beat = Heartbeat(Service(followed.value), Timestamp.from_datetime(self.clock.now()), {})
+            kernel.freshness.observe(Record(HEARTBEAT_TOPIC, 0, 0, followed.value, encode_heartbeat(beat)))
 
     def head(self, stream: Stream, account: AccountId) -> Head:
         """The head of a stream at the service that owns it."""

@@ -110,7 +110,7 @@ class Freshness:
         if record.key != heartbeat.service:
             _log.warning("heartbeat of %s ignored: its key is another's", heartbeat.service)
             return
-        ahead_s = (heartbeat.at.datetime - self._clock.now()).total_seconds()
+        ahead_s = self._find_lead_s(heartbeat)
         if ahead_s > MAX_SKEW_S:
             _log.warning("heartbeat of %s ignored: %.1f s in the future", heartbeat.service, ahead_s)
             return
@@ -198,6 +198,10 @@ class Freshness:
         since_made_s = (self._clock.now() - heard.heartbeat.at.datetime).total_seconds()
         return max(self._clock.monotonic() - heard.arrived_s, since_made_s)
 
+    def _find_lead_s(self, heartbeat: Heartbeat) -> float:
+        """How far in the future a heartbeat was made, by the clock as it is now."""
+        return (heartbeat.at.datetime - self._clock.now()).total_seconds()
+
     def _remember(self, stream: Stream, heard: _Heard) -> None:
         """Keep heartbeats that may be covered later, some apart: a busy producer sends many."""
         waiting = self._waiting.setdefault(stream, deque(maxlen=2 * _KEPT_PER_LIMIT))
@@ -212,6 +216,8 @@ class Freshness:
             applied = read_offsets(uow.connection, self._store.tables.applied, TOPICS[stream])
         with self._lock:
             waiting = self._waiting.get(stream, deque())
+            for heard in [each for each in waiting if self._find_lead_s(each.heartbeat) > MAX_SKEW_S]:
+                waiting.remove(heard)  # the clocks went back since it came: it would hide all that follow
             for heard in sorted(waiting, key=lambda heard: heard.heartbeat.at, reverse=True):
                 if all(applied.get(p, 0) >= end for p, end in heard.heartbeat.positions.items()):
                     before = self._covered.get(stream)

@@ -17,6 +17,9 @@ class RotationConfig(ServiceConfig):
     user_key_max_age_days: int = 365
     data_key_max_age_days: int = 365
 
+    enforce_max_age: bool = False
+    """Whether the vault refuses writes of accounts that have set no policy, while a rotation is due."""
+
     def find_problems(self) -> list[str]:
         """See ServiceConfig.find_problems."""
         problems = ServiceConfig.find_problems(self)  # super() does not know a slotted dataclass's copy

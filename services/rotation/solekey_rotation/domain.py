@@ -7,11 +7,11 @@ Pure: no clock, no storage, no network. ``RotationStream`` holds the order of a 
 from datetime import datetime
 
 from solekey_protocol.events.fields import RotationKind
-from solekey_protocol.events.rotation import RotationDue, RotationStarted
+from solekey_protocol.events.rotation import DueCause, RotationDue, RotationStarted
 from solekey_protocol.ids import Timestamp
 from solekey_protocol.statements import Statement
 from solekey_protocol.streams import RotationStream
-from solekey_rotation.key_ages import KeyAges, Policy, derive_due
+from solekey_rotation.key_ages import KeyAges, Policy, derive_due, derive_policy
 from solekey_rotation.refusals import RotationOpen
 
 
@@ -26,15 +26,21 @@ def verify_none_open(state: RotationStream, statement: Statement) -> Statement:
     return statement
 
 
-def decide_exposure(state: RotationStream, revoked_at: Timestamp) -> list[RotationDue]:
+def decide_exposure(state: RotationStream, revoked_at: Timestamp, policy: Policy) -> list[RotationDue]:
     """Decide what a revocation makes due: both keys were known to a device that may be in other hands."""
-    return [RotationDue(kind, revoked_at) for kind in RotationKind if kind not in state.due]
+    enforcement = derive_policy(state, policy).enforcement
+    return [
+        RotationDue(kind, revoked_at, DueCause.REVOCATION, enforcement)
+        for kind in RotationKind
+        if kind not in state.due
+    ]
 
 
 def decide_due(state: RotationStream, ages: KeyAges, policy: Policy, now: datetime) -> list[RotationDue]:
     """Decide which keys have become too old; stated once until they are rotated."""
+    enforcement = derive_policy(state, policy).enforcement
     return [
-        RotationDue(kind, Timestamp.from_datetime(moment))
+        RotationDue(kind, Timestamp.from_datetime(moment), DueCause.AGE, enforcement)
         for kind, moment in sorted(derive_due(state, ages, policy).items())
         if moment <= now
     ]

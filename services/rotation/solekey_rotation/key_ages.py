@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from solekey_protocol.events.fields import RotationKind
+from solekey_protocol.events.rotation import Enforcement
 from solekey_protocol.streams import RotationStream
 
 
@@ -26,10 +27,11 @@ class KeyAges:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """How old keys may become."""
+    """How old keys may become, and whether writes wait for a rotation that is due."""
 
     user_key_max_age: timedelta
     data_key_max_age: timedelta
+    enforcement: Enforcement = Enforcement.ADVISORY
 
 
 def derive_policy(state: RotationStream, fallback: Policy) -> Policy:
@@ -37,7 +39,8 @@ def derive_policy(state: RotationStream, fallback: Policy) -> Policy:
     own = state.policy
     if own is None:
         return fallback
-    return Policy(timedelta(days=own.user_key_max_age_days), timedelta(days=own.data_key_max_age_days))
+    ages = timedelta(days=own.user_key_max_age_days), timedelta(days=own.data_key_max_age_days)
+    return Policy(*ages, own.enforcement)
 
 
 def derive_due(state: RotationStream, ages: KeyAges, fallback: Policy) -> dict[RotationKind, datetime]:

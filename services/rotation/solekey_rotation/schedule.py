@@ -3,20 +3,29 @@
 from datetime import datetime, timedelta
 from typing import Final
 
-from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError, StalePositionError
+from solekey_eventlog.errors import (
+    AccountParkedError,
+    NotYetAppliedError,
+    StalePositionError,
+    TrustStaleError,
+)
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events.devices import AccountFounded, AccountKeyChanged, DeviceRevoked
+from solekey_protocol.events.rotation import Enforcement
 from solekey_protocol.events.vault import KeyWrapped
 from solekey_protocol.ids import AccountId
 from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream
+from solekey_rotation.clock_watch import ClockWatch
 from solekey_rotation.config import RotationConfig
 from solekey_rotation.domain import decide_due, decide_exposure
 from solekey_rotation.key_ages import KeyAges, Policy, derive_due
 from solekey_rotation.repository import KeyAgeRepository
 from solekey_service.kernel import Kernel
 
-_PER_RUN: Final = 200
+_PER_PAGE: Final = 200
+_PAGES: Final = 100
+"""In one run at most: 20,000 accounts, such as after a downtime."""
 _LATER: Final = timedelta(minutes=10)
 """When to look again at an account that cannot be looked at now."""
 
@@ -28,8 +37,11 @@ class Schedule:
         config = kernel.config
         self._kernel = kernel
         self._fallback = Policy(
-            timedelta(days=config.user_key_max_age_days), timedelta(days=config.data_key_max_age_days)
+            timedelta(days=config.user_key_max_age_days),
+            timedelta(days=config.data_key_max_age_days),
+            Enforcement.ENFORCED if config.enforce_max_age else Enforcement.ADVISORY,
         )
+        self._watch = ClockWatch(kernel.clock)
 
     def note_user_key(self, uow: UnitOfWork, event: Event) -> None:
         """Note a user key that came into force (a reaction)."""
@@ -53,7 +65,7 @@ class Schedule:
         if isinstance(event.body, DeviceRevoked) and revoked[event.body.device].trusted_at is not None:
             self.lock(uow, event.account)
             state = self._kernel.streams.fold(uow, event.account, RotationStream)
-            uow.append(event.account, state.head, *decide_exposure(state, event.time))
+            uow.append(event.account, state.head, *decide_exposure(state, event.time, self._fallback))
             self.renew(uow, event.account)
 
     def note_closed(self, uow: UnitOfWork, event: Event) -> None:
@@ -88,10 +100,30 @@ class Schedule:
         self._write(uow, account, KeyAgeRepository(uow.connection).lock(account))
 
     def announce_due(self) -> int:
-        """State of each key that has become too old that its rotation is due; return how many were stated."""
-        with self._kernel.store.read() as uow:
-            accounts = KeyAgeRepository(uow.connection).find_due(uow.now, _PER_RUN)
-        return sum(self._announce(account) for account in accounts)
+        """State of each key that has become too old that its rotation is due; return how many were stated.
+
+        Nothing is stated while the clock has just jumped, or while the account's other streams are not
+        followed up to now: what was rotated or closed during a downtime is not due.
+        """
+        if not self._watch.is_trusted() or not self._is_fresh():
+            return 0
+        stated, seen = 0, set[AccountId]()
+        for _ in range(_PAGES):
+            with self._kernel.store.read() as uow:
+                found = KeyAgeRepository(uow.connection).find_due(uow.now, _PER_PAGE)
+            if not (new := [account for account in found if account not in seen]):
+                break
+            seen.update(new)
+            stated += sum(self._announce(account) for account in new)
+        return stated
+
+    def _is_fresh(self) -> bool:
+        try:
+            for stream in self._kernel.streams.subscribed:
+                self._kernel.freshness.require(stream)
+        except TrustStaleError:
+            return False
+        return True
 
     def _announce(self, account: AccountId) -> int:
         try:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from solekey_protocol.change_list import Change
+from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.ids import Digest, ItemId, KeyId
 from solekey_protocol.page_list import Page
 
@@ -49,9 +50,11 @@ class Context:
         wrap: the uploaded bytes of the wrap that is added.
         sealed_epochs: the epochs that live items are sealed under.
         commit: what a commit names.
+        enforced: the rotations that are due and that writes have to wait for.
     """
 
     key_id: KeyId | None = None
     wrap: bytes | None = None
     sealed_epochs: frozenset[int] = frozenset()
     commit: CommitContext = field(default_factory=CommitContext)
+    enforced: frozenset[RotationKind] = frozenset()

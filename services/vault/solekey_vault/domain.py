@@ -12,7 +12,8 @@ from solekey_eventlog.errors import NotYetAppliedError
 from solekey_protocol.change_list import Change
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError, TransitionError
-from solekey_protocol.events.vault import ItemsCommitted, KeyWrapped, WrapRetired, WrapSuite
+from solekey_protocol.events.fields import RotationKind
+from solekey_protocol.events.vault import CommitKind, ItemsCommitted, KeyWrapped, WrapRetired, WrapSuite
 from solekey_protocol.ids import Digest
 from solekey_protocol.items import verify_change, verify_totals, verify_version
 from solekey_protocol.statements import Statement
@@ -23,6 +24,7 @@ from solekey_vault.context import CommitContext, Context, SnapshotVerdict
 from solekey_vault.refusals import (
     CommitMismatch,
     PartsMissing,
+    RotationRequired,
     StaleKeyEpoch,
     VersionConflict,
     WrapMismatch,
@@ -39,7 +41,7 @@ def verify(state: VaultStream, context: Context, statement: Statement) -> Statem
 
     Raises:
         WrapMissing, WrapMismatch: key_wrapped. WrapInUse: wrap_retired.
-        StaleKeyEpoch, PartsMissing, CommitMismatch, VersionConflict: items_committed.
+        RotationRequired, StaleKeyEpoch, PartsMissing, CommitMismatch, VersionConflict: items_committed.
     """
     match statement.body:
         case KeyWrapped() as body:
@@ -47,6 +49,7 @@ def verify(state: VaultStream, context: Context, statement: Statement) -> Statem
         case WrapRetired() as body:
             _verify_unneeded(state, body, context)
         case ItemsCommitted() as body:
+            _verify_rotated(body, context.enforced)
             _verify_commit(state, body, context.commit)
     return statement
 
@@ -78,6 +81,17 @@ def _verify_unneeded(state: VaultStream, body: WrapRetired, context: Context) ->
     ]
     if not others or context.key_id is None:
         raise WrapInUse(f"epoch {body.epoch} is in use, and no other wrap is under the account's user key")
+    return body
+
+
+def _verify_rotated(body: ItemsCommitted, enforced: frozenset[RotationKind]) -> ItemsCommitted:
+    """Verify that no rotation is due that writes have to wait for; a re-encryption is what they wait for."""
+    if enforced and body.kind is CommitKind.DELTA:
+        kinds = sorted(kind.value for kind in enforced)
+        raise RotationRequired(
+            f"due, and enforced by the policy: {', '.join(kinds)}; nothing is stored before it is rotated",
+            extras={"kinds": list[Json](kinds)},
+        )
     return body
 
 

@@ -5,6 +5,7 @@
     Conflict                    409
     ├── StaleKeyEpoch           stale_key_epoch     extras: epoch
     ├── VersionConflict         version_conflict    extras: conflicts [{item, version, removed}]
+    ├── RotationRequired        rotation_required   extras: kinds
     ├── WrapMissing             wrap_missing
     └── PartsMissing            parts_missing       extras: missing [digest]
     Unprocessable               422
@@ -28,6 +29,12 @@ class VersionConflict(Conflict):
     """An item's version does not follow the one that the vault has."""
 
     code, title = "version_conflict", "An item has changed meanwhile"
+
+
+class RotationRequired(Conflict):
+    """A rotation is due, and the policy refuses writes until it is completed."""
+
+    code, title = "rotation_required", "A rotation is due before anything is written"
 
 
 class WrapMissing(Conflict):

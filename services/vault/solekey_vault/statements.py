@@ -64,7 +64,8 @@ class VaultStatements(StatementHandler[VaultStream, Context]):
                     key_id, sealed_epochs=ItemRepository(uow.connection).find_sealed_epochs(account)
                 )
             case ItemsCommitted() as body:
-                return Context(commit=self._gather_commit(uow, account, body))
+                enforced = self._streams.fold(uow, account, RotationStream).enforced
+                return Context(commit=self._gather_commit(uow, account, body), enforced=enforced)
             case _:
                 return Context()
 

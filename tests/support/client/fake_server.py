@@ -21,6 +21,7 @@ from solekey_protocol.events import Body, Stream
 from solekey_protocol.events import auth as auth_said
 from solekey_protocol.events.devices import DeviceRevoked
 from solekey_protocol.events.rotation import RotationStarted
+from solekey_protocol.events.vault import CommitKind
 from solekey_protocol.ids import AccountId, DeviceId, PublicKey, SessionId, Timestamp, compute_digest
 from solekey_protocol.limits import MAX_BATCH_BYTES, MAX_PART_BYTES
 from solekey_protocol.lineage import Account, verify_lineage
@@ -251,7 +252,10 @@ class FakeServer(httpx.BaseTransport):
         head = account.states[stream].head
         if (signed.statement.seq, signed.statement.prev) != (head.seq + 1, head.digest):
             raise RefusedError(409, "stale_position")
-        if isinstance(signed.statement.body, DeviceRevoked | RotationStarted):
+        body = signed.statement.body
+        if account.states[Stream.ROTATION].enforced and getattr(body, "kind", None) is CommitKind.DELTA:
+            raise RefusedError(409, "rotation_required")
+        if isinstance(body, DeviceRevoked | RotationStarted):
             self.desk.verify_stepped_up(account, session)
         if stream is Stream.DEVICES:
             account.states[stream].verify(signed, account.states[stream])

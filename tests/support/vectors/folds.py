@@ -249,7 +249,8 @@ class Rotation:
     """rotation.md §2"""
 
     sagas: list[Saga] = field(default_factory=list)
-    due: set[str] = field(default_factory=set)
+    due: dict[str, str] = field(default_factory=dict)
+    policy: Body | None = None
 
     @property
     def open(self) -> Saga | None:
@@ -261,10 +262,12 @@ class Rotation:
         """Follow one record."""
         name, body = read_body(record)
         if name == "rotation_due":
-            self.due.add(body["kind"])
+            self.due[body["kind"]] = body["enforcement"]
         elif name == "rotation_started":
             self.start(body)
-        elif name != "policy_set":
+        elif name == "policy_set":
+            self.policy = body
+        else:
             step = name.removeprefix("rotation_")
             saga = self.open or Saga({"rotation": None})
             demand(saga.started["rotation"] == body["rotation"])
@@ -277,7 +280,7 @@ class Rotation:
             head = record["data"]["statement"]["heads"].get("vault", {"seq": 0})
             saga.seen_vault[step] = head["seq"]
             if step == "completed":
-                self.due.discard(saga.started["kind"])
+                self.due.pop(saga.started["kind"], None)
 
     def start(self, body: Body) -> None:
         """A rotation is staged."""
@@ -290,6 +293,10 @@ class Rotation:
         demand(not change or body["to_key_id"] not in used)
         self.sagas.append(Saga(body))
 
+    def is_enforced(self, kind: str) -> bool:
+        """rotation.md §4.1: the account's policy, or else what the operator's was."""
+        return (self.policy or {"enforcement": self.due[kind]})["enforcement"] == "enforced"
+
     def show(self) -> dict[str, Any]:
         """What the stream amounts to."""
         saga = self.open
@@ -297,6 +304,7 @@ class Rotation:
             "open": saga and {"rotation": saga.started["rotation"], "phase": saga.phase},
             "completed": [each.started["rotation"] for each in self.sagas if each.phase == "completed"],
             "due": sorted(self.due),
+            "enforced": sorted(kind for kind in self.due if self.is_enforced(kind)),
         }
 
 

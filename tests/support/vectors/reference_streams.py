@@ -156,6 +156,7 @@ def follow_rotation(given: Mapping[str, Any]) -> dict[str, Any]:
         "open": current and {"rotation": current.started.rotation, "phase": current.phase.value},
         "completed": list(rotation.completed),
         "due": sorted(kind.value for kind in rotation.due),
+        "enforced": sorted(kind.value for kind in rotation.enforced),
     }
 
 

@@ -73,6 +73,20 @@ def test_a_heartbeat_from_the_future_does_not_count(kernel: Kernel, clock: Manua
         kernel.freshness.require(Stream.DEVICES)
 
 
+def test_clocks_that_were_ahead_for_a_moment_do_not_make_a_feed_stale(
+    kernel: Kernel, clock: ManualClock
+) -> None:
+    right = clock.now()
+    clock.set_wall(right + timedelta(days=400))
+    beat(kernel, clock)
+    kernel.freshness.require(Stream.DEVICES)
+    clock.set_wall(right)
+    for _ in range(3):
+        clock.advance(5)
+        beat(kernel, clock)
+        kernel.freshness.require(Stream.DEVICES)
+
+
 def test_a_heartbeat_that_was_held_back_is_as_old_as_it_says(kernel: Kernel, clock: ManualClock) -> None:
     beat(kernel, clock, ahead_s=-5.001)
     with pytest.raises(TrustStaleError):

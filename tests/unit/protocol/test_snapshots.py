@@ -223,7 +223,7 @@ MEANINGS = {
     "auth": "88e53fee2848e2ed",
     "devices": "ea969023f2b1f5fa",
     "vault": "b627e7c85b856c63",
-    "rotation": "b16f4cf016422650",
+    "rotation": "8cab2dd7cba4c744",
 }
 
 

@@ -1,5 +1,6 @@
 """The rotation service over its kernel, on SQLite and PostgreSQL, following devices and vault."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,9 @@ from solekey_protocol.events import Stream, devices, vault
 from solekey_protocol.events import rotation as events
 from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.ids import compute_digest
+from solekey_protocol.streams import RotationStream
 from solekey_protocol.wrap import SecretKind
+from solekey_rotation import schedule
 from solekey_rotation.definition import DEFINITION
 from solekey_rotation.refusals import RotationOpen
 from solekey_rotation.tables import metadata
@@ -98,7 +101,7 @@ def test_to_start_a_rotation_asks_for_a_fresh_second_factor_unless_it_is_due(rig
     aborted = events.RotationAborted(ROTATION, events.AbortReason.USER_REQUEST)
     assert say(rig, account, LAPTOP, aborted).status == 201
     rig.clock.advance(366 * 86400)
-    assert account.announce_due() == 2
+    assert announce(rig, account) == 2
     due_one = started(derive_rotation_id("due"), UserKey("ana's third user key"))
     assert say(rig, account, LAPTOP, due_one).status == 201
 
@@ -164,18 +167,24 @@ def due(rig):
     return [event.body.kind for event in history if isinstance(event.body, events.RotationDue)]
 
 
+def announce(rig, api):
+    """One run of the job, when every feed was heard."""
+    rig.hear(Stream.ROTATION)
+    return api.announce_due()
+
+
 def test_keys_become_due_once_and_again_after_a_rotation(rig, account):
     say(rig, account, LAPTOP, events.PolicySet(90, 30))
-    assert account.announce_due() == 0
+    assert announce(rig, account) == 0
     rig.clock.advance(timedelta(days=31).total_seconds())
-    assert account.announce_due() == 1
+    assert announce(rig, account) == 1
     assert due(rig) == [RotationKind.DATA_KEY]
-    assert account.announce_due() == 0
+    assert announce(rig, account) == 0
     rig.clock.advance(timedelta(days=60).total_seconds())
-    assert account.announce_due() == 1
+    assert announce(rig, account) == 1
     assert due(rig) == [RotationKind.DATA_KEY, RotationKind.USER_KEY]
     rig.clock.advance(timedelta(days=365).total_seconds())
-    assert account.announce_due() == 0
+    assert announce(rig, account) == 0
 
 
 def test_a_rewrap_makes_no_key_younger(rig, account):
@@ -184,7 +193,7 @@ def test_a_rewrap_makes_no_key_younger(rig, account):
     append(rig, LAPTOP, wrap(1, 2))
     rig.deliver(Stream.ROTATION)
     rig.clock.advance(timedelta(days=2).total_seconds())
-    assert account.announce_due() == 1
+    assert announce(rig, account) == 1
     assert due(rig) == [RotationKind.DATA_KEY]
 
 
@@ -219,15 +228,80 @@ def test_the_key_ages_rebuild_from_zero(rig, account):
 
 def test_without_a_policy_the_operators_holds(rig, account):
     rig.clock.advance(timedelta(days=364).total_seconds())
-    assert account.announce_due() == 0
+    assert announce(rig, account) == 0
     rig.clock.advance(timedelta(days=1).total_seconds())
-    assert account.announce_due() == 2
+    assert announce(rig, account) == 2
 
 
-def test_a_clock_that_jumps_back_announces_nothing(rig, account):
+@pytest.mark.parametrize("days", [-30, 400])
+def test_a_clock_that_jumps_announces_nothing(rig, account, days):
+    """Not even for keys that would be due by it; once it runs evenly for an hour it is taken for right."""
     say(rig, account, LAPTOP, events.PolicySet(90, 30))
-    rig.clock.set_wall(rig.clock.now() - timedelta(days=30))
+    assert announce(rig, account) == 0
+    right = rig.clock.now()
+    rig.clock.set_wall(right + timedelta(days=days))
+    assert announce(rig, account) == 0
+    rig.clock.advance(600)
+    assert announce(rig, account) == 0
+    rig.clock.set_wall(right + timedelta(seconds=600))
+    assert announce(rig, account) == 0
+    rig.clock.advance(timedelta(days=31).total_seconds())
+    assert announce(rig, account) == 1
+    assert due(rig) == [RotationKind.DATA_KEY]
+
+
+def test_a_clock_that_stays_where_it_jumped_to_is_right_after_an_hour(rig, account):
+    assert announce(rig, account) == 0
+    rig.clock.set_wall(rig.clock.now() + timedelta(days=400))
+    assert announce(rig, account) == 0
+    rig.clock.advance(3600)
+    assert announce(rig, account) == 2
+
+
+def test_nothing_is_announced_before_the_other_streams_are_followed(rig, account):
+    """After a downtime: what was closed or revoked meanwhile is not applied yet."""
+    rig.clock.advance(timedelta(days=400).total_seconds())
     assert account.announce_due() == 0
+    assert announce(rig, account) == 2
+
+
+def test_several_replicas_announce_once(rig, account):
+    rig.clock.advance(timedelta(days=400).total_seconds())
+    replica = rig.start(DEFINITION, account.kernel.config)
+    for api in (account, replica):
+        rig.kernels[Stream.ROTATION] = api.kernel
+        rig.hear(Stream.ROTATION)
+    with ThreadPoolExecutor(2) as pool:
+        stated = list(pool.map(lambda api: api.announce_due(), (account, replica)))
+    replica.kernel.close()
+    rig.kernels[Stream.ROTATION] = account.kernel
+    assert sum(stated) == 2
+    assert sorted(due(rig)) == [RotationKind.DATA_KEY, RotationKind.USER_KEY]
+
+
+def test_a_long_downtime_is_worked_off_in_one_run(rig, account, monkeypatch):
+    monkeypatch.setattr(schedule, "_PER_PAGE", 1)
+    others = [Actor(f"user {number}", "laptop") for number in range(3)]
+    for other in others:
+        rig.append(other.sign(other.founded()))
+    rig.deliver(Stream.ROTATION)
+    rig.clock.advance(timedelta(days=400).total_seconds())
+    assert announce(rig, account) == 2 + len(others)
+
+
+@pytest.mark.parametrize("enforced", [False, True])
+def test_what_is_due_states_the_operators_enforcement(rig, tmp_path, enforced):
+    rig.build(DEVICES)
+    rig.build(VAULT, object_store_url=f"file://{tmp_path}/objects")
+    api = rig.build(DEFINITION, enforce_max_age=enforced)
+    rig.append(LAPTOP.sign(LAPTOP.founded()))
+    rig.deliver(Stream.ROTATION)
+    rig.clock.advance(timedelta(days=400).total_seconds())
+    announce(rig, api)
+    with api.kernel.store.read() as uow:
+        state = api.kernel.streams.fold(uow, LAPTOP.account, RotationStream)
+    assert [due.cause for due in state.dues] == [events.DueCause.AGE]
+    assert state.enforced == ({RotationKind.USER_KEY} if enforced else set())
 
 
 def test_nothing_becomes_due_in_an_account_that_was_closed(rig, account):
@@ -240,5 +314,5 @@ def test_nothing_becomes_due_in_an_account_that_was_closed(rig, account):
         if rebuild:
             account.rebuild_key_ages()
         rig.clock.advance(timedelta(days=400).total_seconds())
-        assert account.announce_due() == 0
+        assert announce(rig, account) == 0
     assert due(rig) == []

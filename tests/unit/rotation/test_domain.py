@@ -1,5 +1,6 @@
 """What the rotation service decides beyond the lineage rules (those: tests/unit/protocol/lineage)."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -127,6 +128,21 @@ def test_an_epoch_begins_once():
 
 
 def test_a_revocation_makes_both_due_once():
-    assert {body.kind for body in decide_exposure(fold(), AT)} == BOTH
-    again = decide_exposure(fold(events.RotationDue(RotationKind.USER_KEY, AT)), AT)
-    assert again == [events.RotationDue(RotationKind.DATA_KEY, AT)]
+    assert {body.kind for body in decide_exposure(fold(), AT, YEAR)} == BOTH
+    again = decide_exposure(fold(events.RotationDue(RotationKind.USER_KEY, AT)), AT, YEAR)
+    assert again == [events.RotationDue(RotationKind.DATA_KEY, AT, events.DueCause.REVOCATION)]
+
+
+ENFORCED = replace(YEAR, enforcement=events.Enforcement.ENFORCED)
+
+
+def test_what_is_due_says_whether_writes_wait_for_it():
+    """By the account's policy, or without one by the operator's."""
+    own = events.PolicySet(99, 39, events.Enforcement.ADVISORY)
+    for before, expected in (([], events.Enforcement.ENFORCED), ([own], events.Enforcement.ADVISORY)):
+        stated = decide_exposure(fold(*before), AT, ENFORCED)
+        assert {body.enforcement for body in stated} == {expected}
+    aged = decide_due(fold(own), AGES, ENFORCED, NOW)
+    assert {(body.cause, body.enforcement) for body in aged} == {
+        (events.DueCause.AGE, events.Enforcement.ADVISORY)
+    }

@@ -7,6 +7,7 @@ import pytest
 from solekey_eventlog.errors import NotYetAppliedError
 from solekey_protocol.change_list import Part
 from solekey_protocol.errors import SignatureError, TransitionError
+from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.events.vault import CommitKind, ObjectsPurged, WrapRetired
 from solekey_protocol.ids import ItemId, Timestamp
 from solekey_protocol.limits import MAX_CHANGES
@@ -19,6 +20,7 @@ from solekey_vault.domain import verify
 from solekey_vault.refusals import (
     CommitMismatch,
     PartsMissing,
+    RotationRequired,
     StaleKeyEpoch,
     VersionConflict,
     WrapMismatch,
@@ -286,3 +288,24 @@ def test_a_purge_goes_no_further_than_the_commits():
         else:
             with pytest.raises(TransitionError):
                 take(state, case)
+
+
+@pytest.mark.parametrize("kind", CommitKind)
+def test_while_a_rotation_is_due_under_an_enforced_policy_only_a_re_encryption_is_taken(kind):
+    cases = {
+        CommitKind.DELTA: (FIRST, commit(ONE_MORE)),
+        CommitKind.REKEY: (
+            SECOND_EPOCH,
+            commit(change_of(ITEM, 2, epoch=2), kind=CommitKind.REKEY, current=AT_ONE, epoch=2),
+        ),
+        CommitKind.SNAPSHOT: (FIRST, snapshot()),
+    }
+    state, case = cases[kind]
+    assert take(state, case)
+    waiting = replace(case, context=replace(case.context, enforced=frozenset(RotationKind)))
+    if kind is not CommitKind.DELTA:
+        assert take(state, waiting)
+        return
+    with pytest.raises(RotationRequired, match="data_key, user_key") as refused:
+        take(state, waiting)
+    assert refused.value.extras == {"kinds": ["data_key", "user_key"]}

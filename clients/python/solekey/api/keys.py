@@ -23,7 +23,7 @@ from solekey.rotation.rotation import (
 from solekey.vault.unreadable import UnreadableItem
 from solekey.vault.vault import Vault
 from solekey_protocol.events.fields import RotationKind
-from solekey_protocol.events.rotation import PolicySet
+from solekey_protocol.events.rotation import Enforcement, PolicySet, RotationDue
 from solekey_protocol.ids import KeyId, RotationId
 from solekey_protocol.streams import Phase
 
@@ -51,7 +51,8 @@ class KeyStatus:
         key_id: which user key is in force; None before the account is founded.
         epoch: which data key is in force.
         open_rotation: the rotation that is to be resumed or aborted; None: there is none.
-        due: which keys are older than the policy allows.
+        due: which rotations are due, each with its cause, and since when.
+        enforced: those of them that writes have to wait for.
         policy: how old the keys may become; None: none was set.
         completed: how many rotations have come to their end.
     """
@@ -59,7 +60,8 @@ class KeyStatus:
     key_id: KeyId | None
     epoch: int
     open_rotation: OpenRotation | None
-    due: frozenset[RotationKind]
+    due: tuple[RotationDue, ...]
+    enforced: frozenset[RotationKind]
     policy: PolicySet | None
     completed: int
 
@@ -122,7 +124,8 @@ class Keys:
             key_id=streams.devices.key_id,
             epoch=streams.vault.epoch,
             open_rotation=opened,
-            due=frozenset(rotation.due),
+            due=rotation.dues,
+            enforced=rotation.enforced,
             policy=rotation.policy,
             completed=len(rotation.completed),
         )
@@ -177,13 +180,25 @@ class Keys:
         with self._core.lock:
             return abort_rotation(self._core.vault)
 
-    def set_policy(self, *, user_key_max_age_days: int, data_key_max_age_days: int) -> PolicySet:
-        """Say how old the keys may become before a rotation is due. Raises AccountLockedError."""
+    def set_policy(
+        self, *, user_key_max_age_days: int, data_key_max_age_days: int, enforced: bool = False
+    ) -> PolicySet:
+        """State how old the keys may become before a rotation is due.
+
+        Args:
+            user_key_max_age_days: days until the user key is to be changed.
+            data_key_max_age_days: days until the data is to be re-encrypted.
+            enforced: whether the server refuses writes while a rotation is due.
+
+        Raises:
+            AccountLockedError: unlock the account first.
+        """
         with self._core.lock:
             return set_policy(
                 self._core.vault,
                 user_key_max_age_days=user_key_max_age_days,
                 data_key_max_age_days=data_key_max_age_days,
+                enforcement=Enforcement.ENFORCED if enforced else Enforcement.ADVISORY,
             )
 
     def find_leftovers(self) -> tuple[UnreadableItem, ...]:

@@ -99,6 +99,10 @@ _COMMANDS: Final[Mapping[type[SolekeyError], str]] = {
         "Wait as long as the message says, then run it again; what was sent is not sent twice."
     ),
     errors.RotationError: "Run `solekey rotate status`, then `solekey rotate resume`.",
+    refusals.RotationRequiredError: (
+        "`solekey status` says which rotation is due and why. Run `solekey rotate user-key` or `solekey "
+        "rotate data-key`, then this command again. Nothing was lost, and reading goes on."
+    ),
     refusals.RotationRefusedError: "Run `solekey rotate status`, then `solekey rotate resume`.",
     refusals.SessionEndedError: "Log in again: `solekey login`.",
     errors.SessionMissingError: "Run `solekey sessions list` and use one of its ids.",

@@ -20,6 +20,7 @@ class Action(StrEnum):
         CORRECT: change what was given, or the settings of the machine.
         RETRY: try again, now or after a while; nothing was lost.
         RESUME: resume what was begun: a rotation or a revocation.
+        ROTATE: change the key that is due, then try again.
         FREE_SPACE: make room, then try again.
         ASK_OPERATOR: ask whoever runs the server.
         STOP: do not go on with this server: keep the profile as evidence, and run an audit.
@@ -37,6 +38,7 @@ class Action(StrEnum):
     CORRECT = "correct"
     RETRY = "retry"
     RESUME = "resume"
+    ROTATE = "rotate"
     FREE_SPACE = "free_space"
     ASK_OPERATOR = "ask_operator"
     STOP = "stop"

@@ -19,6 +19,7 @@
     ├── NotFoundError                   not_found
     ├── StaleError                      stale_position, stale_heads, stale_key_epoch, version_conflict …
     ├── RotationRefusedError            rotation_open, rotation_incomplete, wrap_in_use …
+    │   └── RotationRequiredError       rotation_required
     ├── ServerFailedError               internal_error
     ├── SlowRequestError                request_timeout
     └── UnavailableError                not_yet_applied, trust_stale, account_parked, unavailable
@@ -196,6 +197,16 @@ class RotationRefusedError(ServerRefusedError):
     ADVICE = "Check the open rotation, then resume it."
 
 
+class RotationRequiredError(RotationRefusedError):
+    """A rotation is due, and the policy refuses writes until it is completed."""
+
+    action = Action.ROTATE
+    ADVICE = (
+        "Check which key is due: change the user key, or re-encrypt the data; then do it again. Reading goes "
+        "on meanwhile, and nothing was lost."
+    )
+
+
 class ServerFailedError(ServerRefusedError):
     """The server failed, by a fault of its own."""
 
@@ -282,6 +293,7 @@ _CODES: Mapping[type[ServerRefusedError], tuple[str, ...]] = {
         "wrap_in_use",
         "key_not_current",
     ),
+    RotationRequiredError: ("rotation_required",),
     UnavailableError: ("not_yet_applied", "trust_stale", "account_parked", "unavailable"),
     RateLimitedError: ("rate_limited",),
     StorageFullError: ("storage_full",),

@@ -17,6 +17,7 @@ from solekey_protocol.events.devices import KeyChangeAbandoned
 from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.events.rotation import (
     AbortReason,
+    Enforcement,
     PolicySet,
     RotationAborted,
     RotationReason,
@@ -134,9 +135,15 @@ def _abandon(unlocked: UnlockedAccount, started: RotationStarted) -> None:
     unlocked.say(decide)
 
 
-def set_policy(vault: Vault, *, user_key_max_age_days: int, data_key_max_age_days: int) -> PolicySet:
-    """Say how old the keys may become before a rotation is due."""
-    policy = PolicySet(user_key_max_age_days, data_key_max_age_days)
+def set_policy(
+    vault: Vault,
+    *,
+    user_key_max_age_days: int,
+    data_key_max_age_days: int,
+    enforcement: Enforcement = Enforcement.ADVISORY,
+) -> PolicySet:
+    """State how old the keys may become before a rotation is due, and whether writes then wait for it."""
+    policy = PolicySet(user_key_max_age_days, data_key_max_age_days, enforcement)
     vault.unlocked.say(lambda: policy if vault.unlocked.streams.rotation.policy != policy else None)
     return policy
 

@@ -27,22 +27,42 @@ class AbortReason(StrEnum):
     SUPERSEDED = "superseded"
 
 
+class DueCause(StrEnum):
+    """Why a rotation is due."""
+
+    AGE = "age"
+    REVOCATION = "revocation"
+
+
+class Enforcement(StrEnum):
+    """What a due rotation leads to: a reminder, or refused writes until it is completed."""
+
+    ADVISORY = "advisory"
+    ENFORCED = "enforced"
+
+
 @event(Stream.ROTATION, "policy_set.v1", Signer.DEVICE, Signer.ACCOUNT)
 @dataclass(frozen=True, slots=True)
 class PolicySet(Body):
-    """How old the keys may become before a rotation is due."""
+    """How old the keys may become before a rotation is due, and whether writes then wait for it."""
 
     user_key_max_age_days: Days
     data_key_max_age_days: Days
+    enforcement: Enforcement = Enforcement.ADVISORY
 
 
 @event(Stream.ROTATION, "rotation_due.v1")
 @dataclass(frozen=True, slots=True)
 class RotationDue(Body):
-    """A key is older than the policy allows; the service's own fact."""
+    """A key is older than the policy allows, or was known to a revoked device; the service's own fact.
+
+    ``enforcement`` is the operator's; it counts while the account has set no policy of its own.
+    """
 
     kind: RotationKind
     since: Timestamp
+    cause: DueCause = DueCause.AGE
+    enforcement: Enforcement = Enforcement.ADVISORY
 
 
 @event(Stream.ROTATION, "rotation_started.v1", Signer.DEVICE, Signer.ACCOUNT)

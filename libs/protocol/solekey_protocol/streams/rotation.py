@@ -103,7 +103,20 @@ class RotationStream(Fold):
 
     policy: events.PolicySet | None = None
     rotations: tuple[Rotation, ...] = ()
-    due: frozenset[RotationKind] = frozenset()
+    dues: tuple[events.RotationDue, ...] = ()
+
+    @property
+    def due(self) -> frozenset[RotationKind]:
+        """The kinds of rotation that are due."""
+        return frozenset(due.kind for due in self.dues)
+
+    @property
+    def enforced(self) -> frozenset[RotationKind]:
+        """The kinds that are due and that writes wait for: by the account's policy, or the operator's."""
+        enforced = events.Enforcement.ENFORCED
+        if self.policy is not None:
+            return self.due if self.policy.enforcement is enforced else frozenset()
+        return frozenset(due.kind for due in self.dues if due.enforcement is enforced)
 
     @property
     def open(self) -> Rotation | None:
@@ -134,8 +147,8 @@ class RotationStream(Fold):
         match body:
             case events.PolicySet():
                 return replace(self, policy=body)
-            case events.RotationDue(kind):
-                return replace(self, due=self.due | {kind})
+            case events.RotationDue():
+                return replace(self, dues=(*self._dues_without(body.kind), body))
             case events.RotationStarted():
                 return self._begin(body, seen_devices)
             case events.RotationVerified(rotation):
@@ -156,7 +169,7 @@ class RotationStream(Fold):
             case events.RotationCompleted(rotation):
                 done = self._require(rotation, Phase.COMMITTED)
                 ended = self._with(replace(done, completed_at=self.head.seq + 1))
-                return replace(ended, due=self.due - {done.started.kind})
+                return replace(ended, dues=self._dues_without(done.started.kind))
             case events.RotationAborted(rotation):
                 given_up = self._require(rotation, Phase.STAGED, Phase.VERIFIED)
                 return self._with(replace(given_up, aborted_at=self.head.seq + 1))
@@ -178,6 +191,9 @@ class RotationStream(Fold):
             raise TransitionError("a user key that a rotation has led to before is never used again")
         begun = Rotation(body, started_at=self.head.seq + 1, started_devices=seen_devices)
         return replace(self, rotations=(*self.rotations, begun))
+
+    def _dues_without(self, kind: RotationKind) -> tuple[events.RotationDue, ...]:
+        return tuple(due for due in self.dues if due.kind is not kind)
 
     def _with(self, rotation: Rotation) -> Self:
         return replace(self, rotations=(*self.rotations[:-1], rotation))

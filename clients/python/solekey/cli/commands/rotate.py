@@ -14,6 +14,7 @@ from solekey.cli.input.new_user_key import (
 )
 from solekey.cli.offline import encode_as_of, offline_option, open_readable
 from solekey.cli.opening import unlocked
+from solekey.cli.output.due_rotations import describe_dues, explain_dues
 from solekey.cli.output.left_out import describe_leftovers, end_partial, tell_leftovers
 from solekey.cli.output.printing import print_pairs
 from solekey.cli.resuming import (
@@ -152,35 +153,54 @@ def rotation_status(state: Cli, *, offline: bool) -> None:
         "open": rotation.open.started.rotation if rotation.open else None,
         "kind": rotation.open.started.kind.value if rotation.open else None,
         "phase": rotation.open.phase.value if rotation.open else None,
-        "due": sorted(kind.value for kind in rotation.due),
+        "due": describe_dues(rotation),
         "completed": len(rotation.completed),
         "user_key_max_age_days": policy.user_key_max_age_days if policy else None,
         "data_key_max_age_days": policy.data_key_max_age_days if policy else None,
+        "enforcement": policy.enforcement.value if policy else None,
         "as_of": as_of,
     }
     if state.as_json:
         state.emit(document)
         return
-    print_pairs(document)
+    print_pairs({**document, "due": explain_dues(rotation)})
 
 
 @rotate.command("policy")
 @click.option("--user-key-days", type=click.IntRange(1, 3650), default=_DEFAULT_DAYS, show_default=True)
 @click.option("--data-key-days", type=click.IntRange(1, 3650), default=_DEFAULT_DAYS, show_default=True)
+@click.option(
+    "--enforced/--advisory", default=False, help="Whether the server refuses writes while a rotation is due."
+)
 @user_key_option
 @state_options
 @pass_cli
-def rotation_policy(state: Cli, user_key_days: int, data_key_days: int, user_key: str | None) -> None:
-    """Say how old the keys may become before a rotation is due."""
+def rotation_policy(
+    state: Cli, user_key_days: int, data_key_days: int, user_key: str | None, *, enforced: bool
+) -> None:
+    """State how old the keys may become before a rotation is due, and what happens then.
+
+    An advisory policy reminds you. While a rotation is due under an enforced one, the server takes nothing
+    new until the rotation is completed; reading goes on.
+    """
     with unlocked(state, user_key) as vault:
         from solekey.rotation.rotation import set_policy
+        from solekey_protocol.events.rotation import Enforcement
 
-        policy = set_policy(vault, user_key_max_age_days=user_key_days, data_key_max_age_days=data_key_days)
+        policy = set_policy(
+            vault,
+            user_key_max_age_days=user_key_days,
+            data_key_max_age_days=data_key_days,
+            enforcement=Enforcement.ENFORCED if enforced else Enforcement.ADVISORY,
+        )
     document = {
         "user_key_max_age_days": policy.user_key_max_age_days,
         "data_key_max_age_days": policy.data_key_max_age_days,
+        "enforcement": policy.enforcement.value,
     }
     if state.as_json:
         state.emit(document)
     else:
         state.tell("User key: {} days. Data key: {} days.", user_key_days, data_key_days)
+        if enforced:
+            state.tell("While a rotation is due, nothing can be stored.")

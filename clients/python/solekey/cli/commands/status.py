@@ -6,6 +6,7 @@ import click
 
 from solekey.cli.offline import encode_as_of, offline_option, open_readable
 from solekey.cli.opening import open_session
+from solekey.cli.output.due_rotations import describe_dues, explain_dues
 from solekey.cli.output.printing import print_pairs, say
 from solekey.cli.output.session_end import describe_end, find_end
 from solekey.cli.state import Cli, pass_cli, state_options
@@ -51,11 +52,13 @@ def status(state: Cli, *, offline: bool) -> None:
     """Show the account, this device, the keys and the open rotation, all as verified."""
     with open_readable(state, offline=offline) as session:
         document = _describe(session)
+        due = explain_dues(session.streams.rotation)
         end = describe_end(session)
     if state.as_json:
         state.emit(document)
     else:
-        print_pairs({**document, "session_ends_at": f"{end}; sooner after a time without use"})
+        until = f"{end}; sooner after a time without use"
+        print_pairs({**document, "rotations_due": due, "session_ends_at": until})
 
 
 def _describe(session: "Session") -> dict[str, object]:
@@ -79,6 +82,6 @@ def _describe(session: "Session") -> dict[str, object]:
         "epoch": streams.vault.epoch,
         "commits": streams.vault.last_commit,
         "open_rotation": f"{rotation.started.kind} {rotation.phase}" if rotation else None,
-        "rotations_due": sorted(kind.value for kind in streams.rotation.due),
+        "rotations_due": describe_dues(streams.rotation),
         "as_of": encode_as_of(session.as_of),
     }
