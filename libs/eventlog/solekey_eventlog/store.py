@@ -37,6 +37,8 @@ class UnitOfWork:
         """Whether the projector runs it: reactions happen although their account is parked."""
         self.changed: set[tuple[AccountId, Stream]] = set()
         """Streams with events that nobody else can see before the commit: not to be cached."""
+        self.free: set[AccountId] = set()
+        """Accounts of which no event waited when the transaction asked first: it decides as of then."""
         self.afterwards: list[Callable[[], None]] = []
         """What is done once the transaction has ended well: never a part of what was asked for."""
         self._stream = stream

@@ -83,6 +83,8 @@ class Streams:
             NotYetAppliedError: the event waits only for devices events that are on their way.
             AccountParkedError: an event is missing or could not be applied.
         """
+        if account in uow.free:
+            return
         parked = uow.tables.parked
         rows = uow.connection.execute(select(parked.c.reason).where(parked.c.account == account)).scalars()
         reasons = set(rows)
@@ -90,6 +92,7 @@ class Streams:
             raise NotYetAppliedError("devices events of the account are on their way")
         if reasons:
             raise AccountParkedError("an event of the account is missing or could not be applied")
+        uow.free.add(account)
 
     def position(self, uow: UnitOfWork, account: AccountId, stream: Stream) -> Head:
         """Return how far a stream of an account is known here."""

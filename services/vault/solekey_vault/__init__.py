@@ -9,11 +9,12 @@ Map
     change_lists.py  change lists, read before the transaction; long_lists.py: the process for long ones
     snapshots.py   compares the pages of a snapshot with what there is
     object_repository.py  which objects an account has; visible once durable
-    objects.py     where their bytes lie: rows for small ones, a folder or bucket for large ones
+    objects.py     where their bytes lie: rows for small ones, blobs for large ones
+    blobs.py       a folder or bucket
     store_check.py whether the object store is the database's own
     wraps.py       the bytes of wraps
     item_repository.py  the read model of the items, and its rebuilding
-    usage.py       how much each account stores and sends
+    usage_repository.py  how much each account stores, sends and may; quota_command.py: the operator's command
     closed_accounts.py  what closed accounts leave, until it is purged
     ranges.py      byte ranges
     tables.py      the rows beside the events: opaque bytes, read model

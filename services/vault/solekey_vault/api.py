@@ -29,12 +29,13 @@ from solekey_service.kernel import Kernel
 from solekey_service.refusals import BadRequest
 from solekey_service.stream_api import StreamApi
 from solekey_service.worker_process import WorkerProcess
+from solekey_vault.blobs import open_blob_store
 from solekey_vault.change_lists import DEADLINE_S, ChangeLists
 from solekey_vault.closed_accounts import forget_emptied, note_closed, release_closed
 from solekey_vault.config import VaultConfig
 from solekey_vault.item_repository import rebuild_items
 from solekey_vault.object_repository import ObjectRepository
-from solekey_vault.objects import ObjectStore, open_blob_store, storing
+from solekey_vault.objects import ObjectStore, storing
 from solekey_vault.ranges import parse_range
 from solekey_vault.refusals import DigestMismatch, WrapMismatch
 from solekey_vault.statements import VaultStatements
@@ -62,12 +63,13 @@ class VaultApi(StreamApi[VaultConfig]):
         """Make the Api; ``blobs`` and ``worker`` are the configuration's where none are given.
 
         Raises:
-            ConfigError: the object store is not the one that the database was used with, or lost.
+            ConfigError: the object store is lost, not the one that the database was used with, or refuses us.
             UnavailableError: the object store does not answer.
         """
         config = kernel.config
         if blobs is None:
             blobs = open_blob_store(config.object_store_url, reserve_bytes=config.object_store_reserve_bytes)
+            blobs.require_access()
             require_object_store(kernel, blobs)
         self._offload = kernel.threads.offload
         self._grace = timedelta(days=config.grace_days)

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from solekey_protocol.limits import MIB
 from solekey_service.config import ServiceConfig
-from solekey_vault.objects import find_object_store_problem
-from solekey_vault.usage import Quota
+from solekey_vault.blobs import find_object_store_problem
+from solekey_vault.usage_repository import Quota
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

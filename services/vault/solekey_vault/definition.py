@@ -15,6 +15,7 @@ from solekey_service.definition import Job, Route, ServiceDefinition
 from solekey_service.operator_command import OperatorCommand, report, tell
 from solekey_vault.api import VaultApi
 from solekey_vault.config import VaultConfig
+from solekey_vault.quota_command import QUOTA
 from solekey_vault.tables import event_tables, metadata
 
 MAX_BATCH_BODY_BYTES: Final = MAX_BATCH_BYTES + 64 * KIB
@@ -55,6 +56,7 @@ DEFINITION: Final = ServiceDefinition(
             rebuild_items,
             is_exclusive=True,
         ),
+        QUOTA,
     ),
     jobs=(Job("purge_unclaimed", 600, VaultApi.purge_unclaimed),),
 )

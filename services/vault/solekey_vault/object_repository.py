@@ -20,7 +20,7 @@ from solekey_service.kernel import Random, run_here
 from solekey_service.refusals import NotFound
 from solekey_vault.objects import MAX_ROW_BYTES, ObjectStore, RowStore, pages, storing
 from solekey_vault.tables import objects, orphans
-from solekey_vault.usage import DEFAULT_QUOTA, Quota, add_usage, restore_usage, subtract_usage, verify_room
+from solekey_vault.usage_repository import DEFAULT_QUOTA, Quota, UsageRepository
 
 T = TypeVar("T")
 _NAME_BYTES: Final = 16
@@ -65,7 +65,7 @@ class ObjectRepository:
                 for digest, body in bodies.items()
                 if digest not in known
             ]
-            verify_room(uow, account, [place.size for place in new], self.quota)
+            UsageRepository(uow, self.quota).verify_room(account, [place.size for place in new])
         large = {place.name: bodies[place.digest] for place in new if place.large}
         with storing():
             if large:
@@ -136,7 +136,7 @@ class ObjectRepository:
             named = (objects.c.account == account, objects.c.digest.in_(page))
             again = update(objects).where(*named, objects.c.dropped_at.is_not(None)).values(dropped_at=None)
             rows = uow.connection.execute(again.returning(objects.c.account, objects.c.size)).all()
-            restore_usage(uow.connection, [(row.account, row.size) for row in rows])
+            UsageRepository(uow).restore([(row.account, row.size) for row in rows])
             uow.connection.execute(update(objects).where(*named).values(claimed=True))
 
     def drop(self, uow: UnitOfWork, account: AccountId, digests: Sequence[Digest]) -> int:
@@ -150,7 +150,7 @@ class ObjectRepository:
             named = (objects.c.account == account, objects.c.digest.in_(page), objects.c.dropped_at.is_(None))
             query = update(objects).where(*named).values(dropped_at=uow.now)
             rows = uow.connection.execute(query.returning(objects.c.account, objects.c.size)).all()
-            subtract_usage(uow.connection, [(row.account, row.size) for row in rows])
+            UsageRepository(uow).subtract([(row.account, row.size) for row in rows])
             dropped += len(rows)
         return dropped
 
@@ -231,8 +231,9 @@ class ObjectRepository:
         query = upsert(uow.connection, objects).on_conflict_do_nothing().returning(objects.c.name)
         named = set(uow.connection.execute(query, rows).scalars())
         sizes = [place.size for place in new if place.name in named]
-        verify_room(uow, account, sizes, self.quota)
-        add_usage(uow, account, sizes)
+        usage = UsageRepository(uow, self.quota)
+        usage.verify_room(account, sizes)
+        usage.add(account, sizes)
         small = [place for place in new if place.name in named and not place.large]
         RowStore(uow.connection).write({place.name: bodies[place.digest] for place in small})
         large = [place.name for place in new if place.name in named and place.large]
@@ -250,7 +251,7 @@ class ObjectRepository:
     def _delete(self, uow: UnitOfWork, query: Any) -> int:
         told = (objects.c.name, objects.c.large, objects.c.account, objects.c.size, objects.c.dropped_at)
         rows = uow.connection.execute(query.returning(*told)).all()
-        subtract_usage(uow.connection, [(row.account, row.size) for row in rows if row.dropped_at is None])
+        UsageRepository(uow).subtract([(row.account, row.size) for row in rows if row.dropped_at is None])
         RowStore(uow.connection).delete([row.name for row in rows if not row.large])
         large = [{"name": row.name, "since": uow.now} for row in rows if row.large]
         if large:

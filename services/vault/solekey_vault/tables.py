@@ -60,7 +60,7 @@ object_rows = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
-account_usage = Table(  # how much an account stores, and has sent in an hour; see usage.py
+account_usage = Table(  # how much an account stores, and has sent in an hour; see usage_repository.py
     "account_usage",
     metadata,
     Column("account", String(ACCOUNT_CHARS), primary_key=True),
@@ -69,6 +69,10 @@ account_usage = Table(  # how much an account stores, and has sent in an hour; s
     Column("hour", Integer, nullable=False),  # since 1970
     Column("sent_bytes", BigInteger, nullable=False),
     Column("sent_objects", BigInteger, nullable=False),
+    Column("max_bytes", BigInteger),  # its own limits; NULL: the operator's default
+    Column("max_objects", BigInteger),
+    Column("max_bytes_per_hour", BigInteger),
+    Column("max_objects_per_hour", BigInteger),
 )
 
 closed_accounts = Table(  # of which something may be left

@@ -23,7 +23,7 @@ from tests.support.definitions import DEFINITIONS
 SERVICES = {definition.stream: definition for definition in DEFINITIONS}
 OWN = {
     Stream.AUTH: {"signing-keys", "rotate-signing-key"},
-    Stream.VAULT: {"rebuild-items"},
+    Stream.VAULT: {"rebuild-items", "quota"},
     Stream.ROTATION: {"rebuild-key-ages"},
 }
 ANA = Actor("ana", "laptop")
@@ -61,6 +61,9 @@ def tell(rig, count):
     ]
 
 
+NEEDED = {"quota": ["acc_aaaqeayeaudaocajbifqydiob4"]}
+
+
 @pytest.mark.parametrize("stream", list(Stream))
 def test_every_service_has_the_same_commands_and_its_own(stream, capsys):
     definition = SERVICES[stream]
@@ -70,7 +73,7 @@ def test_every_service_has_the_same_commands_and_its_own(stream, capsys):
     told = capsys.readouterr().out
     for name in {"serve", "rebuild", "parked", "retry"} | OWN.get(stream, set()):
         assert re.search(rf"^ +{name}\b", told, re.MULTILINE), told
-        assert parse_command_line(definition, [name]).command == name
+        assert parse_command_line(definition, [name, *NEEDED.get(name, [])]).command == name
     assert f"python -m solekey_{stream}" in told
 
 

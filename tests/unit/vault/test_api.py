@@ -67,11 +67,11 @@ def refused_as(code):
 class Vault:
     """The vault of a rig, and what a client would do with it."""
 
-    def __init__(self, rig, folder):
+    def __init__(self, rig, folder, object_store_url=None):
         self.rig = rig
         rig.build(DEVICES)
         rig.build(ROTATION)
-        self.api = rig.build(DEFINITION, object_store_url=f"file://{folder}")
+        self.api = rig.build(DEFINITION, object_store_url=object_store_url or f"file://{folder}")
         self.kernel = self.api.kernel
 
     def head(self):

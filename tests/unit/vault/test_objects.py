@@ -14,9 +14,10 @@ from sqlalchemy import event, func, select
 from solekey_eventlog.errors import UnavailableError
 from solekey_protocol.ids import compute_digest
 from solekey_service.refusals import NotFound
+from solekey_vault.blobs import BlobStore, find_object_store_problem, open_blob_store
 from solekey_vault.definition import DEFINITION
 from solekey_vault.object_repository import ObjectRepository
-from solekey_vault.objects import MAX_ROW_BYTES, BlobStore, find_object_store_problem, open_blob_store
+from solekey_vault.objects import MAX_ROW_BYTES
 from solekey_vault.ranges import parse_range
 from solekey_vault.refusals import RangeNotSatisfiable, StorageFull
 from solekey_vault.store_check import MARKER
@@ -274,7 +275,7 @@ def test_an_upload_leaves_the_databases_their_room(rig, tmp_path, monkeypatch):
     """One upload after the other fills the disk up to the reserve, and no further."""
     rig.build(DEFINITION, object_store_url=f"file://{tmp_path}/objects")
     room = {"free": 3_000_000}
-    monkeypatch.setattr("solekey_vault.objects.shutil.disk_usage", lambda _: SimpleNamespace(**room))
+    monkeypatch.setattr("solekey_vault.blobs.shutil.disk_usage", lambda _: SimpleNamespace(**room))
     blobs = open_blob_store(f"file://{tmp_path}/objects", reserve_bytes=2_000_000)
     place = Place(rig, tmp_path / "objects", blobs)
     place.put(LARGE)

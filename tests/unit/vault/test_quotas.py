@@ -1,5 +1,6 @@
 """What one account may store, send and say is bounded; what another does is not."""
 
+from argparse import ArgumentParser
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,8 @@ from solekey_service.refusals import QuotaExceeded, RateLimited
 from solekey_vault import wraps
 from solekey_vault.api import UNCLAIMED_KEPT
 from solekey_vault.definition import DEFINITION
-from solekey_vault.usage import Usage, read_usage
+from solekey_vault.quota_command import QUOTA
+from solekey_vault.usage_repository import Quota, Usage, UsageRepository
 from solekey_vault.wraps import MAX_UNCLAIMED_WRAPS
 from tests.support.content import change_of, commit_of
 from tests.unit.vault import test_api
@@ -39,7 +41,7 @@ def make_vault(rig, folder, monkeypatch, **settings):
 
 def usage_of(vault):
     with vault.kernel.store.read() as uow:
-        return read_usage(uow, LAPTOP.account)
+        return UsageRepository(uow).find_usage(LAPTOP.account)
 
 
 @pytest.mark.parametrize("size", [100, LARGE], ids=["rows", "blobs"])
@@ -64,6 +66,33 @@ def test_objects_have_a_quota(rig, tmp_path, monkeypatch):
     vault.put(b"a", b"b")
     with pytest.raises(QuotaExceeded):
         vault.put(b"c")
+
+
+def operate(vault, *arguments):
+    parser = ArgumentParser()
+    QUOTA.add_arguments(parser)
+    QUOTA.run(vault.api, parser.parse_args([LAPTOP.account, *arguments]))
+
+
+def test_an_operator_sets_the_quota_of_one_account(rig, tmp_path, monkeypatch, capsys):
+    vault = make_vault(rig, tmp_path, monkeypatch, account_objects=2)
+    vault.put(b"a", b"b")
+    with pytest.raises(QuotaExceeded) as refused:
+        vault.put(b"c")
+    assert refused.value.extras == {"unit": "objects", "limit": 2, "used": 2}
+    operate(vault, "--objects", "3", "--bytes-per-hour", "1000")
+    assert "objects           2 of 3\n" in capsys.readouterr().out
+    vault.put(b"c")
+    with pytest.raises(QuotaExceeded):
+        vault.put(b"d")
+    operate(vault, "--objects", "9")
+    with pytest.raises(RateLimited):
+        vault.put(b"e" * 1000)
+    operate(vault, "--default")
+    with vault.kernel.store.read() as uow:
+        assert UsageRepository(uow, Quota(objects=2)).find_quota(LAPTOP.account) == Quota(objects=2)
+    with pytest.raises(QuotaExceeded):
+        vault.put(b"d")
 
 
 def test_what_is_sent_in_an_hour_has_a_limit(rig, tmp_path, monkeypatch):
@@ -146,3 +175,11 @@ def test_wraps_that_no_statement_names_have_a_quota(rig, tmp_path, monkeypatch):
     vault.api.purge_unclaimed()
     assert MAX_UNCLAIMED_WRAPS == 1000
     vault.put_wrap(waiting[1])
+
+
+@pytest.mark.parametrize("arguments", [["--bytes", "0"], ["--objects", "-1"], ["--objects", "many"]])
+def test_a_limit_that_is_none_is_refused(rig, tmp_path, monkeypatch, arguments, capsys):
+    vault = make_vault(rig, tmp_path, monkeypatch)
+    with pytest.raises(SystemExit):
+        operate(vault, *arguments)
+    assert "expected" in capsys.readouterr().err

@@ -8,8 +8,8 @@ from sqlalchemy import insert
 
 from solekey_eventlog.errors import ConfigError
 from solekey_eventlog.secret import Secret
+from solekey_vault.blobs import open_blob_store
 from solekey_vault.definition import DEFINITION
-from solekey_vault.objects import open_blob_store
 from solekey_vault.store_check import MARKER, require_object_store
 
 

@@ -53,6 +53,10 @@ def _create_stores() -> None:
         sa.Column("hour", sa.Integer, nullable=False),
         sa.Column("sent_bytes", sa.BigInteger, nullable=False),
         sa.Column("sent_objects", sa.BigInteger, nullable=False),
+        sa.Column("max_bytes", sa.BigInteger),
+        sa.Column("max_objects", sa.BigInteger),
+        sa.Column("max_bytes_per_hour", sa.BigInteger),
+        sa.Column("max_objects_per_hour", sa.BigInteger),
     )
     op.create_table(
         "closed_accounts",

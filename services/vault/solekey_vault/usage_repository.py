@@ -1,0 +1,163 @@
+"""How much each account stores and sends, and may: counted with the rows, in their transaction.
+
+What was uploaded counts at once, whether or not a commit names it, and until its row is deleted. The hour's
+count begins anew with each hour of the clock. Spec: vault.md §3.1.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from sqlalchemy import Row, case, select, update
+
+from solekey_eventlog.engine import upsert
+from solekey_eventlog.store import UnitOfWork
+from solekey_protocol.ids import AccountId
+from solekey_protocol.limits import MIB
+from solekey_service.refusals import QuotaExceeded, RateLimited
+from solekey_vault.tables import account_usage
+
+_HOUR_S = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """What one account may store, and send within an hour; see VaultConfig."""
+
+    bytes: int = 100 * 1024 * MIB  # 100 GiB
+    objects: int = 1_000_000
+    bytes_per_hour: int = 20 * 1024 * MIB  # 20 GiB
+    objects_per_hour: int = 200_000
+
+
+DEFAULT_QUOTA: Final = Quota()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What an account stores, and has sent in this hour."""
+
+    bytes: int = 0
+    objects: int = 0
+    sent_bytes: int = 0
+    sent_objects: int = 0
+
+
+class UsageRepository:
+    """What all accounts store and may store, in one transaction."""
+
+    def __init__(self, uow: UnitOfWork, default: Quota = DEFAULT_QUOTA) -> None:
+        self._uow = uow
+        self._connection = uow.connection
+        self._default = default
+
+    def find_usage(self, account: AccountId) -> Usage:
+        """Find what an account stores and has sent in this hour."""
+        return self._read_usage(self._find(account))
+
+    def find_quota(self, account: AccountId) -> Quota:
+        """Find what an account may: the operator has set it for this one, or it is the default."""
+        return self._read_quota(self._find(account))
+
+    def set_quota(self, account: AccountId, limits: Mapping[str, int | None]) -> None:
+        """Set limits of one account, by their names in Quota; None: the default again."""
+        own = {f"max_{name}": limit for name, limit in limits.items()}
+        query = upsert(self._connection, account_usage).values(account=account, hour=0, **_NOTHING, **own)
+        self._connection.execute(
+            query.on_conflict_do_update(index_elements=[account_usage.c.account], set_=own)
+        )
+
+    def verify_room(self, account: AccountId, sizes: Iterable[int]) -> Usage:
+        """Verify that an account may send objects of these sizes, and return what it has without them.
+
+        Raises:
+            QuotaExceeded: it would store too much. RateLimited: it would send too much in this hour.
+        """
+        row = self._find(account)
+        usage, quota, added = self._read_usage(row), self._read_quota(row), list(sizes)
+        for unit, used, more, limit in (
+            ("bytes", usage.bytes, sum(added), quota.bytes),
+            ("objects", usage.objects, len(added), quota.objects),
+        ):
+            if used + more > limit:
+                raise QuotaExceeded(unit, limit=limit, used=used)
+        for unit, used, more, limit in (
+            ("bytes", usage.sent_bytes, sum(added), quota.bytes_per_hour),
+            ("objects", usage.sent_objects, len(added), quota.objects_per_hour),
+        ):
+            if used + more > limit:
+                left_s = math.ceil(_HOUR_S - self._uow.now.timestamp() % _HOUR_S)
+                raise RateLimited(unit, limit=limit, window_s=_HOUR_S, retry_after_s=left_s)
+        return usage
+
+    def add(self, account: AccountId, sizes: Iterable[int]) -> None:
+        """Count objects that an account has sent."""
+        added = list(sizes)
+        if not added:
+            return
+        counts = {"bytes": sum(added), "objects": len(added)}
+        sent = {f"sent_{name}": count for name, count in counts.items()}
+        same_hour = account_usage.c.hour == self._hour
+        changes = {
+            **{name: account_usage.c[name] + count for name, count in counts.items()},
+            **{
+                name: case((same_hour, account_usage.c[name] + count), else_=count)
+                for name, count in sent.items()
+            },
+            "hour": self._hour,
+        }
+        query = upsert(self._connection, account_usage).values(
+            account=account, hour=self._hour, **counts, **sent
+        )
+        self._connection.execute(
+            query.on_conflict_do_update(index_elements=[account_usage.c.account], set_=changes)
+        )
+
+    def subtract(self, gone: Iterable[tuple[str, int]]) -> None:
+        """Stop counting objects that were dropped or deleted: accounts and sizes."""
+        self._change(gone, -1)
+
+    def restore(self, back: Iterable[tuple[str, int]]) -> None:
+        """Count objects again that were dropped and are claimed again: accounts and sizes."""
+        self._change(back, 1)
+
+    @property
+    def _hour(self) -> int:
+        return int(self._uow.now.timestamp() // _HOUR_S)
+
+    def _find(self, account: AccountId) -> Row[Any] | None:
+        return self._connection.execute(
+            select(account_usage).where(account_usage.c.account == account)
+        ).first()
+
+    def _read_usage(self, row: Row[Any] | None) -> Usage:
+        if row is None:
+            return Usage()
+        sent = (row.sent_bytes, row.sent_objects) if row.hour == self._hour else (0, 0)
+        return Usage(row.bytes, row.objects, *sent)
+
+    def _read_quota(self, row: Row[Any] | None) -> Quota:
+        if row is None:
+            return self._default
+        own = {name: getattr(row, f"max_{name}") for name in asdict(self._default)}
+        return Quota(
+            **{name: getattr(self._default, name) if limit is None else limit for name, limit in own.items()}
+        )
+
+    def _change(self, rows: Iterable[tuple[str, int]], sign: int) -> None:
+        sizes: Counter[str] = Counter()
+        objects: Counter[str] = Counter()
+        for account, size in rows:
+            sizes[account] += sign * size
+            objects[account] += sign
+        for account, count in objects.items():
+            self._connection.execute(
+                update(account_usage)
+                .where(account_usage.c.account == account)
+                .values(bytes=account_usage.c.bytes + sizes[account], objects=account_usage.c.objects + count)
+            )
+
+
+_NOTHING: Final = asdict(Usage())
