@@ -8,7 +8,7 @@ length is compared with the bytes that are left before anything is made of it, a
 bounded, so that the work grows with the document's size and with nothing else.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from solekey_protocol.errors import MalformedError
@@ -45,6 +45,30 @@ def parse_cbor(data: bytes, *, max_bytes: int, max_values: int = MAX_CBOR_VALUES
     if end != len(data):
         raise MalformedError("not CBOR: bytes behind the document")
     return value
+
+
+def iter_cbor(data: bytes, *, start: int, count: int, max_values: int, depth: int) -> Iterator[Cbor]:
+    """Parse values that stand one behind the other at the end of a document, as they are asked for.
+
+    Args:
+        data: the document.
+        start: where the first value begins.
+        count: how many there are; the last one ends the document.
+        max_values: refuse more values, counted as parse_cbor does.
+        depth: how many levels the document has around them.
+
+    Raises:
+        MalformedError: see parse_cbor; when the value is reached.
+    """
+    decoder, at = _Decoder(data, max_values), start
+    for _ in range(count):
+        try:
+            value, at = decoder.read(at, MAX_DEPTH - depth)
+        except IndexError as error:
+            raise MalformedError("not CBOR: the document is cut off") from error
+        yield value
+    if at != len(data):
+        raise MalformedError("not CBOR: bytes behind the document")
 
 
 def verify_cbor_cost(data: bytes, *, max_values: int) -> bytes:

@@ -7,10 +7,11 @@ and no parts. An item stands once. The vault stores the bytes under their SHA-25
 snapshot's changes stand in pages, each a change list: page_list.py.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from solekey_protocol.cbor import iter_cbor
 from solekey_protocol.encoding import Cbor, encode_cbor, parse_cbor
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import Digest, ItemId
@@ -72,9 +73,13 @@ def encode_change_list(changes: Sequence[Change]) -> bytes:
     Raises:
         MalformedError: the result would not parse: an item twice, or a number out of range.
     """
-    rows = [encode_change(change) for change in sorted(changes, key=lambda change: change.item.raw)]
-    encoded = join_changes(rows)
-    parse_change_list(encoded)
+    ordered = sorted(changes, key=lambda change: change.item.raw)
+    for before, after in pairwise(ordered):
+        if before.item == after.item:
+            raise MalformedError(f"change list: {after.item} stands twice")
+    encoded = join_changes([encode_change(_verify_change(change)) for change in ordered])
+    if len(encoded) > MAX_PART_BYTES:
+        raise MalformedError(f"change list: {len(encoded)} bytes, limit {MAX_PART_BYTES}")
     return encoded
 
 
@@ -133,16 +138,29 @@ def parse_change_list(data: bytes) -> list[Change]:
     Raises:
         MalformedError: not deterministic CBOR of this shape, unsorted, an item twice, or sizes that differ.
     """
-    document = parse_cbor(data, max_bytes=MAX_PART_BYTES, max_values=MAX_CHANGE_LIST_VALUES)
-    match document:
-        case [version, [*rows]] if version == FORMAT_VERSION and not isinstance(version, bool):
-            changes = [_parse_change(row) for row in rows]
-        case _:
-            raise MalformedError("change list: expected [2, [change, ...]]")
-    for before, after in pairwise(changes):
-        if before.item.raw >= after.item.raw:
-            raise MalformedError(f"change list: {after.item} is out of order or stands twice")
-    return changes
+    return list(iter_change_list(data))
+
+
+def iter_change_list(data: bytes) -> Iterator[Change]:
+    """Parse a change list change by change, so that a server can do other things in between.
+
+    Raises:
+        MalformedError: see parse_change_list; what came before the end is not to be believed.
+    """
+    if len(data) > MAX_PART_BYTES:
+        raise MalformedError(f"change list: {len(data)} bytes, limit {MAX_PART_BYTES}")
+    count = read_change_count(data)
+    head = encode_list_head(count)
+    if not data.startswith(head):
+        raise MalformedError("change list: its number of changes is not in its shortest form")
+    rows = iter_cbor(data, start=len(head), count=count, max_values=MAX_CHANGE_LIST_VALUES, depth=2)
+    before = b""
+    for row in rows:
+        change = _parse_change(row)
+        if change.item.raw <= before:
+            raise MalformedError(f"change list: {change.item} is out of order or stands twice")
+        before = change.item.raw
+        yield change
 
 
 def _parse_change(row: Cbor) -> Change:
@@ -152,17 +170,28 @@ def _parse_change(row: Cbor) -> Change:
                 ItemId.from_raw(item),
                 _integer(version, 1, MAX_SEQ, "version"),
                 _integer(epoch, 0, MAX_EPOCH, "epoch"),
-                tuple(_parse_part(part) for part in parts),
+                tuple([_parse_part(part) for part in parts]),
                 Digest(header.hex()) if header else None,
             )
         case _:
             raise MalformedError("change list: expected [item, version, epoch, size, header, parts]")
     if change.size != _integer(size, 0, MAX_SAFE_INTEGER, "size"):
         raise MalformedError(f"change list: sizes of the parts of {change.item} do not add up")
+    return _verify_change(change)
+
+
+def _verify_change(change: Change) -> Change:
+    """Verify what a parser has not read by itself: a change may be encoded that nobody has parsed."""
+    _integer(change.version, 1, MAX_SEQ, "version")
+    _integer(change.epoch, 0, MAX_EPOCH, "epoch")
+    for part in change.parts:
+        _integer(part.size, 1, MAX_PART_BYTES, "part size")
     if change.removed != (change.epoch == 0):
         raise MalformedError(f"change list: {change.item} has an epoch and no parts, or parts and no epoch")
-    if len(header) != (0 if change.removed else _DIGEST_BYTES):
-        raise MalformedError(f"change list: the header digest of {change.item} is {len(header)} bytes long")
+    if change.removed != (change.header is None):
+        raise MalformedError(
+            f"change list: {change.item} has parts and no header digest, or no parts and one"
+        )
     return change
 
 

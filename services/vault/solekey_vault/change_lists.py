@@ -1,7 +1,7 @@
 """Change lists that statements name, read before the transaction that decides. Spec: vault.md §5.
 
 What a list must be is known from the statement: a list of another size or count is refused unread. A short
-one is parsed at once; a long one in a process of its own (long_lists.py). The pages of a snapshot are
+one is parsed in slices; a long one in a process of its own (long_lists.py). The pages of a snapshot are
 compared with the items (snapshots.py): the answer holds as of a commit. What was read is remembered under the
 digest for the statement's next attempts; the bytes under a digest never change.
 """
@@ -9,7 +9,7 @@ digest for the statement's next attempts; the bytes under a digest never change.
 import marshal
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,7 +18,7 @@ from solekey_protocol.change_list import (
     MIN_CHANGE_BYTES,
     Change,
     Part,
-    parse_change_list,
+    iter_change_list,
     read_change_count,
 )
 from solekey_protocol.errors import MalformedError
@@ -35,8 +35,8 @@ from solekey_vault.object_repository import ObjectRepository
 from solekey_vault.refusals import CommitMismatch
 from solekey_vault.snapshots import compare_snapshot
 
-SHORT_BYTES: Final = 32 * KIB
-"""A list up to this size is parsed at once: some 500 changes, a few milliseconds."""
+SHORT_BYTES: Final = 128 * KIB
+"""A list up to this size is parsed here, in slices: 1,000 changes of one part take 13 ms in all."""
 DEADLINE_S: Final = 60.0
 _KEPT: Final = 16
 _SLICE_ROWS: Final = 250
@@ -129,9 +129,15 @@ class ChangeLists:
         if read_change_count(encoded) != body.count:
             return CommitMismatch(f"the change list does not begin as one of {body.count} changes")
         if len(encoded) <= SHORT_BYTES:
-            return tuple(parse_change_list(encoded))
+            return tuple(self._pause_between(iter_change_list(encoded)))
         rows = marshal.loads(self._worker.call(PARSE_ROWS, encoded))  # noqa: S302  # our own process made it
         return tuple(self._build(rows))
+
+    def _pause_between(self, changes: Iterator[Change]) -> Iterator[Change]:
+        for number, change in enumerate(changes, start=1):
+            if number % _SLICE_ROWS == 0:
+                self._pause()
+            yield change
 
     def _build(self, rows: list[_Row]) -> list[Change]:
         changes, built = [], 0

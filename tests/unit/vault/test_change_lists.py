@@ -9,7 +9,7 @@ from solekey_protocol.change_list import encode_change_list, parse_change_list, 
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events.vault import CommitKind
 from solekey_protocol.ids import ItemId, compute_digest
-from solekey_protocol.limits import MAX_CHANGES
+from solekey_protocol.limits import KIB, MAX_CHANGES
 from solekey_protocol.streams import VaultStream
 from solekey_service.worker_process import WorkerProcess
 from solekey_vault import change_lists, long_lists
@@ -42,6 +42,7 @@ def worker():
 @pytest.fixture
 def vault(rig, tmp_path, worker, monkeypatch):
     monkeypatch.setattr("solekey_vault.api._make_worker", lambda: worker)
+    monkeypatch.setattr(change_lists, "SHORT_BYTES", 32 * KIB)
     vault = Vault(rig, tmp_path / "objects")
     vault.change_devices((LAPTOP, LAPTOP.founded(), {}))
     assert vault.add_wrap().status == 201
@@ -52,7 +53,7 @@ def forbid_parsing(monkeypatch):
     def parse(_):
         raise AssertionError("the list was parsed")
 
-    monkeypatch.setattr(change_lists, "parse_change_list", parse)
+    monkeypatch.setattr(change_lists, "iter_change_list", parse)
     monkeypatch.setattr(WorkerProcess, "call", lambda *_: parse(b""))
 
 
@@ -76,6 +77,14 @@ def test_a_list_that_is_too_short_for_its_count_is_refused_unread(vault, monkeyp
     forbid_parsing(monkeypatch)
     with pytest.raises(CommitMismatch, match="cannot hold"):
         vault.say(commit_of(*MANY, count=1000, changes=compute_digest(b"\x82\x02\x99\x03\xe8")))
+
+
+def test_others_go_on_while_a_list_is_parsed_here(vault, worker, monkeypatch):
+    monkeypatch.setattr(change_lists, "SHORT_BYTES", 128 * KIB)
+    pauses = []
+    monkeypatch.setattr(vault.api.lists, "_pause", lambda: pauses.append(True))
+    assert vault.commit(*MANY).status == 201
+    assert (len(pauses), worker.calls) == (2, 0)
 
 
 def test_a_long_list_is_read_by_the_process_and_once(vault, worker):
