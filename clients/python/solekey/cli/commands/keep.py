@@ -22,7 +22,7 @@ _UNITS: Final = {
 }  # fmt: skip
 
 
-def parse_size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
+def _parse_size(context: click.Context, parameter: click.Parameter, value: str | None) -> int | None:
     """Parse a number of bytes with its unit."""
     del context, parameter
     if value is None:
@@ -39,7 +39,7 @@ def parse_size(context: click.Context, parameter: click.Parameter, value: str | 
 @click.option("--remove", is_flag=True, help="Keep NAME no longer, and delete what is kept of it.")
 @click.option(
     "--limit",
-    callback=parse_size,
+    callback=_parse_size,
     metavar="SIZE",
     help="Keep what is read besides, up to so much, such as 500MB; what was read longest ago goes first.",
 )
