@@ -19,7 +19,7 @@ from solekey_protocol.page_list import encode_pages
 from solekey_protocol.statements import SignedStatement, Statement
 from solekey_service.kernel import Kernel
 from tests.support.client.fake_server import FakeServer
-from tests.support.client.world import World, make_argon2_quick
+from tests.support.client.world import World, forget_streams, make_argon2_quick
 from tests.support.eventlog.author import Author
 
 _BATCH: Final = 1_000
@@ -84,8 +84,8 @@ def make_server_account(folder: Path, commits: int) -> Iterator[World]:
             for number in range(2, commits):
                 _say(home, _make_commit(number), keys)
             _say(home, last, keys)
-        profile = folder / "laptop"
-        for file in (*profile.glob("streams/*"), *profile.glob("items*"), profile / "heads.json"):
+        forget_streams(folder / "laptop")
+        for file in (folder / "laptop").glob("items*"):
             file.unlink()
         yield home
 

@@ -15,7 +15,6 @@ from solekey_protocol.events import Stream
 from solekey_protocol.events.devices import DeviceRevoked, RevocationReason
 from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.events.rotation import AbortReason, RotationReason
-from solekey_protocol.events.vault import KeyWrapped
 from solekey_protocol.ids import DeviceId
 from solekey_protocol.lineage import find_owed
 from solekey_protocol.statements import EMPTY_HEAD
@@ -162,8 +161,8 @@ def _find_known_epochs(unlocked: UnlockedAccount, revoked_at: int) -> tuple[int,
     """Find the epochs that had begun when the revocation was said."""
     signed = unlocked.streams.events(Stream.DEVICES)[revoked_at - 1].signed
     seen = signed.statement.heads.get(Stream.VAULT, EMPTY_HEAD).seq if signed else 0
-    bodies = [event.body for event in unlocked.streams.events(Stream.VAULT)[:seen]]
-    return tuple(sorted({body.epoch for body in bodies if isinstance(body, KeyWrapped)}))
+    wraps = unlocked.streams.vault.wraps.values()
+    return tuple(sorted({wrap.wrapped.epoch for wrap in wraps if wrap.since <= seen}))
 
 
 def _was_begun_knowing(unlocked: UnlockedAccount, rotation: Rotation, revoked_at: int) -> bool:

@@ -26,30 +26,28 @@ from solekey.connection.connection import Connection
 from solekey.connection.transport import MAX_EVENTS_ANSWER_BYTES
 from solekey.errors import (
     BadAnswerError,
+    DiskFullError,
     ForgedEventError,
     HistoryForkError,
     OfflineError,
     ProfileError,
-    RollbackError,
+    ProviderError,
     UnconfirmedEventError,
 )
 from solekey.profile.pins import save_pins
 from solekey.progress import Progress, ignore_progress
+from solekey.streams.evidence import Evidence
 from solekey.streams.records import Records
 from solekey.streams.stream_copy import FOLD_EVENTS, FOLD_EVENTS_UNDERWAY, StreamCopy
 from solekey.streams.sync_times import note_sync_times, read_sync_times
-from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import ForkError, ProtocolError
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
-from solekey_protocol.events.fields import encode_body
 from solekey_protocol.lineage import Account, find_unconfirmed, verify_lineage
 from solekey_protocol.services import V1_STREAMS, WRITERS
 from solekey_protocol.statements import EMPTY_HEAD, Head, Statement
 from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, VaultStream
 
-EVIDENCE_FILE: Final = "fork-evidence.json"
-ROLLBACK_FILE: Final = "rollback-evidence.json"
 PAGE_EVENTS: Final = 500
 WATCHED_EVENTS: Final = 2_000
 """From so many events on, to verify takes long enough to show how far it has come: over half a second."""
@@ -79,6 +77,7 @@ class Streams:
         self._auth = StreamCopy(folder, AuthStream.start(account), device_key)
         self._vault = StreamCopy(folder, VaultStream.start(account), device_key)
         self._rotation = StreamCopy(folder, RotationStream.start(account), device_key)
+        self._evidence = Evidence(folder, account, connection.runtime.now)
         self._confirming = False
         self._read_kept()
         self._note_positions()
@@ -171,8 +170,13 @@ class Streams:
         found: list[Event] = []
         for stream in (Stream.VAULT, Stream.ROTATION):
             seen = self._copy(stream).state.chain.seen.get(Stream.DEVICES, EMPTY_HEAD)
-            if any((device.revoked_at or 0) > seen.seq for device in self.devices.devices.values()):
-                found += find_unconfirmed(self.devices, seen.seq, self.events(stream))
+            behind = [
+                device.revocation_heads.get(stream, EMPTY_HEAD).seq
+                for device in self.devices.devices.values()
+                if (device.revoked_at or 0) > seen.seq
+            ]
+            if behind:  # what the authors of the revocations had seen is not asked about
+                found += find_unconfirmed(self.devices, seen.seq, self.events(stream)[min(behind) :])
         return found
 
     def sync_one(self, stream: Stream) -> None:
@@ -203,7 +207,7 @@ class Streams:
                     progress = stack.enter_context(self._connection.runtime.watch(f"Verifying {stream}"))
                 new = self._verify_overlap(copy, page)
                 self._follow(copy, new)
-                copy.keep_fold(FOLD_EVENTS_UNDERWAY)
+                self._keep_fold(copy, FOLD_EVENTS_UNDERWAY)
                 progress(copy.state.head.seq, self._connection.position(stream))
                 answered = True
                 if not new or copy.state.head.seq >= self._connection.position(stream):
@@ -230,7 +234,9 @@ class Streams:
             if pinned.seq > len(shown):
                 self._raise_rollback(stream, f"the server shows {len(shown)} of {pinned.seq} pinned records")
             if pinned.seq and shown.find_digest(pinned.seq) != pinned.digest:
-                self._raise_fork(stream, pinned.seq, pinned.digest.encode(), shown[pinned.seq - 1].raw)
+                self._evidence.raise_fork(
+                    stream, pinned.seq, pinned.digest.encode(), shown[pinned.seq - 1].raw
+                )
 
     def verify_not_rolled_back(self) -> None:
         """Verify that each service still has the last record of its own stream that this device has seen.
@@ -249,7 +255,7 @@ class Streams:
             if not page:
                 self._raise_rollback(stream, f"the server has lost seq {head.seq}, which it showed before")
             if page[0] != self._copy(stream).events[-1].raw:
-                self._raise_fork(stream, head.seq, self._copy(stream).events[-1].raw, page[0])
+                self._evidence.raise_fork(stream, head.seq, self._copy(stream).events[-1].raw, page[0])
 
     def accept(self, event: Event) -> None:
         """Keep the event that the server made of a statement of ours. Raises EvidenceError."""
@@ -303,7 +309,14 @@ class Streams:
         """Keep what the streams amount to, where that pays."""
         with self._folder.lock(_LOCK):
             for stream in _ORDER:
-                self._copy(stream).keep_fold(FOLD_EVENTS)
+                self._keep_fold(self._copy(stream), FOLD_EVENTS)
+
+    def _keep_fold(self, copy: AnyCopy, every: int) -> None:
+        """Keep a fold where that pays; where it cannot be kept, the next opening takes longer."""
+        try:
+            copy.keep_fold(every)
+        except (DiskFullError, ProviderError) as error:
+            _log.warning("%s: what was verified is not kept: %s", copy.stream, error)
 
     def _copy(self, stream: Stream) -> AnyCopy:
         copies: Mapping[Stream, AnyCopy] = {
@@ -334,7 +347,7 @@ class Streams:
             return events
         ours, theirs = copy.events[-1], events[0]
         if theirs.raw != ours.raw:
-            self._raise_fork(copy.stream, ours.seq, ours.raw, theirs.raw)
+            self._evidence.raise_fork(copy.stream, ours.seq, ours.raw, theirs.raw)
         return events[1:]
 
     def _apply(self, copy: AnyCopy, event: Event) -> None:
@@ -351,7 +364,7 @@ class Streams:
             copy.follow(event, self.devices)
         except ForkError as error:
             ours = copy.events[-1].raw if copy.events else b""
-            self._write_evidence(stream, event.seq, ours, event.raw)
+            self._evidence.write_fork(stream, event.seq, ours, event.raw)
             raise HistoryForkError(f"{stream} seq {event.seq}: {error}") from error
         except ProtocolError as error:
             raise ForgedEventError(f"{stream} seq {event.seq}: {error}") from error
@@ -389,7 +402,7 @@ class Streams:
         for other, head in statement.heads.items():
             shown = self._copy(other).events
             if 0 < head.seq <= len(shown) and shown.find_digest(head.seq) != head.digest:
-                self._raise_fork(other, head.seq, shown[head.seq - 1].raw, head.digest.encode())
+                self._evidence.raise_fork(other, head.seq, shown[head.seq - 1].raw, head.digest.encode())
 
     def _verify_seen(self, stream: Stream) -> None:
         """Verify that what this stream's authors saw of the others is what we have."""
@@ -401,7 +414,7 @@ class Streams:
                 self._raise_rollback(other, f"a device has seen seq {head.seq}; the server withholds it")
             if head.seq and copy.events.find_digest(head.seq) != head.digest:
                 ours, witness = copy.events[head.seq - 1].raw, self._copy(stream).events[-1].raw
-                self._raise_fork(other, head.seq, ours, witness)
+                self._evidence.raise_fork(other, head.seq, ours, witness)
 
     def _verify_pin(self, copy: AnyCopy, claimed: int) -> None:
         pin, head = copy.pin, copy.state.head
@@ -409,37 +422,12 @@ class Streams:
             expected = max(pin.seq, claimed)
             self._raise_rollback(copy.stream, f"the server shows {head.seq} of {expected} records")
         if pin.seq and copy.events.find_digest(pin.seq) != pin.digest:
-            self._raise_fork(copy.stream, pin.seq, pin.digest.encode(), copy.events[pin.seq - 1].raw)
-
-    def _raise_fork(self, stream: Stream, seq: int, ours: bytes, theirs: bytes) -> None:
-        self._write_evidence(stream, seq, ours, theirs)
-        raise HistoryForkError(f"{stream} seq {seq}: the server shows another record than before")
+            self._evidence.raise_fork(copy.stream, pin.seq, pin.digest.encode(), copy.events[pin.seq - 1].raw)
 
     def _raise_rollback(self, stream: Stream, what: str) -> NoReturn:
-        """Keep what this device has seen of the stream, in the server's own words, and name the rollback."""
         copy = self._copy(stream)
-        document: dict[str, Json] = {
-            "account": self._connection.profile.account,
-            "stream": stream.value,
-            "what": what,
-            "pinned": encode_body(max(copy.state.head, copy.pin, key=_seq)),
-            "last_record": copy.events[-1].raw.decode() if copy.events else "",
-            "noticed_at": self._connection.runtime.now().isoformat(),
-        }
-        self._folder.write(ROLLBACK_FILE, encode_json(document))
-        _log.error("%s: the server goes back; evidence is in %s of the profile", stream, ROLLBACK_FILE)
-        raise RollbackError(f"{stream}: {what}")
-
-    def _write_evidence(self, stream: Stream, seq: int, ours: bytes, theirs: bytes) -> None:
-        document: dict[str, Json] = {
-            "account": self._connection.profile.account,
-            "stream": stream.value,
-            "seq": seq,
-            "ours": ours.decode(),
-            "theirs": theirs.decode(),
-        }
-        self._folder.write(EVIDENCE_FILE, encode_json(document))
-        _log.error("%s %d: the server shows two records; evidence is in %s", stream, seq, EVIDENCE_FILE)
+        last = copy.events[-1].raw if copy.events else b""
+        self._evidence.raise_rollback(stream, what, max(copy.state.head, copy.pin, key=_seq), last)
 
     def _save_pins(self) -> None:
         copies = {stream: self._copy(stream) for stream in V1_STREAMS}

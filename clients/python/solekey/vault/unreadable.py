@@ -125,7 +125,8 @@ class UnreadableItems:
         )
 
     def _find_author(self, commit: int) -> DeviceId | None:
-        for event in self._streams.events(Stream.VAULT):
+        events = self._streams.events(Stream.VAULT)
+        for event in map(events.__getitem__, range(commit, len(events))):  # a wrap at least precedes it
             if isinstance(event.body, ItemsCommitted) and event.body.commit == commit:
                 return event.signed.statement.device if event.signed else None
         return None

@@ -15,7 +15,7 @@ def find_unconfirmed(devices: DevicesStream, seen_devices: int, events: Sequence
     Args:
         devices: the account's devices stream.
         seen_devices: how much of it the last author of the stream in question had seen.
-        events: that stream's events, from its first.
+        events: that stream's events, at least those that the authors of the revocations had not seen.
     """
     return [
         event

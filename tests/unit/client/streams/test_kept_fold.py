@@ -9,7 +9,14 @@ import httpx
 import pytest
 
 from solekey.crypto import SoftwareDeviceKey
-from solekey.errors import ForgedEventError, HistoryForkError, ProfileError, RollbackError
+from solekey.errors import (
+    DiskFullError,
+    ForgedEventError,
+    HistoryForkError,
+    ProfileError,
+    ProviderError,
+    RollbackError,
+)
 from solekey.files.private_folder import PrivateFolder
 from solekey.profile.pins import begin_pins
 from solekey.streams import kept_fold, records, stream_copy, streams
@@ -275,6 +282,21 @@ def test_an_interrupted_device_goes_on_from_the_last_page(busy: World, monkeypat
     assert of_vault(verified) == [6, 7]
     session.sync()
     assert session.streams.vault.head.seq == ITEMS + 2
+
+
+@pytest.mark.parametrize("error", [DiskFullError("no room"), ProviderError("the token was pulled out")])
+def test_a_device_goes_on_where_no_fold_can_be_kept(
+    busy: World, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    fold_of(busy).unlink()
+    monkeypatch.setattr(stream_copy, "save_fold", fail)
+    session = busy.reopen("laptop")
+    session.sync()
+    assert session.streams.vault.head.seq == ITEMS + 2
+    assert not fold_of(busy).exists()
 
 
 def test_what_takes_long_is_shown(busy: World, monkeypatch: pytest.MonkeyPatch) -> None:
