@@ -17,6 +17,8 @@ from solekey.account.session import Session
 from solekey.account.sign_up import SignUp
 from solekey.files.private_folder import PrivateFolder
 from solekey.profile.pins import begin_pins
+from solekey.vault.index.index_file import delete_index_file
+from solekey.vault.index.item_index import INDEX_FILE
 from solekey_protocol.events import Body, Signer
 from tests.support.client.fake_server import ORIGIN, FakeServer
 
@@ -77,6 +79,11 @@ class World:
     def reopen(self, name: str) -> Session:
         """The device after its program was started anew."""
         return self.attend(self.stack.enter_context(Session.open(self.folder / name, self.runtime)))
+
+    def reopen_without_index(self, name: str) -> Session:
+        """The device after its program was started anew, and its index of the items was lost."""
+        delete_index_file(self.folder / name / INDEX_FILE)
+        return self.reopen(name)
 
     def key(self) -> UserKey:
         return UserKey.from_phrase(self.phrase)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from types import SimpleNamespace
 from typing import Any, Final
 from unittest import mock
 
@@ -19,7 +18,7 @@ from solekey.audit.verify import verify_log
 from solekey.connection.connection import parse_position
 from solekey.connection.login import LoginClient
 from solekey.connection.transport import Answer, Transport, _build_refusal
-from solekey.crypto import SoftwareDeviceKey
+from solekey.crypto import ItemMetadata, SoftwareDeviceKey
 from solekey.errors import (
     BadAnswerError,
     InsecureServerError,
@@ -37,9 +36,9 @@ from solekey.streams.kept_fold import LABEL, load_fold
 from solekey.streams.stream_copy import StreamCopy
 from solekey.transfer.objects import _parse_objects, parse_byte_list
 from solekey.transfer.upload_spool import UploadSpool, _encode_plan
-from solekey.vault.item_index import ItemIndex
-from solekey_protocol.change_list import encode_change_list
+from solekey.vault.index.rows import IndexHead, IndexRow, parse_index_head, parse_index_row
 from solekey_protocol.encoding import Json, encode_cbor, encode_json
+from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
 from solekey_protocol.events.fields import encode_body
 from solekey_protocol.ids import AccountId, ItemId, PublicKey, SessionId, Timestamp
@@ -50,6 +49,7 @@ from solekey_protocol.streams import DevicesStream
 from tests.support.protocol.story import tell
 from tests.system.fuzz.mutations import mutate_bytes, mutate_json, mutate_text
 from tests.system.fuzz.strategies import changes, events, heads, hex_ids, raw_ids
+from tests.system.fuzz.strategies import metadata as item_metadata
 from tests.system.fuzz.target import Target
 
 _ORIGIN: Final = "https://solekey.example:8443"
@@ -60,6 +60,7 @@ _EVENTS: Final = tuple(tell())
 _STORY: Final = tuple(event.raw for event in _EVENTS)
 _KDF: Final = {"algorithm": "argon2id", "memory_kib": 65536, "iterations": 3, "lanes": 4, "salt": "80" * 16}
 _SESSION: Final = SessionId.from_raw(bytes(16))
+_ITEM: Final = ItemId.from_raw(bytes(16))
 _ACCOUNT: Final = AccountId.from_raw(bytes(range(16)))
 _KEPT: Final[list[TemporaryDirectory[str]]] = []  # removed when the process ends
 
@@ -146,22 +147,21 @@ def _plans(draw: st.DrawFn) -> bytes:
     return encode_json(_encode_plan(change))
 
 
-def _check_index(raw: bytes) -> None:
-    """A folded index that is damaged is folded anew: nothing is said, nothing is taken."""
-    event = _EVENTS[-1]
-    streams: Any = SimpleNamespace(events=lambda _stream: [event])
-    index = ItemIndex(streams, SimpleNamespace(), _put("items.cbor", raw))  # type: ignore[arg-type]  # not asked
-    if not index.items:
-        raise ProfileError("folded anew")
-    assert index.commit >= 1
-    listed = list(index.newest.values())
-    made_in = [index._made_in.get(change.item, 0) for change in listed]
-    assert raw == _write_index(listed, index.commit, made_in)
+def _check_index_row(raw: bytes) -> None:
+    """A row that parses is what was written, byte for byte."""
+    row = parse_index_row(_ITEM, raw)
+    assert row.encode() == raw
+    if row.metadata:
+        row.open_metadata()
 
 
-def _write_index(listed: list[Any], commit: int, made_in: list[int] | None = None) -> bytes:
-    digest = bytes.fromhex(_EVENTS[-1].digest)
-    return encode_cbor([2, commit, 1, digest, encode_change_list(listed), made_in or [0] * len(listed)])
+def _write_row(change: Any, commits: tuple[int, int, int], metadata: ItemMetadata, size: int | None) -> bytes:
+    row = IndexRow(change, *commits, change.version)
+    return (row if change.removed else row.with_metadata(metadata, size)).encode()
+
+
+def _check_index_head(raw: bytes) -> None:
+    assert parse_index_head(raw).encode() == raw
 
 
 def _check_stream_copy(raw: bytes) -> None:
@@ -365,19 +365,32 @@ TARGETS = (
         ),
     ),
     Target(
-        "item index",
+        "row of the item index",
         st.builds(
-            _write_index,
-            st.lists(
-                changes.filter(lambda change: not change.removed),
-                min_size=1,
-                max_size=2,
-                unique_by=lambda change: change.item,
-            ),
-            st.integers(1, 99),
+            _write_row,
+            changes,
+            st.tuples(*[st.integers(0, 2**63)] * 3),
+            item_metadata,
+            st.none() | st.integers(0, 2**40),
         ),
-        _check_index,
-        (ProfileError,),
+        _check_index_row,
+        (MalformedError,),
+        covers=("index.rows.parse_index_row",),
+    ),
+    Target(
+        "head of the item index",
+        st.builds(
+            lambda numbers, digest, total, epochs: IndexHead(
+                *numbers[:2], digest, *numbers[2:], total, tuple(epochs.items())
+            ).encode(),
+            st.tuples(*[st.integers(0, MAX_SEQ)] * 5),
+            st.binary(min_size=32, max_size=32),
+            st.integers(0, 2**128 - 1),
+            st.dictionaries(st.integers(1, 99), st.integers(1, 99), max_size=3),
+        ),
+        _check_index_head,
+        (MalformedError,),
+        covers=("index.rows.parse_index_head",),
     ),
     Target(
         "kept fold", st.just(_encode_kept_fold()), _check_kept_fold, (ProfileError,), covers=("load_fold",)

@@ -48,6 +48,7 @@ PUBLIC_FIELDS = {
     "KnownProfile.username": "the server knows it",
     "KnownProfile.device_name": "device names are in clear at the server",
     "KnownProfile.authority": "a certificate",
+    "IndexHead.digest": "a hash of an event, which the server has",
     "StreamCopy.unjudged": "signed statements, which the server has",
     "ProfileDetails.kdf_known": "part of the same",
     "ProfileDetails.device_key_from": "a spec names a place and holds no secret: key-providers.md §1",

@@ -13,6 +13,7 @@ import pytest
 from solekey import UserKey
 from solekey.account.session import Session
 from solekey.audit import find_leaks
+from solekey.vault.index.item_index import INDEX_FILE
 from solekey_protocol.limits import MIB
 from tests.support.platform_process import PlatformProcess
 from tests.system.memory.canaries import (
@@ -136,7 +137,8 @@ def test_nothing_unlocked_is_written_to_disk(cli, tmp_path):
     keys = {name: secret for name, secret in story.secrets.items() if name not in PLAINTEXTS}
     assert find_leaks(keys, cli.wanted_places()) == []
     others = [(kind, Path(where)) for kind, where in cli.log() if kind != "written"]
-    assert {kind for kind, _ in others} <= {"nameless"}  # what they held is in the records
+    assert {kind for kind, _ in others} <= {"nameless", "database"}  # what they held is in the records
+    assert {where.name for kind, where in others if kind == "database"} == {INDEX_FILE}
     assert all(where == cli.wanted or where.is_relative_to(cli.home) for _, where in others)
     written = {Path(what) for kind, what in cli.log() if kind == "written"}
     allowed = (cli.home, cli.wanted, Path("/dev"))
@@ -177,6 +179,20 @@ def careless(self, name, content, **more):
     return real(self, name, content, **more)
 vault.Vault.put = careless
 """
+NOTES_IN_A_DATABASE = """
+import sqlite3
+from solekey.vault import vault
+real = vault.Vault.put
+def careless(self, name, content, **more):
+    database = sqlite3.connect("notes.sqlite", isolation_level=None)
+    database.execute("CREATE TABLE IF NOT EXISTS notes (text)")
+    database.cursor().execute("INSERT INTO notes VALUES (?)", (content.encode().hex(),))
+    database.execute("PRAGMA secure_delete = ON")
+    database.execute("DELETE FROM notes")
+    database.close()
+    return real(self, name, content, **more)
+vault.Vault.put = careless
+"""
 REPLACES_A_NOTE = """
 import pathlib
 from solekey.crypto import user_key
@@ -205,9 +221,16 @@ def ada(platform: PlatformProcess, tmp_path_factory: pytest.TempPathFactory) -> 
         (WRITES_A_KEY_FOR_A_MOMENT, "first data key 1", "hex"),
         (SPOOLS_PLAINTEXT, "text", "raw"),
         (NAMES_A_FILE_AFTER_AN_ITEM, "name", "raw"),
+        (NOTES_IN_A_DATABASE, "text", "hex"),
         (REPLACES_A_NOTE, "first user key's words 1-4", "raw"),
     ],
-    ids=["a key for a moment", "a plaintext spool", "a file's name", "a note that is overwritten"],
+    ids=[
+        "a key for a moment",
+        "a plaintext spool",
+        "a file's name",
+        "a database for a moment",
+        "a note that is overwritten",
+    ],
 )
 def test_a_build_that_writes_a_secret_is_found(ada, planted, secret, spelling):
     ada.run("put", "--name", NAME, "--text", TEXT, planted=planted)
@@ -218,9 +241,10 @@ def test_a_build_that_writes_a_secret_is_found(ada, planted, secret, spelling):
 NAMELESS_FILE = "import tempfile; tempfile.TemporaryFile()"
 OTHER_PROGRAM = "import subprocess; subprocess.run(['true'])"
 MAPPED_MEMORY = "import mmap; mmap.mmap(-1, 4096)"
+OTHER_DATABASE = "import sqlite3; sqlite3.Connection('other.sqlite')"
 
 
-@pytest.mark.parametrize("planted", [NAMELESS_FILE, OTHER_PROGRAM, MAPPED_MEMORY])
+@pytest.mark.parametrize("planted", [NAMELESS_FILE, OTHER_PROGRAM, MAPPED_MEMORY, OTHER_DATABASE])
 def test_what_the_recorder_cannot_copy_is_found(cli, planted):
     cli.run("user-key", "make", planted=planted)
     assert {kind for kind, _ in cli.log()} - {"written"}

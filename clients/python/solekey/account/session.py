@@ -170,9 +170,9 @@ class Session:
                 )
                 keyring.load(repairing=repairing)
                 objects = self.kept.open_objects()
-                vault = Vault(
-                    UnlockedAccount.build(self.connection, self.streams, self.author, keyring, objects)
-                )
+                unlocked = UnlockedAccount.build(self.connection, self.streams, self.author, keyring, objects)
+                stack.callback(unlocked.close)
+                vault = Vault(unlocked)
                 if self.streams.devices.trusted.get(self.devices.own_id):
                     vault.unlocked.index.catch_up()
                     self.kept.refresh(vault.unlocked)

@@ -40,13 +40,13 @@ from solekey.recovery.proof import KitProof as KitProof
 from solekey.rotation.revocation import Revocation as Revocation
 from solekey.runtime import Runtime as Runtime
 from solekey.server import Server as Server
-from solekey.vault.directory import ItemInfo as ItemInfo
-from solekey.vault.directory import Listing as Listing
 from solekey.vault.history import PastVersion as PastVersion
 from solekey.vault.history import VersionState as VersionState
 from solekey.vault.item import Item as Item
 from solekey.vault.item import Removed as Removed
 from solekey.vault.item import Stored as Stored
+from solekey.vault.item_info import ItemInfo as ItemInfo
+from solekey.vault.item_info import Listing as Listing
 from solekey.vault.new_content import NewContent as NewContent
 from solekey.vault.removed import RemovedItem as RemovedItem
 from solekey.vault.unreadable import UnreadableItem as UnreadableItem

@@ -24,6 +24,8 @@ class Label(bytes, Enum):
     COMMIT_KEY = b"solekey/v1/commit-key"
     KEY_FILE = b"solekey/v1/key-file"
     JOURNAL = b"solekey/v1/journal"
+    INDEX = b"solekey/v1/index"
+    INDEX_NAMES = b"solekey/v1/index-names"
 
 
 def derive_bytes(secret: Buffer, *, salt: bytes, label: Label, size: int, context: bytes = b"") -> bytes:

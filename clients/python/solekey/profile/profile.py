@@ -13,7 +13,7 @@
     wraps.cbor        wrapped data keys, for what is read without the server; they need the user key
     offline.json      what may be kept besides
     kept/             ciphertext of items that are kept, or were read
-    items.cbor        the folded change lists: ids, versions, digests; no names
+    items.sqlite      the item index, sealed: spec item-index.md
     uploads/          sealed files on their way up
     downloads/        sealed files on their way down
 

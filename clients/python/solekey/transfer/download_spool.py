@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from solekey.errors import TransferBusyError
 from solekey.files.disk_room import naming_full_disk, verify_room
@@ -91,8 +91,9 @@ def clean_downloads(folder: PrivateFolder, live: Mapping[ItemId, Change], *, now
         live: the live items.
         now_s: the time by the clock of the file system.
     """
-    wanted = {f"{change.item}.{change.version}" for change in live.values()}
     for path in (folder.path / _FOLDER).glob(f"*{_SUFFIX}"):
         with suppress(TransferBusyError, OSError), hold_transfer(path.with_suffix(".lock")):
-            if path.stem not in wanted or now_s - path.stat().st_mtime > KEPT_S:
+            item, _, version = path.stem.partition(".")
+            change = live.get(cast("ItemId", item))  # the index finds none for what is no id
+            if change is None or str(change.version) != version or now_s - path.stat().st_mtime > KEPT_S:
                 path.unlink()

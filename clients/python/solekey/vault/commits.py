@@ -32,7 +32,7 @@ from solekey.transfer.drafts import Draft, Put, Remove, choose_conflict_name
 from solekey.transfer.objects import ObjectStore
 from solekey.transfer.uploader import Uploader
 from solekey.vault.directory import Directory
-from solekey.vault.item_index import ItemIndex
+from solekey.vault.index.item_index import ItemIndex
 from solekey.vault.keyring import Keyring
 from solekey.vault.snapshot_policy import pays
 from solekey_protocol.change_list import Change, encode_change_list
@@ -110,11 +110,12 @@ class Committer:
             return self._build(CommitKind.DELTA, epoch, changes, encoded)
 
         event = self.author.say(decide, signers=self.keyring.find_signers)
-        self.index.catch_up(own)
         epoch = 0
         if event is not None and isinstance(event.body, ItemsCommitted):
             epoch = event.body.epoch
+            self._remember(pending, epoch)
             _log.info("commit %d: %d changes, epoch %d", event.body.commit, event.body.count, epoch)
+        self.index.catch_up(own)
         outcomes = [self._conclude(entry, epoch) for entry in pending]
         self._snapshot_where_it_pays()
         return outcomes
@@ -138,11 +139,11 @@ class Committer:
             return self._build(CommitKind.REKEY, epoch, kept, encoded)
 
         event = self.author.say(decide, signers=self.keyring.find_signers)
+        for change, metadata in changes.items():
+            self.directory.remember(change, metadata)
         self.index.catch_up(own)
         if event is not None and isinstance(event.body, ItemsCommitted):
             _log.info("commit %d: %d items re-encrypted", event.body.commit, event.body.count)
-        for change, metadata in changes.items():
-            self.directory.remember(change, metadata)
 
     def commit_snapshot(self) -> None:
         """Commit a snapshot of all items, removals included: what a new device begins to read from."""
@@ -247,12 +248,17 @@ class Committer:
             for (entry, _), change in zip(puts, changes, strict=True):
                 entry.sealed[epoch] = change
 
+    def _remember(self, pending: Sequence[_Pending], epoch: int) -> None:
+        """Tell the directory what was sealed, so that it need not be opened when its commit is followed."""
+        for entry in pending:
+            if isinstance(entry.draft, Put):
+                known_size = len(entry.draft.content) if isinstance(entry.draft.content, bytes) else None
+                self.directory.remember(entry.sealed[epoch], entry.draft.metadata, known_size)
+
     def _conclude(self, entry: _Pending, epoch: int) -> Outcome:
         if entry.draft is None:
             return Outcome(entry.given, None, conflict=True)
         change = entry.sealed[epoch]
-        if isinstance(entry.draft, Put):
-            self.directory.remember(change, entry.draft.metadata)
         return Outcome(entry.draft, change, conflict=entry.draft.item != entry.given.item)
 
 

@@ -1,119 +1,39 @@
-"""What the items are called: opened from the envelopes' first chunks, kept in memory only while unlocked."""
+"""What the items are called: opened from the envelopes' first chunks once, then kept in the sealed index."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Final, cast
+from typing import Final, TypeVar
 
-from solekey.crypto import Confidential, Conflict, EnvelopeReader, ItemMetadata
+from solekey.crypto import EnvelopeReader, ItemMetadata
 from solekey.errors import AmbiguousNameError, ItemMissingError, ItemNameUncertainError
 from solekey.streams.exclusive import AccountLock
 from solekey.transfer.objects import ObjectStore
 from solekey.transfer.sealed_sources import RangedSource, open_envelope
-from solekey.vault.item_index import ItemIndex
+from solekey.vault.index.item_index import ItemIndex
+from solekey.vault.index.rows import IndexRow
+from solekey.vault.item_info import ItemInfo, Listing
 from solekey.vault.keyring import Keyring
 from solekey.vault.names import fold_name
 from solekey.vault.unreadable import UNREADABLE, UnreadableItem, UnreadableItems
 from solekey_protocol.change_list import Change
 from solekey_protocol.envelope import HEADER_BYTES, TAG_BYTES
+from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import AccountId, ItemId
 from solekey_protocol.limits import KIB
 
 PREFIX_BYTES: Final = HEADER_BYTES + 64 * KIB + TAG_BYTES
 """Header and first chunk of everything under 16 MiB; larger chunks are fetched by range."""
+_OPENED_AT_ONCE: Final = 2048
+"""Items that are fetched together and kept in one transaction."""
+Opened = tuple[Change, ItemMetadata, int | None]
+"""What was opened of a version: its metadata, and the size of its content where that is known."""
+T = TypeVar("T")
 _MAX_TOLD: Final = 5
 """Unreadable items that a message names."""
 
 
-@dataclass(frozen=True, slots=True)
-class ItemInfo(Confidential):
-    """An item as the list shows it.
-
-    Attributes:
-        id: the item's id, which never changes.
-        sealed_version: of its ciphertext; a re-encryption counts here too.
-        epoch: of the data key that it is sealed under.
-        sealed_size: bytes, padded.
-        metadata: what describes it.
-    """
-
-    id: ItemId
-    sealed_version: int
-    epoch: int
-    sealed_size: int  # bytes, padded
-    metadata: ItemMetadata
-    _measure: Callable[[], int] = field(repr=False, compare=False)
-
-    @property
-    def version(self) -> int:
-        """Which edit of the item this is, from 1. Re-encrypting it does not count."""
-        return self.metadata.revision
-
-    @property
-    def conflict(self) -> Conflict | None:
-        """What it is a conflict copy of, and which device made it; None: it is none."""
-        return self.metadata.conflict
-
-    @property
-    def name(self) -> str:
-        """The item's name."""
-        return self.metadata.name
-
-    @property
-    def type(self) -> str:
-        """What the content is, such as ``text/plain``."""
-        return self.metadata.type
-
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """The item's tags."""
-        return self.metadata.tags
-
-    @property
-    def attributes(self) -> Mapping[str, str]:
-        """The item's attributes."""
-        return self.metadata.attributes
-
-    @property
-    def size(self) -> int:
-        """The size of the content in bytes.
-
-        It stands in the sealed end of the item. That of a small item is known from the list; for one of more
-        than 64 KiB the end is fetched when it is asked for first, which needs the unlocked account.
-        """
-        return self._measure()
-
-    @property
-    def created(self) -> datetime:
-        """When the item was made, by the clock of the device that made it."""
-        return datetime.fromtimestamp(self.metadata.created_ms / 1000, UTC)
-
-    @property
-    def modified(self) -> datetime:
-        """When this version was made, by the clock of the device that made it."""
-        return datetime.fromtimestamp(self.metadata.modified_ms / 1000, UTC)
-
-    def __repr__(self) -> str:
-        return f"ItemInfo({self.id}, version={self.version}, <redacted>)"
-
-
-class Listing(list[ItemInfo]):
-    """The items that open, by name, and beside them those that do not.
-
-    Attributes:
-        unreadable: the items that do not open, each with what is wrong with it.
-    """
-
-    unreadable: tuple[UnreadableItem, ...]
-
-    def __init__(self, items: Iterable[ItemInfo], unreadable: tuple[UnreadableItem, ...]) -> None:
-        super().__init__(items)
-        self.unreadable = unreadable
-
-
 class Directory:
-    """Finds items by name or id."""
+    """Finds items by name or id. Whatever it is asked costs the same with ten items as with 100,000."""
 
     def __init__(
         self,
@@ -130,19 +50,19 @@ class Directory:
         self._objects = objects
         self._keyring = keyring
         self._unreadable = unreadable
-        self._known: dict[Change, ItemMetadata] = {}
-        self._sizes: dict[Change, int] = {}
 
     def list(self) -> Listing:
-        """List the live items. Fetches the first chunk of those not listed before."""
-        changes = list(self._index.items.values())
-        self._open(changes)
-        live = set(changes)
-        self._known = {change: metadata for change, metadata in self._known.items() if change in live}
-        self._sizes = {change: size for change, size in self._sizes.items() if change in live}
-        found = [self._describe(change) for change in changes if self._is_known(change)]
-        closed = [change for change in changes if not self._is_known(change)]
-        return Listing(sorted(found, key=lambda info: (info.name, info.id)), self._unreadable.select(closed))
+        """List the live items. Fetches the first chunk of those not opened before."""
+        read = self._look(lambda: self._index.read_all(self._describe_if_opened))
+        found = [info for info in read if info is not None]
+        closed = [row.change for row in self._index.find_unopened()]
+        found.sort(key=lambda info: (info.metadata.name, info.id))
+        return Listing(found, self._unreadable.select(closed))
+
+    def iter_items(self) -> Iterator[ItemInfo]:
+        """List the live items that open, by id, page by page: in constant memory. Use it under the lock."""
+        self.open_new()
+        return map(self._describe, self._index.iter_rows("name IS NOT NULL"))
 
     def find(self, name_or_id: str) -> ItemInfo:
         """Find one item. By its id only this item is opened.
@@ -152,78 +72,118 @@ class Directory:
             AmbiguousNameError: several of this name.
             OpenError, SwappedObjectError: the item of this id cannot be read.
         """
-        change = self.find_id(name_or_id)
-        if change is not None:
-            return self._open_one(change)
-        listing = self.list()
-        folded = fold_name(name_or_id)
-        found = [info for info in listing if fold_name(info.name) == folded]
+        row = self._find_row(name_or_id)
+        if row is not None:
+            return self._open_one(row)
+        found = self._find_named(name_or_id)
         if not found:
-            raise _deny(name_or_id, listing.unreadable)
+            raise _deny(
+                name_or_id, self._unreadable.select([row.change for row in self._index.find_unopened()])
+            )
         if len(found) > 1:
-            ids = ", ".join(info.id for info in found)
+            ids = ", ".join(row.change.item for row in found)
             raise AmbiguousNameError(f"{len(found)} items are called {name_or_id!r}: {ids}")
-        return found[0]
+        return self._describe(found[0])
 
     def find_id(self, name_or_id: str) -> Change | None:
         """Find the live item whose id this is; nothing is opened."""
-        return self._index.items.get(cast("ItemId", name_or_id))
+        row = self._find_row(name_or_id)
+        return row.change if row is not None else None
 
     def is_taken(self, name: str) -> bool:
         """Tell whether an item that can be read has this name."""
-        folded = fold_name(name)
-        return any(fold_name(info.name) == folded for info in self.list())
+        return bool(self._look_for_name(name, again=False))
 
     def measure(self, change: Change) -> int:
         """Find the size of a version's content; fetches the end of a large one."""
-        if change not in self._sizes:
-            with self._lock:
-                reader = self._open_reader(RangedSource(self._objects, change), change)
-                self._sizes[change] = reader.open_content_size()
-        return self._sizes[change]
+        with self._lock:
+            row = self._index.get(change.item)
+            if row is not None and row.change == change and row.content_size is not None:
+                return row.content_size
+            reader = self._open_reader(RangedSource(self._objects, change), change)
+            size = reader.open_content_size()
+            self._index.note_opened([(change, reader.open_metadata(), size)])
+            return size
 
-    def remember(self, change: Change, metadata: ItemMetadata) -> None:
-        """Keep what is known of a version that this device has made itself."""
-        self._known[change] = metadata
+    def remember(self, change: Change, metadata: ItemMetadata, content_size: int | None = None) -> None:
+        """Keep what is known of a version that this device has made, before its commit is followed."""
+        self._index.note_made(change, metadata, content_size)
 
     def get_name(self, change: Change) -> str | None:
         """Get the name of a version, if it was opened before."""
-        metadata = self._known.get(change)
-        return metadata.name if metadata else None
+        row = self._index.get(change.item)
+        return row.open_metadata().name if row and row.change == change and row.metadata else None
 
-    def _is_known(self, change: Change) -> bool:
-        return change in self._known
+    def open_new(self, *, again: bool = True) -> None:
+        """Open what was not opened yet; what does not open is noted and harms no other.
 
-    def _describe(self, change: Change) -> ItemInfo:
-        metadata = self._known[change]
-        measure = partial(self.measure, change)
-        return ItemInfo(change.item, change.version, change.epoch, change.size, metadata, measure)
+        Args:
+            again: try what did not open before once more: it may have been restored.
+        """
+        changes = [row.change for row in self._index.find_unopened()]
+        if not again:
+            changes = [change for change in changes if not self._unreadable.is_noted(change)]
+        for start in range(0, len(changes), _OPENED_AT_ONCE):
+            self._index.note_opened(self._open(changes[start : start + _OPENED_AT_ONCE]))
 
-    def _open_one(self, change: Change) -> ItemInfo:
-        if not self._is_known(change):
+    def _find_row(self, name_or_id: str) -> IndexRow | None:
+        try:
+            row = self._index.get(ItemId(name_or_id))
+        except MalformedError:
+            return None
+        return row if row is not None and not row.change.removed else None
+
+    def _find_named(self, name: str) -> Sequence[IndexRow]:
+        return self._look_for_name(name, again=False) or self._look_for_name(name)  # an unreadable item's?
+
+    def _look_for_name(self, name: str, *, again: bool = True) -> Sequence[IndexRow]:
+        return self._look(lambda: self._index.find_named(fold_name(name)), again=again)
+
+    def _look(self, read: Callable[[], T], *, again: bool = True) -> T:
+        """Open what is new, then read; once more where the index was damaged, and so is new as a whole."""
+        while True:
+            self.open_new(again=again)
+            folded = self._index.folded
+            found = read()
+            if folded == self._index.folded:
+                return found
+
+    def _describe_if_opened(self, row: IndexRow) -> ItemInfo | None:
+        return self._describe(row) if row.metadata else None
+
+    def _describe(self, row: IndexRow) -> ItemInfo:
+        change, size = row.change, row.content_size
+        measure = partial(self.measure, change) if size is None else partial(int, size)
+        return ItemInfo(change.item, change.version, change.epoch, change.size, row.open_metadata(), measure)
+
+    def _open_one(self, row: IndexRow) -> ItemInfo:
+        if not row.metadata:
+            change = row.change
             (prefix,) = self._objects.fetch_prefixes([change.parts[0].digest], PREFIX_BYTES)
             with self._unreadable.naming(change):
-                self._remember_metadata(change, prefix)
-        return self._describe(change)
+                _, metadata, size = opened = self._open_prefix(change, prefix)
+            self._index.note_opened([opened])
+            row = row.with_metadata(metadata, size)
+        return self._describe(row)
 
-    def _open(self, changes: Sequence[Change]) -> None:
-        """Open what is not known yet; what does not open is noted and harms no other."""
-        new = [change for change in changes if not self._is_known(change)]
-        prefixes = self._objects.fetch_prefixes([change.parts[0].digest for change in new], PREFIX_BYTES)
-        for change, prefix in zip(new, prefixes, strict=True):
+    def _open(self, changes: Sequence[Change]) -> Sequence[Opened]:
+        opened = []
+        prefixes = self._objects.fetch_prefixes([change.parts[0].digest for change in changes], PREFIX_BYTES)
+        for change, prefix in zip(changes, prefixes, strict=True):
             try:
-                self._remember_metadata(change, prefix)
+                opened.append(self._open_prefix(change, prefix))
             except UNREADABLE as error:
                 self._unreadable.note(change, error)
+        return opened
 
-    def _remember_metadata(self, change: Change, prefix: bytes | None) -> None:
+    def _open_prefix(self, change: Change, prefix: bytes | None) -> Opened:
         if prefix is None:
             raise self._objects.explain_absence(change.parts[0].digest)
         reader = self._open_reader(RangedSource(self._objects, change, prefix), change)
-        self._known[change] = reader.open_metadata()
-        if len(prefix) == change.size:
-            self._sizes[change] = reader.open_content_size()
+        metadata = reader.open_metadata()
+        size = reader.open_content_size() if len(prefix) == change.size else None
         self._unreadable.forget(change)
+        return change, metadata, size
 
     def _open_reader(self, source: RangedSource, change: Change) -> EnvelopeReader:
         return open_envelope(source, change, self._account, self._keyring.data_key(change.epoch))

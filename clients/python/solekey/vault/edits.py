@@ -18,8 +18,8 @@ from solekey.transfer.intake import Intake, put_back, read_head
 from solekey.transfer.source_file import SourceFile
 from solekey.transfer.upload_spool import UploadSpool, clean_uploads, derive_fingerprint
 from solekey.vault.commits import Outcome
-from solekey.vault.directory import ItemInfo
 from solekey.vault.item import Stored
+from solekey.vault.item_info import ItemInfo
 from solekey.vault.names import fold_name, is_item_id
 from solekey.vault.new_content import Description, NewContent, verify_base_version
 from solekey.vault.seen import Seen

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from solekey.crypto import Confidential
-from solekey.vault.directory import ItemInfo
+from solekey.vault.item_info import ItemInfo
 from solekey_protocol.ids import ItemId
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from solekey.crypto.metadata import encode_metadata
 from solekey.transfer.sealed_sources import RangedSource
-from solekey.vault.directory import ItemInfo
+from solekey.vault.item_info import ItemInfo
 from solekey.vault.item_version import ItemVersion
 from solekey_protocol.envelope import HEADER_BYTES, TAG_BYTES, parse_envelope_header
 from solekey_protocol.limits import KIB, MIB

@@ -15,7 +15,7 @@ from solekey.progress import Phase, Progress, begin_phase
 from solekey.transfer.download import iter_content
 from solekey.transfer.objects import ObjectStore
 from solekey.transfer.sealed_sources import PartSource, open_envelope
-from solekey.vault.directory import ItemInfo
+from solekey.vault.item_info import ItemInfo
 from solekey.vault.unlocked import UnlockedAccount
 from solekey_protocol.change_list import Change
 from solekey_protocol.events import Stream

@@ -5,8 +5,8 @@ from functools import partial
 from solekey.errors import ItemMissingError
 from solekey.progress import Progress
 from solekey.transfer.sealed_sources import RangedSource, open_envelope
-from solekey.vault.directory import ItemInfo
 from solekey.vault.history import find_version, read_history
+from solekey.vault.item_info import ItemInfo
 from solekey.vault.item_version import ItemVersion
 from solekey.vault.names import is_item_id, is_same_name
 from solekey.vault.removed import list_removed

@@ -10,7 +10,8 @@ from solekey.transfer.objects import ObjectStore
 from solekey.transfer.uploader import Uploader
 from solekey.vault.commits import Committer
 from solekey.vault.directory import Directory
-from solekey.vault.item_index import ItemIndex
+from solekey.vault.index.index_file import IndexFile
+from solekey.vault.index.item_index import INDEX_FILE, ItemIndex
 from solekey.vault.keyring import Keyring
 from solekey.vault.seen import SeenVersions
 from solekey.vault.unreadable import UnreadableItems
@@ -53,7 +54,8 @@ class UnlockedAccount:
         """
         profile, random = connection.profile, connection.runtime.random
         objects = objects or ObjectStore(connection)
-        index = ItemIndex(streams, objects, profile.folder)
+        file = IndexFile(profile.folder.path / INDEX_FILE)
+        index = ItemIndex(profile.account, streams, objects, keyring, file, random)
         unreadable = UnreadableItems(streams, index)
         directory = Directory(profile.account, index, objects, keyring, unreadable, streams.lock)
         uploader = Uploader(objects, profile.folder, profile.account, random)
@@ -73,6 +75,10 @@ class UnlockedAccount:
         return cls(
             connection, streams, author, keyring, objects, index, directory, unreadable, committer, seen
         )
+
+    def close(self) -> None:
+        """Close the index: what is called is known only while the account is unlocked."""
+        self.index.close()
 
     def say(self, decide: Decide) -> Event | None:
         """Say something for this device, signed by the account's keys where its type asks for them."""

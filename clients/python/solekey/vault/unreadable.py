@@ -21,7 +21,7 @@ from solekey.errors import (
 )
 from solekey.streams.exclusive import AccountLock
 from solekey.streams.streams import Streams
-from solekey.vault.item_index import ItemIndex
+from solekey.vault.index.item_index import ItemIndex
 from solekey_protocol.change_list import Change
 from solekey_protocol.events import Stream
 from solekey_protocol.events.vault import ItemsCommitted
@@ -88,6 +88,10 @@ class UnreadableItems:
     def note(self, change: Change, error: SolekeyError) -> None:
         """Note that a version did not open."""
         self._errors[change] = error
+
+    def is_noted(self, change: Change) -> bool:
+        """Whether it is noted that a version did not open."""
+        return change in self._errors
 
     def forget(self, change: Change) -> None:
         """Forget it: it opens again."""

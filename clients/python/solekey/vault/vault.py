@@ -22,11 +22,11 @@ from solekey.transfer.drafts import Remove
 from solekey.transfer.sealed_sources import read_pieces
 from solekey.transfer.source_file import SourceFile
 from solekey.vault.commits import MAX_DRAFTS
-from solekey.vault.directory import ItemInfo, Listing
 from solekey.vault.edits import SPOOL_FROM_BYTES, Edits, Target, verify_base
 from solekey.vault.history import PastVersion, read_history
 from solekey.vault.item import Item, Removed, Stored
 from solekey.vault.item_file import BUFFER_BYTES, ItemFile, ItemRanges
+from solekey.vault.item_info import ItemInfo, Listing
 from solekey.vault.item_version import ItemVersion
 from solekey.vault.names import choose_free_name, fold_name
 from solekey.vault.new_content import BYTES_TYPE, Description, NewContent, verify_base_version

@@ -2,14 +2,16 @@
 
 An audit hook sees every opening, renaming and removing before it happens; what would vanish is copied away
 first. What it could not copy (a file without a name, another program, mapped memory) is named in the log, and
-the test refuses it.
+the test refuses it. SQLite writes by itself: what is handed to it is recorded; its files are with the rest.
 """
 
 import itertools
 import os
 import shutil
+import sqlite3
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,7 @@ OTHER_WAYS = ("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.
 STORES = ("mmap.__new__", "sqlite3.connect", "os.mkfifo", "os.mknod", "dbm.open", "shelve.open")
 
 _log = os.open(RECORD / f"log-{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+_statements = os.open(RECORD / f"sql-{os.getpid()}", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 _numbers = itertools.count()
 _busy = threading.local()
 
@@ -71,6 +74,65 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
         _busy.now = False
 
 
+class RecordedCursor(sqlite3.Cursor):
+    """Writes down each statement with its values."""
+
+    def execute(self, statement: str, values: Any = (), /) -> sqlite3.Cursor:
+        _record_statement(statement, values)
+        return super().execute(statement, values)
+
+    def executemany(self, statement: str, rows: Any, /) -> sqlite3.Cursor:
+        rows = list(rows)
+        _record_statement(statement, rows)
+        return super().executemany(statement, rows)
+
+    def executescript(self, script: str, /) -> sqlite3.Cursor:
+        _record_statement(script, ())
+        return super().executescript(script)
+
+
+class RecordedDatabase(sqlite3.Connection):
+    """A database whose every statement is written down."""
+
+    def cursor(self, *_: Any, **__: Any) -> sqlite3.Cursor:
+        return RecordedCursor(self)
+
+    def execute(self, statement: str, values: Any = (), /) -> sqlite3.Cursor:
+        return self.cursor().execute(statement, values)
+
+    def executemany(self, statement: str, rows: Any, /) -> sqlite3.Cursor:
+        return self.cursor().executemany(statement, rows)
+
+    def executescript(self, script: str, /) -> sqlite3.Cursor:
+        return self.cursor().executescript(script)
+
+
+def _record_statement(statement: str, values: Any) -> None:
+    for value in _flatten((statement, values)):
+        os.write(_statements, (value if isinstance(value, bytes) else str(value).encode()) + b"\n")
+
+
+def _flatten(values: Any) -> Iterator[Any]:
+    for value in values.values() if isinstance(values, dict) else values:
+        if isinstance(value, (list, tuple, dict)):
+            yield from _flatten(value)
+        else:
+            yield value
+
+
+def _connect(database: Any, *arguments: Any, **options: Any) -> sqlite3.Connection:
+    """Connect as `sqlite3.connect` does; who connects in another way is in the log, and refused."""
+    _busy.now = True
+    try:
+        made = sqlite3.Connection.__new__(RecordedDatabase)
+        made.__init__(database, *arguments, **options)
+    finally:
+        _busy.now = False
+    _say("database", database if database == ":memory:" else _locate(database))
+    return made
+
+
+sqlite3.connect = _connect
 sys.addaudithook(_hook)
 
 if planted := os.environ.get("PLANTED"):

@@ -24,8 +24,8 @@ from solekey.cli.state import Cli, pass_cli, state_options
 
 if TYPE_CHECKING:
     from solekey.progress import Progress
-    from solekey.vault.directory import ItemInfo
     from solekey.vault.item import Item
+    from solekey.vault.item_info import ItemInfo
     from solekey.vault.vault import Vault
 
 ByteRange = tuple[int | None, int | None]

@@ -6,8 +6,8 @@ from solekey.cli.output.foreign_text import quote_foreign
 
 if TYPE_CHECKING:
     from solekey.cli.state import Cli
-    from solekey.vault.directory import ItemInfo
     from solekey.vault.item import Stored
+    from solekey.vault.item_info import ItemInfo
 
 
 def describe_item(info: "ItemInfo") -> dict[str, object]:

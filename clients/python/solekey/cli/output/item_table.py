@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from solekey.cli.output.printing import add_row, make_console, make_table, print_table, say
 
 if TYPE_CHECKING:
-    from solekey.vault.directory import ItemInfo
+    from solekey.vault.item_info import ItemInfo
     from solekey_protocol.ids import ItemId
 
 _WIDE_COLUMNS: Final = 110

@@ -1,0 +1,388 @@
+"""The file of sealed rows: SQLite, one transaction a step, and what is in it opens only while unlocked.
+
+In clear stand what the server knows too (item ids, epochs, commit numbers), how many items there are, and for
+each name a tag that only the key can make. What is damaged, of another account or of another key is dropped:
+everything in it can be had again. Spec: item-index.md §3, ADR 0080.
+"""
+
+import hmac
+import os
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from struct import Struct
+from typing import Any, Final
+
+from solekey.crypto.index_key import IndexKey
+from solekey.errors import DiskFullError, OpenError, ProfileError, WipedSecretError
+from solekey.files.private_folder import open_private
+from solekey.vault.index.rows import TAG_BYTES, IndexHead, IndexRow, parse_index_head, parse_index_row
+from solekey.vault.names import fold_name
+from solekey_protocol.errors import MalformedError
+from solekey_protocol.ids import ItemId
+
+
+class DamagedFileError(Exception):
+    """The file is no database, or not one of this format."""
+
+
+DAMAGED: Final = (DamagedFileError, OpenError, MalformedError)
+"""What says that the file is not what was written: it is dropped, and folded anew."""
+
+PAGE_ROWS: Final = 512
+FORMAT_VERSION: Final = 1
+_IN_MEMORY: Final = ":memory:"
+_BESIDE: Final = ("", "-wal", "-shm", "-journal")
+_WAIT_S: Final = 30.0
+_FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
+_OUT_OF_REACH: Final = frozenset(
+    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
+)
+_PRIMARY_CODE: Final = 0xFF
+TAG_MODULUS: Final = 1 << (8 * TAG_BYTES)
+_FOLDER_MODE: Final = 0o700
+_HEAD_PLACE: Final = b""
+_PLACE: Final = Struct(">16sIQ")
+_SELECT: Final = "SELECT id, name, epoch, content_in, sealed FROM items"
+_PUT: Final = """
+INSERT INTO items (id, name, epoch, content_in, sealed) VALUES (?, ?, ?, ?, ?)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, epoch = excluded.epoch,
+  content_in = excluded.content_in, sealed = excluded.sealed
+"""
+_SETTINGS: Final = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = NORMAL",  # a power cut may take the last steps, which are followed again
+    "PRAGMA secure_delete = ON",
+    "PRAGMA temp_store = MEMORY",
+    "PRAGMA cache_size = -4096",  # KiB
+)
+_SCHEMA: Final = (
+    """CREATE TABLE state (
+  salt BLOB NOT NULL, epoch INTEGER NOT NULL, commitment BLOB NOT NULL, head BLOB NOT NULL
+)""",
+    """CREATE TABLE items (
+  id BLOB NOT NULL UNIQUE, name BLOB, epoch INTEGER NOT NULL, content_in INTEGER NOT NULL,
+  sealed BLOB NOT NULL
+)""",
+    "CREATE INDEX items_name ON items (name) WHERE name IS NOT NULL",
+    "CREATE INDEX items_unopened ON items (id) WHERE name IS NULL AND epoch > 0",
+    "CREATE INDEX items_content_in ON items (content_in)",
+    "CREATE INDEX items_epoch ON items (epoch)",
+    f"PRAGMA user_version = {FORMAT_VERSION}",
+)
+
+StoredRow = tuple[bytes, bytes | None, int, int, bytes]
+"""A row as it is stored: id, name tag, epoch, commit of the content, sealed."""
+
+
+class IndexFile:
+    """An open file, with the key that its rows are sealed under. Closed, nothing can be read any more.
+
+    Args:
+        path: the file; None: in memory only.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self._path = path
+        self._database: sqlite3.Connection | None = _open(path)
+        self._key: IndexKey | None = None
+
+    def close(self) -> None:
+        """Close the file and wipe its key."""
+        if self._key is not None:
+            self._key.wipe()
+        if self._database is not None:
+            self._database.close()
+            self._database = None
+
+    @property
+    def key(self) -> IndexKey | None:
+        """The key in use."""
+        return self._key
+
+    def find_key(self) -> tuple[bytes, int, bytes] | None:
+        """Find what the file says of its key: salt, epoch and commitment; None: it is empty."""
+        with naming_failures():
+            rows = self._sql("SELECT salt, epoch, commitment FROM state").fetchall()
+        match rows:
+            case []:
+                return None
+            case [(bytes(salt), int(epoch), bytes(commitment))]:
+                return salt, epoch, commitment
+            case _:
+                raise DamagedFileError("expected one key")
+
+    def use(self, key: IndexKey) -> None:
+        """Take a key up. Raises OpenError: it is not the file's."""
+        stored = self.find_key()
+        if stored is None or stored[:2] != (key.salt, key.epoch):
+            raise OpenError("commitment")
+        if not hmac.compare_digest(stored[2], key.commitment):
+            raise OpenError("commitment")
+        self._key = key
+
+    def start(self, key: IndexKey) -> None:
+        """Empty the file, and begin anew under a key."""
+        with self._transaction("IMMEDIATE"):
+            self._sql("DELETE FROM items")
+            self._sql("DELETE FROM state")
+            head = key.seal(IndexHead().encode(), _HEAD_PLACE)
+            self._sql("INSERT INTO state VALUES (?, ?, ?, ?)", (key.salt, key.epoch, key.commitment, head))
+        self._key = key
+
+    def drop(self) -> None:
+        """Delete the file, whatever it holds, and begin an empty one."""
+        if self._database is not None:
+            self._database.close()
+        if self._path is not None:
+            delete_index_file(self._path)
+        self._database = _open(self._path)
+
+    def seal_again(self, key: IndexKey) -> None:
+        """Seal all rows under another key; nothing of the old one's stays in the file."""
+        with self._transaction("IMMEDIATE"):
+            head, total = self.read_head(), 0
+            for page in self._iter_pages():
+                new = [_seal_row(key, self._open_row(stored)) for stored in page]
+                total += sum(_read_tag(stored) for stored in new)
+                self._connection.executemany(_PUT, new)
+            sealed = key.seal(replace(head, total=total % TAG_MODULUS).encode(), _HEAD_PLACE)
+            self._sql(
+                "UPDATE state SET salt = ?, epoch = ?, commitment = ?, head = ?",
+                (key.salt, key.epoch, key.commitment, sealed),
+            )
+        self._key = key
+        with naming_failures():
+            self._sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+    def read_head(self) -> IndexHead:
+        """Read what the index is as of."""
+        with naming_failures():
+            (sealed,) = self._sql("SELECT head FROM state").fetchone() or (b"",)
+        return parse_index_head(self._in_use.open(sealed, _HEAD_PLACE))
+
+    def get(self, item: ItemId) -> IndexRow | None:
+        """Get an item's row."""
+        with naming_failures():
+            stored = self._sql(f"{_SELECT} WHERE id = ?", (item.raw,)).fetchone()
+        return None if stored is None else self._open_row(stored)
+
+    def find(self, condition: str, *values: object) -> list[IndexRow]:
+        """Find the rows of a condition in SQL, by id."""
+        with naming_failures():
+            found = self._sql(f"{_SELECT} WHERE {condition} ORDER BY id", values).fetchall()
+        return [self._open_row(stored) for stored in found]
+
+    def find_named(self, folded_name: str) -> list[IndexRow]:
+        """Find the items of a name."""
+        return self.find("name = ?", self._in_use.derive_name_tag(folded_name))
+
+    def read_all(self, take: Callable[[IndexRow], None]) -> None:
+        """Read all rows by id.
+
+        Raises:
+            DamagedFileError: one is missing, or older than the head.
+        """
+        with self._transaction("DEFERRED"):
+            head, total, count = self.read_head(), 0, 0
+            for page in self._iter_pages():
+                rows = [self._open_row(stored) for stored in page]
+                count += len(rows)
+                total += sum([row.tag for row in rows])
+                for row in rows:
+                    take(row)
+            if (count, total % TAG_MODULUS) != (head.newest, head.total):
+                raise DamagedFileError("rows are missing, or older than the head")
+
+    def read_page(self, after: bytes, condition: str = "epoch > 0", *values: object) -> list[IndexRow]:
+        """Read the first rows of a condition in SQL that follow an id; by default of the live items."""
+        with naming_failures():
+            found = self._sql(
+                f"{_SELECT} WHERE id > ? AND {condition} ORDER BY id LIMIT {PAGE_ROWS}", (after, *values)
+            ).fetchall()
+        return [self._open_row(stored) for stored in found]
+
+    @contextmanager
+    def writing(self) -> "Iterator[IndexWriter]":
+        """Write in one transaction: all of it, or nothing. Raises DiskFullError."""
+        with self._transaction("IMMEDIATE"):
+            writer = IndexWriter(self, self.read_head())
+            yield writer
+            sealed = self._in_use.seal(writer.make_head().encode(), _HEAD_PLACE)
+            self._sql("UPDATE state SET head = ?", (sealed,))
+
+    def store(self, row: IndexRow) -> int:
+        """Store a row within `writing`; returns its tag."""
+        stored = _seal_row(self._in_use, row)
+        self._sql(_PUT, stored)
+        return _read_tag(stored)
+
+    @contextmanager
+    def _transaction(self, kind: str) -> Iterator[None]:
+        with naming_failures():
+            self._sql(f"BEGIN {kind}")
+            try:
+                yield
+                self._sql("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):
+                    self._sql("ROLLBACK")
+                raise
+
+    def _iter_pages(self) -> Iterator[list[StoredRow]]:
+        after = b""
+        while page := self._sql(f"{_SELECT} WHERE id > ? ORDER BY id LIMIT {PAGE_ROWS}", (after,)).fetchall():
+            yield page
+            after = page[-1][0]
+
+    def _open_row(self, stored: StoredRow) -> IndexRow:
+        raw, name, epoch, content_in, sealed = stored
+        plaintext = self._in_use.open(sealed, _place_row(raw, name, epoch, content_in))
+        return parse_index_row(ItemId.from_raw(raw), plaintext, _read_tag(stored))
+
+    @property
+    def _in_use(self) -> IndexKey:
+        if self._key is None:
+            raise DamagedFileError("no key was taken up")
+        return self._key
+
+    @property
+    def _connection(self) -> sqlite3.Connection:
+        if self._database is None:
+            raise WipedSecretError("the account is locked again")
+        return self._database
+
+    def _sql(self, statement: str, values: Iterable[Any] = ()) -> sqlite3.Cursor:
+        return self._connection.execute(statement, tuple(values))
+
+
+class IndexWriter:
+    """Writes rows within a transaction, and keeps the head's numbers right.
+
+    Attributes:
+        head: what the index was as of when the transaction began.
+        commit, seq, digest, begun: what it will be as of.
+    """
+
+    def __init__(self, file: IndexFile, head: IndexHead) -> None:
+        self._file = file
+        self.head = head
+        self.commit, self.seq, self.digest, self.begun = head.commit, head.seq, head.digest, head.begun
+        self._newest, self._live, self._total = head.newest, head.live, head.total
+        self._epochs = Counter(dict(head.epochs))
+
+    def get(self, item: ItemId) -> IndexRow | None:
+        """Get an item's row."""
+        return self._file.get(item)
+
+    def put(self, row: IndexRow, before: IndexRow | None) -> None:
+        """Put an item's row in the place of the one before it."""
+        if before is None:
+            self._newest += 1
+        else:
+            self._total -= before.tag
+            self._count(before, -1)
+        self._total += self._file.store(row)
+        self._count(row, 1)
+
+    def make_head(self) -> IndexHead:
+        """Make the head that follows."""
+        epochs = tuple(sorted((epoch, items) for epoch, items in self._epochs.items() if items))
+        return IndexHead(
+            self.commit,
+            self.seq,
+            self.digest,
+            self.begun,
+            self._newest,
+            self._live,
+            self._total % TAG_MODULUS,
+            epochs,
+        )
+
+    def _count(self, row: IndexRow, by: int) -> None:
+        if not row.change.removed:
+            self._live += by
+            self._epochs[row.change.epoch] += by
+
+
+def delete_index_file(path: Path) -> None:
+    """Delete an index file, and what SQLite keeps beside it."""
+    for ending in _BESIDE:
+        path.with_name(path.name + ending).unlink(missing_ok=True)
+
+
+@contextmanager
+def naming_failures() -> Iterator[None]:
+    """Tell a full disk and a file out of reach from a damaged one.
+
+    Raises:
+        DiskFullError: no room.
+        ProfileError: the file cannot be used now.
+        DamagedFileError: it is not what was written.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY_CODE
+        if code in _FULL:
+            raise DiskFullError(f"the item index cannot be written: {error}") from error
+        if code in _OUT_OF_REACH:
+            raise ProfileError(f"the item index cannot be used: {error}") from error
+        raise DamagedFileError(f"the item index is damaged: {error}") from error
+
+
+def _open(path: Path | None) -> sqlite3.Connection:
+    if path is None:
+        return _connect(_IN_MEMORY)
+    path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+    with open_private(path, os.O_RDWR | os.O_CREAT):
+        pass  # SQLite gives the files beside it the same mode
+    try:
+        return _connect(str(path))
+    except DamagedFileError:
+        delete_index_file(path)
+        return _open(path)
+
+
+def _connect(place: str) -> sqlite3.Connection:
+    database = sqlite3.connect(place, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
+    try:
+        with naming_failures():
+            for setting in _SETTINGS:
+                database.execute(setting).fetchall()
+            _make_tables(database)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _make_tables(database: sqlite3.Connection) -> None:
+    database.execute("BEGIN IMMEDIATE")
+    (version,) = database.execute("PRAGMA user_version").fetchone()
+    (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    if tables and version != FORMAT_VERSION:
+        raise DamagedFileError("another format")
+    if not tables:
+        for statement in _SCHEMA:
+            database.execute(statement)
+    database.execute("COMMIT")
+
+
+def _seal_row(key: IndexKey, row: IndexRow) -> StoredRow:
+    change = row.change
+    raw = change.item.raw
+    name = key.derive_name_tag(fold_name(row.open_metadata().name)) if row.metadata else None
+    place = _place_row(raw, name, change.epoch, row.content_in)
+    return raw, name, change.epoch, row.content_in, key.seal(row.encode(), place)
+
+
+def _place_row(raw: bytes, name: bytes | None, epoch: int, content_in: int) -> bytes:
+    return _PLACE.pack(raw, epoch, content_in) + (name or b"")
+
+
+def _read_tag(stored: StoredRow) -> int:
+    return int.from_bytes(stored[4][-TAG_BYTES:], "big")

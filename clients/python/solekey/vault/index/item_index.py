@@ -1,0 +1,385 @@
+"""Which items live, in which version, made of which parts: folded from the signed commits' change lists.
+
+It begins at the newest snapshot, or at what this device has folded before, and checks each step: a version
+follows the one before it, and a snapshot states what lives. What was folded is kept in the profile, sealed
+under a key that is derived from the newest epoch's data key. It is never believed over the commits: it says
+which verified event it is as of, and what does not fit is dropped and folded anew. Spec: item-index.md.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import zip_longest
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+from solekey.crypto import DataKey, ItemMetadata, RandomSource
+from solekey.crypto.index_key import SALT_BYTES, IndexKey
+from solekey.errors import (
+    ChangeListError,
+    EpochKeyMissingError,
+    ForgedEventError,
+    OpenError,
+    ProfileError,
+    SwappedObjectError,
+    TamperedWrapError,
+)
+from solekey.streams.streams import Streams
+from solekey.transfer.objects import ObjectStore, verify_object
+from solekey.vault.commit_changes import read_changes
+from solekey.vault.index.index_file import DAMAGED, IndexFile, IndexWriter
+from solekey.vault.index.live_items import LiveItems, NewestItems
+from solekey.vault.index.rows import IndexHead, IndexRow
+from solekey.vault.keyring import Keyring
+from solekey_protocol.change_list import Change, parse_change_list
+from solekey_protocol.errors import MalformedError, TransitionError
+from solekey_protocol.event import Event
+from solekey_protocol.events import Stream
+from solekey_protocol.events.vault import CommitKind, ItemsCommitted
+from solekey_protocol.ids import AccountId, Digest, ItemId
+from solekey_protocol.items import verify_change, verify_totals, verify_version
+
+INDEX_FILE: Final = "items.sqlite"
+LIVE: Final = "epoch > 0"
+ANY: Final = "epoch >= 0"
+"""Conditions on rows: live items; removed ones too."""
+_LISTS_AT_ONCE: Final = 64
+_CHANGES_AT_ONCE: Final = 4000
+"""Change lists, and changes, that are followed in one transaction."""
+_log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+
+class ItemIndex:
+    """The live items as of a commit. Used under the account's lock.
+
+    Attributes:
+        items: the live items.
+        newest: each item's newest version, removals included: what a snapshot states.
+        folded: how often it was begun anew in this process; what was opened before is not known any more.
+    """
+
+    def __init__(
+        self,
+        account: AccountId,
+        streams: Streams,
+        objects: ObjectStore,
+        keyring: Keyring,
+        file: IndexFile,
+        random: RandomSource,
+    ) -> None:
+        self._account = account
+        self._streams = streams
+        self._objects = objects
+        self._keyring = keyring
+        self._file = file
+        self._random = random
+        self._made_in: dict[Change, int] = {}  # commits that were looked up in older change lists
+        self.folded = 0  # how often it was begun anew
+        self._made: dict[Change, tuple[ItemMetadata, int | None]] = {}
+        self.items: Mapping[ItemId, Change] = LiveItems(self)
+        self.newest: Mapping[ItemId, Change] = NewestItems(self)
+
+    def close(self) -> None:
+        """Close the file and wipe its key: nothing can be read any more."""
+        self._file.close()
+
+    @property
+    def head(self) -> IndexHead:
+        """What it is as of."""
+        return self.read(self._file.read_head)
+
+    @property
+    def commit(self) -> int:
+        """The last commit that was followed."""
+        return self.head.commit
+
+    @property
+    def epochs(self) -> frozenset[int]:
+        """The epochs that live items are sealed under."""
+        return frozenset(epoch for epoch, _ in self.head.epochs)
+
+    def get(self, item: ItemId) -> IndexRow | None:
+        """Get what is known of an item, removed ones included."""
+        return self.read(lambda: self._file.get(item))
+
+    def find_named(self, folded_name: str) -> list[IndexRow]:
+        """Find the live items of a name, of those that were opened."""
+        return self.read(lambda: self._file.find_named(folded_name))
+
+    def find_unopened(self) -> list[IndexRow]:
+        """Find the live items whose names are not known."""
+        return self.read(lambda: self._file.find("name IS NULL AND epoch > 0"))
+
+    def find_changed(self, commit: int) -> list[IndexRow]:
+        """Find the items whose content was changed after a commit, or that were removed."""
+        return self.read(lambda: self._file.find("content_in > ?", commit))
+
+    def read_all(self, take: Callable[[IndexRow], T]) -> list[T]:
+        """Read all rows, removed items included; it is noticed when one is missing or old."""
+
+        def attempt() -> list[T]:
+            found: list[T] = []
+            self._file.read_all(lambda row: found.append(take(row)))
+            return found
+
+        return self.read(attempt)
+
+    def read_page(self, after: bytes, condition: str = LIVE) -> list[IndexRow]:
+        """Read some rows that follow an id; see `IndexFile.read_page`."""
+        return self.read(lambda: self._file.read_page(after, condition))
+
+    def iter_rows(self, condition: str = LIVE) -> Iterator[IndexRow]:
+        """Read rows page by page; a row that is written meanwhile is there in its old or its new form."""
+        after = b""
+        while page := self.read_page(after, condition):
+            yield from page
+            after = page[-1].change.item.raw
+
+    def content_since(self, item: ItemId) -> int:
+        """The oldest version known here that holds the same content as the live one: a rekey changes none."""
+        row = self.get(item)
+        if row is None:
+            raise KeyError(item)
+        return row.content_since
+
+    def find_commits(self, changes: Sequence[Change]) -> dict[ItemId, int]:
+        """Find which commits made some live versions; what no change list shows is left out.
+
+        Older change lists are fetched only for what this device has not followed itself.
+        """
+        found: dict[ItemId, int] = {}
+        unknown: dict[ItemId, Change] = {}
+        for change in changes:
+            row = self.get(change.item)
+            made_in = row.made_in if row is not None and row.change == change else 0
+            if made_in or change in self._made_in:
+                found[change.item] = made_in or self._made_in[change]
+            else:
+                unknown[change.item] = change
+        return {**found, **self._search_commits(unknown)}
+
+    def note_made(self, change: Change, metadata: ItemMetadata, content_size: int | None) -> None:
+        """Note what is in a version that this device has made itself, before its commit is followed."""
+        self._made[change] = metadata, content_size
+
+    def note_opened(self, opened: Sequence[tuple[Change, ItemMetadata, int | None]]) -> None:
+        """Keep what was opened of some versions; what has a newer version meanwhile is passed over."""
+        with self._file.writing() as writer:
+            for change, metadata, content_size in opened:
+                row = writer.get(change.item)
+                if row is not None and row.change == change:
+                    writer.put(row.with_metadata(metadata, content_size), row)
+
+    def catch_up(self, own: Mapping[Digest, bytes] = MappingProxyType({})) -> None:
+        """Follow the commits that are verified and not followed yet; without the server it stays as it is.
+
+        Args:
+            own: change lists that this device has made, which need not be fetched.
+
+        Raises:
+            ChangeListError: a change list is lost, or not what its commit names. It concerns every item.
+            ForgedEventError: a change list breaks the rules.
+        """
+        self._take_key()
+        while new := [] if self._objects.is_offline else self._find_new():
+            lists = self._objects.fetch_each([body.changes for _, body in new if body.changes not in own])
+            for group in _cut(new):
+                if not self._follow_group(group, own, lists):
+                    break
+        self._made.clear()
+
+    def read(self, attempt: Callable[[], T]) -> T:
+        """Read from the file; when it is damaged, drop it, follow all commits again, and read again."""
+        try:
+            return attempt()
+        except DAMAGED as error:
+            if self._objects.is_offline:
+                raise ProfileError("the item index is damaged, and is made anew with the server") from error
+            _log.warning("the item index is damaged and folded anew: %s", type(error).__name__)
+            self._start_anew()
+            self.catch_up()
+            return attempt()
+
+    def _take_key(self) -> None:
+        """Take up the file's key. A file of an older epoch is sealed again; what does not open is dropped."""
+        stored, key, newest = self.read(self._file.find_key), self._file.key, self._find_newest_key()
+        if newest is None and key is None:  # nothing is kept that no key of the account seals
+            self._file.close()
+            self._file, stored, newest = IndexFile(None), None, DataKey.make(1, self._random)
+        epoch = newest.epoch if newest is not None else stored[1] if stored else 0
+        if key is not None and stored == (key.salt, key.epoch, key.commitment) and key.epoch == epoch:
+            return
+        try:
+            if stored is None or not self._keyring.opens(stored[1]):
+                raise OpenError("commitment")
+            self._file.use(self._derive_key(self._keyring.data_key(stored[1]), stored[0]))
+            if newest is not None and epoch != stored[1]:
+                self._file.seal_again(self._derive_key(newest, self._random(SALT_BYTES)))
+        except DAMAGED:
+            self._start_anew(newest)
+
+    def _find_newest_key(self) -> DataKey | None:
+        try:
+            return self._keyring.data_key(self._streams.vault.epoch)
+        except (EpochKeyMissingError, TamperedWrapError):
+            return None
+
+    def _derive_key(self, data_key: DataKey, salt: bytes) -> IndexKey:
+        return IndexKey(data_key, self._account, salt, self._random)
+
+    def _start_anew(self, data_key: DataKey | None = None) -> None:
+        data_key = data_key or self._find_newest_key() or DataKey.make(1, self._random)
+        self.folded += 1
+        self._file.drop()
+        self._file.start(self._derive_key(data_key, self._random(SALT_BYTES)))
+
+    def _find_new(self) -> list[tuple[Event, ItemsCommitted]]:
+        head, events = self.read(self._file.read_head), self._streams.events(Stream.VAULT)
+        if 1 <= head.seq <= len(events) and events.find_digest(head.seq) != head.digest.hex():
+            _log.warning("the item index is of another history, and is folded anew")
+            self._start_anew()
+            head = self._file.read_head()
+        new: list[tuple[Event, ItemsCommitted]] = []
+        for seq in range(len(events), head.seq, -1):
+            event = events[seq - 1]
+            if isinstance(event.body, ItemsCommitted):
+                new.append((event, event.body))
+                if head.commit == 0 and event.body.kind is CommitKind.SNAPSHOT:
+                    break  # nothing to compare with: what came before the newest snapshot is not needed
+        return new[::-1]
+
+    def _follow_group(
+        self,
+        group: Sequence[tuple[Event, ItemsCommitted]],
+        own: Mapping[Digest, bytes],
+        lists: Iterator[bytes | None],
+    ) -> bool:
+        """Follow some commits in one transaction; False: another process has followed them meanwhile."""
+        damaged: ChangeListError | None = None
+        intact: list[tuple[Event, ItemsCommitted, list[Change]]] = []
+        try:
+            for event, body in group:
+                with _naming_commit(event, body):
+                    data = own.get(body.changes) or verify_object(body.changes, next(lists))
+                    intact.append((event, body, read_changes(body, data, self._objects, own)))
+        except ChangeListError as error:
+            damaged = error
+        except MalformedError as error:
+            raise ForgedEventError(f"commit {body.commit}: {error}") from error
+        with self._file.writing() as writer:
+            if intact and writer.commit and writer.commit + 1 != intact[0][1].commit:
+                return False
+            for event, body, changes in intact:
+                self._follow(writer, event, body, changes)
+        if damaged is not None:
+            raise damaged
+        return True
+
+    def _follow(
+        self, writer: IndexWriter, event: Event, body: ItemsCommitted, changes: Sequence[Change]
+    ) -> None:
+        try:
+            self._follow_changes(writer, body, changes)
+        except TransitionError as error:
+            raise ForgedEventError(f"commit {body.commit}: {error}") from error
+        writer.commit, writer.seq, writer.digest = body.commit, event.seq, bytes.fromhex(event.digest)
+
+    def _follow_changes(self, writer: IndexWriter, body: ItemsCommitted, changes: Sequence[Change]) -> None:
+        begins = writer.commit == 0 and body.kind is CommitKind.SNAPSHOT
+        if not begins and body.commit != writer.commit + 1:
+            raise TransitionError(f"commit {body.commit} does not follow {writer.commit}")
+        verify_totals(body, changes)
+        if body.kind is not CommitKind.SNAPSHOT:
+            self._follow_delta(writer, body, changes)
+        elif begins:
+            self._begin(writer, body, changes)
+        else:
+            self._verify_snapshot(changes)
+
+    def _begin(self, writer: IndexWriter, body: ItemsCommitted, changes: Sequence[Change]) -> None:
+        """Believe a snapshot as its author signed it. Which commit made what is not known."""
+        for change in changes:
+            writer.put(IndexRow(change, 0, body.commit, body.commit, change.version), None)
+        writer.begun = body.commit
+
+    def _follow_delta(self, writer: IndexWriter, body: ItemsCommitted, changes: Sequence[Change]) -> None:
+        before = [writer.get(change.item) for change in changes]
+        for row, change in zip(before, changes, strict=True):
+            last = None if row is None else row.change
+            verify_change(body, last, change)
+            verify_version(body, last, change)
+        for row, change in zip(before, changes, strict=True):
+            writer.put(self._make_row(body, row, change), row)
+
+    def _make_row(self, body: ItemsCommitted, before: IndexRow | None, change: Change) -> IndexRow:
+        if before is not None and body.kind is CommitKind.REKEY:
+            made = replace(before, change=change, made_in=body.commit, metadata=b"", content_size=None)
+        else:
+            lives_on = before is not None and not before.change.removed and not change.removed
+            live_since = before.live_since if before is not None and lives_on else body.commit
+            made = IndexRow(change, body.commit, body.commit, live_since, change.version)
+        metadata, size = self._made.get(change, (None, None))
+        if metadata is None:
+            return made
+        if before is not None and body.kind is CommitKind.REKEY:
+            size = before.content_size  # this device has sealed the same content again
+        return made.with_metadata(metadata, size)
+
+    def _verify_snapshot(self, changes: Sequence[Change]) -> None:
+        """Verify that a snapshot states each item's newest version; both are sorted by id."""
+        for row, change in zip_longest(self.iter_rows(ANY), changes):
+            if row is None or change is None or row.change != change:
+                found = change or row.change
+                raise TransitionError(f"the snapshot differs from what there is, such as in {found.item}")
+
+    def _search_commits(self, unknown: dict[ItemId, Change]) -> dict[ItemId, int]:
+        found: dict[ItemId, int] = {}
+        bodies = [
+            event.body
+            for event in (self._streams.events(Stream.VAULT) if unknown else ())
+            if isinstance(event.body, ItemsCommitted) and event.body.kind is not CommitKind.SNAPSHOT
+        ]
+        for start in range(len(bodies), 0, -_LISTS_AT_ONCE):
+            if not unknown:
+                break
+            page = bodies[max(start - _LISTS_AT_ONCE, 0) : start]
+            for body, data in zip(page, self._objects.fetch_each([b.changes for b in page]), strict=True):
+                for change in _parse_if_intact(body, data):
+                    if unknown.get(change.item) == change:
+                        self._made_in[change] = found[change.item] = body.commit
+                        del unknown[change.item]
+        return found
+
+
+def _cut(commits: Sequence[tuple[Event, ItemsCommitted]]) -> Iterator[list[tuple[Event, ItemsCommitted]]]:
+    """Cut commits into groups that are followed in one transaction each."""
+    group: list[tuple[Event, ItemsCommitted]] = []
+    for event, body in commits:
+        group.append((event, body))
+        if len(group) == _LISTS_AT_ONCE or sum(each.count for _, each in group) >= _CHANGES_AT_ONCE:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
+@contextmanager
+def _naming_commit(event: Event, body: ItemsCommitted) -> Iterator[None]:
+    """Name the commit, and who signed it, where its change list is not there. Raises ChangeListError."""
+    try:
+        yield
+    except SwappedObjectError as error:
+        device = event.signed.statement.device if event.signed else "nobody"
+        raise ChangeListError(
+            f"the change list of commit {body.commit} by {device} is damaged: {error}. "
+            "Which items there are from that commit on cannot be known here"
+        ) from error
+
+
+def _parse_if_intact(body: ItemsCommitted, data: bytes | None) -> list[Change]:
+    try:
+        return parse_change_list(verify_object(body.changes, data))
+    except (SwappedObjectError, MalformedError):
+        return []

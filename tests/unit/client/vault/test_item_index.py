@@ -1,0 +1,295 @@
+"""The sealed index: spares work, is believed in nothing, and opens only while the account is unlocked."""
+
+import os
+import sqlite3
+from contextlib import closing, contextmanager
+from dataclasses import replace
+
+import pytest
+
+from solekey.audit import find_leaks
+from solekey.crypto import DataKey
+from solekey.crypto.index_key import IndexKey
+from solekey.errors import DiskFullError, OpenError, WipedSecretError
+from solekey.rotation.rotation import rekey_data
+from solekey.vault.index import index_file, item_index
+from solekey.vault.index.item_index import INDEX_FILE
+from solekey_protocol.ids import AccountId
+
+NAME, TAG = "the will of 1987", "notary-in-Lisbon"
+
+
+@pytest.fixture
+def full(home):
+    """Three items, and one that was removed."""
+    vault = home.unlock("laptop")
+    vault.put(NAME, "1", tags=(TAG,))
+    vault.put("b", "22")
+    vault.put("c", "333")
+    vault.remove("b")
+    vault.put("d", "4444")
+    return home
+
+
+def index_path(home, name="laptop"):
+    return home.folder / name / INDEX_FILE
+
+
+def end(home, name="laptop"):
+    """End the program: its blocks are closed, and what SQLite keeps beside the file is merged."""
+    home.stack.close()
+
+
+def reopen(home, name="laptop"):
+    return home.stack.enter_context(home.reopen(name).unlock(home.key()))
+
+
+def read_names(vault):
+    return {info.name: vault.get(info.id).content for info in vault.list()}
+
+
+CONTENTS = {NAME: b"1", "c": b"333", "d": b"4444"}
+
+
+def count_fetched(home, run):
+    """Run something; returns how many change lists and beginnings of items were asked for."""
+    home.server.requests.clear()
+    result = run()
+    asked = [request for request in home.server.requests if "objects" in str(request)]
+    return result, len(asked)
+
+
+def test_a_new_session_fetches_nothing_but_the_content(full):
+    end(full)
+    vault, fetched = count_fetched(full, lambda: reopen(full))
+    assert fetched == 0
+    assert count_fetched(full, vault.list)[1] == 0
+    assert count_fetched(full, lambda: vault.get("c").content) == (b"333", 1)
+
+
+def test_what_other_devices_changed_is_followed(full):
+    full.add_device("phone")
+    phone = reopen(full, "phone")
+    assert read_names(phone) == CONTENTS
+    laptop = full.unlock("laptop")
+    laptop.put("c", "3+")
+    laptop.put("e", "5")
+    laptop.remove("d")
+    assert read_names(phone) == {NAME: b"1", "c": b"3+", "e": b"5"}
+    heads = [replace(vault.unlocked.index.head, total=0) for vault in (phone, laptop)]
+    assert heads[0] == heads[1]
+
+
+def test_two_programs_of_a_profile_share_the_file(full):
+    first, second = full.unlock("laptop"), reopen(full)
+    second.put("e", "5")
+    first.put("f", "6")
+    rekey_data(second)
+    assert read_names(first) == read_names(second) == {**CONTENTS, "e": b"5", "f": b"6"}
+    first.put("g", "7")
+    assert second.get("g").content == b"7"
+
+
+@contextmanager
+def open_database(path):
+    with closing(sqlite3.connect(path)) as database, database:
+        yield database
+
+
+def damage_with(change):
+    def damage(home):
+        path = index_path(home)
+        with open_database(path) as database:
+            change(database)
+
+    return damage
+
+
+def cut(home):
+    path = index_path(home)
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def overwrite(home):
+    path = index_path(home)
+    data = bytearray(path.read_bytes())
+    data[4096:12288] = os.urandom(8192)
+    path.write_bytes(data)
+
+
+DAMAGES = {
+    "gone": lambda home: index_path(home).unlink(),
+    "empty": lambda home: index_path(home).write_bytes(b""),
+    "cut": cut,
+    "overwritten": overwrite,
+    "no database": lambda home: index_path(home).write_bytes(b"{}" * 4000),
+    "no tables": damage_with(lambda database: database.execute("DROP TABLE items")),
+    "no key": damage_with(lambda database: database.execute("DELETE FROM state")),
+    "another commitment": damage_with(
+        lambda database: database.execute("UPDATE state SET commitment = ?", (bytes(32),))
+    ),
+    "another head": damage_with(lambda database: database.execute("UPDATE state SET head = ?", (bytes(99),))),
+    "another format": damage_with(lambda database: database.execute("PRAGMA user_version = 9")),
+    "a row is gone": damage_with(
+        lambda database: database.execute("DELETE FROM items WHERE rowid = (SELECT max(rowid) FROM items)")
+    ),
+    "rows are swapped": damage_with(
+        lambda database: database.execute("UPDATE items SET sealed = (SELECT max(sealed) FROM items)")
+    ),
+    "all are called removed": damage_with(lambda database: database.execute("UPDATE items SET epoch = 0")),
+    "all have lost their names": damage_with(
+        lambda database: database.execute("UPDATE items SET name = NULL")
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_damaged_file_is_made_anew(full, kind):
+    end(full)
+    DAMAGES[kind](full)
+    vault = reopen(full)
+    assert read_names(vault) == CONTENTS
+    assert vault.put("c", "again").version == 2
+
+
+def test_a_row_that_was_put_back_is_noticed(full):
+    with open_database(index_path(full)) as database:
+        old = database.execute("SELECT id, name, epoch, content_in, sealed FROM items").fetchall()
+    full.unlock("laptop").put("c", "new")
+    end(full)
+    with open_database(index_path(full)) as database:
+        database.executemany(
+            "UPDATE items SET name = ?2, epoch = ?3, content_in = ?4, sealed = ?5 WHERE id = ?1", old
+        )
+    assert read_names(reopen(full)) == {**CONTENTS, "c": b"new"}
+
+
+def test_without_the_sum_a_row_that_was_put_back_is_believed(full, monkeypatch):
+    """The positive control of the test above."""
+    monkeypatch.setattr(index_file, "TAG_MODULUS", 1)
+    with pytest.raises(AssertionError, match="new"):
+        test_a_row_that_was_put_back_is_noticed(full)
+
+
+@pytest.mark.parametrize("by_name", [True, False])
+def test_an_older_file_is_followed_on(full, by_name):
+    end(full)
+    older = index_path(full).read_bytes()
+    vault = reopen(full)
+    vault.put("c", "new")
+    vault.remove("d")
+    rekey_data(vault)
+    vault.put("e", "5")
+    full.stack.close()
+    index_path(full).write_bytes(older)
+    vault = reopen(full)
+    if by_name:
+        assert vault.get("c").content == b"new"
+    assert read_names(vault) == {NAME: b"1", "c": b"new", "e": b"5"}
+
+
+def test_an_index_of_another_history_is_dropped(full):
+    vault = full.unlock("laptop")
+    file = vault.unlocked.index._file
+    with file.writing() as writer:
+        writer.digest = bytes(32)
+    assert read_names(vault) == CONTENTS
+    assert vault.unlocked.index.head.digest != bytes(32)
+
+
+def test_an_index_of_another_account_is_dropped(full, monkeypatch):
+    end(full)
+    real = item_index.ItemIndex._derive_key
+
+    def derive(self, data_key, salt):
+        self._account = AccountId.from_raw(bytes(16))
+        return real(self, data_key, salt)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(item_index.ItemIndex, "_derive_key", derive)
+        with full.reopen("laptop").unlock(full.key()) as vault:
+            vault.list()
+    assert read_names(reopen(full)) == CONTENTS
+
+
+def test_nothing_in_the_file_opens_without_the_key(full):
+    end(full)
+    names = {"name": NAME.encode(), "tag": TAG.encode(), "type": b"text/plain"}
+    assert find_leaks(names, [("index", index_path(full).read_bytes())]) == []
+    assert index_path(full).stat().st_mode & 0o077 == 0
+
+
+def test_positive_control_a_file_that_is_not_sealed_is_found(full, monkeypatch):
+    monkeypatch.setattr(IndexKey, "seal", lambda _, plaintext, __: bytes(12) + plaintext + os.urandom(16))
+    monkeypatch.setattr(IndexKey, "open", lambda _, sealed, __: sealed[12:-16])
+    with full.reopen_without_index("laptop").unlock(full.key()) as vault:
+        vault.list()
+    data = b"".join(path.read_bytes() for path in index_path(full).parent.glob(f"{INDEX_FILE}*"))
+    assert find_leaks({"name": NAME.encode()}, [("index", data)])
+
+
+def test_a_rekey_makes_the_old_key_useless(full):
+    vault = full.unlock("laptop")
+    old = vault.unlocked.keyring.data_key(1)
+    old = DataKey(1, bytes(old.expose()))
+    before = index_path(full)
+    assert opens(before, vault.unlocked.account, old)
+    rekey_data(vault)
+    assert {change.epoch for change in vault.unlocked.index.items.values()} == {2}
+    assert not opens(before, vault.unlocked.account, old)
+    account = vault.unlocked.account
+    end(full)
+    assert not opens(before, account, old)
+    assert not (before.with_name(f"{INDEX_FILE}-wal")).exists()
+
+
+def opens(path, account, data_key):
+    """Whether any row of a file opens under a data key, whatever the file says of its key."""
+    with open_database(path) as database:
+        (salt,) = database.execute("SELECT salt FROM state").fetchone()
+        rows = database.execute("SELECT id, name, epoch, content_in, sealed FROM items").fetchall()
+    key = IndexKey(data_key, account, salt, os.urandom)
+    for raw, name, epoch, content_in, sealed in rows:
+        try:
+            key.open(sealed, index_file._place_row(raw, name, epoch, content_in))
+        except OpenError:
+            continue
+        return True
+    return False
+
+
+def test_a_locked_account_shows_no_names(home):
+    with home.sessions["laptop"].unlock(home.key()) as vault:
+        vault.put("notes", "hello")
+    for use in (vault.list, lambda: vault.find("notes"), lambda: vault.unlocked.directory.list()):
+        with pytest.raises(WipedSecretError):
+            use()
+    with pytest.raises(WipedSecretError):
+        vault.unlocked.index._file.key.derive_name_tag("notes")
+
+
+def test_a_full_disk_is_named_and_nothing_is_half_written(full, monkeypatch):
+    vault = full.unlock("laptop")
+    database = vault.unlocked.index._file._connection
+    (pages,) = database.execute("PRAGMA page_count").fetchone()
+    database.execute(f"PRAGMA max_page_count = {pages}")
+    with pytest.raises(DiskFullError):
+        vault.put_many({f"more {number}": "x" * 50 for number in range(200)})
+    database.execute("PRAGMA max_page_count = 1000000")
+    assert len(vault.list()) == 203  # the commit was acknowledged, and is followed when there is room
+    assert read_names(vault).items() >= CONTENTS.items()
+
+
+def test_an_account_whose_newest_key_does_not_open_keeps_nothing(full):
+    end(full)
+    before = index_path(full).read_bytes()
+    damage_wraps(full)
+    with full.reopen("laptop").unlock(full.key(), repairing=True) as vault:
+        assert len(vault.unlocked.index.items) == 3
+        assert vault.unlocked.index._file._path is None
+    assert index_path(full).read_bytes() == before
+
+
+def damage_wraps(home):
+    for digest, wrap in home.account.wraps.items():
+        home.account.wraps[digest] = wrap[:-1] + bytes([wrap[-1] ^ 1])
