@@ -12,10 +12,10 @@ Map
     objects.py     where their bytes lie: rows for small ones, blobs for large ones
     blobs.py       a folder or bucket
     store_check.py whether the object store is the database's own
-    wraps.py       the bytes of wraps
+    wrap_repository.py  the bytes of wraps
     item_repository.py  the read model of the items, and its rebuilding
     usage_repository.py  how much each account stores, sends and may; quota_command.py: the operator's command
-    closed_accounts.py  what closed accounts leave, until it is purged
+    closed_account_repository.py  what closed accounts leave, until it is purged
     ranges.py      byte ranges
     tables.py      the rows beside the events: opaque bytes, read model
     refusals.py    what is refused beyond the stream's rules

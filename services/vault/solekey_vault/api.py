@@ -31,7 +31,7 @@ from solekey_service.stream_api import StreamApi
 from solekey_service.worker_process import WorkerProcess
 from solekey_vault.blobs import open_blob_store
 from solekey_vault.change_lists import DEADLINE_S, ChangeLists
-from solekey_vault.closed_accounts import forget_emptied, note_closed, release_closed
+from solekey_vault.closed_account_repository import ClosedAccountRepository
 from solekey_vault.config import VaultConfig
 from solekey_vault.item_repository import rebuild_items
 from solekey_vault.object_repository import ObjectRepository
@@ -40,7 +40,7 @@ from solekey_vault.ranges import parse_range
 from solekey_vault.refusals import DigestMismatch, WrapMismatch
 from solekey_vault.statements import VaultStatements
 from solekey_vault.store_check import require_object_store
-from solekey_vault.wraps import delete_dropped_wraps, purge_unclaimed_wraps, put_wrap, read_wraps
+from solekey_vault.wrap_repository import WrapRepository
 
 UNCLAIMED_KEPT: Final = timedelta(hours=24)
 """What nothing names is deleted after this long."""
@@ -90,7 +90,7 @@ class VaultApi(StreamApi[VaultConfig]):
         except MalformedError as error:
             raise WrapMismatch(str(error)) from error
         with storing(), self.kernel.store.begin() as uow:
-            put_wrap(uow, request.authenticated.account, verified, request.body)
+            WrapRepository(uow).put(request.authenticated.account, verified, request.body)
         return empty_response()
 
     def get_wraps(self, request: Request) -> Response:
@@ -158,13 +158,14 @@ class VaultApi(StreamApi[VaultConfig]):
         """Delete what nothing names, closed accounts' things and orphans. Returns how many uploads."""
         now = self.kernel.clock.now()
         with self.kernel.store.begin() as uow:
-            release_closed(uow.connection, now)
-            purged = purge_unclaimed_wraps(uow.connection, now - UNCLAIMED_KEPT)
-            purged += delete_dropped_wraps(uow.connection, now - self._grace)
+            ClosedAccountRepository(uow).release()
+            wraps = WrapRepository(uow)
+            purged = wraps.purge_unclaimed(now - UNCLAIMED_KEPT)
+            purged += wraps.delete_dropped(now - self._grace)
         purged += self.objects.delete_dropped(now - self._grace)
         purged += self.objects.purge_unclaimed(now - UNCLAIMED_KEPT)
         with self.kernel.store.begin() as uow:
-            forget_emptied(uow.connection, now - UNCLAIMED_KEPT)
+            ClosedAccountRepository(uow).forget_emptied(now - UNCLAIMED_KEPT)
         self.objects.sweep(now - ORPHANS_KEPT)
         return purged
 
@@ -192,7 +193,7 @@ class VaultApi(StreamApi[VaultConfig]):
 
     def note_closed(self, uow: UnitOfWork, event: Event) -> None:
         """Note an account that was closed, for the purge (a reaction)."""
-        note_closed(uow, event.account)
+        ClosedAccountRepository(uow).note(event.account)
 
     def _send_wraps(self, request: Request, wanted: Callable[[WrapRecord], bool]) -> Response:
         account = request.authenticated.account
@@ -200,7 +201,7 @@ class VaultApi(StreamApi[VaultConfig]):
             vault = self.kernel.streams.fold(uow, account, VaultStream)
             ordered = [vault.wraps[place] for place in sorted(vault.wraps)]
             digests = [wrap.wrapped.wrap for wrap in ordered if wanted(wrap)]
-            bodies = read_wraps(uow.connection, account, digests)
+            bodies = WrapRepository(uow).find(account, digests)
         found: list[Cbor] = [bodies[digest] for digest in digests if digest in bodies]
         return cbor_response(200, {"wraps": found}, self._offline)
 

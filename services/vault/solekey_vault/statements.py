@@ -22,7 +22,7 @@ from solekey_vault.context import CommitContext, Context, SnapshotVerdict
 from solekey_vault.domain import verify
 from solekey_vault.item_repository import ItemRepository
 from solekey_vault.object_repository import ObjectRepository
-from solekey_vault.wraps import claim_wrap, drop_wrap, read_wraps
+from solekey_vault.wrap_repository import WrapRepository
 
 
 class VaultStatements(StatementHandler[VaultStream, Context]):
@@ -56,7 +56,7 @@ class VaultStatements(StatementHandler[VaultStream, Context]):
         account = signed.statement.account
         match signed.statement.body:
             case KeyWrapped() as body:
-                wraps = read_wraps(uow.connection, account, [body.wrap], keep=True)
+                wraps = WrapRepository(uow).find(account, [body.wrap], keep=True)
                 return Context(wrap=wraps.get(body.wrap))
             case WrapRetired():
                 key_id = self._streams.fold(uow, account, DevicesStream).key_id
@@ -77,9 +77,9 @@ class VaultStatements(StatementHandler[VaultStream, Context]):
         """Claim or drop what the event names, and follow it in the read model of the items."""
         match event.body:
             case KeyWrapped() as body:
-                claim_wrap(uow.connection, event.account, body.wrap)
+                WrapRepository(uow).claim(event.account, body.wrap)
             case WrapRetired() as body:
-                drop_wrap(uow.connection, event.account, body.wrap, uow.now)
+                WrapRepository(uow).drop(event.account, body.wrap)
             case ItemsCommitted() as body:
                 self._objects.claim(uow, event.account, [body.changes, *context.commit.part_sizes])
                 self._record_commit(ItemRepository(uow.connection), event.account, body, context.commit)

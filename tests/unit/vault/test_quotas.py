@@ -9,12 +9,12 @@ from solekey_protocol.events import Stream
 from solekey_protocol.events.vault import ObjectsPurged
 from solekey_protocol.ids import ItemId
 from solekey_service.refusals import QuotaExceeded, RateLimited
-from solekey_vault import wraps
+from solekey_vault import wrap_repository
 from solekey_vault.api import UNCLAIMED_KEPT
 from solekey_vault.definition import DEFINITION
 from solekey_vault.quota_command import QUOTA
 from solekey_vault.usage_repository import Quota, Usage, UsageRepository
-from solekey_vault.wraps import MAX_UNCLAIMED_WRAPS
+from solekey_vault.wrap_repository import MAX_UNCLAIMED_WRAPS
 from tests.support.content import change_of, commit_of
 from tests.unit.vault import test_api
 from tests.unit.vault.test_api import LAPTOP
@@ -161,7 +161,7 @@ def test_a_statement_that_was_taken_is_answered_again_at_the_limit(rig, tmp_path
 
 def test_wraps_that_no_statement_names_have_a_quota(rig, tmp_path, monkeypatch):
     vault = make_vault(rig, tmp_path, monkeypatch)
-    monkeypatch.setattr(wraps, "MAX_UNCLAIMED_WRAPS", 3)
+    monkeypatch.setattr(wrap_repository, "MAX_UNCLAIMED_WRAPS", 3)
     waiting = [test_api.seal_wrap_like(1, version, test_api.OLD_KEY.key_id) for version in range(2, 6)]
     for wrap in waiting[:3]:
         vault.put_wrap(wrap)
