@@ -23,6 +23,7 @@ NOUNS = {  # conventions.md §9: one file of vectors each
     "wrap": "decoder.open_wrap",
     "login_key": "decoder.derive_login_key",
     "device_key": "decoder.derive_device",
+    "item_name": "decoder.fold_name",
     "padme": "decoder.pad",
     "envelope_size": "decoder.derive_inner_size",
     "envelope": "decoder.open_envelope",

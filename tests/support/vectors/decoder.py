@@ -201,6 +201,11 @@ def read_change(item: Any, version: Any, epoch: Any, size: Any, header: Any, par
     return change
 
 
+def fold_name(name: str) -> dict[str, Any]:
+    """Fold the name of an item for comparison. envelope.md §5.1"""
+    return {"folded": unicodedata.normalize("NFC", name)}
+
+
 def pad(size: int) -> dict[str, Any]:
     """Pad a size, alone and as the u of an inner plaintext. envelope.md §3"""
     demand(size <= 2**40)

@@ -26,6 +26,7 @@ from solekey.crypto.inner_plaintext import InnerReader
 from solekey.crypto.metadata import encode_metadata, parse_metadata
 from solekey.crypto.stream import ItemCipher
 from solekey.errors import SolekeyError, UnknownWordError
+from solekey.vault.names import fold_name
 from solekey_protocol.encoding import encode_json, parse_cbor, parse_json, parse_lenient_json
 from solekey_protocol.envelope import compute_inner_size, compute_padme_size, parse_envelope_size
 from solekey_protocol.errors import MalformedError, ProtocolError, SchemaError, SignatureError
@@ -182,6 +183,10 @@ def _padme(given: Mapping[str, Any]) -> dict[str, Any]:
     return {"padme": compute_padme_size(given["size"]), "inner": compute_inner_size(given["size"])}
 
 
+def _item_name(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {"folded": fold_name(given["name"])}
+
+
 def _envelope_size(given: Mapping[str, Any]) -> dict[str, Any]:
     chunk_size = 1 << given["chunk_size_log2"]
     inner_size = parse_envelope_size(given["envelope_size"], chunk_size)
@@ -246,6 +251,7 @@ RUNNERS: dict[str, Callable[[Mapping[str, Any]], dict[str, Any]]] = {
     "wrap": _wrap,
     "login_key": _login_key,
     "device_key": _device_key,
+    "item_name": _item_name,
     "padme": _padme,
     "envelope_size": _envelope_size,
     "envelope": _envelope,

@@ -128,6 +128,7 @@ def test_every_noun_with_a_parser_is_compared() -> None:
         "device_key",
         "envelope_size",
         "login_key",
+        "item_name",
         "padme",
         "user_key",
     }  # nothing is parsed from bytes

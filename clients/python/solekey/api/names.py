@@ -40,6 +40,7 @@ from solekey.recovery.proof import KitProof as KitProof
 from solekey.rotation.revocation import Revocation as Revocation
 from solekey.runtime import Runtime as Runtime
 from solekey.server import Server as Server
+from solekey.vault.conflicts import Keep as Keep
 from solekey.vault.history import PastVersion as PastVersion
 from solekey.vault.history import VersionState as VersionState
 from solekey.vault.item import Item as Item

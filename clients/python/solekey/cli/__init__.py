@@ -37,6 +37,8 @@ _HOMES: Final = {
     "list": "solekey.cli.commands.items",
     "describe": "solekey.cli.commands.put",
     "remove": "solekey.cli.commands.items",
+    "conflicts": "solekey.cli.commands.conflicts",
+    "resolve": "solekey.cli.commands.conflicts",
     "history": "solekey.cli.commands.history",
     "restore": "solekey.cli.commands.restore",
     "keep": "solekey.cli.commands.keep",

@@ -75,6 +75,7 @@ _COMMANDS: Final[Mapping[type[SolekeyError], str]] = {
         "once), and try again. Without the authenticator, use a recovery code (--recovery-code) or a "
         "security key (--passkey)."
     ),
+    errors.NoConflictError: "Run `solekey conflicts`: it lists the conflict copies.",
     errors.NobodyToAskError: (
         "Run it at a terminal, or set SOLEKEY_PASSPHRASE or SOLEKEY_PIN (a token also takes pin- source=)."
     ),

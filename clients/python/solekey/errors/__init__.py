@@ -55,6 +55,7 @@
     │   ├── OfflineForbiddenError    offline_forbidden     nothing may be kept on this device
     │   ├── AmbiguousNameError       item_name_ambiguous   several items have this name
     │   ├── NameTakenError           item_name_taken       another item has the new name
+    │   ├── NoConflictError          item_no_conflict      not a conflict copy
     │   ├── ItemChangedError         item_changed          in another version than an edit was based on
     │   ├── VersionMissingError      item_version_missing  never there, or replaced and deleted since
     │   ├── VersionGoneError         item_version_gone     what was being read is replaced and deleted

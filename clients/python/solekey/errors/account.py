@@ -303,6 +303,13 @@ class NameTakenError(VaultError):
     ADVICE = "Choose another name, or rename the other item first."
 
 
+class NoConflictError(VaultError):
+    """The item is no conflict copy."""
+
+    code = "item_no_conflict"
+    ADVICE = "List the conflicts to see which items are conflict copies."
+
+
 class ItemChangedError(VaultError):
     """The item is in another version than the one that an edit or a removal was based on."""
 

@@ -41,6 +41,7 @@ class Target(Confidential):
         default_type: the type of a new item, where none was given.
         base_version: the version that this is an edit of; 0: there is none; None: not given.
         new_name: what the item is to be called from now on.
+        resolved: it is no conflict copy any more.
     """
 
     name_or_id: str
@@ -48,6 +49,7 @@ class Target(Confidential):
     default_type: str
     base_version: int | None = None
     new_name: str | None = None
+    resolved: bool = False
 
     def __post_init__(self) -> None:
         verify_base_version(self.base_version)
@@ -82,6 +84,8 @@ class Edits:
         if target.new_name is not None:
             self._verify_free(target.new_name, info)
             metadata = replace(metadata, name=target.new_name)
+        if target.resolved:
+            metadata = replace(metadata, conflict=None)
         if target.base_version is not None:
             verify_base(info, target.base_version)
             return Put(info.id, info.sealed_version, metadata, content, exact=True)

@@ -12,7 +12,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from solekey.crypto import ContentSource, ItemMetadata
-from solekey.errors import ItemChangedError, LostObjectError, MetadataError
+from solekey.errors import ItemChangedError, LostObjectError, MetadataError, NoConflictError
 from solekey.files.any_path import AnyPath
 from solekey.progress import Progress, ignore_progress
 from solekey.streams.exclusive import AccountLock, exclusive, iterate_exclusively
@@ -22,6 +22,7 @@ from solekey.transfer.drafts import Remove
 from solekey.transfer.sealed_sources import read_pieces
 from solekey.transfer.source_file import SourceFile
 from solekey.vault.commits import MAX_DRAFTS
+from solekey.vault.conflicts import Keep
 from solekey.vault.edits import SPOOL_FROM_BYTES, Edits, Target, verify_base
 from solekey.vault.history import PastVersion, read_history
 from solekey.vault.item import Item, Removed, Stored
@@ -362,6 +363,36 @@ class Vault:
         if outcome.change is None:
             raise ItemChangedError(f"{name or change.item!r}: another device was faster")
         return Removed(change.item, info.version if info else None, name)
+
+    @exclusive
+    def resolve(self, name_or_id: str, keep: Keep, *, progress: Progress = ignore_progress) -> Stored | None:
+        """Resolve a conflict: say what becomes of a conflict copy, which `ItemInfo.conflict` tells.
+
+        Where its original was removed, keeping the copy is keeping both. Call it again after an interruption.
+
+        Returns:
+            What was stored; None: nothing, the copy was removed.
+
+        Raises:
+            NoConflictError: the item is no conflict copy.
+            ItemChangedError: another device edited one of the two meanwhile; look again.
+            As `get`.
+        """
+        copy = self._find_version(name_or_id)
+        info = copy.info
+        if info.conflict is None:
+            raise NoConflictError(f"{info.name!r} is no conflict copy")
+        if keep is Keep.ORIGINAL:
+            self.remove(info.id, base_version=info.version)
+            return None
+        if keep is Keep.COPY and info.conflict.item in self.unlocked.index.items:
+            original = self.unlocked.directory.find(info.conflict.item)
+            pieces = copy.iter_parts(progress)
+            stored = self._restore_to(original.id, info.metadata, pieces, original.version)
+            self.remove(info.id, base_version=info.version)
+            return stored
+        target = Target(info.id, Description(), BYTES_TYPE, info.version, resolved=True)
+        return self._edits.put_stream(target, nullcontext(read_pieces(copy.iter_parts(progress))), progress)
 
     @exclusive
     def list_removed(self) -> "Sequence[RemovedItem]":

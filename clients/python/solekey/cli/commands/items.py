@@ -19,6 +19,7 @@ from solekey.cli.offline import offline_option, open_items
 from solekey.cli.opening import unlocked
 from solekey.cli.output.item_document import describe_item
 from solekey.cli.output.left_out import end_partial, tell_unreadable
+from solekey.cli.output.maker_names import read_maker_names
 from solekey.cli.output.printing import say, usage_error
 from solekey.cli.state import Cli, pass_cli, state_options
 
@@ -118,6 +119,7 @@ def list_items(state: Cli, user_key: str | None, *, offline: bool) -> None:
         from solekey.offline.settings import OfflineSettings
 
         items = vault.list()
+        makers = read_maker_names(vault)
         kept = OfflineSettings.load(vault.unlocked.connection.profile.folder).items
     if state.as_json:
         rows = [{**describe_item(info), "kept": info.id in kept} for info in items]
@@ -127,7 +129,7 @@ def list_items(state: Cli, user_key: str | None, *, offline: bool) -> None:
         return
     from solekey.cli.output.item_table import print_items
 
-    print_items(items, kept)
+    print_items(items, kept, makers)
     tell_unreadable(items.unreadable)
     end_partial(items.unreadable)
 

@@ -43,6 +43,13 @@ def show_foreign(value: object) -> Shown:
     return _isolate(_escape(text, escaped=_SELECTORS - _EMOJI_SELECTORS))
 
 
+def show_exact(text: str) -> Shown:
+    """Show a text with an escape for everything that is not plain ASCII, so that lookalikes differ."""
+    return Shown(
+        "".join(character if " " <= character <= "~" else f"\\u{{{ord(character):x}}}" for character in text)
+    )
+
+
 def quote_foreign(text: str) -> Shown:
     """Quote a text: “…”, at most `MAX_CELLS` cells of a terminal wide, with escapes for what is not plain."""
     plain = "".join(character for character in text if character not in _DROPPED)
