@@ -74,7 +74,9 @@ class VaultApi(StreamApi[VaultConfig]):
         self._offload = kernel.threads.offload
         self._grace = timedelta(days=config.grace_days)
         self._offline = {} if config.offline_reading else {"Solekey-Offline": "forbidden"}
-        self.objects = ObjectRepository(kernel.store, blobs, kernel.random, self._offload, config.quota)
+        self.objects = ObjectRepository(
+            kernel.store, blobs, kernel.random, self._offload, config.quota, kernel.threads.pause
+        )
         self.lists = ChangeLists(kernel.store, self.objects, worker or _make_worker(), kernel.threads.pause)
         super().__init__(kernel, VaultStatements(kernel.streams, self.objects, self.lists))
 

@@ -8,9 +8,10 @@ nothing behind for ever; ``sweep`` deletes what has been an orphan for long.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
 
 from solekey_eventlog.engine import upsert
 from solekey_eventlog.errors import UnavailableError
@@ -24,6 +25,7 @@ from solekey_vault.usage_repository import DEFAULT_QUOTA, Quota, UsageRepository
 
 T = TypeVar("T")
 _NAME_BYTES: Final = 16
+_DELETED_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +46,20 @@ class ObjectRepository:
         random: Random,
         offload: Callable[[Callable[[], Any]], Any] = run_here,
         quota: Quota = DEFAULT_QUOTA,
+        pause: Callable[[], None] = lambda: None,
     ) -> None:
+        """Keep objects.
+
+        Args:
+            store: where their rows are.
+            blobs: where large ones lie.
+            random: makes names.
+            offload: runs what blocks a thread.
+            quota: what an account may store that has no limits of its own.
+            pause: lets other requests go on between the transactions of a long deletion.
+        """
         self.quota = quota
+        self._pause = pause
         self._store = store
         self._blobs = blobs
         self._random = random
@@ -156,26 +170,25 @@ class ObjectRepository:
 
     def delete_dropped(self, before: datetime) -> int:
         """Delete objects that were dropped before a moment; blobs follow with ``sweep``. Returns how many."""
-        with self._store.begin() as uow:
-            return self._delete(uow, delete(objects).where(objects.c.dropped_at < before))
+        return self._delete(objects.c.dropped_at < before)
 
     def purge_unclaimed(self, before: datetime) -> int:
         """Delete objects that were sent before a moment and that no commit names. Returns how many."""
-        with self._store.begin() as uow:
-            query = delete(objects).where(objects.c.claimed.is_(False), objects.c.stored_at < before)
-            return self._delete(uow, query)
+        return self._delete(objects.c.claimed.is_(False), objects.c.stored_at < before)
 
     def sweep(self, before: datetime) -> int:
         """Delete blobs that have been orphans since before a moment. Returns how many."""
-        with self._store.read() as uow:
-            query = select(orphans.c.name).where(orphans.c.since < before)
-            names = list(uow.connection.execute(query).scalars())
-        if names:
-            self._offload(lambda: self._blobs.delete(names))
+        swept = 0
+        query = select(orphans.c.name).where(orphans.c.since < before).limit(_DELETED_AT_ONCE)
+        while True:
+            with self._store.read() as uow:
+                names = list(uow.connection.execute(query).scalars())
+            if not names:
+                return swept
+            self._offload(partial(self._blobs.delete, names))
             with self._store.begin() as uow:
-                for page in pages(names):
-                    uow.connection.execute(delete(orphans).where(orphans.c.name.in_(page)))
-        return len(names)
+                uow.connection.execute(delete(orphans).where(orphans.c.name.in_(names)))
+            swept += len(names)
 
     def _make_name(self, account: AccountId) -> str:
         return f"{account}/{self._random(_NAME_BYTES).hex()}"
@@ -248,15 +261,31 @@ class ObjectRepository:
         if settled != len(names):  # the write took so long that ``sweep`` has deleted it
             raise UnavailableError("storing took too long; send it again")
 
-    def _delete(self, uow: UnitOfWork, query: Any) -> int:
-        told = (objects.c.name, objects.c.large, objects.c.account, objects.c.size, objects.c.dropped_at)
-        rows = uow.connection.execute(query.returning(*told)).all()
+    def _delete(self, *which: ColumnElement[bool]) -> int:
+        """Delete objects, some in each transaction: others write in between. Returns how many."""
+        deleted = 0
+        told = (objects.c.digest, objects.c.name, objects.c.large, objects.c.account, objects.c.size)
+        query = select(*told, objects.c.dropped_at).where(*which).limit(_DELETED_AT_ONCE)
+        while True:
+            with self._store.begin() as uow:
+                rows = uow.connection.execute(query.with_for_update()).all()
+                self._delete_rows(uow, rows)
+            deleted += len(rows)
+            if len(rows) < _DELETED_AT_ONCE:
+                return deleted
+            self._pause()
+
+    def _delete_rows(self, uow: UnitOfWork, rows: Sequence[Any]) -> None:
+        if not rows:
+            return
+        this = (objects.c.account == bindparam("its_account"), objects.c.digest == bindparam("its_digest"))
+        places = [{"its_account": row.account, "its_digest": row.digest} for row in rows]
+        uow.connection.execute(delete(objects).where(*this), places)
         UsageRepository(uow).subtract([(row.account, row.size) for row in rows if row.dropped_at is None])
         RowStore(uow.connection).delete([row.name for row in rows if not row.large])
         large = [{"name": row.name, "since": uow.now} for row in rows if row.large]
         if large:
             uow.connection.execute(insert(orphans), large)
-        return len(rows)
 
     def _offload_large(self, place: _Place, work: Callable[[], T]) -> T:
         result: T = self._offload(work) if place.large else work()

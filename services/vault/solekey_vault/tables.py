@@ -53,6 +53,11 @@ objects = Table(
     PrimaryKeyConstraint("account", "digest", name="objects_pk"),
 )
 
+_unclaimed = objects.c.claimed.is_(False)
+Index("objects_unclaimed", objects.c.stored_at, sqlite_where=_unclaimed, postgresql_where=_unclaimed)
+_dropped = objects.c.dropped_at.is_not(None)
+Index("objects_dropped", objects.c.dropped_at, sqlite_where=_dropped, postgresql_where=_dropped)
+
 object_rows = Table(
     "object_rows",
     metadata,

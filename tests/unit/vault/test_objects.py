@@ -14,6 +14,7 @@ from sqlalchemy import event, func, select
 from solekey_eventlog.errors import UnavailableError
 from solekey_protocol.ids import compute_digest
 from solekey_service.refusals import NotFound
+from solekey_vault import object_repository
 from solekey_vault.blobs import BlobStore, find_object_store_problem, open_blob_store
 from solekey_vault.definition import DEFINITION
 from solekey_vault.object_repository import ObjectRepository
@@ -21,7 +22,7 @@ from solekey_vault.objects import MAX_ROW_BYTES
 from solekey_vault.ranges import parse_range
 from solekey_vault.refusals import RangeNotSatisfiable, StorageFull
 from solekey_vault.store_check import MARKER
-from solekey_vault.tables import objects, orphans
+from solekey_vault.tables import object_rows, objects, orphans
 from tests.support.actors import Actor
 
 ANA, BEN = Actor("ana", "laptop").account, Actor("ben", "laptop").account
@@ -71,6 +72,20 @@ def test_small_ones_are_rows_and_large_ones_files(place):
     for body in (SMALL, LARGE):
         with pytest.raises(NotFound):
             place.get(body, account=BEN)
+
+
+def test_many_are_collected_some_at_a_time(place, monkeypatch):
+    monkeypatch.setattr(object_repository, "_DELETED_AT_ONCE", 2)
+    pauses = []
+    monkeypatch.setattr(place.objects, "_pause", lambda: pauses.append(place.count(objects)))
+    place.put(*(b"%d" % number for number in range(4)), LARGE)
+    now = place.rig.clock.now()
+    assert place.objects.purge_unclaimed(now) == 0  # positive control
+    assert place.objects.purge_unclaimed(now + timedelta(seconds=1)) == 5
+    assert pauses == [3, 1]  # others write in between
+    assert (place.count(objects), place.count(object_rows), place.count(orphans)) == (0, 0, 1)
+    assert place.objects.sweep(now + timedelta(seconds=1)) == 1
+    assert place.files() == []
 
 
 def test_dropped_blobs_are_deleted_after_their_time(place):

@@ -40,6 +40,17 @@ def _create_stores() -> None:
         sa.Column("dropped_at", sa.String(24)),
         sa.PrimaryKeyConstraint("account", "digest", name="objects_pk"),
     )
+    op.create_index(
+        "objects_unclaimed",
+        "objects",
+        ["stored_at"],
+        sqlite_where=sa.text("claimed IS 0"),
+        postgresql_where=sa.text("claimed IS false"),
+    )
+    dropped = sa.text("dropped_at IS NOT NULL")
+    op.create_index(
+        "objects_dropped", "objects", ["dropped_at"], sqlite_where=dropped, postgresql_where=dropped
+    )
     op.create_table(
         "object_rows",
         sa.Column("name", sa.String(96), primary_key=True),
