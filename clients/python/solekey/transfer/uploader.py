@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from solekey.crypto import ContentSource, DataKey, ItemContext, RandomSource, seal_bytes, seal_envelope
 from solekey.files.disk_room import verify_room
@@ -14,7 +15,10 @@ from solekey.transfer.upload_spool import UploadSpool, cut_parts
 from solekey_protocol.change_list import Change, Part
 from solekey_protocol.envelope import HEADER_BYTES
 from solekey_protocol.ids import AccountId, ItemId, compute_digest
-from solekey_protocol.limits import MAX_BATCH_BYTES
+from solekey_protocol.limits import KIB
+
+_BATCH_BYTES: Final = 512 * KIB
+"""After how many bytes of small items a batch is sent, while the next is sealed."""
 
 
 @dataclass(slots=True)
@@ -33,24 +37,9 @@ class Uploader:
             SealError: a source changed while it was read, or the metadata is too long.
             DiskFullError: there is no room to seal a large one.
         """
-        total = sum(put.size for put in puts)
         changes: list[Change] = []
-        small: list[bytes] = []
-        done = waiting = 0
-        for put in puts:
-            if isinstance(put.content, StreamContent):
-                change = self._upload_stream(put, put.content, data_key, progress)
-            else:
-                change, envelope = self.seal_small(put, put.content, data_key)
-                small += cut_parts([envelope])
-                waiting += change.size
-                if waiting >= MAX_BATCH_BYTES // 2:
-                    self._flush(small)
-                    waiting = 0
-                done += put.size
-                progress(done, total)
-            changes.append(change)
-        self._flush(small)
+        for _ in map_ahead(self._send_small, self._seal_all(puts, data_key, progress, changes)):
+            pass  # while a batch is on its way, the next is sealed
         return changes
 
     def seal_stream(self, spool: UploadSpool, put: Put, data_key: DataKey, progress: Progress) -> Change:
@@ -64,14 +53,6 @@ class Uploader:
         envelope = self._seal(put, put.content, data_key, progress)
         return spool.seal(put.item, put.base_version + 1, data_key.epoch, envelope)
 
-    def _flush(self, small: list[bytes]) -> None:
-        """Upload what has gathered, small objects together, and empty the list."""
-        self.objects.put_many([part for part in small if len(part) <= SMALL_OBJECT_BYTES])
-        for part in small:
-            if len(part) > SMALL_OBJECT_BYTES:
-                self.objects.put(part)
-        small.clear()
-
     def seal_small(self, put: Put, content: bytes, data_key: DataKey) -> tuple[Change, bytes]:
         """Seal content that is in memory; returns the change that it makes, and the envelope."""
         context = ItemContext(self.account, put.item, put.base_version + 1)
@@ -79,6 +60,36 @@ class Uploader:
             content, metadata=put.metadata, data_key=data_key, context=context, random=self.random
         )
         return make_small_change(context, data_key.epoch, envelope), envelope
+
+    def _seal_all(
+        self, puts: Sequence[Put], data_key: DataKey, progress: Progress, changes: list[Change]
+    ) -> Iterator[list[bytes]]:
+        """Seal drafts, and append the changes that they make; yields batches of parts to send."""
+        total = sum(put.size for put in puts)
+        batch: list[bytes] = []
+        done = waiting = 0
+        for put in puts:
+            if isinstance(put.content, StreamContent):
+                change = self._upload_stream(put, put.content, data_key, progress)
+            else:
+                change, envelope = self.seal_small(put, put.content, data_key)
+                batch += cut_parts([envelope])
+                waiting += change.size
+                if waiting >= _BATCH_BYTES:
+                    yield batch
+                    batch, waiting = [], 0
+                done += put.size
+                progress(done, total)
+            changes.append(change)
+        if batch:
+            yield batch
+
+    def _send_small(self, batch: Sequence[bytes]) -> None:
+        """Send a batch, small objects together."""
+        self.objects.put_many([part for part in batch if len(part) <= SMALL_OBJECT_BYTES])
+        for part in batch:
+            if len(part) > SMALL_OBJECT_BYTES:
+                self.objects.put(part)
 
     def _upload_stream(
         self, put: Put, content: StreamContent, data_key: DataKey, progress: Progress
