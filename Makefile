@@ -98,6 +98,10 @@ bench-abuse: $(VENV)/.installed-dev  ## What an abusive account and 1,000 slow s
 bench-history: $(VENV)/.installed-dev  ## What accounts with 100,000 commits cost at a service and a client (build/bench/history.json)
 	$(BIN)/python -m bench.history
 
+.PHONY: bench-rotation
+bench-rotation: $(VENV)/.installed-dev  ## Speed of re-encryption, user key changes and resuming (build/bench/rotation.json)
+	$(BIN)/python -m bench.rotation
+
 .PHONY: bench-revocation
 bench-revocation: $(VENV)/.installed-dev  ## From a revocation to its refusal: 4 services on Kafka (build/bench/revocation.json)
 	$(BIN)/python -m bench.revocation
