@@ -1,10 +1,10 @@
-"""How fast keys are rotated, on the embedded platform: re-encryption, user key changes, large files, and resuming.
+"""How fast keys are rotated on the embedded platform: re-encryption, user key changes, large files, resuming.
 
 The platform is one process, the client another, TLS between them, items of 1 KiB. Each rate stands beside a
 limit that was measured in the same run: small items beside sealing and opening them in memory alone, large
-files beside a plain copy through the same API (`get_file`, then `put_file`). For resuming, a process is killed
-(SIGKILL) when 90 % of the items are done, and another one goes on: what is counted is how many items were
-sealed more than once.
+files beside a plain copy through the same API (`get_file`, then `put_file`). For resuming, a process is
+killed (SIGKILL) when 90 % of the items are done, and another one goes on: what is counted is how many items
+were sealed more than once.
 
 Run it with `make bench-rotation`; `--sizes 1000 10000 100000` for the largest.
 
@@ -27,7 +27,6 @@ from pathlib import Path
 from typing import Final
 
 from bench.measure import Row, make_row, print_rows, write_rows
-from solekey.account.session import Session
 from solekey.crypto import DataKey, ItemContext, ItemMetadata, open_bytes, seal_bytes
 from solekey.rotation.rotation import change_user_key, rekey_data, resume_rotation
 from solekey.transfer.uploader import Uploader

@@ -15,7 +15,8 @@ from solekey_protocol.events import Stream
 from solekey_protocol.events.devices import DeviceRevoked, RevocationReason
 from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.events.rotation import AbortReason, RotationReason
-from solekey_protocol.ids import DeviceId
+from solekey_protocol.events.vault import CommitKind, ItemsCommitted
+from solekey_protocol.ids import DeviceId, Timestamp
 from solekey_protocol.lineage import find_owed
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_protocol.streams import DeviceStatus, Phase, Rotation
@@ -29,7 +30,10 @@ class Revocation:
         device: the revoked device.
         was_trusted: whether it ever was trusted; a pending device has had no data key.
         known_epochs: the epochs whose data keys it may have kept: they open what was sealed before.
-        exposed_items: how many live items it could read until then, and may have copied.
+        exposed_items: how many items were live, at most, while it could read them: it may have copied them.
+        exposed_versions: in how many versions, at most: those that were stored until then.
+        trusted_since: since when it could read, by the operator's clock; None: it never could.
+        revoked_on: until when.
         epoch: the epoch that everything is sealed under now; its key was never on that device.
         left: items that do not open and could not be re-encrypted: they stay under an epoch before it.
         confirmed: what the device said while it was being revoked, and what now counts.
@@ -39,6 +43,9 @@ class Revocation:
     was_trusted: bool
     known_epochs: tuple[int, ...]
     exposed_items: int
+    exposed_versions: int
+    trusted_since: Timestamp | None
+    revoked_on: Timestamp
     epoch: int
     left: tuple[UnreadableItem, ...] = ()
     confirmed: tuple[Event, ...] = ()
@@ -52,7 +59,8 @@ class Revocation:
             stored = f"what is stored now, except {len(self.left)} items that could not be re-encrypted"
         return (
             f"The device is refused everywhere, and no key that it had opens {stored}. "
-            f"What it had read before, it may have kept: up to {self.exposed_items} items as they were then."
+            f"What it had read before, it may have kept: from {self.trusted_since} to {self.revoked_on} it "
+            f"could read up to {self.exposed_items} items, in up to {self.exposed_versions} versions."
         )
 
 
@@ -84,7 +92,6 @@ def revoke_device(
     unlocked.streams.sync()
     unlocked.index.catch_up()
     _verify_target(unlocked, device)
-    exposed = len(unlocked.index.items)
 
     def decide() -> DeviceRevoked | None:
         status = unlocked.streams.devices.devices[device].status
@@ -101,12 +108,29 @@ def revoke_device(
         change_user_key(vault, new_user_key, reason=RotationReason.REVOCATION, progress=progress)
     if RotationKind.DATA_KEY in find_owed(revoked.revoked_at or 0, unlocked.streams.rotation):
         rekey_data(vault, reason=RotationReason.REVOCATION, progress=progress)
-    was_trusted = revoked.trusted_at is not None
+    return _report(unlocked, device, confirmed)
+
+
+def _report(unlocked: UnlockedAccount, device: DeviceId, confirmed: tuple[Event, ...]) -> Revocation:
+    """Report what the device may have read, from what was committed before it was revoked."""
+    known = unlocked.streams.devices.devices[device]
+    devices = unlocked.streams.events(Stream.DEVICES)
+    revoked = devices[(known.revoked_at or 1) - 1]
+    seen = revoked.signed.statement.heads.get(Stream.VAULT, EMPTY_HEAD).seq if revoked.signed else 0
+    if known.trusted_at is None:
+        seen = 0
+    bodies = [event.body for event in unlocked.streams.events(Stream.VAULT)[:seen]]
+    commits = [body for body in bodies if isinstance(body, ItemsCommitted) and body.kind is CommitKind.DELTA]
+    versions = sum(body.count for body in commits)
+    wraps = unlocked.streams.vault.wraps.values()
     return Revocation(
         device,
-        was_trusted,
-        _find_known_epochs(unlocked, revoked.revoked_at or 0) if was_trusted else (),
-        exposed if was_trusted else 0,
+        known.trusted_at is not None,
+        tuple(sorted({wrap.wrapped.epoch for wrap in wraps if wrap.since <= seen})),
+        min(versions, len(unlocked.index.newest)),
+        versions,
+        devices[known.trusted_at - 1].time if known.trusted_at is not None else None,
+        revoked.time,
         unlocked.streams.vault.epoch,
         find_leftovers(unlocked),
         confirmed,
@@ -155,14 +179,6 @@ def _finish_open(vault: Vault, new_user_key: UserKey | None, revoked_at: int, pr
         resume_rotation(vault, copy, progress=progress)
     else:
         abort_rotation(vault, AbortReason.SUPERSEDED)
-
-
-def _find_known_epochs(unlocked: UnlockedAccount, revoked_at: int) -> tuple[int, ...]:
-    """Find the epochs that had begun when the revocation was said."""
-    signed = unlocked.streams.events(Stream.DEVICES)[revoked_at - 1].signed
-    seen = signed.statement.heads.get(Stream.VAULT, EMPTY_HEAD).seq if signed else 0
-    wraps = unlocked.streams.vault.wraps.values()
-    return tuple(sorted({wrap.wrapped.epoch for wrap in wraps if wrap.since <= seen}))
 
 
 def _was_begun_knowing(unlocked: UnlockedAccount, rotation: Rotation, revoked_at: int) -> bool:

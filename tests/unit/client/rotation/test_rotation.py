@@ -204,7 +204,11 @@ def test_a_revoked_device_is_refused_and_everything_is_rotated(full):
     phone = full.sessions["phone"]
     revocation = revoke_device(vault, phone.devices.own_id, UserKey.from_phrase(new))
     assert (revocation.known_epochs, revocation.exposed_items, revocation.epoch) == ((1,), 3, 2)
-    assert "3 items" in revocation.describe()
+    assert revocation.exposed_versions == 3
+    assert "3 items, in up to 3 versions" in revocation.describe()
+    assert revocation.trusted_since is not None
+    assert revocation.trusted_since <= revocation.revoked_on
+    assert revocation.trusted_since in revocation.describe()
     with pytest.raises(DeviceRevokedError):
         phone.sync()
     with pytest.raises(DeviceRevokedError):
