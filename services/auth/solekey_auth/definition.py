@@ -1,6 +1,6 @@
 """The auth service: what makes it different from the others. It follows ``devices`` to end sessions."""
 
-from typing import Final
+from typing import Final, TypeVar
 
 from solekey_auth.accounts.api import AccountApi
 from solekey_auth.api import AuthApi
@@ -14,7 +14,9 @@ from solekey_auth.tables import event_tables, metadata
 from solekey_protocol.events.devices import DeviceRevoked
 from solekey_protocol.services import SERVICES, Service
 from solekey_service.access import Access
-from solekey_service.definition import Job, Route, ServiceDefinition, under
+from solekey_service.definition import Handler, Job, Route, ServiceDefinition, under
+
+PartT = TypeVar("PartT")
 
 
 def _accounts(api: AuthApi) -> AccountApi:
@@ -33,6 +35,12 @@ def _signing_keys(api: AuthApi) -> SigningKeys:
     return api.signing_keys
 
 
+def _post(
+    path: str, access: Access, handler: Handler[PartT], max_body_bytes: int = MAX_BODY_BYTES
+) -> Route[PartT]:
+    return Route("POST", f"/v1/auth/{path}", access, handler, max_body_bytes)
+
+
 DEFINITION: Final = ServiceDefinition(
     entry=SERVICES[Service.AUTH],
     package="solekey_auth",
@@ -44,28 +52,16 @@ DEFINITION: Final = ServiceDefinition(
         Route("GET", "/v1/auth/system-events", Access.PUBLIC, AuthApi.get_system_events),
         *under(
             _accounts,
-            Route("POST", "/v1/auth/accounts", Access.PUBLIC, AccountApi.post_account, MAX_BODY_BYTES),
-            Route("POST", "/v1/auth/login-key", Access.STEPPED_UP, AccountApi.post_login_key, MAX_BODY_BYTES),
-            Route("POST", "/v1/auth/close", Access.STEPPED_UP, AccountApi.post_closing, MAX_BODY_BYTES),
+            _post("accounts", Access.PUBLIC, AccountApi.post_account),
+            _post("login-key", Access.STEPPED_UP, AccountApi.post_login_key),
+            _post("close", Access.STEPPED_UP, AccountApi.post_closing),
         ),
         *under(
             _sessions,
-            Route(
-                "POST",
-                "/v1/auth/challenges",
-                Access.PROOF_IF_GIVEN,
-                SessionApi.post_challenge,
-                MAX_BODY_BYTES,
-            ),
-            Route(
-                "POST",
-                "/v1/auth/passkey-options",
-                Access.PROOF,
-                SessionApi.post_passkey_question,
-                MAX_BODY_BYTES,
-            ),
-            Route("POST", "/v1/auth/sessions", Access.PROOF, SessionApi.post_session, MAX_BODY_BYTES),
-            Route("POST", "/v1/auth/sessions/refresh", Access.PROOF, SessionApi.post_refresh, MAX_BODY_BYTES),
+            _post("challenges", Access.PROOF_IF_GIVEN, SessionApi.post_challenge),
+            _post("passkey-options", Access.PROOF, SessionApi.post_passkey_question),
+            _post("sessions", Access.PROOF, SessionApi.post_session),
+            _post("sessions/refresh", Access.PROOF, SessionApi.post_refresh),
             Route("GET", "/v1/auth/sessions", Access.SESSION, SessionApi.get_sessions),
             Route("DELETE", "/v1/auth/sessions/<session>", Access.SESSION, SessionApi.delete_session),
         ),
@@ -73,43 +69,13 @@ DEFINITION: Final = ServiceDefinition(
             _factors,
             Route("GET", "/v1/auth/factors", Access.SESSION, FactorApi.get_factors),
             Route("DELETE", "/v1/auth/factors/<factor>", Access.STEPPED_UP, FactorApi.delete_factor),
-            Route(
-                "POST",
-                "/v1/auth/factors/recovery-codes",
-                Access.STEPPED_UP,
-                FactorApi.post_recovery_codes,
-                MAX_BODY_BYTES,
-            ),
-            Route("POST", "/v1/auth/factors/totp", Access.STEPPED_UP, FactorApi.post_totp, MAX_BODY_BYTES),
-            Route(
-                "POST",
-                "/v1/auth/factors/totp/confirm",
-                Access.STEPPED_UP,
-                FactorApi.post_totp_confirmation,
-                MAX_BODY_BYTES,
-            ),
-            Route(
-                "POST",
-                "/v1/auth/factors/passkeys/options",
-                Access.STEPPED_UP,
-                FactorApi.post_passkey_options,
-                MAX_BODY_BYTES,
-            ),
-            Route(
-                "POST",
-                "/v1/auth/factors/passkeys",
-                Access.STEPPED_UP,
-                FactorApi.post_passkey,
-                MAX_PASSKEY_BODY_BYTES,
-            ),
-            Route(
-                "POST",
-                "/v1/auth/step-up/challenges",
-                Access.SESSION,
-                FactorApi.post_step_up_challenge,
-                MAX_BODY_BYTES,
-            ),
-            Route("POST", "/v1/auth/step-up", Access.SESSION, FactorApi.post_step_up, MAX_BODY_BYTES),
+            _post("factors/recovery-codes", Access.STEPPED_UP, FactorApi.post_recovery_codes),
+            _post("factors/totp", Access.STEPPED_UP, FactorApi.post_totp),
+            _post("factors/totp/confirm", Access.STEPPED_UP, FactorApi.post_totp_confirmation),
+            _post("factors/passkeys/options", Access.STEPPED_UP, FactorApi.post_passkey_options),
+            _post("factors/passkeys", Access.STEPPED_UP, FactorApi.post_passkey, MAX_PASSKEY_BODY_BYTES),
+            _post("step-up/challenges", Access.SESSION, FactorApi.post_step_up_challenge),
+            _post("step-up", Access.SESSION, FactorApi.post_step_up),
         ),
     ),
     commands=tuple(command.of(_signing_keys) for command in SIGNING_KEY_COMMANDS),
