@@ -5,7 +5,6 @@
 
     Refusal
     ├── BadRequest              400  malformed
-    │   └── UnsupportedFormat   400  unsupported_format
     ├── Unauthenticated         401  unauthenticated
     │   ├── TokenInvalid        401  token_invalid
     │   ├── TokenExpired        401  token_expired
@@ -18,36 +17,24 @@
     │   └── StepUpRequired      403  step_up_required     extras: max_age_s
     ├── NotFound                404  not_found
     ├── Conflict                409  conflict
-    │   ├── StalePosition       409  stale_position       extras: head {seq, digest}
-    │   ├── StaleHeads          409  stale_heads
-    │   ├── TransitionRefused   409  transition_refused
-    │   ├── KeyNotCurrent       409  key_not_current
-    │   ├── WrapInUse           409  wrap_in_use
-    │   ├── WrapsDiffer         409  wraps_differ
-    │   ├── RotationIncomplete  409  rotation_incomplete  extras: wraps [{secret, epoch, wrap_version}]
-    │   └── RotationIrrevocable 409  rotation_irrevocable
+    │   └── WrapInUse           409  wrap_in_use
     ├── TooLarge                413  too_large
     ├── UnsupportedMediaType    415  unsupported_media_type
     ├── Unprocessable           422  unprocessable
-    │   ├── SchemaRefused       422  schema_violation
-    │   └── SignatureRefused    422  signature_invalid
     ├── RateLimited             429  rate_limited         extras: unit, limit, window_s; with Retry-After
-    ├── QuotaExceeded           507  quota_exceeded       extras: unit, limit, used
-    └── Unavailable             503  unavailable          all with Retry-After
-        ├── NotYetApplied       503  not_yet_applied      positions or events that are on their way
-        ├── TrustStale          503  trust_stale          a feed that trust depends on is silent
-        └── AccountParked       503  account_parked       an event of the account could not be applied
+    └── QuotaExceeded           507  quota_exceeded       extras: unit, limit, used
 
 Each service adds its own subclasses in ``refusals.py``. Spec: conventions.md §6.
 
 A refusal has a kind and no HTTP status, so that a service's domain may raise it; the status that is drawn
-here is given to the kind at the edge. Errors of the protocol and the event log have a code alone, and
-``derive_refusal`` finds the refusal for that code: the only place where the one becomes the other.
+here is given to the kind at the edge. Errors of the protocol and the event log have a code alone: ``ANSWERS``
+has what each is refused with, and is the only place where the one becomes the other.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum, auto
-from typing import ClassVar
+from typing import Final
 
 from solekey_eventlog.errors import EventLogError
 from solekey_protocol import errors as protocol
@@ -77,9 +64,9 @@ class Kind(Enum):
 class Refusal(Exception):
     """A request that is refused. ``str(refusal)`` is the problem's ``detail``: say nothing secret in it."""
 
-    code: ClassVar[str]
-    kind: ClassVar[Kind]
-    title: ClassVar[str]
+    code: str
+    kind: Kind
+    title: str
 
     def __init__(
         self,
@@ -99,12 +86,6 @@ class BadRequest(Refusal):
     """The request is not what the format says."""
 
     code, kind, title = "malformed", Kind.MALFORMED, "The request is malformed"
-
-
-class UnsupportedFormat(BadRequest):
-    """A format version or suite that this release does not know."""
-
-    code, title = "unsupported_format", "The format is not supported"
 
 
 class Unauthenticated(Refusal):
@@ -189,52 +170,10 @@ class Conflict(Refusal):
     code, kind, title = "conflict", Kind.CONFLICT, "The request conflicts with the current state"
 
 
-class StalePosition(Conflict):
-    """The statement does not continue the head of its stream."""
-
-    code, title = "stale_position", "The statement does not continue the stream"
-
-
-class StaleHeads(Conflict):
-    """The statement's heads of other streams are of another history, or go back."""
-
-    code, title = "stale_heads", "The heads that the statement saw do not fit"
-
-
-class TransitionRefused(Conflict):
-    """A signed, well-placed statement that breaks a rule of its stream."""
-
-    code, title = "transition_refused", "The stream's rules do not allow this"
-
-
-class KeyNotCurrent(Conflict):
-    """A key that is neither the account's nor the one that an open rotation leads to."""
-
-    code, title = "key_not_current", "The key is neither current nor being rotated to"
-
-
 class WrapInUse(Conflict):
     """The wrap is the last by which the account's user key opens a data key that is needed (promise P3)."""
 
     code, title = "wrap_in_use", "The wrap is still needed"
-
-
-class WrapsDiffer(Conflict):
-    """What was read back is not what is live."""
-
-    code, title = "wraps_differ", "Other wraps were read back than are live"
-
-
-class RotationIncomplete(Conflict):
-    """The account's other streams do not show what the step says."""
-
-    code, title = "rotation_incomplete", "The rotation is not that far"
-
-
-class RotationIrrevocable(Conflict):
-    """The new key is in force: the rotation can only go on."""
-
-    code, title = "rotation_irrevocable", "The rotation cannot be aborted any more"
 
 
 class TooLarge(Refusal):
@@ -253,18 +192,6 @@ class Unprocessable(Refusal):
     """Well-formed, but it cannot be accepted."""
 
     code, kind, title = "unprocessable", Kind.UNPROCESSABLE, "The request cannot be accepted"
-
-
-class SchemaRefused(Unprocessable):
-    """A document outside its closed schema."""
-
-    code, title = "schema_violation", "The document is outside its schema"
-
-
-class SignatureRefused(Unprocessable):
-    """A signature that does not verify."""
-
-    code, title = "signature_invalid", "A signature does not verify"
 
 
 class RateLimited(Refusal):
@@ -292,52 +219,54 @@ class QuotaExceeded(Refusal):
         )
 
 
-class Unavailable(Refusal):
-    """The service cannot answer now; nothing was changed."""
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How an error of a lower layer is refused: what is a class's own in a Refusal."""
 
-    code, kind, title = "unavailable", Kind.UNAVAILABLE, "The service is unavailable"
-
-
-class NotYetApplied(Unavailable):
-    """The request depends on an event that has not reached this service yet."""
-
-    code, title = "not_yet_applied", "The service has not applied what the request depends on"
+    code: str
+    kind: Kind
+    title: str
 
 
-class TrustStale(Unavailable):
-    """A feed that trust depends on has been silent for too long (promise P4)."""
-
-    code, title = "trust_stale", "The service cannot know whether trust was withdrawn"
-
-
-class AccountParked(Unavailable):
-    """An event of the account could not be applied; until it can, the account is refused."""
-
-    code, title = "account_parked", "The account waits for an event that could not be applied"
-
-
-_BY_CODE: dict[str, type[Refusal]] = {
-    protocol.MalformedError.code: BadRequest,
-    protocol.UnsupportedError.code: UnsupportedFormat,
-    protocol.SchemaError.code: SchemaRefused,
-    protocol.SignatureError.code: SignatureRefused,
-    protocol.UntrustedDeviceError.code: DeviceNotTrusted,
-    protocol.GapError.code: NotYetApplied,
-    protocol.ChainError.code: StaleHeads,
-    protocol.ForkError.code: StaleHeads,
-    protocol.TransitionError.code: TransitionRefused,
+_MALFORMED: Final = Answer("malformed", Kind.MALFORMED, BadRequest.title)
+_UNPROCESSABLE: Final = Answer("unprocessable", Kind.UNPROCESSABLE, Unprocessable.title)
+_STALE_HEADS: Final = Answer("stale_heads", Kind.CONFLICT, "The heads that the statement saw do not fit")
+_NOT_YET_APPLIED: Final = Answer(
+    "not_yet_applied", Kind.UNAVAILABLE, "The service has not applied what the request depends on"
+)
+ANSWERS: Final[Mapping[str, Answer]] = {
+    protocol.MalformedError.code: _MALFORMED,
+    protocol.UntrustedDeviceError.code: Answer(DeviceNotTrusted.code, Kind.FORBIDDEN, DeviceNotTrusted.title),
+    protocol.GapError.code: _NOT_YET_APPLIED,
+    protocol.ChainError.code: _STALE_HEADS,
+    protocol.ForkError.code: _STALE_HEADS,
     **{
-        refusal.code: refusal
-        for refusal in (
-            *(KeyNotCurrent, WrapInUse, WrapsDiffer, RotationIncomplete, RotationIrrevocable),
-            *(StalePosition, Unavailable, NotYetApplied, TrustStale, AccountParked),
+        answer.code: answer
+        for answer in (
+            _NOT_YET_APPLIED,
+            Answer("unsupported_format", Kind.MALFORMED, "The format is not supported"),
+            Answer("schema_violation", Kind.UNPROCESSABLE, "The document is outside its schema"),
+            Answer("signature_invalid", Kind.UNPROCESSABLE, "A signature does not verify"),
+            Answer("transition_refused", Kind.CONFLICT, "The stream's rules do not allow this"),
+            Answer("key_not_current", Kind.CONFLICT, "The key is neither current nor being rotated to"),
+            Answer(WrapInUse.code, Kind.CONFLICT, WrapInUse.title),
+            Answer("wraps_differ", Kind.CONFLICT, "Other wraps were read back than are live"),
+            Answer("rotation_incomplete", Kind.CONFLICT, "The rotation is not that far"),
+            Answer("rotation_irrevocable", Kind.CONFLICT, "The rotation cannot be aborted any more"),
+            Answer("stale_position", Kind.CONFLICT, "The statement does not continue the stream"),
+            Answer("unavailable", Kind.UNAVAILABLE, "The service is unavailable"),
+            Answer("trust_stale", Kind.UNAVAILABLE, "The service cannot know whether trust was withdrawn"),
+            Answer(
+                "account_parked",
+                Kind.UNAVAILABLE,
+                "The account waits for an event that could not be applied",
+            ),
         )
     },
 }
-"""How errors of the protocol and the event log are refused, by their codes."""
-_GAP_S = 1
-MAX_TOLD = 100
-"""Wraps that a refusal lists."""
+"""How errors of the protocol and the event log are refused, by their codes; the two share none."""
+_GAP_S: Final = 1
+MAX_LISTED_WRAPS: Final = 100
 
 
 def derive_refusal(error: protocol.ProtocolError | EventLogError) -> Refusal | None:
@@ -347,13 +276,15 @@ def derive_refusal(error: protocol.ProtocolError | EventLogError) -> Refusal | N
     left is about the other heads: ahead of what this service has applied, or of another history.
     """
     if isinstance(error, EventLogError):
-        refused = _BY_CODE.get(error.code)
-        if refused is None:
-            return None
-        return refused(str(error), extras=error.extras, retry_after_s=error.retry_after_s)
-    if error.code == protocol.GapError.code:
-        return NotYetApplied(str(error), retry_after_s=_GAP_S)
-    return _BY_CODE.get(error.code, Unprocessable)(str(error), extras=_list_wraps(error))
+        answer, extras, retry_after_s = ANSWERS.get(error.code), error.extras, error.retry_after_s
+    else:
+        answer, extras = ANSWERS.get(error.code, _UNPROCESSABLE), _list_wraps(error)
+        retry_after_s = _GAP_S if answer is _NOT_YET_APPLIED else None
+    if answer is None:
+        return None
+    refusal = Refusal(str(error), extras=extras, retry_after_s=retry_after_s)
+    refusal.code, refusal.kind, refusal.title = answer.code, answer.kind, answer.title
+    return refusal
 
 
 def _list_wraps(error: protocol.ProtocolError) -> Mapping[str, Json]:
@@ -362,6 +293,6 @@ def _list_wraps(error: protocol.ProtocolError) -> Mapping[str, Json]:
     return {
         "wraps": [
             {"secret": secret, "epoch": epoch, "wrap_version": version}
-            for secret, epoch, version in error.wraps[:MAX_TOLD]
+            for secret, epoch, version in error.wraps[:MAX_LISTED_WRAPS]
         ]
     }

@@ -103,7 +103,7 @@ def refusal_classes() -> Iterator[type[refusals.Refusal]]:
 def statuses() -> dict[str, set[int]]:
     """Every code that the code can tell, with the status that it travels with."""
     found: dict[str, set[int]] = {}
-    for refusal in refusal_classes():
+    for refusal in (*refusal_classes(), *refusals.ANSWERS.values()):
         found.setdefault(refusal.code, set()).add(STATUS[refusal.kind])
     for code, status in read_code()["edge"].items():
         found.setdefault(code, set()).add(status)
