@@ -107,7 +107,7 @@ def encode_certificate(certificate: x509.Certificate) -> bytes:
 
 
 def encode_key(key: EllipticCurvePrivateKey) -> bytes:
-    """Encode as PEM, without a passphrase: a server starts without anybody."""
+    """Encode as PEM, without a passphrase: a server starts unattended."""
     return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )

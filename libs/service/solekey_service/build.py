@@ -72,7 +72,7 @@ def build_service(
     try:
         api = definition.api(kernel)
     except BaseException:
-        kernel.close()  # nobody else knows of its connections
+        kernel.close()  # nothing else holds its connections
         raise
     projector.react({body: partial(react, api) for body, react in definition.reactions.items()})
     return api
@@ -92,7 +92,7 @@ def start_service(definition: ServiceDefinition[Any, ApiT], api: ApiT) -> ApiT:
 
 
 def _check_definition(definition: ServiceDefinition[Any, Any]) -> None:
-    """Refuse to follow statements that could not be verified: whose devices nobody here knows."""
+    """Refuse to follow statements that could not be verified, because the devices stream is not followed."""
     known = {definition.stream, *definition.follows}
     if definition.stream in definition.follows:
         raise ConfigError([f"{definition.package}: a service does not follow its own stream"])

@@ -72,7 +72,7 @@ class ServiceConfig:
     statements_per_day: int = 20_000
     """Statements of one account in this service's stream within any 24 hours."""
     max_events: int = 1_000_000
-    """Events of one account in this service's stream: the log keeps them for ever."""
+    """Events of one account in this service's stream: the log keeps them permanently."""
     max_connections: int = 1000
     """Connections at the same time; for one more, that whose client has been waited for the longest ends."""
     max_connections_per_source: int = 200

@@ -141,7 +141,7 @@ class DeviceNotTrusted(Forbidden):
 
 
 class RevokedDevice(Forbidden):
-    """The device was revoked, for ever."""
+    """The device was revoked, permanently."""
 
     code, title = "device_revoked", "The device was revoked"
 
@@ -165,7 +165,7 @@ class NotFound(Refusal):
 
 
 class Conflict(Refusal):
-    """The request does not fit what has happened meanwhile."""
+    """The request does not fit the current state."""
 
     code, kind, title = "conflict", Kind.CONFLICT, "The request conflicts with the current state"
 
@@ -270,7 +270,7 @@ MAX_LISTED_WRAPS: Final = 100
 
 
 def derive_refusal(error: protocol.ProtocolError | EventLogError) -> Refusal | None:
-    """Derive what a request is answered that met an error of a lower layer; None for what nobody expects.
+    """Derive what a request is answered that met an error of a lower layer; None for one that is unexpected.
 
     A statement's own place is compared with the head before (StalePositionError), so a chain error that is
     left is about the other heads: ahead of what this service has applied, or of another history.

@@ -77,7 +77,7 @@ class StatementFlow(Generic[StateT, ContextT]):
         try:
             event, status = self._take(signed, document, request.authenticated.session)
         except StalePositionError:
-            # The same statement may have come twice at the same moment, and the other one was faster.
+            # The same statement may have come twice at the same moment, and the other one was appended first.
             found = self._find(signed)
             if found is None:
                 raise

@@ -22,7 +22,7 @@ class ServerTls:
         Args:
             certificate: the chain, the server's own certificate first.
             key: its key, without a passphrase.
-            client_ca: with it, nobody is served without a client certificate that this authority signed.
+            client_ca: with it, only clients with a certificate of this authority are served.
 
         Raises:
             OSError, ssl.SSLError: a file is missing, unreadable, or the key is another certificate's.

@@ -1,7 +1,7 @@
 """One transaction that is retried, and one way to refuse a request and keep what was written.
 
-On PostgreSQL another transaction may change the same stream or row meanwhile. Whoever commits second finds
-that, and the whole work is done again on what is true then.
+On PostgreSQL two transactions may change the same stream or row. The one that commits second fails, and its
+whole work is done again on the new state.
 """
 
 from collections.abc import Callable
@@ -30,7 +30,7 @@ _ATTEMPTS: Final = 5
 
 
 class StaleRowError(Exception):
-    """A row that this transaction needs was changed by another one meanwhile."""
+    """A row that this transaction depends on was changed by another one."""
 
 
 class Committed(Exception):  # noqa: N818  # no error: it ends the work, and what was written stays
@@ -48,7 +48,7 @@ def run_transaction(store: EventStore, work: Callable[[UnitOfWork], T]) -> T:
     change is no conflict. The work is done again, whole, in a new transaction.
 
     Raises:
-        UnavailableError: another transaction was faster each time; nothing was changed.
+        UnavailableError: each time another transaction committed first; nothing was changed.
         Refusal: of ``Committed``, once the transaction is durable.
     """
     for _ in range(_ATTEMPTS):

@@ -6,7 +6,7 @@ happened already. Time is an argument; nothing here reads a clock, a row or a ra
 ::
 
     (nothing) --AccountRegistered--> unproven --MfaEnrolled--> proven
-    a session: SessionOpened --SessionRefreshed*--> SessionEnded, for ever
+    a session: SessionOpened --SessionRefreshed*--> SessionEnded, for good
 """
 
 from collections.abc import Sequence

@@ -12,7 +12,7 @@ from solekey_eventlog.secret import Redacted
 
 
 class Purpose(StrEnum):
-    """What a derived secret is for. A label has one meaning for ever."""
+    """What a derived secret is for. The meaning of a label never changes."""
 
     TOTP_SECRET = "totp-secret"  # noqa: S105  # a label
     DECOY_SALT = "decoy-salt"

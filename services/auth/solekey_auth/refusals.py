@@ -7,7 +7,7 @@
     │   ├── LoginRefused       401  login_refused       some part was wrong; the answer is always the same
     │   └── RefreshRefused     401  token_invalid       no such refresh token
     ├── Conflict
-    │   ├── UsernameTaken      409  username_taken      somebody has, or has just reserved, this name
+    │   ├── UsernameTaken      409  username_taken      another account has, or has just reserved, this name
     │   ├── AccountTaken       409  account_taken       the account id is registered, and not by this request
     │   ├── FactorRequired     409  factor_required     the account must keep a factor of this kind
     │   ├── PasskeysUnavailable 409 passkeys_unavailable  the server is reached by an address, not by a name
@@ -99,7 +99,7 @@ class KdfExcessive(Unprocessable):
 
 
 class TooManyAttempts(Refusal):
-    """Too much was tried, whether or not anybody has the name."""
+    """Too many attempts, whether or not an account has the name."""
 
     code, kind, title = "too_many_attempts", Kind.TOO_MANY, "Too many attempts"
 

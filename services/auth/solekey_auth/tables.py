@@ -29,7 +29,7 @@ credentials = Table(
     Column("last_totp_step", Integer, nullable=False),
 )
 
-closed_names = Table(  # user names that nobody gets again
+closed_names = Table(  # user names that are never given again
     "closed_names",
     metadata,
     Column("name", String(DIGEST_CHARS), primary_key=True),  # keyed digest of the username
@@ -111,7 +111,7 @@ login_failures = Table(
     "login_failures",
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=True),
-    Column("account", String(ACCOUNT_CHARS)),  # unknown for a name that nobody has
+    Column("account", String(ACCOUNT_CHARS)),  # NULL for an unknown name
     Column("stage", String(16), nullable=False),
     Column("failed_at", Moment, nullable=False, index=True),
     Column("reported", Boolean, nullable=False),

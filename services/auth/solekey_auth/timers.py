@@ -42,7 +42,7 @@ class Timers:
     def report_failed_logins(self) -> int:
         """Put failed logins into the event logs of their accounts; return how many accounts.
 
-        Not done while the login is answered: a name that nobody has would be answered sooner.
+        Not done while the login is answered: an unknown name would be answered sooner.
         """
         with self._kernel.store.read() as uow:
             accounts = LoginRepository(uow.connection).find_unreported(_PER_RUN)

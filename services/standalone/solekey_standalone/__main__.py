@@ -27,7 +27,7 @@ from solekey_standalone.platform import SERVICES, create_topics, make_configs
 _log = logging.getLogger(__name__)
 
 _HEALTH_S = 20.0
-_UNUSED_ORIGIN = "https://localhost"  # commands of an operator answer nobody
+_UNUSED_ORIGIN = "https://localhost"  # an operator's commands answer no requests
 _LOOK_S = 0.05
 
 
@@ -140,7 +140,7 @@ def _say_ready(origin: str, certificates: Certificates, as_json: bool) -> None:
 
 
 def _reachable(host: str) -> str:
-    """Name a host that clients on this machine reach: 0.0.0.0 is nobody's address."""
+    """Name a host that clients on this machine reach: 0.0.0.0 is no host's address."""
     try:
         anywhere = ipaddress.ip_address(host).is_unspecified
     except ValueError:

@@ -2,7 +2,7 @@
 
 It is made again when two thirds of its life are over, when the clock says that it has not begun, when it does
 not name the host, or when it is damaged. A running server loads what is new for its next connection
-(``solekey_service.tls``), so no connection breaks and nobody restarts anything.
+(``solekey_service.tls``), so no connection breaks and no restart is needed.
 """
 
 import logging

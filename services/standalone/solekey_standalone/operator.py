@@ -1,4 +1,4 @@
-"""The operator's secrets of an embedded platform: made at the first start, kept for ever, 0600."""
+"""The operator's secrets of an embedded platform: made at the first start, kept for good, mode 0600."""
 
 import secrets
 from pathlib import Path

@@ -32,7 +32,7 @@ class CompactError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Compact:
-    """A well-formed JWS whose signature nobody has verified yet."""
+    """A well-formed JWS whose signature is not verified yet."""
 
     header: Mapping[str, Json]
     claims: Mapping[str, Json]

@@ -69,8 +69,8 @@ class Guard:
         """Return the request with what is known of its sender: ``proof`` and ``caller``.
 
         Raises:
-            DpopInvalid, UseDpopNonce, TokenInvalid, TokenExpired, SessionOver: nobody proved who is calling.
-            RevokedDevice, DeviceNotTrusted: somebody did, but may not.
+            DpopInvalid, UseDpopNonce, TokenInvalid, TokenExpired, SessionOver: the caller is not proven.
+            RevokedDevice, DeviceNotTrusted: the caller is proven, and may not do this.
             RateLimited: the account sends too many requests.
             NotYetAppliedError, TrustStaleError, AccountParkedError: this service cannot know; try again.
         """
@@ -95,7 +95,7 @@ class Guard:
     def confirm(self, request: Request, access: Access) -> Request:
         """Return an admitted request whose body has come: what held at its head must hold still.
 
-        A body may take minutes; a device that is revoked meanwhile must not have it taken.
+        A body may take minutes; from a device that is revoked in that time it must not be accepted.
 
         Raises:
             SessionOver, RevokedDevice, DeviceNotTrusted, StepUpRequired: it holds no longer.

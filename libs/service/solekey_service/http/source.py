@@ -1,6 +1,6 @@
 """Where a request comes from, as rate limits count it: an address prefix. Spec: rate-limits.md §2.
 
-An IPv4 address is a source by itself. Of IPv6, where anybody has 2^64 addresses, the /64 is.
+An IPv4 address is a source by itself. Of IPv6, where one customer has 2^64 addresses, the /64 is.
 """
 
 import ipaddress

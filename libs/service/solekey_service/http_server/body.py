@@ -75,7 +75,7 @@ class BodyReader:
         return data
 
     def drop(self) -> None:
-        """Decide what becomes of a body that nobody read: small ones are dropped, others end it all."""
+        """Drop a body that was not read; a large one ends the connection."""
         if self.declared_bytes > MAX_DISCARD_BYTES:
             self.must_close = True
 

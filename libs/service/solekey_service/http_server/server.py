@@ -29,7 +29,7 @@ _SOCKET_TIMEOUT_S = 30.0
 _IDLE_TIMEOUT_S = 75.0
 _HANDSHAKE_TIMEOUT_S = 10.0
 _HELLO_BYTES = 64
-"""Less than any TLS 1.3 ClientHello: the kernel wakes nobody for sockets that trickle less than this."""
+"""Less than any TLS 1.3 ClientHello: sockets that trickle less than this do not wake the process."""
 _ACCEPT_PAUSE_S = 0.1
 _ACCEPT_FULL_PAUSE_S = 0.005
 """Between two connections while others have to end for them: at most 200 a second."""

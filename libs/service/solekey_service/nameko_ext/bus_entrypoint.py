@@ -43,7 +43,7 @@ class BusEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no ty
         super().__init__()
 
     def start(self) -> None:
-        """Begin to follow. A bus that is down is waited for: HTTP is answered meanwhile."""
+        """Begin to follow. While the bus is down it waits, and HTTP is answered."""
         self._thread = self.container.spawn_managed_thread(self._run)
 
     def stop(self) -> None:

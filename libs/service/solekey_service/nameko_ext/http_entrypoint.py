@@ -33,7 +33,7 @@ class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no t
         super().__init__(expected_exceptions=(Refusal, ProtocolError, EventLogError))
 
     def setup(self) -> None:
-        """Take the route. Nobody connects before all containers have started."""
+        """Take the route. No client can connect before all containers have started."""
         _find_server(self.container).routes.add(self.route.method, self.route.path, self)
 
     def stop(self) -> None:

@@ -8,9 +8,9 @@ Spec: authentication.md §4, §5.
   ``"solekey/login-key/v1" ‖ 0x00 ‖ {"challenge", "kdf", "login_key", "origin", "reason"}``;
 - to close the account: ``"solekey/close/v1" ‖ 0x00 ‖ {"account", "challenge", "origin"}``.
 
-On PostgreSQL a login may be decided at the same moment. Whoever appends second finds that the head has moved,
-and begins again on what is true then; rows of credentials and factors are changed before events are appended,
-as a login does, so that no two transactions wait for each other.
+On PostgreSQL a login may be decided at the same moment. The transaction that appends second finds that the
+head has moved, and begins again on the new state. As in a login, rows of credentials and factors are changed
+before events are appended, so that no two transactions wait for each other.
 """
 
 from collections.abc import Sequence
@@ -136,7 +136,7 @@ class AccountChanges:
 
     @in_transaction
     def close(self, uow: UnitOfWork, caller: Caller, request: Closing, source: Source) -> Event:
-        """Close the account for ever and delete what it was logged in to with.
+        """Close the account for good and delete what it was logged in to with.
 
         Raises:
             LoginRefused, TooManyAttempts: the password was not proven, or too often not.

@@ -75,7 +75,7 @@ class AccountApi:
         return event_response(self._changes.change_login_key(request.authenticated, change, source), 200)
 
     def post_closing(self, request: Request) -> Response:
-        """Close the account for ever. Raises BadRequest, LoginRefused or TooManyAttempts."""
+        """Close the account for good. Raises BadRequest, LoginRefused or TooManyAttempts."""
         closing = parse_closing(request, request.authenticated.account, self._origin)
         source = self._find_source(request)
         return event_response(self._changes.close(request.authenticated, closing, source), 200)

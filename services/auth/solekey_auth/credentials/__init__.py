@@ -1,7 +1,7 @@
 """Login credentials: who has which name, and how its password is stretched.
 
 Map, pure
-    credential.py   Username, Credential, and the decoys of names that nobody has
+    credential.py   Username, Credential, and the decoys of unknown names
     kdf.py          KdfParameters: the floor and the ceiling of Argon2id
 
 Map, with rows

@@ -1,7 +1,7 @@
 """A login credential: a username, the login key that proves it, and the first factor.
 
 Pure. Spec: authentication.md §2. Credentials are private rows of this service: no event carries any part of
-one. A *decoy* is checked in the place of a credential where nobody has the name, so that neither answers nor
+one. A *decoy* is checked in the place of a credential where the name is unknown, so that neither answers nor
 times tell who exists.
 """
 
@@ -85,7 +85,7 @@ def derive_decoy_kdf(
     """Derive an unknown user's parameters.
 
     Args:
-        operator_key: makes the salt the same each time, and nobody else can tell it from a real one.
+        operator_key: makes the salt the same each time; without it, the salt looks like a real one.
         username: whose, as far as the client knows.
         wanted: the work that the operator wants accounts to do, as this one seems to.
     """

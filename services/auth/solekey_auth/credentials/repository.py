@@ -41,7 +41,7 @@ class CredentialRepository:
         return found
 
     def put(self, credential: Credential) -> None:
-        """Keep a new registration. Raises IntegrityError if the account or the name was taken meanwhile."""
+        """Keep a new registration. Raises IntegrityError if another one took the account or the name."""
         self._connection.execute(
             insert(credentials).values(
                 account=credential.account,
@@ -99,7 +99,7 @@ class CredentialRepository:
         return replaced.rowcount == 1
 
     def delete_registration(self, expired: Credential) -> None:
-        """Delete exactly this unproven registration; not one that came in its place meanwhile."""
+        """Delete exactly this unproven registration; not one that has taken its place."""
         self._connection.execute(
             delete(credentials).where(
                 credentials.c.account == expired.account,
@@ -120,7 +120,7 @@ class CredentialRepository:
 
         Args:
             present: the credential on which the closing was decided.
-            name: keyed digest of its username, which nobody gets again.
+            name: keyed digest of its username, which is never given again.
             now: when the account is closed.
         """
         deleted = self._connection.execute(delete(credentials).where(_is_in_force(present)))
@@ -177,7 +177,7 @@ class CredentialRepository:
 
 
 class LoginRepository:
-    """Challenges and failed logins: the same rows whether or not anybody has the name."""
+    """Challenges and failed logins: the same rows whether or not an account has the name."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -215,7 +215,7 @@ class LoginRepository:
     def put_failure(self, account: AccountId | None, refusal: LoginRefused, now: datetime) -> None:
         """Note a failed login; the account's event follows when the failures are reported.
 
-        One under a name that nobody has takes a row as well, so that it takes as long.
+        One under an unknown name takes a row as well, so that it takes as long.
         """
         self._connection.execute(
             insert(login_failures).values(

@@ -114,7 +114,7 @@ Proven = ProvenTotp | ProvenPasskey | ProvenRecoveryCode
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a proof is checked against: the factors of an account, or of a decoy for a name that nobody has.
+    """What a proof is checked against: the factors of an account, or of a decoy for an unknown name.
 
     Attributes:
         credential: whose.

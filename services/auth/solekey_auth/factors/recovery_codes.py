@@ -4,7 +4,7 @@ Pure. Spec: factors.md §4.
 
 *Wire format* of a code: 50 random bits as 10 characters of RFC 4648 base32 in lower case, with a hyphen in
 the middle (``ccccc-ccccc``). What is kept of it is its HMAC under the operator's key: 50 bits could be
-found from a bare digest by whoever has the rows.
+found from a bare digest by anyone who has the rows.
 """
 
 import base64

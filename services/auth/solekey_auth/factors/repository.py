@@ -35,7 +35,7 @@ class FactorRepository:
         self._connection = connection
 
     def find_checked(self, credential: Credential, proof: Proof) -> Checked:
-        """Find what a proof is checked against. A decoy's rows are looked for like anybody's."""
+        """Find what a proof is checked against. Rows are queried for a decoy, too."""
         match proof:
             case Assertion(credential=credential_id):
                 found = self.find_passkey(compute_digest(credential_id))
@@ -70,7 +70,7 @@ class FactorRepository:
         return None if row is None else _read(row)
 
     def put_passkey(self, passkey: Passkey) -> None:
-        """Keep a new passkey. Raises IntegrityError if another transaction was faster."""
+        """Keep a new passkey. Raises IntegrityError if another transaction committed first."""
         self._connection.execute(
             insert(passkeys).values(
                 factor_id=passkey.factor_id,
@@ -84,7 +84,7 @@ class FactorRepository:
         )
 
     def _raise_counter(self, passkey: Passkey, sign_count: int, now: datetime) -> bool:
-        """Note a use; False if the row is not as it was read: another transaction was faster."""
+        """Note a use; False if the row is not as it was read: another transaction changed it."""
         as_read = (passkeys.c.factor_id == passkey.factor_id) & (passkeys.c.sign_count == passkey.sign_count)
         raised = self._connection.execute(
             update(passkeys).where(as_read).values(sign_count=sign_count, used_at=now)
@@ -119,7 +119,7 @@ class FactorRepository:
         )
 
     def _take_code(self, digest: Digest) -> bool:
-        """Use a recovery code up: it has no row any more. False if another transaction was faster."""
+        """Use a recovery code up: it has no row any more. False if another transaction committed first."""
         taken = self._connection.execute(delete(recovery_codes).where(recovery_codes.c.digest == digest))
         return taken.rowcount == 1
 

@@ -25,7 +25,7 @@ attempt fails::
     12:12:50       7          12:17:50            the first left the bucket at 12:10:00; this one is added
     13:20:00       0          at once             seven times 10 min have passed: the row may be deleted
 
-No bucket locks for ever: a wait ends by itself, and a right attempt after it is accepted at once.
+No bucket locks permanently: a wait ends by itself, and a right attempt after it is accepted at once.
 
 Concurrency: an attempt locks the rows of its buckets until its transaction ends, so simultaneous attempts
 against one bucket are judged one after another, by all processes on the database.

@@ -28,7 +28,7 @@ from solekey_service.http.source import Source
 
 
 class Kind(StrEnum):
-    """What a bucket counts. A label has one meaning for ever."""
+    """What a bucket counts. The meaning of a label never changes."""
 
     LOGIN_DEVICE = "login-device"
     LOGIN_STRANGER = "login-stranger"
@@ -94,7 +94,7 @@ class RateLimiter:
         Args:
             uow: the transaction that judges it.
             name: keyed digest of the username.
-            account: who has that name; the decoy if nobody has it.
+            account: who has that name; the decoy if the name is unknown.
             device: whose key signed the request's proof.
             source: where the request comes from.
             is_known_device: whether the account was logged in to from this device.
@@ -138,7 +138,7 @@ class RateLimiter:
         _begin(uow, [self._key(Kind.REGISTRATION, self._limits.registrations, slot)]).count()
 
     def derive_slot(self, source: Source) -> bytes:
-        """Derive which of the slots a source falls into; nobody without the operator's key can choose it."""
+        """Derive which of the slots a source falls into; it cannot be chosen without the operator's key."""
         digest = self._operator_key.derive(Purpose.SOURCE_SLOT, source.encode())
         return (int.from_bytes(digest, "big") >> (8 * len(digest) - SOURCE_SLOT_BITS)).to_bytes(4, "big")
 

@@ -64,7 +64,7 @@ class SessionApi:
         return json_response(200, members, self._give_nonce())
 
     def post_passkey_question(self, request: Request) -> Response:
-        """List the passkeys that may be used, for whoever has the password.
+        """List the passkeys that may be used, for a client that has the password.
 
         Raises:
             BadRequest, LoginRefused, TooManyAttempts.

@@ -46,7 +46,7 @@ LOGIN_CONTEXT = b"solekey/login/v1\x00"
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What a login must sign, and how its password is stretched; alike whether or not anybody has the name.
+    """What a login must sign, and how its password is stretched; alike for known and unknown names.
 
     Attributes:
         challenge: 32 random bytes in hex.
@@ -95,7 +95,7 @@ class LoginAttempt:
 
 
 class Logins:
-    """Logs in whoever proves a login key and a second factor.
+    """Logs in users who prove a login key and a second factor.
 
     Args:
         kernel, operator_key, limiter, sessions, verifier: the service's.
@@ -122,7 +122,7 @@ class Logins:
         self._decoy = derive_decoy(operator_key, kernel.clock.now())
 
     def make_challenge(self, username: Username, device: DeviceId | None, source: Source) -> Challenge:
-        """Make a challenge for a name, whether or not anybody has it.
+        """Make a challenge for a name, known or unknown.
 
         Args:
             username: whose.
@@ -192,7 +192,7 @@ class Logins:
     def find_passkeys(
         self, uow: UnitOfWork, username: Username, attempt: LoginAttempt, source: Source
     ) -> Sequence[bytes]:
-        """Find the credential ids of an account for whoever has its password.
+        """Find the credential ids of an account for a client that has its password.
 
         Once a challenge, which stays good for the login that follows.
 
@@ -241,7 +241,7 @@ class Logins:
             raise StaleRowError
 
     def _find(self, uow: UnitOfWork, username: Username) -> Credential | None:
-        """Find who has a name; nobody if a registration was not proven in time."""
+        """Find who has a name; None also for a registration that was not proven in time."""
         known = CredentialRepository(uow.connection).find_by_username(username)
         if known is None or known.is_expired(uow.now, self._limits.unproven_registration):
             return None

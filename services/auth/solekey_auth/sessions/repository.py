@@ -39,7 +39,7 @@ class SessionRepository:
         )
 
     def use(self, digest: Digest, now: datetime) -> bool:
-        """Use a token up; False if another transaction was faster."""
+        """Use a token up; False if another transaction committed first."""
         used = self._connection.execute(
             update(refresh_tokens)
             .where(refresh_tokens.c.token == digest, refresh_tokens.c.used_at.is_(None))

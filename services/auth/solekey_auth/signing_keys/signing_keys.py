@@ -6,7 +6,7 @@ The keys of one secret have generations 0, 1, 2, …. A key is announced a while
 service knows it by then, and accepted a while after the next one has taken over::
 
     announced --lead--> signs --age--> the next one signs --overlap--> not accepted any more
-    (at any time) withdrawn: not accepted from that moment, for ever
+    (at any time) withdrawn: never accepted from that moment
 """
 
 import hashlib
