@@ -138,7 +138,7 @@ class Factors:
         rows = FactorRepository(uow.connection)
         proven = self._verifier.find_proven(proof, challenge, rows.find_checked(credential, proof), uow.now)
         auth = self._kernel.streams.fold_parked(uow, caller.account, AuthStream)
-        if proven is None or not is_live or proven.factor_id not in auth.factors:
+        if proven is None or not is_live or proven.use.factor_id not in auth.factors:
             attempt.count()
             raise Committed(refusal)
         rows.use(caller.account, proven, uow.now)

@@ -66,47 +66,25 @@ Proof = TotpProof | RecoveryProof | Assertion
 class ProvenTotp:
     """A code that is right. Its step is not used up yet."""
 
-    factor_id: Digest
+    use: FactorUse
     step: int
-
-    @property
-    def use(self) -> FactorUse:
-        """What is decided about it."""
-        return FactorUse(Factor.TOTP, self.factor_id)
 
 
 @dataclass(frozen=True, slots=True)
 class ProvenPasskey:
     """An assertion that is right. The passkey's counter is not raised yet."""
 
-    factor_id: Digest
+    use: FactorUse
     passkey: Passkey
     sign_count: int
-
-    @property
-    def use(self) -> FactorUse:
-        """What is decided about it."""
-        return FactorUse(Factor.PASSKEY, self.factor_id)
 
 
 @dataclass(frozen=True, slots=True)
 class ProvenRecoveryCode:
-    """A recovery code that is right. It is not used up yet.
+    """A recovery code that is right, as it is kept. It is not used up yet."""
 
-    Attributes:
-        factor_id: its set.
-        digest: what is kept of it.
-        left: how many of the set are left without it.
-    """
-
-    factor_id: Digest
+    use: FactorUse
     digest: Digest = field(repr=False)
-    left: int
-
-    @property
-    def use(self) -> FactorUse:
-        """What is decided about it."""
-        return FactorUse(Factor.RECOVERY_CODES, self.factor_id, self.left)
 
 
 Proven = ProvenTotp | ProvenPasskey | ProvenRecoveryCode
@@ -160,12 +138,15 @@ class Verifier:
         step = find_step(derive_secret(self._operator_key, credential), code, now)
         if step is None or step <= credential.last_totp_step <= derive_last_credible_step(now):
             return None
-        return ProvenTotp(derive_totp_id(credential), step)
+        return ProvenTotp(FactorUse(Factor.TOTP, derive_totp_id(credential)), step)
 
     def _find_code(self, code: str, against: Checked) -> ProvenRecoveryCode | None:
         account, codes = against.credential.account, against.codes
         digest = find_unused(codes, derive_code_digest(self._operator_key, account, codes.salt, code))
-        return None if digest is None else ProvenRecoveryCode(codes.factor_id, digest, len(codes.unused) - 1)
+        if digest is None:
+            return None
+        use = FactorUse(Factor.RECOVERY_CODES, codes.factor_id, codes_left=len(codes.unused) - 1)
+        return ProvenRecoveryCode(use, digest)
 
     def _find_passkey(
         self, assertion: Assertion, challenge: str, passkey: Passkey | None
@@ -176,7 +157,7 @@ class Verifier:
             count = verify_assertion(self._party, bytes.fromhex(challenge), passkey, assertion)
         except PasskeyRefused:
             return None
-        return ProvenPasskey(passkey.factor_id, passkey, count)
+        return ProvenPasskey(FactorUse(Factor.PASSKEY, passkey.factor_id), passkey, count)
 
 
 def parse_proof(document: Json) -> Proof:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import sqlalchemy
 
+from solekey_auth.domain import FactorUse
 from solekey_auth.factors.proof import ProvenRecoveryCode, RecoveryProof
 from solekey_auth.factors.recovery_codes import (
     NO_CODES,
@@ -401,7 +402,8 @@ def test_a_code_that_somebody_used_meanwhile_is_a_lost_race(desk, keys):
     with desk.api.kernel.store.begin() as uow:
         factors = FactorRepository(uow.connection)
         codes = factors.find_codes(account)
-        proven = ProvenRecoveryCode(codes.factor_id, codes.unused[0], 9)
+        use = FactorUse(events.Factor.RECOVERY_CODES, codes.factor_id, 9)
+        proven = ProvenRecoveryCode(use, codes.unused[0])
         factors.use(account, proven, uow.now)
         with pytest.raises(StaleRowError):
             factors.use(account, proven, uow.now)

@@ -17,6 +17,7 @@ from solekey.connection.passkeys import (
     prove_passkey,
 )
 from solekey.connection.security_keys import SecurityKey, open_security_key
+from solekey_auth.domain import FactorUse
 from solekey_auth.factors.passkeys import (
     Passkey,
     encode_base64url,
@@ -25,6 +26,7 @@ from solekey_auth.factors.passkeys import (
     verify_registration,
 )
 from solekey_auth.factors.proof import Checked, ProvenPasskey, Verifier, parse_proof
+from solekey_protocol.events.auth import Factor
 from solekey_protocol.ids import AccountId
 from tests.support.keys import derive_raw
 from tests.support.passkeys.authenticator import AAGUID, Algorithm, Authenticator
@@ -95,7 +97,7 @@ def test_a_key_is_added_and_proves_itself_to_the_service(cable, key, person, alg
     passkey = add(key, resident=resident)
     assert len(cable.authenticator.residents) == resident
     factor = prove_passkey(key, ORIGIN, CHALLENGE.hex(), [encode_base64url(passkey.credential)])
-    assert judge(factor, passkey) == ProvenPasskey(passkey.factor_id, passkey, 2)
+    assert judge(factor, passkey) == ProvenPasskey(FactorUse(Factor.PASSKEY, passkey.factor_id), passkey, 2)
     assert person.shown == ["Touch the security key."] * 2
     key.close()
     assert cable.is_closed

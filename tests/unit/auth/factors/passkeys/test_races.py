@@ -77,11 +77,12 @@ def test_a_counter_that_somebody_raised_meanwhile_is_a_lost_race(ana):
     with kernel.store.begin() as uow:
         factors = FactorRepository(uow.connection)
         (passkey,) = factors.find_passkeys(account)
-        factors.use(account, ProvenPasskey(passkey.factor_id, passkey, 7), uow.now)
+        use = FactorUse(PASSKEY, passkey.factor_id)
+        factors.use(account, ProvenPasskey(use, passkey, 7), uow.now)
     with kernel.store.begin() as uow:
         factors = FactorRepository(uow.connection)
         with pytest.raises(StaleRowError):
-            factors.use(account, ProvenPasskey(passkey.factor_id, passkey, 8), uow.now)
+            factors.use(account, ProvenPasskey(use, passkey, 8), uow.now)
         (again,) = factors.find_passkeys(account)
     assert again.sign_count == 7
 
