@@ -20,42 +20,34 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from threading import RLock
-from typing import Any, Final, NoReturn
+from typing import Final, NoReturn
 
 from solekey.connection.connection import Connection
 from solekey.connection.transport import MAX_EVENTS_ANSWER_BYTES
 from solekey.errors import (
     BadAnswerError,
-    DiskFullError,
     ForgedEventError,
     HistoryForkError,
     OfflineError,
     ProfileError,
-    ProviderError,
     UnconfirmedEventError,
 )
-from solekey.profile.pins import save_pins
 from solekey.progress import Progress, ignore_progress
+from solekey.streams.copies import ORDER, WATCHED_EVENTS, AnyCopy, Copies, find_newest
 from solekey.streams.evidence import Evidence
+from solekey.streams.lineage import find_unconfirmed_events, judge_all
 from solekey.streams.records import Records
-from solekey.streams.stream_copy import FOLD_EVENTS, FOLD_EVENTS_UNDERWAY, StreamCopy
+from solekey.streams.stream_copy import FOLD_EVENTS_UNDERWAY
 from solekey.streams.sync_times import note_sync_times, read_sync_times
 from solekey_protocol.errors import ForkError, ProtocolError
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
-from solekey_protocol.lineage import Account, find_unconfirmed, verify_lineage
 from solekey_protocol.services import V1_STREAMS, WRITERS
-from solekey_protocol.statements import EMPTY_HEAD, Head, Statement
+from solekey_protocol.statements import EMPTY_HEAD, Head
 from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, VaultStream
 
 PAGE_EVENTS: Final = 500
-WATCHED_EVENTS: Final = 2_000
-"""From so many events on, to verify takes long enough to show how far it has come: over half a second."""
-_LOCK: Final = "streams"
 _log = logging.getLogger(__name__)
-_ORDER: Final = (Stream.DEVICES, Stream.AUTH, Stream.VAULT, Stream.ROTATION)
-
-AnyCopy = StreamCopy[Any]
 
 
 class Streams:
@@ -67,41 +59,37 @@ class Streams:
     """
 
     def __init__(self, connection: Connection) -> None:
-        account, folder = connection.profile.account, connection.profile.folder
+        profile = connection.profile
         self.lock = RLock()
         self.on_followed: Callable[[], None] | None = None
         self._connection = connection
-        self._folder = folder
-        device_key = connection.profile.device_key
-        self._devices = StreamCopy(folder, DevicesStream.start(account), device_key)
-        self._auth = StreamCopy(folder, AuthStream.start(account), device_key)
-        self._vault = StreamCopy(folder, VaultStream.start(account), device_key)
-        self._rotation = StreamCopy(folder, RotationStream.start(account), device_key)
-        self._evidence = Evidence(folder, account, connection.runtime.now)
+        self._folder = profile.folder
+        self._copies = Copies(profile, connection.runtime.watch)
+        self._evidence = Evidence(profile.folder, profile.account, connection.runtime.now)
         self._confirming = False
-        self._read_kept()
+        self._copies.read_kept()
         self._note_positions()
         connection.on_not_applied = self.verify_not_rolled_back
 
     @property
     def auth(self) -> AuthStream:
         """Sessions and factors, as the server states them."""
-        return self._auth.state
+        return self._copies.auth.state
 
     @property
     def devices(self) -> DevicesStream:
         """Who may speak for the account."""
-        return self._devices.state
+        return self._copies.devices.state
 
     @property
     def vault(self) -> VaultStream:
         """Wraps, epochs and commits."""
-        return self._vault.state
+        return self._copies.vault.state
 
     @property
     def rotation(self) -> RotationStream:
         """Policies and sagas."""
-        return self._rotation.state
+        return self._copies.rotation.state
 
     def events(self, stream: Stream) -> Records:
         """The verified events of a stream, in order, read from disk as they are asked for."""
@@ -125,19 +113,19 @@ class Streams:
             EvidenceError: the server shows less, other, or forged records.
             UnconfirmedEventError: a revoked device has said something since; see ``find_unconfirmed``.
         """
-        wanted = [stream for stream in _ORDER if not only or stream in only]
+        wanted = [stream for stream in ORDER if not only or stream in only]
         if self._connection.is_offline:
             self._take_as_kept(wanted)
             return
         for stream in wanted:
             self.sync_one(stream)
         before: list[Head] = []
-        while before != (now := [self.head(stream) for stream in _ORDER]):
+        while before != (now := [self.head(stream) for stream in ORDER]):
             before = now
-            for stream in _ORDER:
+            for stream in ORDER:
                 self._verify_seen(stream)
         self._judge()
-        self._keep_folds()
+        self._copies.keep_folds()
         note_sync_times(self._folder, wanted, self._connection.runtime.now())
         if self.on_followed is not None:
             self.on_followed()
@@ -152,7 +140,7 @@ class Streams:
             return None
         times = read_sync_times(self._folder)
         try:
-            return min(times[stream] for stream in (only or _ORDER))
+            return min(times[stream] for stream in (only or ORDER))
         except KeyError as error:
             raise OfflineError("this device has not followed its account at the server before") from error
 
@@ -167,30 +155,20 @@ class Streams:
 
     def find_unconfirmed(self) -> list[Event]:
         """Find what revoked devices said after their revocation's author had looked, and nobody confirmed."""
-        found: list[Event] = []
-        for stream in (Stream.VAULT, Stream.ROTATION):
-            seen = self._copy(stream).state.chain.seen.get(Stream.DEVICES, EMPTY_HEAD)
-            behind = [
-                device.revocation_heads.get(stream, EMPTY_HEAD).seq
-                for device in self.devices.devices.values()
-                if (device.revoked_at or 0) > seen.seq
-            ]
-            if behind:  # what the authors of the revocations had seen is not asked about
-                found += find_unconfirmed(self.devices, seen.seq, self.events(stream)[min(behind) :])
-        return found
+        return find_unconfirmed_events(self._copies)
 
     def sync_one(self, stream: Stream) -> None:
         """Bring one copy up to date. Raises EvidenceError."""
         copy = self._copy(stream)
-        with self._folder.lock(_LOCK):
-            self._catch_up(copy)
+        with self._copies.lock():
+            self._copies.catch_up(copy)
             before, claimed = copy.state.head.seq, self._connection.position(stream)
             if not self._follow_server(copy) and copy.state.head.seq:
                 self._raise_rollback(stream, "the server has lost what it showed before")
             self._verify_pin(copy, max(claimed, self._connection.position(stream)))
             if copy.state.head.seq > before:
                 _log.debug("%s: verified events %d to %d", stream, before + 1, copy.state.head.seq)
-                self._save_pins()
+                self._copies.save_pins()
         self._connection.note_position(stream, copy.state.head.seq)
 
     def _follow_server(self, copy: AnyCopy) -> bool:
@@ -207,7 +185,7 @@ class Streams:
                     progress = stack.enter_context(self._connection.runtime.watch(f"Verifying {stream}"))
                 new = self._verify_overlap(copy, page)
                 self._follow(copy, new)
-                self._keep_fold(copy, FOLD_EVENTS_UNDERWAY)
+                self._copies.keep_fold(copy, FOLD_EVENTS_UNDERWAY)
                 progress(copy.state.head.seq, self._connection.position(stream))
                 answered = True
                 if not new or copy.state.head.seq >= self._connection.position(stream):
@@ -247,7 +225,7 @@ class Streams:
         Raises:
             RollbackError, HistoryForkError: with evidence in the profile.
         """
-        for stream in _ORDER:
+        for stream in ORDER:
             head = self._copy(stream).state.head
             if not head.seq:
                 continue
@@ -260,11 +238,11 @@ class Streams:
     def accept(self, event: Event) -> None:
         """Keep the event that the server made of a statement of ours. Raises EvidenceError."""
         copy = self._copy(event.stream)
-        with self._folder.lock(_LOCK):
-            self._catch_up(copy)
+        with self._copies.lock():
+            self._copies.catch_up(copy)
             if event.seq == copy.state.head.seq + 1:
                 self._follow(copy, [event])
-                self._save_pins()
+                self._copies.save_pins()
         self._connection.note_position(event.stream, event.seq)
 
     def _take_as_kept(self, wanted: Iterable[Stream]) -> None:
@@ -274,10 +252,10 @@ class Streams:
             ProfileError: records that were verified and pinned are not there any more.
         """
         self.find_as_of(*wanted)
-        for stream in _ORDER:
+        for stream in ORDER:
             copy = self._copy(stream)
-            with self._folder.lock(_LOCK):
-                self._catch_up(copy)
+            with self._copies.lock():
+                self._copies.catch_up(copy)
             seen = copy.state.head.seq
             if seen < copy.pin.seq or (
                 copy.pin.seq and copy.events.find_digest(copy.pin.seq) != copy.pin.digest
@@ -287,45 +265,8 @@ class Streams:
                 )
         self._judge()
 
-    def _read_kept(self) -> None:
-        """Read what this device has verified before. Raises ProfileError."""
-        if not self._folder.path.exists():
-            return  # a profile that is not kept yet
-        with self._folder.lock(_LOCK):
-            for stream in _ORDER:
-                self._catch_up(self._copy(stream))
-
-    def _catch_up(self, copy: AnyCopy) -> None:
-        """Follow what the file of a copy has (the lock is held): after what its signers depend on."""
-        if copy is not self._devices:
-            self._devices.catch_up()
-        if copy.pin.seq - copy.state.head.seq < WATCHED_EVENTS:
-            copy.catch_up(self.devices)
-            return
-        with self._connection.runtime.watch(f"Verifying {copy.stream}") as progress:
-            copy.catch_up(self.devices, progress)
-
-    def _keep_folds(self) -> None:
-        """Keep what the streams amount to, where that pays."""
-        with self._folder.lock(_LOCK):
-            for stream in _ORDER:
-                self._keep_fold(self._copy(stream), FOLD_EVENTS)
-
-    def _keep_fold(self, copy: AnyCopy, every: int) -> None:
-        """Keep a fold where that pays; where it cannot be kept, the next opening takes longer."""
-        try:
-            copy.keep_fold(every)
-        except (DiskFullError, ProviderError) as error:
-            _log.warning("%s: what was verified is not kept: %s", copy.stream, error)
-
     def _copy(self, stream: Stream) -> AnyCopy:
-        copies: Mapping[Stream, AnyCopy] = {
-            Stream.AUTH: self._auth,
-            Stream.DEVICES: self._devices,
-            Stream.VAULT: self._vault,
-            Stream.ROTATION: self._rotation,
-        }
-        return copies[stream]
+        return self._copies[stream]
 
     def _fetch(
         self, stream: Stream, after: int, *, limit: int = PAGE_EVENTS, positions: bool = True
@@ -371,7 +312,7 @@ class Streams:
 
     def _sync_devices_inside(self) -> None:
         """Catch up with the devices stream while another stream is being followed (the lock is held)."""
-        copy = self._devices
+        copy = self._copies.devices
         if page := self._fetch(Stream.DEVICES, max(copy.state.head.seq - 1, 0)):
             self._follow(copy, self._verify_overlap(copy, page))
 
@@ -382,27 +323,10 @@ class Streams:
             ForgedEventError: a statement that the other streams do not bear out.
             UnconfirmedEventError: see ``find_unconfirmed``.
         """
-        newest = Account(self.devices, self.vault, self.rotation)
-        for copy in (self._devices, self._vault, self._rotation):
-            for signed, before in copy.unjudged:
-                statement = signed.statement
-                self._verify_claimed(statement)
-                try:
-                    verify_lineage(signed, newest.before(before))
-                except ProtocolError as error:
-                    place = f"{statement.stream} seq {statement.seq}"
-                    raise ForgedEventError(f"{place}: {error} [{error.code}]") from error
-            copy.unjudged.clear()
+        judge_all(self._copies, self._evidence)
         unconfirmed = self.find_unconfirmed()
         if unconfirmed and not self._confirming:
             raise UnconfirmedEventError(unconfirmed)
-
-    def _verify_claimed(self, statement: Statement) -> None:
-        """Verify that what a statement is judged by is what its author had seen. Raises HistoryForkError."""
-        for other, head in statement.heads.items():
-            shown = self._copy(other).events
-            if 0 < head.seq <= len(shown) and shown.find_digest(head.seq) != head.digest:
-                self._evidence.raise_fork(other, head.seq, shown[head.seq - 1].raw, head.digest.encode())
 
     def _verify_seen(self, stream: Stream) -> None:
         """Verify that what this stream's authors saw of the others is what we have."""
@@ -427,20 +351,11 @@ class Streams:
     def _raise_rollback(self, stream: Stream, what: str) -> NoReturn:
         copy = self._copy(stream)
         last = copy.events[-1].raw if copy.events else b""
-        self._evidence.raise_rollback(stream, what, max(copy.state.head, copy.pin, key=_seq), last)
-
-    def _save_pins(self) -> None:
-        copies = {stream: self._copy(stream) for stream in V1_STREAMS}
-        heads = {stream: max(copy.state.head, copy.pin, key=_seq) for stream, copy in copies.items()}
-        save_pins(self._folder, heads)
+        self._evidence.raise_rollback(stream, what, find_newest(copy), last)
 
     def _note_positions(self) -> None:
         for stream in V1_STREAMS:
             self._connection.note_position(stream, self._copy(stream).state.head.seq)
-
-
-def _seq(head: Head) -> int:
-    return head.seq
 
 
 def _parse(stream: Stream, raw: bytes) -> Event:

@@ -19,7 +19,7 @@ from solekey.errors import (
 )
 from solekey.files.private_folder import PrivateFolder
 from solekey.profile.pins import begin_pins
-from solekey.streams import kept_fold, records, stream_copy, streams
+from solekey.streams import copies, kept_fold, records, stream_copy, streams
 from solekey.streams.kept_fold import LABEL, KeptFold, load_fold, save_fold
 from solekey_protocol.events import Stream
 from solekey_protocol.streams import DevicesStream, VaultStream
@@ -31,7 +31,7 @@ ITEMS = 9
 
 @pytest.fixture(autouse=True)
 def _short_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "FOLD_EVENTS", 3)
+    monkeypatch.setattr(copies, "FOLD_EVENTS", 3)
     for module in (records, stream_copy):
         monkeypatch.setattr(module, "BLOCK_EVENTS", 4)
 
