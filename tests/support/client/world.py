@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import click
@@ -140,8 +140,11 @@ def run_cli(world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     from solekey import cli, runtime
     from solekey.account import enrolment, moving, session, sign_up
 
+    def make_runtime(**given):
+        return replace(world.runtime, **{key: given[key] for key in ("notice",) if key in given})
+
     for module in (enrolment, moving, session, sign_up, runtime):
-        monkeypatch.setattr(module, "Runtime", lambda **_: world.runtime)
+        monkeypatch.setattr(module, "Runtime", make_runtime)
     for name in [name for name in os.environ if name.startswith("SOLEKEY_")]:
         monkeypatch.delenv(name)
 

@@ -11,11 +11,12 @@ from tests.system.fuzz.device_targets import TARGETS as DEVICES
 from tests.system.fuzz.factor_targets import TARGETS as FACTORS
 from tests.system.fuzz.keeping_targets import TARGETS as KEEPING
 from tests.system.fuzz.protocol_targets import TARGETS as PROTOCOL
+from tests.system.fuzz.queue_targets import TARGETS as QUEUE
 from tests.system.fuzz.server_targets import TARGETS as SERVER
 from tests.system.fuzz.target import LONG_EXAMPLES, QUICK_EXAMPLES, Target, fuzz, take
 from tests.system.fuzz.typed_targets import TARGETS as TYPED
 
-TARGETS = (*ACCOUNTS, *CLIENT, *CRYPTO, *DEVICES, *FACTORS, *KEEPING, *PROTOCOL, *SERVER, *TYPED)
+TARGETS = (*ACCOUNTS, *CLIENT, *CRYPTO, *DEVICES, *FACTORS, *KEEPING, *PROTOCOL, *QUEUE, *SERVER, *TYPED)
 each = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 
 

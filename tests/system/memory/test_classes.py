@@ -93,6 +93,7 @@ PUBLIC_FIELDS = {
     "Assertion.authenticator_data": "made for the server: flags and a counter",
     "Assertion.signature": "good once, for one challenge",
     "Committer.device_name": "device names are in clear at the server",
+    "QueueingCommitter.device_name": "device names are in clear at the server",
     "MemorySource.data": "ciphertext",
     "JournalContext.purpose": "a word of ours, such as seen",
     "JournalHeader.raw": "stands in clear at the beginning of a journal",

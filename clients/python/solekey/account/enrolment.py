@@ -16,7 +16,6 @@ from solekey.connection.second_factor import Proof
 from solekey.crypto import UserKey
 from solekey.errors import DeviceRevokedError, ForeignAccountError, ServerRefusedError, UnreachableError
 from solekey.files.any_path import AnyPath
-from solekey.offline.kept import erase_kept
 from solekey.profile.profile import Profile
 from solekey.recovery.kit import RecoveryKit
 from solekey.recovery.proof import verify_pins
@@ -70,7 +69,8 @@ def log_in(
         try:
             logged_in = connection.logins.log_in(username, password, code, known, moved_from)
         except DeviceRevokedError:
-            erase_kept(profile.folder)
+            if profile.details.account is not None:
+                Session(connection).kept.erase()
             raise
         adopt(connection, logged_in)
         session = Session(connection)

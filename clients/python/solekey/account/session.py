@@ -172,10 +172,12 @@ class Session:
                 objects = self.kept.open_objects()
                 unlocked = UnlockedAccount.build(self.connection, self.streams, self.author, keyring, objects)
                 stack.callback(unlocked.close)
-                vault = Vault(unlocked)
                 if self.streams.devices.trusted.get(self.devices.own_id):
-                    vault.unlocked.index.catch_up()
-                    self.kept.refresh(vault.unlocked)
+                    unlocked.index.catch_up()
+                    if not (confirming or repairing):
+                        unlocked = self.kept.take_up(unlocked, objects)
+                    self.kept.refresh(unlocked)
+                vault = Vault(unlocked)
                 _log.info("unlocked, epoch %d", self.streams.vault.epoch)
             stack.callback(_log.info, "locked")
             yield vault

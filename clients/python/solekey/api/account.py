@@ -11,6 +11,7 @@ from solekey.api.core import AskFactor, Core, UserKeySource
 from solekey.api.devices import Devices
 from solekey.api.kept import Kept
 from solekey.api.keys import Keys
+from solekey.api.queue import Queue
 from solekey.connection.second_factor import Proof
 from solekey.vault.vault import Vault
 from solekey_protocol.encoding import Json
@@ -29,6 +30,7 @@ class Account:
         factors: the second factors: list, add, remove.
         keys: the keys: unlock, change, recovery.
         kept: what this device keeps, to be read without the server.
+        queue: what was written without the server, and waits for it.
     """
 
     devices: Devices
@@ -36,6 +38,7 @@ class Account:
     factors: Factors
     keys: Keys
     kept: Kept
+    queue: Queue
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class Account:
         self.factors = session.factors
         self.keys = Keys(self._core)
         self.kept = Kept(self._core)
+        self.queue = Queue(self._core)
         if key is not None:
             self._unlock(key)
 

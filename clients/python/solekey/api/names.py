@@ -16,6 +16,7 @@ from solekey.api.keys import OpenRotation as OpenRotation
 from solekey.api.opening import log_in as log_in
 from solekey.api.opening import move_to_server as move_to_server
 from solekey.api.opening import open as open  # noqa: A004  # it is called solekey.open
+from solekey.api.queue import Queue as Queue
 from solekey.api.sign_up import SignUp as SignUp
 from solekey.connection.login import TotpSecret as TotpSecret
 from solekey.connection.offline import Offline as Offline
@@ -32,6 +33,9 @@ from solekey.crypto.device_code import DeviceCode as DeviceCode
 from solekey.errors import SolekeyError as SolekeyError
 from solekey.errors.base import Action as Action
 from solekey.offline.keeping import KeptItem as KeptItem
+from solekey.offline.pushed import Pushed as Pushed
+from solekey.offline.pushed import PushedPut as PushedPut
+from solekey.offline.queue import DamagedEntry as DamagedEntry
 from solekey.progress import Phase as Phase
 from solekey.progress import PhasedProgress as PhasedProgress
 from solekey.progress import Progress as Progress

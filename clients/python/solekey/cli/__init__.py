@@ -42,6 +42,8 @@ _HOMES: Final = {
     "history": "solekey.cli.commands.history",
     "restore": "solekey.cli.commands.restore",
     "keep": "solekey.cli.commands.keep",
+    "push": "solekey.cli.commands.queue",
+    "queue": "solekey.cli.commands.queue",
     "devices": "solekey.cli.commands.devices",
     "sessions": "solekey.cli.commands.sessions",
     "factors": "solekey.cli.commands.factors",

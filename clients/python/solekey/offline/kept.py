@@ -1,19 +1,29 @@
 """All that a profile keeps in order to do without its server; when it is erased. Spec: offline.md §3, §5."""
 
 import logging
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import datetime
 
 from solekey.connection.connection import Connection
-from solekey.errors import DiskFullError
-from solekey.files.private_folder import PrivateFolder
+from solekey.crypto import DataKey, ItemMetadata, UserKey
+from solekey.errors import DiskFullError, ProfileError, ServerRefusedError, TransportError
+from solekey.offline.export import open_queue
 from solekey.offline.keeping import REFRESHED_BYTES, Keeping
 from solekey.offline.kept_objects import KeptObjects
 from solekey.offline.kept_store import KeptStore
-from solekey.offline.kept_wraps import KeptWraps, erase_wraps
+from solekey.offline.kept_wraps import KeptWraps
+from solekey.offline.push import Push
+from solekey.offline.pushed import Pushed, tell_pushed
+from solekey.offline.queue import DamagedEntry, FindKey, Queue
+from solekey.offline.queue_entry import QueueEntry
+from solekey.offline.queueing import QueueingCommitter
 from solekey.offline.settings import OfflineSettings
+from solekey.progress import Progress, ignore_progress
 from solekey.streams.streams import Streams
 from solekey.vault.unlocked import UnlockedAccount
+from solekey.vault.unreadable import UNREADABLE
 from solekey_protocol.events import Stream
 from solekey_protocol.events.vault import ItemsCommitted
 from solekey_protocol.streams import DeviceStatus
@@ -28,7 +38,18 @@ class Kept:
         self._connection = connection
         self._streams = streams
         self.store = KeptStore(connection.profile.folder)
-        self.wraps = KeptWraps(connection, streams, self._forbid)
+        self.pushed = Pushed()
+        self.wraps = KeptWraps(
+            connection, streams, on_forbidden=self._forbid, find_queued=lambda: self.queue.find_epochs()
+        )
+
+    @property
+    def queue(self) -> Queue:
+        """The changes that wait for the server."""
+        profile = self._connection.profile
+        return Queue(
+            profile.folder, profile.account, profile.device_key.device_id, self._connection.runtime.random
+        )
 
     @property
     def settings(self) -> OfflineSettings:
@@ -80,20 +101,81 @@ class Kept:
         if left:
             notice(f"Of {left} kept items newer versions are not fetched yet: solekey keep")
 
+    def take_up(self, unlocked: UnlockedAccount, objects: KeptObjects) -> UnlockedAccount:
+        """Take the queue up: send it to the server that answers, or show it, and queue what comes.
+
+        What cannot be sent stays, and is told; it keeps nobody from reading.
+        """
+        if self._connection.is_offline:
+            return self._go_on_offline(unlocked, objects)
+        if len(self.queue):
+            notice = self._connection.runtime.notice
+            try:
+                self.pushed = Push(unlocked, self.queue).run()
+                tell_pushed(self.pushed, notice)
+            except (ServerRefusedError, TransportError, DiskFullError) as error:
+                notice(f"The queue was not sent: {error} [{error.code}]. Again: solekey push")
+        return unlocked
+
+    def push(
+        self,
+        unlocked: UnlockedAccount,
+        earlier: UserKey | None = None,
+        progress: Progress = ignore_progress,
+    ) -> Pushed:
+        """Send the queue; returns what became of it since the account was unlocked.
+
+        Args:
+            unlocked: the account, unlocked with the server.
+            earlier: a user key of before, whose kept wraps open what nothing else does; it is wiped.
+            progress: is told how far it has come.
+
+        Raises:
+            OfflineError: there is no server.
+            ServerRefusedError, TransportError, EvidenceError: what was sent before is done, the rest stays.
+        """
+        with ExitStack() as stack:
+            keys: Mapping[int, DataKey] = {}
+            if earlier is not None:
+                opening = open_queue(self._connection, self._streams, self.queue, earlier)
+                keys = stack.enter_context(opening).keys
+            with self._streams.lock:
+                self._streams.sync()
+                self.pushed = self.pushed.join(Push(unlocked, self.queue, keys).run(progress))
+        return self.pushed
+
+    def _go_on_offline(self, unlocked: UnlockedAccount, objects: KeptObjects) -> UnlockedAccount:
+        find_key = unlocked.keyring.data_key
+        entries, damaged = self.queue.read_all(find_key)
+        for entry in entries:
+            try:
+                metadata = self._open_metadata(entry, find_key)
+                objects.show_pending(entry.change, self.queue.find_sealed(entry))
+                unlocked.index.show_pending(entry.change, metadata)
+            except (*UNREADABLE, ProfileError) as error:
+                damaged.append(DamagedEntry(entry.number, error))
+        for each in damaged:
+            self._connection.runtime.notice(f"Not shown: {each.describe()}")
+        committer = QueueingCommitter.take_over(
+            unlocked.committer, self.queue, objects, self._connection.runtime.now_ms
+        )
+        return replace(unlocked, committer=committer)
+
+    def _open_metadata(self, entry: QueueEntry, find_key: FindKey) -> ItemMetadata | None:
+        if entry.is_removal:
+            return None
+        with self.queue.open_envelope(entry, find_key) as reader:
+            return reader.open_metadata()
+
     def log_out(self) -> None:
         """Erase the wraps: whoever has logged out here reads again when logged in again."""
         self.wraps.erase()
 
     def erase(self) -> None:
-        """Erase all that is kept."""
-        erase_kept(self._connection.profile.folder)
-
-
-def erase_kept(folder: PrivateFolder) -> None:
-    """Erase all that a profile keeps: its device was revoked, or its user keeps nothing any more."""
-    _log.info("what is kept on this device is erased")
-    erase_wraps(folder)
-    KeptStore(folder).erase()
+        """Erase all that is kept but the queue: after a revocation, or where nothing may be kept."""
+        _log.info("what is kept on this device is erased")
+        self.wraps.erase()
+        self.store.erase()
 
 
 def find_items_as_of(unlocked: UnlockedAccount) -> datetime | None:

@@ -23,18 +23,21 @@ _FILE: Final = "wraps.cbor"
 _MAX_FILE_BYTES: Final = 4 * MIB
 
 
-def erase_wraps(folder: PrivateFolder) -> None:
-    """Erase all wraps of a profile."""
-    folder.delete(_FILE)
-
-
 class KeptWraps:
     """The wraps of one account on this device."""
 
-    def __init__(self, connection: Connection, streams: Streams, on_forbidden: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        streams: Streams,
+        *,
+        on_forbidden: Callable[[], None] = lambda: None,
+        find_queued: Callable[[], frozenset[int]] = frozenset,
+    ) -> None:
         self._connection = connection
         self._streams = streams
         self._on_forbidden = on_forbidden
+        self._find_queued = find_queued
 
     def fetch(self, retired: bool = False) -> Mapping[Digest, bytes]:
         """Fetch the wraps from the server, and keep those that count; without it, take the kept ones.
@@ -66,11 +69,13 @@ class KeptWraps:
         """Erase what does not count any more: wraps that were retired, or are of a user key of before."""
         kept = self.load()
         if kept:
-            self._write({digest: wrap for digest, wrap in kept.items() if digest in self._find_live()}, kept)
+            wanted = self._find_live() | self._find_needed()
+            self._write({digest: wrap for digest, wrap in kept.items() if digest in wanted}, kept)
 
     def erase(self) -> None:
-        """Erase all."""
-        erase_wraps(self._folder)
+        """Erase all but those that the queue needs: what waits there is not lost."""
+        kept, wanted = self.load(), self._find_needed()
+        self._write({digest: wrap for digest, wrap in kept.items() if digest in wanted}, kept)
 
     @property
     def _folder(self) -> PrivateFolder:
@@ -81,6 +86,12 @@ class KeptWraps:
         if key_id is None:
             return frozenset()
         return frozenset(live.wrapped.wrap for live in self._streams.vault.live_wraps(key_id))
+
+    def _find_needed(self) -> frozenset[Digest]:
+        """Find the wraps, of whichever user key, that open what is queued."""
+        epochs = self._find_queued()
+        records = self._streams.vault.wraps.values() if epochs else ()
+        return frozenset(record.wrapped.wrap for record in records if record.wrapped.epoch in epochs)
 
     def _load_usable(self) -> dict[Digest, bytes]:
         kept, vault = self.load(), self._streams.vault
@@ -96,9 +107,10 @@ class KeptWraps:
         own = self._streams.devices.trusted.get(self._connection.profile.device_key.device_id)
         if own is None or not OfflineSettings.load(self._folder).allowed:
             return
-        live = self._find_live()
+        live, before = self._find_live(), self.load()
+        wanted = live | self._find_needed()
         try:
-            self._write({digest: wrap for digest, wrap in found.items() if digest in live}, self.load())
+            self._write({digest: w for digest, w in {**before, **found}.items() if digest in wanted}, before)
         except DiskFullError:
             self.erase()  # reading goes on, and what is outdated stays no longer
 
@@ -108,4 +120,4 @@ class KeptWraps:
         if wraps:
             self._folder.write(_FILE, encode_cbor([wraps[digest] for digest in sorted(wraps)]))
         else:
-            self.erase()
+            self._folder.delete(_FILE)

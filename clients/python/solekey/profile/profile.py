@@ -12,6 +12,7 @@
     synced.json       when that was last so, for what is shown without the server
     wraps.cbor        wrapped data keys, for what is read without the server; they need the user key
     offline.json      what may be kept besides
+    queue/            writes that wait for the server, sealed
     kept/             ciphertext of items that are kept, or were read
     items.sqlite      the item index, sealed: spec item-index.md
     uploads/          sealed files on their way up

@@ -71,7 +71,7 @@ class UploadSpool:
         """
         self.sealed.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with WholeFile.make(self.sealed) as whole:
-            parts, header = _write_parts(envelope, whole.file)
+            parts, header = write_parts(envelope, whole.file)
             self.folder.delete(f"{_FOLDER}/{self.fingerprint}.json")
             whole.publish()
         change = Change(item, version, epoch, parts, header)
@@ -157,7 +157,7 @@ def cut_parts(envelope: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes(buffer)
 
 
-def _write_parts(envelope: Iterable[bytes], file: BinaryIO) -> tuple[tuple[Part, ...], Digest]:
+def write_parts(envelope: Iterable[bytes], file: BinaryIO) -> tuple[tuple[Part, ...], Digest]:
     """Write an envelope; digest its parts and its header as it comes: no part is in memory as a whole."""
     parts: list[Part] = []
     header = b""

@@ -44,7 +44,12 @@ from solekey_protocol.page_list import encode_pages
 
 MAX_DRAFTS: Final = MAX_CHANGES
 """Drafts in one commit."""
+OnSealed = Callable[[Digest, Sequence[Change | None]], None]
 _log = logging.getLogger(__name__)
+
+
+def ignore_sealed(digest: Digest, changes: Sequence[Change | None]) -> None:
+    """Take no notice of what is about to be signed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,7 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class _Pending:
+class PendingDraft:
     """A draft on its way, and what it was sealed to, by the epoch."""
 
     draft: Draft | None
@@ -85,15 +90,22 @@ class Committer:
         drafts: Sequence[Draft],
         *,
         progress: Progress = ignore_progress,
+        on_sealed: OnSealed = ignore_sealed,
     ) -> list[Outcome]:
         """Commit drafts in one signed commit; returns what became of each, in order.
+
+        Args:
+            drafts: what is to be committed.
+            progress: is told how far it has come.
+            on_sealed: told, before each attempt is signed, the digest of its change list and the change of
+                each draft, None for what is dropped.
 
         Raises:
             ContentionError: other devices were faster each time.
             ItemChangedError: what an exact put is based on is not there; nothing was committed.
             SealError, ServerRefusedError, TransportError, EvidenceError
         """
-        pending = [_Pending(draft, draft) for draft in drafts]
+        pending = [PendingDraft(draft, draft) for draft in drafts]
         own: dict[Digest, bytes] = {}
 
         def decide() -> ItemsCommitted | None:
@@ -107,6 +119,9 @@ class Committer:
                 return None
             encoded = encode_change_list(changes)
             own[self.objects.put(encoded)] = encoded
+            on_sealed(
+                compute_digest(encoded), [each.sealed[epoch] if each.draft else None for each in pending]
+            )
             return self._build(CommitKind.DELTA, epoch, changes, encoded)
 
         event = self.author.say(decide, signers=self.keyring.find_signers)
@@ -192,7 +207,7 @@ class Committer:
             bytes=sum(change.size for change in changes),
         )
 
-    def _rebase(self, entry: _Pending) -> None:
+    def _rebase(self, entry: PendingDraft) -> None:
         draft = entry.draft
         if draft is None:
             return
@@ -234,9 +249,9 @@ class Committer:
     def _is_taken(self, name: str) -> bool:
         return self.directory.is_taken(name)
 
-    def _seal(self, pending: Sequence[_Pending], epoch: int, progress: Progress) -> None:
+    def _seal(self, pending: Sequence[PendingDraft], epoch: int, progress: Progress) -> None:
         unsealed = [entry for entry in pending if entry.draft is not None and epoch not in entry.sealed]
-        puts: list[tuple[_Pending, Put]] = []
+        puts: list[tuple[PendingDraft, Put]] = []
         for entry in unsealed:
             if isinstance(entry.draft, Put):
                 puts.append((entry, entry.draft))
@@ -248,14 +263,14 @@ class Committer:
             for (entry, _), change in zip(puts, changes, strict=True):
                 entry.sealed[epoch] = change
 
-    def _remember(self, pending: Sequence[_Pending], epoch: int) -> None:
+    def _remember(self, pending: Sequence[PendingDraft], epoch: int) -> None:
         """Tell the directory what was sealed, so that it need not be opened when its commit is followed."""
         for entry in pending:
             if isinstance(entry.draft, Put):
                 known_size = len(entry.draft.content) if isinstance(entry.draft.content, bytes) else None
                 self.directory.remember(entry.sealed[epoch], entry.draft.metadata, known_size)
 
-    def _conclude(self, entry: _Pending, epoch: int) -> Outcome:
+    def _conclude(self, entry: PendingDraft, epoch: int) -> Outcome:
         if entry.draft is None:
             return Outcome(entry.given, None, conflict=True)
         change = entry.sealed[epoch]

@@ -15,9 +15,9 @@ from solekey.cli.input.answers import user_key_option
 from solekey.cli.input.item_options import if_version_option
 from solekey.cli.input.output_file import OutputFile
 from solekey.cli.name_completion import complete_items
-from solekey.cli.offline import offline_option, open_items
+from solekey.cli.offline import choose, offline_option, open_items
 from solekey.cli.opening import unlocked
-from solekey.cli.output.item_document import describe_item
+from solekey.cli.output.item_document import WILL_BE_SENT, describe_item
 from solekey.cli.output.left_out import end_partial, tell_unreadable
 from solekey.cli.output.maker_names import read_maker_names
 from solekey.cli.output.printing import say, usage_error
@@ -138,17 +138,22 @@ def list_items(state: Cli, user_key: str | None, *, offline: bool) -> None:
 @click.argument("name", shell_complete=complete_items)
 @if_version_option
 @user_key_option
+@offline_option
 @state_options
 @pass_cli
-def remove(state: Cli, name: str, base_version: int | None, user_key: str | None) -> None:
+def remove(state: Cli, name: str, base_version: int | None, user_key: str | None, *, offline: bool) -> None:
     """Remove an item by NAME or id.
 
     An item that another device has edited since it was read here is not removed.
     """
-    with unlocked(state, user_key) as vault:
+    with unlocked(state, user_key, offline=choose(offline=offline)) as vault:
         removed = vault.remove(name, base_version=base_version)
+        queued = vault.unlocked.connection.is_offline
     if state.as_json:
-        state.emit({"removed": {"id": removed.id, "name": removed.name, "version": removed.version}})
+        document = {"id": removed.id, "name": removed.name, "version": removed.version}
+        state.emit({"removed": document, "queued": queued})
+    elif queued:
+        state.tell("Queued the removal of {}: {}", removed.name or removed.id, WILL_BE_SENT)
     else:
         state.tell("Removed {}.", removed.name or removed.id)
 

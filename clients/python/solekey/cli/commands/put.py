@@ -16,6 +16,7 @@ from solekey.cli.input.item_options import (
     if_version_option,
 )
 from solekey.cli.name_completion import complete_items
+from solekey.cli.offline import choose, offline_option
 from solekey.cli.opening import unlocked
 from solekey.cli.output.item_document import emit_stored
 from solekey.cli.output.printing import usage_error
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     "--restart", is_flag=True, help="Encrypt the file anew rather than go on with an interrupted upload."
 )
 @user_key_option
+@offline_option
 @state_options
 @pass_cli
 def put(
@@ -50,6 +52,7 @@ def put(
     base_version: int | None,
     restart: bool,
     user_key: str | None,
+    offline: bool,
 ) -> None:
     """Encrypt a file, standard input (SOURCE `-`) or a text, and store it.
 
@@ -74,7 +77,7 @@ def put(
         "attributes": choose_attributes(attributes, no_attributes=no_attributes),
         "base_version": base_version,
     }
-    with unlocked(state, user_key) as vault:
+    with unlocked(state, user_key, offline=choose(offline=offline)) as vault:
         if text is not None:
             stored = vault.put(str(name), text, **described)
         else:
@@ -85,7 +88,8 @@ def put(
                 else:
                     path = Path(str(source))
                     stored = vault.put_file(path, name, **described, restart=restart, progress=progress)
-    emit_stored(state, stored)
+        queued = vault.unlocked.connection.is_offline
+    emit_stored(state, stored, queued=queued)
 
 
 @click.command()

@@ -83,5 +83,6 @@ def _describe(session: "Session") -> dict[str, object]:
         "commits": streams.vault.last_commit,
         "open_rotation": f"{rotation.started.kind} {rotation.phase}" if rotation else None,
         "rotations_due": describe_dues(streams.rotation),
+        "queued": len(session.kept.queue),
         "as_of": encode_as_of(session.as_of),
     }

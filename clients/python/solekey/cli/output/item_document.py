@@ -1,6 +1,6 @@
 """Items, and what became of an edit, as documents for scripts and sentences for people."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from solekey.cli.output.foreign_text import quote_foreign
 
@@ -8,6 +8,11 @@ if TYPE_CHECKING:
     from solekey.cli.state import Cli
     from solekey.vault.item import Stored
     from solekey.vault.item_info import ItemInfo
+
+
+WILL_BE_SENT: Final = (
+    "it will be sent by the next command that unlocks the account with the server, or by: solekey push"
+)
 
 
 def describe_item(info: "ItemInfo") -> dict[str, object]:
@@ -29,12 +34,13 @@ def describe_item(info: "ItemInfo") -> dict[str, object]:
     }
 
 
-def emit_stored(state: "Cli", stored: "Stored") -> None:
-    """Say what a put has led to."""
+def emit_stored(state: "Cli", stored: "Stored", *, queued: bool = False) -> None:
+    """Say what a put has led to; without the server it is queued."""
     if state.as_json:
-        state.emit(
-            {"id": stored.id, "name": stored.name, "version": stored.version, "conflict": stored.conflict}
-        )
+        document = {"id": stored.id, "name": stored.name, "version": stored.version}
+        state.emit({**document, "conflict": stored.conflict, "queued": queued})
+    elif queued:
+        state.tell("Queued {}: {}", quote_foreign(stored.name), WILL_BE_SENT)
     elif stored.conflict:
         state.tell(
             "The item has a version that this device had not read; both are kept, this one as {}.",

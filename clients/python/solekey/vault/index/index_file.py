@@ -133,6 +133,16 @@ class IndexFile:
             self._sql("INSERT INTO state VALUES (?, ?, ?, ?)", (key.salt, key.epoch, key.commitment, head))
         self._key = key
 
+    def detach(self) -> None:
+        """Go on with a copy in memory: what is written from now on is not kept."""
+        if self._path is None:
+            return
+        memory = _connect(_IN_MEMORY)
+        with naming_failures():
+            self._connection.backup(memory)
+        self._connection.close()
+        self._database, self._path = memory, None
+
     def drop(self) -> None:
         """Delete the file, whatever it holds, and begin an empty one."""
         if self._database is not None:

@@ -20,6 +20,7 @@ from solekey.errors import (
     ChangeListError,
     EpochKeyMissingError,
     ForgedEventError,
+    OfflineError,
     OpenError,
     ProfileError,
     SwappedObjectError,
@@ -172,6 +173,19 @@ class ItemIndex:
                 if row is not None and row.change == change:
                     writer.put(row.with_metadata(metadata, content_size), row)
 
+    def show_pending(self, change: Change, metadata: ItemMetadata | None) -> None:
+        """Show a change that is queued as if it were committed, for as long as this is open.
+
+        Args:
+            change: what the commit will say, as far as this device knows.
+            metadata: what a put is described by.
+        """
+        self._file.detach()
+        with self._file.writing() as writer:
+            before = writer.get(change.item)
+            row = IndexRow(change, writer.commit, writer.commit, writer.commit, change.version)
+            writer.put(row if metadata is None else row.with_metadata(metadata, None), before)
+
     def catch_up(self, own: Mapping[Digest, bytes] = MappingProxyType({})) -> None:
         """Follow the commits that are verified and not followed yet; without the server it stays as it is.
 
@@ -183,12 +197,19 @@ class ItemIndex:
             ForgedEventError: a change list breaks the rules.
         """
         self._take_key()
-        while new := [] if self._objects.is_offline else self._find_new():
+        if self._objects.is_offline:
+            self._verify_known()
+            return
+        while new := self._find_new():
             lists = self._objects.fetch_each([body.changes for _, body in new if body.changes not in own])
             for group in _cut(new):
                 if not self._follow_group(group, own, lists):
                     break
         self._made.clear()
+
+    def _verify_known(self) -> None:
+        if self.commit == 0 and self._streams.vault.last_commit:
+            raise OfflineError("this device does not know the items yet: unlock it once with the server")
 
     def read(self, attempt: Callable[[], T]) -> T:
         """Read from the file; when it is damaged, drop it, follow all commits again, and read again."""
