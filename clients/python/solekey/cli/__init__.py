@@ -40,6 +40,7 @@ _HOMES: Final = {
     "conflicts": "solekey.cli.commands.conflicts",
     "resolve": "solekey.cli.commands.conflicts",
     "history": "solekey.cli.commands.history",
+    "prune": "solekey.cli.commands.prune",
     "restore": "solekey.cli.commands.restore",
     "keep": "solekey.cli.commands.keep",
     "push": "solekey.cli.commands.queue",

@@ -9,6 +9,7 @@ import mimetypes
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from pathlib import Path
 
 from solekey.crypto import ContentSource, ItemMetadata
@@ -32,6 +33,7 @@ from solekey.vault.item_version import ItemVersion
 from solekey.vault.names import choose_free_name, fold_name
 from solekey.vault.new_content import BYTES_TYPE, Description, NewContent, verify_base_version
 from solekey.vault.past import find_item, find_past_version
+from solekey.vault.prune import prune
 from solekey.vault.removed import RemovedItem, find_removed, list_removed
 from solekey.vault.seen import Seen
 from solekey.vault.unlocked import UnlockedAccount
@@ -412,6 +414,22 @@ class Vault:
         """
         self.refresh()
         return read_history(self.unlocked, find_item(self.unlocked, name_or_id), progress)
+
+    @exclusive
+    def prune(self, *, older_than_days: int) -> int | None:
+        """Have replaced versions and removed items of an age deleted; the items as they are now stay.
+
+        The server deletes them once its grace time is over; until then they can be restored.
+
+        Returns:
+            The commit up to which that was said; None: there is nothing of that age.
+
+        Raises:
+            StepUpRequiredError: see `solekey.open`, ``on_step_up``.
+        """
+        self.refresh()
+        now = datetime.fromtimestamp(self.unlocked.connection.runtime.now_ms() / 1000, UTC)
+        return prune(self.unlocked, now=now, older_than_days=older_than_days)
 
     @exclusive
     def restore(

@@ -56,3 +56,12 @@ def test_what_is_not_there_is_said_with_what_to_do(home, command):
     del home.account.objects[past.change.parts[0].digest]
     assert command("get", "plan", "--version", "1")[0] == EVIDENCE
     assert "damaged" in command("history", "plan")[1].decode()
+
+
+def test_what_is_old_is_pruned_when_it_is_meant(command):
+    assert command("prune", "--older-than", "0", "--json")[0] != 0  # nobody agrees
+    assert json.loads(command("prune", "--older-than", "0", "--yes", "--json")[1]) == {
+        "purged_through_commit": 2
+    }
+    assert "nothing of that age" in command("prune", "--older-than", "0", "--yes")[2]
+    assert command("get", "plan")[1] == b"two"

@@ -137,3 +137,16 @@ def test_what_never_was_is_said(vault):
         with pytest.raises(ItemMissingError):
             vault.history(name)
     assert VersionState.LIVE == "live"
+
+
+def test_what_is_old_is_pruned_and_the_live_version_stays(home, vault):
+    assert vault.prune(older_than_days=1) is None
+    through = vault.prune(older_than_days=0)
+    assert through == vault.unlocked.streams.vault.last_commit
+    assert vault.prune(older_than_days=0) is None
+    lose_version(home, vault, 1)
+    assert shown(vault)[0] == (3, "live")
+    assert shown(vault)[-1] == (1, "gone")
+    assert vault.get("plan").content == b"two"
+    with pytest.raises(ValueError, match="0 or more"):
+        vault.prune(older_than_days=-1)
