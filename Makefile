@@ -84,6 +84,10 @@ clean:  ## Remove .venv, build/ and every cache
 models: | $(BIN)/python  ## Check the model of who may say what (spec/models) with Spin: old rules, new rules, mutants
 	$(BIN)/python spec/models/check.py
 
+.PHONY: soak
+soak: $(VENV)/.installed-dev  ## Kill devices, services and connections for long (SOLEKEY_SOAK_CYCLES, SOLEKEY_SOAK_SECONDS)
+	$(BIN)/python -m tests.system.killing.cycles
+
 ##@ Measure it
 
 .PHONY: bench-crypto

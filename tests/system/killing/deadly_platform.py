@@ -1,0 +1,72 @@
+"""The embedded platform, which dies at a named point; forked from a process that has imported everything.
+
+Each line of standard input starts it once more, when it has died; ``--arm`` names the file that says how many
+points it passes. With ``SOLEKEY_TEST_DATABASES`` the services keep their rows in PostgreSQL.
+"""
+
+from solekey_standalone import __main__ as standalone  # stays first: it sets up the runner
+
+# isort: split
+import json
+import os
+import sys
+from pathlib import Path
+
+from solekey_eventlog.projector import Projector
+from solekey_eventlog.publisher import Publisher
+from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_service.statement_flow import StatementFlow
+from solekey_standalone.folder import DataFolder
+from solekey_vault.object_repository import ObjectRepository
+from tests.system.killing.points import Points
+
+WHERE = (
+    (StatementFlow, "_take", "taking a statement"),
+    (UnitOfWork, "append", "appending an event"),
+    (Publisher, "_select_page", "selecting what is unpublished"),
+    (Publisher, "_mark", "marking what was published"),
+    (Projector, "apply", "applying an event"),
+    (ObjectRepository, "put", "keeping an object"),
+    (ObjectRepository, "_note_orphans", "noting a blob"),
+    (ObjectRepository, "claim", "claiming an object"),
+)
+
+
+def make_points(folder: Path) -> None:
+    armed = folder / "arm"
+
+    def read() -> int | None:
+        try:
+            return int(armed.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    points = Points(read, folder / "died")
+    for owner, method, name in WHERE:
+        points.around(owner, method, name)
+    points.around_block(EventStore, "begin", "committing a transaction")
+
+
+def use_postgres(template: str) -> None:
+    DataFolder.database_url = lambda _, service: template.replace("SERVICE", service)  # type: ignore[method-assign]  # a test's
+    DataFolder._find_missing = lambda _: []  # type: ignore[method-assign]  # there are no files to miss
+
+
+def main() -> None:
+    control = Path(sys.argv.pop(1))
+    make_points(control)
+    if template := os.environ.get("SOLEKEY_TEST_DATABASES"):
+        use_postgres(template)
+    for _ in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            os._exit(standalone.main())
+        sys.stdout.write(json.dumps({"pid": child}) + "\n")
+        sys.stdout.flush()
+        os.wait4(child, 0)
+        sys.stdout.write(json.dumps({"ended": child}) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,47 @@
+"""Everything is killed, again and again, while two devices write and rotate: nothing acknowledged is lost.
+
+`make soak` runs more cycles, with a seed of its own. The driver forks, so it is a process of its own.
+Spec: threat-model.md §2 (P3).
+"""
+
+import re
+import subprocess
+import sys
+
+import pytest
+
+from tests.support.repository import ROOT
+from tests.system.killing import cycles
+
+pytestmark = pytest.mark.slow
+CYCLES = 100
+"""For each database: 200 in all."""
+SEED = 20261128
+COUNTED = re.compile(r"(\d+) cycles, (\d+) writes acknowledged, (\d+) items read, (\d+) lost")
+
+
+def run(*arguments: str) -> tuple[int, tuple[int, ...], str]:
+    """Run cycles: exit code, what was counted, what was said."""
+    command = [sys.executable, "-m", cycles.__name__, "--seed", str(SEED), *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    counted = COUNTED.search(done.stdout)
+    assert counted, done.stdout + done.stderr[-3000:]
+    return done.returncode, tuple(map(int, counted.groups())), done.stdout
+
+
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgresql", marks=pytest.mark.postgres)])
+def test_nothing_acknowledged_is_lost(database: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, (cycles_run, acknowledged, read, lost), said = run("--cycles", str(CYCLES), "--database", database)
+    with capsys.disabled():
+        sys.stdout.write(f"\n{said}")
+    assert (code, lost, cycles_run) == (0, 0, CYCLES), said
+    assert acknowledged >= CYCLES // 2
+    assert read >= CYCLES // 2
+
+
+def test_control_a_device_that_acknowledges_before_it_has_committed_loses() -> None:
+    """It says that it is done, dies before its next request, and the reading finds out."""
+    code, (*_, lost), said = run("--cycles", "2", "--database", "sqlite", "--hasty")
+    assert code == 1, said
+    assert lost > 0
+    assert "LOST cycle 1" in said
