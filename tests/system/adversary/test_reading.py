@@ -15,7 +15,6 @@ import pytest
 
 from solekey.streams.streams import Streams
 from solekey.transfer import objects
-from solekey_protocol.items import Items
 from solekey_protocol.statements import SignedStatement, Statement
 from solekey_protocol.streams import VaultStream
 from tests.support.client.world import make_argon2_quick
@@ -117,7 +116,6 @@ DEFENCES = {
     "what ties streams": Defence(
         Streams, "_judge", _pass, "a commit by a revoked device, behind its revocation"
     ),
-    "the rules of change lists": Defence(Items, "follow", _pass, "a version left out"),
 }
 
 
