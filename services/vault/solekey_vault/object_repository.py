@@ -56,10 +56,10 @@ class ObjectRepository:
             random: makes names.
             offload: runs what blocks a thread.
             quota: what an account may store that has no limits of its own.
-            pause: lets other requests go on between the transactions of a long deletion.
+            pause: lets other requests go on in the middle of a long deletion.
         """
         self.quota = quota
-        self._pause = pause
+        self.pause = pause
         self._store = store
         self._blobs = blobs
         self._random = random
@@ -273,7 +273,7 @@ class ObjectRepository:
             deleted += len(rows)
             if len(rows) < _DELETED_AT_ONCE:
                 return deleted
-            self._pause()
+            self.pause()
 
     def _delete_rows(self, uow: UnitOfWork, rows: Sequence[Any]) -> None:
         if not rows:

@@ -86,6 +86,7 @@ class VaultStatements(StatementHandler[VaultStream, Context]):
             case ObjectsPurged() as body:
                 for released in ItemRepository(uow.connection).record_purge(event.account, body):
                     self._objects.drop(uow, event.account, released)
+                    self._objects.pause()
 
     def _record_commit(
         self, items: ItemRepository, account: AccountId, body: ItemsCommitted, commit: CommitContext

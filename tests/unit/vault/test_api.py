@@ -26,6 +26,7 @@ from solekey_protocol.streams import VaultStream
 from solekey_rotation.definition import DEFINITION as ROTATION
 from solekey_service.http import Headers, problem_response
 from solekey_service.refusals import BadRequest, DeviceNotTrusted, Forbidden, RevokedDevice
+from solekey_vault import item_repository
 from solekey_vault.definition import DEFINITION
 from solekey_vault.refusals import (
     CommitMismatch,
@@ -367,6 +368,17 @@ def test_a_purge_deletes_only_what_is_superseded(vault):
     vault.api.purge_unclaimed()  # ... and the deletion of the old copy does not touch them
     assert vault.has(contents[0], content_of(ITEM, 4, large)) == [True, True]
     assert vault.api.get_object(LAPTOP.request(method="GET"), compute_digest(contents[0])).body == contents[0]
+
+
+def test_others_go_on_while_much_is_purged(vault, monkeypatch):
+    monkeypatch.setattr(item_repository, "_PURGED_AT_ONCE", 1)
+    vault.commit(change_of(ITEM, 1), change_of(SECOND, 1))
+    vault.commit(change_of(ITEM, 2), change_of(SECOND, 2))
+    pauses = []
+    monkeypatch.setattr(vault.api.objects, "pause", lambda: pauses.append(True))
+    assert vault.purge(2).status == 201
+    assert len(pauses) == 2
+    assert len(vault.dump()["item_versions"]) == 2
 
 
 def test_snapshots_must_state_every_item(vault):

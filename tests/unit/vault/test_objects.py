@@ -77,7 +77,7 @@ def test_small_ones_are_rows_and_large_ones_files(place):
 def test_many_are_collected_some_at_a_time(place, monkeypatch):
     monkeypatch.setattr(object_repository, "_DELETED_AT_ONCE", 2)
     pauses = []
-    monkeypatch.setattr(place.objects, "_pause", lambda: pauses.append(place.count(objects)))
+    monkeypatch.setattr(place.objects, "pause", lambda: pauses.append(place.count(objects)))
     place.put(*(b"%d" % number for number in range(4)), LARGE)
     now = place.rig.clock.now()
     assert place.objects.purge_unclaimed(now) == 0  # positive control
