@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol, TypeVar
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import ColumnElement, Connection, LargeBinary, delete, func, insert, select
 from sqlalchemy.exc import OperationalError
 
 from solekey_eventlog.errors import UnavailableError
@@ -67,10 +67,14 @@ class RowStore:
 
     def read(self, names: Sequence[str], *, start: int = 0, end: int | None = None) -> dict[str, bytes]:
         """See ObjectStore.read."""
+        body: ColumnElement[bytes] = object_rows.c.body
+        if start or end is not None:  # cut by the database: the rest is never in memory
+            length = [] if end is None else [max(end - start, 0)]
+            body = func.substr(body, start + 1, *length, type_=LargeBinary)
         found: dict[str, bytes] = {}
         for page in pages(names):
-            rows = self._connection.execute(select(object_rows).where(object_rows.c.name.in_(page)))
-            found.update((row.name, bytes(row.body)[start:end]) for row in rows)
+            query = select(object_rows.c.name, body.label("piece")).where(object_rows.c.name.in_(page))
+            found.update((row.name, bytes(row.piece)) for row in self._connection.execute(query))
         return found
 
     def delete(self, names: Sequence[str]) -> None:

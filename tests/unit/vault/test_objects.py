@@ -74,6 +74,13 @@ def test_small_ones_are_rows_and_large_ones_files(place):
             place.get(body, account=BEN)
 
 
+@pytest.mark.parametrize(("start", "end"), [(0, 3), (2, 5), (3, None), (0, None), (4, 4), (9, None), (5, 99)])
+def test_pieces_of_rows_are_cut_by_the_database(place, start, end):
+    body = bytes(range(250, 256)) + b"\x00"
+    place.put(body)
+    assert place.objects.get(ANA, compute_digest(body), start, end) == body[start:end]
+
+
 def test_many_are_collected_some_at_a_time(place, monkeypatch):
     monkeypatch.setattr(object_repository, "_DELETED_AT_ONCE", 2)
     pauses = []
