@@ -97,6 +97,7 @@ def _write_profile(username: str, device_name: str) -> bytes:
         "account": _ACCOUNT,
         "device_name": device_name,
         "device_key_from": "file:",
+        "authority": None,
     }
     return encode_json(document)
 
