@@ -26,6 +26,7 @@ from solekey.errors import (
     NotLoggedInError,
     ProfileError,
     ProviderError,
+    SyncTokenError,
 )
 from solekey.files.private_folder import PrivateFolder
 from solekey.profile.profile import Profile, Tokens
@@ -37,7 +38,8 @@ from solekey.streams.stream_copy import StreamCopy
 from solekey.transfer.objects import _parse_objects, parse_byte_list
 from solekey.transfer.upload_spool import UploadSpool, _encode_plan
 from solekey.vault.index.rows import IndexHead, IndexRow, parse_index_head, parse_index_row
-from solekey_protocol.encoding import Json, encode_cbor, encode_json
+from solekey.vault.item_changes import parse_sync_token
+from solekey_protocol.encoding import Json, encode_base64url, encode_cbor, encode_json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
 from solekey_protocol.events.fields import encode_body
@@ -159,6 +161,12 @@ def _check_index_row(raw: bytes) -> None:
 def _write_row(change: Any, commits: tuple[int, int, int], metadata: ItemMetadata, size: int | None) -> bytes:
     row = IndexRow(change, *commits, change.version)
     return (row if change.removed else row.with_metadata(metadata, size)).encode()
+
+
+def _check_sync_token(raw: bytes) -> None:
+    commit, seq, digest = parse_sync_token(raw.decode(errors="replace"))
+    numbers = commit.to_bytes(8, "big") + seq.to_bytes(8, "big")
+    assert encode_base64url(b"\x01" + numbers + digest) == raw.decode()
 
 
 def _check_index_head(raw: bytes) -> None:
@@ -377,6 +385,17 @@ TARGETS = (
         _check_index_row,
         (MalformedError,),
         covers=("index.rows.parse_index_row",),
+    ),
+    Target(
+        "token of a sync",
+        st.builds(
+            lambda commit, digest: encode_base64url(b"\x01" + bytes(7) + commit + bytes(7) + commit + digest),
+            st.binary(min_size=1, max_size=1),
+            st.binary(min_size=16, max_size=16),
+        ).map(str.encode),
+        _check_sync_token,
+        (SyncTokenError,),
+        covers=("vault.item_changes.parse_sync_token",),
     ),
     Target(
         "head of the item index",

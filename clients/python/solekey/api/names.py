@@ -50,6 +50,7 @@ from solekey.vault.history import VersionState as VersionState
 from solekey.vault.item import Item as Item
 from solekey.vault.item import Removed as Removed
 from solekey.vault.item import Stored as Stored
+from solekey.vault.item_changes import ItemChanges as ItemChanges
 from solekey.vault.item_info import ItemInfo as ItemInfo
 from solekey.vault.item_info import Listing as Listing
 from solekey.vault.new_content import NewContent as NewContent

@@ -56,6 +56,7 @@
     │   ├── AmbiguousNameError       item_name_ambiguous   several items have this name
     │   ├── NameTakenError           item_name_taken       another item has the new name
     │   ├── NoConflictError          item_no_conflict      not a conflict copy
+    │   ├── SyncTokenError           sync_token_refused    no token of this account's history
     │   ├── ItemChangedError         item_changed          in another version than an edit was based on
     │   ├── VersionMissingError      item_version_missing  never there, or replaced and deleted since
     │   ├── VersionGoneError         item_version_gone     what was being read is replaced and deleted

@@ -465,6 +465,14 @@ class SealError(SolekeyError):
     action = Action.CORRECT
 
 
+class SyncTokenError(VaultError):
+    """A token of a sync that is none, or of another account or history."""
+
+    code = "sync_token_refused"
+    action = Action.CORRECT
+    ADVICE = "Ask for the changes without a token, and replace the app's copy by what is answered."
+
+
 class MetadataError(SealError):
     """Item metadata outside its closed schema."""
 

@@ -11,6 +11,7 @@ from solekey.transfer.objects import ObjectStore
 from solekey.transfer.sealed_sources import RangedSource, open_envelope
 from solekey.vault.index.item_index import ItemIndex
 from solekey.vault.index.rows import IndexRow
+from solekey.vault.item_filter import ItemFilter
 from solekey.vault.item_info import ItemInfo, Listing
 from solekey.vault.keyring import Keyring
 from solekey.vault.names import fold_name
@@ -28,6 +29,8 @@ _OPENED_AT_ONCE: Final = 2048
 Opened = tuple[Change, ItemMetadata, int | None]
 """What was opened of a version: its metadata, and the size of its content where that is known."""
 T = TypeVar("T")
+ALL: Final = ItemFilter()
+"""Filters nothing."""
 _MAX_TOLD: Final = 5
 """Unreadable items that a message names."""
 
@@ -51,18 +54,21 @@ class Directory:
         self._keyring = keyring
         self._unreadable = unreadable
 
-    def list(self) -> Listing:
-        """List the live items. Fetches the first chunk of those not opened before."""
-        read = self._look(lambda: self._index.read_all(self._describe_if_opened))
+    def list(self, wanted: ItemFilter = ALL) -> Listing:
+        """List the live items that are wanted. Fetches the first chunk of those not opened before."""
+        read = self._look(lambda: self._index.read_all(partial(self._describe_if_wanted, wanted)))
         found = [info for info in read if info is not None]
         closed = [row.change for row in self._index.find_unopened()]
         found.sort(key=lambda info: (info.metadata.name, info.id))
         return Listing(found, self._unreadable.select(closed))
 
-    def iter_items(self) -> Iterator[ItemInfo]:
-        """List the live items that open, by id, page by page: in constant memory. Use it under the lock."""
+    def iter_items(self, wanted: ItemFilter = ALL) -> Iterator[ItemInfo]:
+        """List the wanted items that open, by id, page by page: in constant memory. Use it under the lock."""
         self.open_new()
-        return map(self._describe, self._index.iter_rows("name IS NOT NULL"))
+        for row in self._index.iter_rows("name IS NOT NULL"):
+            info = self._describe_if_wanted(wanted, row)
+            if info is not None:
+                yield info
 
     def find(self, name_or_id: str) -> ItemInfo:
         """Find one item. By its id only this item is opened.
@@ -83,7 +89,7 @@ class Directory:
         if len(found) > 1:
             ids = ", ".join(row.change.item for row in found)
             raise AmbiguousNameError(f"{len(found)} items are called {name_or_id!r}: {ids}")
-        return self._describe(found[0])
+        return self.describe(found[0])
 
     def find_id(self, name_or_id: str) -> Change | None:
         """Find the live item whose id this is; nothing is opened."""
@@ -148,10 +154,12 @@ class Directory:
             if folded == self._index.folded:
                 return found
 
-    def _describe_if_opened(self, row: IndexRow) -> ItemInfo | None:
-        return self._describe(row) if row.metadata else None
+    def _describe_if_wanted(self, wanted: ItemFilter, row: IndexRow) -> ItemInfo | None:
+        info = self.describe(row) if row.metadata else None
+        return info if info is not None and wanted.select(info.metadata) else None
 
-    def _describe(self, row: IndexRow) -> ItemInfo:
+    def describe(self, row: IndexRow) -> ItemInfo:
+        """Describe a row that was opened."""
         change, size = row.change, row.content_size
         measure = partial(self.measure, change) if size is None else partial(int, size)
         return ItemInfo(change.item, change.version, change.epoch, change.size, row.open_metadata(), measure)
@@ -164,7 +172,7 @@ class Directory:
                 _, metadata, size = opened = self._open_prefix(change, prefix)
             self._index.note_opened([opened])
             row = row.with_metadata(metadata, size)
-        return self._describe(row)
+        return self.describe(row)
 
     def _open(self, changes: Sequence[Change]) -> Sequence[Opened]:
         opened = []

@@ -7,10 +7,11 @@ not seen: when another device was faster, both versions are kept, and the outcom
 import io
 import mimetypes
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from solekey.crypto import ContentSource, ItemMetadata
 from solekey.errors import ItemChangedError, LostObjectError, MetadataError, NoConflictError
@@ -22,12 +23,15 @@ from solekey.transfer.download_spool import clean_downloads
 from solekey.transfer.drafts import Remove
 from solekey.transfer.sealed_sources import read_pieces
 from solekey.transfer.source_file import SourceFile
+from solekey.vault.bulk_reading import read_contents
 from solekey.vault.commits import MAX_DRAFTS
 from solekey.vault.conflicts import Keep
 from solekey.vault.edits import SPOOL_FROM_BYTES, Edits, Target, verify_base
 from solekey.vault.history import PastVersion, read_history
 from solekey.vault.item import Item, Removed, Stored
+from solekey.vault.item_changes import ItemChanges, find_changes
 from solekey.vault.item_file import BUFFER_BYTES, ItemFile, ItemRanges
+from solekey.vault.item_filter import ItemFilter
 from solekey.vault.item_info import ItemInfo, Listing
 from solekey.vault.item_version import ItemVersion
 from solekey.vault.names import choose_free_name, fold_name
@@ -40,6 +44,9 @@ from solekey.vault.unlocked import UnlockedAccount
 from solekey.vault.unreadable import UNREADABLE
 from solekey_protocol.change_list import Change
 from solekey_protocol.events import Stream
+
+_NOTED_AT_ONCE: Final = 10_000
+"""Items of a `Vault.get_many` after which it is noted that they were read."""
 
 
 class Vault:
@@ -60,17 +67,49 @@ class Vault:
         self.unlocked.index.catch_up()
 
     @exclusive
-    def list(self) -> Listing:
-        """List the items by name; fetches only the beginnings of their ciphertexts.
+    def list(
+        self, *, tags: Sequence[str] = (), name: str | None = None, search: str | None = None
+    ) -> Listing:
+        """List the items by name; fetches only the beginnings of ciphertexts that are new to this device.
 
         Items that do not open are not in it; the listing's ``unreadable`` names them, one by one.
+
+        Args:
+            tags: only items that have all of these.
+            name: only items of this name: a pattern with ``*``, ``?`` or ``[…]``, or a piece of it.
+            search: only items that have each of these words in name, tags, type or attributes.
         """
         self.refresh()
-        listing = self.unlocked.directory.list()
+        wanted = ItemFilter(tags, name, search)
+        listing = self.unlocked.directory.list(wanted)
         if any(isinstance(item.error, LostObjectError) for item in listing.unreadable):
             self.refresh()  # another device may have replaced the item meanwhile, and purged this version
-            listing = self.unlocked.directory.list()
+            listing = self.unlocked.directory.list(wanted)
         return listing
+
+    def iter_items(
+        self, *, tags: Sequence[str] = (), name: str | None = None, search: str | None = None
+    ) -> Iterator[ItemInfo]:
+        """Iterate over the items that open, in no order that means anything, in constant memory.
+
+        An item that is put or removed meanwhile may be in it or not. What is filtered: see `list`.
+        """
+        wanted = ItemFilter(tags, name, search)
+        self.refresh()
+        yield from iterate_exclusively(self._lock, self.unlocked.directory.iter_items(wanted))
+
+    @exclusive
+    def changes(self, since: str | None = None) -> ItemChanges:
+        """Tell what has changed since an app looked last, for an app that keeps a copy of its own.
+
+        Args:
+            since: the token of the last answer, which stays good for ever; None: everything is added.
+
+        Raises:
+            SyncTokenError: not a token, or one of another account or another history.
+        """
+        self.refresh()
+        return find_changes(self.unlocked, since)
 
     @exclusive
     def find(self, name_or_id: str, *, version: int | None = None) -> ItemInfo:
@@ -107,6 +146,25 @@ class Vault:
         pieces = list(found.iter_parts(progress))
         self._note_seen(found)
         return Item(found.info, b"".join(pieces), self._save)
+
+    def get_many(self, names_or_ids: Iterable[str]) -> Iterator[Item]:
+        """Get many items, in the order that was asked for: small ones together, by few requests.
+
+        It starts with the first item that is taken from it, and holds a few MiB in memory.
+
+        Raises:
+            ItemMissingError, AmbiguousNameError: before anything is fetched.
+            As `get`, where the item's turn comes; ask for the rest again without it.
+        """
+        with self._lock:
+            self.refresh()
+            infos = [self.unlocked.directory.find(each) for each in names_or_ids]
+        for start in range(0, len(infos), _NOTED_AT_ONCE):
+            page = infos[start : start + _NOTED_AT_ONCE]
+            for found in read_contents(self.unlocked, page):
+                yield Item(found.info, found.content, self._save)
+            with self._lock:
+                self.unlocked.seen.note({info.id: Seen(info.version, info.sealed_version) for info in page})
 
     def get_file(
         self,

@@ -24,6 +24,8 @@ from solekey.cli.output.printing import say, usage_error
 from solekey.cli.state import Cli, pass_cli, state_options
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from solekey.progress import Progress
     from solekey.vault.item import Item
     from solekey.vault.item_info import ItemInfo
@@ -41,6 +43,10 @@ class Wanted:
     version: int | None
 
 
+_ORDERS: "Final[dict[str, Callable[[ItemInfo], int]]]" = {
+    "modified": lambda info: -info.metadata.modified_ms,
+    "size": lambda info: -info.sealed_size,
+}
 _RANGE: Final = re.compile(r"(\d{1,16})?-(\d{1,16})?", re.ASCII)
 _IN_MEMORY_BYTES: Final = 8 * 1024 * 1024
 """Up to this size an item is opened wholly before its first byte is printed: one part of ciphertext."""
@@ -109,16 +115,40 @@ def get_item(
 
 
 @click.command("list")
+@click.option("--tag", "tags", multiple=True, help="Only items with this tag; may be given several times.")
+@click.option("--name", help="Only names like this: a pattern such as '*.pdf', or a piece of the name.")
+@click.option("--search", help="Only items with each of these words in name, tags, type or attributes.")
+@click.option(
+    "--sort",
+    type=click.Choice(["name", "modified", "size"]),
+    default="name",
+    show_default=True,
+    help="By name, the newest first, or the largest first.",
+)
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many.")
 @user_key_option
 @offline_option
 @state_options
 @pass_cli
-def list_items(state: Cli, user_key: str | None, *, offline: bool) -> None:
+def list_items(
+    state: Cli,
+    tags: tuple[str, ...],
+    name: str | None,
+    search: str | None,
+    sort: str,
+    limit: int | None,
+    user_key: str | None,
+    *,
+    offline: bool,
+) -> None:
     """List the items. Names are decrypted here; the server does not know them."""
     with open_items(state, user_key, offline=offline) as (vault, as_of):
         from solekey.offline.settings import OfflineSettings
 
-        items = vault.list()
+        items = vault.list(tags=tags, name=name, search=search)
+        if sort != "name":
+            items.sort(key=_ORDERS[sort])
+        del items[limit if limit is not None else len(items) :]
         makers = read_maker_names(vault)
         kept = OfflineSettings.load(vault.unlocked.connection.profile.folder).items
     if state.as_json:

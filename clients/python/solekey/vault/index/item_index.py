@@ -338,8 +338,9 @@ class ItemIndex:
         if before is not None and body.kind is CommitKind.REKEY:
             made = replace(before, change=change, made_in=body.commit, metadata=b"", content_size=None)
         else:
-            lives_on = before is not None and not before.change.removed and not change.removed
-            live_since = before.live_since if before is not None and lives_on else body.commit
+            live_since = body.commit
+            if before is not None and not before.change.removed:
+                live_since = before.live_since  # of a removal: since when it had been live
             made = IndexRow(change, body.commit, body.commit, live_since, change.version)
         metadata, size = self._made.get(change, (None, None))
         if metadata is None:
