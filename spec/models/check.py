@@ -42,13 +42,14 @@ class Search(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """One run: rules, property and bounds, as definitions of authority.pml, and what must come out."""
+    """One run: rules, property and bounds, as definitions of a source, and what must come out."""
 
     name: str
     about: str
     expected: Verdict
     definitions: str
     search: Search = Search.DEPTH
+    source: str = "authority.pml"
 
     @property
     def property(self) -> str:
@@ -79,6 +80,16 @@ def _new(name: str, about: str, definitions: str) -> Model:
 def _mutant(name: str, about: str, definitions: str, search: Search = Search.BREADTH) -> Model:
     definition = f"WITHOUT_{name.partition(':')[0].upper().replace('-', '_')}"
     return Model(f"without/{name}", about, Verdict.REFUTED, f"RULES=NEW {definition} {definitions}", search)
+
+
+def _queue(name: str, about: str, expected: Verdict, definitions: str) -> Model:
+    search = Search.DEPTH if expected is Verdict.HOLDS else Search.BREADTH
+    return Model(f"queue/{name}", about, expected, definitions, search, "queue.pml")
+
+
+def _queue_without(name: str, prop: str, about: str) -> Model:
+    definitions = f"PROPERTY={prop} WITHOUT_{name.upper().replace('-', '_')}"
+    return _queue(f"without-{name}", about, Verdict.REFUTED, definitions)
 
 
 MODELS = (
@@ -161,6 +172,17 @@ MODELS = (
         "PROPERTY=GOES_ON THIEF=ABSENT ROTATIONS=1 LAG=2 SPOILED=1",
     ),
     _mutant("rekey", "an epoch begins without a re-key", "PROPERTY=APART THIEF=ABSENT ROTATIONS=1 LAG=2"),
+    _queue("holds", "writes that waited, sent in spite of all", Verdict.HOLDS, "PROPERTY=EVERY"),
+    _queue("busy", "another device edits twice", Verdict.HOLDS, "PROPERTY=EVERY EDITS=2"),
+    _queue("moves", "a queue can be emptied", Verdict.REFUTED, "PROPERTY=REACHED"),
+    _queue_without("note", "ONCE", "nothing is noted before it is signed"),
+    _queue_without("comparison", "ONCE", "the note is compared once, not before each signing"),
+    _queue_without("forgetting-last", "ONCE", "the note goes before its entry"),
+    _queue_without("deleting-last", "LOST", "an entry goes before it was sent"),
+    _queue_without("base", "UNSEEN", "an entry follows whatever is the newest"),
+    _queue_without("moving", "FOLLOWS", "later entries stay where they are"),
+    _queue_without("last-first", "FOLLOWS", "later entries are moved, the first of them first"),
+    _queue_without("wraps", "OPENS", "a rotation erases the wraps that the queue needs"),
 )
 
 
@@ -173,7 +195,7 @@ def check(model: Model) -> Result:
         shutil.copy(source, folder)
     definitions = [f"-D{each}" for each in model.definitions.split()]
     breadth = ["-DBFS"] if model.search is Search.BREADTH else []
-    _run(folder, "spin", "-a", *definitions, "authority.pml")
+    _run(folder, "spin", "-a", *definitions, model.source)
     _run(folder, "gcc", "-O1", "-w", "-DSAFETY", "-DNOFAIR", "-DMEMLIM=3000", *breadth, "-o", "pan", "pan.c")
     output = _run(folder, "./pan", "-m1000000")
     states = re.search(r"(\d+) states, stored", output)
@@ -186,7 +208,7 @@ def check(model: Model) -> Result:
         Verdict.REFUTED if refuted else Verdict.HOLDS if complete else None,
         int(states[1]) if states else 0,
         float(seconds[1]) if seconds else 0.0,
-        list(tell(_run(folder, "spin", "-t", "-B", *definitions, "authority.pml"))) if refuted else (),
+        list(tell(_run(folder, "spin", "-t", "-B", *definitions, model.source))) if refuted else (),
         "" if refuted or complete else output[-2000:],
     )
 
@@ -195,6 +217,10 @@ def tell(replay: str) -> Iterator[str]:
     """Tell a counter-example: who says what, and how old the heads are that it claims."""
     said = 0
     for line in replay.splitlines():
+        _, queue, step = line.partition("QUEUE: ")
+        if queue:
+            said += 1
+            yield f"{said:>4}  {step}"
         found = _SAID.search(line)
         if found is None:
             continue
@@ -232,14 +258,14 @@ def main(names: Sequence[str]) -> int:
         print(f"no such model: {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
     print(
-        f"{'model':<26}{'property':<15}{'expected':<10}{'found':<10}{'states':>10}{'s':>7}  about", flush=True
+        f"{'model':<28}{'property':<15}{'expected':<10}{'found':<10}{'states':>10}{'s':>7}  about", flush=True
     )
     surprises = 0
     with ThreadPoolExecutor(TOGETHER) as pool:
         for result in pool.map(check, chosen):
             model, found = result.model, result.found or "nothing"
             print(
-                f"{model.name:<26}{model.property:<15}{model.expected:<10}{found:<10}"
+                f"{model.name:<28}{model.property:<15}{model.expected:<10}{found:<10}"
                 f"{result.states:>10}{result.seconds:>7.1f}  {model.about}",
                 flush=True,
             )
