@@ -57,6 +57,12 @@ class Terminal:
         """Type a line."""
         os.write(self._own, line.encode() + b"\n")
 
+    def hang_up(self) -> int:
+        """Close the terminal's window, which hangs up on the command; returns how the command ended."""
+        os.close(self._own)
+        self._own = os.open(os.devnull, os.O_RDWR)
+        return self._process.wait(ANSWER_S)
+
     def give_up(self) -> None:
         """Press Ctrl-D. (Python can lose a Ctrl-C that comes within microseconds of a prompt.)"""
         os.write(self._own, b"\x04")

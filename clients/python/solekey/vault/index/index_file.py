@@ -348,13 +348,20 @@ def _open(path: Path | None) -> sqlite3.Connection:
     if path is None:
         return _connect(_IN_MEMORY)
     path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    with open_private(path, os.O_RDWR | os.O_CREAT):
-        pass  # SQLite gives the files beside it the same mode
     try:
-        return _connect(str(path))
+        return _connect(_make_private(path))
     except DamagedFileError:
         delete_index_file(path)
-        return _open(path)
+    try:
+        return _connect(_make_private(path))
+    except DamagedFileError as error:  # a new one, which a limit on the size of files has cut
+        raise DiskFullError(f"{path} cannot be written whole: {error}") from error
+
+
+def _make_private(path: Path) -> str:
+    """Make the file, closed to others: SQLite gives those beside it the same mode."""
+    with open_private(path, os.O_RDWR | os.O_CREAT):
+        return str(path)
 
 
 def _connect(place: str) -> sqlite3.Connection:
