@@ -106,6 +106,10 @@ bench-history: $(VENV)/.installed-dev  ## What accounts with 100,000 commits cos
 bench-rotation: $(VENV)/.installed-dev  ## Speed of re-encryption, user key changes and resuming (build/bench/rotation.json)
 	$(BIN)/python -m bench.rotation
 
+.PHONY: bench-vault
+bench-vault: $(VENV)/.installed-dev  ## Puts, gets and lists with 1,000, 10,000 and 100,000 items (build/bench/vault.json)
+	$(BIN)/python -m bench.vault
+
 .PHONY: bench-revocation
 bench-revocation: $(VENV)/.installed-dev  ## From a revocation to its refusal: 4 services on Kafka (build/bench/revocation.json)
 	$(BIN)/python -m bench.revocation
