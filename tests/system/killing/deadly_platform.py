@@ -7,8 +7,10 @@ points it passes. With ``SOLEKEY_TEST_DATABASES`` the services keep their rows i
 from solekey_standalone import __main__ as standalone  # stays first: it sets up the runner
 
 # isort: split
+import ctypes
 import json
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -20,6 +22,7 @@ from solekey_standalone.folder import DataFolder
 from solekey_vault.object_repository import ObjectRepository
 from tests.system.killing.points import Points
 
+_PR_SET_PDEATHSIG = 1
 WHERE = (
     (StatementFlow, "_take", "taking a statement"),
     (UnitOfWork, "append", "appending an event"),
@@ -52,7 +55,13 @@ def use_postgres(template: str) -> None:
     DataFolder._find_missing = lambda _: []  # type: ignore[method-assign]  # there are no files to miss
 
 
+def end_with_parent() -> None:
+    """Have the kernel kill this process when its parent has ended, however that ended."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main() -> None:
+    end_with_parent()
     control = Path(sys.argv.pop(1))
     make_points(control)
     if template := os.environ.get("SOLEKEY_TEST_DATABASES"):
@@ -60,6 +69,7 @@ def main() -> None:
     for _ in sys.stdin:
         child = os.fork()
         if child == 0:
+            end_with_parent()
             os._exit(standalone.main())
         sys.stdout.write(json.dumps({"pid": child}) + "\n")
         sys.stdout.flush()
