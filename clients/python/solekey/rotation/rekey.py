@@ -65,6 +65,7 @@ class _Run:
         self._progress = progress
         self._joining = joining
         self._keys: dict[int, DataKey | SolekeyError] = {}
+        self._waiting = 0
         self.left: set[Change] = set()
 
     def find_next(self) -> list[Change]:
@@ -96,7 +97,7 @@ class _Run:
             if self._unlocked.index.items.get(change.item) == change:
                 self._unlocked.unreadable.note(change, error)
                 self.left.add(change)
-        self._tell(len(find_old_items(self._unlocked, self._epoch)) - len(self.left))
+        self._tell(self._waiting - len(sealed.changes) - len(sealed.failed))
 
     def _make_batch(self, changes: Sequence[Change]) -> Batch:
         for epoch in {change.epoch for change in changes} - self._keys.keys():
@@ -107,7 +108,7 @@ class _Run:
         return Batch(changes, self._keys, self._unlocked.keyring.data_key(self._epoch))
 
     def _tell(self, old: int) -> None:
-        total = len(self._unlocked.index.items)
+        self._waiting, total = old, len(self._unlocked.index.items)
         self._progress(total - old, total)
 
 

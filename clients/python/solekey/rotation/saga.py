@@ -13,7 +13,7 @@ from solekey.crypto import DataKey, SigningKey
 from solekey.errors import NewUserKeyNeededError, ReadBackError, RotationError
 from solekey.progress import Progress
 from solekey.rotation.leftovers import retire_wraps
-from solekey.rotation.rekey import rekey_items
+from solekey.rotation.rekey import find_old_items, rekey_items
 from solekey.rotation.rotation_plan import (
     Situation,
     Step,
@@ -65,6 +65,7 @@ class Saga:
     left: frozenset[Change] = frozenset()
     abort_reason: AbortReason = AbortReason.SUPERSEDED
     begun: RotationId | None = None
+    _found: tuple[tuple[int, int], list[Change]] | None = None
 
     def run(self, kind: RotationKind, reason: RotationReason) -> RotationId:
         """Begin a rotation, or join the one that another device began first, and do all of it.
@@ -132,11 +133,17 @@ class Saga:
         if rotation.started.kind is RotationKind.USER_KEY:  # wraps alone: items are not even looked at
             return Situation(rotation, streams.devices, streams.vault, events)
         self.unlocked.index.catch_up()
-        items = self.unlocked.index.items.values()
-        old = [change for change in items if change.epoch < rotation.started.to_epoch]
+        old = self._find_old(rotation.started.to_epoch)
         left = sum(1 for change in old if change in self.left)
         sealed = frozenset(change.epoch for change in old)
         return Situation(rotation, streams.devices, streams.vault, events, len(old) - left, sealed)
+
+    def _find_old(self, epoch: int) -> list[Change]:
+        """Find the items under older epochs, once for each commit: to look at all of them takes its time."""
+        place = (self.unlocked.index.commit, epoch)
+        if self._found is None or self._found[0] != place:
+            self._found = (place, find_old_items(self.unlocked, epoch))
+        return self._found[1]
 
     def _do(self, step: Step, situation: Situation) -> None:
         started = situation.started
