@@ -171,7 +171,7 @@ def _parse_change(row: Cbor) -> Change:
                 _integer(version, 1, MAX_SEQ, "version"),
                 _integer(epoch, 0, MAX_EPOCH, "epoch"),
                 tuple([_parse_part(part) for part in parts]),
-                Digest(header.hex()) if header else None,
+                Digest.from_raw(header) if header else None,
             )
         case _:
             raise MalformedError("change list: expected [item, version, epoch, size, header, parts]")
@@ -198,7 +198,7 @@ def _verify_change(change: Change) -> Change:
 def _parse_part(row: Cbor) -> Part:
     match row:
         case [bytes(digest), size] if len(digest) == _DIGEST_BYTES:
-            return Part(Digest(digest.hex()), _integer(size, 1, MAX_PART_BYTES, "part size"))
+            return Part(Digest.from_raw(digest), _integer(size, 1, MAX_PART_BYTES, "part size"))
         case _:
             raise MalformedError("change list: expected [digest, size]")
 

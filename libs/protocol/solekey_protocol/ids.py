@@ -5,7 +5,6 @@ RFC 4648 base32 without padding, for example ``acc_aaaqeayeaudaocajbifqydiob4``.
 signatures are lower-case hex.
 """
 
-import base64
 import hashlib
 import re
 from datetime import UTC, datetime
@@ -14,8 +13,12 @@ from typing import ClassVar, Self
 from solekey_protocol.errors import MalformedError
 
 RAW_ID_BYTES = 16
+_DIGEST_BYTES = 32
 
-_BASE32_TO_INT = bytes.maketrans(b"abcdefghijklmnopqrstuvwxyz234567", b"0123456789abcdefghijklmnopqrstuv")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz234567"
+_PAIRS = tuple(first + second for first in _LETTERS for second in _LETTERS)
+"""What ten bits are in base 32."""
+_BASE32_TO_INT = bytes.maketrans(_LETTERS.encode(), b"0123456789abcdefghijklmnopqrstuv")
 """From RFC 4648's letters to the digits that `int` reads in base 32."""
 
 
@@ -59,7 +62,10 @@ class _RawId(_PatternStr):
         """Encode 16 bytes. Raises MalformedError for another length."""
         if len(raw) != RAW_ID_BYTES:
             raise MalformedError(f"{cls.__name__}: expected {RAW_ID_BYTES} bytes, got {len(raw)}")
-        return cls(f"{cls.PREFIX}_{base64.b32encode(raw).decode().rstrip('=').lower()}")
+        # Always canonical, so the pattern is not matched again.
+        made = str.__new__(cls, f"{cls.PREFIX}_{_encode_base32(raw)}")
+        made._raw = bytes(raw)  # noqa: SLF001  # its own class's
+        return made
 
     @property
     def raw(self) -> bytes:
@@ -71,6 +77,17 @@ class _RawId(_PatternStr):
             digits = self.encode()[len(self.PREFIX) + 1 :].translate(_BASE32_TO_INT)
             raw = self._raw = (int(digits, 32) >> 2).to_bytes(RAW_ID_BYTES, "big")
         return raw
+
+
+def _encode_base32(raw: bytes) -> str:
+    """Encode 16 bytes as 26 letters: written out, in half the time of `base64`."""
+    number, p = int.from_bytes(raw, "big"), _PAIRS
+    high, low = number >> 68, (number & 0xFFFFFFFFFFFFFFFFF) << 2  # 60 bits, and 68 with two zeros behind
+    return (
+        f"{p[high >> 50]}{p[high >> 40 & 1023]}{p[high >> 30 & 1023]}{p[high >> 20 & 1023]}"
+        f"{p[high >> 10 & 1023]}{p[high & 1023]}{p[low >> 60]}{p[low >> 50 & 1023]}{p[low >> 40 & 1023]}"
+        f"{p[low >> 30 & 1023]}{p[low >> 20 & 1023]}{p[low >> 10 & 1023]}{p[low & 1023]}"
+    )
 
 
 class AccountId(_RawId):
@@ -119,6 +136,13 @@ class Digest(_PatternStr):
 
     __slots__ = ()
     PATTERN = "^[0-9a-f]{64}$"
+
+    @classmethod
+    def from_raw(cls, raw: bytes) -> Self:
+        """Encode 32 bytes. Raises MalformedError for another length."""
+        if len(raw) != _DIGEST_BYTES:
+            raise MalformedError(f"Digest: expected {_DIGEST_BYTES} bytes, got {len(raw)}")
+        return str.__new__(cls, raw.hex())  # always canonical: not matched again
 
 
 class PublicKey(_PatternStr):
@@ -171,7 +195,7 @@ def derive_device_id(device_key: PublicKey) -> DeviceId:
 
 def compute_digest(data: bytes) -> Digest:
     """Compute SHA-256 of bytes as a Digest."""
-    return Digest(hashlib.sha256(data).hexdigest())
+    return Digest.from_raw(hashlib.sha256(data).digest())
 
 
 class Timestamp(_PatternStr):

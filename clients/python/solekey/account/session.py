@@ -173,7 +173,7 @@ class Session:
                 unlocked = UnlockedAccount.build(self.connection, self.streams, self.author, keyring, objects)
                 stack.callback(unlocked.close)
                 if self.streams.devices.trusted.get(self.devices.own_id):
-                    unlocked.index.catch_up()
+                    unlocked.index.take_up()
                     if not (confirming or repairing):
                         unlocked = self.kept.take_up(unlocked, objects)
                     self.kept.refresh(unlocked)

@@ -17,6 +17,7 @@ from solekey.errors import (
     SolekeyError,
     SwappedObjectError,
 )
+from solekey.transfer.parallel import chain_ahead
 from solekey_protocol.encoding import Cbor, Json, encode_cbor, encode_json, parse_cbor
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import Digest, compute_digest
@@ -27,6 +28,8 @@ SMALL_OBJECT_BYTES: Final = MIB
 """Up to this size objects travel together."""
 _MAX_BATCH_CONTENT: Final = MAX_BATCH_BYTES - 64 * KIB  # leaves room for CBOR's own bytes
 _MAX_ASKED: Final = MAX_BATCH_OBJECTS
+_PREFIXES_AT_ONCE: Final = 1024
+"""Beginnings that one request asks for: while they are opened, the next are on their way."""
 _PARTIAL: Final = 206
 
 
@@ -123,17 +126,19 @@ class ObjectStore:
 
     def _fetch_all(self, digests: Sequence[Digest], max_bytes_each: int | None) -> Iterator[bytes | None]:
         limit: dict[str, Json] = {} if max_bytes_each is None else {"max_bytes_each": max_bytes_each}
-        done = 0
-        while done < len(digests):
-            asked = digests[done : done + _MAX_ASKED]
+        at_once = _MAX_ASKED if max_bytes_each is None else _PREFIXES_AT_ONCE
+
+        def fetch(done: int) -> list[bytes | None]:
+            asked = digests[done : done + at_once]
             answer = self._connection.call(
                 Service.VAULT, "POST", "objects/fetch", content=encode_json({"digests": list(asked), **limit})
             )
             objects = _parse_objects(answer.body)
             if not 1 <= len(objects) <= len(asked):
                 raise BadAnswerError("objects/fetch: expected a prefix of what was asked for")
-            yield from objects
-            done += len(objects)
+            return objects
+
+        yield from chain_ahead(fetch, len(digests))
 
     def _put_batch(self, batch: Sequence[bytes]) -> None:
         if len(batch) == 1:

@@ -5,7 +5,7 @@ Two are enough to hide the time between a request and its answer, and hold two p
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from threading import Thread
 from typing import Final, TypeVar
@@ -33,6 +33,23 @@ def map_ahead(work: Callable[[A], B], inputs: Iterable[A]) -> Iterator[B]:
     except Exception:
         wait(running)
         raise
+
+
+def chain_ahead(fetch: Callable[[int], Sequence[B]], total: int) -> Iterator[B]:
+    """Fetch a list piece by piece; while one piece is used, the next is on its way.
+
+    Args:
+        fetch: fetches one or more of what follows so many.
+        total: how many there are.
+    """
+    piece: Sequence[B] = fetch(0) if total else ()
+    done = len(piece)
+    while done < total:
+        running = deque([_start(fetch, done)])
+        yield from piece
+        piece = _take(running)
+        done += len(piece)
+    yield from piece
 
 
 def _take(running: "deque[Future[B]]") -> B:

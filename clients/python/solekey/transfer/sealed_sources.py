@@ -16,7 +16,15 @@ from dataclasses import InitVar, dataclass, field
 from itertools import accumulate
 from typing import BinaryIO, Final
 
-from solekey.crypto import ContentSource, DataKey, EnvelopeReader, ItemContext, RangeSource
+from solekey.crypto import (
+    ContentSource,
+    DataKey,
+    EnvelopeReader,
+    ItemContext,
+    OpenedItem,
+    RangeSource,
+    open_bytes,
+)
 from solekey.errors import SwappedObjectError
 from solekey.transfer.objects import ObjectStore, verify_object
 from solekey_protocol.change_list import Change
@@ -148,6 +156,18 @@ def open_envelope(
     )
     verify_header(change, reader.header)  # the source may have answered another way this time
     return reader
+
+
+def open_whole(envelope: bytes, change: Change, account: AccountId, data_key: DataKey) -> OpenedItem:
+    """Open the envelope of one part that a signed commit names, and that is here as a whole.
+
+    Raises:
+        SwappedObjectError: another envelope.
+        OpenError: the committed one does not open.
+    """
+    verify_object(change.parts[0].digest, envelope)
+    verify_header(change, envelope[:HEADER_BYTES])
+    return open_bytes(envelope, data_key=data_key, context=ItemContext(account, change.item, change.version))
 
 
 def verify_header(change: Change, header: bytes) -> None:

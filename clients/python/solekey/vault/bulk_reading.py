@@ -7,16 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from solekey.crypto import Confidential, ItemContext, open_bytes
+from solekey.crypto import Confidential
 from solekey.progress import ignore_progress
-from solekey.transfer.objects import SMALL_OBJECT_BYTES, verify_object
+from solekey.transfer.objects import SMALL_OBJECT_BYTES
 from solekey.transfer.parallel import map_ahead
-from solekey.transfer.sealed_sources import verify_header
+from solekey.transfer.sealed_sources import open_whole
 from solekey.vault.item_info import ItemInfo
 from solekey.vault.item_version import ItemVersion
 from solekey.vault.unlocked import UnlockedAccount
 from solekey.vault.unreadable import UNREADABLE
-from solekey_protocol.envelope import HEADER_BYTES
 from solekey_protocol.limits import MIB
 
 _GROUP_BYTES: Final = 4 * MIB
@@ -76,10 +75,7 @@ def _open(version: ItemVersion, body: bytes | None) -> bytes:
     change = version.change
     if body is not None:
         try:
-            verify_object(change.parts[0].digest, body)
-            verify_header(change, body[:HEADER_BYTES])
-            place = ItemContext(version.unlocked.account, change.item, change.version)
-            return open_bytes(body, data_key=version.data_key(), context=place).content
+            return open_whole(body, change, version.unlocked.account, version.data_key()).content
         except UNREADABLE:
             pass  # it is read once more by itself, which names what is wrong
     return b"".join(version.iter_parts(ignore_progress))

@@ -8,7 +8,8 @@ from solekey.crypto import EnvelopeReader, ItemMetadata
 from solekey.errors import AmbiguousNameError, ItemMissingError, ItemNameUncertainError
 from solekey.streams.exclusive import AccountLock
 from solekey.transfer.objects import ObjectStore
-from solekey.transfer.sealed_sources import RangedSource, open_envelope
+from solekey.transfer.sealed_sources import RangedSource, open_envelope, open_whole
+from solekey.vault.index.commit_follower import Opened
 from solekey.vault.index.item_index import ItemIndex
 from solekey.vault.index.rows import IndexRow
 from solekey.vault.item_filter import ItemFilter
@@ -26,8 +27,6 @@ PREFIX_BYTES: Final = HEADER_BYTES + 64 * KIB + TAG_BYTES
 """Header and first chunk of everything under 16 MiB; larger chunks are fetched by range."""
 _OPENED_AT_ONCE: Final = 2048
 """Items that are fetched together and kept in one transaction."""
-Opened = tuple[Change, ItemMetadata, int | None]
-"""What was opened of a version: its metadata, and the size of its content where that is known."""
 T = TypeVar("T")
 ALL: Final = ItemFilter()
 """Filters nothing."""
@@ -53,6 +52,10 @@ class Directory:
         self._objects = objects
         self._keyring = keyring
         self._unreadable = unreadable
+
+    def follow(self) -> None:
+        """Follow what is new, and open it in the same step: for those who want to know all names."""
+        self._index.catch_up(open_ahead=self._open)
 
     def list(self, wanted: ItemFilter = ALL) -> Listing:
         """List the live items that are wanted. Fetches the first chunk of those not opened before."""
@@ -187,9 +190,12 @@ class Directory:
     def _open_prefix(self, change: Change, prefix: bytes | None) -> Opened:
         if prefix is None:
             raise self._objects.explain_absence(change.parts[0].digest)
-        reader = self._open_reader(RangedSource(self._objects, change, prefix), change)
-        metadata = reader.open_metadata()
-        size = reader.open_content_size() if len(prefix) == change.size else None
+        if len(prefix) == change.size:
+            item = open_whole(prefix, change, self._account, self._keyring.data_key(change.epoch))
+            metadata, size = item.metadata, len(item.content)
+        else:
+            reader = self._open_reader(RangedSource(self._objects, change, prefix), change)
+            metadata, size = reader.open_metadata(), None
         self._unreadable.forget(change)
         return change, metadata, size
 

@@ -66,6 +66,11 @@ class Vault:
         self.unlocked.streams.sync(Stream.DEVICES, Stream.VAULT)
         self.unlocked.index.catch_up()
 
+    def _follow_all(self) -> None:
+        """Follow what other devices have done, and open all that is new."""
+        self.unlocked.streams.sync(Stream.DEVICES, Stream.VAULT)
+        self.unlocked.directory.follow()
+
     @exclusive
     def list(
         self, *, tags: Sequence[str] = (), name: str | None = None, search: str | None = None
@@ -79,7 +84,7 @@ class Vault:
             name: only items of this name: a pattern with ``*``, ``?`` or ``[…]``, or a piece of it.
             search: only items that have each of these words in name, tags, type or attributes.
         """
-        self.refresh()
+        self._follow_all()
         wanted = ItemFilter(tags, name, search)
         listing = self.unlocked.directory.list(wanted)
         if any(isinstance(item.error, LostObjectError) for item in listing.unreadable):
@@ -95,7 +100,8 @@ class Vault:
         An item that is put or removed meanwhile may be in it or not. What is filtered: see `list`.
         """
         wanted = ItemFilter(tags, name, search)
-        self.refresh()
+        with self._lock:
+            self._follow_all()
         yield from iterate_exclusively(self._lock, self.unlocked.directory.iter_items(wanted))
 
     @exclusive

@@ -13,7 +13,7 @@ from solekey.files import locks
 from solekey.files.disk_room import naming_full_disk
 from solekey.files.whole_file import WholeFile
 from solekey.transfer.lock import hold_transfer
-from solekey.transfer.parallel import map_ahead
+from solekey.transfer.parallel import chain_ahead, map_ahead
 from tests.support.client.transfers import list_files
 
 
@@ -124,3 +124,41 @@ def test_an_interrupted_write_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_half()
     assert list_files(tmp_path) == []
+
+
+@pytest.mark.parametrize("total", [0, 1, 2, 7])
+def test_a_list_is_fetched_piece_by_piece_in_order(total):
+    asked = []
+
+    def fetch(done):
+        asked.append(done)
+        return list(range(done, min(done + 2, total)))
+
+    assert list(chain_ahead(fetch, total)) == list(range(total))
+    assert asked == list(range(0, total, 2))
+
+
+def test_while_a_piece_is_used_the_next_is_on_its_way():
+    begun = threading.Event()
+
+    def fetch(done):
+        if done:
+            begun.set()
+        return [done]
+
+    pieces = chain_ahead(fetch, 2)
+    assert next(pieces) == 0
+    assert begun.wait(10)
+    assert list(pieces) == [1]
+
+
+def test_an_error_of_a_later_piece_comes_in_its_turn():
+    def fetch(done):
+        if done:
+            raise ValueError("the second")
+        return [done]
+
+    pieces = chain_ahead(fetch, 2)
+    assert next(pieces) == 0
+    with pytest.raises(ValueError, match="the second"):
+        next(pieces)

@@ -12,7 +12,7 @@ from solekey.crypto import DataKey
 from solekey.crypto.index_key import IndexKey
 from solekey.errors import DiskFullError, OpenError, WipedSecretError
 from solekey.rotation.rotation import rekey_data
-from solekey.vault.index import index_file, item_index
+from solekey.vault.index import index_file, index_writer, item_index
 from solekey.vault.index.item_index import INDEX_FILE
 from solekey_protocol.ids import AccountId
 
@@ -65,6 +65,42 @@ def test_a_new_session_fetches_nothing_but_the_content(full):
     assert fetched == 0
     assert count_fetched(full, vault.list)[1] == 0
     assert count_fetched(full, lambda: vault.get("c").content) == (b"333", 1)
+
+
+def test_a_new_device_writes_each_row_once_with_what_it_is_called(home, monkeypatch):
+    home.unlock("laptop").put_many({f"item {number}": "x" for number in range(20)})
+    home.add_device("phone")
+    written, real = [], index_file.IndexFile.store
+    monkeypatch.setattr(
+        index_file.IndexFile, "store", lambda file, row: written.append(row) or real(file, row)
+    )
+    vault, fetched = count_fetched(home, lambda: reopen(home, "phone"))
+    assert (fetched, written) == (0, [])  # it waits for the first look
+    assert len(vault.list()) == len(written) == 20
+    assert all(row.metadata for row in written)
+
+
+def test_a_new_device_that_looks_for_one_item_by_its_id_opens_no_other(home):
+    vault = home.unlock("laptop")
+    vault.put_many({f"item {number}": "x" for number in range(20)})
+    wanted = vault.find("item 7").id
+    home.add_device("phone")
+    phone = reopen(home, "phone")
+    assert phone.get(wanted).content == b"x"
+    assert len(phone.unlocked.index.find_unopened()) == 19
+    assert len(phone.list()) == 20
+
+
+def test_what_was_edited_again_is_opened_in_its_last_version(home):
+    vault = home.unlock("laptop")
+    vault.put("a", "1")
+    vault.put("a", "2", tags=("new",))
+    vault.put("b", "1")
+    vault.remove("b")
+    home.add_device("phone")
+    assert [(info.name, info.tags, info.version) for info in reopen(home, "phone").list()] == [
+        ("a", ("new",), 2)
+    ]
 
 
 def test_what_other_devices_changed_is_followed(full):
@@ -166,7 +202,8 @@ def test_a_row_that_was_put_back_is_noticed(full):
 
 def test_without_the_sum_a_row_that_was_put_back_is_believed(full, monkeypatch):
     """The positive control of the test above."""
-    monkeypatch.setattr(index_file, "TAG_MODULUS", 1)
+    for module in (index_file, index_writer):
+        monkeypatch.setattr(module, "TAG_MODULUS", 1)
     with pytest.raises(AssertionError, match="new"):
         test_a_row_that_was_put_back_is_noticed(full)
 

@@ -127,6 +127,7 @@ def test_getting_the_bad_one_names_item_commit_and_device(full, how):
 def test_by_id_only_that_item_is_opened(full):
     bad, vault = damage(full, flip), full.unlock("phone")
     good = next(info for info in full.unlock("laptop").list() if info.name == "good")
+    vault.refresh()
     full.server.requests.clear()
     assert vault.get(good.id).content == b"1"
     fetched = [path for _, path in full.server.requests if "objects" in path]
@@ -136,6 +137,7 @@ def test_by_id_only_that_item_is_opened(full):
 
 def test_removing_by_id_opens_nothing(full):
     bad, vault = damage(full, lose), full.unlock("phone")
+    vault.refresh()
     full.server.requests.clear()
     vault.remove(bad.item)
     assert not [path for method, path in full.server.requests if "objects" in path and method != "PUT"]

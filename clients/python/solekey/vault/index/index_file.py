@@ -6,9 +6,7 @@ everything in it can be had again. Spec: item-index.md §3, ADR 0080.
 """
 
 import hmac
-import os
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -17,33 +15,25 @@ from struct import Struct
 from typing import Any, Final
 
 from solekey.crypto.index_key import IndexKey
-from solekey.errors import DiskFullError, OpenError, ProfileError, WipedSecretError
-from solekey.files.private_folder import open_private
+from solekey.errors import OpenError, WipedSecretError
+from solekey.vault.index.index_database import (
+    IN_MEMORY,
+    DamagedFileError,
+    connect,
+    delete_index_file,
+    naming_failures,
+    open_database,
+)
+from solekey.vault.index.index_writer import TAG_MODULUS, IndexWriter
 from solekey.vault.index.rows import TAG_BYTES, IndexHead, IndexRow, parse_index_head, parse_index_row
 from solekey.vault.names import fold_name
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import ItemId
 
-
-class DamagedFileError(Exception):
-    """The file is no database, or not one of this format."""
-
-
 DAMAGED: Final = (DamagedFileError, OpenError, MalformedError)
 """What says that the file is not what was written: it is dropped, and folded anew."""
 
 PAGE_ROWS: Final = 512
-FORMAT_VERSION: Final = 1
-_IN_MEMORY: Final = ":memory:"
-_BESIDE: Final = ("", "-wal", "-shm", "-journal")
-_WAIT_S: Final = 30.0
-_FULL: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR})
-_OUT_OF_REACH: Final = frozenset(
-    {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN}
-)
-_PRIMARY_CODE: Final = 0xFF
-TAG_MODULUS: Final = 1 << (8 * TAG_BYTES)
-_FOLDER_MODE: Final = 0o700
 _HEAD_PLACE: Final = b""
 _PLACE: Final = Struct(">16sIQ")
 _SELECT: Final = "SELECT id, name, epoch, content_in, sealed FROM items"
@@ -52,28 +42,6 @@ INSERT INTO items (id, name, epoch, content_in, sealed) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, epoch = excluded.epoch,
   content_in = excluded.content_in, sealed = excluded.sealed
 """
-_SETTINGS: Final = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = NORMAL",  # a power cut may take the last steps, which are followed again
-    "PRAGMA secure_delete = ON",
-    "PRAGMA temp_store = MEMORY",
-    "PRAGMA cache_size = -4096",  # KiB
-)
-_SCHEMA: Final = (
-    """CREATE TABLE state (
-  salt BLOB NOT NULL, epoch INTEGER NOT NULL, commitment BLOB NOT NULL, head BLOB NOT NULL
-)""",
-    """CREATE TABLE items (
-  id BLOB NOT NULL UNIQUE, name BLOB, epoch INTEGER NOT NULL, content_in INTEGER NOT NULL,
-  sealed BLOB NOT NULL
-)""",
-    "CREATE INDEX items_name ON items (name) WHERE name IS NOT NULL",
-    "CREATE INDEX items_unopened ON items (id) WHERE name IS NULL AND epoch > 0",
-    "CREATE INDEX items_content_in ON items (content_in)",
-    "CREATE INDEX items_epoch ON items (epoch)",
-    f"PRAGMA user_version = {FORMAT_VERSION}",
-)
-
 StoredRow = tuple[bytes, bytes | None, int, int, bytes]
 """A row as it is stored: id, name tag, epoch, commit of the content, sealed."""
 
@@ -87,7 +55,7 @@ class IndexFile:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
-        self._database: sqlite3.Connection | None = _open(path)
+        self._database: sqlite3.Connection | None = open_database(path)
         self._key: IndexKey | None = None
 
     def close(self) -> None:
@@ -137,7 +105,7 @@ class IndexFile:
         """Go on with a copy in memory: what is written from now on is not kept."""
         if self._path is None:
             return
-        memory = _connect(_IN_MEMORY)
+        memory = connect(IN_MEMORY)
         with naming_failures():
             self._connection.backup(memory)
         self._connection.close()
@@ -149,7 +117,7 @@ class IndexFile:
             self._database.close()
         if self._path is not None:
             delete_index_file(self._path)
-        self._database = _open(self._path)
+        self._database = open_database(self._path)
 
     def seal_again(self, key: IndexKey) -> None:
         """Seal all rows under another key; nothing of the old one's stays in the file."""
@@ -216,7 +184,7 @@ class IndexFile:
         return [self._open_row(stored) for stored in found]
 
     @contextmanager
-    def writing(self) -> "Iterator[IndexWriter]":
+    def writing(self) -> Iterator[IndexWriter]:
         """Write in one transaction: all of it, or nothing. Raises DiskFullError."""
         with self._transaction("IMMEDIATE"):
             writer = IndexWriter(self, self.read_head())
@@ -269,130 +237,10 @@ class IndexFile:
         return self._connection.execute(statement, tuple(values))
 
 
-class IndexWriter:
-    """Writes rows within a transaction, and keeps the head's numbers right.
-
-    Attributes:
-        head: what the index was as of when the transaction began.
-        commit, seq, digest, begun: what it will be as of.
-    """
-
-    def __init__(self, file: IndexFile, head: IndexHead) -> None:
-        self._file = file
-        self.head = head
-        self.commit, self.seq, self.digest, self.begun = head.commit, head.seq, head.digest, head.begun
-        self._newest, self._live, self._total = head.newest, head.live, head.total
-        self._epochs = Counter(dict(head.epochs))
-
-    def get(self, item: ItemId) -> IndexRow | None:
-        """Get an item's row."""
-        return self._file.get(item)
-
-    def put(self, row: IndexRow, before: IndexRow | None) -> None:
-        """Put an item's row in the place of the one before it."""
-        if before is None:
-            self._newest += 1
-        else:
-            self._total -= before.tag
-            self._count(before, -1)
-        self._total += self._file.store(row)
-        self._count(row, 1)
-
-    def make_head(self) -> IndexHead:
-        """Make the head that follows."""
-        epochs = tuple(sorted((epoch, items) for epoch, items in self._epochs.items() if items))
-        return IndexHead(
-            self.commit,
-            self.seq,
-            self.digest,
-            self.begun,
-            self._newest,
-            self._live,
-            self._total % TAG_MODULUS,
-            epochs,
-        )
-
-    def _count(self, row: IndexRow, by: int) -> None:
-        if not row.change.removed:
-            self._live += by
-            self._epochs[row.change.epoch] += by
-
-
-def delete_index_file(path: Path) -> None:
-    """Delete an index file, and what SQLite keeps beside it."""
-    for ending in _BESIDE:
-        path.with_name(path.name + ending).unlink(missing_ok=True)
-
-
-@contextmanager
-def naming_failures() -> Iterator[None]:
-    """Tell a full disk and a file out of reach from a damaged one.
-
-    Raises:
-        DiskFullError: no room.
-        ProfileError: the file cannot be used now.
-        DamagedFileError: it is not what was written.
-    """
-    try:
-        yield
-    except sqlite3.Error as error:
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & _PRIMARY_CODE
-        if code in _FULL:
-            raise DiskFullError(f"the item index cannot be written: {error}") from error
-        if code in _OUT_OF_REACH:
-            raise ProfileError(f"the item index cannot be used: {error}") from error
-        raise DamagedFileError(f"the item index is damaged: {error}") from error
-
-
-def _open(path: Path | None) -> sqlite3.Connection:
-    if path is None:
-        return _connect(_IN_MEMORY)
-    path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    try:
-        return _connect(_make_private(path))
-    except DamagedFileError:
-        delete_index_file(path)
-    try:
-        return _connect(_make_private(path))
-    except DamagedFileError as error:  # a new one, which a limit on the size of files has cut
-        raise DiskFullError(f"{path} cannot be written whole: {error}") from error
-
-
-def _make_private(path: Path) -> str:
-    """Make the file, closed to others: SQLite gives those beside it the same mode."""
-    with open_private(path, os.O_RDWR | os.O_CREAT):
-        return str(path)
-
-
-def _connect(place: str) -> sqlite3.Connection:
-    database = sqlite3.connect(place, timeout=_WAIT_S, isolation_level=None, check_same_thread=False)
-    try:
-        with naming_failures():
-            for setting in _SETTINGS:
-                database.execute(setting).fetchall()
-            _make_tables(database)
-    except BaseException:
-        database.close()
-        raise
-    return database
-
-
-def _make_tables(database: sqlite3.Connection) -> None:
-    database.execute("BEGIN IMMEDIATE")
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    (tables,) = database.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if tables and version != FORMAT_VERSION:
-        raise DamagedFileError("another format")
-    if not tables:
-        for statement in _SCHEMA:
-            database.execute(statement)
-    database.execute("COMMIT")
-
-
 def _seal_row(key: IndexKey, row: IndexRow) -> StoredRow:
     change = row.change
     raw = change.item.raw
-    name = key.derive_name_tag(fold_name(row.open_metadata().name)) if row.metadata else None
+    name = key.derive_name_tag(fold_name(row.open_name())) if row.metadata else None
     place = _place_row(raw, name, change.epoch, row.content_in)
     return raw, name, change.epoch, row.content_in, key.seal(row.encode(), place)
 

@@ -8,18 +8,13 @@ which verified event it is as of, and what does not fit is dropped and folded an
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import replace
-from itertools import zip_longest
 from types import MappingProxyType
 from typing import Final, TypeVar
 
 from solekey.crypto import DataKey, ItemMetadata, RandomSource
 from solekey.crypto.index_key import SALT_BYTES, IndexKey
 from solekey.errors import (
-    ChangeListError,
     EpochKeyMissingError,
-    ForgedEventError,
     OfflineError,
     OpenError,
     ProfileError,
@@ -28,26 +23,27 @@ from solekey.errors import (
 )
 from solekey.streams.streams import Streams
 from solekey.transfer.objects import ObjectStore, verify_object
-from solekey.vault.commit_changes import read_changes
-from solekey.vault.index.index_file import DAMAGED, IndexFile, IndexWriter
+from solekey.vault.index.commit_follower import (
+    LISTS_AT_ONCE,
+    Commit,
+    CommitFollower,
+    OpenAhead,
+    cut_groups,
+)
+from solekey.vault.index.index_file import DAMAGED, IndexFile
 from solekey.vault.index.live_items import LiveItems, NewestItems
 from solekey.vault.index.rows import IndexHead, IndexRow
 from solekey.vault.keyring import Keyring
 from solekey_protocol.change_list import Change, parse_change_list
-from solekey_protocol.errors import MalformedError, TransitionError
-from solekey_protocol.event import Event
+from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted
 from solekey_protocol.ids import AccountId, Digest, ItemId
-from solekey_protocol.items import verify_change, verify_totals, verify_version
 
 INDEX_FILE: Final = "items.sqlite"
 LIVE: Final = "epoch > 0"
 ANY: Final = "epoch >= 0"
 """Conditions on rows: live items; removed ones too."""
-_LISTS_AT_ONCE: Final = 64
-_CHANGES_AT_ONCE: Final = 4000
-"""Change lists, and changes, that are followed in one transaction."""
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -78,7 +74,8 @@ class ItemIndex:
         self._random = random
         self._made_in: dict[Change, int] = {}  # commits that were looked up in older change lists
         self.folded = 0  # how often it was begun anew
-        self._made: dict[Change, tuple[ItemMetadata, int | None]] = {}
+        self._is_due = False  # what is followed at the first look
+        self._follower = CommitFollower(streams, objects, lambda: self.iter_rows(ANY))
         self.items: Mapping[ItemId, Change] = LiveItems(self)
         self.newest: Mapping[ItemId, Change] = NewestItems(self)
 
@@ -163,7 +160,7 @@ class ItemIndex:
 
     def note_made(self, change: Change, metadata: ItemMetadata, content_size: int | None) -> None:
         """Note what is in a version that this device has made itself, before its commit is followed."""
-        self._made[change] = metadata, content_size
+        self._follower.made[change] = metadata, content_size
 
     def note_opened(self, opened: Sequence[tuple[Change, ItemMetadata, int | None]]) -> None:
         """Keep what was opened of some versions; what has a newer version meanwhile is passed over."""
@@ -186,11 +183,28 @@ class ItemIndex:
             row = IndexRow(change, writer.commit, writer.commit, writer.commit, change.version)
             writer.put(row if metadata is None else row.with_metadata(metadata, None), before)
 
-    def catch_up(self, own: Mapping[Digest, bytes] = MappingProxyType({})) -> None:
+    def take_up(self) -> None:
+        """Follow what is new; what is followed for the first time on this device waits for the first look.
+
+        Who looks knows whether all names are wanted, and each row is then sealed once.
+
+        Raises:
+            As `catch_up`.
+        """
+        self._take_key()
+        if self._objects.is_offline or self._read_now(self._file.read_head).commit:
+            self.catch_up()
+        else:
+            self._is_due = True
+
+    def catch_up(
+        self, own: Mapping[Digest, bytes] = MappingProxyType({}), open_ahead: OpenAhead | None = None
+    ) -> None:
         """Follow the commits that are verified and not followed yet; without the server it stays as it is.
 
         Args:
             own: change lists that this device has made, which need not be fetched.
+            open_ahead: opens what is followed, where all names are wanted; None: it is opened later.
 
         Raises:
             ChangeListError: a change list is lost, or not what its commit names. It concerns every item.
@@ -200,19 +214,29 @@ class ItemIndex:
         if self._objects.is_offline:
             self._verify_known()
             return
-        while new := self._find_new():
-            lists = self._objects.fetch_each([body.changes for _, body in new if body.changes not in own])
-            for group in _cut(new):
-                if not self._follow_group(group, own, lists):
-                    break
-        self._made.clear()
+        due, self._is_due = self._is_due, False
+        try:
+            while new := self._find_new():
+                lists = self._objects.fetch_each([body.changes for _, body in new if body.changes not in own])
+                for group in cut_groups(new):
+                    if not self._follower.follow(self._file, group, own, lists, open_ahead):
+                        break
+        except BaseException:
+            self._is_due = due
+            raise
+        self._follower.made.clear()
 
     def _verify_known(self) -> None:
-        if self.commit == 0 and self._streams.vault.last_commit:
+        if self._read_now(self._file.read_head).commit == 0 and self._streams.vault.last_commit:
             raise OfflineError("this device does not know the items yet: unlock it once with the server")
 
     def read(self, attempt: Callable[[], T]) -> T:
         """Read from the file; when it is damaged, drop it, follow all commits again, and read again."""
+        if self._is_due:
+            self.catch_up()
+        return self._read_now(attempt)
+
+    def _read_now(self, attempt: Callable[[], T]) -> T:
         try:
             return attempt()
         except DAMAGED as error:
@@ -225,7 +249,7 @@ class ItemIndex:
 
     def _take_key(self) -> None:
         """Take up the file's key. A file of an older epoch is sealed again; what does not open is dropped."""
-        stored, key, newest = self.read(self._file.find_key), self._file.key, self._find_newest_key()
+        stored, key, newest = self._read_now(self._file.find_key), self._file.key, self._find_newest_key()
         if newest is None and key is None:  # nothing is kept that no key of the account seals
             self._file.close()
             self._file, stored, newest = IndexFile(None), None, DataKey.make(1, self._random)
@@ -256,13 +280,13 @@ class ItemIndex:
         self._file.drop()
         self._file.start(self._derive_key(data_key, self._random(SALT_BYTES)))
 
-    def _find_new(self) -> list[tuple[Event, ItemsCommitted]]:
-        head, events = self.read(self._file.read_head), self._streams.events(Stream.VAULT)
+    def _find_new(self) -> list[Commit]:
+        head, events = self._read_now(self._file.read_head), self._streams.events(Stream.VAULT)
         if 1 <= head.seq <= len(events) and events.find_digest(head.seq) != head.digest.hex():
             _log.warning("the item index is of another history, and is folded anew")
             self._start_anew()
             head = self._file.read_head()
-        new: list[tuple[Event, ItemsCommitted]] = []
+        new: list[Commit] = []
         for seq in range(len(events), head.seq, -1):
             event = events[seq - 1]
             if isinstance(event.body, ItemsCommitted):
@@ -271,91 +295,6 @@ class ItemIndex:
                     break  # nothing to compare with: what came before the newest snapshot is not needed
         return new[::-1]
 
-    def _follow_group(
-        self,
-        group: Sequence[tuple[Event, ItemsCommitted]],
-        own: Mapping[Digest, bytes],
-        lists: Iterator[bytes | None],
-    ) -> bool:
-        """Follow some commits in one transaction; False: another process has followed them meanwhile."""
-        damaged: ChangeListError | None = None
-        intact: list[tuple[Event, ItemsCommitted, list[Change]]] = []
-        try:
-            for event, body in group:
-                with _naming_commit(event, body):
-                    data = own.get(body.changes) or verify_object(body.changes, next(lists))
-                    intact.append((event, body, read_changes(body, data, self._objects, own)))
-        except ChangeListError as error:
-            damaged = error
-        except MalformedError as error:
-            raise ForgedEventError(f"commit {body.commit}: {error}") from error
-        with self._file.writing() as writer:
-            if intact and writer.commit and writer.commit + 1 != intact[0][1].commit:
-                return False
-            for event, body, changes in intact:
-                self._follow(writer, event, body, changes)
-        if damaged is not None:
-            raise damaged
-        return True
-
-    def _follow(
-        self, writer: IndexWriter, event: Event, body: ItemsCommitted, changes: Sequence[Change]
-    ) -> None:
-        try:
-            self._follow_changes(writer, body, changes)
-        except TransitionError as error:
-            raise ForgedEventError(f"commit {body.commit}: {error}") from error
-        writer.commit, writer.seq, writer.digest = body.commit, event.seq, bytes.fromhex(event.digest)
-
-    def _follow_changes(self, writer: IndexWriter, body: ItemsCommitted, changes: Sequence[Change]) -> None:
-        begins = writer.commit == 0 and body.kind is CommitKind.SNAPSHOT
-        if not begins and body.commit != writer.commit + 1:
-            raise TransitionError(f"commit {body.commit} does not follow {writer.commit}")
-        verify_totals(body, changes)
-        if body.kind is not CommitKind.SNAPSHOT:
-            self._follow_delta(writer, body, changes)
-        elif begins:
-            self._begin(writer, body, changes)
-        else:
-            self._verify_snapshot(changes)
-
-    def _begin(self, writer: IndexWriter, body: ItemsCommitted, changes: Sequence[Change]) -> None:
-        """Believe a snapshot as its author signed it. Which commit made what is not known."""
-        for change in changes:
-            writer.put(IndexRow(change, 0, body.commit, body.commit, change.version), None)
-        writer.begun = body.commit
-
-    def _follow_delta(self, writer: IndexWriter, body: ItemsCommitted, changes: Sequence[Change]) -> None:
-        before = [writer.get(change.item) for change in changes]
-        for row, change in zip(before, changes, strict=True):
-            last = None if row is None else row.change
-            verify_change(body, last, change)
-            verify_version(body, last, change)
-        for row, change in zip(before, changes, strict=True):
-            writer.put(self._make_row(body, row, change), row)
-
-    def _make_row(self, body: ItemsCommitted, before: IndexRow | None, change: Change) -> IndexRow:
-        if before is not None and body.kind is CommitKind.REKEY:
-            made = replace(before, change=change, made_in=body.commit, metadata=b"", content_size=None)
-        else:
-            live_since = body.commit
-            if before is not None and not before.change.removed:
-                live_since = before.live_since  # of a removal: since when it had been live
-            made = IndexRow(change, body.commit, body.commit, live_since, change.version)
-        metadata, size = self._made.get(change, (None, None))
-        if metadata is None:
-            return made
-        if before is not None and body.kind is CommitKind.REKEY:
-            size = before.content_size  # this device has sealed the same content again
-        return made.with_metadata(metadata, size)
-
-    def _verify_snapshot(self, changes: Sequence[Change]) -> None:
-        """Verify that a snapshot states each item's newest version; both are sorted by id."""
-        for row, change in zip_longest(self.iter_rows(ANY), changes):
-            if row is None or change is None or row.change != change:
-                found = change or row.change
-                raise TransitionError(f"the snapshot differs from what there is, such as in {found.item}")
-
     def _search_commits(self, unknown: dict[ItemId, Change]) -> dict[ItemId, int]:
         found: dict[ItemId, int] = {}
         bodies = [
@@ -363,41 +302,16 @@ class ItemIndex:
             for event in (self._streams.events(Stream.VAULT) if unknown else ())
             if isinstance(event.body, ItemsCommitted) and event.body.kind is not CommitKind.SNAPSHOT
         ]
-        for start in range(len(bodies), 0, -_LISTS_AT_ONCE):
+        for start in range(len(bodies), 0, -LISTS_AT_ONCE):
             if not unknown:
                 break
-            page = bodies[max(start - _LISTS_AT_ONCE, 0) : start]
+            page = bodies[max(start - LISTS_AT_ONCE, 0) : start]
             for body, data in zip(page, self._objects.fetch_each([b.changes for b in page]), strict=True):
                 for change in _parse_if_intact(body, data):
                     if unknown.get(change.item) == change:
                         self._made_in[change] = found[change.item] = body.commit
                         del unknown[change.item]
         return found
-
-
-def _cut(commits: Sequence[tuple[Event, ItemsCommitted]]) -> Iterator[list[tuple[Event, ItemsCommitted]]]:
-    """Cut commits into groups that are followed in one transaction each."""
-    group: list[tuple[Event, ItemsCommitted]] = []
-    for event, body in commits:
-        group.append((event, body))
-        if len(group) == _LISTS_AT_ONCE or sum(each.count for _, each in group) >= _CHANGES_AT_ONCE:
-            yield group
-            group = []
-    if group:
-        yield group
-
-
-@contextmanager
-def _naming_commit(event: Event, body: ItemsCommitted) -> Iterator[None]:
-    """Name the commit, and who signed it, where its change list is not there. Raises ChangeListError."""
-    try:
-        yield
-    except SwappedObjectError as error:
-        device = event.signed.statement.device if event.signed else "nobody"
-        raise ChangeListError(
-            f"the change list of commit {body.commit} by {device} is damaged: {error}. "
-            "Which items there are from that commit on cannot be known here"
-        ) from error
 
 
 def _parse_if_intact(body: ItemsCommitted, data: bytes | None) -> list[Change]:

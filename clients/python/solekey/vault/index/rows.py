@@ -8,7 +8,7 @@ The head is deterministic CBOR: ``[commit, seq, digest, begun, newest, live, sum
 """
 
 import struct
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final, Self
 
 from solekey.crypto import Confidential, ItemMetadata
@@ -40,6 +40,7 @@ class IndexRow(Confidential):
         metadata: as it stands in the envelope; empty: not opened, or removed.
         content_size: bytes; None: not known.
         tag: of the sealed row in the file, as a number.
+        name: as it stands in the metadata, where they were not parsed from the file; empty: see there.
     """
 
     change: Change
@@ -50,10 +51,25 @@ class IndexRow(Confidential):
     metadata: bytes = b""
     content_size: int | None = None
     tag: int = field(default=0, compare=False)
+    name: str = field(default="", compare=False)
 
     def with_metadata(self, metadata: ItemMetadata, content_size: int | None) -> Self:
         """This row with what was opened from the envelope."""
-        return replace(self, metadata=encode_metadata(metadata), content_size=content_size)
+        return type(self)(
+            self.change,
+            self.made_in,
+            self.content_in,
+            self.live_since,
+            self.content_since,
+            encode_metadata(metadata),
+            content_size,
+            self.tag,
+            metadata.name,
+        )
+
+    def open_name(self) -> str:
+        """What the item is called. Raises MalformedError: it was not opened."""
+        return self.name or self.open_metadata().name
 
     def open_metadata(self) -> ItemMetadata:
         """What the item is called. Raises MalformedError: it was not opened."""
@@ -92,7 +108,7 @@ def parse_index_row(item: ItemId, data: bytes, tag: int = 0) -> IndexRow:
             raise MalformedError("index row: a number is out of range")
         parts = tuple(
             [
-                Part(Digest(digest.hex()), length)
+                Part(Digest.from_raw(digest), length)
                 for digest, length in _PART.iter_unpack(data[_NUMBERS.size : end])
             ]
         )
@@ -100,7 +116,7 @@ def parse_index_row(item: ItemId, data: bytes, tag: int = 0) -> IndexRow:
         raise MalformedError("index row: cut off") from error
     if (count == 0) != (epoch == 0) or (epoch == 0 and (header != _NO_HEADER or size or end != len(data))):
         raise MalformedError("index row: a removal has no parts, and nothing else has none")
-    change = Change(item, version, epoch, parts, Digest(header.hex()) if epoch else None)
+    change = Change(item, version, epoch, parts, Digest.from_raw(header) if epoch else None)
     content_size = size - 1 if size else None
     return IndexRow(change, made_in, content_in, live_since, since, data[end:], content_size, tag)
 

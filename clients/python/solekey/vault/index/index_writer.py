@@ -1,0 +1,64 @@
+"""Writes rows within a transaction of the index file, and keeps the head's numbers right.
+
+Spec: item-index.md §3.
+"""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+from solekey.vault.index.rows import TAG_BYTES, IndexHead, IndexRow
+from solekey_protocol.ids import ItemId
+
+if TYPE_CHECKING:
+    from solekey.vault.index.index_file import IndexFile
+
+TAG_MODULUS: Final = 1 << (8 * TAG_BYTES)
+
+
+class IndexWriter:
+    """Writes rows within a transaction, and keeps the head's numbers right.
+
+    Attributes:
+        head: what the index was as of when the transaction began.
+        commit, seq, digest, begun: what it will be as of.
+    """
+
+    def __init__(self, file: "IndexFile", head: IndexHead) -> None:
+        self._file = file
+        self.head = head
+        self.commit, self.seq, self.digest, self.begun = head.commit, head.seq, head.digest, head.begun
+        self._newest, self._live, self._total = head.newest, head.live, head.total
+        self._epochs = Counter(dict(head.epochs))
+
+    def get(self, item: ItemId) -> IndexRow | None:
+        """Get an item's row."""
+        return self._file.get(item)
+
+    def put(self, row: IndexRow, before: IndexRow | None) -> None:
+        """Put an item's row in the place of the one before it."""
+        if before is None:
+            self._newest += 1
+        else:
+            self._total -= before.tag
+            self._count(before, -1)
+        self._total += self._file.store(row)
+        self._count(row, 1)
+
+    def make_head(self) -> IndexHead:
+        """Make the head that follows."""
+        epochs = tuple(sorted((epoch, items) for epoch, items in self._epochs.items() if items))
+        return IndexHead(
+            self.commit,
+            self.seq,
+            self.digest,
+            self.begun,
+            self._newest,
+            self._live,
+            self._total % TAG_MODULUS,
+            epochs,
+        )
+
+    def _count(self, row: IndexRow, by: int) -> None:
+        if not row.change.removed:
+            self._live += by
+            self._epochs[row.change.epoch] += by
