@@ -81,12 +81,20 @@ def test_a_counter_example_is_told_in_the_order_of_arrival(checker):
     ]
 
 
-def test_every_property_of_the_queue_has_a_mutant_and_every_mutant_takes_something_away(checker):
-    source = (MODELS / "queue.pml").read_text(encoding="utf-8")
-    mutants = [model for model in checker.MODELS if model.name.startswith("queue/without-")]
-    assert {model.property for model in mutants} == {"ONCE", "LOST", "UNSEEN", "FOLLOWS", "OPENS"}
+@pytest.mark.parametrize(
+    ("source", "properties"),
+    [
+        ("queue", {"ONCE", "LOST", "UNSEEN", "FOLLOWS", "OPENS"}),
+        ("joins", {"OPENS", "ONE", "ONCE", "LOST", "SEALED", "WORDS", "UNASKED", "READ", "GOES_ON"}),
+    ],
+)
+def test_every_property_of_a_model_has_a_mutant_and_every_mutant_takes_something_away(
+    checker, source, properties
+):
+    mutants = [model for model in checker.MODELS if model.name.startswith(f"{source}/without-")]
+    assert {model.property for model in mutants} == properties
     taken = {each for model in mutants for each in model.definitions.split() if each.startswith("WITHOUT_")}
-    assert taken == set(re.findall(r"\bWITHOUT_\w+", source))
+    assert taken == set(re.findall(r"\bWITHOUT_\w+", (MODELS / f"{source}.pml").read_text(encoding="utf-8")))
 
 
 def test_a_counter_example_of_the_queue_is_told_step_by_step(checker):

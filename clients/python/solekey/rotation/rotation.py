@@ -91,7 +91,7 @@ def resume_rotation(
     rotation = vault.unlocked.streams.rotation.open
     if rotation is not None:
         next_key = UnlockedUserKey(new_user_key, vault.unlocked.account) if new_user_key else None
-        Saga(vault.unlocked, next_key, progress).finish()
+        Saga(vault.unlocked, next_key, progress, rotation=rotation.started.rotation).finish()
     settle_leftovers(vault.unlocked, progress)
     return rotation.started.rotation if rotation else None
 
@@ -113,7 +113,7 @@ def abort_rotation(vault: Vault, reason: AbortReason = AbortReason.USER_REQUEST)
     started = rotation.started
     if started.kind is RotationKind.USER_KEY:
         _abandon(unlocked, started)
-        Saga(unlocked, None, ignore_progress, abort_reason=reason).finish()
+        Saga(unlocked, None, ignore_progress, abort_reason=reason, rotation=started.rotation).finish()
         return started.rotation
     unlocked.say(
         lambda: RotationAborted(started.rotation, reason) if _is_open(unlocked, started.rotation) else None

@@ -56,6 +56,7 @@ class Saga:
         progress: told how many items are re-encrypted.
         left: items that did not open, and stay under their old epoch.
         abort_reason: what is stated where the only way on is to give up.
+        rotation: the one that is gone on with; whatever is begun after it is left alone.
         begun: the rotation that this device has begun; None: it joins another device's.
     """
 
@@ -64,6 +65,7 @@ class Saga:
     progress: Progress
     left: frozenset[Change] = frozenset()
     abort_reason: AbortReason = AbortReason.SUPERSEDED
+    rotation: RotationId | None = None
     begun: RotationId | None = None
     _found: tuple[tuple[int, int], list[Change]] | None = None
 
@@ -79,15 +81,15 @@ class Saga:
         def decide() -> RotationStarted | None:
             rotation = self.unlocked.streams.rotation.open
             if rotation is None:
+                self.rotation = own
                 return self._build_start(own, kind, reason)
             self._verify_joinable(rotation.started, kind)
+            self.rotation = rotation.started.rotation
             return None
 
         self.begun = own if self.unlocked.say(decide) is not None else None
-        rotation = self.unlocked.streams.rotation.open
-        joined = own if rotation is None else rotation.started.rotation
         self.finish()
-        return joined
+        return own if self.rotation is None else self.rotation
 
     def _build_start(
         self, rotation: RotationId, kind: RotationKind, reason: RotationReason
@@ -120,14 +122,14 @@ class Saga:
         return rotation in self.unlocked.streams.rotation.completed
 
     def finish(self) -> None:
-        """Do step after step until the rotation is completed."""
+        """Do step after step until the rotation has ended, and nothing of another that was begun since."""
         while (situation := self._look()) is not None:
             self._do(plan_next(situation), situation)
 
     def _look(self) -> Situation | None:
         streams = self.unlocked.streams
         rotation = streams.rotation.open
-        if rotation is None:
+        if rotation is None or rotation.started.rotation != self.rotation:
             return None
         events = streams.events(Stream.VAULT)
         if rotation.started.kind is RotationKind.USER_KEY:  # wraps alone: items are not even looked at

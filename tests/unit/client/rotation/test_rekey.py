@@ -7,7 +7,7 @@ import pytest
 
 from solekey import UserKey
 from solekey.errors import RotationError, TransferBusyError
-from solekey.rotation import rekey
+from solekey.rotation import rekey, saga
 from solekey.rotation.rekey_spool import RekeySpool
 from solekey.rotation.rotation import abort_rotation, change_user_key, rekey_data, resume_rotation
 from solekey.transfer.uploader import Uploader
@@ -191,6 +191,51 @@ def test_of_two_changes_to_other_words_the_first_counts_and_the_other_is_told(ma
     change_user_key(many.unlock("laptop"), UserKey.from_phrase(first))
     assert told
     many.phrase = first
+    assert read_all(many, "phone") == expected()
+
+
+def abort_and_begin(world, begin):
+    """Let the phone give up the rotation before it is verified, begin one, and die after its first wrap."""
+    phone, statements = world.unlock("phone"), []
+
+    def die(request):
+        if request.url.path == "/v1/vault/statements":
+            statements.append(request)
+        if len(statements) > 1 or (statements and request.url.path == "/v1/rotation/statements"):
+            raise Died
+
+    def be_faster(request):
+        if request.url.path == "/v1/rotation/statements" and b"rotation_verified" in request.content:
+            world.server.be_honest()
+            abort_rotation(phone)
+            world.server.before = die
+            with pytest.raises(Died):
+                begin(phone)
+            world.server.be_honest()
+
+    world.server.before = be_faster
+
+
+def test_a_rotation_that_is_begun_afterwards_is_left_alone(many):
+    """Found by spec/models (joins/without-asked): the laptop went on with whatever was open."""
+    abort_and_begin(many, lambda phone: change_user_key(phone, UserKey.make()))
+    with pytest.raises(RotationError, match="change of the user key is open"):
+        rekey_data(many.unlock("laptop"))
+
+
+def test_wraps_of_a_re_encryption_that_took_its_place_are_read_back_too(many, monkeypatch):
+    """Found by spec/models (joins/without-asked:read): they were verified unread."""
+    laptop, read, read_back = many.unlock("laptop"), [], saga.read_back
+
+    def note(connection, live, *keys):
+        if connection is laptop.unlocked.connection:
+            read.append(live.wrapped.epoch)
+        read_back(connection, live, *keys)
+
+    monkeypatch.setattr(saga, "read_back", note)
+    abort_and_begin(many, rekey_data)
+    rekey_data(laptop)
+    assert read == [2, 3]
     assert read_all(many, "phone") == expected()
 
 
