@@ -70,3 +70,6 @@ MAX_INNER_BYTES = 2**40
 
 MAX_METADATA_BYTES = 64 * KIB
 """Canonical JSON of an item's metadata."""
+
+MAX_STATED_LIMITS = 100
+"""Limits of histories that a vault states, the newest ones."""

@@ -33,6 +33,8 @@ from solekey_vault.blobs import open_blob_store
 from solekey_vault.change_lists import DEADLINE_S, ChangeLists
 from solekey_vault.closed_account_repository import ClosedAccountRepository
 from solekey_vault.config import VaultConfig
+from solekey_vault.history_collector import HistoryCollector
+from solekey_vault.history_limits import HistoryLimitsRepository, encode_stated
 from solekey_vault.item_repository import rebuild_items
 from solekey_vault.object_repository import ObjectRepository
 from solekey_vault.objects import ObjectStore, storing
@@ -77,6 +79,7 @@ class VaultApi(StreamApi[VaultConfig]):
         self.objects = ObjectRepository(
             kernel.store, blobs, kernel.random, self._offload, config.quota, kernel.threads.pause
         )
+        self._collector = HistoryCollector(kernel.store, kernel.streams, self.objects, config.history_limits)
         self.lists = ChangeLists(kernel.store, self.objects, worker or _make_worker(), kernel.threads.pause)
         super().__init__(kernel, VaultStatements(kernel.streams, self.objects, self.lists))
 
@@ -155,6 +158,16 @@ class VaultApi(StreamApi[VaultConfig]):
         account = request.authenticated.account
         bodies = self.objects.fetch(account, digests, each=each, total=MAX_BATCH_BYTES)
         return cbor_response(200, {"objects": bodies})
+
+    def get_limits(self, request: Request) -> Response:  # noqa: ARG002  # the same for all accounts
+        """Tell how long replaced versions are kept, and were kept before."""
+        with self.kernel.store.read() as uow:
+            stated = HistoryLimitsRepository(uow).read(self._collector.limits)
+        return json_response(200, {"history": [encode_stated(since, limits) for since, limits in stated]})
+
+    def collect_history(self) -> int:
+        """Collect the replaced versions that are over the operator's limits. Returns how many."""
+        return self._collector.collect()
 
     def purge_unclaimed(self) -> int:
         """Delete what nothing names, closed accounts' things and orphans. Returns how many uploads."""

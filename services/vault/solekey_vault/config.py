@@ -1,11 +1,16 @@
 """Configuration of the vault."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from solekey_protocol.limits import MIB
 from solekey_service.config import ServiceConfig
 from solekey_vault.blobs import find_object_store_problem
+from solekey_vault.history_limits import HistoryLimits
 from solekey_vault.usage_repository import Quota
+
+MAX_DAYS: Final = 36_500
+"""A hundred years: what is to be kept for longer needs no limit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +23,13 @@ class VaultConfig(ServiceConfig):
 
     grace_days: int = 30
     """How long retired wraps and purged ciphertext are kept, so that their user can bring them back."""
+
+    history_versions: int = 100
+    """How many replaced versions of an item are kept; those before them are collected, and deleted after the
+    grace time. 0: no limit."""
+    history_days: int = 365
+    """How long a version is kept once it is replaced; then it is collected, and deleted after the grace time.
+    0: no limit."""
 
     offline_reading: bool = True
     """Whether devices may keep wraps and ciphertext, to read without this server. A client that is told no
@@ -46,6 +58,11 @@ class VaultConfig(ServiceConfig):
             self.account_objects_per_hour,
         )
 
+    @property
+    def history_limits(self) -> HistoryLimits:
+        """How long replaced versions are kept."""
+        return HistoryLimits(self.history_versions, self.history_days, self.grace_days)
+
     def find_problems(self) -> list[str]:
         """See ServiceConfig.find_problems."""
         problems = ServiceConfig.find_problems(self)  # super() does not know a slotted dataclass's copy
@@ -58,4 +75,15 @@ class VaultConfig(ServiceConfig):
                 *problems,
                 "account_bytes, account_objects, …_per_hour: expected at least 1",
             ]
+        problems = [*problems, *self._find_history_problems()]
         return [*problems, f"object_store_url: {problem}"] if problem else problems
+
+    def _find_history_problems(self) -> list[str]:
+        problems = []
+        if not 0 <= self.grace_days <= MAX_DAYS:
+            problems.append(f"grace_days: expected 0 to {MAX_DAYS}")
+        if not 0 <= self.history_versions < 2**31:
+            problems.append("history_versions: expected 0 (no limit) to 2147483647")
+        if not 0 <= self.history_days <= MAX_DAYS:
+            problems.append(f"history_days: expected 0 (no limit) to {MAX_DAYS}")
+        return problems

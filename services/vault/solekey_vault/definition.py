@@ -42,6 +42,7 @@ DEFINITION: Final = ServiceDefinition(
         Route("PUT", f"{_WRAPS}/<digest>", Access.TRUSTED, VaultApi.put_wrap, MAX_WRAP_BYTES),
         Route("GET", _WRAPS, Access.SESSION, VaultApi.get_wraps),
         Route("GET", f"{_WRAPS}/retired", Access.TRUSTED, VaultApi.get_retired_wraps),
+        Route("GET", "/v1/vault/limits", Access.TRUSTED, VaultApi.get_limits),
         Route("PUT", f"{_OBJECTS}/<digest>", Access.TRUSTED, VaultApi.put_object, MAX_PART_BYTES),
         Route("GET", f"{_OBJECTS}/<digest>", Access.TRUSTED, VaultApi.get_object),
         Route("POST", _OBJECTS, Access.TRUSTED, VaultApi.post_objects, MAX_BATCH_BODY_BYTES),
@@ -58,5 +59,8 @@ DEFINITION: Final = ServiceDefinition(
         ),
         QUOTA,
     ),
-    jobs=(Job("purge_unclaimed", 600, VaultApi.purge_unclaimed),),
+    jobs=(
+        Job("collect_history", 600, VaultApi.collect_history, at_start=True),
+        Job("purge_unclaimed", 600, VaultApi.purge_unclaimed),
+    ),
 )

@@ -7,6 +7,7 @@ it from zero. A version is kept as the bytes that every change list has to state
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
@@ -80,17 +81,28 @@ class ItemRepository:
         return frozenset(self._connection.execute(query).scalars())
 
     def record_changes(
-        self, account: AccountId, body: events.ItemsCommitted, changes: Sequence[Change]
+        self,
+        account: AccountId,
+        body: events.ItemsCommitted,
+        changes: Sequence[Change],
+        at: datetime,
     ) -> None:
-        """Follow a delta or a rekey."""
+        """Follow a delta or a rekey that was recorded at a moment."""
         self._record_commit(account, body)
         of_account = (item_versions.c.account == account, _NEWEST)
+        replaced: dict[bytes, dict[str, object]] = {}
+        told = (item_versions.c.item, item_versions.c.replaced, item_versions.c.replaced_since)
         for page in pages([change.item.raw for change in changes if change.version > 1]):
             supersede = update(item_versions).where(*of_account, item_versions.c.item.in_(page))
-            self._connection.execute(supersede.values(superseded_by=body.commit))
-        self._insert(
-            insert(item_versions), [_encode_version(account, body.commit, change) for change in changes]
-        )
+            supersede = supersede.values(superseded_by=body.commit, superseded_at=at)
+            for row in self._connection.execute(supersede.returning(*told)):
+                since = row.replaced_since if row.replaced else at
+                replaced[bytes(row.item)] = {"replaced": row.replaced + 1, "replaced_since": since}
+        rows = [
+            _encode_version(account, body.commit, change) | replaced.get(change.item.raw, {})
+            for change in changes
+        ]
+        self._insert(insert(item_versions), rows)
         self._insert(
             insert(item_parts), [row for change in changes for row in _encode_parts(account, change)]
         )
@@ -114,17 +126,20 @@ class ItemRepository:
         doomed = (item_versions.c.account == account, item_versions.c.superseded_by <= body.through_commit)
         query = select(item_versions.c.change).where(*doomed).order_by(item_versions.c.superseded_by)
         while rows := self._connection.execute(query.limit(_PURGED_AT_ONCE)).scalars().all():
-            forgotten = [parse_change(bytes(encoded)) for encoded in rows]
-            for table, columns, keys in (
-                (item_parts, ("account", "digest", "item", "version"), _list_parts(account, forgotten)),
-                (item_versions, ("account", "item", "version"), _list_versions(account, forgotten)),
-            ):
-                if keys:
-                    places = [table.c[column] == bindparam(f"its_{column}") for column in columns]
-                    self._connection.execute(delete(table).where(*places), keys)
-            digests = list(dict.fromkeys(part.digest for change in forgotten for part in change.parts))
-            named = self._find_named(account, digests)
-            yield [digest for digest in digests if digest not in named]
+            yield self.forget(account, [parse_change(bytes(encoded)) for encoded in rows])
+
+    def forget(self, account: AccountId, versions: Sequence[Change]) -> list[Digest]:
+        """Forget versions that were superseded; return the objects that nothing names any more."""
+        for table, columns, keys in (
+            (item_parts, ("account", "digest", "item", "version"), _list_parts(account, versions)),
+            (item_versions, ("account", "item", "version"), _list_versions(account, versions)),
+        ):
+            if keys:
+                places = [table.c[column] == bindparam(f"its_{column}") for column in columns]
+                self._connection.execute(delete(table).where(*places), keys)
+        digests = list(dict.fromkeys(part.digest for change in versions for part in change.parts))
+        named = self._find_named(account, digests)
+        return [digest for digest in digests if digest not in named]
 
     def delete_all(self) -> None:
         """Delete the whole read model."""
@@ -164,7 +179,7 @@ def rebuild_items(connection: Connection, history: Iterable[Event], read_object:
                 items.record_snapshot(event.account, body, page_list)
             case events.ItemsCommitted() as body:
                 changes = parse_change_list(read_object(event.account, body.changes))
-                items.record_changes(event.account, body, changes)
+                items.record_changes(event.account, body, changes, event.time.datetime)
             case events.ObjectsPurged() as body:
                 deque(items.record_purge(event.account, body), maxlen=0)
             case _:
@@ -181,6 +196,8 @@ def _encode_version(account: AccountId, commit: int, change: Change) -> dict[str
         "change": encode_change(change),
         "commit": commit,
         "superseded_by": None,
+        "replaced": 0,
+        "replaced_since": None,
     }
 
 

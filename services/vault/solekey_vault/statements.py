@@ -82,19 +82,19 @@ class VaultStatements(StatementHandler[VaultStream, Context]):
                 WrapRepository(uow).drop(event.account, body.wrap)
             case ItemsCommitted() as body:
                 self._objects.claim(uow, event.account, [body.changes, *context.commit.part_sizes])
-                self._record_commit(ItemRepository(uow.connection), event.account, body, context.commit)
+                self._record_commit(ItemRepository(uow.connection), event, body, context.commit)
             case ObjectsPurged() as body:
                 for released in ItemRepository(uow.connection).record_purge(event.account, body):
                     self._objects.drop(uow, event.account, released)
                     self._objects.pause()
 
     def _record_commit(
-        self, items: ItemRepository, account: AccountId, body: ItemsCommitted, commit: CommitContext
+        self, items: ItemRepository, event: Event, body: ItemsCommitted, commit: CommitContext
     ) -> None:
         if commit.verdict is not None:
-            items.record_snapshot(account, body, commit.verdict.pages)
+            items.record_snapshot(event.account, body, commit.verdict.pages)
         else:
-            items.record_changes(account, body, commit.changes or ())
+            items.record_changes(event.account, body, commit.changes or (), event.time.datetime)
 
     def _gather_commit(self, uow: UnitOfWork, account: AccountId, body: ItemsCommitted) -> CommitContext:
         if not self._objects.find_sizes(uow, account, [body.changes], keep=True):

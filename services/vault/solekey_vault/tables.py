@@ -18,6 +18,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     String,
     Table,
+    text,
 )
 
 from solekey_eventlog.tables import ACCOUNT_CHARS, DIGEST_CHARS, Moment, define_event_tables
@@ -126,6 +127,10 @@ item_versions = Table(
     Column("change", LargeBinary, nullable=False),  # as every change list has to state it
     Column("commit", Integer, nullable=False),
     Column("superseded_by", Integer),  # commit; NULL: the newest version
+    Column("superseded_at", Moment),
+    # Of the newest version, for the collection; brought up to date when it looks (history_repository.py):
+    Column("replaced", Integer, nullable=False),  # there are at most so many replaced versions of the item
+    Column("replaced_since", Moment),  # the first of them was replaced then, or later
     PrimaryKeyConstraint("account", "item", "version", name="item_versions_pk"),
 )
 _newest = item_versions.c.superseded_by.is_(None)
@@ -144,6 +149,28 @@ Index(
     item_versions.c.superseded_by,
     sqlite_where=_superseded,
     postgresql_where=_superseded,
+)
+_with_history = text("superseded_by IS NULL AND epoch > 0 AND replaced > 0")
+Index(
+    "item_versions_by_replaced",
+    item_versions.c.replaced,
+    sqlite_where=_with_history,
+    postgresql_where=_with_history,
+)
+Index(
+    "item_versions_by_replaced_since",
+    item_versions.c.replaced_since,
+    sqlite_where=_with_history,
+    postgresql_where=_with_history,
+)
+
+history_limits = Table(  # the operator's limits, and since when each were in force
+    "history_limits",
+    metadata,
+    Column("since", Moment, primary_key=True),
+    Column("versions", Integer, nullable=False),  # 0: no limit
+    Column("days", Integer, nullable=False),  # 0: no limit
+    Column("grace_days", Integer, nullable=False),
 )
 
 item_parts = Table(  # which versions name an object

@@ -193,6 +193,7 @@ def test_vault_answers_as_described(rig: Rig, tmp_path: Path) -> None:
     fetched = ask(api.post_fetch, ana.request(digests))
     assert verify_answer("vault", "POST /v1/vault/objects/fetch", fetched).status == 200
     verify_answer("vault", "GET /v1/vault/wraps", ask(api.get_wraps, ana.request()))
+    verify_answer("vault", "GET /v1/vault/limits", ask(api.get_limits, ana.request()))
 
 
 def test_an_answer_that_is_not_described_is_found(rig: Rig) -> None:

@@ -43,6 +43,9 @@ class FakeServer(httpx.BaseTransport):
         self.sessions: dict[str, tuple[FakeAccount, DeviceId, SessionId]] = {}
         self.requests: list[tuple[str, str]] = []
         self.made = 0
+        self.history_limits = [
+            {"since": Timestamp.from_datetime(self.now), "versions": 100, "days": 365, "grace_days": 30}
+        ]
         self._one_at_a_time = threading.RLock()
         self.desk = FactorDesk(self)
         self.tamper: Tamper
@@ -284,6 +287,8 @@ class FakeServer(httpx.BaseTransport):
                 every = account.states[Stream.VAULT].wraps.values()
                 retired = [wrap.wrapped.wrap for wrap in every if wrap.retired_at is not None]
                 return cbor({"wraps": [account.wraps[digest] for digest in retired]})
+            case "GET", ["limits"]:
+                return answer({"history": self.history_limits})
             case "GET", ["objects", digest]:
                 return self._object(account, digest, request.headers.get("Range"))
             case "POST", ["objects"]:

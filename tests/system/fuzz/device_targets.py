@@ -1,4 +1,4 @@
-"""What says something of another device: names and days in the server's answer, and codes that are typed."""
+"""What the server says in answers: names and days of devices, limits; and codes that are typed."""
 
 from typing import Final
 
@@ -8,7 +8,8 @@ from solekey.account.device_list import ShownDevices, describe_devices
 from solekey.account.device_names import MAX_NAME_CHARS, DeviceName, parse_name
 from solekey.cli.output.foreign_text import quote_foreign
 from solekey.crypto.device_code import DeviceCode
-from solekey.errors import DeviceCodeError, ProfileError
+from solekey.errors import BadAnswerError, DeviceCodeError, ProfileError
+from solekey.vault.history_limits import find_collected, parse_history_limits
 from solekey_protocol.encoding import encode_json
 from solekey_protocol.events import Stream
 from solekey_protocol.streams import DevicesStream
@@ -37,6 +38,8 @@ def _make_stream() -> tuple[DevicesStream, list]:
 _STREAM, _EVENTS = _make_stream()
 _ROW: Final = {"device": LAPTOP.device, "name": "laptop", "salt": "00" * 16, "last_seen": "2026-11-24"}
 
+_LIMITS: Final = {"since": "2026-11-24T12:00:00.000Z", "versions": 1, "days": 2, "grace_days": 3}
+
 
 def _check_name(raw: bytes) -> None:
     name = parse_name(as_document(raw))
@@ -59,6 +62,16 @@ def _check_shown(raw: bytes) -> None:
 def _check_code(text: str) -> None:
     code = DeviceCode.parse(text)
     assert DeviceCode.parse(code.encode_text()) == DeviceCode.parse(code.encode_qr()) == code
+
+
+def _check_limits(raw: bytes) -> None:
+    document = as_document(raw)
+    if not isinstance(document, dict):
+        raise BadAnswerError("no object")
+    stated = parse_history_limits(document)
+    moment = stated[0].since
+    assert len([limits.describe() for limits in stated]) == len(stated)
+    find_collected(stated, [moment] * 3, removed=moment, now=moment)
 
 
 TARGETS: Final = (
@@ -86,5 +99,13 @@ TARGETS: Final = (
         (DeviceCodeError,),
         mutate=mutate_text,
         covers=("device_code.DeviceCode.parse",),
+    ),
+    Target(
+        "limits of histories in an answer",
+        st.just(encode_json({"history": [_LIMITS, {**_LIMITS, "since": "2026-11-25T12:00:00.000Z"}]})),
+        _check_limits,
+        (BadAnswerError,),
+        mutate=mutate_json,
+        covers=("history_limits.parse_history_limits",),
     ),
 )

@@ -47,6 +47,7 @@ from solekey.server import Server as Server
 from solekey.vault.conflicts import Keep as Keep
 from solekey.vault.history import PastVersion as PastVersion
 from solekey.vault.history import VersionState as VersionState
+from solekey.vault.history_limits import HistoryLimits as HistoryLimits
 from solekey.vault.item import Item as Item
 from solekey.vault.item import Removed as Removed
 from solekey.vault.item import Stored as Stored

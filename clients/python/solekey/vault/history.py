@@ -13,9 +13,11 @@ from typing import Final
 
 from solekey.crypto import Confidential, ItemMetadata
 from solekey.errors import (
+    BadAnswerError,
     EpochKeyMissingError,
     ItemMissingError,
     LostObjectError,
+    NotFoundError,
     SolekeyError,
     SwappedObjectError,
     VersionMissingError,
@@ -24,6 +26,7 @@ from solekey.progress import Progress
 from solekey.transfer.objects import verify_object
 from solekey.transfer.sealed_sources import RangedSource, open_envelope
 from solekey.vault.directory import PREFIX_BYTES
+from solekey.vault.history_limits import HistoryLimits, fetch_history_limits, find_collected
 from solekey.vault.unlocked import UnlockedAccount
 from solekey.vault.unreadable import UNREADABLE
 from solekey_protocol.change_list import Change, parse_change_list
@@ -69,6 +72,7 @@ class PastVersion(Confidential):
         sealed_size: bytes, padded; 0 of a removal.
         metadata: what described it; None where it does not open.
         error: why it does not open.
+        collected: the operator's limits that have deleted it; None: not they, but a purge or a re-key.
         change: the ciphertext that has its content: the last that was made of it.
     """
 
@@ -81,6 +85,7 @@ class PastVersion(Confidential):
     sealed_size: int
     metadata: ItemMetadata | None
     error: SolekeyError | None
+    collected: HistoryLimits | None
     change: Change
 
     def __repr__(self) -> str:
@@ -94,8 +99,11 @@ class _Edit:
     event: Event
     body: ItemsCommitted
     changes: list[Change]
+    recorded: list[datetime]
+    """When each of the changes was."""
     metadata: ItemMetadata | None = None
     error: SolekeyError | None = None
+    collected: HistoryLimits | None = None
 
     @property
     def newest(self) -> Change:
@@ -115,14 +123,10 @@ def read_history(unlocked: UnlockedAccount, item: ItemId, progress: Progress) ->
     edits = _find_edits(unlocked, last, progress)
     _open_edits(unlocked, edits)
     numbers = _count_versions(edits)
-    replaced = [edit.body.commit for edit in edits[1:]]
-    states = [
-        *(
-            _find_state(edit, commit <= unlocked.streams.vault.purged_through)
-            for edit, commit in zip(edits[:-1], replaced, strict=True)
-        ),
-        _find_state(edits[-1], None),
-    ]
+    purged_through = unlocked.streams.vault.purged_through
+    purged = [edit.body.commit <= purged_through for edit in edits[1:]]
+    _find_collected(unlocked, edits, purged)
+    states = [_find_state(edit, was) for edit, was in zip(edits, [*purged, None], strict=True)]
     return [_describe(*each) for each in zip(edits, numbers, states, strict=True)][::-1]
 
 
@@ -136,7 +140,8 @@ def find_version(history: Sequence[PastVersion], version: int) -> PastVersion:
     for past in history:
         if past.version == version and past.state is not VersionState.REMOVED:
             if past.state is VersionState.GONE:
-                raise VersionMissingError(f"version {version} was replaced, and is deleted since")
+                why = f": {past.collected.describe()}" if past.collected else ""
+                raise VersionMissingError(f"version {version} was replaced, and is deleted since{why}")
             if past.error is not None:
                 raise past.error
             return past
@@ -170,10 +175,12 @@ def _find_edits(unlocked: UnlockedAccount, last: Change, progress: Progress) -> 
 def _join_rekeyed(found: Sequence[tuple[Event, ItemsCommitted, Change]]) -> list[_Edit]:
     edits: list[_Edit] = []
     for event, body, change in found:
+        recorded = datetime.fromisoformat(event.time).astimezone(UTC)
         if edits and body.kind is CommitKind.REKEY:
             edits[-1].changes.append(change)
+            edits[-1].recorded.append(recorded)
         else:
-            edits.append(_Edit(event, body, [change]))
+            edits.append(_Edit(event, body, [change], [recorded]))
     return edits
 
 
@@ -223,6 +230,27 @@ def _count_versions(edits: Sequence[_Edit]) -> list[int]:
     return numbers
 
 
+def _find_collected(unlocked: UnlockedAccount, edits: Sequence[_Edit], purged: Sequence[bool]) -> None:
+    """Find which lost versions, which no purge covers, the operator's limits do; asks if there are any."""
+    lost = [
+        number
+        for number, was in enumerate(purged)
+        if not was and isinstance(edits[number].error, LostObjectError)
+    ]
+    if not lost:
+        return
+    try:
+        stated = fetch_history_limits(unlocked.connection)
+    except (BadAnswerError, NotFoundError):  # who states no limits has none to delete by
+        return
+    now = datetime.fromtimestamp(unlocked.connection.runtime.now_ms() / 1000, UTC)
+    removed = edits[-1].recorded[0] if edits[-1].newest.removed else None
+    for number in lost:
+        later = edits[number + 1 : -1 if removed else None]
+        recorded = [moment for edit in later for moment in edit.recorded]
+        edits[number].collected = find_collected(stated, recorded, removed=removed, now=now)
+
+
 def _describe(edit: _Edit, version: int, state: VersionState) -> PastVersion:
     change = edit.newest
     signed = edit.event.signed
@@ -230,12 +258,13 @@ def _describe(edit: _Edit, version: int, state: VersionState) -> PastVersion:
         item=change.item,
         version=version,
         state=state,
-        made=datetime.fromisoformat(edit.event.time).astimezone(UTC),
+        made=edit.recorded[0],
         device=signed.statement.device if signed else None,
         commit=edit.body.commit,
         sealed_size=change.size,
         metadata=edit.metadata,
         error=edit.error,
+        collected=edit.collected if state is VersionState.GONE else None,
         change=change,
     )
 
@@ -248,4 +277,7 @@ def _find_state(edit: _Edit, purged: bool | None) -> VersionState:
         return VersionState.LIVE if purged is None else VersionState.KEPT
     if isinstance(edit.error, EpochKeyMissingError) and purged is not None:
         return VersionState.GONE
-    return VersionState.GONE if purged and isinstance(edit.error, LostObjectError) else VersionState.DAMAGED
+    is_deleted = purged or edit.collected is not None
+    return (
+        VersionState.GONE if is_deleted and isinstance(edit.error, LostObjectError) else VersionState.DAMAGED
+    )

@@ -13,6 +13,7 @@ from solekey.cli.state import Cli, pass_cli, state_options
 
 if TYPE_CHECKING:
     from solekey.vault.history import PastVersion
+    from solekey.vault.history_limits import HistoryLimits
 
 
 @click.command()
@@ -24,7 +25,8 @@ def history(state: Cli, name: str, user_key: str | None) -> None:
     """List the versions of the item NAME (name or id), the newest first; also of a removed one.
 
     A version counts an edit; re-encrypting an item makes none. One that is `kept` can be read with `get
-    --version` and brought back with `restore --version`. One that is `gone` is deleted.
+    --version` and brought back with `restore --version`. One that is `gone` is deleted: by a purge or
+    re-key, or because the operator keeps only so many replaced versions, and only for so long.
     """
     with unlocked(state, user_key) as vault:
         with state.progress(f"history {name}", in_bytes=False) as progress:
@@ -47,7 +49,9 @@ def history(state: Cli, name: str, user_key: str | None) -> None:
     say("{}", versions[0].item)
     print_table(table)
     for past in versions:
-        if past.error is not None:
+        if past.collected is not None:
+            warn("version {}: gone ({})", past.version, past.collected.describe())
+        elif past.error is not None:
             warn("version {}: {} [{}]", past.version, past.error, past.error.code)
 
 
@@ -60,5 +64,10 @@ def _describe(past: "PastVersion") -> dict[str, object]:
         "commit": past.commit,
         "sealed_bytes": past.sealed_size,
         "name": past.metadata.name if past.metadata else None,
+        "collected": _describe_limits(past.collected) if past.collected else None,
         "error": past.error.code if past.error else None,
     }
+
+
+def _describe_limits(limits: "HistoryLimits") -> dict[str, int]:
+    return {"versions": limits.versions, "days": limits.days, "grace_days": limits.grace_days}

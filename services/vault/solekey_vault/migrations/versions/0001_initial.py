@@ -94,6 +94,9 @@ def _create_read_model() -> None:
         sa.Column("change", sa.LargeBinary, nullable=False),
         sa.Column("commit", sa.Integer, nullable=False),
         sa.Column("superseded_by", sa.Integer),
+        sa.Column("superseded_at", sa.String(24)),
+        sa.Column("replaced", sa.Integer, nullable=False),
+        sa.Column("replaced_since", sa.String(24)),
         sa.PrimaryKeyConstraint("account", "item", "version", name="item_versions_pk"),
     )
     newest, superseded = sa.text("superseded_by IS NULL"), sa.text("superseded_by IS NOT NULL")
@@ -112,6 +115,7 @@ def _create_read_model() -> None:
         sqlite_where=superseded,
         postgresql_where=superseded,
     )
+    _create_collection()
     op.create_table(
         "item_parts",
         sa.Column("account", sa.String(30), nullable=False),
@@ -140,4 +144,23 @@ def _create_commits() -> None:
         sa.Column("commit", sa.Integer, nullable=False),
         sa.PrimaryKeyConstraint("account", "digest", "commit", name="commit_pages_pk"),
         sqlite_with_rowid=False,
+    )
+
+
+def _create_collection() -> None:
+    with_history = sa.text("superseded_by IS NULL AND epoch > 0 AND replaced > 0")
+    for column in ("replaced", "replaced_since"):
+        op.create_index(
+            f"item_versions_by_{column}",
+            "item_versions",
+            [column],
+            sqlite_where=with_history,
+            postgresql_where=with_history,
+        )
+    op.create_table(
+        "history_limits",
+        sa.Column("since", sa.String(24), primary_key=True),
+        sa.Column("versions", sa.Integer, nullable=False),
+        sa.Column("days", sa.Integer, nullable=False),
+        sa.Column("grace_days", sa.Integer, nullable=False),
     )
