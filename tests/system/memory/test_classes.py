@@ -28,6 +28,7 @@ PUBLIC_FIELDS = {
     "DeviceName.text": "device names are in clear at the server",
     "DeviceName.salt": "stored in clear beside the name",
     "Server.origin": "an address",
+    "SealedAhead.encoded": "a change list: the vault has it",
     "Server.ca_file": "a path",
     "Cli.exposed": "names of flags",
     "KdfParameters.salt": "the server sends it to whoever asks",

@@ -15,7 +15,7 @@ from solekey.offline.queue_entry import QueueEntry
 from solekey.offline.settings import OfflineSettings
 from solekey.progress import Progress, ignore_progress
 from solekey.transfer.drafts import Draft, Put
-from solekey.vault.commits import Committer, OnSealed, Outcome, PendingDraft, ignore_sealed
+from solekey.vault.commits import Committer, OnSealed, Outcome, PendingDraft, SealedAhead, ignore_sealed
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,7 @@ class QueueingCommitter(Committer):
         *,
         progress: Progress = ignore_progress,
         on_sealed: OnSealed = ignore_sealed,
+        ahead: SealedAhead | None = None,
     ) -> list[Outcome]:
         """Queue drafts; returns what became of each, in order, as far as this device knows.
 
@@ -48,7 +49,7 @@ class QueueingCommitter(Committer):
             DiskFullError: there is no room; nothing of these drafts was queued.
             SealError
         """
-        del on_sealed  # nothing is signed here
+        del on_sealed, ahead  # nothing is signed or sent here
         if not OfflineSettings.load(self.queue.folder).allowed:
             raise OfflineForbiddenError("nothing is queued: this device may keep nothing")
         epoch, added = self.streams.vault.epoch, list[QueueEntry]()
@@ -67,6 +68,9 @@ class QueueingCommitter(Committer):
                 self.kept_objects.show_pending(queued.change, self.queue.find_sealed(queued))
                 self.index.show_pending(queued.change, metadata)
         return [self._conclude(entry, epoch) for entry in pending]
+
+    def seal_ahead(self, puts: Sequence[Put]) -> None:
+        """Seal nothing ahead: nothing is sent."""
 
     def _queue(self, entry: PendingDraft, epoch: int, added: list[QueueEntry]) -> None:
         self._rebase(entry)

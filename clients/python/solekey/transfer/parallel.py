@@ -14,6 +14,7 @@ AT_ONCE: Final = 2
 
 A = TypeVar("A")
 B = TypeVar("B")
+C = TypeVar("C")
 
 
 def map_ahead(work: Callable[[A], B], inputs: Iterable[A]) -> Iterator[B]:
@@ -50,6 +51,38 @@ def chain_ahead(fetch: Callable[[int], Sequence[B]], total: int) -> Iterator[B]:
         piece = _take(running)
         done += len(piece)
     yield from piece
+
+
+def use_ahead(prepare: Callable[[A], B], use: Callable[[A, B], C], inputs: Sequence[A]) -> Iterator[C]:
+    """Use inputs one after the other, in order; while one is used, the next `AT_ONCE` are prepared, in turns.
+
+    When one fails, what is under way is awaited, and no more is begun.
+    """
+    running: deque[Future[B]] = deque()
+    begun = 0
+    for index, value in enumerate(inputs):
+        while begun < min(index + 1 + AT_ONCE, len(inputs)):
+            running.append(_start_after(running[-1] if running else None, prepare, inputs[begun]))
+            begun += 1
+        prepared = _take(running)
+        try:
+            used = use(value, prepared)
+        except Exception:
+            wait(running)
+            raise
+        yield used
+
+
+def _start_after(before: "Future[B] | None", work: Callable[[A], B], value: A) -> "Future[B]":
+    """Start once what is before has ended; where that has failed, this fails too, and nothing is begun."""
+    if before is None:
+        return _start(work, value)
+
+    def run(value: A) -> B:
+        before.result()
+        return work(value)
+
+    return _start(run, value)
 
 
 def _take(running: "deque[Future[B]]") -> B:

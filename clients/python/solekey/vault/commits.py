@@ -12,7 +12,7 @@ Spec: vault.md §5, §5.1.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -30,6 +30,7 @@ from solekey.streams.author import Author
 from solekey.streams.streams import Streams
 from solekey.transfer.drafts import Draft, Put, Remove, choose_conflict_name
 from solekey.transfer.objects import ObjectStore
+from solekey.transfer.parallel import use_ahead
 from solekey.transfer.uploader import Uploader
 from solekey.vault.directory import Directory
 from solekey.vault.index.item_index import ItemIndex
@@ -71,6 +72,15 @@ class PendingDraft:
 
 
 @dataclass(frozen=True, slots=True)
+class SealedAhead:
+    """What was sealed and sent before its turn to be committed has come: the changes, and their list."""
+
+    changes: list[Change]
+    digest: Digest
+    encoded: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class Committer:
     """Commits for one unlocked account."""
 
@@ -91,6 +101,7 @@ class Committer:
         *,
         progress: Progress = ignore_progress,
         on_sealed: OnSealed = ignore_sealed,
+        ahead: SealedAhead | None = None,
     ) -> list[Outcome]:
         """Commit drafts in one signed commit; returns what became of each, in order.
 
@@ -99,6 +110,7 @@ class Committer:
             progress: is told how far it has come.
             on_sealed: told, before each attempt is signed, the digest of its change list and the change of
                 each draft, None for what is dropped.
+            ahead: what `seal_ahead` made of the drafts; None: they were not sealed yet.
 
         Raises:
             ContentionError: other devices were faster each time.
@@ -106,6 +118,9 @@ class Committer:
             SealError, ServerRefusedError, TransportError, EvidenceError
         """
         pending = [PendingDraft(draft, draft) for draft in drafts]
+        if ahead is not None:
+            for entry, change in zip(pending, ahead.changes, strict=True):
+                entry.sealed[change.epoch] = change
         own: dict[Digest, bytes] = {}
 
         def decide() -> ItemsCommitted | None:
@@ -117,11 +132,13 @@ class Committer:
             changes = [entry.sealed[epoch] for entry in pending if entry.draft is not None]
             if not changes:
                 return None
-            encoded = encode_change_list(changes)
-            own[self.objects.put(encoded)] = encoded
-            on_sealed(
-                compute_digest(encoded), [each.sealed[epoch] if each.draft else None for each in pending]
-            )
+            if ahead is not None and changes == ahead.changes:
+                digest, encoded = ahead.digest, ahead.encoded
+            else:
+                encoded = encode_change_list(changes)
+                digest = self.objects.put(encoded)
+            own[digest] = encoded
+            on_sealed(digest, [each.sealed[epoch] if each.draft else None for each in pending])
             return self._build(CommitKind.DELTA, epoch, changes, encoded)
 
         event = self.author.say(decide, signers=self.keyring.find_signers)
@@ -134,6 +151,24 @@ class Committer:
         outcomes = [self._conclude(entry, epoch) for entry in pending]
         self._snapshot_where_it_pays()
         return outcomes
+
+    def commit_groups(self, groups: Sequence[Sequence[Put]]) -> Iterator[list[Outcome]]:
+        """Commit groups of puts in order, each in one signed commit; yields what became of each group.
+
+        While one is committed, the next are sealed and sent. Where a draft is rebased, or the epoch changes,
+        it is sealed again; what was sent in vain is collected by the vault.
+
+        Raises:
+            As `commit`. The groups before are committed, none after it is.
+        """
+        yield from use_ahead(self.seal_ahead, lambda group, ahead: self.commit(group, ahead=ahead), groups)
+
+    def seal_ahead(self, puts: Sequence[Put]) -> SealedAhead | None:
+        """Seal puts under the present epoch and send them, while something else is being committed."""
+        data_key = self.keyring.data_key(self.streams.vault.epoch)
+        changes = self.uploader.upload(puts, data_key, ignore_progress)
+        encoded = encode_change_list(changes)
+        return SealedAhead(changes, self.objects.put(encoded), encoded)
 
     def commit_rekeyed(self, changes: Mapping[Change, ItemMetadata]) -> None:
         """Commit what was sealed anew under the newest epoch, and sent; drops what changed meanwhile.

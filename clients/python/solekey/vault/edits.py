@@ -11,13 +11,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from solekey.crypto import Confidential, ContentSource
-from solekey.errors import ItemChangedError, ItemMissingError, NameTakenError
+from solekey.errors import ItemChangedError, ItemMissingError, NameTakenError, SolekeyError
 from solekey.progress import Progress, ignore_progress
 from solekey.transfer.drafts import Put, StreamContent
 from solekey.transfer.intake import Intake, put_back, read_head
 from solekey.transfer.source_file import SourceFile
 from solekey.transfer.upload_spool import UploadSpool, clean_uploads, derive_fingerprint
-from solekey.vault.commits import Outcome
+from solekey.vault.commits import MAX_DRAFTS, Outcome
 from solekey.vault.item import Stored
 from solekey.vault.item_info import ItemInfo
 from solekey.vault.names import fold_name, is_item_id
@@ -134,7 +134,25 @@ class Edits:
 
     def commit(self, drafts: Sequence[Put], *, progress: Progress = ignore_progress) -> tuple[Stored, ...]:
         """Commit puts in one signed commit, and note them as seen."""
-        outcomes = self._unlocked.committer.commit(drafts, progress=progress)
+        return self._note(self._unlocked.committer.commit(drafts, progress=progress))
+
+    def commit_many(self, drafts: Sequence[Put]) -> tuple[Stored, ...]:
+        """Commit puts in as many signed commits as they need; an error says what was stored before it."""
+        groups = [drafts[start : start + MAX_DRAFTS] for start in range(0, len(drafts), MAX_DRAFTS)]
+        stored: list[Stored] = []
+        try:
+            for outcomes in self._unlocked.committer.commit_groups(groups):
+                stored += self._note(outcomes)
+        except SolekeyError as error:
+            if stored:
+                error.add_note(
+                    f"The first {len(stored)} of {len(drafts)} items are stored; put the others again."
+                )
+            raise
+        return tuple(stored)
+
+    def _note(self, outcomes: Sequence[Outcome]) -> tuple[Stored, ...]:
+        """Note committed puts as seen."""
         stored = tuple(map(_describe_outcome, outcomes))
         self._unlocked.seen.note(
             {

@@ -24,7 +24,6 @@ from solekey.transfer.drafts import Remove
 from solekey.transfer.sealed_sources import read_pieces
 from solekey.transfer.source_file import SourceFile
 from solekey.vault.bulk_reading import read_contents
-from solekey.vault.commits import MAX_DRAFTS
 from solekey.vault.conflicts import Keep
 from solekey.vault.edits import SPOOL_FROM_BYTES, Edits, Target, verify_base
 from solekey.vault.history import PastVersion, read_history
@@ -270,7 +269,7 @@ class Vault:
 
     @exclusive
     def put_many(self, contents: Mapping[str, bytes | str | NewContent]) -> tuple[Stored, ...]:
-        """Put many small items at once: few requests, one commit for each few thousand.
+        """Put many small items at once: few requests, one commit for each thousand, in their order.
 
         Args:
             contents: what to put, by name or id: the content alone, or a `NewContent` with what describes it
@@ -279,6 +278,7 @@ class Vault:
         Raises:
             ItemChangedError: a ``base_version`` is not that item's; nothing of its commit was stored.
             MetadataError: a name outside the limits, or two that mean the same item.
+            As `put`. The error's notes say how many of the first were stored before it.
         """
         if len({fold_name(name) for name in contents}) != len(contents):
             raise MetadataError("two of the names are the same, spelt with other code points")
@@ -289,10 +289,7 @@ class Vault:
         drafts = [self._edits.draft_content(name, content) for name, content in contents.items()]
         if len({draft.item for draft in drafts}) != len(drafts):
             raise MetadataError("one of the items is given twice, by its name and by its id")
-        stored: tuple[Stored, ...] = ()
-        for start in range(0, len(drafts), MAX_DRAFTS):
-            stored += self._edits.commit(drafts[start : start + MAX_DRAFTS])
-        return stored
+        return self._edits.commit_many(drafts)
 
     @exclusive
     def put_file(

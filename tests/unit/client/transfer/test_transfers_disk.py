@@ -13,7 +13,7 @@ from solekey.files import locks
 from solekey.files.disk_room import naming_full_disk
 from solekey.files.whole_file import WholeFile
 from solekey.transfer.lock import hold_transfer
-from solekey.transfer.parallel import chain_ahead, map_ahead
+from solekey.transfer.parallel import chain_ahead, map_ahead, use_ahead
 from tests.support.client.transfers import list_files
 
 
@@ -162,3 +162,35 @@ def test_an_error_of_a_later_piece_comes_in_its_turn():
     assert next(pieces) == 0
     with pytest.raises(ValueError, match="the second"):
         next(pieces)
+
+
+def test_inputs_are_prepared_in_turns_while_one_is_used():
+    begun = [threading.Event() for _ in range(5)]
+    prepared, used = [], []
+
+    def prepare(value):
+        prepared.append(value)
+        begun[value].set()
+        return -value
+
+    def use(value, ahead):
+        assert begun[min(value + 2, 4)].wait(10)  # two ahead
+        used.append((value, ahead))
+        return value
+
+    assert list(use_ahead(prepare, use, range(5))) == list(range(5))
+    assert prepared == list(range(5))
+    assert used == [(value, -value) for value in range(5)]
+
+
+def test_after_one_that_cannot_be_prepared_none_is_prepared_or_used():
+    prepared, used = [], []
+
+    def prepare(value):
+        prepared.append(value)
+        if value == 1:
+            raise ValueError("the second")
+
+    with pytest.raises(ValueError, match="the second"):
+        list(use_ahead(prepare, lambda value, _: used.append(value), range(5)))
+    assert (prepared, used) == ([0, 1], [0])

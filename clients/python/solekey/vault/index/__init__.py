@@ -1,5 +1,6 @@
 """Which items there are, on this device's disk and sealed: folded from the signed commits.
 
-`rows` what is known of an item, as bytes · `index_file` the file of sealed rows · `writer` one transaction ·
-`item_index` follows the commits. Spec: item-index.md.
+`rows` what is known of an item, as bytes · `index_database` `index_file` the file of sealed rows ·
+`index_writer` one transaction · `commit_follower` follows the commits · `item_index` `live_items` what is
+asked. Spec: item-index.md.
 """
