@@ -1,5 +1,6 @@
 """Loads what every test may ask for: real engines, services, the platform, a world of clients."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         rank = min(marked, default=len(_LONGEST_FIRST))
         ranks[item.path] = min(rank, ranks.get(item.path, rank))
     items.sort(key=lambda item: ranks[item.path])
+
+
+def pytest_collection_finish() -> None:
+    """Refuse tests that have eventlet patch the standard library: our threads would stand still."""
+    patcher = sys.modules.get("eventlet.patcher")
+    if patcher is not None and patcher.is_monkey_patched("thread"):
+        raise pytest.UsageError("importing a test has run eventlet.monkey_patch(): start that program")

@@ -9,7 +9,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.system.killing import deadly_platform
+PROGRAM = "tests.system.killing.deadly_platform"
+"""A program: it patches threads when it is imported, so it never is."""
 
 
 @dataclass
@@ -29,7 +30,7 @@ class DeadlyPlatform:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         (self.folder / "data").mkdir(parents=True)
-        command = [sys.executable, "-m", deadly_platform.__name__, str(self.folder)]
+        command = [sys.executable, "-m", PROGRAM, str(self.folder)]
         command += ["--data-dir", str(self.folder / "data"), "--listen", f"127.0.0.1:{port}", "--ready-json"]
         environment = {**os.environ, "SOLEKEY_TEST_DATABASES": self.databases}
         with (self.folder / "platform.log").open("a") as log:
