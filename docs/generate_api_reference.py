@@ -18,6 +18,8 @@ from types import ModuleType
 from typing import Any
 
 PAGE = Path(__file__).with_name("api.md")
+HALVES = {"ReadingVault"}
+"""Bases that are no public names: what they have is shown as the class's own."""
 MODULES = ("solekey", "solekey.crypto", "solekey.recovery", "solekey.providers", "solekey.audit")
 INTRODUCTION = """\
 # The Python API
@@ -64,9 +66,13 @@ def _render_class(name: str, kind: type) -> Iterator[str]:
     yield _fence(_describe_class(name, kind)) + "\n" + _to_markdown(_own_doc(kind))
     for base in kind.__mro__[1:]:
         if base.__module__.startswith("solekey") and not base.__name__.startswith("_"):
+            if base.__name__ in HALVES:
+                continue
             yield f"A kind of `{base.__name__}`.\n"
             break
-    for member, value in sorted(vars(kind).items()):
+    halves = [base for base in kind.__mro__ if base is kind or base.__name__ in HALVES]
+    members = {member: value for half in reversed(halves) for member, value in vars(half).items()}
+    for member, value in sorted(members.items()):
         function = _find_function(value)
         if function is not None and not member.startswith("_") and function.__doc__:
             yield _render_function(f"{name}.{member}", function, _find_kind(value))

@@ -24,6 +24,8 @@ from solekey.vault.names import fold_name, is_item_id
 from solekey.vault.new_content import Description, NewContent, verify_base_version
 from solekey.vault.seen import Seen
 from solekey.vault.unlocked import UnlockedAccount
+from solekey.vault.unreadable import UNREADABLE
+from solekey_protocol.change_list import Change
 from solekey_protocol.ids import RAW_ID_BYTES, ItemId
 from solekey_protocol.limits import MIB
 
@@ -150,6 +152,26 @@ class Edits:
                 )
             raise
         return tuple(stored)
+
+    def verify_seen(self, change: Change, base_version: int | None) -> ItemInfo | None:
+        """Verify that an item to be removed is in the version that was seen; None: it does not open.
+
+        Raises:
+            ItemChangedError: it is in another version.
+        """
+        seen = self._unlocked.seen.find(change.item)
+        expected = base_version if base_version is not None or seen is None else seen.revision
+        if expected is None and self._unlocked.directory.get_name(change) is None:
+            return None  # nothing to compare with: nothing needs to open
+        try:
+            info = self._unlocked.directory.find(change.item)
+        except UNREADABLE:
+            if base_version is not None:
+                raise
+            return None
+        if expected is not None:
+            verify_base(info, expected)
+        return info
 
     def _note(self, outcomes: Sequence[Outcome]) -> tuple[Stored, ...]:
         """Note committed puts as seen."""
