@@ -18,6 +18,8 @@ from solekey_vault.item_repository import ItemRepository
 from solekey_vault.object_repository import ObjectRepository
 
 _VERSIONS_AT_ONCE: Final = 500
+_MAX_LEFT_ALONE: Final = 10_000
+"""Accounts with an open rotation that a query leaves out; with more a run ends, and the next one goes on."""
 
 
 class HistoryCollector:
@@ -49,7 +51,7 @@ class HistoryCollector:
                 due = HistoryRepository(uow.connection, self.limits, uow.now).find_due(rotating)
                 rotating |= {each for each in {item.account for item in due} if self._is_rotating(uow, each)}
                 collected += self._collect_some(uow, [each for each in due if each.account not in rotating])
-            if not due:
+            if not due or len(rotating) > _MAX_LEFT_ALONE:
                 return collected
             self._objects.pause()
 

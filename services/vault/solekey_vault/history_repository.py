@@ -23,7 +23,7 @@ _PAST = item_versions.alias("past").c
 _ZERO: Final = literal_column(
     "0", Integer
 )  # a bound value would hide from the database that the partial index fits
-_NEWEST: Final = (_ROW.superseded_by.is_(None), _ROW.epoch > _ZERO, _ROW.replaced > _ZERO)
+_LIVE: Final = (_ROW.superseded_by.is_(None), _ROW.epoch > _ZERO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,12 @@ class HistoryRepository:
         """Find some items that are due, of other accounts than these."""
         due = []
         if self._limits.versions:
-            due.append(_ROW.replaced > self._limits.versions)
+            due.append((_ROW.replaced > _ZERO, _ROW.replaced > self._limits.versions))
         if self._before is not None:
-            due.append(_ROW.replaced_since < self._before)
+            due.append((_ROW.replaced_since.is_not(None), _ROW.replaced_since < self._before))
         found: dict[tuple[str, bytes], DueItem] = {}
         for each in due:
-            query = select(_ROW.account, _ROW.item, _ROW.version).where(*_NEWEST, each)
+            query = select(_ROW.account, _ROW.item, _ROW.version).where(*_LIVE, *each)
             if without:
                 query = query.where(_ROW.account.not_in(list(without)))
             for row in self._connection.execute(query.limit(_ITEMS_AT_ONCE)):

@@ -150,18 +150,19 @@ Index(
     sqlite_where=_superseded,
     postgresql_where=_superseded,
 )
-_with_history = text("superseded_by IS NULL AND epoch > 0 AND replaced > 0")
+_replaced = text("superseded_by IS NULL AND epoch > 0 AND replaced > 0")
+_replaced_since = text("superseded_by IS NULL AND epoch > 0 AND replaced_since IS NOT NULL")
 Index(
     "item_versions_by_replaced",
     item_versions.c.replaced,
-    sqlite_where=_with_history,
-    postgresql_where=_with_history,
+    sqlite_where=_replaced,
+    postgresql_where=_replaced,
 )
 Index(
     "item_versions_by_replaced_since",
     item_versions.c.replaced_since,
-    sqlite_where=_with_history,
-    postgresql_where=_with_history,
+    sqlite_where=_replaced_since,
+    postgresql_where=_replaced_since,
 )
 
 history_limits = Table(  # the operator's limits, and since when each were in force

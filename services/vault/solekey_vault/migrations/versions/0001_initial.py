@@ -148,14 +148,14 @@ def _create_commits() -> None:
 
 
 def _create_collection() -> None:
-    with_history = sa.text("superseded_by IS NULL AND epoch > 0 AND replaced > 0")
-    for column in ("replaced", "replaced_since"):
+    for column, condition in (("replaced", "replaced > 0"), ("replaced_since", "replaced_since IS NOT NULL")):
+        where = sa.text(f"superseded_by IS NULL AND epoch > 0 AND {condition}")
         op.create_index(
             f"item_versions_by_{column}",
             "item_versions",
             [column],
-            sqlite_where=with_history,
-            postgresql_where=with_history,
+            sqlite_where=where,
+            postgresql_where=where,
         )
     op.create_table(
         "history_limits",
