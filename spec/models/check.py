@@ -24,7 +24,7 @@ _SAID = re.compile(
     r"(?P<author>[ABT]) (?P<stream>devices|rotation|vault): +(?P<what>.*?) +"
     r"\(behind: (?P<one>\w+) (?P<one_behind>\d+), (?P<two>\w+) (?P<two_behind>\d+)\)"
 )
-_STEP = re.compile(r"(?:QUEUE|JOINS): (.*)")
+_STEP = re.compile(r"(?:QUEUE|JOINS|HISTORY): (.*)")
 
 
 class Verdict(StrEnum):
@@ -91,6 +91,16 @@ def _joins(name: str, about: str, definitions: str, expected: Verdict = Verdict.
 def _joins_without(name: str, about: str, definitions: str) -> Model:
     definition = f"WITHOUT_{name.partition(':')[0].upper().replace('-', '_')}"
     return _joins(f"without-{name}", about, f"{definition} {definitions}", Verdict.REFUTED)
+
+
+def _history(name: str, about: str, definitions: str, expected: Verdict = Verdict.HOLDS) -> Model:
+    search = Search.DEPTH if expected is Verdict.HOLDS else Search.BREADTH
+    return Model(f"history/{name}", about, expected, definitions, search, "history.pml")
+
+
+def _history_without(name: str, prop: str, about: str, bounds: str = "REKEYS=0") -> Model:
+    definition = f"WITHOUT_{name.partition(':')[0].upper().replace('-', '_')}"
+    return _history(f"without-{name}", about, f"PROPERTY={prop} {definition} {bounds}", Verdict.REFUTED)
 
 
 def _queue(name: str, about: str, expected: Verdict, definitions: str) -> Model:
@@ -213,6 +223,22 @@ MODELS = (
     _joins_without("sealed", "old wraps go before everything is sealed anew", f"PROPERTY=OPENS {_ONE_REKEY}"),
     _joins_without("decision", "giving up is not said in devices", "PROPERTY=OPENS KINDS=1 COMMANDS=2"),
     _joins_without("left", "what does not open is not named", f"PROPERTY=GOES_ON {_ONE_REKEY} SPOILED=1"),
+    _history("rekey", "purges and a re-key in between", f"{_EVERY} ACTS=3"),
+    _history("purges", "two purges, and the grace time twice", f"{_EVERY} REKEYS=0 PURGES=2 TIMES=2"),
+    _history("reuse", "a commit names an older object", f"{_EVERY} ACTS=3 REKEYS=0 PURGES=2 REUSE=1"),
+    _history("moves", "what was removed comes back after both", "PROPERTY=REACHED", Verdict.REFUTED),
+    _history_without("named", "LIVE", "a purge drops what a live version names", "REKEYS=0 REUSE=1"),
+    _history_without("keep", "LIVE", "what was dropped stays so when a commit names it", "REKEYS=0 REUSE=1"),
+    _history_without("parts", "LIVE", "a commit may lack its object"),
+    _history_without("covered", "KEPT", "a purge takes what was replaced after it, too"),
+    _history_without("grace", "KEPT", "what was purged is deleted at once"),
+    _history_without("wraps", "KEPT", "a retired wrap is deleted at once", "PURGES=0"),
+    _history_without("new-item", "ELSEWHERE", "a removed item comes back as a put by name"),
+    _history_without("counting", "NUMBERS", "a removed item comes back in its place, from 1 on"),
+    _history_without("base", "UNSEEN", "an edit replaces whatever is the newest"),
+    _history_without("following", "TOLD", "a history is read without following the stream"),
+    _history_without("forward", "TOLD", "a purge goes back behind an earlier one", "REKEYS=1"),
+    _history_without("verifying", "LAST", "the server shows an older version as the last"),
 )
 
 

@@ -86,6 +86,7 @@ def test_a_counter_example_is_told_in_the_order_of_arrival(checker):
     [
         ("queue", {"ONCE", "LOST", "UNSEEN", "FOLLOWS", "OPENS"}),
         ("joins", {"OPENS", "ONE", "ONCE", "LOST", "SEALED", "WORDS", "UNASKED", "READ", "GOES_ON"}),
+        ("history", {"LIVE", "KEPT", "ELSEWHERE", "NUMBERS", "UNSEEN", "TOLD", "LAST"}),
     ],
 )
 def test_every_property_of_a_model_has_a_mutant_and_every_mutant_takes_something_away(

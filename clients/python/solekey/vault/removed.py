@@ -7,9 +7,10 @@ and content: the versions of the old one never start again.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from solekey.crypto import Confidential, DataKey, EnvelopeReader, ItemContext, ItemMetadata
-from solekey.errors import EpochKeyMissingError, ItemMissingError, SolekeyError
-from solekey.transfer.sealed_sources import PartSource
+from solekey.crypto import Confidential, EnvelopeReader, ItemMetadata
+from solekey.errors import EpochKeyMissingError, ItemMissingError, SolekeyError, SwappedObjectError
+from solekey.transfer.objects import verify_object
+from solekey.transfer.sealed_sources import PartSource, open_envelope
 from solekey.vault.names import is_same_name
 from solekey.vault.unlocked import UnlockedAccount
 from solekey.vault.unreadable import UNREADABLE
@@ -26,8 +27,8 @@ class RemovedItem(Confidential):
 
     Attributes:
         id: the item's id.
-        last: its last version before the removal.
-        removed_in: the number of the commit that removed it.
+        last: its last version before the removal; the removal itself where the server shows none.
+        removed_in: the number of the commit that removed it; 0 where the server does not show it.
         metadata: what it was called; None when it cannot be opened any more.
         error: why not.
     """
@@ -66,22 +67,27 @@ def find_removed(unlocked: UnlockedAccount, name_or_id: str) -> tuple[ItemMetada
 
 
 def _find_removed(unlocked: UnlockedAccount) -> Iterator[tuple[Change, int]]:
-    """Find the last live version of each removed item, and the commit that removed it."""
-    last: dict[ItemId, Change] = {}
+    """Find the last version of each removed item, and the commit that removed it.
+
+    Item versions have no gaps, so it is the one before the removal. Where no change list that is what its
+    commit names shows it, the removal stands in its place: an older version is not the last one.
+    """
+    removals = {item: change for item, change in unlocked.index.newest.items() if change.removed}
+    last = dict(removals)
     removed: dict[ItemId, int] = {}
     for body, changes in _read_commits(unlocked):
         for change in changes:
-            if change.removed:
+            removal = removals.get(change.item)
+            if removal is not None and change.version == removal.version:
                 removed[change.item] = body.commit
-            else:
+            elif removal is not None and change.version == removal.version - 1:
                 last[change.item] = change
-    for item, commit in removed.items():
-        if item in last and item not in unlocked.index.items:
-            yield last[item], commit
+    for item, change in last.items():
+        yield change, removed.get(item, 0)
 
 
 def _read_commits(unlocked: UnlockedAccount) -> Iterator[tuple[ItemsCommitted, Sequence[Change]]]:
-    """Read the change lists of all commits that are no snapshots; one that is damaged is passed over."""
+    """Read the change lists of all commits that are no snapshots; what is not as committed is passed over."""
     bodies = [
         event.body
         for event in unlocked.streams.events(Stream.VAULT)
@@ -90,8 +96,8 @@ def _read_commits(unlocked: UnlockedAccount) -> Iterator[tuple[ItemsCommitted, S
     lists = unlocked.objects.fetch_each([body.changes for body in bodies])
     for body, data in zip(bodies, lists, strict=True):
         try:
-            yield body, parse_change_list(data or b"")
-        except MalformedError:
+            yield body, parse_change_list(verify_object(body.changes, data))
+        except (MalformedError, SwappedObjectError):
             continue
 
 
@@ -104,9 +110,7 @@ def _describe(unlocked: UnlockedAccount, change: Change, commit: int) -> Removed
 
 
 def _open(unlocked: UnlockedAccount, change: Change) -> EnvelopeReader:
-    data_key: DataKey = unlocked.keyring.any_data_key(change.epoch)
-    return EnvelopeReader(
-        PartSource(unlocked.objects, change),
-        data_key=data_key,
-        context=ItemContext(unlocked.account, change.item, change.version),
-    )
+    if change.removed:
+        raise SwappedObjectError("the change list of its last version is damaged or withheld")
+    data_key = unlocked.keyring.any_data_key(change.epoch)
+    return open_envelope(PartSource(unlocked.objects, change), change, unlocked.account, data_key)

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from solekey import UserKey
-from solekey.errors import ItemMissingError, RepairFailedError, TamperedWrapError
+from solekey.errors import ItemMissingError, RepairFailedError, SwappedObjectError, TamperedWrapError
 from solekey.rotation.repair import find_missing_epochs, repair_wraps
 from solekey.rotation.rotation import change_user_key, rekey_data
 from solekey_protocol.events import Stream
@@ -42,9 +42,33 @@ def test_what_is_not_removed_or_gone_is_said(home):
         vault.restore("a")
     vault.remove("a")
     home.account.objects.clear()
-    assert vault.list_removed() == []
+    (removed,) = vault.list_removed()
+    assert removed.metadata is None
     with pytest.raises(ItemMissingError):
         vault.restore("a")
+
+
+@pytest.mark.parametrize("withheld", [True, False])
+def test_an_older_version_is_never_restored_as_the_last_one(home, withheld):
+    """A server withholds the change list of the last version, or shows an older one in its place."""
+    vault = home.unlock("laptop")
+    vault.put("plan", "one")
+    item = vault.put("plan", "two").id
+    vault.remove("plan")
+    first, second, _ = [event.body.changes for event in commits(vault)]
+    objects = home.account.objects
+    if withheld:
+        del objects[second]
+    else:
+        objects[second] = objects[first]
+    (removed,) = vault.list_removed()
+    assert (removed.metadata, removed.removed_in) == (None, 3)
+    with pytest.raises(SwappedObjectError, match="damaged or withheld"):
+        vault.restore(item)
+
+
+def commits(vault):
+    return [event for event in vault.unlocked.streams.events(Stream.VAULT) if hasattr(event.body, "commit")]
 
 
 def test_a_key_whose_wrap_was_lost_is_wrapped_anew_with_older_words(home):
