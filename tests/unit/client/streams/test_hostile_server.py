@@ -151,8 +151,8 @@ def test_a_swapped_change_list_is_detected(home):
     body = home.account.events[Stream.VAULT][-1].body
     assert isinstance(body, ItemsCommitted)
     home.account.objects[body.changes] += b"\x00"
-    with pytest.raises(SwappedObjectError), home.reopen_without_index("laptop").unlock(home.key()):
-        pass
+    with home.reopen_without_index("laptop").unlock(home.key()) as vault, pytest.raises(SwappedObjectError):
+        vault.list()
 
 
 def ghost(world, *, signed_by):
