@@ -13,7 +13,7 @@ import pytest
 from tests.support.repository import ROOT
 from tests.system.killing import cycles
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the limit ends a run that hangs
 CYCLES = 100
 """For each database: 200 in all."""
 SEED = 20261128

@@ -30,6 +30,7 @@ def checker():
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # some fifty models; the limit ends a run that hangs
 def test_the_new_rules_hold_and_each_mutant_is_refuted():
     if shutil.which("spin") is None:
         if os.environ.get("SOLEKEY_REQUIRE_REAL") == "1":
