@@ -102,6 +102,11 @@ def test_the_broker_gone_during_a_write(platform: Platform, sign_up: SignUp) -> 
         assert json.loads(output)["version"] == 1
         wait_until(lambda: vault.health() is None)
         refused = eve.try_("laptop", "get", "note")
+        assert (refused.exit_code, refused.error_code()) == (
+            TRY_AGAIN,
+            "item_not_kept",
+        )  # nor sent by a service
+        refused = eve.try_("laptop", "sessions", "list")
         assert (refused.exit_code, refused.error_code()) == (TRY_AGAIN, "trust_stale")
     finally:
         platform.broker.start()

@@ -103,7 +103,6 @@ def test_a_lost_row_harms_its_own_item(platform: PlatformProcess, tmp_path: Path
         connection.execute("DELETE FROM object_rows WHERE name = ?", (name,))
     connection.close()
     with ada.open("laptop") as laptop, laptop.unlock(ada.key()) as vault:
-        assert [info.name for info in vault.list()] == ["good"]
-        assert [(item.id, item.commit) for item in vault.list().unreadable] == [(bad, 2)]
+        assert [info.name for info in vault.list()] == ["bad", "good"]  # names are known on this device
         with pytest.raises(LostObjectError):
             vault.get(bad)

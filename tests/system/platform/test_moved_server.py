@@ -38,7 +38,7 @@ def test_a_profile_follows_its_server(own_platform, platform, tmp_path):
     own_platform.stop()
     own_platform.port = 0
     own_platform.start()
-    code, said = ada.run("status", "--profile", "./laptop")
+    code, said = ada.run("sessions", "list", "--profile", "./laptop")
     assert (code, "server_unreachable" in said, "login --server" in said) == (8, True, True), said
     code, said = log_in(ada, codes, "--server", own_platform.url)
     assert code == 0, said

@@ -231,7 +231,7 @@ class UnavailableError(ServerRefusedError):
     def retry_after_s(self) -> float | None:
         """How long the server asks to wait."""
         value = self.problem.get("retry_after_s")
-        return float(value) if isinstance(value, int) else None
+        return float(value) if isinstance(value, int) and value >= 0 else None
 
 
 class StorageFullError(UnavailableError):
