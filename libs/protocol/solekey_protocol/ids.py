@@ -64,7 +64,7 @@ class _RawId(_PatternStr):
             raise MalformedError(f"{cls.__name__}: expected {RAW_ID_BYTES} bytes, got {len(raw)}")
         # Always canonical, so the pattern is not matched again.
         made = str.__new__(cls, f"{cls.PREFIX}_{_encode_base32(raw)}")
-        made._raw = bytes(raw)  # noqa: SLF001  # its own class's
+        made._raw = bytes(raw)  # noqa: SLF001  # a new value of this very class
         return made
 
     @property

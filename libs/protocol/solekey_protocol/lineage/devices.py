@@ -10,10 +10,8 @@ from solekey_protocol.statements import Statement
 from solekey_protocol.streams import Rotation
 
 
-def verify_key_change(statement: Statement, account: Account) -> None:
+def verify_key_change(body: device_events.AccountKeyChanged, statement: Statement, account: Account) -> None:
     """A user key takes over only once its wraps were read back, and nothing was left out."""
-    body = statement.body
-    assert isinstance(body, device_events.AccountKeyChanged)  # noqa: S101  # rules.py calls it for no other
     rotation = _require_key_change(statement, account, body.rotation, body.key_id)
     if not rotation.is_verified_at(find_seen(statement, Stream.ROTATION)):
         raise LineageError("rotation_incomplete", "the new wraps were not verified")
@@ -25,10 +23,10 @@ def verify_key_change(statement: Statement, account: Account) -> None:
     verify_same_wraps(rotation, find_new_wraps(rotation.started, live))
 
 
-def verify_abandonment(statement: Statement, account: Account) -> None:
+def verify_abandonment(
+    body: device_events.KeyChangeAbandoned, statement: Statement, account: Account
+) -> None:
     """Only a user key change that is open can be abandoned."""
-    body = statement.body
-    assert isinstance(body, device_events.KeyChangeAbandoned)  # noqa: S101  # rules.py calls it for no other
     _require_key_change(statement, account, body.rotation, body.key_id)
 
 

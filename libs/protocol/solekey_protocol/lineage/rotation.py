@@ -10,10 +10,8 @@ from solekey_protocol.statements import Statement
 from solekey_protocol.streams import Outcome, Rotation, VaultStream, derive_wraps_digest
 
 
-def verify_start(statement: Statement, account: Account) -> None:
+def verify_start(body: rotation_events.RotationStarted, statement: Statement, account: Account) -> None:
     """A rotation leads away from the account's user key and the newest epoch, and never to a known key."""
-    body = statement.body
-    assert isinstance(body, rotation_events.RotationStarted)  # noqa: S101  # rules.py calls it for no other
     seen_devices = find_seen(statement, Stream.DEVICES)
     current = account.devices.key_at(seen_devices)
     epoch = account.vault.epoch_at(find_seen(statement, Stream.VAULT))
@@ -26,10 +24,10 @@ def verify_start(statement: Statement, account: Account) -> None:
         raise LineageError("key_not_current", "the new user key was the account's before, or abandoned")
 
 
-def verify_verification(statement: Statement, account: Account) -> None:
+def verify_verification(
+    body: rotation_events.RotationVerified, statement: Statement, account: Account
+) -> None:
     """What was read back is exactly what the rotation has made, and nothing is missing."""
-    body = statement.body
-    assert isinstance(body, rotation_events.RotationVerified)  # noqa: S101  # rules.py calls it for no other
     rotation = _require_open(account, body.rotation)
     live = account.vault.live_wraps(seq=find_seen(statement, Stream.VAULT))
     if rotation.started.kind is RotationKind.USER_KEY:
@@ -43,10 +41,10 @@ def verify_verification(statement: Statement, account: Account) -> None:
         raise LineageError("wraps_differ", f"{len(new)} new wraps are live; others were read back")
 
 
-def verify_commitment(statement: Statement, account: Account) -> None:
+def verify_commitment(
+    body: rotation_events.RotationCommitted, statement: Statement, account: Account
+) -> None:
     """A user key change cites the decision in ``devices``; a re-key, a snapshot under the new epoch."""
-    body = statement.body
-    assert isinstance(body, rotation_events.RotationCommitted)  # noqa: S101  # rules.py calls it for no other
     rotation = _require_open(account, body.rotation)
     if rotation.started.kind is RotationKind.USER_KEY:
         _require_decision(statement, account, rotation, Outcome.TAKEN)
@@ -57,10 +55,10 @@ def verify_commitment(statement: Statement, account: Account) -> None:
         raise LineageError("rotation_incomplete", "no snapshot follows the new epoch")
 
 
-def verify_completion(statement: Statement, account: Account) -> None:
+def verify_completion(
+    body: rotation_events.RotationCompleted, statement: Statement, account: Account
+) -> None:
     """A rotation ends when nothing that it made superfluous is live."""
-    body = statement.body
-    assert isinstance(body, rotation_events.RotationCompleted)  # noqa: S101  # rules.py calls it for no other
     rotation = _require_open(account, body.rotation)
     live = account.vault.live_wraps(seq=find_seen(statement, Stream.VAULT))
     old = find_old_wraps(rotation.started, live)
@@ -68,10 +66,8 @@ def verify_completion(statement: Statement, account: Account) -> None:
     refuse_left("of the old key are not retired yet", left)
 
 
-def verify_abort(statement: Statement, account: Account) -> None:
+def verify_abort(body: rotation_events.RotationAborted, statement: Statement, account: Account) -> None:
     """A user key change is given up only after ``devices`` has decided so, and leaves no wrap behind."""
-    body = statement.body
-    assert isinstance(body, rotation_events.RotationAborted)  # noqa: S101  # rules.py calls it for no other
     rotation = _require_open(account, body.rotation)
     if rotation.started.kind is RotationKind.DATA_KEY:
         return

@@ -1,7 +1,7 @@
 """The rule of each statement that needs something of another stream. Spec: lineage.md §2, §3."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Any, Final
 
 from solekey_protocol.errors import GapError
 from solekey_protocol.events import devices as device_events
@@ -12,7 +12,7 @@ from solekey_protocol.lineage import devices, rotation, vault
 from solekey_protocol.lineage.account import Account, find_followed
 from solekey_protocol.statements import SignedStatement, Statement
 
-_RULES: Final[dict[type[Body], Callable[[Statement, Account], None]]] = {
+_RULES: Final[dict[type[Body], Callable[[Any, Statement, Account], None]]] = {
     device_events.AccountKeyChanged: devices.verify_key_change,
     device_events.KeyChangeAbandoned: devices.verify_abandonment,
     vault_events.KeyWrapped: vault.verify_wrap,
@@ -23,6 +23,7 @@ _RULES: Final[dict[type[Body], Callable[[Statement, Account], None]]] = {
     rotation_events.RotationCompleted: rotation.verify_completion,
     rotation_events.RotationAborted: rotation.verify_abort,
 }
+"""Each rule takes the body of the type that it stands at, the statement, and the account."""
 
 
 def verify_lineage(signed: SignedStatement, account: Account) -> Statement:
@@ -41,7 +42,7 @@ def verify_lineage(signed: SignedStatement, account: Account) -> Statement:
             raise GapError(f"the statement saw {stream} seq {head.seq}; only {known} followed here")
     rule = _RULES.get(type(statement.body))
     if rule is not None:
-        rule(statement, account)
+        rule(statement.body, statement, account)
     return statement
 
 

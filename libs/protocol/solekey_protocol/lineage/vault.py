@@ -9,10 +9,8 @@ from solekey_protocol.statements import Statement
 from solekey_protocol.streams import Outcome, Phase, Rotation, RotationStream, WrapRecord
 
 
-def verify_wrap(statement: Statement, account: Account) -> None:
+def verify_wrap(body: vault_events.KeyWrapped, statement: Statement, account: Account) -> None:
     """A wrap is under the account's user key or the open change's; only a staged re-key begins an epoch."""
-    body = statement.body
-    assert isinstance(body, vault_events.KeyWrapped)  # noqa: S101  # rules.py calls it for no other
     seen_devices = find_seen(statement, Stream.DEVICES)
     current = account.devices.key_at(seen_devices)
     rotation = account.rotation.open_at(find_seen(statement, Stream.ROTATION))
@@ -47,10 +45,8 @@ def _is_staged_rekey(rotation: Rotation | None, body: vault_events.KeyWrapped, s
     )
 
 
-def verify_retirement(statement: Statement, account: Account) -> None:
+def verify_retirement(body: vault_events.WrapRetired, statement: Statement, account: Account) -> None:
     """A wrap goes only when its user key is decided against, or its epoch was re-encrypted away."""
-    body = statement.body
-    assert isinstance(body, vault_events.WrapRetired)  # noqa: S101  # rules.py calls it for no other
     wrap = account.vault.wraps.get((body.secret, body.epoch, body.wrap_version))
     if wrap is None:
         return  # the stream's own rule refuses it
