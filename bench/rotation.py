@@ -24,7 +24,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+from unittest import mock
 
 from bench.measure import Row, make_row, print_rows, write_rows
 from solekey.crypto import DataKey, ItemContext, ItemMetadata, open_bytes, seal_bytes
@@ -164,16 +165,13 @@ def _counting(counter: "Synchronized[int]") -> Iterator[None]:
     """Count what is sealed inside the block, in whichever process."""
     seal = Uploader.seal_small
 
-    def count(*arguments: object) -> object:
+    def count(*arguments: Any) -> Any:
         with counter.get_lock():
             counter.value += 1
-        return seal(*arguments)  # type: ignore[arg-type]  # passed on as they came
+        return seal(*arguments)
 
-    Uploader.seal_small = count  # type: ignore[method-assign,assignment]  # for the time of the block
-    try:
+    with mock.patch.object(Uploader, "seal_small", count):
         yield
-    finally:
-        Uploader.seal_small = seal  # type: ignore[method-assign]  # as it was
 
 
 def measure_large(platform: PlatformProcess, folder: Path, size_mib: int, rounds: int) -> list[Row]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
+from unittest import mock
 
 from solekey import UserKey, Vault
 from solekey.account.session import Session
@@ -99,11 +100,8 @@ def counting() -> Iterator[list[int]]:
         counted[0] += len(answer.body)
         return answer
 
-    Connection.call = call  # type: ignore[method-assign]  # for the time of the block
-    try:
+    with mock.patch.object(Connection, "call", call):
         yield counted
-    finally:
-        Connection.call = real  # type: ignore[method-assign]  # as it was
 
 
 def name_item(number: int) -> str:
