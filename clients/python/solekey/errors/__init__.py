@@ -134,8 +134,9 @@
     │   └── LogIncompleteError       log_incomplete        a database copied without its write-ahead log
     └── ServerRefusedError           (the server's code)   its tree: `solekey.errors.refusals`
 
-`account` the profile, devices, items and files · `keys` secrets, where they are kept, how they are recovered
-· `server` no usable answer, or evidence · `refusals` what the server refuses. Import each class from here.
+`account` the profile, factors, devices · `items` items and files · `keys` secrets, and where they are kept
+· `recovery` kits and shares · `server` no usable answer, or evidence · `refusals` what the server refuses.
+Import each class from here.
 
 Spec: conventions.md §6.
 """
@@ -143,7 +144,9 @@ Spec: conventions.md §6.
 from solekey.errors.account import *  # noqa: F403  # each name is written once, at its class
 from solekey.errors.base import *  # noqa: F403  # each name is written once, at its class
 from solekey.errors.base import SolekeyError
+from solekey.errors.items import *  # noqa: F403  # each name is written once, at its class
 from solekey.errors.keys import *  # noqa: F403  # each name is written once, at its class
+from solekey.errors.recovery import *  # noqa: F403  # each name is written once, at its class
 from solekey.errors.refusals import *  # noqa: F403  # each name is written once, at its class
 from solekey.errors.server import *  # noqa: F403  # each name is written once, at its class
 

@@ -11,7 +11,7 @@ from typing import Final, cast
 
 from solekey.errors import DamagedProfileError
 from solekey.files.private_folder import PrivateFolder
-from solekey_protocol.encoding import encode_json, parse_json
+from solekey_protocol.encoding import Json, encode_json, parse_json
 from solekey_protocol.errors import ProtocolError
 from solekey_protocol.events import Stream
 from solekey_protocol.events.fields import decode_body, encode_body
@@ -38,7 +38,7 @@ def load_pin(folder: PrivateFolder, stream: Stream) -> Head:
     if document is None:
         raise DamagedProfileError(f"{folder.path / PINS_FILE} is missing")
     try:
-        heads = cast("dict[str, object]", parse_json(document, max_bytes=MIB))
-        return decode_body(Head, heads[stream.value], where=PINS_FILE)  # type: ignore[arg-type]  # it verifies types
+        heads = cast("dict[str, Json]", parse_json(document, max_bytes=MIB))
+        return decode_body(Head, heads[stream.value], where=PINS_FILE)
     except (ProtocolError, KeyError, TypeError) as error:
         raise DamagedProfileError(f"{folder.path / PINS_FILE} is damaged: {error}") from error
