@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from solekey.cli import solekey
+from solekey.cli.commands.audit import VERDICT_EXIT_CODES
 from solekey.cli.exit_codes import EXIT_CODES
 
 PAGE = Path(__file__).with_name("cli.md")
@@ -48,9 +49,9 @@ error, and silent with `--json` and `--quiet`.
 | 9 | the server refused, for another reason |
 | 10 | done, but for the items that are named as unreadable; or a name may be one of theirs |
 | 130 | interrupted; run the command again to go on |
-
-`solekey audit verify` ends with 6 when the log was tampered with.
 """
+VERDICTS = ", ".join(f"{code} {verdict.replace('_', ' ')}" for verdict, code in VERDICT_EXIT_CODES.items())
+INTRODUCTION += f"\n`solekey audit verify` ends by its verdict instead: {VERDICTS}.\n"
 
 
 def render() -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from solekey.audit.report import Report
     from solekey.audit.sources import LogError
 
-_EXIT_CODES: Final = {"clean": 0, "violations": 1, "cannot_tell": 2}
+VERDICT_EXIT_CODES: Final = {"clean": 0, "violations": 1, "cannot_tell": 2}
 _WORDS: Final = {"clean": "clean", "violations": "VIOLATIONS ({})", "cannot_tell": "cannot tell"}
 
 
@@ -79,12 +79,12 @@ def verify(state: Cli, source: str, pins: tuple[Path, ...], session_hours: int) 
         report = verify_log(_progress(source, state.as_json or state.quiet), read_pins(*pins), bounds)
     except LogError as error:
         _print_no_verdict(state, error)
-        sys.exit(_EXIT_CODES["cannot_tell"])
+        sys.exit(VERDICT_EXIT_CODES["cannot_tell"])
     if state.as_json:
         state.emit(report.summary())
     else:
         _print(state, report)
-    if code := _EXIT_CODES[report.verdict.value]:
+    if code := VERDICT_EXIT_CODES[report.verdict.value]:
         sys.exit(code)
 
 
