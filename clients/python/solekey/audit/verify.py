@@ -145,9 +145,7 @@ def _verify_account(
     heads.check_seen(account, places, tally)
     heads.check_pin(account, places, pin, tally)
     heads.check_signatures(devices, pin, tally)
-    verified = {stream: _in_order(places[stream])[: report.head(stream)] for stream in V1_STREAMS}
-    whole = frozenset(stream for stream in V1_STREAMS if len(verified[stream]) == len(places[stream]))
-    evidence = Evidence(account, verified, report.auth, together, bounds, whole)
+    evidence = Evidence.collect(places, report.auth, together, bounds)
     if account == SYSTEM_ACCOUNT:
         times.check_times(evidence, tally)
         return report

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from solekey.audit.bounds import Bounds
 from solekey_protocol.event import Event
@@ -18,7 +19,7 @@ Places = Mapping[Stream, Mapping[int, Event]]
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One account's part of a log.
+    """One account's part of a log. Spec: audit.md §3.
 
     Attributes:
         account: its id.
@@ -28,6 +29,8 @@ class Evidence:
         bounds: what an honest operator keeps.
         whole: the streams that verify to their last event. What another stream lacks can be missing only
             because it breaks off; what is concluded from absence needs it whole.
+        revoked: the revocation of each revoked device.
+        until: the latest moment that these events speak of; None without events.
     """
 
     account: AccountId
@@ -36,6 +39,26 @@ class Evidence:
     signed: Account
     bounds: Bounds
     whole: frozenset[Stream]
+    revoked: Mapping[DeviceId, Event]
+    until: datetime | None
+
+    @classmethod
+    def collect(cls, places: Places, auth: AuthStream, signed: Account, bounds: Bounds) -> Self:
+        """Collect what the checks of one account look at: once, however often it is looked at."""
+        folds = (auth, signed.devices, signed.vault, signed.rotation)
+        ends = {fold.chain.stream: fold.head.seq for fold in folds}
+        events = {stream: [places[stream][seq] for seq in range(1, end + 1)] for stream, end in ends.items()}
+        devices = events[Stream.DEVICES]
+        return cls(
+            account=auth.chain.account,
+            events=events,
+            auth=auth,
+            signed=signed,
+            bounds=bounds,
+            whole=frozenset(stream for stream, end in ends.items() if end == len(places.get(stream, {}))),
+            revoked={each.body.device: each for each in devices if isinstance(each.body, DeviceRevoked)},
+            until=max((each.time.datetime for own in events.values() for each in own), default=None),
+        )
 
     def of(self, stream: Stream) -> Sequence[Event]:
         """The verified events of a stream."""
@@ -45,13 +68,3 @@ class Evidence:
         """The verified events of all streams, stream by stream."""
         for stream in Stream:
             yield from self.of(stream)
-
-    @property
-    def until(self) -> datetime | None:
-        """The latest moment that this account's events speak of."""
-        return max((event.time.datetime for event in self.all()), default=None)
-
-    def find_revoked(self) -> dict[DeviceId, Event]:
-        """Find when each revoked device was revoked."""
-        devices = self.of(Stream.DEVICES)
-        return {event.body.device: event for event in devices if isinstance(event.body, DeviceRevoked)}

@@ -11,7 +11,7 @@ from solekey_protocol.statements import EMPTY_HEAD
 
 def check_unconfirmed(evidence: Evidence, tally: Tally) -> None:
     """REV-01: what a revoked device signed behind its revocation has been confirmed by another one."""
-    tally.look("REV-01", len(evidence.find_revoked()))
+    tally.look("REV-01", len(evidence.revoked))
     for state in (evidence.signed.vault, evidence.signed.rotation):
         seen = state.chain.seen.get(Stream.DEVICES, EMPTY_HEAD).seq
         for event in find_unconfirmed(evidence.signed.devices, seen, evidence.of(state.chain.stream)):
@@ -21,7 +21,7 @@ def check_unconfirmed(evidence: Evidence, tally: Tally) -> None:
 
 def check_late_statements(evidence: Evidence, tally: Tally) -> None:
     """REV-04: no service takes anything from a revoked device once it has heard of it."""
-    revoked = evidence.find_revoked()
+    revoked = evidence.revoked
     for event in evidence.all():
         since = revoked.get(event.signed.statement.device) if event.signed is not None else None
         if since is None:
@@ -35,7 +35,7 @@ def check_late_statements(evidence: Evidence, tally: Tally) -> None:
 
 def check_sessions(evidence: Evidence, tally: Tally) -> None:
     """REV-02, REV-03, REV-05: no session of a revoked device is opened, or stays, after the bound."""
-    revoked = evidence.find_revoked()
+    revoked = evidence.revoked
     bound = evidence.bounds.revocation
     open_since: dict[SessionId, DeviceId] = {}
     for event in evidence.of(Stream.AUTH):
