@@ -1,27 +1,12 @@
 """What the vault answers: an item with its content, and what an edit has led to."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from solekey.crypto import Confidential
 from solekey.vault.item_info import ItemInfo
+from solekey.vault.new_content import NewContent
 from solekey_protocol.ids import ItemId
-
-
-class SaveItem(Protocol):
-    """Saves an edit of an item that was read."""
-
-    def __call__(
-        self,
-        item: "Item",
-        content: bytes | str,
-        *,
-        type: str | None,  # noqa: A002  # the field's name
-        tags: Sequence[str] | None,
-        attributes: Mapping[str, str] | None,
-    ) -> "Item":
-        """Save it; returns the item as it is then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +15,7 @@ class Item(Confidential):
 
     info: ItemInfo
     content: bytes
-    _save: SaveItem = field(repr=False, compare=False)
+    _save: Callable[[ItemId, NewContent], "Item"] = field(repr=False, compare=False)
 
     @property
     def version(self) -> int:
@@ -53,7 +38,7 @@ class Item(Confidential):
             ItemChangedError: the item was edited or removed since; get it again.
             MetadataError: a tag or attribute outside the limits.
         """
-        return self._save(self, content, type=type, tags=tags, attributes=attributes)
+        return self._save(self.info.id, NewContent(content, type, tags, attributes, self.version))
 
     def __repr__(self) -> str:
         return f"Item({self.info.id}, version={self.info.version}, <redacted>)"

@@ -6,7 +6,7 @@ Nothing here changes an item. What is read is noted as seen, and is what this pr
 import io
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,11 +24,13 @@ from solekey.vault.item_file import BUFFER_BYTES, ItemFile, ItemRanges
 from solekey.vault.item_filter import ItemFilter
 from solekey.vault.item_info import ItemInfo, Listing
 from solekey.vault.item_version import ItemVersion
+from solekey.vault.new_content import NewContent
 from solekey.vault.past import find_item, find_past_version
 from solekey.vault.removed import RemovedItem, list_removed
 from solekey.vault.seen import Seen
 from solekey.vault.unlocked import UnlockedAccount
 from solekey_protocol.events import Stream
+from solekey_protocol.ids import ItemId
 
 _NOTED_AT_ONCE: Final = 10_000
 """Items of a `Vault.get_many` after which it is noted that they were read."""
@@ -250,13 +252,5 @@ class ReadingVault(ABC):
         self.unlocked.seen.note({info.id: Seen(info.version, info.sealed_version)})
 
     @abstractmethod
-    def _save(
-        self,
-        item: Item,
-        content: bytes | str,
-        *,
-        type: str | None,  # noqa: A002  # the field's name
-        tags: Sequence[str] | None,
-        attributes: Mapping[str, str] | None,
-    ) -> Item:
+    def _save(self, item: ItemId, new: NewContent) -> Item:
         """Save an edit of an item that was read; see `Item.save`."""

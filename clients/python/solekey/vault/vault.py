@@ -29,6 +29,7 @@ from solekey.vault.prune import prune
 from solekey.vault.reading_vault import ReadingVault
 from solekey.vault.removed import find_removed
 from solekey.vault.unlocked import UnlockedAccount
+from solekey_protocol.ids import ItemId
 
 
 class Vault(ReadingVault):
@@ -328,19 +329,10 @@ class Vault(ReadingVault):
         )
 
     @exclusive
-    def _save(
-        self,
-        item: Item,
-        content: bytes | str,
-        *,
-        type: str | None,  # noqa: A002  # the field's name
-        tags: Sequence[str] | None,
-        attributes: Mapping[str, str] | None,
-    ) -> Item:
+    def _save(self, item: ItemId, new: NewContent) -> Item:
         """Save an edit of an item that was read; see `Item.save`."""
         self.refresh()
-        new = NewContent(content, type, tags, attributes, item.version)
-        stored = self._edits.commit([self._edits.draft_content(item.info.id, new)])[0]
+        stored = self._edits.commit([self._edits.draft_content(item, new)])[0]
         return Item(self.unlocked.directory.find(stored.id), new.data, self._save)
 
     def _look_if_based(self, base_version: int | None) -> None:

@@ -15,6 +15,11 @@ class Account:
     vault: VaultStream
     rotation: RotationStream
 
+    @property
+    def folds(self) -> tuple[DevicesStream, VaultStream, RotationStream]:
+        """The folds, one a stream."""
+        return self.devices, self.vault, self.rotation
+
     def before(self, stream: DevicesStream | VaultStream | RotationStream) -> "Account":
         """This account with one stream as it was before the statement in question."""
         match stream:

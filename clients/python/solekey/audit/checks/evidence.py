@@ -45,8 +45,7 @@ class Evidence:
     @classmethod
     def collect(cls, places: Places, auth: AuthStream, signed: Account, bounds: Bounds) -> Self:
         """Collect what the checks of one account look at: once, however often it is looked at."""
-        folds = (auth, signed.devices, signed.vault, signed.rotation)
-        ends = {fold.chain.stream: fold.head.seq for fold in folds}
+        ends = {fold.chain.stream: fold.head.seq for fold in (auth, *signed.folds)}
         events = {stream: [places[stream][seq] for seq in range(1, end + 1)] for stream, end in ends.items()}
         devices = events[Stream.DEVICES]
         return cls(
