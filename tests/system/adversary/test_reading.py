@@ -15,6 +15,7 @@ import pytest
 
 from solekey.streams.streams import Streams
 from solekey.transfer import objects
+from solekey.vault.index import commit_follower
 from solekey_protocol.statements import SignedStatement, Statement
 from solekey_protocol.streams import VaultStream
 from tests.support.client.world import make_argon2_quick
@@ -113,6 +114,13 @@ class Defence:
 DEFENCES = {
     "an object's digest": Defence(objects, "verify_object", _believe, "the last part of another length"),
     "who signs": Defence(VaultStream, "verify", _take, "a commit by a locked device"),
+    "the versions of an item": Defence(commit_follower, "verify_version", _pass, "a version left out"),
+    "versions that never start again": Defence(
+        commit_follower, "verify_version", _pass, "a version that starts again"
+    ),
+    "what a snapshot states": Defence(
+        commit_follower.CommitFollower, "_verify_snapshot", _pass, "a snapshot without one of the items"
+    ),
     "what ties streams": Defence(
         Streams, "_judge", _pass, "a commit by a revoked device, behind its revocation"
     ),

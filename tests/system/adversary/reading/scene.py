@@ -23,7 +23,7 @@ from solekey.errors import SolekeyError
 from solekey.recovery import RecoveryKit
 from solekey.recovery.kit import make_kit
 from solekey.transfer import upload_spool
-from solekey_protocol.change_list import Change, Part, encode_change_list
+from solekey_protocol.change_list import Change, Part
 from solekey_protocol.event import Event, encode_event
 from solekey_protocol.events import Body, Signer, Stream
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted
@@ -32,6 +32,7 @@ from solekey_protocol.statements import SignedStatement, Statement
 from tests.support.client.fake_parts import FakeAccount
 from tests.support.client.fake_server import ORIGIN, FakeServer
 from tests.support.client.world import PASSWORD, USERNAME, World
+from tests.support.content import list_objects_of
 from tests.system.adversary.reading.front import Front, serve_on_sockets
 
 NOTE: Final = b"DE99 2222 the correct one"
@@ -220,15 +221,15 @@ class Scene:
 
     def commit(self, *changes: Change, encoded: bytes | None = None, **options: Any) -> Event:
         """Commit anything, signed as an unlocked device would, at a server that does not look."""
-        encoded = encode_change_list(changes) if encoded is None else encoded
-        digest = compute_digest(encoded)
-        self.account.objects[digest] = encoded
+        kind = options.pop("kind", CommitKind.DELTA)
+        listed = list_objects_of(kind, *changes) if encoded is None else (encoded,)
+        self.account.objects |= {compute_digest(data): data for data in listed}
         last = [event.body.commit for event in self.events if isinstance(event.body, ItemsCommitted)][-1]
         body = ItemsCommitted(
             commit=last + 1,
-            kind=options.pop("kind", CommitKind.DELTA),
+            kind=kind,
             epoch=options.pop("epoch", 1),
-            changes=digest,
+            changes=compute_digest(listed[0]),
             count=len(changes),
             bytes=sum(change.size for change in changes),
         )
