@@ -53,6 +53,17 @@ class Finding:
         where = f"{self.account or '?'} {self.stream}" + (f" seq {self.seq}" if self.seq else "")
         return f"{self.check} {self.code}: {where}: {self.detail}"
 
+    def summary(self) -> dict[str, object]:
+        """It as plain values, for JSON."""
+        return {
+            "check": self.check,
+            "code": self.code,
+            "account": self.account,
+            "stream": self.stream,
+            "seq": self.seq,
+            "detail": self.detail,
+        }
+
 
 class Tally:
     """What the checks of one audit look at and find."""
@@ -60,6 +71,7 @@ class Tally:
     def __init__(self) -> None:
         self.looked_at: Counter[str] = Counter()
         self.findings: list[Finding] = []
+        self.notices: list[Finding] = []
 
     def look(self, check: str, count: int = 1) -> None:
         """Note that a check has looked at so many of what it counts."""
@@ -74,6 +86,17 @@ class Tally:
     def find_at(self, check: str, code: str, event: Event, detail: str) -> None:
         """Note a finding at an event."""
         self.find(check, code, event.account, event.stream, event.seq, detail)
+
+    def note_at(self, check: str, code: str, event: Event, detail: str) -> None:
+        """Note what is no violation, and what an auditor should read all the same: a *notice*."""
+        place = event.account, event.stream, event.seq
+        self.notices.append(Finding(CHECKS[check].id, code, *place, detail))
+
+    def merge(self, other: "Tally") -> None:
+        """Add what another tally has looked at and found: of other accounts, or of another process."""
+        self.looked_at.update(other.looked_at)
+        self.findings.extend(other.findings)
+        self.notices.extend(other.notices)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +142,7 @@ class Report:
         accounts: what each account amounts to.
         coverage: each check of the catalogue, what it looked at and what came of it.
         findings: all that an honest service would not have written, in the order of the accounts.
+        notices: what is no violation, and what an auditor should read; the verdict does not rest on it.
     """
 
     records: int
@@ -126,6 +150,7 @@ class Report:
     accounts: Mapping[AccountId, AccountReport]
     coverage: tuple[Coverage, ...]
     findings: tuple[Finding, ...] = field(default=())
+    notices: tuple[Finding, ...] = field(default=())
 
     @property
     def verdict(self) -> Verdict:
@@ -179,17 +204,8 @@ class Report:
                 }
                 for row in self.coverage
             ],
-            "findings": [
-                {
-                    "check": finding.check,
-                    "code": finding.code,
-                    "account": finding.account,
-                    "stream": finding.stream,
-                    "seq": finding.seq,
-                    "detail": finding.detail,
-                }
-                for finding in self.findings
-            ],
+            "findings": [finding.summary() for finding in self.findings],
+            "notices": [notice.summary() for notice in self.notices],
         }
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from solekey.audit.bounds import Bounds
-from solekey.audit.checks import factors, heads, revocations, sessions, signing_keys, times
+from solekey.audit.checks import ACCOUNT_CHECKS, SYSTEM_CHECKS, heads, signing_keys
 from solekey.audit.checks.evidence import Evidence
 from solekey.audit.pins import Pin
 from solekey.audit.report import AccountReport, Report, Tally, cover, sort_findings
@@ -34,20 +34,6 @@ _CHECKS_BY_CODE: Final = {
     "untrusted_device": "SIG-01",
 }
 """Which check a fold's refusal belongs to; all others are steps that a stream does not allow."""
-_CHECKS: Final = (
-    sessions.check_credentials,
-    sessions.check_lifetimes,
-    sessions.check_reuse,
-    sessions.check_logins,
-    sessions.check_closed,
-    factors.check_factors,
-    factors.check_recovery_codes,
-    revocations.check_unconfirmed,
-    revocations.check_late_statements,
-    revocations.check_sessions,
-    times.check_times,
-    times.check_seen_times,
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +76,8 @@ def verify_log(
     for account in sorted(pins.keys() - accounts.keys()):
         detail = "the account is pinned and the log does not hold it"
         tally.find("PIN-01", "account_missing", account, "devices", None, detail)
-    findings = sort_findings(tally.findings)
-    return Report(collected.records, collected.repeated, accounts, cover(tally), findings)
+    findings, notices = sort_findings(tally.findings), sort_findings(tally.notices)
+    return Report(collected.records, collected.repeated, accounts, cover(tally), findings, notices)
 
 
 def _collect(records: Iterable[bytes], tally: Tally) -> _Collected:
@@ -147,9 +133,10 @@ def _verify_account(
     heads.check_signatures(devices, pin, tally)
     evidence = Evidence.collect(places, report.auth, together, bounds)
     if account == SYSTEM_ACCOUNT:
-        times.check_times(evidence, tally)
+        for check in SYSTEM_CHECKS:
+            check(evidence, tally)
         return report
-    for check in _CHECKS:
+    for check in ACCOUNT_CHECKS:
         check(evidence, tally)
     system = collected.places.get(SYSTEM_ACCOUNT, {}).get(Stream.AUTH, {})
     signing_keys.check_signing_keys(evidence, _in_order(system), tally)

@@ -114,6 +114,8 @@ def _print(state: Cli, report: "Report") -> None:
         _print_coverage(report)
     for finding in report.findings:
         say("  {}", finding)
+    for notice in report.notices:
+        say("  notice: {}", notice)
     for doubt in report.doubts:
         say("  cannot tell: {}", doubt)
     say("verdict: {}", _WORDS[report.verdict.value].format(count_of(len(report.findings), "finding")))
