@@ -56,7 +56,7 @@ class UnitOfWork:
 
     def events(self, account: AccountId, after: int = 0, limit: int | None = None) -> list[Event]:
         """Return the account's own events after a seq, in order."""
-        return [parse_event(raw, is_own=True) for raw in self.records(account, after, limit)]
+        return [parse_event(raw) for raw in self.records(account, after, limit)]
 
     def records(self, account: AccountId, after: int = 0, limit: int | None = None) -> list[bytes]:
         """Return the exact bytes of the account's own events after a seq, in order."""
@@ -75,7 +75,7 @@ class UnitOfWork:
         raw = self.connection.execute(
             select(events.c.raw).where(events.c.account == account, events.c.statement == digest)
         ).scalar()
-        return None if raw is None else parse_event(bytes(raw), is_own=True)
+        return None if raw is None else parse_event(bytes(raw))
 
     def append(self, account: AccountId, after: Head, *content: Body | SignedStatement) -> list[Event]:
         """Append events to the account's own stream, unpublished, all of them at ``now``.

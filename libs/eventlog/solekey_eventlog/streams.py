@@ -161,7 +161,7 @@ class Streams:
             if is_first and compute_digest(bytes(rows[0].raw)) != fold.head.digest:
                 return None
             for row in rows[1:] if is_first else rows:
-                fold = fold.evolve(parse_event(bytes(row.raw), is_own=True))
+                fold = fold.evolve(parse_event(bytes(row.raw)))
             is_first = False
             if len(rows) < _PAGE_EVENTS:
                 break

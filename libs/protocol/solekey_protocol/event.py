@@ -9,17 +9,23 @@ written into the record as they are, and cut out of it again.
 """
 
 import hashlib
-from dataclasses import dataclass
-from typing import cast
+from dataclasses import dataclass, field
+from typing import Any, cast
 
-from solekey_protocol.encoding import Json, encode_json, parse_json, parse_lenient_json
+from solekey_protocol.encoding import Json, encode_json, parse_json
 from solekey_protocol.errors import MalformedError, SchemaError
 from solekey_protocol.events.body import BODIES, Body
 from solekey_protocol.events.fields import Seq, decode_body, encode_body
 from solekey_protocol.ids import AccountId, Digest, Timestamp, compute_digest
 from solekey_protocol.limits import MAX_EVENT_BYTES
 from solekey_protocol.services import Stream
-from solekey_protocol.statements import Head, SignedStatement, parse_signed_statement
+from solekey_protocol.statements import (
+    Head,
+    SignedStatement,
+    make_typed_statement,
+    parse_signed_statement,
+)
+from solekey_protocol.typed_records import UnfitError, decode_record, make_body
 
 _MEMBERS = frozenset(
     {
@@ -63,11 +69,16 @@ class Event:
     body: Body
     signed: SignedStatement | None
     raw: bytes
+    _digest: Digest | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def digest(self) -> Digest:
-        """SHA-256 of the exact bytes: ``prev`` of the next event."""
-        return compute_digest(self.raw)
+        """SHA-256 of the exact bytes, computed when first needed: ``prev`` of the next event."""
+        digest = self._digest
+        if digest is None:
+            digest = compute_digest(self.raw)
+            object.__setattr__(self, "_digest", digest)
+        return digest
 
     @property
     def head(self) -> Head:
@@ -109,20 +120,50 @@ def encode_event(
     return event if signed is None else _check_place(event, signed)
 
 
-def parse_event(raw: bytes, *, is_own: bool = False) -> Event:
+def parse_event(raw: bytes) -> Event:
     """Parse one record; closed at every level; the statement inside must name the same place.
 
-    Args:
-        raw: the record's exact bytes.
-        is_own: the reader has parsed these bytes before and kept them: their form is not checked again.
+    A record is decoded with the types of the catalogue; one that these refuse is parsed member by member, so
+    that the refusal names the place. Both take the same records (tests compare them with the JSON Schemas).
 
     Raises:
         MalformedError: not canonical JSON, or too long.
         SchemaError: unknown type, unknown or missing members, an id outside its pattern, a statement for
             another place.
     """
-    parse = parse_lenient_json if is_own else parse_json
-    document = parse(raw, max_bytes=MAX_EVENT_BYTES)
+    try:
+        return _parse_typed(raw)
+    except UnfitError:
+        return _parse_members(raw)
+
+
+def _parse_typed(raw: bytes) -> Event:
+    """Parse a record with the types of the catalogue. Raises UnfitError, without a reason."""
+    if len(raw) > MAX_EVENT_BYTES:
+        raise UnfitError
+    body_class, record = decode_record(raw)
+    try:
+        return _build_typed(body_class, record, raw)
+    except MalformedError as error:
+        raise UnfitError from error
+
+
+def _build_typed(body_class: type[Body], record: Any, raw: bytes) -> Event:
+    account, seq, prev = AccountId(record.subject), record.seq, Digest(record.prev)
+    time, stream = Timestamp(record.time), body_class.STREAM
+    if record.id != f"{account}:{stream}:{seq}":
+        raise UnfitError
+    if not body_class.SIGNERS:
+        return Event(account, stream, seq, prev, time, make_body(body_class, record.data.body), None, raw)
+    data = raw[len(_DATA) : raw.rindex(_AFTER_DATA)]
+    signed = make_typed_statement(body_class, record.data, data)
+    event = Event(account, stream, seq, prev, time, signed.statement.body, signed, raw)
+    return _check_place(event, signed)
+
+
+def _parse_members(raw: bytes) -> Event:
+    """Parse a record member by member. Raises as ``parse_event``, and names the place."""
+    document = parse_json(raw, max_bytes=MAX_EVENT_BYTES)
     if not isinstance(document, dict) or document.keys() != _MEMBERS:
         raise SchemaError(f"event: expected exactly the members {', '.join(sorted(_MEMBERS))}")
     body_class = BODIES.get(str(document["type"]))

@@ -1,8 +1,8 @@
 """The closed JSON Schemas of every event: the allow-list of promise P5. Spec: events.md §3.
 
 They are derived from the dataclasses that ``parse_event`` and ``encode_event`` enforce in every service, once
-in each direction; tests hold the two against each other. They are JSON Schema 2020-12, so that an auditor
-needs none of our code to enforce them.
+in each direction; tests hold the two against each other with mutants. They are JSON Schema 2020-12, so that
+an auditor needs none of our code to enforce them.
 """
 
 import json

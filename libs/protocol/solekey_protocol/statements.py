@@ -10,9 +10,12 @@ was parsed with.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Final
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from msgspec import UNSET
 
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.errors import MalformedError, SchemaError, SignatureError
@@ -29,9 +32,14 @@ from solekey_protocol.ids import (
 )
 from solekey_protocol.limits import MAX_STATEMENT_BYTES
 from solekey_protocol.services import V1_STREAMS, Stream
+from solekey_protocol.typed_records import make_body
 
 SIGNING_CONTEXT = b"solekey/statement/v1\x00"
 _STATEMENT_MEMBER = b',"statement":'
+_SORTED_STREAMS: Final = tuple(sorted(V1_STREAMS))
+"""In the order of canonical JSON."""
+_KEPT_KEYS: Final = 4096
+"""Public keys whose points are kept: an account has a few, and signs much with each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +155,47 @@ def verify_signature(public_key: PublicKey, message: bytes, signature: Signature
         SignatureError: the signature, or the key itself, is not valid.
     """
     try:
-        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
-        key.verify(bytes.fromhex(signature), message)
+        _load_key(public_key).verify(bytes.fromhex(signature), message)
     except (InvalidSignature, ValueError) as error:
         raise SignatureError("Ed25519 signature does not verify") from error
     return message
+
+
+@lru_cache(maxsize=_KEPT_KEYS)
+def _load_key(public_key: PublicKey) -> Ed25519PublicKey:
+    return Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
+
+
+def make_typed_statement(body_class: type[Body], typed: Any, canonical: bytes) -> SignedStatement:
+    """Make a signed statement of what the types of the catalogue have decoded (typed_records).
+
+    Args:
+        body_class: the class of its body.
+        typed: the decoded ``data`` member of a record.
+        canonical: the bytes it was decoded from.
+
+    Raises:
+        MalformedError: an id outside its pattern, or too long. UnfitError: the same in the body.
+    """
+    stated, given = typed.statement, typed.signatures
+    heads = (
+        (stream, head)
+        for stream in _SORTED_STREAMS
+        if stream is not body_class.STREAM and (head := getattr(stated.heads, stream)) is not UNSET
+    )
+    statement = Statement(
+        account=AccountId(stated.account),
+        seq=stated.seq,
+        prev=Digest(stated.prev),
+        heads={stream: Head(head.seq, Digest(head.digest)) for stream, head in heads},
+        device=DeviceId(stated.device),
+        body=make_body(body_class, stated.body),
+    )
+    signers = sorted(body_class.SIGNERS)
+    signed = SignedStatement(statement, {signer: SignatureHex(getattr(given, signer)) for signer in signers})
+    _keep(signed, canonical)
+    statement.signing_bytes()
+    return signed
 
 
 def parse_signed_statement(document: Json, canonical: bytes | None = None) -> SignedStatement:

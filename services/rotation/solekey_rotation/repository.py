@@ -54,7 +54,7 @@ class KeyAgeRepository:
             .where(inbox.c.stream.in_([Stream.DEVICES.value, Stream.VAULT.value]))
             .order_by(inbox.c.account, inbox.c.stream, inbox.c.seq)
         )
-        return [parse_event(bytes(raw), is_own=True) for raw in self._connection.execute(query).scalars()]
+        return [parse_event(bytes(raw)) for raw in self._connection.execute(query).scalars()]
 
     def find_due(self, now: datetime, limit: int) -> list[AccountId]:
         """Find the accounts at which something has become due."""

@@ -15,7 +15,7 @@ from solekey.crypto import Conflict, ItemMetadata
 from solekey_protocol.change_list import Change, Part
 from solekey_protocol.event import Event, encode_event
 from solekey_protocol.events import BODIES, Body, Stream
-from solekey_protocol.events.fields import Bounds, _find_optional, _hints, _split
+from solekey_protocol.events.fields import Bounds, find_hints, find_optional, split_hint
 from solekey_protocol.ids import DeviceId, Digest, ItemId, PublicKey, SignatureHex, Timestamp, _RawId
 from solekey_protocol.limits import MAX_PART_BYTES, MAX_SEQ
 from solekey_protocol.statements import Head, SignedStatement, Statement
@@ -53,13 +53,13 @@ heads = st.builds(Head, st.integers(0, MAX_SEQ), digests)
 @cache
 def fields_of(cls: type[Any]) -> SearchStrategy[Any]:
     """Draw a body dataclass, or one inside it, from its type hints."""
-    return st.builds(cls, **{name: _field(hint) for name, hint in _hints(cls)})
+    return st.builds(cls, **{name: _field(hint) for name, hint in find_hints(cls)})
 
 
 def _field(hint: Any) -> SearchStrategy[Any]:
-    if (inner := _find_optional(hint)) is not None:
+    if (inner := find_optional(hint)) is not None:
         return st.none() | _field(inner)
-    kind, bounds = _split(hint)
+    kind, bounds = split_hint(hint)
     if get_origin(kind) is tuple and isinstance(bounds, Bounds):
         size = {"min_size": bounds.minimum, "max_size": max(bounds.minimum, min(bounds.maximum, _FEW))}
         return st.lists(_field(get_args(kind)[0]), **size).map(tuple)

@@ -70,8 +70,8 @@ def counting_reads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     """Count the stored events that are read in order to fold them."""
     read: list[int] = []
 
-    def parse(raw: bytes, *, is_own: bool = False) -> Event:
-        event = parse_event(raw, is_own=is_own)
+    def parse(raw: bytes) -> Event:
+        event = parse_event(raw)
         read.append(event.seq)
         return event
 

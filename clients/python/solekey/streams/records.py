@@ -57,7 +57,7 @@ class Records(Sequence[Event]):
             raise IndexError(f"{self.name} has {len(self)} records")
         if index >= self._kept:
             return self._waiting[index - self._kept]
-        return parse_event(self._read_block(index // BLOCK_EVENTS)[index % BLOCK_EVENTS], is_own=True)
+        return parse_event(self._read_block(index // BLOCK_EVENTS)[index % BLOCK_EVENTS])
 
     def __iter__(self) -> Iterator[Event]:
         return (self[index] for index in range(len(self)))

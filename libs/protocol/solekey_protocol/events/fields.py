@@ -57,7 +57,7 @@ class RotationKind(StrEnum):
 
 def encode_body(body: object) -> dict[str, Json]:
     """Encode a body dataclass as JSON members, field for field."""
-    return {name: _encode(getattr(body, name)) for name, _ in _hints(cast("Hashable", type(body)))}
+    return {name: _encode(getattr(body, name)) for name, _ in find_hints(cast("Hashable", type(body)))}
 
 
 def decode_body(cls: type[T], document: Json, *, where: str) -> T:
@@ -68,7 +68,7 @@ def decode_body(cls: type[T], document: Json, *, where: str) -> T:
     """
     if not isinstance(document, Mapping):
         raise SchemaError(f"{where}: expected an object")
-    hints = dict(_hints(cast("Hashable", cls)))
+    hints = dict(find_hints(cast("Hashable", cls)))
     if unknown := document.keys() - hints.keys():
         raise SchemaError(f"{where}: unknown member {min(unknown)!r}")
     if missing := hints.keys() - document.keys():
@@ -78,7 +78,7 @@ def decode_body(cls: type[T], document: Json, *, where: str) -> T:
 
 def derive_schema(cls: type) -> dict[str, Any]:
     """Derive the closed JSON Schema (draft 2020-12) of a body dataclass."""
-    members = {name: _schema(hint) for name, hint in _hints(cls)}
+    members = {name: _schema(hint) for name, hint in find_hints(cls)}
     return {
         "type": "object",
         "properties": members,
@@ -88,7 +88,8 @@ def derive_schema(cls: type) -> dict[str, Any]:
 
 
 @cache
-def _hints(cls: Any) -> tuple[tuple[str, Any], ...]:
+def find_hints(cls: Any) -> tuple[tuple[str, Any], ...]:
+    """Find the members of a body dataclass: name and annotated type, in the order of its fields."""
     hints = get_type_hints(cls, include_extras=True)
     return tuple((field.name, hints[field.name]) for field in fields(cls))
 
@@ -101,24 +102,25 @@ def _encode(value: Any) -> Json:
     return str(value) if isinstance(value, str) else cast("int | bool | None", value)
 
 
-def _split(hint: Any) -> tuple[Any, Bounds | None]:
+def split_hint(hint: Any) -> tuple[Any, Bounds | None]:
+    """Split an annotated type into the type and its bounds."""
     if get_origin(hint) is Annotated:
         inner, bounds = get_args(hint)
         return inner, bounds
     return hint, None
 
 
-def _find_optional(hint: Any) -> Any:
-    """The type that a field has where it is not null; None for a field that never is."""
+def find_optional(hint: Any) -> Any:
+    """Find the type that a field has where it is not null; None for a field that never is."""
     if get_origin(hint) is UnionType and NoneType in get_args(hint):
         return next(kind for kind in get_args(hint) if kind is not NoneType)
     return None
 
 
 def _decode(hint: Any, value: Json, where: str) -> Any:
-    if (inner := _find_optional(hint)) is not None:
+    if (inner := find_optional(hint)) is not None:
         return None if value is None else _decode(inner, value, where)
-    kind, bounds = _split(hint)
+    kind, bounds = split_hint(hint)
     if get_origin(kind) is tuple:
         if not isinstance(value, list) or bounds is None:
             raise SchemaError(f"{where}: expected an array")
@@ -145,9 +147,9 @@ def _check_bounds(value: int, bounds: Bounds, where: str) -> None:
 
 
 def _schema(hint: Any) -> dict[str, Any]:
-    if (inner := _find_optional(hint)) is not None:
+    if (inner := find_optional(hint)) is not None:
         return {"anyOf": [_schema(inner), {"type": "null"}]}
-    kind, bounds = _split(hint)
+    kind, bounds = split_hint(hint)
     if get_origin(kind) is tuple and bounds:
         items = _schema(get_args(kind)[0])
         return {"type": "array", "items": items, "minItems": bounds.minimum, "maxItems": bounds.maximum}
