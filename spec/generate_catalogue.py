@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC, TopicSettings, derive_topics
+from solekey_eventlog.bus.topics import TopicSettings, derive_topics
 from solekey_protocol.events import BODIES, Body, Stream
-from solekey_protocol.services import SERVICES, ServiceEntry, derive_topic
+from solekey_protocol.services import HEARTBEAT_TOPIC, SERVICES, ServiceEntry, derive_topic
 
 FOLDER = Path(__file__).parent
 EVENTS, ASYNCAPI = FOLDER / "events.md", FOLDER / "asyncapi.yaml"

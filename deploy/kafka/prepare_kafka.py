@@ -24,8 +24,8 @@ from kafka.admin import (
 )
 
 from solekey_eventlog.bus import BusConfig, open_bus
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC, derive_topics
-from solekey_protocol.services import SERVICES, Service
+from solekey_eventlog.bus.topics import derive_topics
+from solekey_protocol.services import HEARTBEAT_TOPIC, SERVICES, Service
 
 AUDITOR = "auditor"
 SCRAM_ITERATIONS = 8192

@@ -13,14 +13,13 @@ from typing import Any
 import pytest
 
 from solekey_eventlog.bus import Bus, Record, derive_topics, open_bus
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.clock import ManualClock
-from solekey_eventlog.freshness import Heartbeat, encode_heartbeat
 from solekey_eventlog.secret import Secret
 from solekey_protocol.event import Event, encode_event
 from solekey_protocol.events import Body, Stream, auth
+from solekey_protocol.heartbeat import Heartbeat, encode_heartbeat
 from solekey_protocol.ids import AccountId, Timestamp
-from solekey_protocol.services import TOPICS, Service
+from solekey_protocol.services import HEARTBEAT_TOPIC, TOPICS, Service
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
 from solekey_service.build import build_service, start_service
 from solekey_service.config import ServiceConfig

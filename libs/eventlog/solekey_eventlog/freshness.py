@@ -4,8 +4,6 @@ Every producer says once a second on the heartbeat topic how far it has publishe
 topic. A feed is fresh when a heartbeat is young *and* everything that it claims was applied here. A heartbeat
 is as old as the longer of two times: since it arrived, by our monotonic clock, and since it was made, by the
 wall clocks.
-
-*Wire format.* Canonical JSON ``{"service", "at", "positions": {"<partition>": <offset that comes next>}}``.
 """
 
 import logging
@@ -21,56 +19,20 @@ from solekey_eventlog.errors import NotYetAppliedError, TrustStaleError
 from solekey_eventlog.offsets import read_offsets
 from solekey_eventlog.store import EventStore
 from solekey_eventlog.streams import Streams
-from solekey_protocol.encoding import Json, encode_json, parse_json
+from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
-from solekey_protocol.ids import AccountId, Timestamp
-from solekey_protocol.services import SERVICES, TOPICS, Service
+from solekey_protocol.heartbeat import Heartbeat, parse_heartbeat
+from solekey_protocol.ids import AccountId
+from solekey_protocol.services import SERVICES, TOPICS
 
 _log = logging.getLogger(__name__)
 
-MAX_HEARTBEAT_BYTES = 65_535
 MAX_SKEW_S = 2.0
 """A heartbeat from further in the future does not count; the bound of P4 is the limit plus this."""
 MAX_WAIT_S = 2.0
 _POLL_S = 0.05  # other processes of the service apply records too
 _KEPT_PER_LIMIT = 16
-
-
-@dataclass(frozen=True, slots=True)
-class Heartbeat:
-    """What a producer says: everything that was appended before ``at`` lies before these offsets."""
-
-    service: Service
-    at: Timestamp
-    positions: Mapping[int, int]
-
-
-def encode_heartbeat(heartbeat: Heartbeat) -> bytes:
-    """Encode a heartbeat."""
-    positions = {str(partition): offset for partition, offset in heartbeat.positions.items()}
-    return encode_json({"service": heartbeat.service.value, "at": heartbeat.at, "positions": positions})
-
-
-def parse_heartbeat(raw: bytes) -> Heartbeat:
-    """Parse a heartbeat. Raises MalformedError."""
-    document = parse_json(raw, max_bytes=MAX_HEARTBEAT_BYTES)
-    if not isinstance(document, dict) or document.keys() != {"service", "at", "positions"}:
-        raise MalformedError("heartbeat: expected exactly service, at and positions")
-    positions = document["positions"]
-    if not isinstance(positions, dict):
-        raise MalformedError("heartbeat.positions: expected an object")
-    for partition, offset in positions.items():
-        digits = partition.isascii() and partition.isdigit() and len(partition) < 10
-        if not digits or not isinstance(offset, int) or isinstance(offset, bool) or offset < 0:
-            raise MalformedError("heartbeat.positions: expected partition numbers and offsets")
-    try:
-        service = Service(document["service"])
-    except ValueError as error:
-        raise MalformedError(f"heartbeat.service: {error}") from error
-    at = Timestamp(str(document["at"]))
-    at.datetime  # noqa: B018 - raises for a date that does not exist
-    return Heartbeat(service, at, {int(partition): offset for partition, offset in positions.items()})
 
 
 @dataclass(frozen=True, slots=True)

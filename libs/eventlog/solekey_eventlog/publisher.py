@@ -14,14 +14,13 @@ from datetime import datetime
 from sqlalchemy import bindparam, select, update
 
 from solekey_eventlog.bus import Bus, BusUnavailableError, Message, Position
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.errors import UnavailableError
-from solekey_eventlog.freshness import Heartbeat, encode_heartbeat
 from solekey_eventlog.offsets import advance_offset, read_offsets
 from solekey_eventlog.publisher_lock import open_publisher_lock
 from solekey_eventlog.store import EventStore
+from solekey_protocol.heartbeat import Heartbeat, encode_heartbeat
 from solekey_protocol.ids import Timestamp
-from solekey_protocol.services import TOPICS, WRITERS
+from solekey_protocol.services import HEARTBEAT_TOPIC, TOPICS, WRITERS
 
 _log = logging.getLogger(__name__)
 

@@ -105,6 +105,9 @@ SERVICES: Final[Mapping[Service, ServiceEntry]] = {
 TOPICS: Final[Mapping[Stream, str]] = {stream: derive_topic(stream) for stream in Stream}
 """The topic that carries each stream."""
 
+HEARTBEAT_TOPIC: Final = "solekey.heartbeat.v1"
+"""Heartbeats of the services; key = stream. Not part of the log: one partition, kept for an hour."""
+
 WRITERS: Final[Mapping[Stream, Service]] = {
     entry.stream: entry.service for entry in SERVICES.values() if entry.stream is not None
 }

@@ -7,7 +7,6 @@ from typing import Any, Final, Generic, TypeVar
 from sqlalchemy import Engine
 
 from solekey_eventlog.bus import Bus, BusConfigurationError
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.clock import Clock
 from solekey_eventlog.freshness import Freshness
 from solekey_eventlog.log_check import find_log_fault
@@ -17,7 +16,7 @@ from solekey_eventlog.store import EventStore
 from solekey_eventlog.streams import Streams
 from solekey_protocol.encoding import Json
 from solekey_protocol.events import Stream
-from solekey_protocol.services import TOPICS, Service
+from solekey_protocol.services import HEARTBEAT_TOPIC, TOPICS, Service
 from solekey_service.config import ServiceConfig
 
 Random = Callable[[int], bytes]

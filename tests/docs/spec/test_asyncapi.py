@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC, derive_topics
-from solekey_eventlog.freshness import Heartbeat, encode_heartbeat
+from solekey_eventlog.bus.topics import derive_topics
 from solekey_protocol.events import BODIES, Stream
+from solekey_protocol.heartbeat import Heartbeat, encode_heartbeat
 from solekey_protocol.ids import Timestamp
 from solekey_protocol.schemas import load_schema
-from solekey_protocol.services import Service
+from solekey_protocol.services import HEARTBEAT_TOPIC, Service
 from tests.docs.spec.documents import ASYNCAPI, SERVICES, SPEC, find, load, references, root, validator
 from tests.support.definitions import DEFINITIONS
 

@@ -9,12 +9,12 @@ import pytest
 
 from solekey_eventlog.bus import Bus, BusConfig, BusUnavailableError, Message, Position, Record
 from solekey_eventlog.bus.embedded import EmbeddedBus
-from solekey_eventlog.bus.partition import derive_partition
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC, derive_topics
+from solekey_eventlog.bus.topics import derive_topics
 from solekey_eventlog.clock import ManualClock
 from solekey_eventlog.secret import Secret
 from solekey_protocol.event import Event
-from solekey_protocol.services import TOPICS
+from solekey_protocol.partition import derive_partition
+from solekey_protocol.services import HEARTBEAT_TOPIC, TOPICS
 from solekey_service.build import build_service, start_service
 from solekey_service.config import ServiceConfig
 from solekey_service.definition import ServiceDefinition

@@ -15,12 +15,11 @@ import rfc8785
 from solekey_auth.api import AuthApi
 from solekey_auth.definition import DEFINITION
 from solekey_eventlog.bus import Record
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
-from solekey_eventlog.freshness import Heartbeat, encode_heartbeat
 from solekey_eventlog.secret import Secret
 from solekey_protocol.events import Body, Stream
+from solekey_protocol.heartbeat import Heartbeat, encode_heartbeat
 from solekey_protocol.ids import SessionId, Timestamp
-from solekey_protocol.services import Service
+from solekey_protocol.services import HEARTBEAT_TOPIC, Service
 from solekey_service.http import Caller, DpopProof, Headers, Request, Response, problem_response
 from tests.support.actors import Actor
 from tests.support.kernels import Rig

@@ -9,10 +9,9 @@ from collections.abc import Iterator
 import pytest
 
 from solekey_eventlog.bus import BusConfigurationError, BusError, derive_topics, open_bus
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_protocol.events import Stream
+from solekey_protocol.services import HEARTBEAT_TOPIC, TOPICS
 from solekey_protocol.services import SERVICES as REGISTRY
-from solekey_protocol.services import TOPICS
 from tests.support.deployment.broker import Broker, run_broker
 from tests.support.deployment.compose import SERVICES
 from tests.support.engines.engine import required

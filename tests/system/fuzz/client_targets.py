@@ -310,7 +310,7 @@ def _check_log_file(raw: bytes) -> None:
 
 def _check_log_source(text: str) -> None:
     """Names of sources, most of which do not exist."""
-    with mock.patch("solekey.audit.sources._read_kafka", side_effect=LogError("there is no broker")):
+    with mock.patch("solekey.audit.sources.kafka.KafkaLog", side_effect=LogError("there is no broker")):
         list(read_log(text.replace("\x00", "")))
 
 

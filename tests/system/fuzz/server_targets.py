@@ -18,10 +18,10 @@ from solekey_devices.refusals import NameRefused
 from solekey_eventlog.bus.config import BusConfig, parse_address
 from solekey_eventlog.bus.errors import BusConfigurationError
 from solekey_eventlog.errors import ConfigError, NotYetAppliedError
-from solekey_eventlog.freshness import Heartbeat, encode_heartbeat, parse_heartbeat
 from solekey_protocol.encoding import encode_base64url, encode_cbor, encode_json, parse_base64url
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
+from solekey_protocol.heartbeat import Heartbeat, encode_heartbeat, parse_heartbeat
 from solekey_protocol.ids import DeviceId, Timestamp
 from solekey_protocol.services import Service
 from solekey_service.access.compact import CompactError, parse_compact

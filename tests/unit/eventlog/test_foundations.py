@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 
 from solekey_eventlog.bus import BusConfig, BusConfigurationError, Message
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC, derive_topics
+from solekey_eventlog.bus.topics import derive_topics
 from solekey_eventlog.errors import ConfigError, TrustStaleError
 from solekey_eventlog.foundations import require_foundation
 from solekey_eventlog.log_check import LogWatch
 from solekey_protocol.events import Stream, auth
-from solekey_protocol.services import TOPICS
+from solekey_protocol.services import HEARTBEAT_TOPIC, TOPICS
 from tests.support.demo_service import reacting as demo
 from tests.support.eventlog.services import PARTITIONS, CuttableBus, Feed
 

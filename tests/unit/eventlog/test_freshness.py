@@ -6,15 +6,14 @@ from datetime import timedelta
 import pytest
 
 from solekey_eventlog.bus import Record
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.clock import ManualClock
 from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError, TrustStaleError
-from solekey_eventlog.freshness import Heartbeat, encode_heartbeat, parse_heartbeat
 from solekey_protocol.encoding import encode_json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream, auth
+from solekey_protocol.heartbeat import Heartbeat, encode_heartbeat, parse_heartbeat
 from solekey_protocol.ids import Timestamp
-from solekey_protocol.services import TOPICS, WRITERS, Service
+from solekey_protocol.services import HEARTBEAT_TOPIC, TOPICS, WRITERS, Service
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_service.kernel import Kernel
 from tests.support.demo_service import reacting as demo

@@ -7,15 +7,14 @@ import pytest
 from sqlalchemy import select
 
 from solekey_eventlog.bus import BusUnavailableError
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.clock import ManualClock
 from solekey_eventlog.engine import is_sqlite
-from solekey_eventlog.freshness import parse_heartbeat
 from solekey_eventlog.publisher_lock import open_publisher_lock
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Body, Stream, auth
+from solekey_protocol.heartbeat import parse_heartbeat
 from solekey_protocol.ids import AccountId
-from solekey_protocol.services import TOPICS
+from solekey_protocol.services import HEARTBEAT_TOPIC, TOPICS
 from solekey_protocol.streams import AuthStream
 from solekey_service.kernel import Kernel
 from tests.support.demo_service import reacting as demo

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from solekey.audit.leaks import Leak, find_leaks
     from solekey.audit.pins import Pin, read_pins
     from solekey.audit.report import AccountReport, Coverage, Finding, Report, Result, Verdict
-    from solekey.audit.sources import LogError, export_log, read_log
+    from solekey.audit.sources import Log, LogError, Record, export_log, open_log, read_log
     from solekey.audit.verify import verify_log
 
 __all__ = [
@@ -28,13 +28,16 @@ __all__ = [
     "Coverage",
     "Finding",
     "Leak",
+    "Log",
     "LogError",
     "Pin",
+    "Record",
     "Report",
     "Result",
     "Verdict",
     "export_log",
     "find_leaks",
+    "open_log",
     "read_log",
     "read_pins",
     "verify_log",
@@ -47,13 +50,16 @@ _HOMES = {
     "Coverage": "report",
     "Finding": "report",
     "Leak": "leaks",
+    "Log": "sources",
     "LogError": "sources",
     "Pin": "pins",
+    "Record": "sources",
     "Report": "report",
     "Result": "report",
     "Verdict": "report",
     "export_log": "sources",
     "find_leaks": "leaks",
+    "open_log": "sources",
     "read_log": "sources",
     "read_pins": "pins",
     "verify_log": "verify",

@@ -17,10 +17,14 @@ class Bounds:
             the time of a request.
         session: how long a session lasts at most (SOLEKEY_SESSION_ABSOLUTE_S of auth).
         clocks: what the clocks of one platform differ by at most (conventions.md §12).
+        publication: how long the publisher may take, while it is at work, to publish what was written.
+        other_topics: topics on the bus that are not Solekey's, as the operator says.
         now: nothing in the log is later; None: the machine's clock.
     """
 
     revocation: timedelta = timedelta(seconds=10)
     session: timedelta = timedelta(hours=12)
     clocks: timedelta = timedelta(seconds=60)
+    publication: timedelta = timedelta(minutes=10)
+    other_topics: frozenset[str] = frozenset()
     now: datetime | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from solekey.audit.catalogue import CHECKS, Check
+from solekey.audit.sources.log import BusPlace
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT, AccountId
@@ -39,6 +40,9 @@ class Finding:
         stream: in which stream.
         seq: at which place; None where there is no event.
         detail: what was expected and what was found, for a person.
+        place: where the record lies on the bus; None where the log does not say.
+
+    The account, stream and seq of a record that is no event are those that it claims.
     """
 
     check: str
@@ -47,10 +51,12 @@ class Finding:
     stream: str
     seq: int | None
     detail: str
+    place: BusPlace | None = None
 
     def __str__(self) -> str:
         """One line for a person."""
         where = f"{self.account or '?'} {self.stream}" + (f" seq {self.seq}" if self.seq else "")
+        where += f" at {self.place}" if self.place else ""
         return f"{self.check} {self.code}: {where}: {self.detail}"
 
     def summary(self) -> dict[str, object]:
@@ -62,6 +68,9 @@ class Finding:
             "stream": self.stream,
             "seq": self.seq,
             "detail": self.detail,
+            "topic": self.place.topic if self.place else None,
+            "partition": self.place.partition if self.place else None,
+            "offset": self.place.offset if self.place else None,
         }
 
 
@@ -77,15 +86,24 @@ class Tally:
         """Note that a check has looked at so many of what it counts."""
         self.looked_at[CHECKS[check].id] += count
 
-    def find(
-        self, check: str, code: str, account: AccountId | None, stream: str, seq: int | None, detail: str
+    def find(  # the fields of a finding, in their order
+        self,
+        check: str,
+        code: str,
+        account: AccountId | None,
+        stream: str,
+        seq: int | None,
+        detail: str,
+        place: BusPlace | None = None,
     ) -> None:
         """Note a finding."""
-        self.findings.append(Finding(CHECKS[check].id, code, account, stream, seq, detail))
+        self.findings.append(Finding(CHECKS[check].id, code, account, stream, seq, detail, place))
 
-    def find_at(self, check: str, code: str, event: Event, detail: str) -> None:
+    def find_at(
+        self, check: str, code: str, event: Event, detail: str, place: BusPlace | None = None
+    ) -> None:
         """Note a finding at an event."""
-        self.find(check, code, event.account, event.stream, event.seq, detail)
+        self.find(check, code, event.account, event.stream, event.seq, detail, place)
 
     def note_at(self, check: str, code: str, event: Event, detail: str) -> None:
         """Note what is no violation, and what an auditor should read all the same: a *notice*."""

@@ -6,15 +6,17 @@ does not hold, and facts of the operator's that do not agree (``checks``). Spec:
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from solekey.audit.bounds import Bounds
 from solekey.audit.checks import ACCOUNT_CHECKS, SYSTEM_CHECKS, heads, signing_keys
+from solekey.audit.checks.bus import BusChecks
 from solekey.audit.checks.evidence import Evidence
 from solekey.audit.pins import Pin
-from solekey.audit.report import AccountReport, Report, Tally, cover, sort_findings
+from solekey.audit.report import AccountReport, Finding, Report, Tally, cover, sort_findings
+from solekey.audit.sources.log import BusPlace, Log, Record
 from solekey_protocol.errors import GapError, ProtocolError, SchemaError
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
@@ -51,57 +53,71 @@ class _Collected:
     places: dict[AccountId, dict[Stream, dict[int, Event]]] = field(
         default_factory=lambda: defaultdict(lambda: defaultdict(dict))
     )
+    located: dict[tuple[AccountId, str, int], BusPlace] = field(default_factory=dict)
     records: int = 0
     repeated: int = 0
 
+    def locate(self, finding: Finding) -> Finding:
+        """Say where on the bus the event of a finding lies."""
+        if finding.place is not None or finding.account is None or finding.seq is None:
+            return finding
+        return replace(finding, place=self.located.get((finding.account, finding.stream, finding.seq)))
+
 
 def verify_log(
-    records: Iterable[bytes],
+    log: Log | Iterable[bytes],
     pins: Mapping[AccountId, Pin] | None = None,
     bounds: Bounds | None = None,
 ) -> Report:
     """Verify a whole log.
 
     Args:
-        records: exact bytes, in any order (``read_log`` yields them).
+        log: what ``open_log`` gives; or exact bytes, in any order (``read_log`` yields them).
         pins: what users know of their accounts, learnt from them and not from the operator. Without a pin an
             operator could show an account of its own making, or a log that ends too early.
         bounds: what an honest operator keeps.
     """
     pins, bounds, tally = pins or {}, bounds or Bounds(), Tally()
-    collected = _collect(records, tally)
+    collected = _collect(log, BusChecks(getattr(log, "bus", None), bounds, tally), tally)
     accounts = {}
     for account in sorted(collected.places):
         accounts[account] = _verify_account(account, collected, pins.get(account), bounds, tally)
     for account in sorted(pins.keys() - accounts.keys()):
         detail = "the account is pinned and the log does not hold it"
         tally.find("PIN-01", "account_missing", account, "devices", None, detail)
-    findings, notices = sort_findings(tally.findings), sort_findings(tally.notices)
+    findings, notices = (
+        sort_findings(map(collected.locate, each)) for each in (tally.findings, tally.notices)
+    )
     return Report(collected.records, collected.repeated, accounts, cover(tally), findings, notices)
 
 
-def _collect(records: Iterable[bytes], tally: Tally) -> _Collected:
+def _collect(log: Log | Iterable[bytes], bus: BusChecks, tally: Tally) -> _Collected:
     collected = _Collected()
-    for raw in records:
+    for record in _read_records(log):
+        claims = bus.see(record)
+        if claims is None:
+            continue
         collected.records += 1
         tally.look("REC-01")
         tally.look("REC-02")
         try:
-            event = _parse(raw)
+            event = _parse(record.raw or b"")
         except ProtocolError as error:
             check = "REC-02" if isinstance(error, SchemaError) else "REC-01"
-            tally.find(check, error.code, None, "?", None, f"record {collected.records}: {error}")
+            where = (claims.account, claims.stream or "?", claims.seq)
+            tally.find(check, error.code, *where, f"record {collected.records}: {error}", record.place)
             continue
         tally.look("CHN-02")
-        place = collected.places[event.account][event.stream]
-        before = place.setdefault(event.seq, event)
+        before = collected.places[event.account][event.stream].setdefault(event.seq, event)
         if before is event:
-            continue
-        if before.raw == event.raw:
+            if record.place is not None:
+                collected.located[event.account, event.stream, event.seq] = record.place
+        elif before.raw == event.raw:
             collected.repeated += 1
         else:
             detail = f"two events claim this place: {before.digest} and {event.digest}"
-            tally.find_at("CHN-02", "chain_fork", event, detail)
+            tally.find_at("CHN-02", "chain_fork", event, detail, record.place)
+    bus.finish()
     return collected
 
 
@@ -116,6 +132,12 @@ def _parse(raw: bytes) -> Event:
     except ProtocolError:
         verify_schema(raw)
         raise
+
+
+def _read_records(log: Log | Iterable[bytes]) -> Iterator[Record]:
+    if isinstance(log, Iterable):
+        return (Record(raw) for raw in log)
+    return log.records()
 
 
 def _verify_account(

@@ -3,7 +3,6 @@
 Map
     interface.py   Bus, Consumer, Record, Message, Position: what callers use
     topics.py      names and settings of the topics
-    partition.py   key → partition, the same for every adapter
     config.py      BusConfig and the URL format
     errors.py      BusError and what to do about each
     embedded.py    a log in one SQLite file, for one machine

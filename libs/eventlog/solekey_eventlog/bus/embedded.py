@@ -18,8 +18,8 @@ from solekey_eventlog.bus.embedded_consumer import EmbeddedConsumer
 from solekey_eventlog.bus.embedded_store import Store, open_signal, read_page, read_settings
 from solekey_eventlog.bus.errors import BusConfigurationError
 from solekey_eventlog.bus.interface import Message, Position, Record, TopicPartition
-from solekey_eventlog.bus.partition import derive_partition
 from solekey_eventlog.bus.topics import TopicSettings
+from solekey_protocol.partition import derive_partition
 
 _READ_PAGE_RECORDS = 500
 _EXPIRED_PER_PUBLISH = 100  # bounds the work that retention adds to one publish

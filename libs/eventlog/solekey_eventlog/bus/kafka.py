@@ -26,8 +26,8 @@ from solekey_eventlog.bus.kafka_topics import (
     create_topics,
     find_topic_id,
 )
-from solekey_eventlog.bus.partition import derive_partition
 from solekey_eventlog.bus.topics import TopicSettings
+from solekey_protocol.partition import derive_partition
 
 _READ_SLICE_MS = 500
 _MIN_PUBLISH_TIMEOUT_S = 0.5

@@ -5,10 +5,7 @@ Key of an event = account id; event topics are kept for ever.
 
 from dataclasses import dataclass
 
-from solekey_protocol.services import TOPICS
-
-HEARTBEAT_TOPIC = "solekey.heartbeat.v1"
-"""Heartbeats of the services; key = service. Not part of the log: one partition, kept for an hour."""
+from solekey_protocol.services import HEARTBEAT_TOPIC, TOPICS
 
 DEFAULT_PARTITIONS = 6
 KEEP_FOR_EVER_MS = -1

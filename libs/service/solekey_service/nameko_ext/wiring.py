@@ -12,8 +12,8 @@ from eventlet import tpool
 from nameko.extensions import DependencyProvider, is_dependency
 
 from solekey_eventlog.bus import Bus, BusError, BusUnavailableError, open_bus
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.log_check import LogWatch
+from solekey_protocol.services import HEARTBEAT_TOPIC
 from solekey_service.access import Guard
 from solekey_service.build import build_service, start_service
 from solekey_service.config import ServiceConfig

@@ -6,12 +6,12 @@ from itertools import count as count_up
 import pytest
 
 from solekey_devices.definition import DEFINITION as DEVICES
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_protocol.errors import TransitionError
 from solekey_protocol.event import encode_event, parse_event
 from solekey_protocol.events import Stream
 from solekey_protocol.events import auth as events
 from solekey_protocol.ids import SessionId, Timestamp
+from solekey_protocol.services import HEARTBEAT_TOPIC
 from solekey_protocol.streams import AuthStream
 from solekey_rotation.definition import DEFINITION as ROTATION
 from solekey_service.access import Access, Guard

@@ -11,13 +11,13 @@ from solekey_auth.definition import DEFINITION as AUTH
 from solekey_auth.limits import AuthLimits
 from solekey_auth.signing_keys.signing_keys import SigningSecret, decide_rotation, open_ring
 from solekey_devices.definition import DEFINITION as DEVICES
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.errors import NotYetAppliedError
 from solekey_protocol.errors import TransitionError
 from solekey_protocol.event import encode_event
 from solekey_protocol.events import Stream
 from solekey_protocol.events import auth as events
 from solekey_protocol.ids import SYSTEM_ACCOUNT, KeyId, Timestamp
+from solekey_protocol.services import HEARTBEAT_TOPIC
 from solekey_protocol.streams import AuthStream
 from solekey_rotation.definition import DEFINITION as ROTATION
 from solekey_service.access import Access, Guard

@@ -7,8 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from solekey.cli.commands.audit import audit
-from solekey_eventlog.bus import Message, TopicSettings, open_bus
-from solekey_protocol.events import Stream
+from solekey_eventlog.bus import Message, derive_topics, open_bus
 from tests.support.protocol.keyring import ACCOUNT, MALLORY, USER
 from tests.support.protocol.story import tell_whole
 
@@ -115,7 +114,7 @@ def bus(tmp_path):
     """An embedded bus in use, with a story on it."""
     url = f"embedded://{tmp_path / 'bus.db'}"
     with open_bus(url) as bus:
-        bus.create_topics([TopicSettings(f"solekey.{stream}.v1", 1, -1) for stream in Stream])
+        bus.create_topics(derive_topics(partitions=1))
         bus.publish_many([Message(f"solekey.{e.stream}.v1", e.account, e.raw) for e in tell_whole()])
         yield url
 
@@ -144,7 +143,7 @@ def test_a_database_that_was_closed_is_whole_without_its_log(bus, pins):
 def test_the_last_one_closes_a_database(pins, tmp_path):
     url = f"embedded://{tmp_path / 'bus.db'}"
     with open_bus(url) as bus:
-        bus.create_topics([TopicSettings(f"solekey.{stream}.v1", 1, -1) for stream in Stream])
+        bus.create_topics(derive_topics(partitions=1))
         bus.publish_many([Message(f"solekey.{e.stream}.v1", e.account, e.raw) for e in tell_whole()])
         with open_bus(url):
             pass

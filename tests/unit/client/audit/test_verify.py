@@ -85,7 +85,8 @@ def test_every_check_says_what_it_looked_at_or_what_it_lacks(log):
     assert list(rows) == list(CHECKS)
     assert rows["REC-01"].looked_at == len(log) + 1
     assert rows["SIG-01"].looked_at == sum(event.signed is not None for event in log)
-    assert {check.id for check in report.not_run} == {"PIN-03", "PIN-04", "BUS-01", "OBJ-01", "LOG-01"}
+    bus = {check for check in CHECKS if check.startswith("BUS")}
+    assert {check.id for check in report.not_run} == {"PIN-03", "PIN-04", "OBJ-01", "LOG-01"} | bus
 
 
 def rewrite(event, **members):

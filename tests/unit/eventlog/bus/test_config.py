@@ -6,8 +6,7 @@ import pytest
 
 from solekey_eventlog.bus import BusConfig, BusConfigurationError, TopicSettings, derive_topics
 from solekey_eventlog.bus.config import EmbeddedAddress, KafkaAddress, ScramMechanism, Security, parse_address
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
-from solekey_protocol.services import TOPICS
+from solekey_protocol.services import HEARTBEAT_TOPIC, TOPICS
 
 
 def test_an_embedded_url_names_an_absolute_path() -> None:

@@ -16,8 +16,8 @@ from solekey_eventlog.bus import (
     Record,
     TopicSettings,
 )
-from solekey_eventlog.bus.partition import derive_partition
 from solekey_protocol.limits import MAX_EVENT_BYTES
+from solekey_protocol.partition import derive_partition
 from tests.support.engines.waiting import collect, wait_until
 
 

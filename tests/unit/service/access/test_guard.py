@@ -11,12 +11,11 @@ import pytest
 from sqlalchemy import func, select
 
 from solekey_eventlog.bus import Record
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
 from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError, TrustStaleError
 from solekey_protocol.events import Stream, auth, devices
 from solekey_protocol.events.body import Body
 from solekey_protocol.ids import SYSTEM_ACCOUNT, AccountId, Timestamp
-from solekey_protocol.services import Service
+from solekey_protocol.services import HEARTBEAT_TOPIC, Service
 from solekey_service.access import Access, Guard
 from solekey_service.http import Caller, Headers, Request
 from solekey_service.refusals import (

@@ -9,13 +9,12 @@ import httpx
 import pytest
 
 from solekey_eventlog.bus import Message, open_bus
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
-from solekey_eventlog.freshness import Heartbeat, encode_heartbeat
 from solekey_protocol.event import encode_event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import Factor, SessionOpened
+from solekey_protocol.heartbeat import Heartbeat, encode_heartbeat
 from solekey_protocol.ids import SYSTEM_ACCOUNT, Timestamp
-from solekey_protocol.services import TOPICS, Service
+from solekey_protocol.services import HEARTBEAT_TOPIC, TOPICS, Service
 from solekey_protocol.statements import EMPTY_HEAD
 from tests.support.actors import Actor
 from tests.support.demo_process import Demo

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from solekey_eventlog.bus import open_bus
-from solekey_eventlog.bus.topics import HEARTBEAT_TOPIC
-from solekey_eventlog.freshness import parse_heartbeat
 from solekey_protocol.events import Stream
+from solekey_protocol.heartbeat import parse_heartbeat
+from solekey_protocol.services import HEARTBEAT_TOPIC
 from tests.support.demo_process import Demo
 
 pytestmark = pytest.mark.slow  # real processes and seconds of waiting

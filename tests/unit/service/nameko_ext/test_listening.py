@@ -4,8 +4,8 @@ import time
 
 import pytest
 
-from solekey_eventlog.bus.partition import derive_partition
 from solekey_eventlog.bus.topics import DEFAULT_PARTITIONS
+from solekey_protocol.partition import derive_partition
 from tests.support.actors import Actor
 from tests.support.demo_process import Demo, run_demo
 from tests.unit.service.nameko_ext.test_life import fail_login, wait_for

@@ -1,9 +1,9 @@
 """``solekey audit``: export a log, verify it. Needs no account, no key and no running service."""
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -14,7 +14,7 @@ from solekey.cli.state import Cli, output_options, pass_cli
 
 if TYPE_CHECKING:
     from solekey.audit.report import Report
-    from solekey.audit.sources import LogError
+    from solekey.audit.sources import Log, LogError, Record
 
 VERDICT_EXIT_CODES: Final = {"clean": 0, "violations": 1, "cannot_tell": 2}
 _WORDS: Final = {"clean": "clean", "violations": "VIOLATIONS ({})", "cannot_tell": "cannot tell"}
@@ -76,7 +76,7 @@ def verify(state: Cli, source: str, pins: tuple[Path, ...], session_hours: int) 
 
     try:
         bounds = Bounds(session=timedelta(hours=session_hours))
-        report = verify_log(_progress(source, state.as_json or state.quiet), read_pins(*pins), bounds)
+        report = verify_log(_open(source, quiet=state.as_json or state.quiet), read_pins(*pins), bounds)
     except LogError as error:
         _print_no_verdict(state, error)
         sys.exit(VERDICT_EXIT_CODES["cannot_tell"])
@@ -88,13 +88,28 @@ def verify(state: Cli, source: str, pins: tuple[Path, ...], session_hours: int) 
         sys.exit(code)
 
 
-def _progress(source: str, quiet: bool) -> Iterable[bytes]:
-    from rich.progress import track
+def _open(source: str, *, quiet: bool) -> "Log":
+    """Open a log, with a progress bar where somebody watches."""
+    from solekey.audit.sources import open_log
 
-    from solekey.audit.sources import read_log
+    log = open_log(source)
+    return log if quiet or not sys.stderr.isatty() else _WatchedLog(log)
 
-    records = read_log(source)
-    return records if quiet or not sys.stderr.isatty() else track(records, "reading the log", transient=True)
+
+class _WatchedLog:
+    """A log whose reading is shown."""
+
+    def __init__(self, log: "Log") -> None:
+        self._log = log
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._log, name)
+
+    def records(self) -> "Iterator[Record]":
+        """See Log.records."""
+        from rich.progress import track
+
+        yield from track(self._log.records(), "reading the log", self._log.total, transient=True)
 
 
 def _print_no_verdict(state: Cli, error: "LogError") -> None:

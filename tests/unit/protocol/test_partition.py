@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner.default import murmur2
 
-from solekey_eventlog.bus.partition import _murmur2, derive_partition
+from solekey_protocol.partition import _murmur2, derive_partition
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Which partition a key belongs to: murmur2, as Kafka's own default partitioner has it.
 
-Ours, and the same for every adapter, so that the order per account survives a move from one bus to
+Ours, and the same for every bus, so that the order per account survives a move from one bus to
 another and does not depend on a client library's default. Checked against Kafka's own vectors.
 """
 

@@ -1,0 +1,47 @@
+"""Which source a name means."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from solekey.audit.sources.embedded import EmbeddedLog
+from solekey.audit.sources.lines import LinesLog, write_lines
+from solekey.audit.sources.log import Log
+from solekey.files.any_path import AnyPath
+
+
+def open_log(source: AnyPath) -> Log:
+    """Open a log: what it holds, where on the bus, and how the bus is set.
+
+    Raises:
+        LogError: the source does not exist, or cannot be read.
+    """
+    source = os.fspath(source)
+    try:
+        url = urlsplit(source)
+    except ValueError:  # a file's name may be anything
+        return LinesLog(Path(source))
+    if url.scheme == "kafka" and url.netloc:
+        from solekey.audit.sources.kafka import KafkaLog  # needs the extra `audit`
+
+        return KafkaLog(source)
+    if url.scheme == "embedded":
+        return EmbeddedLog(Path(unquote(url.path)))
+    return LinesLog(Path(source))
+
+
+def read_log(source: AnyPath) -> Iterator[bytes]:
+    """Yield every event of a log, exact bytes, in the order of each stream; no bytes for a tombstone.
+
+    Raises:
+        LogError: the source does not exist, cannot be read, or holds a line that is no record.
+    """
+    for record in open_log(source).records():
+        if not record.is_heartbeat:
+            yield record.raw or b""
+
+
+def export_log(source: AnyPath, target: AnyPath) -> int:
+    """Write a log to a file of lines that ``read_log`` reads, atomically; return the number of records."""
+    return write_lines(open_log(source).records(), Path(target))
