@@ -4,11 +4,13 @@
 device's certificate commits to it, so that a damaged or foreign file says nothing. Spec: devices.md §4.
 """
 
+import logging
 from collections.abc import Mapping
 from typing import Final
 
 from solekey.account.device_list import is_vouched_for
 from solekey.account.device_names import DeviceName, parse_name
+from solekey.errors import DiskFullError
 from solekey.files.private_folder import PrivateFolder
 from solekey_protocol.encoding import encode_json, parse_json
 from solekey_protocol.errors import MalformedError
@@ -17,6 +19,7 @@ from solekey_protocol.limits import MIB
 from solekey_protocol.streams import DevicesStream
 
 _FILE: Final = "names.json"
+_log = logging.getLogger(__name__)
 
 
 def read_names(folder: PrivateFolder, stream: DevicesStream) -> dict[DeviceId, DeviceName]:
@@ -42,5 +45,8 @@ def remember_names(
     before = read_names(folder, stream)
     names = {**before, **shown}
     if names != before:
-        folder.write(_FILE, encode_json({device: name.encode() for device, name in names.items()}))
+        try:
+            folder.write(_FILE, encode_json({device: name.encode() for device, name in names.items()}))
+        except DiskFullError as error:
+            _log.info("names of devices are not kept: %s", error)
     return names

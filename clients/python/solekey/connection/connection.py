@@ -7,6 +7,7 @@ service answers from a state that is older. What asks for a fresh second factor 
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from threading import Lock, RLock
 from typing import Final, TypeVar
 
@@ -17,6 +18,7 @@ from solekey.connection.transport import MAX_ANSWER_BYTES, Answer, Transport
 from solekey.errors import (
     BadAnswerError,
     DeviceRevokedError,
+    DiskFullError,
     NotLoggedInError,
     OfflineError,
     SessionEndedError,
@@ -66,6 +68,7 @@ class Connection:
         self.logins = LoginClient(self._transport, profile.device_key, runtime)
         self._positions: dict[Stream, int] = {}
         self._tokens: Tokens | None = None
+        self._outdated = ""  # the refresh token on a full disk, whose successor is known in memory alone
         self._lock = Lock()
         self.on_step_up: Callable[[], None] | None = None
         self.on_not_applied: Callable[[], None] | None = None
@@ -270,13 +273,22 @@ class Connection:
 
     def _refresh(self, used: Tokens) -> None:
         """Refresh unless another process of this profile has done so meanwhile."""
-        with self.profile.folder.lock("session"):
+        with ExitStack() as stack:
+            with suppress(DiskFullError):  # the server repeats the answer to who else refreshes now
+                stack.enter_context(self.profile.folder.lock("session"))
             stored = self.profile.load_tokens()
-            if stored.refresh != used.refresh:
+            if stored.refresh not in {used.refresh, self._outdated}:
                 self._adopt(stored)
                 return
-            self.adopt(self.logins.refresh(used).tokens)
+            tokens = self.logins.refresh(used).tokens
+            self._adopt(tokens)
             _log.info("the session's access tokens were refreshed")
+            try:
+                self.profile.save_tokens(tokens)
+                self._outdated = ""
+            except DiskFullError as error:
+                self._outdated = stored.refresh
+                self.runtime.notice(f"The disk is full: log in again after this program has ended ({error})")
 
     def _adopt(self, tokens: Tokens) -> None:
         self._tokens = tokens

@@ -2,6 +2,7 @@
 
 import errno
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,9 +20,20 @@ def is_full_disk(error: OSError) -> bool:
 
 def verify_room(folder: Path, needed_bytes: int) -> None:
     """Verify that a folder's disk has room now. Raises DiskFullError."""
-    free_bytes = shutil.disk_usage(folder).free
-    if needed_bytes > free_bytes:
-        raise DiskFullError(f"{folder}: {needed_bytes:,} bytes are needed, {free_bytes:,} are free")
+    disk = shutil.disk_usage(folder)
+    if disk.total and needed_bytes > disk.free:  # some network file systems tell no sizes at all
+        raise DiskFullError(f"{folder}: {needed_bytes:,} bytes are needed, {disk.free:,} are free")
+
+
+def verify_writable(folder: Path, size: int) -> None:
+    """Verify that so many bytes can be written in a folder: a quota is not told by how many are free.
+
+    Raises:
+        DiskFullError: they cannot.
+    """
+    with naming_full_disk(folder), tempfile.TemporaryFile(dir=folder) as file:
+        file.write(bytes(size))
+        file.flush()
 
 
 @contextmanager

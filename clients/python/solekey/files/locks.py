@@ -11,6 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
+from solekey.files.disk_room import naming_full_disk
+
 _MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
 
@@ -29,9 +31,11 @@ def hold_lock(path: Path, *, wait: bool) -> Iterator[None]:
 
     Raises:
         LockHeldError: it is held, and `wait` is not given.
+        DiskFullError: there is no room for the lock's file.
     """
-    path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
-    descriptor = _open_locked(path, wait=wait)
+    with naming_full_disk(path.parent):
+        path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        descriptor = _open_locked(path, wait=wait)
     try:
         yield
     finally:

@@ -46,8 +46,24 @@ class PrivateFolder:
     def write(self, name: str, data: bytes) -> None:
         """Write a whole file: after a crash it is the old one or the new one, never a half."""
         target = self.path / name
-        target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        self._make_parent(target)
         write_whole(target, data)
+
+    def overwrite(self, name: str, data: bytes) -> None:
+        """Overwrite a file where it lies, which takes no room on most file systems; a crash may leave a half.
+
+        Raises:
+            DiskFullError: it takes room after all; the file is as it was, or a half.
+            FileNotFoundError: there is no such file.
+        """
+        descriptor = os.open(self.path / name, os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0))
+        try:
+            with naming_full_disk(self.path):
+                _write_all(descriptor, data)
+                os.ftruncate(descriptor, len(data))
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
     def read_beginning(self, name: str, size: int) -> bytes | None:
         """Read the first bytes of a file; None when there is none."""
@@ -69,9 +85,10 @@ class PrivateFolder:
             DiskFullError: there is no room; the file is as it was.
         """
         target = self.path / name
-        target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
+        self._make_parent(target)
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
-        descriptor = os.open(target, flags, _FILE_MODE)
+        with naming_full_disk(target.parent):
+            descriptor = os.open(target, flags, _FILE_MODE)
         before = os.fstat(descriptor).st_size
         try:
             with naming_full_disk(target.parent):
@@ -83,6 +100,10 @@ class PrivateFolder:
             raise
         finally:
             os.close(descriptor)
+
+    def _make_parent(self, target: Path) -> None:
+        with naming_full_disk(self.path):
+            target.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
 
     def cut(self, name: str, size_bytes: int) -> None:
         """Cut a file to a size, durably."""

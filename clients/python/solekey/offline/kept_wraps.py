@@ -5,6 +5,7 @@ by the signed statements alone (keys.md §5.3); one that none names is never ope
 its wraps are used, and never these. Spec: offline.md §3.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -20,6 +21,7 @@ from solekey_protocol.ids import Digest, compute_digest
 from solekey_protocol.limits import MIB
 
 _FILE: Final = "wraps.cbor"
+_log = logging.getLogger(__name__)
 _MAX_FILE_BYTES: Final = 4 * MIB
 
 
@@ -70,12 +72,12 @@ class KeptWraps:
         kept = self.load()
         if kept:
             wanted = self._find_live() | self._find_needed()
-            self._write({digest: wrap for digest, wrap in kept.items() if digest in wanted}, kept)
+            self._write_fewer({digest: wrap for digest, wrap in kept.items() if digest in wanted}, kept)
 
     def erase(self) -> None:
         """Erase all but those that the queue needs: what waits there is not lost."""
         kept, wanted = self.load(), self._find_needed()
-        self._write({digest: wrap for digest, wrap in kept.items() if digest in wanted}, kept)
+        self._write_fewer({digest: wrap for digest, wrap in kept.items() if digest in wanted}, kept)
 
     @property
     def _folder(self) -> PrivateFolder:
@@ -113,6 +115,16 @@ class KeptWraps:
             self._write({digest: w for digest, w in {**before, **found}.items() if digest in wanted}, before)
         except DiskFullError:
             self.erase()  # reading goes on, and what is outdated stays no longer
+
+    def _write_fewer(self, wraps: Mapping[Digest, bytes], before: Mapping[Digest, bytes]) -> None:
+        """Write what is left. On a full disk keep what the queue needs as it is, or else nothing at all."""
+        try:
+            self._write(wraps, before)
+        except DiskFullError as error:
+            if self._find_needed():
+                _log.warning("outdated wraps are erased once there is room: %s", error)
+            else:
+                self._folder.delete(_FILE)
 
     def _write(self, wraps: Mapping[Digest, bytes], before: Mapping[Digest, bytes]) -> None:
         if wraps == before:

@@ -34,11 +34,16 @@ def save_pins(folder: PrivateFolder, heads: Mapping[Stream, Head]) -> None:
 
 def load_pin(folder: PrivateFolder, stream: Stream) -> Head:
     """Load how far one stream was verified. Raises DamagedProfileError."""
+    return load_pins(folder)[stream]
+
+
+def load_pins(folder: PrivateFolder) -> dict[Stream, Head]:
+    """Load how far each stream was verified. Raises DamagedProfileError."""
     document = folder.read(PINS_FILE)
     if document is None:
         raise DamagedProfileError(f"{folder.path / PINS_FILE} is missing")
     try:
         heads = cast("dict[str, Json]", parse_json(document, max_bytes=MIB))
-        return decode_body(Head, heads[stream.value], where=PINS_FILE)
+        return {stream: decode_body(Head, heads[stream.value], where=PINS_FILE) for stream in V1_STREAMS}
     except (ProtocolError, KeyError, TypeError) as error:
         raise DamagedProfileError(f"{folder.path / PINS_FILE} is damaged: {error}") from error

@@ -33,6 +33,7 @@ from typing import Self
 from solekey.crypto import Confidential, DeviceKey, KnownKdf, RandomSource
 from solekey.errors import (
     DamagedProfileError,
+    DiskFullError,
     KdfParametersError,
     NotLoggedInError,
     ProfileError,
@@ -304,7 +305,14 @@ class Profile:
             raise NotLoggedInError("the stored session is damaged") from error
 
     def save_tokens(self, tokens: Tokens) -> None:
-        """Save the session; of a profile that is not kept yet, remember it."""
+        """Save the session; of a profile that is not kept yet, remember it.
+
+        On a full disk it overwrites the one before: that one's refresh token is used up, so it is worth no
+        more than what a crash would leave.
+
+        Raises:
+            DiskFullError: that takes room, too.
+        """
         if self._new_for is not None:
             self._unkept_tokens = tokens
             return
@@ -315,7 +323,13 @@ class Profile:
             "expires_at": tokens.expires_at.isoformat(),
             "auth_position": tokens.auth_position,
         }
-        self.folder.write(_TOKENS, encode_json(document))
+        try:
+            self.folder.write(_TOKENS, encode_json(document))
+        except DiskFullError as error:
+            try:
+                self.folder.overwrite(_TOKENS, encode_json(document))
+            except FileNotFoundError:
+                raise error from None
 
     def forget_tokens(self) -> None:
         """Delete the session from disk; of a profile that is not kept yet, forget it."""

@@ -60,9 +60,12 @@ class Author:
 
         Raises:
             ContentionError: other devices were faster each time.
+            DiskFullError: there is no room to pin what is acknowledged: nothing was signed. In the rare
+                case that the room was taken meanwhile: it is acknowledged, and not pinned.
             ServerRefusedError, TransportError, EvidenceError
         """
         for round_ in range(MAX_ROUNDS):
+            self._streams.verify_room()
             body = decide()
             if body is None:
                 return None

@@ -5,12 +5,12 @@ any more. Spec: hostile-server.md.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NoReturn
 
-from solekey.errors import HistoryForkError, RollbackError
+from solekey.errors import DiskFullError, HistoryForkError, RollbackError
 from solekey.files.private_folder import PrivateFolder
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.events import Stream
@@ -51,8 +51,8 @@ class Evidence:
             "ours": ours.decode(),
             "theirs": theirs.decode(),
         }
-        self.folder.write(EVIDENCE_FILE, encode_json(document))
-        _log.error("%s %d: the server shows two records; evidence is in %s", stream, seq, EVIDENCE_FILE)
+        _log.error("%s %d: the server shows two records", stream, seq)
+        self._write(EVIDENCE_FILE, document)
 
     def raise_rollback(self, stream: Stream, what: str, pinned: Head, last_record: bytes) -> NoReturn:
         """Keep what this device has seen of a stream, in the server's own words, and raise RollbackError."""
@@ -64,6 +64,14 @@ class Evidence:
             "last_record": last_record.decode(),
             "noticed_at": self.now().isoformat(),
         }
-        self.folder.write(ROLLBACK_FILE, encode_json(document))
-        _log.error("%s: the server goes back; evidence is in %s of the profile", stream, ROLLBACK_FILE)
+        _log.error("%s: the server goes back", stream)
+        self._write(ROLLBACK_FILE, document)
         raise RollbackError(f"{stream}: {what}")
+
+    def _write(self, name: str, document: Mapping[str, Json]) -> None:
+        """Write evidence; on a full disk the server is refused all the same."""
+        try:
+            self.folder.write(name, encode_json(document))
+            _log.error("evidence is in %s of the profile", name)
+        except DiskFullError as error:
+            _log.error("evidence cannot be kept, make room and try again: %s", error)

@@ -94,8 +94,12 @@ class Records(Sequence[Event]):
         self._note_kept(self._waiting.pop(0))
         return True
 
-    def read_new(self) -> Iterator[bytes]:
-        """Read the records that the file has beyond what is verified. A cut end is deleted at last."""
+    def read_new(self, *, mends: bool = True) -> Iterator[bytes]:
+        """Read the records that the file has beyond what is verified. A cut end is deleted at last.
+
+        Args:
+            mends: whether it is; else it is passed over.
+        """
         try:
             file = (self.folder.path / self.name).open("rb")
         except FileNotFoundError:
@@ -108,7 +112,7 @@ class Records(Sequence[Event]):
                 for line in lines:
                     at += len(line) + 1
                     yield line
-        if cut:
+        if cut and mends:
             self.folder.cut(self.name, at)
 
     def stands(self) -> bool:

@@ -56,7 +56,13 @@ class StreamCopy(Generic[S]):
         """Which stream it is."""
         return self.state.chain.stream
 
-    def catch_up(self, devices: DevicesStream | None = None, progress: Progress = ignore_progress) -> None:
+    def catch_up(
+        self,
+        devices: DevicesStream | None = None,
+        progress: Progress = ignore_progress,
+        *,
+        mends: bool = True,
+    ) -> None:
         """Verify and follow what the file has beyond what was read: all, or what another process has kept.
 
         A record that was cut by a crash is dropped. So is what was signed by devices that the copy of the
@@ -65,18 +71,20 @@ class StreamCopy(Generic[S]):
         Args:
             devices: the account's devices stream; None for its own copy.
             progress: told how many events were followed, and about how many there are.
+            mends: whether what is dropped is cut from the file, which is only done under the lock.
 
         Raises:
             DamagedProfileError: the file does not continue what was read before.
         """
         try:
-            for raw in self.events.read_new():
+            for raw in self.events.read_new(mends=mends):
                 if not self.events.is_waiting(raw):
                     self._follow_kept(parse_event(raw), devices)
                 if self.state.head.seq % _REPORTED_EVENTS == 0:
                     progress(self.state.head.seq, self.pin.seq)
         except _DevicesMissingError:
-            self.folder.cut(self.events.name, self.events.size_bytes)
+            if mends:
+                self.folder.cut(self.events.name, self.events.size_bytes)
         except ProtocolError as error:
             raise DamagedProfileError(f"{self.events.name} is damaged: {error}") from error
         self._verify_pin()

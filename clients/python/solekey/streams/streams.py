@@ -64,7 +64,7 @@ class Streams:
         self.on_followed: Callable[[], None] | None = None
         self._connection = connection
         self._folder = profile.folder
-        self._copies = Copies(profile, connection.runtime.watch)
+        self._copies = Copies(profile, connection.runtime.watch, connection.runtime.notice)
         self._evidence = Evidence(profile.folder, profile.account, connection.runtime.now)
         self._confirming = False
         self._copies.read_kept()
@@ -125,8 +125,10 @@ class Streams:
             for stream in ORDER:
                 self._verify_seen(stream)
         self._judge()
-        self._copies.keep_folds()
-        note_sync_times(self._folder, wanted, self._connection.runtime.now())
+        self._copies.save_where_behind()
+        if not self._copies.is_behind:  # else what is kept is older than now
+            self._copies.keep_folds()
+            note_sync_times(self._folder, wanted, self._connection.runtime.now())
         if self.on_followed is not None:
             self.on_followed()
 
@@ -168,7 +170,7 @@ class Streams:
             self._verify_pin(copy, max(claimed, self._connection.position(stream)))
             if copy.state.head.seq > before:
                 _log.debug("%s: verified events %d to %d", stream, before + 1, copy.state.head.seq)
-                self._copies.save_pins()
+            self._copies.pin(copy)
         self._connection.note_position(stream, copy.state.head.seq)
 
     def _follow_server(self, copy: AnyCopy) -> bool:
@@ -198,7 +200,7 @@ class Streams:
             for event in new:
                 self._apply(copy, event)
         finally:
-            copy.keep()
+            self._copies.keep(copy)
 
     def verify_contains(self, heads: Mapping[Stream, Head]) -> None:
         """Verify that the verified copies contain heads that were pinned elsewhere, as in a recovery kit.
@@ -235,14 +237,23 @@ class Streams:
             if page[0] != self._copy(stream).events[-1].raw:
                 self._evidence.raise_fork(stream, head.seq, self._copy(stream).events[-1].raw, page[0])
 
+    def verify_room(self) -> None:
+        """Verify that a statement can be kept and pinned once it is acknowledged. Raises DiskFullError."""
+        self._copies.verify_room()
+
     def accept(self, event: Event) -> None:
-        """Keep the event that the server made of a statement of ours. Raises EvidenceError."""
+        """Keep and pin the event that the server made of a statement of ours.
+
+        Raises:
+            EvidenceError: it is no event that follows.
+            DiskFullError: the server has it, and it is not pinned here: nobody may rely on it yet.
+        """
         copy = self._copy(event.stream)
         with self._copies.lock():
             self._copies.catch_up(copy)
             if event.seq == copy.state.head.seq + 1:
                 self._follow(copy, [event])
-                self._copies.save_pins()
+                self._copies.save()
         self._connection.note_position(event.stream, event.seq)
 
     def _take_as_kept(self, wanted: Iterable[Stream]) -> None:

@@ -5,10 +5,12 @@ once what it says is `GRAIN` old, so that it is never later than the truth. Noth
 Spec: offline.md §2.
 """
 
+import logging
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
+from solekey.errors import DiskFullError
 from solekey.files.private_folder import PrivateFolder
 from solekey_protocol.encoding import encode_json, parse_json
 from solekey_protocol.errors import MalformedError
@@ -17,6 +19,7 @@ from solekey_protocol.limits import KIB
 
 GRAIN: Final = timedelta(seconds=10)
 _FILE: Final = "synced.json"
+_log = logging.getLogger(__name__)
 
 
 def read_sync_times(folder: PrivateFolder) -> dict[Stream, datetime]:
@@ -31,12 +34,15 @@ def read_sync_times(folder: PrivateFolder) -> dict[Stream, datetime]:
 
 
 def note_sync_times(folder: PrivateFolder, streams: Iterable[Stream], now: datetime) -> None:
-    """Note that streams were followed now."""
+    """Note that streams were followed now; on a full disk what stands there is older than the truth."""
     before = read_sync_times(folder)
     if all(stream in before and timedelta(0) <= now - before[stream] < GRAIN for stream in streams):
         return
     times = {**before, **dict.fromkeys(streams, now)}
-    folder.write(_FILE, encode_json({stream.value: time.isoformat() for stream, time in times.items()}))
+    try:
+        folder.write(_FILE, encode_json({stream.value: time.isoformat() for stream, time in times.items()}))
+    except DiskFullError as error:
+        _log.info("when the streams were followed is not noted: %s", error)
 
 
 def _parse_time(text: object) -> datetime | None:

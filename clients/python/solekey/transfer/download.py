@@ -2,15 +2,18 @@
 
 The parts are kept as ciphertext in the profile until all are there and checked; only then the content is
 decrypted into a file without a name, brought to disk, and named. After a crash at any point no plaintext is
-left, and only what is missing is fetched again (docs/decisions/0020). Spec: vault.md §10.
+left, and only what is missing is fetched again (docs/decisions/0020). Where the profile has no room for them,
+the content is decrypted as it arrives. Spec: vault.md §10.
 """
 
+import logging
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Protocol
 
 from solekey.crypto import EnvelopeReader, RangeSource
+from solekey.errors import DiskFullError
 from solekey.files.disk_room import verify_room
 from solekey.files.private_folder import PrivateFolder
 from solekey.files.whole_file import WholeFile
@@ -19,6 +22,8 @@ from solekey.transfer.download_spool import DownloadSpool
 from solekey.transfer.objects import ObjectStore
 from solekey.transfer.sealed_sources import FileSource
 from solekey_protocol.change_list import Change
+
+_log = logging.getLogger(__name__)
 
 
 class CommittedVersion(Protocol):
@@ -52,18 +57,31 @@ def download(version: CommittedVersion, folder: PrivateFolder, path: Path, progr
         VersionGoneError: another device has replaced it, and it is purged.
     """
     with WholeFile.make(path) as target:
-        if len(version.change.parts) == 1:
+        if len(version.change.parts) == 1 or not _download_by_spool(version, folder, target, progress):
             for piece in version.iter_parts(progress):
                 target.file.write(piece)
             target.publish()
-            return
-        with DownloadSpool.held(folder, version.change) as spool, version.telling_failure():
-            begin_phase(progress, Phase.FETCH)
-            spool.fetch(version.objects, progress)
+
+
+def _download_by_spool(
+    version: CommittedVersion, folder: PrivateFolder, target: WholeFile, progress: Progress
+) -> bool:
+    """Write an item version whose parts are all kept first; False: the profile has no room for them."""
+    with ExitStack() as stack:
+        try:
+            spool = stack.enter_context(DownloadSpool.held(folder, version.change))
+            with version.telling_failure():
+                begin_phase(progress, Phase.FETCH)
+                spool.fetch(version.objects, progress)
+        except DiskFullError as error:
+            _log.warning("what arrives cannot be kept, and is fetched anew when it is interrupted: %s", error)
+            return False
+        with version.telling_failure():
             begin_phase(progress, Phase.OPEN)
             _decrypt(version.open_reader(FileSource(spool.file, version.change.size)), target, progress)
             target.publish()
             spool.delete()
+    return True
 
 
 def _decrypt(reader: EnvelopeReader, target: WholeFile, progress: Progress) -> None:

@@ -6,7 +6,7 @@ again by who resumes. Nothing else says what is there, so nothing can be out of 
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, Final, cast
 
@@ -44,7 +44,10 @@ class DownloadSpool:
             DiskFullError: there is no room.
         """
         path = folder.path / _FOLDER / f"{change.item}.{change.version}{_SUFFIX}"
-        with hold_transfer(path.with_suffix(".lock")), open_private(path, os.O_RDWR | os.O_CREAT) as file:
+        with ExitStack() as stack:
+            stack.enter_context(hold_transfer(path.with_suffix(".lock")))
+            with naming_full_disk(path.parent):
+                file = stack.enter_context(open_private(path, os.O_RDWR | os.O_CREAT))
             os.utime(path)
             yield cls(change, path, file)
 

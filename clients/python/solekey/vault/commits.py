@@ -20,6 +20,7 @@ from solekey.crypto import Conflict, ItemMetadata, RandomSource
 from solekey.errors import (
     AmbiguousNameError,
     ContentionError,
+    DiskFullError,
     ItemChangedError,
     ItemMissingError,
     ServerRefusedError,
@@ -206,7 +207,7 @@ class Committer:
         try:
             self.streams.sync(Stream.ROTATION)
             self._commit_snapshot(self._pays)
-        except (ServerRefusedError, TransportError, ContentionError) as error:
+        except (ServerRefusedError, TransportError, ContentionError, DiskFullError) as error:
             _log.warning("no snapshot was committed: %s", error)
 
     def _pays(self) -> bool:

@@ -10,7 +10,7 @@ from solekey.transfer.objects import ObjectStore
 from solekey.transfer.uploader import Uploader
 from solekey.vault.commits import Committer
 from solekey.vault.directory import Directory
-from solekey.vault.index.index_file import IndexFile
+from solekey.vault.index.index_keeping import IndexKeeping
 from solekey.vault.index.item_index import INDEX_FILE, ItemIndex
 from solekey.vault.keyring import Keyring
 from solekey.vault.seen import SeenVersions
@@ -54,8 +54,8 @@ class UnlockedAccount:
         """
         profile, random = connection.profile, connection.runtime.random
         objects = objects or ObjectStore(connection)
-        file = IndexFile(profile.folder.path / INDEX_FILE)
-        index = ItemIndex(profile.account, streams, objects, keyring, file, random)
+        keeping = IndexKeeping(profile.folder.path / INDEX_FILE)
+        index = ItemIndex(profile.account, streams, objects, keyring, keeping, random)
         unreadable = UnreadableItems(streams, index)
         directory = Directory(profile.account, index, objects, keyring, unreadable, streams.lock)
         uploader = Uploader(objects, profile.folder, profile.account, random)

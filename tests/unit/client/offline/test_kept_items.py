@@ -370,6 +370,21 @@ def test_a_full_disk_keeps_nobody_from_reading(home, monkeypatch):
     monkeypatch.undo()
 
 
+def test_outdated_wraps_do_not_stay_on_a_full_disk(home, monkeypatch):
+    path = home.folder / "laptop" / "wraps.cbor"
+    with home.sessions["laptop"].unlock(home.key()) as vault:
+        assert path.exists()
+
+        def full(self, name, data):
+            raise DiskFullError("full")
+
+        with monkeypatch.context() as filled:
+            filled.setattr(PrivateFolder, "write", full)
+            home.sessions["laptop"].kept.wraps.erase()
+        assert not path.exists()
+        vault.put("notes", "hello")
+
+
 def test_what_was_read_is_kept_within_the_limit_and_the_oldest_goes_first(tmp_path):
     import os
 

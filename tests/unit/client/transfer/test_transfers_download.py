@@ -228,26 +228,36 @@ def test_a_link_is_not_followed(home, film, target, tmp_path):
     assert real.read_bytes() == b"old"
 
 
-@pytest.mark.parametrize("where", ["downloads", "target"])
-def test_a_full_disk_is_named_and_nothing_is_lost(home, film, target, downloads, monkeypatch, where):
+def test_a_full_disk_is_named_and_nothing_is_lost(home, film, target, monkeypatch):
     target.write_bytes(b"old")
-    full = {"downloads": downloads, "target": target.parent}[where]
-    real = shutil.disk_usage
-    monkeypatch.setattr(
-        "solekey.files.disk_room.shutil.disk_usage",
-        lambda path: real(path)._replace(free=1000) if Path(path) == full else real(path),
-    )
+    fill(target.parent, monkeypatch)
     with pytest.raises(DiskFullError) as refusal:
         restart(home).get_file("film.bin", target)
     assert refusal.value.code == "disk_full"
-    assert str(full) in str(refusal.value)
+    assert str(target.parent) in str(refusal.value)
     assert target.read_bytes() == b"old"
     assert list_files(target.parent) == ["back.bin"]
     monkeypatch.undo()
     traffic = watch(home)
     restart(home).get_file("film.bin", target)
     assert target.read_bytes() == film
-    assert bool(traffic.fetched) == (where == "downloads")
+    assert not traffic.fetched
+
+
+def test_a_full_profile_keeps_nobody_from_a_file(home, film, target, downloads, monkeypatch):
+    fill(downloads, monkeypatch)
+    restart(home).get_file("film.bin", target)
+    assert target.read_bytes() == film
+    assert list_files(target.parent) == ["back.bin"]
+
+
+def fill(folder, monkeypatch):
+    """Let a folder's disk say that there is no room."""
+    real = shutil.disk_usage
+    monkeypatch.setattr(
+        "solekey.files.disk_room.shutil.disk_usage",
+        lambda path: real(path)._replace(free=1000) if Path(path) == folder else real(path),
+    )
 
 
 def test_what_nobody_will_resume_is_deleted(home, film, target, downloads):

@@ -12,7 +12,7 @@ from solekey.crypto import DataKey
 from solekey.crypto.index_key import IndexKey
 from solekey.errors import DiskFullError, OpenError, WipedSecretError
 from solekey.rotation.rotation import rekey_data
-from solekey.vault.index import index_file, index_writer, item_index
+from solekey.vault.index import index_file, index_keeping, index_writer, item_index
 from solekey.vault.index.item_index import INDEX_FILE
 from solekey_protocol.ids import AccountId
 
@@ -305,16 +305,53 @@ def test_a_locked_account_shows_no_names(home):
         vault.unlocked.index._file.key.derive_name_tag("notes")
 
 
-def test_a_full_disk_is_named_and_nothing_is_half_written(full, monkeypatch):
+def test_on_a_full_disk_the_index_is_followed_in_memory(full, monkeypatch):
     vault = full.unlock("laptop")
     database = vault.unlocked.index._file._connection
     (pages,) = database.execute("PRAGMA page_count").fetchone()
     database.execute(f"PRAGMA max_page_count = {pages}")
-    with pytest.raises(DiskFullError):
+    with monkeypatch.context() as filled:
+        filled.setattr(index_keeping, "verify_writable", refuse_to_write)
         vault.put_many({f"more {number}": "x" * 50 for number in range(200)})
-    database.execute("PRAGMA max_page_count = 1000000")
-    assert len(vault.list()) == 203  # the commit was acknowledged, and is followed when there is room
-    assert read_names(vault).items() >= CONTENTS.items()
+        assert len(vault.list()) == 203  # what was acknowledged is listed
+        assert read_names(vault).items() >= CONTENTS.items()
+    with open_database(index_path(full)) as file:
+        assert file.execute("SELECT count(*) FROM items").fetchone() == (4,)  # nothing is half written
+    vault.refresh()  # the file can be written again: nothing limits a new connection
+    assert len(vault.list()) == 203
+    with open_database(index_path(full)) as file:
+        assert file.execute("SELECT count(*) FROM items WHERE name IS NOT NULL").fetchone() == (203,)
+
+
+def test_on_a_full_disk_a_rekey_leaves_no_file_of_the_old_key(full, monkeypatch):
+    vault = full.unlock("laptop")
+    monkeypatch.setattr(index_keeping, "verify_writable", refuse_to_write)
+    monkeypatch.setattr(
+        index_file.IndexFile, "_transaction", refuse_to_begin(index_file.IndexFile._transaction)
+    )
+    rekey_data(vault)
+    assert not index_path(full).exists()
+    assert read_names(vault) == CONTENTS
+    monkeypatch.undo()
+    assert read_names(vault) == CONTENTS
+    end(full)
+    assert read_names(reopen(full)) == CONTENTS
+    assert index_path(full).exists()
+
+
+def refuse_to_write(folder, size):
+    raise DiskFullError("full")
+
+
+def refuse_to_begin(real):
+    @contextmanager
+    def begin(file, kind):
+        if not file.is_in_memory and kind == "IMMEDIATE":
+            raise DiskFullError("full")
+        with real(file, kind):
+            yield
+
+    return begin
 
 
 def test_an_account_whose_newest_key_does_not_open_keeps_nothing(full):

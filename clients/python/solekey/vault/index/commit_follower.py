@@ -17,6 +17,7 @@ from solekey.streams.streams import Streams
 from solekey.transfer.objects import ObjectStore, verify_object
 from solekey.vault.commit_changes import read_changes
 from solekey.vault.index.index_file import IndexFile
+from solekey.vault.index.index_keeping import IndexKeeping
 from solekey.vault.index.index_writer import IndexWriter
 from solekey.vault.index.rows import IndexRow
 from solekey_protocol.change_list import Change
@@ -58,7 +59,7 @@ class CommitFollower:
 
     def follow(
         self,
-        file: IndexFile,
+        keeping: IndexKeeping,
         group: Sequence[Commit],
         own: Mapping[Digest, bytes],
         lists: Iterator[bytes | None],
@@ -67,7 +68,7 @@ class CommitFollower:
         """Follow some commits in one transaction; False: another process has followed them meanwhile.
 
         Args:
-            file: what is written.
+            keeping: where it is written.
             group: the commits.
             own: change lists that this device has made.
             lists: the others, in order.
@@ -86,13 +87,24 @@ class CommitFollower:
             raise ForgedEventError(f"commit {body.commit}: {error}") from error
         if open_ahead is not None:
             self._open_ahead(open_ahead, intact)
-        with file.writing() as writer:
-            if intact and writer.commit and writer.commit + 1 != intact[0][1].commit:
-                return False
-            for event, body, changes in intact:
-                self._follow_commit(writer, event, body, changes)
+        if not keeping.write(lambda: self._write(keeping.file, intact)):
+            return False
+        for _, _, changes in intact:
+            for change in changes:
+                self.made.pop(change, None)
         if damaged is not None:
             raise damaged
+        return True
+
+    def _write(
+        self, file: IndexFile, commits: Sequence[tuple[Event, ItemsCommitted, Sequence[Change]]]
+    ) -> bool:
+        """Write what was read of some commits; False: another process has followed them meanwhile."""
+        with file.writing() as writer:
+            if commits and writer.commit and writer.commit + 1 != commits[0][1].commit:
+                return False
+            for event, body, changes in commits:
+                self._follow_commit(writer, event, body, changes)
         return True
 
     def _open_ahead(
@@ -156,7 +168,7 @@ class CommitFollower:
             if before is not None and not before.change.removed:
                 live_since = before.live_since  # of a removal: since when it had been live
             made = IndexRow(change, body.commit, body.commit, live_since, change.version)
-        metadata, size = self.made.pop(change, (None, None))
+        metadata, size = self.made.get(change, (None, None))
         if metadata is None:
             return made
         if size is None and before is not None and body.kind is CommitKind.REKEY:

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from solekey.crypto.index_key import IndexKey
 from solekey.errors import OpenError, WipedSecretError
@@ -20,6 +20,7 @@ from solekey.vault.index.index_database import (
     IN_MEMORY,
     DamagedFileError,
     connect,
+    copy_in_memory,
     delete_index_file,
     naming_failures,
     open_database,
@@ -51,12 +52,23 @@ class IndexFile:
 
     Args:
         path: the file; None: in memory only.
+        database: what is open already; None: the file's.
     """
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(self, path: Path | None, database: sqlite3.Connection | None = None) -> None:
         self._path = path
-        self._database: sqlite3.Connection | None = open_database(path)
+        self._database: sqlite3.Connection | None = database or open_database(path)
         self._key: IndexKey | None = None
+
+    @classmethod
+    def copy(cls, path: Path) -> Self:
+        """Open a copy in memory of a file that cannot be written, as far as it can be read."""
+        return cls(None, copy_in_memory(path))
+
+    @property
+    def is_in_memory(self) -> bool:
+        """Whether nothing of it is written to a disk."""
+        return self._path is None
 
     def close(self) -> None:
         """Close the file and wipe its key."""
@@ -108,16 +120,24 @@ class IndexFile:
         memory = connect(IN_MEMORY)
         with naming_failures():
             self._connection.backup(memory)
-        self._connection.close()
-        self._database, self._path = memory, None
+        self._take(memory, None)
+
+    def attach(self, path: Path) -> None:
+        """Go on with a file in the place of the copy in memory. Raises as `open_database`."""
+        self._take(open_database(path), path)
 
     def drop(self) -> None:
-        """Delete the file, whatever it holds, and begin an empty one."""
+        """Delete the file, whatever it holds, and begin an empty one; in memory, if that cannot be done."""
+        path = self._path
+        self._take(connect(IN_MEMORY), None)
+        if path is not None:
+            delete_index_file(path)
+            self.attach(path)
+
+    def _take(self, database: sqlite3.Connection, path: Path | None) -> None:
         if self._database is not None:
             self._database.close()
-        if self._path is not None:
-            delete_index_file(self._path)
-        self._database = open_database(self._path)
+        self._database, self._path = database, path
 
     def seal_again(self, key: IndexKey) -> None:
         """Seal all rows under another key; nothing of the old one's stays in the file."""

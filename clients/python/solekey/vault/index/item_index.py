@@ -31,6 +31,7 @@ from solekey.vault.index.commit_follower import (
     cut_groups,
 )
 from solekey.vault.index.index_file import DAMAGED, IndexFile
+from solekey.vault.index.index_keeping import IndexKeeping
 from solekey.vault.index.live_items import LiveItems, NewestItems
 from solekey.vault.index.rows import IndexHead, IndexRow
 from solekey.vault.keyring import Keyring
@@ -63,14 +64,14 @@ class ItemIndex:
         streams: Streams,
         objects: ObjectStore,
         keyring: Keyring,
-        file: IndexFile,
+        keeping: IndexKeeping,
         random: RandomSource,
     ) -> None:
         self._account = account
         self._streams = streams
         self._objects = objects
         self._keyring = keyring
-        self._file = file
+        self._keeping = keeping
         self._random = random
         self._made_in: dict[Change, int] = {}  # commits that were looked up in older change lists
         self.folded = 0  # how often it was begun anew
@@ -78,6 +79,10 @@ class ItemIndex:
         self._follower = CommitFollower(streams, objects, lambda: self.iter_rows(ANY))
         self.items: Mapping[ItemId, Change] = LiveItems(self)
         self.newest: Mapping[ItemId, Change] = NewestItems(self)
+
+    @property
+    def _file(self) -> IndexFile:
+        return self._keeping.file
 
     def close(self) -> None:
         """Close the file and wipe its key: nothing can be read any more."""
@@ -164,11 +169,15 @@ class ItemIndex:
 
     def note_opened(self, opened: Sequence[tuple[Change, ItemMetadata, int | None]]) -> None:
         """Keep what was opened of some versions; what has a newer version meanwhile is passed over."""
-        with self._file.writing() as writer:
-            for change, metadata, content_size in opened:
-                row = writer.get(change.item)
-                if row is not None and row.change == change:
-                    writer.put(row.with_metadata(metadata, content_size), row)
+
+        def attempt() -> None:
+            with self._file.writing() as writer:
+                for change, metadata, content_size in opened:
+                    row = writer.get(change.item)
+                    if row is not None and row.change == change:
+                        writer.put(row.with_metadata(metadata, content_size), row)
+
+        self._keeping.write(attempt)
 
     def show_pending(self, change: Change, metadata: ItemMetadata | None) -> None:
         """Show a change that is queued as if it were committed, for as long as this is open.
@@ -210,6 +219,8 @@ class ItemIndex:
             ChangeListError: a change list is lost, or not what its commit names. It concerns every item.
             ForgedEventError: a change list breaks the rules.
         """
+        if not self._objects.is_offline and self._keeping.go_back():
+            self.folded += 1  # what was opened meanwhile is not in the file
         self._take_key()
         if self._objects.is_offline:
             self._verify_known()
@@ -219,7 +230,7 @@ class ItemIndex:
             while new := self._find_new():
                 lists = self._objects.fetch_each([body.changes for _, body in new if body.changes not in own])
                 for group in cut_groups(new):
-                    if not self._follower.follow(self._file, group, own, lists, open_ahead):
+                    if not self._follower.follow(self._keeping, group, own, lists, open_ahead):
                         break
         except BaseException:
             self._is_due = due
@@ -251,8 +262,8 @@ class ItemIndex:
         """Take up the file's key. A file of an older epoch is sealed again; what does not open is dropped."""
         stored, key, newest = self._read_now(self._file.find_key), self._file.key, self._find_newest_key()
         if newest is None and key is None:  # nothing is kept that no key of the account seals
-            self._file.close()
-            self._file, stored, newest = IndexFile(None), None, DataKey.make(1, self._random)
+            self._keeping.give_up()
+            stored, newest = None, DataKey.make(1, self._random)
         epoch = newest.epoch if newest is not None else stored[1] if stored else 0
         if key is not None and stored == (key.salt, key.epoch, key.commitment) and key.epoch == epoch:
             return
@@ -261,7 +272,9 @@ class ItemIndex:
                 raise OpenError("commitment")
             self._file.use(self._derive_key(self._keyring.data_key(stored[1]), stored[0]))
             if newest is not None and epoch != stored[1]:
-                self._file.seal_again(self._derive_key(newest, self._random(SALT_BYTES)))
+                sealing_key = self._derive_key(newest, self._random(SALT_BYTES))
+                self._keeping.write(lambda: self._file.seal_again(sealing_key))
+                self._keeping.drop_outdated()
         except DAMAGED:
             self._start_anew(newest)
 
@@ -277,8 +290,9 @@ class ItemIndex:
     def _start_anew(self, data_key: DataKey | None = None) -> None:
         data_key = data_key or self._find_newest_key() or DataKey.make(1, self._random)
         self.folded += 1
-        self._file.drop()
-        self._file.start(self._derive_key(data_key, self._random(SALT_BYTES)))
+        key = self._derive_key(data_key, self._random(SALT_BYTES))
+        self._keeping.write(self._file.drop)
+        self._keeping.write(lambda: self._file.start(key))
 
     def _find_new(self) -> list[Commit]:
         head, events = self._read_now(self._file.read_head), self._streams.events(Stream.VAULT)
