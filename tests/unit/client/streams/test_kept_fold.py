@@ -21,6 +21,7 @@ from solekey.files.private_folder import PrivateFolder
 from solekey.profile.pins import begin_pins
 from solekey.streams import copies, kept_fold, records, stream_copy, streams
 from solekey.streams.kept_fold import LABEL, KeptFold, load_fold, save_fold
+from solekey_protocol.encoding import Cbor, encode_cbor, parse_cbor
 from solekey_protocol.events import Stream
 from solekey_protocol.streams import DevicesStream, VaultStream
 from tests.support.client.world import World
@@ -146,6 +147,51 @@ def test_a_fold_of_another_account_or_stream_is_not_used(busy: World, verified: 
     key = busy.sessions["laptop"].connection.profile.device_key
     stranger = type(busy.account.account).from_raw(bytes(16))
     assert load_fold(PrivateFolder(profile(busy)), VaultStream, stranger, key.public_key) is None
+
+
+def change_members(home: World, **changed: Cbor) -> None:
+    """Change members of the kept fold, and sign it as this device does."""
+    names = ("version", "account", "stream", "size", "offsets", "continued", "snapshot", "unjudged")
+    rest = fold_of(home).read_bytes()[64:]
+    members = dict(zip(names, parse_cbor(rest, max_bytes=1 << 20), strict=True)) | changed
+    rest = encode_cbor(list(members.values()))
+    signature = home.sessions["laptop"].connection.profile.device_key.sign(
+        b"solekey/v1/fold-snapshot\x00" + rest
+    )
+    fold_of(home).write_bytes(bytes.fromhex(signature) + rest)
+
+
+NOT_THIS_FOLD: dict[str, dict[str, Cbor]] = {
+    "another version": {"version": 2},
+    "another account": {"account": "acc_" + "0" * 32},
+    "another stream": {"stream": "devices"},
+    "fewer blocks than its records have": {"offsets": bytes(8), "continued": bytes(32)},
+    "no block": {"offsets": b"", "continued": b""},
+    "a statement before the first": {"unjudged": [[0, b""]]},
+}
+
+
+def test_control_the_same_members_signed_again_are_used(busy: World, verified: list[str]) -> None:
+    change_members(busy)
+    busy.reopen("laptop")
+    assert of_vault(verified) == [ITEMS + 2]
+
+
+@pytest.mark.parametrize("what", NOT_THIS_FOLD)
+def test_what_does_not_fit_together_is_not_used(busy: World, verified: list[str], what: str) -> None:
+    change_members(busy, **NOT_THIS_FOLD[what])
+    session = busy.reopen("laptop")
+    assert of_vault(verified) == list(range(1, ITEMS + 3))
+    assert session.streams.vault.last_commit == ITEMS + 1
+
+
+def test_a_signature_without_the_label_is_not_this_file_s(busy: World, verified: list[str]) -> None:
+    """Whatever else a device signs is never taken for a fold."""
+    rest = fold_of(busy).read_bytes()[64:]
+    key = busy.sessions["laptop"].connection.profile.device_key
+    fold_of(busy).write_bytes(bytes.fromhex(key.sign(rest)) + rest)
+    busy.reopen("laptop")
+    assert of_vault(verified) == list(range(1, ITEMS + 3))
 
 
 def test_an_older_fold_is_what_was_verified_then(busy: World, verified: list[str]) -> None:

@@ -188,6 +188,59 @@ def test_a_damaged_file_is_made_anew(full, kind):
     assert vault.put("c", "again").version == 2
 
 
+SWAPS = {  # what changes places; the tags still add up, and as many rows are there
+    "the ids of two items": "id",
+    "the rows of two items": "sealed",
+    "the names of two items": "name",
+    "the epoch of one": "epoch",
+    "the commit of its content": "content_in",
+}
+
+
+def swap(home, column):
+    columns = ("id", "name", "epoch", "content_in", "sealed")
+    at = columns.index(column)
+    with open_database(index_path(home)) as database:
+        rows = database.execute("SELECT id, name, epoch, content_in, sealed FROM items ORDER BY content_in")
+        first, second = (list(row) for row in rows.fetchall())
+        if column in {"epoch", "content_in"}:
+            first[at] = 0
+        else:
+            first[at], second[at] = second[at], first[at]
+        database.execute("DELETE FROM items")
+        database.executemany("INSERT INTO items VALUES (?, ?, ?, ?, ?)", (first, second))
+
+
+def find_whether_noticed(home, column):
+    """Look for one item by its name, which reads no other row; whether the file was made anew."""
+    vault = home.unlock("laptop")
+    vault.put("c", "333")
+    vault.put("d", "4444")
+    home.stack.close()
+    swap(home, column)
+    vault = reopen(home)
+    assert vault.get("c").content == b"333"
+    return vault.unlocked.index.folded == 1
+
+
+@pytest.mark.parametrize("kind", SWAPS)
+def test_what_stands_beside_a_row_is_bound_to_it(home, kind):
+    assert find_whether_noticed(home, SWAPS[kind])
+
+
+PLACES = {  # a place that lacks one of its parts
+    "epoch": lambda raw, name, _, content_in: raw + bytes([content_in]) + (name or b""),
+    "content_in": lambda raw, name, epoch, _: raw + bytes([epoch]) + (name or b""),
+}
+
+
+@pytest.mark.parametrize("column", PLACES)
+def test_without_the_place_what_stands_beside_a_row_is_believed(home, monkeypatch, column):
+    """The positive control of the test above."""
+    monkeypatch.setattr(index_file, "_place_row", PLACES[column])
+    assert not find_whether_noticed(home, column)
+
+
 def test_a_row_that_was_put_back_is_noticed(full):
     with open_database(index_path(full)) as database:
         old = database.execute("SELECT id, name, epoch, content_in, sealed FROM items").fetchall()
@@ -278,6 +331,43 @@ def test_a_rekey_makes_the_old_key_useless(full):
     end(full)
     assert not opens(before, account, old)
     assert not (before.with_name(f"{INDEX_FILE}-wal")).exists()
+
+
+def read_raw(home):
+    """The bytes of the file, and of what SQLite keeps beside it."""
+    return b"".join(path.read_bytes() for path in index_path(home).parent.glob(f"{INDEX_FILE}*"))
+
+
+def test_no_row_of_the_old_key_is_left_in_the_bytes_of_the_file(full):
+    """While the program still runs, too: neither in free pages nor in the write-ahead log."""
+    vault = full.unlock("laptop")
+    with open_database(index_path(full)) as database:
+        rows = database.execute("SELECT name, sealed FROM items").fetchall()
+    old = [part for row in rows for part in row if part is not None]
+    assert [part in read_raw(full) for part in old] == [True] * len(old)
+    rekey_data(vault)
+    assert [part in read_raw(full) for part in old] == [False] * len(old)
+
+
+def test_a_file_of_another_commitment_is_dropped(full):
+    end(full)
+    DAMAGES["another commitment"](full)
+    vault = reopen(full)
+    assert vault.get("c").content == b"333"
+    assert vault.unlocked.index.folded == 1
+
+
+def test_what_was_opened_of_an_older_version_is_not_kept(full):
+    vault = full.unlock("laptop")
+    index = vault.unlocked.index
+    item = vault.find("c").id
+    before = index.get(item).change
+    vault.put("c", "new", tags=("new",))
+    now = index.get(item)
+    for change, expected in ((before, ("new",)), (now.change, (TAG,))):  # the second is the control
+        of_another = index.get(vault.find(NAME).id).open_metadata()
+        index.note_opened([(change, of_another, None)])
+        assert index.get(item).open_metadata().tags == expected
 
 
 def opens(path, account, data_key):
