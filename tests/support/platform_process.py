@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.honest_log import audit_bus
+
 STOP_S = 30
 
 
@@ -55,9 +57,10 @@ class PlatformProcess:
 
 @pytest.fixture(scope="session")
 def platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformProcess]:
-    """The real platform; shared, so each test takes its own user name."""
+    """The real platform; shared, so each test takes its own user name. Its log is audited at the end."""
     process = PlatformProcess(tmp_path_factory.mktemp("platform") / "data")
     process.folder.mkdir()
     process.start()
     yield process
     process.stop()
+    assert audit_bus(process.folder) == ()

@@ -193,6 +193,15 @@ def derive_device_id(device_key: PublicKey) -> DeviceId:
     return DeviceId.from_raw(hashlib.sha256(message).digest()[:RAW_ID_BYTES])
 
 
+def derive_signing_key_id(public_key: PublicKey) -> KeyId:
+    """Derive a signing key's id: 16 bytes of SHA-256("solekey/v1/signing-key-id" ‖ 0x00 ‖ public key).
+
+    Spec: tokens.md §2.
+    """
+    message = b"solekey/v1/signing-key-id\x00" + bytes.fromhex(public_key)
+    return KeyId(hashlib.sha256(message).hexdigest()[:32])
+
+
 def compute_digest(data: bytes) -> Digest:
     """Compute SHA-256 of bytes as a Digest."""
     return Digest.from_raw(hashlib.sha256(data).digest())

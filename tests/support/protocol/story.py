@@ -3,7 +3,14 @@
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream, auth, devices, rotation, vault
 from solekey_protocol.events.fields import RotationKind
-from solekey_protocol.ids import SYSTEM_ACCOUNT, RotationId, SessionId, Timestamp, compute_digest
+from solekey_protocol.ids import (
+    SYSTEM_ACCOUNT,
+    RotationId,
+    SessionId,
+    Timestamp,
+    compute_digest,
+    derive_signing_key_id,
+)
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_protocol.wrap import SecretKind
 from tests.support.keys import derive_commit_key
@@ -13,6 +20,7 @@ from tests.support.protocol.keyring import (
     MALLORY,
     NEXT_KEY_ID,
     NEXT_USER,
+    NOON,
     PHONE,
     USER,
     digest,
@@ -72,6 +80,8 @@ def tell() -> list[Event]:
     story.say(vault.ItemsCommitted(2, vault.CommitKind.DELTA, 1, digest("changes 2"), 1, 1024), PHONE)
     story.say(devices.DeviceRevoked(PHONE.device, devices.RevocationReason.STOLEN))
     story.fact(auth.SessionEnded(PHONE_SESSION, auth.SessionEnd.DEVICE_REVOKED))
+    for kind in RotationKind:
+        story.fact(rotation.RotationDue(kind, NOON, rotation.DueCause.REVOCATION))
     story.say(
         rotation.RotationStarted(
             ROTATION,
@@ -98,8 +108,8 @@ def tell() -> list[Event]:
 
 def publish_signing_key() -> Event:
     """The platform's own record of the key that signed the story's access tokens."""
-    at = Timestamp("2026-11-23T00:00:00.000Z")
-    body = auth.SigningKeyPublished(KEY_ID, MALLORY.public, at, LATER)
+    at = Timestamp("2026-11-23T11:59:00.000Z")
+    body = auth.SigningKeyPublished(derive_signing_key_id(MALLORY.public), MALLORY.public, at, LATER)
     return record(body, account=SYSTEM_ACCOUNT)
 
 

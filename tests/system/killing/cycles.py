@@ -29,6 +29,7 @@ from solekey.rotation.rotation import resume_rotation
 from solekey_protocol.change_list import Change
 from solekey_protocol.ids import ItemId
 from tests.support.engines.postgres import connect, run_postgres
+from tests.support.honest_log import audit_bus
 from tests.support.people.library_user import LibraryUser
 from tests.system.killing.device import Device, unlock_any
 from tests.system.killing.ledger import GONE, Expected, Ledger, digest
@@ -56,12 +57,15 @@ class Report:
     lost: list[str] = field(default_factory=list)
     died: Counter[str] = field(default_factory=Counter)
     starts: int = 0
+    findings: list[str] = field(default_factory=list)
+    """What an audit of the log finds that they left: nothing, whatever was killed."""
 
     def describe(self) -> str:
         points = "".join(f"\n  {count:5} {name}" for name, count in sorted(self.died.items()))
         return (
             f"{self.cycles} cycles, {self.acknowledged} writes acknowledged, {self.readable} items read, "
-            f"{len(self.lost)} lost; the platform was started {self.starts} times; killed:{points}"
+            f"{len(self.lost)} lost, {len(self.findings)} findings of an audit; the platform was started "
+            f"{self.starts} times; killed:{points}"
         )
 
 
@@ -138,6 +142,10 @@ class Cycles:
             with suppress(FileNotFoundError):
                 self.report.died.update((folder / "died").read_text().splitlines())
         self.platform.close()
+
+    def audit(self) -> None:
+        """Audit the log, once the platform is down."""
+        self.report.findings = [str(finding) for finding in audit_bus(self.folder / "platform" / "data")]
 
     def _resume(self, vault: Vault) -> None:
         for phrase in self.phrases[-3:]:
@@ -243,6 +251,7 @@ def run_cycles(
                 run.run_one()
         finally:
             run.close()
+        run.audit()
         return run.report
 
 
@@ -254,7 +263,7 @@ def main() -> int:
     parser.add_argument("--hasty", action="store_true", help="lose on purpose: the positive control")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), action="append")
     arguments = parser.parse_args()
-    lost = 0
+    wrong = 0
     for kind in arguments.database or ("sqlite", "postgresql"):
         sys.stdout.write(f"{kind}, seed {arguments.seed}\n")
         sys.stdout.flush()
@@ -262,8 +271,9 @@ def main() -> int:
             kind, arguments.cycles, arguments.seed, seconds=arguments.seconds, hasty=arguments.hasty
         )
         sys.stdout.write(report.describe() + "\n" + "".join(f"LOST {line}\n" for line in report.lost))
-        lost += len(report.lost)
-    return 1 if lost else 0
+        sys.stdout.write("".join(f"FOUND {line}\n" for line in report.findings))
+        wrong += len(report.lost) + len(report.findings)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

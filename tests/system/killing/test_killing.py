@@ -21,7 +21,7 @@ COUNTED = re.compile(r"(\d+) cycles, (\d+) writes acknowledged, (\d+) items read
 
 
 def run(*arguments: str) -> tuple[int, tuple[int, ...], str]:
-    """Run cycles: exit code, what was counted, what was said."""
+    """Run cycles: exit code (1: something was lost, or an audit found something), what was counted, said."""
     command = [sys.executable, "-m", cycles.__name__, "--seed", str(SEED), *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     counted = COUNTED.search(done.stdout)

@@ -26,7 +26,7 @@ from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events import auth as events
 from solekey_protocol.events.body import Body
-from solekey_protocol.ids import SYSTEM_ACCOUNT, KeyId, PublicKey, Timestamp
+from solekey_protocol.ids import SYSTEM_ACCOUNT, KeyId, PublicKey, Timestamp, derive_signing_key_id
 from solekey_protocol.streams import AuthStream
 from solekey_service.access.tokens import AccessClaims, mint_access_token
 from solekey_service.kernel import Kernel
@@ -35,7 +35,6 @@ from solekey_service.transaction import in_transaction
 
 _log = logging.getLogger(__name__)
 
-KEY_ID_CONTEXT = b"solekey/v1/signing-key-id\x00"
 KEY_CONTEXT = b"solekey/v1/signing-key\x00"
 
 
@@ -50,7 +49,7 @@ class SigningKey(Redacted):
         self._seed = seed
         public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
         self.public_key = PublicKey(public.hex())
-        self.key_id = derive_key_id(self.public_key)
+        self.key_id = derive_signing_key_id(self.public_key)
 
     def mint(self, claims: AccessClaims) -> str:
         """Sign one access token."""
@@ -108,11 +107,6 @@ class KeyRing:
         """The ring once these keys are withdrawn."""
         kept = tuple(each for each in self.published if each.key_id not in withdrawn)
         return replace(self, published=kept)
-
-
-def derive_key_id(public_key: PublicKey) -> KeyId:
-    """Derive a signing key's id: 16 bytes of SHA-256("solekey/v1/signing-key-id" ‖ 0x00 ‖ public key)."""
-    return KeyId(hashlib.sha256(KEY_ID_CONTEXT + bytes.fromhex(public_key)).hexdigest()[:32])
 
 
 def open_ring(secret: SigningSecret, stream: AuthStream) -> KeyRing:

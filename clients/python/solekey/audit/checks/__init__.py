@@ -1,14 +1,28 @@
 """What an auditor checks beyond the streams' folds: facts that the operator alone states. Spec: audit.md §3.
 
-``evidence`` what a check looks at · ``sessions`` ``factors`` ``signing_keys`` what auth states ·
-``revocations`` what a revoked device may still do · ``times`` clocks · ``heads`` what clients and users have
-seen.
+``evidence`` what a check looks at · ``sessions`` ``endings`` ``factors`` ``signing_keys`` what auth states ·
+``speakers`` who was let in to speak · ``revocations`` what a revoked device may still do · ``keys``
+``rekeys`` keys and their rotations · ``dues`` ``policies`` what was due · ``times`` clocks · ``heads``
+``tails`` what clients and users have seen. Inside: ``spans`` ``open_sessions`` ``key_ages``.
 """
 
 from collections.abc import Callable
 from typing import Final
 
-from solekey.audit.checks import factors, revocations, sessions, times
+from solekey.audit.checks import (
+    dues,
+    endings,
+    factors,
+    keys,
+    policies,
+    rekeys,
+    revocations,
+    sessions,
+    signing_keys,
+    speakers,
+    tails,
+    times,
+)
 from solekey.audit.checks.evidence import Evidence
 from solekey.audit.report import Tally
 
@@ -20,14 +34,28 @@ ACCOUNT_CHECKS: Final[tuple[Check, ...]] = (
     sessions.check_reuse,
     sessions.check_logins,
     sessions.check_closed,
+    endings.check_expiries,
+    endings.check_endings,
+    speakers.check_speakers,
+    speakers.check_strangers,
     factors.check_factors,
     factors.check_recovery_codes,
+    factors.check_kept,
+    signing_keys.check_owner,
     revocations.check_unconfirmed,
     revocations.check_late_statements,
     revocations.check_sessions,
+    keys.check_wraps,
+    keys.check_keys,
+    rekeys.check_rekeys,
+    dues.check_stated,
+    dues.check_missing,
+    policies.check_enforced,
+    policies.check_left,
     times.check_times,
     times.check_seen_times,
+    tails.check_tails,
 )
 """The checks of a user's account."""
-SYSTEM_CHECKS: Final[tuple[Check, ...]] = (times.check_times,)
+SYSTEM_CHECKS: Final[tuple[Check, ...]] = (times.check_times, signing_keys.check_announcements)
 """The checks of the platform's own account."""

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import chain
 from typing import Self
 
 from solekey.audit.bounds import Bounds
+from solekey.audit.checks.spans import shift
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.devices import DeviceRevoked
@@ -27,10 +29,11 @@ class Evidence:
         auth: the fold of its auth stream.
         signed: the folds of its signed streams.
         bounds: what an honest operator keeps.
-        whole: the streams that verify to their last event. What another stream lacks can be missing only
-            because it breaks off; what is concluded from absence needs it whole.
+        whole: the streams that verify to their last event, and to the last one that anybody claims to have
+            seen. What another stream lacks can be missing only because it breaks off, or because the log ends
+            before it; what is concluded from absence needs it whole.
         revoked: the revocation of each revoked device.
-        until: the latest moment that these events speak of; None without events.
+        until: the latest moment that these events speak of, up to now; None without events.
     """
 
     account: AccountId
@@ -47,16 +50,23 @@ class Evidence:
         """Collect what the checks of one account look at: once, however often it is looked at."""
         ends = {fold.chain.stream: fold.head.seq for fold in (auth, *signed.folds)}
         events = {stream: [places[stream][seq] for seq in range(1, end + 1)] for stream, end in ends.items()}
+        seen = _find_seen(events)
         devices = events[Stream.DEVICES]
+        now = shift(bounds.now or datetime.now(UTC), bounds.clocks)
+        times = (each.time.datetime for own in events.values() for each in own)
         return cls(
             account=auth.chain.account,
             events=events,
             auth=auth,
             signed=signed,
             bounds=bounds,
-            whole=frozenset(stream for stream, end in ends.items() if end == len(places.get(stream, {}))),
+            whole=frozenset(
+                stream
+                for stream, end in ends.items()
+                if end == len(places.get(stream, {})) and seen[stream] <= end
+            ),
             revoked={each.body.device: each for each in devices if isinstance(each.body, DeviceRevoked)},
-            until=max((each.time.datetime for own in events.values() for each in own), default=None),
+            until=max((each for each in times if each <= now), default=None),
         )
 
     def of(self, stream: Stream) -> Sequence[Event]:
@@ -67,3 +77,12 @@ class Evidence:
         """The verified events of all streams, stream by stream."""
         for stream in Stream:
             yield from self.of(stream)
+
+
+def _find_seen(events: Mapping[Stream, Sequence[Event]]) -> dict[Stream, int]:
+    """How far each stream goes by what the authors of statements claim to have seen."""
+    seen = dict.fromkeys(Stream, 0)
+    for event in chain.from_iterable(events.values()):
+        for stream, head in event.signed.statement.heads.items() if event.signed is not None else ():
+            seen[stream] = max(seen[stream], head.seq)
+    return seen

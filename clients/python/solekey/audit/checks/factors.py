@@ -1,10 +1,18 @@
 """Second factors as auth states them. Spec: factors.md."""
 
+from typing import Final
+
 from solekey.audit.checks.evidence import Evidence
 from solekey.audit.report import Tally
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream, auth
 from solekey_protocol.ids import Digest
+
+MAX_RECOVERY_CODES: Final = 10
+"""A set has so many (factors.md §4.1)."""
+MAX_PASSKEYS: Final = 10
+"""An account has at most so many (factors.md §3.2)."""
+_LASTING: Final = frozenset({auth.Factor.TOTP, auth.Factor.PASSKEY})
 
 
 def check_factors(evidence: Evidence, tally: Tally) -> None:
@@ -29,27 +37,62 @@ def check_factors(evidence: Evidence, tally: Tally) -> None:
                     tally.find_at("SES-05", "factor_unknown", event, f"no {factor} is enrolled")
 
 
+def check_kept(evidence: Evidence, tally: Tally) -> None:
+    """FAC-03: an account keeps an authenticator or a passkey, and has a bounded number of passkeys.
+
+    What takes the place of the last one is enrolled in the same transaction: right behind its removal.
+    """
+    lasting: set[Digest] = set()
+    passkeys: set[Digest] = set()
+    removed: Event | None = None  # what left nothing lasting, right before this event
+    for event in evidence.of(Stream.AUTH):
+        if removed is not None and not isinstance(event.body, auth.MfaEnrolled):
+            tally.find_at("FAC-03", "factor_required", removed, "neither authenticator nor passkey is left")
+        removed = None
+        match event.body:
+            case auth.MfaEnrolled(factor, factor_id) if factor in _LASTING:
+                tally.look("FAC-03")
+                lasting.add(factor_id)
+                passkeys |= {factor_id} if factor is auth.Factor.PASSKEY else set()
+                if len(passkeys) > MAX_PASSKEYS:
+                    detail = f"{len(passkeys)} passkeys; an account has at most {MAX_PASSKEYS}"
+                    tally.find_at("FAC-03", "too_many_passkeys", event, detail)
+            case auth.MfaRemoved(_, factor_id) if factor_id in lasting:
+                tally.look("FAC-03")
+                lasting.discard(factor_id)
+                passkeys.discard(factor_id)
+                removed = None if lasting else event
+    if removed is not None and Stream.AUTH in evidence.whole:
+        tally.find_at("FAC-03", "factor_required", removed, "neither authenticator nor passkey is left")
+
+
 def check_recovery_codes(evidence: Evidence, tally: Tally) -> None:
-    """FAC-02: the codes of a set that is in force are used up one by one."""
-    left: dict[Digest, int | None] = {}
+    """FAC-02: the codes of a set that is in force are used up one by one, each right before what it opens."""
+    left: dict[Digest, int] = {}
+    used = False
     for event in evidence.of(Stream.AUTH):
         match event.body:
+            case (
+                auth.SessionOpened(factor=auth.Factor.RECOVERY_CODES)
+                | auth.SessionSteppedUp(factor=auth.Factor.RECOVERY_CODES)
+            ) if not used:
+                tally.look("FAC-02")
+                tally.find_at("FAC-02", "recovery_code_missing", event, "no code was used up for it")
             case auth.MfaEnrolled(auth.Factor.RECOVERY_CODES, factor_id):
-                left[factor_id] = None
+                left[factor_id] = MAX_RECOVERY_CODES
             case auth.MfaRemoved(auth.Factor.RECOVERY_CODES, factor_id):
                 left.pop(factor_id, None)
             case auth.RecoveryCodeUsed():
                 tally.look("FAC-02")
                 _use_code(event, event.body, left, tally)
+        used = isinstance(event.body, auth.RecoveryCodeUsed)
 
 
-def _use_code(
-    event: Event, body: auth.RecoveryCodeUsed, left: dict[Digest, int | None], tally: Tally
-) -> None:
+def _use_code(event: Event, body: auth.RecoveryCodeUsed, left: dict[Digest, int], tally: Tally) -> None:
     if body.factor_id not in left:
         tally.find_at("FAC-02", "factor_unknown", event, f"no codes {body.factor_id} are in force")
         return
     before = left[body.factor_id]
-    if before is not None and body.left != before - 1:
+    if body.left != before - 1:
         tally.find_at("FAC-02", "recovery_codes_differ", event, f"{body.left} are left after {before}")
     left[body.factor_id] = body.left

@@ -32,6 +32,9 @@ def check_credentials(evidence: Evidence, tally: Tally) -> None:
                 detail = "registered again, although its user had logged in"
                 tally.find_at("SES-01", "registered_twice", event, detail)
             version = body.credential_version
+        if isinstance(body, auth.AccountClosed) and body.credential_version != version:
+            detail = f"it was closed with credential version {body.credential_version}; {version} is in force"
+            tally.find_at("SES-01", "credential_version_wrong", event, detail)
         proven = proven or isinstance(body, auth.SessionOpened | auth.MfaEnrolled)
 
 

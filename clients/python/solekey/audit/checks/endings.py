@@ -1,0 +1,122 @@
+"""Sessions that must end, and ends that something must have brought about. Spec: tokens.md §6.3."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from solekey.audit.checks.evidence import Evidence
+from solekey.audit.report import Tally
+from solekey_protocol.event import Event
+from solekey_protocol.events import Stream, auth
+from solekey_protocol.ids import SessionId
+
+_TIMER: Final = timedelta(hours=1)
+"""A timer ends what has expired, every 10 s; an outage may delay it, and nobody is admitted meanwhile."""
+_PASSWORD, _CLOSED = auth.SessionEnd.PASSWORD_CHANGED, auth.SessionEnd.ACCOUNT_CLOSED
+
+
+def check_expiries(evidence: Evidence, tally: Tally) -> None:
+    """SES-03: a session that has expired is ended, by a timer."""
+    until = evidence.until
+    if Stream.AUTH not in evidence.whole or until is None:
+        return
+    for event in evidence.of(Stream.AUTH):
+        body = event.body
+        if not isinstance(body, auth.SessionOpened) or body.session not in evidence.auth.sessions:
+            continue
+        if until - body.expires_at.datetime > _TIMER:
+            detail = f"{body.session} expired at {body.expires_at} and never ended"
+            tally.find_at("SES-03", "session_not_ended", event, detail)
+
+
+def check_endings(evidence: Evidence, tally: Tally) -> None:
+    """SES-09: a new password and a closing end the sessions; an end that names a cause has it.
+
+    A change of the password and the ends that it brings are appended together: the change first, the ends
+    right behind it. When an account is closed the ends come first.
+    """
+    follower = _Follower(tally, evidence.bounds.clocks)
+    for event in evidence.of(Stream.AUTH):
+        follower.follow(event)
+    if Stream.AUTH in evidence.whole:
+        follower.conclude(None)
+
+
+@dataclass(slots=True)
+class _Follower:
+    """Follows an auth stream.
+
+    Attributes:
+        opened: the sessions that are open.
+        reused: those of which a used refresh token came back.
+        changed: the change of the password that only ends have followed since.
+        closing: the ends right before this event that name the closing of the account.
+    """
+
+    tally: Tally
+    clocks: timedelta
+    opened: set[SessionId] = field(default_factory=set)
+    reused: set[SessionId] = field(default_factory=set)
+    changed: Event | None = None
+    closing: list[Event] = field(default_factory=list)
+
+    def follow(self, event: Event) -> None:
+        """Follow the next event."""
+        self.conclude(event)
+        match event.body:
+            case auth.SessionOpened(session):
+                self.opened.add(session)
+            case auth.RefreshReuseDetected(session):
+                self.reused.add(session)
+            case auth.LoginKeyChanged(_, auth.LoginKeyChange.PASSWORD_CHANGED):
+                self.changed = event
+            case auth.AccountClosed():
+                _check_closing(event, self.opened, self.tally)
+            case auth.SessionEnded() as body:
+                self.tally.look("SES-09")
+                self.opened.discard(body.session)
+                self._check_cause(event, body)
+
+    def conclude(self, event: Event | None) -> None:
+        """Conclude on what stands before an event that is not of it, or at the end of the stream."""
+        body = event.body if event is not None else None
+        reason = body.reason if isinstance(body, auth.SessionEnded) else None
+        if self.changed is not None and not (reason is _PASSWORD and self._is_soon(self.changed, event)):
+            _check_password(self.changed, self.opened, self.tally)
+            self.changed = None
+        if self.closing and reason is not _CLOSED:
+            if not (isinstance(body, auth.AccountClosed) and self._is_soon(self.closing[0], event)):
+                _refuse_ends(self.closing, "the account was not closed", self.tally)
+            self.closing = []
+
+    def _is_soon(self, before: Event, event: Event | None) -> bool:
+        """Whether two events can be of one transaction."""
+        return event is not None and event.time.datetime - before.time.datetime <= self.clocks
+
+    def _check_cause(self, event: Event, body: auth.SessionEnded) -> None:
+        if body.reason is _CLOSED:
+            self.closing.append(event)
+        elif body.reason is _PASSWORD and self.changed is None:
+            _refuse_ends([event], "the password was not changed right before", self.tally)
+        elif body.reason is auth.SessionEnd.REFRESH_REUSED and body.session not in self.reused:
+            _refuse_ends([event], "no used refresh token of it came back", self.tally)
+
+
+def _check_password(changed: Event, left: set[SessionId], tally: Tally) -> None:
+    tally.look("SES-09")
+    if len(left) > 1:  # the session in which the password was changed goes on
+        detail = f"{len(left)} sessions go on, such as {min(left)}: all but one must end"
+        tally.find_at("SES-09", "session_survived", changed, detail)
+
+
+def _check_closing(closed: Event, left: set[SessionId], tally: Tally) -> None:
+    tally.look("SES-09")
+    if left:
+        detail = f"{len(left)} sessions were open, such as {min(left)}"
+        tally.find_at("SES-09", "session_survived", closed, detail)
+
+
+def _refuse_ends(ends: Iterable[Event], why: str, tally: Tally) -> None:
+    for event in ends:
+        tally.find_at("SES-09", "end_unfounded", event, why)
