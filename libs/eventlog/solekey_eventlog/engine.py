@@ -1,13 +1,14 @@
 """Opens the database of a service: PostgreSQL when deployed, one SQLite file when embedded."""
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from solekey_eventlog.errors import ConfigError
@@ -19,6 +20,8 @@ DEFAULT_POOL = 8
 _CONNECT_S = 10
 _REFUSED = ("password authentication failed", "no pg_hba.conf entry", "does not exist", "not permitted")
 _READ_ONLY = "solekey_read_only"
+_IDLE_SINCE = "solekey_idle_since"
+_TRUSTED_IDLE_S = 1.0
 _SQLITE_DOWN = frozenset(
     {
         sqlite3.SQLITE_BUSY,
@@ -48,16 +51,17 @@ def open_engine(url: Secret, pool: int = DEFAULT_POOL) -> Engine:
     if parsed.drivername == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername == "postgresql+psycopg":
-        return create_engine(
+        engine = create_engine(
             parsed,
             isolation_level="READ COMMITTED",
-            pool_pre_ping=True,
             pool_size=pool,
             max_overflow=0,
             pool_use_lifo=True,  # few connections that stay warm; the others are idle
             connect_args={"connect_timeout": _CONNECT_S},
             hide_parameters=True,
         )
+        _ping_idle_connections(engine)
+        return engine
     if parsed.drivername != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise ConfigError(["database_url: expected postgresql+psycopg://… or sqlite:////absolute/path.db"])
     try:
@@ -113,6 +117,29 @@ def is_refused(error: BaseException) -> bool:
 def connect_read_only(engine: Engine) -> Connection:
     """Connect for transactions that only read: on SQLite they neither wait for a writer nor hold one up."""
     return engine.connect().execution_options(**{_READ_ONLY: True})
+
+
+def _ping_idle_connections(engine: Engine) -> None:
+    """Try a connection before its use when it has been idle: the server may have been started again.
+
+    One that was in use a moment ago is not tried, which would cost each transaction a round trip. Where it
+    has died since, one transaction fails as `is_unavailable`, and the pool drops all others of before.
+    """
+
+    def note(_: Any, record: Any) -> None:
+        record.info[_IDLE_SINCE] = time.monotonic()
+
+    def ping(connection: Any, record: Any, _: Any) -> None:
+        since_s = record.info.get(_IDLE_SINCE)
+        if since_s is None or time.monotonic() - since_s < _TRUSTED_IDLE_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error  # the pool opens another
+
+    event.listen(engine, "checkin", note)
+    event.listen(engine, "checkout", ping)
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:

@@ -10,14 +10,15 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 from solekey_eventlog.bus import Record
 from solekey_eventlog.clock import Clock
 from solekey_eventlog.errors import NotYetAppliedError, TrustStaleError
 from solekey_eventlog.offsets import read_offsets
-from solekey_eventlog.store import EventStore
+from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_eventlog.streams import Streams
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
@@ -26,6 +27,7 @@ from solekey_protocol.heartbeat import Heartbeat, parse_heartbeat
 from solekey_protocol.ids import AccountId
 from solekey_protocol.services import SERVICES, TOPICS
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 MAX_SKEW_S = 2.0
@@ -129,32 +131,43 @@ class Freshness:
             NotYetAppliedError: not within the timeout.
             AccountParkedError: an event of the account is missing or could not be applied.
         """
+
+        def look() -> None:
+            with self._store.read() as uow:
+                self.require_positions(uow, account, positions)
+
+        self.wait(look, timeout_s)
+
+    def wait(self, attempt: Callable[[], T], timeout_s: float = MAX_WAIT_S) -> T:
+        """Try something again whenever events were applied, as long as what it needs is on its way.
+
+        Raises:
+            NotYetAppliedError: still, after the timeout.
+        """
         deadline_s = time.monotonic() + timeout_s  # real time: what is waited for happens in real time
         while True:
-            refusal = self._find_reason_to_wait(account, positions)
-            if refusal is None:
-                return
-            left_s = deadline_s - time.monotonic()
-            if left_s <= 0:
-                raise refusal
+            try:
+                return attempt()
+            except NotYetAppliedError:
+                left_s = deadline_s - time.monotonic()
+                if left_s <= 0:
+                    raise
             with self._changed:
                 self._changed.wait(min(left_s, _POLL_S))
 
-    def _find_reason_to_wait(
-        self, account: AccountId, positions: Mapping[Stream, int]
-    ) -> NotYetAppliedError | None:
-        with self._store.read() as uow:
-            try:
-                self._streams.require_free(uow, account)
-            except NotYetAppliedError as refusal:
-                return refusal
-            for stream, wanted in positions.items():
-                if stream is not self._store.stream and stream not in self._streams.subscribed:
-                    continue
-                reached = self._streams.position(uow, account, stream).seq
-                if reached < wanted:
-                    return NotYetAppliedError(f"{stream}: applied up to {reached}, asked for {wanted}")
-        return None
+    def require_positions(self, uow: UnitOfWork, account: AccountId, positions: Mapping[Stream, int]) -> None:
+        """Refuse unless the account's streams have reached these positions and none of its events waits.
+
+        Raises:
+            NotYetAppliedError, AccountParkedError: see `await_positions`.
+        """
+        self._streams.require_free(uow, account)
+        for stream, wanted in positions.items():
+            if stream is not self._store.stream and stream not in self._streams.subscribed:
+                continue
+            reached = self._streams.position(uow, account, stream).seq
+            if reached < wanted:
+                raise NotYetAppliedError(f"{stream}: applied up to {reached}, asked for {wanted}")
 
     def _age(self, heard: _Heard) -> float:
         since_made_s = (self._clock.now() - heard.heartbeat.at.datetime).total_seconds()

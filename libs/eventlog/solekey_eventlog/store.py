@@ -39,6 +39,8 @@ class UnitOfWork:
         """Streams with events that nobody else can see before the commit: not to be cached."""
         self.free: set[AccountId] = set()
         """Accounts of which no event waited when the transaction asked first: it decides as of then."""
+        self.heads: dict[tuple[AccountId, Stream], Head] = {}
+        """How far streams went when the transaction looked them up together (``Streams.look_up``)."""
         self.afterwards: list[Callable[[], None]] = []
         """What is done once the transaction has ended well: never a part of what was asked for."""
         self._stream = stream

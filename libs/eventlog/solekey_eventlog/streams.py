@@ -18,6 +18,7 @@ from sqlalchemy import Row, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from solekey_eventlog.errors import AccountParkedError, EventLogError, NotYetAppliedError
+from solekey_eventlog.heads import read_heads
 from solekey_eventlog.snapshots import load_snapshot, save_snapshot
 from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_protocol.event import parse_event
@@ -94,8 +95,21 @@ class Streams:
             raise AccountParkedError("an event of the account is missing or could not be applied")
         uow.free.add(account)
 
+    def look_up(self, uow: UnitOfWork, *places: tuple[AccountId, Stream]) -> None:
+        """Find how far streams go, and of which of their accounts no event waits: one query for all.
+
+        What follows in the transaction decides as of then: a fold that the cache has up to there asks nothing
+        more. Streams that the service neither owns nor follows are passed over.
+        """
+        known = [place for place in dict.fromkeys(places) if self._knows(place[1])]
+        heads, waiting = read_heads(uow.connection, uow.tables, self._store.stream, known)
+        uow.free |= {account for account, _ in known} - waiting
+        uow.heads |= heads
+
     def position(self, uow: UnitOfWork, account: AccountId, stream: Stream) -> Head:
         """Return how far a stream of an account is known here."""
+        if (found := self._find_head(uow, (account, stream))) is not None:
+            return found
         if stream is self._store.stream:
             return uow.head(account)
         inbox = uow.tables.inbox
@@ -115,9 +129,16 @@ class Streams:
         Raises:
             LookupError: the service neither owns nor follows the stream.
         """
-        if kind.STREAM is not self._store.stream and kind.STREAM not in self.subscribed:
+        if not self._knows(kind.STREAM):
             raise LookupError(f"the {self._store.stream} service does not follow {kind.STREAM}")
         key = (account, kind.STREAM)
+        if (head := self._find_head(uow, key)) is not None:
+            with self._lock:
+                cached = self._cache.get(key)
+            if cached is not None and cached.fold.head == head:
+                return cast("F", cached.fold)
+            if head == EMPTY_HEAD:
+                return kind.start(account)
         known = self._bring_up_to_date(uow, key, self._find_start(uow, account, kind))
         if known is None:  # neither cache nor snapshot stands on what is stored
             known = self._bring_up_to_date(uow, key, _Known(kind.start(account)))
@@ -142,6 +163,13 @@ class Streams:
         """Empty the cache: after a rebuild."""
         with self._lock:
             self._cache.clear()
+
+    def _knows(self, stream: Stream) -> bool:
+        return stream is self._store.stream or stream in self.subscribed
+
+    def _find_head(self, uow: UnitOfWork, key: tuple[AccountId, Stream]) -> Head | None:
+        """How far a stream went when the transaction looked it up; None: it did not, or has changed it."""
+        return None if key in uow.changed else uow.heads.get(key)
 
     def _find_start(self, uow: UnitOfWork, account: AccountId, kind: type[Fold]) -> "_Known":
         """Find what is known of a stream without its events: the cached fold, the snapshot, or nothing."""

@@ -5,19 +5,21 @@
     PUBLIC   nothing
     PROOF_IF_GIVEN  nothing; or DPoP proof without a nonce, not used before
     PROOF    DPoP proof with the server's nonce (where the service gives some), not used before
-    SESSION  proof -> token -> the account's request limit -> Solekey-After -> freshness of auth and devices
-             -> [one transaction: proof not used before -> account not parked -> session open
+    SESSION  proof -> token -> the account's request limit -> [one transaction: Solekey-After -> freshness of
+             auth and devices -> proof not used before -> account not parked -> session open
              -> device not revoked]
     STEPPED_UP  ... -> second factor proven a short time ago
     TRUSTED  ... -> device trusted now
 
+A request that changes nothing (GET) writes nothing: its proof is remembered by this process alone.
 A service that cannot know whether trust was withdrawn refuses (promise P4); it never decides on old state.
 A request with a body is looked at twice: before the body is read, and when it has come (``confirm``).
 """
 
 import hmac
-from dataclasses import replace
-from datetime import datetime, timedelta
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from sqlalchemy import delete, insert
 from sqlalchemy.exc import IntegrityError
@@ -25,13 +27,14 @@ from sqlalchemy.exc import IntegrityError
 from solekey_eventlog.errors import EventLogError, NotYetAppliedError
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.events import Stream
-from solekey_protocol.ids import SYSTEM_ACCOUNT, SessionId, compute_digest
+from solekey_protocol.ids import SYSTEM_ACCOUNT, SessionId
 from solekey_protocol.streams import AuthStream, DevicesStream, DeviceStatus
 from solekey_protocol.streams.auth import Session
 from solekey_service.access.dpop import MAX_AGE_S, verify_dpop_proof
 from solekey_service.access.level import Access
 from solekey_service.access.nonce import Nonces
 from solekey_service.access.request_limiter import RequestLimiter
+from solekey_service.access.seen_proofs import KEPT_FOR, SeenProofs
 from solekey_service.access.tokens import AccessClaims, verify_access_token
 from solekey_service.config import ServiceConfig
 from solekey_service.http.caller import Caller, DpopProof
@@ -64,6 +67,8 @@ class Guard:
         )
         key = kernel.config.derive_nonce_key()
         self._nonces = None if key is None else Nonces(key)
+        self._seen_proofs = SeenProofs()
+        self._platform: AuthStream | None = None
 
     def admit(self, request: Request, access: Access) -> Request:
         """Return the request with what is known of its sender: ``proof`` and ``caller``.
@@ -85,12 +90,13 @@ class Guard:
             return replace(request, proof=proof)
         token = _read_token(request)
         proof = self._verify_proof(request, token, None)  # a token's hash is as fresh as a nonce
-        claims = self._verify_token(token, proof)
+        claims, platform = self._verify_token(token, proof)
         self.limiter.take(claims.account)
-        self._wait(request, claims)
-        with self.limiter.take_turn(claims.account):
-            caller = self._check_session(claims, proof, access)
-        return replace(request, caller=caller, proof=proof)
+        entry = _Entry(request, token, claims, proof, access, platform)
+        admitted = self._kernel.freshness.wait(lambda: self._enter(entry))
+        if isinstance(admitted, Exception):
+            raise admitted
+        return replace(request, caller=admitted, proof=proof)
 
     def confirm(self, request: Request, access: Access) -> Request:
         """Return an admitted request whose body has come: what held at its head must hold still.
@@ -103,11 +109,15 @@ class Guard:
         """
         caller = request.caller
         if caller is not None:
-            self._kernel.freshness.await_positions(caller.account, {})
-            self._require_fresh()
-            with self._kernel.store.read() as uow:
-                self._verify_caller(uow, caller, access)
+            self._kernel.freshness.wait(lambda: self._confirm(caller, access))
         return request
+
+    def _confirm(self, caller: Caller, access: Access) -> None:
+        with self._kernel.store.read() as uow:
+            self._kernel.streams.look_up(uow, *((caller.account, stream) for stream in TRUST_STREAMS))
+            self._kernel.freshness.require_positions(uow, caller.account, {})
+            self._require_fresh()
+            self._verify_caller(uow, caller, access)
 
     def _verify_proof(self, request: Request, token: str | None, nonces: Nonces | None) -> DpopProof:
         return verify_dpop_proof(
@@ -119,9 +129,19 @@ class Guard:
             nonces=nonces,
         )
 
-    def _verify_token(self, token: str, proof: DpopProof) -> AccessClaims:
+    def _verify_token(self, token: str, proof: DpopProof) -> tuple[AccessClaims, AuthStream]:
+        """Verify a token by the signing keys as they were last known here; `_enter` sees to what is new."""
+        platform = self._platform
+        if platform is not None:
+            try:
+                return self._verify_token_by(platform, token, proof), platform
+            except NotYetAppliedError:
+                pass  # a key that was not known then
         with self._kernel.store.read() as uow:
-            platform = self._kernel.streams.fold(uow, SYSTEM_ACCOUNT, AuthStream)
+            self._platform = platform = self._kernel.streams.fold(uow, SYSTEM_ACCOUNT, AuthStream)
+        return self._verify_token_by(platform, token, proof), platform
+
+    def _verify_token_by(self, platform: AuthStream, token: str, proof: DpopProof) -> AccessClaims:
         claims = verify_access_token(
             token,
             signing_keys=platform.signing_keys,
@@ -135,29 +155,48 @@ class Guard:
             raise TokenInvalid("access token: bound to another device key")
         return claims
 
-    def _wait(self, request: Request, claims: AccessClaims) -> None:
-        """Wait for what the client has seen, and for the session that the token speaks of."""
+    def _enter(self, entry: "_Entry") -> Caller | Exception:
+        """Decide in one transaction. A refusal is returned where the proof stays used: the note is kept.
+
+        Raises:
+            NotYetAppliedError: it may be known in a moment; nothing was noted.
+        """
+        claims, request = entry.claims, entry.request
         seen = parse_solekey_after(request)
         seen = {**seen, Stream.AUTH: max(seen.get(Stream.AUTH, 0), claims.auth_seq)}
-        self._kernel.freshness.await_positions(claims.account, seen)
-        self._require_fresh()
+        account_streams = dict.fromkeys((*TRUST_STREAMS, *seen))
+        is_read = request.method == "GET"
+        with self.limiter.take_turn(claims.account), self._begin(is_read) as uow:
+            streams = self._kernel.streams
+            streams.look_up(
+                uow, (SYSTEM_ACCOUNT, Stream.AUTH), *((claims.account, stream) for stream in account_streams)
+            )
+            self._require_known_keys(uow, entry)
+            self._kernel.freshness.require_positions(uow, claims.account, seen)
+            self._require_fresh()
+            if is_read:
+                self._seen_proofs.add(entry.proof, uow.now)
+            else:
+                self._consume(uow, entry.proof)
+            caller = Caller(claims.account, claims.device, claims.session, entry.proof.device_key)
+            try:
+                return self._verify_caller(uow, caller, entry.access, claims.auth_seq)
+            except (Refusal, EventLogError) as error:
+                return error
+
+    def _begin(self, is_read: bool) -> AbstractContextManager[UnitOfWork]:
+        return self._kernel.store.read() if is_read else self._kernel.store.begin()
+
+    def _require_known_keys(self, uow: UnitOfWork, entry: "_Entry") -> None:
+        """Verify the token again where signing keys have come or gone since it was verified."""
+        platform = self._kernel.streams.fold(uow, SYSTEM_ACCOUNT, AuthStream)
+        if platform is not entry.platform:
+            self._platform = platform
+            self._verify_token_by(platform, entry.token, entry.proof)
 
     def _require_fresh(self) -> None:
         for stream in TRUST_STREAMS:
             self._kernel.freshness.require(stream)
-
-    def _check_session(self, claims: AccessClaims, proof: DpopProof, access: Access) -> Caller:
-        caller = Caller(claims.account, claims.device, claims.session, proof.device_key)
-        refusal: Exception | None = None
-        with self._kernel.store.begin() as uow:
-            self._consume(uow, proof)
-            try:
-                self._verify_caller(uow, caller, access, claims.auth_seq)
-            except (Refusal, EventLogError) as error:
-                refusal = error  # the proof stays used, whatever became of its request
-        if refusal is not None:
-            raise refusal
-        return caller
 
     def _verify_caller(self, uow: UnitOfWork, caller: Caller, access: Access, auth_seq: int = 0) -> Caller:
         try:
@@ -197,10 +236,9 @@ class Guard:
         """Note that a proof was used. One insert: of two that come at once, one fails. Raises DpopInvalid."""
         table = uow.tables.dpop_proofs
         self._purge(uow)
-        used = compute_digest(f"{proof.thumbprint}.{proof.proof_id}".encode())
-        expires_at = proof.issued_at + timedelta(seconds=2 * MAX_AGE_S)  # by then its iat refuses it
+        used = {"proof": proof.digest, "expires_at": proof.issued_at + KEPT_FOR}
         try:
-            uow.connection.execute(insert(table).values(proof=used, expires_at=expires_at))
+            uow.connection.execute(insert(table).values(used))
         except IntegrityError as error:
             raise DpopInvalid("DPoP: the proof was used before") from error
 
@@ -210,6 +248,18 @@ class Guard:
             self._purged_s = now_s
             table = uow.tables.dpop_proofs
             uow.connection.execute(delete(table).where(table.c.expires_at < uow.now))
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A request that wants in: with a proof and a token that are genuine."""
+
+    request: Request
+    token: str
+    claims: AccessClaims
+    proof: DpopProof
+    access: Access
+    platform: AuthStream  # by whose signing keys the token was verified
 
 
 def verify_stepped_up(auth: AuthStream, session: SessionId, now: datetime, max_age_s: int) -> Session:

@@ -3,7 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from solekey_protocol.ids import AccountId, DeviceId, PublicKey, SessionId, derive_device_id
+from solekey_protocol.ids import (
+    AccountId,
+    DeviceId,
+    Digest,
+    PublicKey,
+    SessionId,
+    compute_digest,
+    derive_device_id,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +41,8 @@ class DpopProof:
     def device(self) -> DeviceId:
         """The id of the device that holds the key."""
         return derive_device_id(self.device_key)
+
+    @property
+    def digest(self) -> Digest:
+        """What the proof is remembered by once it was used: its id counts for its key alone."""
+        return compute_digest(f"{self.thumbprint}.{self.proof_id}".encode())

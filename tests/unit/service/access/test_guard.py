@@ -79,15 +79,23 @@ class Gate:
                 self.say(actor, actor.trusted())
         self.sync()
 
-    def request(self, actor: Actor, *, proof: str | None = None, after: str = "", **claims: Any) -> Request:
+    def request(
+        self,
+        actor: Actor,
+        *,
+        method: str = "POST",
+        proof: str | None = None,
+        after: str = "",
+        **claims: Any,
+    ) -> Request:
         now = self.rig.clock.now()
         self.proofs += 1
         token = make_token(actor, Service.VAULT, now, **claims)
         proof = proof or make_proof(
-            actor.key, "POST", ORIGIN + PATH, now, token=token, proof_id=f"proof-{self.proofs:012d}"
+            actor.key, method, ORIGIN + PATH, now, token=token, proof_id=f"proof-{self.proofs:012d}"
         )
         fields = [("Authorization", f"DPoP {token}"), ("DPoP", proof), ("Solekey-After", after)]
-        return Request("POST", PATH, headers=Headers(fields))
+        return Request(method, PATH, headers=Headers(fields))
 
     def admit(self, actor: Actor, access: Access = Access.TRUSTED, **options: Any) -> Caller:
         return self.guard.admit(self.request(actor, **options), access).authenticated

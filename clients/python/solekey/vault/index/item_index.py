@@ -239,7 +239,7 @@ class ItemIndex:
 
     def _verify_known(self) -> None:
         if self._read_now(self._file.read_head).commit == 0 and self._streams.vault.last_commit:
-            raise OfflineError("this device does not know the items yet: unlock it once with the server")
+            raise OfflineError("this device does not know the items yet: list them once with the server")
 
     def read(self, attempt: Callable[[], T]) -> T:
         """Read from the file; when it is damaged, drop it, follow all commits again, and read again."""
