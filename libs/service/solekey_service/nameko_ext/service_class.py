@@ -18,7 +18,7 @@ def make_service_class(definition: ServiceDefinition[Any, Any]) -> type:
         "__doc__": definition.entry.summary,
         "name": definition.service.value,
         "api": Wiring(definition),
-        "on_record": BusEntrypoint.decorator()(_follow),
+        "on_record": BusEntrypoint.decorator()(_follow()),
     }
     for route in definition.all_routes:
         members[route.operation] = HttpEntrypoint.decorator(route)(_answer(route))
@@ -27,8 +27,13 @@ def make_service_class(definition: ServiceDefinition[Any, Any]) -> type:
     return type(f"{definition.service.title()}Service", (), members)
 
 
-def _follow(service: Any, record: Record) -> None:
-    service.api.kernel.projector.apply(record)
+def _follow() -> Callable[..., None]:
+    """Make a function of the class's own: nameko notes on it what calls it, for every class that has it."""
+
+    def follow(service: Any, record: Record) -> None:
+        service.api.kernel.projector.apply(record)
+
+    return follow
 
 
 def _answer(route: Route[Any]) -> Callable[..., Response]:
