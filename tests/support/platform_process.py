@@ -46,6 +46,12 @@ class PlatformProcess:
         ready: dict[str, Any] = json.loads(line)
         self.url, self.ca = ready["url"], Path(ready["ca"])
 
+    def kill(self) -> None:
+        """Kill it without a chance to end well."""
+        assert self.process is not None
+        self.process.kill()
+        self.stop()
+
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()

@@ -9,6 +9,7 @@ from solekey_eventlog.foundations import found_foundation, has_events
 from solekey_service.kernel import Kernel
 from solekey_vault.config import VaultConfig
 from solekey_vault.objects import ObjectStore
+from solekey_vault.refusals import StorageFull
 
 MARKER = "solekey-store-id"
 _ID_BYTES = 16
@@ -23,7 +24,8 @@ def require_object_store(kernel: Kernel[VaultConfig], blobs: ObjectStore) -> Non
     """Demand that the store is the database's own; an empty database takes an empty store.
 
     Raises:
-        ConfigError: the store is another one, or lost. UnavailableError: one of the two does not answer.
+        ConfigError: the store is another one, or lost, or new and without room.
+        UnavailableError: one of the two does not answer.
     """
     marked = blobs.read([MARKER]).get(MARKER)
     with kernel.store.read() as uow:
@@ -36,6 +38,9 @@ def require_object_store(kernel: Kernel[VaultConfig], blobs: ObjectStore) -> Non
         kernel.store, "object-store", lambda: kernel.random(_ID_BYTES).hex(), _PROBLEM, verify=is_ours
     )
     if marked is None:
-        blobs.write({MARKER: store_id.encode()})
+        try:
+            blobs.write({MARKER: store_id.encode()})
+        except StorageFull as error:
+            raise ConfigError([f"object_store_url: {error}; see object_store_reserve_bytes"]) from error
         if blobs.read([MARKER]).get(MARKER) != store_id.encode():
             raise ConfigError(["object_store_url: the store does not give back what was written to it"])

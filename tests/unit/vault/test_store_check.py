@@ -56,6 +56,14 @@ def test_an_empty_database_does_not_take_the_store_of_another(rig, used, tmp_pat
     assert (tmp_path / "objects" / MARKER).exists()
 
 
+def test_a_first_start_without_room_says_so_and_goes_on_with_room(kernel, tmp_path):
+    (tmp_path / "objects" / MARKER).unlink()
+    full = open_blob_store(f"file://{tmp_path / 'objects'}", reserve_bytes=1 << 60)
+    with pytest.raises(ConfigError, match=r"object_store_url: .*no room.*object_store_reserve_bytes"):
+        require_object_store(kernel, full)
+    check(kernel, tmp_path / "objects")
+
+
 def test_a_first_start_that_was_interrupted_goes_on(kernel, tmp_path):
     check(kernel, tmp_path / "objects")
     (tmp_path / "objects" / MARKER).unlink()  # noted in the database, not yet written to the store
