@@ -41,9 +41,14 @@ def say(
     return sign_statement(ACCOUNT, body, after, heads or {}, keys, device=device.device)
 
 
-def record(said: Body | SignedStatement, after: Head = EMPTY_HEAD, account: AccountId = ACCOUNT) -> Event:
+def record(
+    said: Body | SignedStatement,
+    after: Head = EMPTY_HEAD,
+    account: AccountId = ACCOUNT,
+    time: Timestamp = NOON,
+) -> Event:
     """The event that a service would write."""
-    return encode_event(said, account=account, after=after, time=NOON)
+    return encode_event(said, account=account, after=after, time=time)
 
 
 def founded() -> devices.AccountFounded:

@@ -20,7 +20,8 @@ from solekey.audit.frames import (
 from solekey.audit.sources import LogError
 from solekey_protocol.encoding import encode_json
 from solekey_protocol.events import Stream, auth, devices, vault
-from solekey_protocol.ids import AccountId
+from solekey_protocol.ids import SYSTEM_ACCOUNT, AccountId, KeyId, Timestamp
+from solekey_protocol.lineage import is_tied
 from solekey_protocol.statements import Head
 from tests.support.protocol.keyring import (
     ACCOUNT,
@@ -49,6 +50,10 @@ def find(log, stream, seq):
 
 def codes(records, pins=None):
     return {finding.code for finding in verify_log(records, pins).findings}
+
+
+def checks(records):
+    return {f"{finding.check} {finding.code}" for finding in verify_log(records).findings}
 
 
 def test_an_honest_log_is_clean_in_any_order_and_with_repetitions(log):
@@ -83,8 +88,17 @@ def test_every_check_says_what_it_looked_at_or_what_it_lacks(log):
     )
     rows = {row.check.id: row for row in report.coverage}
     assert list(rows) == list(CHECKS)
-    assert rows["REC-01"].looked_at == len(log) + 1
-    assert rows["SIG-01"].looked_at == sum(event.signed is not None for event in log)
+    signed, tied = (
+        [each for each in log if each.signed is not None],
+        [each for each in log if is_tied(each.body)],
+    )
+    for check, looked_at in (
+        *((check, len(log) + 1) for check in ("REC-01", "REC-02", "CHN-01", "CHN-02", "SIG-02")),
+        ("SIG-01", len(signed)),
+        ("LIN-01", len(tied)),
+        ("CHN-03", sum(len(each.signed.statement.heads) for each in signed)),
+    ):
+        assert rows[check].looked_at == looked_at, check
     bus = {check for check in CHECKS if check.startswith("BUS")}
     assert {check.id for check in report.not_run} == {"PIN-03", "PIN-04", "OBJ-01", "LOG-01"} | bus
 
@@ -95,49 +109,63 @@ def rewrite(event, **members):
     return encode_json(document)
 
 
+PUBLISHED = publish_signing_key().body
+FUTURE = Timestamp("9999-01-01T00:00:00.000Z")
 CHEATS = {
     "an event is left out": (
         lambda log: [e.raw for e in log if e is not log[find(log, "vault", 2)]],
-        {"sequence_gap", "event_withheld"},
+        {"CHN-01 sequence_gap", "CHN-03 event_withheld"},
     ),
     "the end of a stream is left out": (
         lambda log: [e.raw for e in log if (e.stream, e.seq) != ("devices", 5)],
-        {"event_withheld", "sequence_gap"},
+        {"CHN-03 event_withheld", "CHN-01 sequence_gap"},
     ),
     "a revocation is dropped and the chain mended": (
         lambda log: [e.raw for e in log if e.stream != "devices" or e.seq < 4],
-        {"event_withheld", "sequence_gap", "device_not_revoked"},
+        {"CHN-03 event_withheld", "CHN-01 sequence_gap", "REV-05 device_not_revoked"},
     ),
     "a time is rewritten": (
         lambda log: replaced(log, "auth", 2, time="2020-01-01T00:00:00.000Z"),
-        {"chain_fork", "time_backwards", "time_impossible"},
+        {"CHN-02 chain_fork", "TIM-01 time_backwards", "TIM-03 time_impossible"},
     ),
-    "a signed body is rewritten": (lambda log: forged_body(log), {"signature_invalid"}),
+    "a signed body is rewritten": (lambda log: forged_body(log), {"SIG-01 signature_invalid"}),
     "a field is added that could hold a key": (
         lambda log: replaced(log, "auth", 1, comment="c2VjcmV0"),
-        {"schema_violation", "sequence_gap"},
+        {"REC-02 schema_violation", "CHN-01 sequence_gap"},
     ),
     "two histories are shown": (
         lambda log: [*(e.raw for e in log), other_history(log)],
-        {"chain_fork"},
+        {"CHN-02 chain_fork"},
     ),
     "a ghost device is certified by a key of the server's": (
         lambda log: [*(e.raw for e in log[:9]), *(e.raw for e in ghost(log))],
-        {"transition_refused", "device_not_logged_in"},
+        {"SIG-02 transition_refused", "SES-06 device_not_logged_in"},
     ),
     "a commit of a device that was never trusted": (
         lambda log: [*(e.raw for e in log), written_by(log, GHOST)],
-        {"untrusted_device"},
+        {"SIG-01 untrusted_device"},
     ),
     "a commit of the revoked device": (
         lambda log: [*(e.raw for e in log), written_by(log, PHONE)],
-        {"untrusted_device"},
+        {"SIG-01 untrusted_device"},
     ),
     "a wrap version is skipped": (
-        lambda log: [*(e.raw for e in log), skipped_version(log)],
-        {"transition_refused"},
+        lambda log: [*(e.raw for e in log), said_at_last(log, wrapped(1, 9, NEXT_KEY_ID))],
+        {"SIG-02 transition_refused"},
     ),
-    "bytes that are no event": (lambda log: [*(e.raw for e in log), b"\x00\x01"], {"malformed"}),
+    "a wrap under a user key that is nobody's": (
+        lambda log: [*(e.raw for e in log), said_at_last(log, wrapped(1, 3, KeyId("03" * 16)))],
+        {"LIN-01 key_not_current"},
+    ),
+    "a data key that no re-key leads to": (
+        lambda log: [*(e.raw for e in log), said_at_last(log, wrapped(2, 1, NEXT_KEY_ID))],
+        {"LIN-01 key_not_current"},
+    ),
+    "a signing key is of the future": (
+        lambda log: [*(e.raw for e in log), record(PUBLISHED, account=SYSTEM_ACCOUNT, time=FUTURE).raw],
+        {"TIM-03 time_impossible", "KEY-02 signing_key_bounds_wrong"},
+    ),
+    "bytes that are no event": (lambda log: [*(e.raw for e in log), b"\x00\x01"], {"REC-01 malformed"}),
 }
 
 
@@ -179,17 +207,17 @@ def written_by(log, device):
     return record(say(body, after, device=device, heads=seen), after).raw
 
 
-def skipped_version(log):
+def said_at_last(log, body):
     seen = heads(log)
     after = seen.pop(Stream.VAULT)
-    return record(say(wrapped(1, 9, NEXT_KEY_ID), after, heads=seen, account=NEXT_USER), after).raw
+    return record(say(body, after, heads=seen, account=NEXT_USER), after).raw
 
 
 @pytest.mark.parametrize("cheat", CHEATS)
 def test_cheating_is_found(log, cheat):
     tamper, expected = CHEATS[cheat]
     assert codes(event.raw for event in log) == set()
-    assert codes(tamper(log)) == expected
+    assert checks(tamper(log)) == expected
 
 
 def test_an_account_of_the_operators_making_differs_from_the_pin(log):
