@@ -88,6 +88,10 @@ models: | $(BIN)/python  ## Check the model of who may say what (spec/models) wi
 soak: $(VENV)/.installed-dev  ## Kill devices, services and connections for long (SOLEKEY_SOAK_CYCLES, SOLEKEY_SOAK_SECONDS)
 	$(BIN)/python -m tests.system.killing.cycles
 
+.PHONY: evidence
+evidence: $(VENV)/.installed-dev  ## Show that the server side never had a secret: 4 services, Kafka, PostgreSQL (build/evidence)
+	$(BIN)/python -m evidence.run
+
 ##@ Measure it
 
 .PHONY: bench-crypto

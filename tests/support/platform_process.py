@@ -1,11 +1,12 @@
 """The real platform, all services in one process, for tests that need no cheating."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ class PlatformProcess:
     url: str = ""
     ca: Path = Path()
     program: tuple[str, ...] = ("-m", "solekey_standalone")
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Variables beside those of this process."""
 
     def start(self) -> None:
         if not self.port:
@@ -37,7 +40,9 @@ class PlatformProcess:
         command += ["--listen", f"127.0.0.1:{self.port}", "--ready-json"]
         command += ["--origin", self.origin] if self.origin else []
         with (self.folder.parent / "platform.log").open("a") as log:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+            self.process = subprocess.Popen(
+                command, env={**os.environ, **self.environment}, stdout=subprocess.PIPE, stderr=log, text=True
+            )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:

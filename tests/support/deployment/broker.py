@@ -42,6 +42,17 @@ class Broker:
         password = password or self.environ[f"{user.upper()}_BUS_PASSWORD"]
         return BusConfig(url, password=password, client_id="test", publish_timeout_s=5, request_timeout_s=5)
 
+    @property
+    def pid(self) -> int:
+        """The number of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def log_file(self) -> Path:
+        """What the broker has logged."""
+        return self._folder / "broker.log"
+
     def start(self) -> None:
         """Start the broker as the container's entry point does, and return when it answers."""
         environ = {
@@ -50,7 +61,7 @@ class Broker:
             "KAFKA_SETTINGS": str(self._settings),
             "KAFKA_CLUSTER_ID": self.environ["KAFKA_CLUSTER_ID"],
         }
-        with (self._folder / "broker.log").open("ab") as log:
+        with self.log_file.open("ab") as log:
             command = ["bash", str(DEPLOY / "kafka" / "start.sh")]
             self._process = subprocess.Popen(
                 command, env=environ, stdout=log, stderr=subprocess.STDOUT, cwd=self._folder

@@ -49,6 +49,8 @@ class Proxy:
     port: int
     ca_file: Path
     log_file: Path
+    pid: int = 0
+    """The number of the running process; 0: it runs elsewhere."""
 
     @property
     def origin(self) -> str:
@@ -117,7 +119,7 @@ def run_proxy(
         process = subprocess.Popen([nginx, "-p", folder, "-c", main], stderr=stderr)
         try:
             _wait_until_ready(process, port, errors)
-            yield Proxy(port, secrets / "ca-cert.pem", folder / "access.log")
+            yield Proxy(port, secrets / "ca-cert.pem", folder / "access.log", process.pid)
         finally:
             process.terminate()
             process.wait(_READY_TIMEOUT_S)

@@ -45,6 +45,16 @@ class Service:
         self._environment = environment
         self._process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def pid(self) -> int:
+        """The number of the running process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def add_to_environment(self, variables: Mapping[str, str]) -> None:
+        """Give it more variables, from its next start on."""
+        self._environment = self._environment | dict(variables)
+
     def start(self) -> None:
         """Start it, without waiting until it is well."""
         with self.log_file.open("ab") as log:

