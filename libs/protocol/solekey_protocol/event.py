@@ -10,7 +10,8 @@ written into the record as they are, and cut out of it again.
 
 import hashlib
 from dataclasses import dataclass, field
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any, Final, cast
 
 from solekey_protocol.encoding import Json, encode_json, parse_json
 from solekey_protocol.errors import MalformedError, SchemaError
@@ -149,16 +150,19 @@ def _parse_typed(raw: bytes) -> Event:
 
 
 def _build_typed(body_class: type[Body], record: Any, raw: bytes) -> Event:
-    account, seq, prev = AccountId(record.subject), record.seq, Digest(record.prev)
+    account, seq, prev = _make_account(record.subject), record.seq, Digest(record.prev)
     time, stream = Timestamp(record.time), body_class.STREAM
     if record.id != f"{account}:{stream}:{seq}":
         raise UnfitError
     if not body_class.SIGNERS:
         return Event(account, stream, seq, prev, time, make_body(body_class, record.data.body), None, raw)
     data = raw[len(_DATA) : raw.rindex(_AFTER_DATA)]
-    signed = make_typed_statement(body_class, record.data, data)
-    event = Event(account, stream, seq, prev, time, signed.statement.body, signed, raw)
-    return _check_place(event, signed)
+    signed = make_typed_statement(body_class, record.data, data, (account, seq, prev))
+    return Event(account, stream, seq, prev, time, signed.statement.body, signed, raw)
+
+
+_make_account: Final = lru_cache(maxsize=4096)(AccountId)
+"""An account's events come one after the other; its id is immutable."""
 
 
 def _parse_members(raw: bytes) -> Event:

@@ -7,6 +7,7 @@ signatures are lower-case hex.
 
 import hashlib
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import ClassVar, Self
 
@@ -28,15 +29,17 @@ class _PatternStr(str):
     __slots__ = ()
     PATTERN: ClassVar[str]
     _compiled: ClassVar[re.Pattern[str]]
+    _match: ClassVar[Callable[[str], object]]
 
     def __init_subclass__(cls) -> None:
         if pattern := cls.__dict__.get("PATTERN"):
             cls._compiled = re.compile(pattern, re.ASCII)
+            cls._match = cls._compiled.fullmatch
 
     def __new__(cls, value: str) -> Self:
-        if not cls._compiled.fullmatch(value):
+        if not cls._match(value):
             raise MalformedError(f"{cls.__name__}: expected {cls.PATTERN}, got {value[:80]!r}")
-        return super().__new__(cls, value)
+        return str.__new__(cls, value)
 
 
 class _RawId(_PatternStr):
@@ -53,8 +56,8 @@ class _RawId(_PatternStr):
 
     def __new__(cls, value: str) -> Self:
         """Take an id's text; its bytes are decoded when they are first needed. Raises MalformedError."""
-        made = super().__new__(cls, value)
-        made._raw = None
+        made = _PatternStr.__new__(cls, value)
+        made._raw = None  # noqa: SLF001  # a new value of this very class
         return made
 
     @classmethod
@@ -213,14 +216,15 @@ class Timestamp(_PatternStr):
     A day or an hour that does not exist is no Timestamp.
     """
 
-    __slots__ = ()
+    __slots__ = ("_moment",)
+    _moment: "datetime"
     PATTERN = r"^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-5][0-9]\.[0-9]{3}Z$"
 
     def __new__(cls, value: str) -> Self:
         """Take a moment that exists. Raises MalformedError."""
         moment = super().__new__(cls, value)
         try:
-            datetime.fromisoformat(value)
+            moment._moment = datetime.fromisoformat(value)
         except ValueError as error:
             raise MalformedError(f"Timestamp: {error}") from error
         if value[11:13] == "24":  # Python 3.13 reads it as the next day's midnight
@@ -235,4 +239,4 @@ class Timestamp(_PatternStr):
     @property
     def datetime(self) -> datetime:
         """The moment as an aware datetime."""
-        return datetime.fromisoformat(self)
+        return self._moment

@@ -8,10 +8,10 @@ Canonical bytes are made once and kept: a parsed statement is signed, hashed and
 was parsed with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Any, Final
+from functools import cache, lru_cache
+from typing import Any, Final, cast
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -32,12 +32,10 @@ from solekey_protocol.ids import (
 )
 from solekey_protocol.limits import MAX_STATEMENT_BYTES
 from solekey_protocol.services import V1_STREAMS, Stream
-from solekey_protocol.typed_records import make_body
+from solekey_protocol.typed_records import UnfitError, make_body
 
 SIGNING_CONTEXT = b"solekey/statement/v1\x00"
 _STATEMENT_MEMBER = b',"statement":'
-_SORTED_STREAMS: Final = tuple(sorted(V1_STREAMS))
-"""In the order of canonical JSON."""
 _KEPT_KEYS: Final = 4096
 """Public keys whose points are kept: an account has a few, and signs much with each."""
 
@@ -166,36 +164,54 @@ def _load_key(public_key: PublicKey) -> Ed25519PublicKey:
     return Ed25519PublicKey.from_public_bytes(bytes.fromhex(public_key))
 
 
-def make_typed_statement(body_class: type[Body], typed: Any, canonical: bytes) -> SignedStatement:
+def make_typed_statement(
+    body_class: type[Body], typed: Any, canonical: bytes, place: tuple[AccountId, int, Digest]
+) -> SignedStatement:
     """Make a signed statement of what the types of the catalogue have decoded (typed_records).
 
     Args:
         body_class: the class of its body.
         typed: the decoded ``data`` member of a record.
         canonical: the bytes it was decoded from.
+        place: account, seq and prev of the record, which the statement must name.
 
     Raises:
-        MalformedError: an id outside its pattern, or too long. UnfitError: the same in the body.
+        MalformedError: an id outside its pattern, or too long. UnfitError: the same in the body, or another
+            place.
     """
     stated, given = typed.statement, typed.signatures
-    heads = (
-        (stream, head)
-        for stream in _SORTED_STREAMS
-        if stream is not body_class.STREAM and (head := getattr(stated.heads, stream)) is not UNSET
-    )
-    statement = Statement(
-        account=AccountId(stated.account),
-        seq=stated.seq,
-        prev=Digest(stated.prev),
-        heads={stream: Head(head.seq, Digest(head.digest)) for stream, head in heads},
-        device=DeviceId(stated.device),
-        body=make_body(body_class, stated.body),
-    )
-    signers = sorted(body_class.SIGNERS)
+    if (stated.account, stated.seq, stated.prev) != place:
+        raise UnfitError
+    signers, streams = _find_members(cast("Hashable", body_class))
+    heads = {}
+    for stream in streams:
+        head = getattr(stated.heads, stream)
+        if head is not UNSET:
+            heads[stream] = _make_head(head.seq, head.digest)
+    account, seq, prev = place
+    body = make_body(body_class, stated.body)
+    statement = Statement(account, seq, prev, heads, _make_device(stated.device), body)
     signed = SignedStatement(statement, {signer: SignatureHex(getattr(given, signer)) for signer in signers})
     _keep(signed, canonical)
-    statement.signing_bytes()
+    if len(statement.canonical) > MAX_STATEMENT_BYTES:
+        raise UnfitError
     return signed
+
+
+_make_device: Final = lru_cache(maxsize=_KEPT_KEYS)(DeviceId)
+"""The ids and heads of one account come again and again; all of them are immutable."""
+
+
+@lru_cache(maxsize=_KEPT_KEYS)
+def _make_head(seq: int, digest: str) -> Head:
+    return Head(seq, Digest(digest))
+
+
+@cache
+def _find_members(body_class: Any) -> tuple[tuple[Signer, ...], tuple[Stream, ...]]:
+    """The signers of a statement, and the streams whose heads it may claim: as canonical JSON has them."""
+    streams = (stream for stream in sorted(V1_STREAMS) if stream is not body_class.STREAM)
+    return tuple(sorted(body_class.SIGNERS)), tuple(streams)
 
 
 def parse_signed_statement(document: Json, canonical: bytes | None = None) -> SignedStatement:

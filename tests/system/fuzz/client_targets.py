@@ -532,7 +532,15 @@ TARGETS = (
         (LogError,),
         mutate=mutate_text,
         findings=("embedded://[x", "kafka://[x", "kafka://", "embedded://"),
-        covers=("audit.sources.read_log",),
+        covers=("audit.sources.opening.read_log",),
     ),
-    Target("log to audit", st.just(b"\n".join(_STORY)), _check_log, (LogError,), mutate=_mutate_log, cost=10),
+    Target(
+        "log to audit",
+        st.just(b"\n".join(_STORY)),
+        _check_log,
+        (LogError,),
+        mutate=_mutate_log,
+        covers=("audit.checks.claims.Claims.parse",),
+        cost=10,
+    ),
 )

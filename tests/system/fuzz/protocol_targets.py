@@ -317,7 +317,7 @@ TARGETS = (
         _check_event,
         (MalformedError,),
         mutate=mutate_json,
-        covers=("event.parse_event",),
+        covers=("event.parse_event", "typed_records.decode_record"),
     ),
     Target(
         "fold snapshot",

@@ -300,7 +300,7 @@ TARGETS = (
         _check_heartbeat,
         (MalformedError,),
         mutate=mutate_json,
-        covers=("freshness.parse_heartbeat",),
+        covers=("heartbeat.parse_heartbeat",),
     ),
     _header(
         "Range",

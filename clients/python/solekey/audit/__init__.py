@@ -4,8 +4,8 @@ Nothing here needs the server, an account or a secret. With public keys pinned e
 not depend on the operator at all. Spec: audit.md.
 
 ``sources`` where a log comes from · ``pins`` what users vouch for · ``bounds`` what an operator keeps ·
-``catalogue`` the checks · ``verify`` and ``checks`` the verdict · ``report`` its words · ``frames`` tables
-for pandas · ``leaks`` a search for secrets in every spelling a secret shows up in.
+``catalogue`` the checks · ``verify``, ``engine`` and ``checks`` the verdict · ``report`` its words ·
+``tables`` a verified log on disk, for pandas · ``leaks`` a search for secrets in every spelling.
 """
 
 from typing import TYPE_CHECKING
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from solekey.audit.pins import Pin, read_pins
     from solekey.audit.report import AccountReport, Coverage, Finding, Report, Result, Verdict
     from solekey.audit.sources import Log, LogError, Record, export_log, open_log, read_log
+    from solekey.audit.tables.tables import Tables
     from solekey.audit.verify import verify_log
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Record",
     "Report",
     "Result",
+    "Tables",
     "Verdict",
     "export_log",
     "find_leaks",
@@ -56,6 +58,7 @@ _HOMES = {
     "Record": "sources",
     "Report": "report",
     "Result": "report",
+    "Tables": "tables.tables",
     "Verdict": "report",
     "export_log": "sources",
     "find_leaks": "leaks",

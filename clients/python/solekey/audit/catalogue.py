@@ -41,6 +41,7 @@ FAMILIES: Final[Mapping[str, str]] = {
     "KEY": "signing keys",
     "TIM": "time",
     "PIN": "what users vouch for",
+    "HED": "what the last audit has seen",
     "BUS": "the bus",
     "OBJ": "stored objects",
     "LOG": "the transparency log",
@@ -48,6 +49,7 @@ FAMILIES: Final[Mapping[str, str]] = {
 
 _PLATFORM: Final = "the platform's own records, which an export of a whole log holds"
 _USERS: Final = "pins that users have handed over"
+_SEEN: Final = "the signed verdict of this auditor's last audit"
 _BUS: Final = "records with their topic, partition and offset, and the topics' settings"
 _OBJECTS: Final = "an export of the stored objects"
 _TRANSPARENCY: Final = "a transparency service's checkpoints and witnesses' cosignatures"
@@ -107,6 +109,7 @@ CHECKS: Final[Mapping[str, Check]] = {
         Check("PIN-02", "an account's user vouches for it", "accounts", _USERS),
         Check("PIN-03", "the ends that users have seen are in the log", "pinned heads", _USERS),
         Check("PIN-04", "a signed head file is signed by a device of its account", "signatures", _USERS),
+        Check("HED-01", "what the last audit has seen is in the log, with the same bytes", "heads", _SEEN),
         Check("BUS-01", "the bus has Solekey's topics, and no other with records", "topics", _BUS),
         Check("BUS-02", "the topics keep every event for ever", "settings", _BUS),
         Check("BUS-03", "offsets run from 0 to the end without a hole", "records", _BUS),

@@ -12,7 +12,7 @@ from solekey.files.text import decode_text
 from solekey_protocol.encoding import parse_lenient_json
 from solekey_protocol.errors import ProtocolError
 from solekey_protocol.events import Stream
-from solekey_protocol.ids import AccountId, PublicKey, SignatureHex
+from solekey_protocol.ids import AccountId, Digest, PublicKey, SignatureHex, compute_digest
 from solekey_protocol.pinned_heads import PinnedHeads, parse_heads, parse_pinned_heads
 from solekey_protocol.statements import EMPTY_HEAD, Head
 
@@ -43,7 +43,19 @@ class Pin:
         return Pin(self.first_key or other.first_key, heads, self.signed + other.signed)
 
 
-def read_pins(*paths: AnyPath) -> dict[AccountId, Pin]:
+class Pins(dict[AccountId, Pin]):
+    """What users vouch for, by account.
+
+    Attributes:
+        files: SHA-256 of each file that was read, by its path.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.files: dict[str, Digest] = {}
+
+
+def read_pins(*paths: AnyPath) -> Pins:
     """Read what users have pinned, from the files that ``solekey heads export`` wrote, or from one by hand.
 
     A file is ``{account: {"first_key"?, "heads"?: {stream: {"seq", "digest"}}}}``, with ``device``,
@@ -53,14 +65,16 @@ def read_pins(*paths: AnyPath) -> dict[AccountId, Pin]:
     Raises:
         LogError: not a JSON object of this shape, or two files contradict each other.
     """
-    pins: dict[AccountId, Pin] = {}
+    pins = Pins()
     for path in map(Path, paths):
         try:
-            text = decode_text(path.read_bytes(), str(path)).encode()
+            content = path.read_bytes()
+            pins.files[str(path)] = compute_digest(content)
+            text = decode_text(content, str(path)).encode()
             document: Any = parse_lenient_json(text, max_bytes=MAX_PINS_BYTES)
-            for name, content in document.items():
+            for name, pinned in document.items():
                 account = AccountId(name)
-                pins[account] = pins.get(account, Pin()).merge(_parse_pin(account, content))
+                pins[account] = pins.get(account, Pin()).merge(_parse_pin(account, pinned))
         except (OSError, AttributeError, TypeError, ValueError, ProtocolError, NotTextError) as error:
             raise LogError(f"{path}: no file of pins: {error}") from error
     return pins

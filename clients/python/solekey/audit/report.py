@@ -6,11 +6,12 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from solekey.audit.catalogue import CHECKS, Check
+from solekey.audit.engine.provenance import Provenance
 from solekey.audit.sources.log import BusPlace
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT, AccountId
-from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, VaultStream
+from solekey_protocol.statements import EMPTY_HEAD, Head
 
 
 class Verdict(StrEnum):
@@ -84,7 +85,7 @@ class Tally:
 
     def look(self, check: str, count: int = 1) -> None:
         """Note that a check has looked at so many of what it counts."""
-        self.looked_at[CHECKS[check].id] += count
+        self.looked_at[check] += count
 
     def find(  # the fields of a finding, in their order
         self,
@@ -135,19 +136,38 @@ class Coverage:
 
 @dataclass(frozen=True, slots=True)
 class AccountReport:
-    """What the log says about one account, as far as it could be verified."""
+    """What the log says about one account, as far as it could be verified and nothing contests it.
+
+    Attributes:
+        account: its id.
+        events: how many different events of it the log holds, verified or not.
+        heads: the last event of each stream that verifies.
+        pinned: whether its user vouches for it.
+        founded: whether it has a user key.
+        trusted_devices: how many devices are trusted.
+        revoked_devices: how many were revoked.
+        live_wraps: the wraps that are not retired: kind of secret, epoch, version.
+        commits: the number of the last commit.
+    """
 
     account: AccountId
-    events: tuple[Event, ...]
-    auth: AuthStream
-    devices: DevicesStream
-    vault: VaultStream
-    rotation: RotationStream
+    events: int
+    heads: Mapping[Stream, Head]
     pinned: bool
+    founded: bool = False
+    trusted_devices: int = 0
+    revoked_devices: int = 0
+    live_wraps: tuple[tuple[str, int, int], ...] = ()
+    commits: int = 0
+
+    @property
+    def verified(self) -> int:
+        """How many of its events verify."""
+        return sum(head.seq for head in self.heads.values())
 
     def head(self, stream: Stream) -> int:
         """The last seq verified of a stream."""
-        return int(getattr(self, stream.value).head.seq)
+        return self.heads.get(stream, EMPTY_HEAD).seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +181,7 @@ class Report:
         coverage: each check of the catalogue, what it looked at and what came of it.
         findings: all that an honest service would not have written, in the order of the accounts.
         notices: what is no violation, and what an auditor should read; the verdict does not rest on it.
+        provenance: what exactly was looked at, and with what.
     """
 
     records: int
@@ -169,6 +190,7 @@ class Report:
     coverage: tuple[Coverage, ...]
     findings: tuple[Finding, ...] = field(default=())
     notices: tuple[Finding, ...] = field(default=())
+    provenance: Provenance | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -180,7 +202,7 @@ class Report:
     @property
     def doubts(self) -> tuple[str, ...]:
         """Why nothing can be concluded although nothing was found."""
-        founded = [account for account in self.users if account.devices.account_key is not None]
+        founded = [account for account in self.users if account.founded]
         unpinned = sum(not account.pinned for account in founded)
         doubts = []
         if not self.records:
@@ -201,6 +223,21 @@ class Report:
         """The accounts but the platform's own."""
         return tuple(each for each in self.accounts.values() if each.account != SYSTEM_ACCOUNT)
 
+    def summarise_coverage(self) -> list[dict[str, object]]:
+        """What each check looked at and what came of it, as plain values."""
+        return [
+            {
+                "check": row.check.id,
+                "title": row.check.title,
+                "looked_at": row.looked_at,
+                "counts": row.check.counts,
+                "findings": row.findings,
+                "result": row.result.value,
+                "needs": row.check.needs,
+            }
+            for row in self.coverage
+        ]
+
     def summary(self) -> dict[str, object]:
         """The verdict as plain values, for JSON and for a table."""
         return {
@@ -210,18 +247,8 @@ class Report:
             "repeated": self.repeated,
             "accounts": len(self.users),
             "pinned_accounts": sum(account.pinned for account in self.users),
-            "checks": [
-                {
-                    "check": row.check.id,
-                    "title": row.check.title,
-                    "looked_at": row.looked_at,
-                    "counts": row.check.counts,
-                    "findings": row.findings,
-                    "result": row.result.value,
-                    "needs": row.check.needs,
-                }
-                for row in self.coverage
-            ],
+            "provenance": self.provenance.summary() if self.provenance is not None else None,
+            "checks": self.summarise_coverage(),
             "findings": [finding.summary() for finding in self.findings],
             "notices": [notice.summary() for notice in self.notices],
         }

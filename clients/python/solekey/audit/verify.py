@@ -2,214 +2,132 @@
 
 The rules are the protocol's own folds (events.md §5) and its lineage (lineage.md). The auditor adds what only
 somebody who holds the whole log can see: two histories of one place, events that somebody saw and the log
-does not hold, and facts of the operator's that do not agree (``checks``). Spec: audit.md §2, §3.
+does not hold, and facts of the operator's that do not agree (``checks``). How a log of any size is gone
+through is in ``engine``. Spec: audit.md §2, §3.
 """
 
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Final, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 
 from solekey.audit.bounds import Bounds
-from solekey.audit.checks import ACCOUNT_CHECKS, SYSTEM_CHECKS, heads, signing_keys
 from solekey.audit.checks.bus import BusChecks
-from solekey.audit.checks.evidence import Evidence
+from solekey.audit.engine.collecting import Progress, Stage, collect_records
+from solekey.audit.engine.context import Context, Heads
+from solekey.audit.engine.parts import PartResult, open_rows, verify_records
+from solekey.audit.engine.processes import count_cores, verify_parts
+from solekey.audit.engine.provenance import Provenance
+from solekey.audit.engine.spill import Spill
 from solekey.audit.pins import Pin
-from solekey.audit.report import AccountReport, Finding, Report, Tally, cover, sort_findings
-from solekey.audit.sources.log import BusPlace, Log, Record
-from solekey_protocol.errors import GapError, ProtocolError, SchemaError
-from solekey_protocol.event import Event, parse_event
+from solekey.audit.report import Report, cover, sort_findings
+from solekey.audit.sources.log import BusState, Log, Record
+from solekey.audit.tables.writing import write_tables
+from solekey.files.any_path import AnyPath
+from solekey_protocol.errors import ProtocolError
+from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream
-from solekey_protocol.ids import SYSTEM_ACCOUNT, AccountId
-from solekey_protocol.lineage import Account, is_tied, verify_lineage
-from solekey_protocol.schemas import verify_schema
-from solekey_protocol.services import V1_STREAMS
-from solekey_protocol.streams import FOLDS, AuthStream, DevicesStream, Fold, RotationStream, VaultStream
-
-S = TypeVar("S", bound=Fold)
-
-_CHECKS_BY_CODE: Final = {
-    "sequence_gap": "CHN-01",
-    "chain_broken": "CHN-01",
-    "chain_fork": "CHN-02",
-    "signature_invalid": "SIG-01",
-    "untrusted_device": "SIG-01",
-}
-"""Which check a fold's refusal belongs to; all others are steps that a stream does not allow."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Tied:
-    """An event that other streams must bear out, and what its own stream was before it."""
-
-    event: Event
-    before: DevicesStream | VaultStream | RotationStream
-
-
-@dataclass(slots=True)
-class _Collected:
-    """The parsed log, by place."""
-
-    places: dict[AccountId, dict[Stream, dict[int, Event]]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(dict))
-    )
-    located: dict[tuple[AccountId, str, int], BusPlace] = field(default_factory=dict)
-    records: int = 0
-    repeated: int = 0
-
-    def locate(self, finding: Finding) -> Finding:
-        """Say where on the bus the event of a finding lies."""
-        if finding.place is not None or finding.account is None or finding.seq is None:
-            return finding
-        return replace(finding, place=self.located.get((finding.account, finding.stream, finding.seq)))
+from solekey_protocol.ids import AccountId, Timestamp
 
 
 def verify_log(
     log: Log | Iterable[bytes],
     pins: Mapping[AccountId, Pin] | None = None,
     bounds: Bounds | None = None,
+    *,
+    seen: Mapping[AccountId, Heads] | None = None,
+    processes: int | None = None,
+    progress: Progress | None = None,
+    tables: AnyPath | None = None,
 ) -> Report:
     """Verify a whole log.
+
+    A log of any length is verified: an account's events are in memory at a time, the others wait in files of
+    the system's folder for such.
 
     Args:
         log: what ``open_log`` gives; or exact bytes, in any order (``read_log`` yields them).
         pins: what users know of their accounts, learnt from them and not from the operator. Without a pin an
             operator could show an account of its own making, or a log that ends too early.
         bounds: what an honest operator keeps.
+        seen: where the streams ended that this auditor has verified before.
+        processes: how many verify at the same time; None: one a core, where the log is a large one.
+        progress: told how far the audit has come.
+        tables: the file that ``Tables`` reads afterwards; None: no tables are made (``solekey[audit]``).
     """
-    pins, bounds, tally = pins or {}, bounds or Bounds(), Tally()
-    collected = _collect(log, BusChecks(getattr(log, "bus", None), bounds, tally), tally)
-    accounts = {}
-    for account in sorted(collected.places):
-        accounts[account] = _verify_account(account, collected, pins.get(account), bounds, tally)
-    for account in sorted(pins.keys() - accounts.keys()):
-        detail = "the account is pinned and the log does not hold it"
-        tally.find("PIN-01", "account_missing", account, "devices", None, detail)
-    findings, notices = (
-        sort_findings(map(collected.locate, each)) for each in (tally.findings, tally.notices)
-    )
-    return Report(collected.records, collected.repeated, accounts, cover(tally), findings, notices)
-
-
-def _collect(log: Log | Iterable[bytes], bus: BusChecks, tally: Tally) -> _Collected:
-    collected = _Collected()
-    for record in _read_records(log):
-        claims = bus.see(record)
-        if claims is None:
-            continue
-        collected.records += 1
-        tally.look("REC-01")
-        tally.look("REC-02")
-        try:
-            event = _parse(record.raw or b"")
-        except ProtocolError as error:
-            check = "REC-02" if isinstance(error, SchemaError) else "REC-01"
-            where = (claims.account, claims.stream or "?", claims.seq)
-            tally.find(check, error.code, *where, f"record {collected.records}: {error}", record.place)
-            continue
-        tally.look("CHN-02")
-        before = collected.places[event.account][event.stream].setdefault(event.seq, event)
-        if before is event:
-            if record.place is not None:
-                collected.located[event.account, event.stream, event.seq] = record.place
-        elif before.raw == event.raw:
-            collected.repeated += 1
-        else:
-            detail = f"two events claim this place: {before.digest} and {event.digest}"
-            tally.find_at("CHN-02", "chain_fork", event, detail, record.place)
-    bus.finish()
-    return collected
-
-
-def _parse(raw: bytes) -> Event:
-    """Parse a record; what ``parse_event`` takes is inside its JSON Schema (tests compare the two).
-
-    Raises:
-        SchemaError, MalformedError: as ``verify_schema``, which names the place, and as ``parse_event``.
-    """
-    try:
-        return parse_event(raw)
-    except ProtocolError:
-        verify_schema(raw)
-        raise
-
-
-def _read_records(log: Log | Iterable[bytes]) -> Iterator[Record]:
-    if isinstance(log, Iterable):
-        return (Record(raw) for raw in log)
-    return log.records()
-
-
-def _verify_account(
-    account: AccountId, collected: _Collected, pin: Pin | None, bounds: Bounds, tally: Tally
-) -> AccountReport:
-    places = collected.places[account]
-    tied: list[_Tied] = []
-
-    def fold(state: S, apply: Callable[[S, Event], S]) -> S:
-        return _fold(state, _in_order(places[state.chain.stream]), apply, tally, tied)
-
-    devices = fold(DevicesStream.start(account), lambda state, event: state.apply(event, state))
-    report = AccountReport(
-        account,
-        tuple(event for stream in Stream for event in _in_order(places[stream])),
-        fold(AuthStream.start(account), lambda state, event: state.apply(event, devices)),
-        devices,
-        fold(VaultStream.start(account), lambda state, event: state.apply(event, devices)),
-        fold(RotationStream.start(account), lambda state, event: state.apply(event, devices)),
-        pinned=pin is not None,
-    )
-    for stream in FOLDS.keys() - set(V1_STREAMS):
-        fold(FOLDS[stream].start(account), lambda state, event: state.apply(event, devices))
-    together = Account(report.devices, report.vault, report.rotation)
-    _check_lineage(together, tied, tally)
-    heads.check_seen(account, places, tally)
-    heads.check_pin(account, places, pin, tally)
-    heads.check_signatures(devices, pin, tally)
-    evidence = Evidence.collect(places, report.auth, together, bounds)
-    if account == SYSTEM_ACCOUNT:
-        for check in SYSTEM_CHECKS:
-            check(evidence, tally)
-        return report
-    for check in ACCOUNT_CHECKS:
-        check(evidence, tally)
-    system = collected.places.get(SYSTEM_ACCOUNT, {}).get(Stream.AUTH, {})
-    signing_keys.check_signing_keys(evidence, _in_order(system), tally)
+    progress = progress or _ignore
+    bounds = bounds or Bounds()
+    bounds = replace(bounds, now=bounds.now or datetime.now(UTC))
+    begun = Timestamp.from_datetime(datetime.now(UTC))
+    result = PartResult()
+    with Spill() as spill:
+        reading, system = collect_records(log, BusChecks(_bus(log), bounds, result.tally), spill, progress)
+        context = Context(pins or {}, bounds, seen or {}, rows=None if tables is None else spill.folder)
+        with open_rows(context, "system") as rows:
+            result.merge(verify_records(system, context, rows))
+        context = replace(context, system=_find_auth(system))
+        for part in verify_parts(spill.parts(), context, processes or count_cores()):
+            result.merge(part)
+            progress(Stage.VERIFY, result.records, reading.records)
+        _check_missing(context, result)
+        provenance = Provenance(
+            source=str(getattr(log, "name", "records")),
+            digest=reading.digest(),
+            first=result.first,
+            last=result.last,
+            ranges=reading.ranges(),
+            pins=getattr(pins, "files", {}),
+            seen=None,
+            made_at=begun,
+        )
+        report = _conclude(result, reading.records, provenance)
+        if tables is not None:
+            progress(Stage.TABLES, 0, None)
+            write_tables(Path(tables), spill.folder, report)
     return report
 
 
-def _in_order(places: Mapping[int, Event]) -> list[Event]:
-    return [places[seq] for seq in sorted(places)]
+def _conclude(result: PartResult, records: int, provenance: Provenance) -> Report:
+    return Report(
+        records=records,
+        repeated=result.repeated,
+        accounts={each.account: each for each in sorted(result.accounts, key=lambda each: each.account)},
+        coverage=cover(result.tally),
+        findings=sort_findings(result.tally.findings),
+        notices=sort_findings(result.tally.notices),
+        provenance=provenance,
+    )
 
 
-def _fold(
-    state: S, events: Iterable[Event], apply: Callable[[S, Event], S], tally: Tally, tied: list[_Tied]
-) -> S:
-    """Follow a stream as far as it verifies; what comes after a break cannot be judged."""
-    for event in events:
-        before = state
-        for check in ("CHN-01", "SIG-02", *(("SIG-01",) if event.signed is not None else ())):
-            tally.look(check)
+def _bus(log: Log | Iterable[bytes]) -> BusState | None:
+    return None if isinstance(log, Iterable) else log.bus
+
+
+def _find_auth(system: Sequence[tuple[int, Record]]) -> tuple[bytes, ...]:
+    """The auth events of the platform's own account: its signing keys."""
+    found: dict[int, bytes] = {}
+    for _, record in system:
         try:
-            state = apply(state, event)
-            if is_tied(event.body) and isinstance(before, DevicesStream | VaultStream | RotationStream):
-                tied.append(_Tied(event, before))
-        except ProtocolError as error:
-            tally.find_at(_CHECKS_BY_CODE.get(error.code, "SIG-02"), error.code, event, str(error))
-            break
-    return state
+            event = parse_event(record.raw or b"")
+        except ProtocolError:
+            continue  # REC-01 says so
+        if event.stream is Stream.AUTH:
+            found.setdefault(event.seq, event.raw)
+    return tuple(found[seq] for seq in sorted(found))
 
 
-def _check_lineage(account: Account, tied: Iterable[_Tied], tally: Tally) -> None:
-    """LIN-01: what a statement needs of the other streams, at the heads that it claims (lineage.md)."""
-    for statement in tied:
-        event = statement.event
-        if event.signed is None:
-            continue
-        tally.look("LIN-01")
-        try:
-            verify_lineage(event.signed, account.before(statement.before))
-        except GapError:
-            continue  # CHN-03 says so
-        except ProtocolError as error:
-            tally.find_at("LIN-01", error.code, event, str(error))
+def _check_missing(context: Context, result: PartResult) -> None:
+    """PIN-01, HED-01: an account that somebody vouches for, or that was there before, is in the log."""
+    known = {each.account for each in result.accounts}
+    for account in sorted(context.pins.keys() - known):
+        detail = "the account is pinned and the log does not hold it"
+        result.tally.find("PIN-01", "account_missing", account, "devices", None, detail)
+    for account in sorted(context.seen.keys() - known):
+        for stream, head in context.seen[account].items():
+            result.tally.look("HED-01")
+            detail = f"the last audit has seen this event ({head.digest}); the account is missing"
+            result.tally.find("HED-01", "rolled_back", account, stream, head.seq, detail)
+
+
+def _ignore(stage: Stage, done: int, total: int | None) -> None:
+    del stage, done, total

@@ -56,7 +56,7 @@ class Fold(ABC):
         chain = self.chain.follow(event)
         if event.signed is not None:
             self.verify(event.signed, devices)
-        return replace(self._transition(event), chain=chain)
+        return self._go_on(self._transition(event), chain)
 
     def evolve(self, event: Event) -> Self:
         """Follow the next event without verifying signatures.
@@ -65,7 +65,7 @@ class Fold(ABC):
             ChainError: not the next event. TransitionError: a rule of the stream is broken.
         """
         chain = self.chain.follow(event)
-        return replace(self._transition(event), chain=chain)
+        return self._go_on(self._transition(event), chain)
 
     def verify(self, signed: SignedStatement, devices: TrustedDevices) -> Statement:
         """Verify that a statement for this stream is signed by all keys that its type requires.
@@ -78,6 +78,17 @@ class Fold(ABC):
         """
         return devices.verify_statement(signed)
 
+    def _go_on(self, following: Self, chain: Chain) -> Self:
+        """Set the chain of a state that a transition has just made: nobody else holds it yet, so no copy."""
+        if following is self:
+            return replace(self, chain=chain)
+        object.__setattr__(following, "chain", chain)
+        return following
+
     @abstractmethod
     def _transition(self, event: Event) -> Self:
-        """What the stream is after an event, its chain apart. Raises TransitionError when it may not be."""
+        """What the stream is after an event, its chain apart: a new value, or this one where nothing changes.
+
+        Raises:
+            TransitionError: it may not follow.
+        """

@@ -345,8 +345,8 @@ def test_a_lie_about_signing_keys_is_found(lie):
 def test_a_statement_of_the_revoked_device_after_the_bound_is_found():
     """It claims to have seen nothing of its revocation, and nobody has written since."""
     steps = HONEST[:-1]
-    before = verify_log(write(steps[:10])).accounts[ACCOUNT]
-    seen = {Stream.AUTH: before.auth.head, Stream.DEVICES: before.devices.head}
+    before = verify_log(write(steps[:10])).accounts[ACCOUNT].heads
+    seen = {Stream.AUTH: before[Stream.AUTH], Stream.DEVICES: before[Stream.DEVICES]}
     report = audit([*steps, (300_000, commit(2), {"device": PHONE, "heads": seen})])
     found = {f"{each.check} {each.code}" for each in report.findings}
     assert {"REV-01 revoked_author", "REV-04 statement_after_revocation"} <= found

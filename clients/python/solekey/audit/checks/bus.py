@@ -40,20 +40,20 @@ class BusChecks:
         self._times = PublishTimes(bounds, tally)
         self._derive_partition = lru_cache(maxsize=65536)(derive_partition)
 
-    def see(self, record: Record) -> Claims | None:
-        """Look at a record; return what it claims to be, or None where it is no part of the log."""
+    def see(self, record: Record) -> bool:
+        """Look at a record; return whether it is part of the log."""
         if record.is_heartbeat:
             self._follow_offsets(record.place, Claims())
             check_heartbeat(record, self._bus, self._bounds, self._tally)
-            return None
-        claims = Claims.parse(record.raw)
+            return False
         if record.place is None:
-            return claims
+            return True
+        claims = Claims.parse(record.raw)
         self._follow_offsets(record.place, claims)
         self._check_place(record, record.place, claims)
         is_new = self._check_order(record.place, claims)
         self._times.see(record, record.place, claims, is_new=is_new)
-        return claims
+        return True
 
     def finish(self) -> None:
         """Conclude: topics, settings, and partitions that end too early."""

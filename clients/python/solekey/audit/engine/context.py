@@ -1,0 +1,33 @@
+"""What all accounts of one audit are verified with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from solekey.audit.bounds import Bounds
+from solekey.audit.pins import Pin
+from solekey_protocol.events import Stream
+from solekey_protocol.ids import AccountId
+from solekey_protocol.statements import Head
+
+Heads = Mapping[Stream, Head]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What is known before the log is looked at, and the platform's own records.
+
+    Attributes:
+        pins: what users vouch for.
+        bounds: what an honest operator keeps; its ``now`` is set.
+        seen: where each account's streams ended when this auditor looked last. Up to there no signature is
+            verified again, but the log must hold the same bytes.
+        system: the auth events of the platform's own account, exact bytes.
+        rows: the folder that rows of tables are written to; None where no tables are made.
+    """
+
+    pins: Mapping[AccountId, Pin]
+    bounds: Bounds
+    seen: Mapping[AccountId, Heads] = field(default_factory=dict)
+    system: tuple[bytes, ...] = ()
+    rows: Path | None = None

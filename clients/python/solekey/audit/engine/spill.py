@@ -1,0 +1,114 @@
+"""A log sorted by account into parts: in memory while it is small, in files once it is not."""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import TracebackType
+from typing import Final, Self
+
+from solekey.audit.sources.log import BusPlace, Record
+
+PARTS: Final = 256
+"""An account's records are all in one of these; a process holds one part at a time."""
+MEMORY_BYTES: Final = 16 * 1024 * 1024
+"""What the parts hold in memory together, before they are written to files."""
+_FRAME: Final = struct.Struct("<QHiqI")
+"""Number of the record in the log, topic, partition, offset, length; the record's bytes follow."""
+_NO_TOPIC: Final = 0xFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Some accounts' records.
+
+    Attributes:
+        number: which part it is.
+        path: the file that its records were written to; None where they are all in ``held``.
+        held: what is in memory, behind what is in the file.
+        topics: the names that frames give numbers.
+    """
+
+    number: int
+    path: Path | None
+    held: bytes
+    topics: tuple[str, ...]
+
+    def records(self) -> Iterator[tuple[int, Record]]:
+        """Yield each record with its number in the log, in the order of arrival."""
+        data = (self.path.read_bytes() if self.path is not None else b"") + self.held
+        at = 0
+        while at < len(data):
+            number, topic, partition, offset, length = _FRAME.unpack_from(data, at)
+            at += _FRAME.size
+            place = None if topic == _NO_TOPIC else BusPlace(self.topics[topic], partition, offset)
+            yield number, Record(data[at : at + length], place)
+            at += length
+
+
+class Spill:
+    """Takes records one by one, and gives them back by account. A context manager: files go at its end."""
+
+    def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
+        self._memory_bytes = memory_bytes
+        self._buffers = [bytearray() for _ in range(PARTS)]
+        self._held = 0
+        self._topics: dict[str, int] = {}
+        self._folder = TemporaryDirectory(prefix="solekey-audit-")
+
+    @property
+    def folder(self) -> Path:
+        """A folder that lasts as long as this."""
+        return Path(self._folder.name)
+
+    def add(self, subject: bytes, number: int, record: Record) -> None:
+        """Add a record of an account.
+
+        Args:
+            subject: the account that it claims; all records of one subject come into one part.
+            number: its number in the log.
+            record: the record.
+        """
+        raw, place = record.raw or b"", record.place
+        buffer = self._buffers[zlib.crc32(subject) % PARTS]
+        if place is None:
+            buffer += _FRAME.pack(number, _NO_TOPIC, 0, 0, len(raw))
+        else:
+            topic = self._topics.setdefault(place.topic, len(self._topics))
+            buffer += _FRAME.pack(number, topic, place.partition, place.offset, len(raw))
+        buffer += raw
+        self._held += _FRAME.size + len(raw)
+        if self._held > self._memory_bytes:
+            self._flush()
+
+    def parts(self) -> list[Part]:
+        """The parts that hold records."""
+        topics = tuple(self._topics)
+        parts = []
+        for number, buffer in enumerate(self._buffers):
+            path = self._path(number)
+            written = path.exists()
+            if written or buffer:
+                parts.append(Part(number, path if written else None, bytes(buffer), topics))
+        return parts
+
+    def _flush(self) -> None:
+        for number, buffer in enumerate(self._buffers):
+            if buffer:
+                with self._path(number).open("ab") as file:
+                    file.write(buffer)
+                buffer.clear()
+        self._held = 0
+
+    def _path(self, number: int) -> Path:
+        return self.folder / f"part-{number:03}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._folder.cleanup()

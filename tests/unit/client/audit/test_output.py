@@ -1,0 +1,48 @@
+"""What a person is told of an audit: progress now and then, and a short verdict."""
+
+from solekey.audit.catalogue import CHECKS
+from solekey.audit.engine.collecting import Stage
+from solekey.audit.report import AccountReport, Coverage, Finding, Report
+from solekey.cli.output.audit_progress import ProgressLines
+from solekey.cli.output.audit_report import MAX_ACCOUNTS, MAX_FINDINGS, print_report
+from solekey_protocol.ids import AccountId
+
+MANY = 1_000
+ACCOUNTS = [AccountId.from_raw(number.to_bytes(16, "big")) for number in range(1, MANY + 1)]
+
+
+def test_a_line_now_and_then_says_how_long_it_will_take(capsys):
+    now = [0.0]
+    lines = ProgressLines(lambda: now[0])
+    for second in range(0, 101, 10):
+        now[0] = float(second)
+        lines(Stage.VERIFY, second, 200)
+    assert capsys.readouterr().err.splitlines() == [
+        "verifying: 30 of 200 records, about 170 s left",
+        "verifying: 60 of 200 records, about 140 s left",
+        "verifying: 90 of 200 records, about 110 s left",
+    ]
+    now[0] = 150.0
+    lines(Stage.READ, 5, None)
+    assert capsys.readouterr().err == "reading the log: 5 records\n"
+
+
+def test_a_large_log_is_told_shortly_and_the_worst_first(capsys):
+    worst = ACCOUNTS[-1]
+    findings = [
+        *(Finding("CHN-01", "sequence_gap", worst, "vault", seq, "a gap") for seq in range(1, 500)),
+        Finding("SES-01", "registered_twice", ACCOUNTS[7], "auth", 3, "twice"),
+    ]
+    coverage = tuple(Coverage(check, 1, 0) for check in CHECKS.values())
+    accounts = {account: AccountReport(account, 1, {}, pinned=True) for account in ACCOUNTS}
+    print_report(Report(MANY, 0, accounts, coverage, tuple(findings)), quiet=False)
+    output = capsys.readouterr().out.splitlines()
+    assert len(output) < MAX_ACCOUNTS + MAX_FINDINGS + len(CHECKS) + 10
+    listed = [line.split()[0] for line in output if line.startswith("  acc_")]
+    assert listed[:2] == [worst, ACCOUNTS[7]]
+    assert len(listed) == MAX_ACCOUNTS
+    assert f"  and {MANY - MAX_ACCOUNTS} accounts more: {MANY - MAX_ACCOUNTS} pinned" in "\n".join(output)
+    assert any("registered_twice" in line for line in output)
+    assert "  and 450 more, 500 in all: --json lists them" in output
+    assert "    CHN-01 sequence_gap: 499" in output
+    assert output[-1] == "verdict: VIOLATIONS (500 findings)"
