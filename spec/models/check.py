@@ -108,8 +108,8 @@ def _queue(name: str, about: str, expected: Verdict, definitions: str) -> Model:
     return Model(f"queue/{name}", about, expected, definitions, search, "queue.pml")
 
 
-def _queue_without(name: str, prop: str, about: str) -> Model:
-    definitions = f"PROPERTY={prop} WITHOUT_{name.upper().replace('-', '_')}"
+def _queue_without(name: str, prop: str, about: str, bounds: str = "PUTS=0") -> Model:
+    definitions = f"PROPERTY={prop} WITHOUT_{name.upper().replace('-', '_')} {bounds}"
     return _queue(f"without-{name}", about, Verdict.REFUTED, definitions)
 
 
@@ -198,6 +198,7 @@ MODELS = (
     _mutant("rekey", "an epoch begins without a re-key", "PROPERTY=APART THIEF=ABSENT ROTATIONS=1 LAG=2"),
     _queue("holds", "writes that waited, sent in spite of all", Verdict.HOLDS, "PROPERTY=EVERY"),
     _queue("busy", "another device edits twice", Verdict.HOLDS, "PROPERTY=EVERY EDITS=2"),
+    _queue("own", "the device puts before, and meanwhile", Verdict.HOLDS, "PROPERTY=EVERY PUTS=1 KILLS=1"),
     _queue("moves", "a queue can be emptied", Verdict.REFUTED, "PROPERTY=REACHED"),
     _queue_without("note", "ONCE", "nothing is noted before it is signed"),
     _queue_without("comparison", "ONCE", "the note is compared once, not before each signing"),
@@ -207,6 +208,10 @@ MODELS = (
     _queue_without("moving", "FOLLOWS", "later entries stay where they are"),
     _queue_without("last-first", "FOLLOWS", "later entries are moved, the first of them first"),
     _queue_without("wraps", "OPENS", "a rotation erases the wraps that the queue needs"),
+    _queue_without("own", "SELF", "what the device has put before counts as another's", "PUTS=1"),
+    _queue_without(
+        "older", "UNSEEN", "what waits is not noted as older than what is put meanwhile", "PUTS=1"
+    ),
     _joins("user-key", "user key changes, to the same words or to others", f"{_EVERY} KINDS=1"),
     _joins("data-key", "re-keys that are given up and begun anew", f"{_EVERY} KINDS=2"),
     _joins("kinds", "both kinds, no device is killed", f"{_EVERY} KINDS=3 KILLS=0"),

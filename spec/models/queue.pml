@@ -1,12 +1,16 @@
 /* Offline queues (offline.md §6, §7): entries of one item wait at A, and each takes effect once, in order, where
  * the one before it has gone, and over nothing that A has not seen. Requests are late, A is killed at any step,
- * and B edits or re-encrypts the item meanwhile. WITHOUT_... takes one rule away. See README.md. */
+ * and B edits or re-encrypts the item meanwhile. A itself may have put the item before, and was not answered, and
+ * may put it while entries wait. WITHOUT_... takes one rule away. See README.md. */
 
 #ifndef EDITS
 #define EDITS 1
 #endif
 #ifndef REKEYS
 #define REKEYS 1
+#endif
+#ifndef PUTS
+#define PUTS 0
 #endif
 #ifndef KILLS
 #define KILLS 2
@@ -18,6 +22,8 @@
 #define NOTES 8         /* in one note at most: a kill may come between noting and signing */
 #define EDIT 10
 #define REKEY 11
+#define EARLIER 12      /* A's put of before the queue: signed for place 0, not answered */
+#define LATER 13        /* A's put of while entries wait */
 
 /* What is asserted, each by its own run, or all of them. */
 #define ONCE 1
@@ -27,6 +33,7 @@
 #define OPENS 5
 #define EVERY 6
 #define REACHED 7
+#define SELF 8
 #if PROPERTY == EVERY
 #define CHECK(property, condition)  assert(condition)
 #else
@@ -39,9 +46,11 @@ byte head, who[LENGTH], item[LENGTH];
 byte effects[N + 1];    /* how often each entry has taken effect */
 byte went[N + 1];       /* to which item */
 bool edited;            /* B has edited item 0 */
+bool has_put;           /* A has put it while entries waited */
 
 /* On A's disk. */
 bool waits[N + 1];
+bool older[N + 1], noted;   /* than what A is about to put */
 byte of_item[N + 1], base[N + 1], known[N + 1];   /* what an entry follows, and how many commits A knew then */
 byte sent, sent_entry[NOTES], sent_at[NOTES], sent_item[NOTES];
 bool kept = true;       /* the wrap of the epoch that the entries are sealed under */
@@ -50,7 +59,7 @@ bool kept = true;       /* the wrap of the epoch that the entries are sealed und
 byte signed_, on_entry[TRIES], on_at[TRIES], on_item[TRIES];
 bool arrived[TRIES];
 
-byte kills, edits, rekeys;
+byte kills, edits, rekeys, puts;
 
 inline count_versions(which, through, result) {
     result = (which == 0 -> 1 : 0);
@@ -71,20 +80,27 @@ inline append(author, which) {
 inline take_effect(entry, which) {
     effects[entry]++;
     CHECK(ONCE, effects[entry] == 1);
-    CHECK(UNSEEN, which != 0 || !edited);
+    CHECK(UNSEEN, which != 0 || !(edited || has_put));
+    CHECK(SELF, which == 0 || edited || noted);
     CHECK(FOLLOWS, entry == 1 || (effects[entry - 1] > 0 &&
-        (went[entry - 1] == which || (went[entry - 1] == 0 && edited))));
+        (went[entry - 1] == which || (went[entry - 1] == 0 && (edited || has_put)))));
     went[entry] = which;
     append(entry, which)
 }
 
-/* Whether anything but re-encryption has happened to an item since A knew so many commits. */
-inline find_edit(which, since, through, result) {
+/* Whether an item was edited since A knew so many commits: by B, or by A after the entry was queued. */
+#ifdef WITHOUT_OWN
+#define IS_EDIT(entry, by)  (by != REKEY)
+#else
+#define IS_EDIT(entry, by)  (by == EDIT || (by != REKEY && older[entry]))
+#endif
+
+inline find_edit(entry, which, since, through, result) {
     result = false;
     at = since;
     do
     :: at < through ->
-        if :: item[at] == which && who[at] != REKEY -> result = true :: else fi;
+        if :: item[at] == which && IS_EDIT(entry, who[at]) -> result = true :: else fi;
         at++
     :: else -> break
     od;
@@ -145,7 +161,7 @@ follow:
     fi;
     d_step {  /* rebase, seal, sign: one statement for the stream as it was followed */
         count_versions(of_item[entry], seen, version);
-        find_edit(of_item[entry], known[entry], seen, was_edited);
+        find_edit(entry, of_item[entry], known[entry], seen, was_edited);
         target = of_item[entry];
 #ifndef WITHOUT_BASE
         if
@@ -255,6 +271,17 @@ end:
         d_step { edits++; edited = true; append(EDIT, 0); printf("QUEUE: B edits the item, commit %d\n", head) }
     :: rekeys < REKEYS && head < LENGTH ->
         d_step { rekeys++; append(REKEY, 0); printf("QUEUE: B re-encrypts the item, commit %d\n", head) }
+    :: puts < PUTS && head == 0 ->
+        d_step { puts++; append(EARLIER, 0); printf("QUEUE: what A put before arrives, commit %d\n", head) }
+    :: PUTS > 0 && !noted && waits[N] ->
+        d_step {
+            noted = true;
+#ifndef WITHOUT_OLDER
+            older[1] = true; older[2] = true; older[3] = true;
+#endif
+        }
+    :: noted && !has_put && !edited && head < LENGTH ->
+        d_step { has_put = true; append(LATER, 0); printf("QUEUE: A puts the item, commit %d\n", head) }
     :: atomic { may_arrive(0) -> arrive(0) }
     :: atomic { may_arrive(1) -> arrive(1) }
     :: atomic { may_arrive(2) -> arrive(2) }

@@ -55,6 +55,8 @@ class Report:
     acknowledged: int = 0
     readable: int = 0
     lost: list[str] = field(default_factory=list)
+    copies: dict[ItemId, str] = field(default_factory=dict)
+    """Conflict copies: no name has a second writer, so there may be none."""
     died: Counter[str] = field(default_factory=Counter)
     starts: int = 0
     findings: list[str] = field(default_factory=list)
@@ -64,7 +66,8 @@ class Report:
         points = "".join(f"\n  {count:5} {name}" for name, count in sorted(self.died.items()))
         return (
             f"{self.cycles} cycles, {self.acknowledged} writes acknowledged, {self.readable} items read, "
-            f"{len(self.lost)} lost, {len(self.findings)} findings of an audit; the platform was started "
+            f"{len(self.lost)} lost, {len(self.copies)} conflict copies, "
+            f"{len(self.findings)} findings of an audit; the platform was started "
             f"{self.starts} times; killed:{points}"
         )
 
@@ -126,7 +129,11 @@ class Cycles:
                 with suppress(SolekeyError):
                     self._resume(vault)
             everything = self.report.cycles % READ_EVERYTHING == 0
-            live = {info.name: (info.id, change_of(vault, info.id)) for info in vault.list()}
+            listing = vault.list()
+            live = {info.name: (info.id, change_of(vault, info.id)) for info in listing}
+            for info in listing:
+                if info.conflict is not None:
+                    self.report.copies.setdefault(info.id, f"cycle {self.report.cycles}: {info.name}")
             self.report.acknowledged = 0
             for device in DEVICES:
                 expected, acknowledged = Ledger(self.folder / f"{device}.ledger").read()
@@ -271,8 +278,9 @@ def main() -> int:
             kind, arguments.cycles, arguments.seed, seconds=arguments.seconds, hasty=arguments.hasty
         )
         sys.stdout.write(report.describe() + "\n" + "".join(f"LOST {line}\n" for line in report.lost))
+        sys.stdout.write("".join(f"CONFLICT COPY {line}\n" for line in report.copies.values()))
         sys.stdout.write("".join(f"FOUND {line}\n" for line in report.findings))
-        wrong += len(report.lost) + len(report.findings)
+        wrong += len(report.lost) + len(report.copies) + len(report.findings)
     return 1 if wrong else 0
 
 

@@ -79,23 +79,24 @@ class Device:
     def put(self, vault: Vault, _: list[str]) -> None:
         name, content = self._choose(), self.random.randbytes(self.random.choice((20, 900, 70_000)))
         self._intend(name, digest(content))
-        stored = vault.put(name, content)
-        self._acknowledge(stored.name, digest(content))  # a conflict copy has a name of its own
+        vault.put(name, content)
+        self._acknowledge(name, digest(content))
 
     def put_many(self, vault: Vault, _: list[str]) -> None:
         contents = {f"{self.name}-{index}": self.random.randbytes(50) for index in range(NAMES)}
         for name, content in contents.items():
             self._intend(name, digest(content))
-        for stored, content in zip(vault.put_many(contents), contents.values(), strict=True):
-            self._acknowledge(stored.name, digest(content))
+        vault.put_many(contents)
+        for name, content in contents.items():
+            self._acknowledge(name, digest(content))
 
     def put_file(self, vault: Vault, _: list[str]) -> None:
         name, content = f"{self.name}-file", self.random.randbytes(FILE_BYTES)
         path = self.folder / f"{name}.bin"
         path.write_bytes(content)
         self._intend(name, digest(content))
-        stored = vault.put_file(path, name)
-        self._acknowledge(stored.name, digest(content))
+        vault.put_file(path, name)
+        self._acknowledge(name, digest(content))
 
     def remove(self, vault: Vault, _: list[str]) -> None:
         name = self._choose()

@@ -85,7 +85,7 @@ def test_a_counter_example_is_told_in_the_order_of_arrival(checker):
 @pytest.mark.parametrize(
     ("source", "properties"),
     [
-        ("queue", {"ONCE", "LOST", "UNSEEN", "FOLLOWS", "OPENS"}),
+        ("queue", {"ONCE", "LOST", "UNSEEN", "SELF", "FOLLOWS", "OPENS"}),
         ("joins", {"OPENS", "ONE", "ONCE", "LOST", "SEALED", "WORDS", "UNASKED", "READ", "GOES_ON"}),
         ("history", {"LIVE", "KEPT", "ELSEWHERE", "NUMBERS", "UNSEEN", "TOLD", "LAST"}),
     ],

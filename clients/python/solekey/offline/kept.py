@@ -115,7 +115,8 @@ class Kept:
                 tell_pushed(self.pushed, notice)
             except (ServerRefusedError, TransportError, DiskFullError) as error:
                 notice(f"The queue was not sent: {error} [{error.code}]. Again: solekey push")
-        return unlocked
+        noting = replace(unlocked.committer, on_sealed=lambda *_: self.queue.note_commit())
+        return replace(unlocked, committer=noting)
 
     def push(
         self,
@@ -151,7 +152,7 @@ class Kept:
             try:
                 metadata = self._open_metadata(entry, find_key)
                 objects.show_pending(entry.change, self.queue.find_sealed(entry))
-                unlocked.index.show_pending(entry.change, metadata)
+                unlocked.index.show_pending(entry.change, metadata, entry.device)
             except (*UNREADABLE, ProfileError) as error:
                 damaged.append(DamagedEntry(entry.number, error))
         for each in damaged:

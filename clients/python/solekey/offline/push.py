@@ -12,38 +12,37 @@ Spec: offline.md §7.
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from solekey.crypto import DataKey, ItemMetadata
-from solekey.errors import (
-    OpenError,
-    ProfileError,
-    SwappedObjectError,
-)
+from solekey.errors import OpenError, ProfileError, SwappedObjectError
 from solekey.offline.attempts import Attempts, Place, TakenError
 from solekey.offline.pushed import Pushed, PushedPut
 from solekey.offline.queue import DamagedEntry, Queue
 from solekey.offline.queue_entry import QueueEntry
+from solekey.offline.queued_drafts import QueuedDrafts, carry_over
 from solekey.progress import Progress, ignore_progress
-from solekey.transfer.drafts import Draft, Put, Remove
-from solekey.transfer.objects import verify_object
+from solekey.transfer.drafts import Draft, Put
 from solekey.vault.commits import MAX_DRAFTS, Outcome
-from solekey.vault.names import fold_name
 from solekey.vault.seen import Seen
 from solekey.vault.unlocked import UnlockedAccount
-from solekey_protocol.change_list import Change, parse_change_list
-from solekey_protocol.errors import MalformedError
-from solekey_protocol.events import Stream
-from solekey_protocol.events.vault import CommitKind, ItemsCommitted
+from solekey.vault.unreadable import UNREADABLE
+from solekey_protocol.change_list import Change
 from solekey_protocol.ids import Digest, ItemId
 from solekey_protocol.limits import MIB
 
 BATCH_BYTES: Final = 8 * MIB
+Followers = dict[Place, list[QueueEntry]]
+"""Entries by the place that they follow."""
 _log = logging.getLogger(__name__)
 _UNREADABLE: Final = (OpenError, SwappedObjectError, ProfileError)
+
+
+class OutdatedError(Exception):
+    """A commit of this device, late, has come between the drafts and their commit."""
 
 
 class Push:
@@ -57,7 +56,7 @@ class Push:
         self._earlier = earlier or {}
         self._pushed = Pushed()
         self._attempts = Attempts(unlocked, queue, self.find_key)
-        self._edited: dict[int, frozenset[ItemId] | None] = {}
+        self._drafts = QueuedDrafts(unlocked, queue, self.find_key)
 
     def run(self, progress: Progress = ignore_progress) -> Pushed:
         """Send all that can be sent.
@@ -79,52 +78,42 @@ class Push:
 
     def _take_batch(self) -> list[tuple[QueueEntry, Draft]]:
         """Take the first entries that one commit can hold; what cannot be read is passed over and named."""
-        entries, self._pushed.damaged = self._queue.read_all(self.find_key)
+        self._pushed.damaged = []
+        self._drafts.begin()
         batch: list[tuple[QueueEntry, Draft]] = []
+        taken: set[ItemId] = set()
         size = 0
-        for entry in entries:
-            if len(batch) == MAX_DRAFTS or any(entry.item == taken.item for taken, _ in batch):
-                break
-            if batch and size + entry.change.size > BATCH_BYTES:
-                break
-            try:
-                batch.append((entry, self._draft(entry)))
-            except _UNREADABLE as error:
-                self._pushed.damaged.append(DamagedEntry(entry.number, error))
+        for entry in self._queue.iter_entries(self.find_key):
+            if isinstance(entry, DamagedEntry):
+                self._pushed.damaged.append(entry)
                 continue
             size += entry.change.size
+            if len(batch) == MAX_DRAFTS or entry.item in taken or (batch and size > BATCH_BYTES):
+                break
+            try:
+                draft = self._drafts.draft(entry)
+            except _UNREADABLE as error:
+                self._pushed.damaged.append(DamagedEntry(entry.number, error))
+                size -= entry.change.size
+                continue
+            if draft.item in taken:
+                break
+            batch.append((entry, draft))
+            taken |= {entry.item, draft.item}
         return batch
-
-    def _draft(self, entry: QueueEntry) -> Draft:
-        base = self._find_base(entry)
-        if entry.is_removal:
-            return Remove(entry.item, base)
-        with self._queue.open_envelope(entry, self.find_key) as reader:
-            metadata = reader.open_metadata()
-        content = self._queue.read_content(entry, self.find_key)
-        return Put(entry.item, base, metadata, content)
-
-    def _find_base(self, entry: QueueEntry) -> int:
-        """Find the version that an entry follows: the live one, if it was only re-encrypted meanwhile."""
-        live = self._unlocked.index.items.get(entry.item)
-        if live is None or live.version <= entry.base_version:
-            return entry.base_version
-        if entry.commit not in self._edited:
-            self._edited[entry.commit] = find_edited(self._unlocked, entry.commit)
-        edited = self._edited[entry.commit]
-        return entry.base_version if edited is None or entry.item in edited else live.version
 
     def _commit(self, batch: Sequence[tuple[QueueEntry, Draft]]) -> None:
         def note(digest: Digest, changes: Sequence[Change | None]) -> None:
+            if self._drafts.are_outdated():
+                raise OutdatedError
             rows = zip((entry for entry, _ in batch), changes, strict=True)
             self._attempts.note(
                 digest, {entry.number: change for entry, change in rows if change is not None}
             )
 
         try:
-            self._edited.clear()
             outcomes = self._unlocked.committer.commit([draft for _, draft in batch], on_sealed=note)
-        except TakenError:
+        except (TakenError, OutdatedError):
             self._conclude_sent()
             return
         for (entry, _), outcome in zip(batch, outcomes, strict=True):
@@ -141,7 +130,7 @@ class Push:
             self._pushed.puts.append(
                 PushedPut(change.item, change.version, put.metadata.name, outcome.conflict)
             )
-        elif change is not None:
+        elif change is not None or entry.item not in self._unlocked.index.items:
             self._pushed.removed.append(entry.item)
         else:
             self._pushed.dropped.append(entry.item)
@@ -157,48 +146,54 @@ class Push:
 
     def _conclude(self, done: "Iterable[tuple[QueueEntry, Place | None]]") -> None:
         """Let later entries follow what was sent, delete what was sent, forget that it was."""
+        followers: Followers | None = None
         for entry, place in done:
-            if place is not None:
-                self._move_later(entry, place)
+            if place is not None and place != (entry.item, entry.base_version + 1):
+                followers = self._read_followers() if followers is None else followers
+                self._move_later(entry, place, followers)
             self._queue.delete(entry)
         self._attempts.forget()
 
-    def _move_later(self, entry: QueueEntry, place: Place) -> None:
+    def _read_followers(self) -> "Followers":
+        """Read what waits, by the place that it follows."""
+        followers: Followers = {}
+        for entry in self._queue.read_all(self.find_key)[0]:
+            followers.setdefault((entry.item, entry.base_version), []).append(entry)
+        return followers
+
+    def _move_later(self, entry: QueueEntry, place: Place, followers: "Followers") -> None:
         """Move what follows an entry to where it has gone, the last first: a crash does no harm."""
-        moves: dict[Place, Place] = {(entry.item, entry.base_version + 1): place}
         moved: list[tuple[QueueEntry, Place]] = []
-        for later in self._queue.read_all(self.find_key)[0]:
-            target = moves.get((later.item, later.base_version))
-            if later.number > entry.number and target is not None:
-                if target != (later.item, later.base_version):
-                    moved.append((later, target))
-                moves[later.item, later.base_version + 1] = (target[0], target[1] + 1)
+        before, after = (entry.item, entry.base_version + 1), place
+        while later := [each for each in followers.get(before, ()) if each.number > entry.number]:
+            moved += [(each, after) for each in later]
+            before, after = (before[0], before[1] + 1), (after[0], after[1] + 1)
         if not moved:
             return
         newest = self._unlocked.keyring.data_key(self._unlocked.streams.vault.epoch)
-        original = self._find_name(entry)
-        for later, (item, version) in reversed(moved):
-            new = replace(later, item=item, base_version=version, commit=self._unlocked.index.commit)
-            describe = partial(self._describe, place, original, version)
-            keep = later.item == item
-            self._queue.move(later, new, _keep_description if keep else describe, self.find_key, newest)
+        describe = self._describe_in(entry, place)
+        for later_one, (item, version) in reversed(moved):
+            new = replace(later_one, item=item, base_version=version, commit=self._unlocked.index.commit)
+            shift = version + 1 - place[1]
+            sealed = self._queue.move(later_one, new, partial(describe, shift), self.find_key, newest)
+            followers[later_one.item, later_one.base_version].remove(later_one)
+            followers.setdefault((item, version), []).append(sealed)
 
-    def _find_name(self, entry: QueueEntry) -> str:
-        if entry.is_removal:
-            return ""
-        with self._queue.open_envelope(entry, self.find_key) as reader:
-            return reader.open_metadata().name
+    def _describe_in(self, entry: QueueEntry, place: Place) -> Callable[[int, ItemMetadata], ItemMetadata]:
+        """Find how edits that follow an entry are described where it has gone: as edits of what is there."""
+        live = self._unlocked.index.items.get(place[0])
+        if entry.is_removal or live is None or (place[0] == entry.item and live.version != place[1]):
+            return _keep_description
+        try:
+            before = self._drafts.open_metadata(entry)
+            there = self._unlocked.directory.find(place[0]).metadata
+        except (*UNREADABLE, ProfileError):
+            return _keep_description
 
-    def _describe(self, place: Place, original: str, base: int, metadata: ItemMetadata) -> ItemMetadata:
-        """Describe a later edit of what has become a conflict copy: it is an edit of the copy."""
-        copy = self._unlocked.directory.find(place[0]).metadata
-        return replace(
-            metadata,
-            name=copy.name if fold_name(metadata.name) == fold_name(original) else metadata.name,
-            created_ms=copy.created_ms,
-            revision=copy.revision + base + 1 - place[1],
-            conflict=copy.conflict,
-        )
+        def describe(shift: int, metadata: ItemMetadata) -> ItemMetadata:
+            return replace(carry_over(metadata, before, there), revision=there.revision + shift)
+
+        return describe
 
     def _conclude_sent(self) -> None:
         """Conclude what was sent before an interruption, if the server took it."""
@@ -210,24 +205,5 @@ class Push:
         self._conclude((entry, places[entry.number]) for entry in entries)
 
 
-def _keep_description(metadata: ItemMetadata) -> ItemMetadata:
+def _keep_description(shift: int, metadata: ItemMetadata) -> ItemMetadata:  # noqa: ARG001  # the shape of others
     return metadata
-
-
-def find_edited(unlocked: UnlockedAccount, commit: int) -> frozenset[ItemId] | None:
-    """Find the items that were edited or removed after a commit; None: a change list cannot be read."""
-    events, lists = unlocked.streams.events(Stream.VAULT), list[Digest]()
-    for at in range(len(events) - 1, -1, -1):
-        body = events[at].body
-        if isinstance(body, ItemsCommitted):
-            if body.commit <= commit:
-                break
-            if body.kind is CommitKind.DELTA:
-                lists.append(body.changes)
-    found: set[ItemId] = set()
-    try:
-        for digest, data in zip(lists, unlocked.objects.fetch_each(lists), strict=True):
-            found |= {change.item for change in parse_change_list(verify_object(digest, data))}
-    except (SwappedObjectError, MalformedError):
-        return None
-    return frozenset(found)

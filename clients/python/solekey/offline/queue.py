@@ -4,6 +4,7 @@
 
     queue/<number>.entry               what is to be done, sealed (`queue_entry`); written last
     queue/<number>-<header>.sealed     the envelope of a put
+    queue/<number>.older               empty: this device may have signed a commit since it was queued
     queue/sent                         which commits were signed for which entries (`push`)
 
 A damaged entry is named and harms no other. Processes of one profile take turns (`lock`).
@@ -44,6 +45,8 @@ FindKey = Callable[[int], DataKey]
 
 _FOLDER: Final = "queue"
 _ENTRY: Final = re.compile(r"(\d{8})\.entry", re.ASCII)
+_NUMBER_DIGITS: Final = 8
+_OLDER: Final = ".older"
 _HEADER_CHARS: Final = 16
 _LOCK: Final = "queue"
 SMALL_BYTES: Final = MIB
@@ -100,15 +103,23 @@ class Queue:
 
     def read_all(self, find_key: FindKey) -> tuple[list[QueueEntry], list[DamagedEntry]]:
         """Read the entries in their order, and those that cannot be read."""
-        entries, damaged = [], []
+        entries, damaged = list[QueueEntry](), list[DamagedEntry]()
+        for each in self.iter_entries(find_key):
+            if isinstance(each, QueueEntry):
+                entries.append(each)
+            else:
+                damaged.append(each)
+        return entries, damaged
+
+    def iter_entries(self, find_key: FindKey) -> Iterator[QueueEntry | DamagedEntry]:
+        """Read the entries one by one, in their order, as far as it is asked for."""
         for number in self._list_numbers():
             try:
-                entries.append(self._open_entry(number, find_key))
+                yield self._open_entry(number, find_key)
             except (OpenError, EpochKeyMissingError, TamperedWrapError) as error:
-                damaged.append(DamagedEntry(number, error))
+                yield DamagedEntry(number, error)
             except MalformedError as error:
-                damaged.append(DamagedEntry(number, ProfileError(str(error))))
-        return entries, damaged
+                yield DamagedEntry(number, ProfileError(str(error)))
 
     def add(self, draft: Draft, data_key: DataKey, *, commit: int, now_ms: int) -> QueueEntry:
         """Add a change behind all others. Call it under the lock.
@@ -140,8 +151,8 @@ class Queue:
         describe: Callable[[ItemMetadata], ItemMetadata],
         find_key: FindKey,
         newest: DataKey,
-    ) -> None:
-        """Let an entry follow another place: what it was to follow is there now.
+    ) -> QueueEntry:
+        """Let an entry follow another place, and return it: what it was to follow is there now.
 
         Args:
             entry: as it is.
@@ -158,10 +169,22 @@ class Queue:
         self._write(moved, newest)
         if not entry.is_removal:
             self.find_sealed(entry).unlink(missing_ok=True)
+        return moved
+
+    def note_commit(self) -> None:
+        """Note, before this device signs a commit that is not of the queue, that what waits is older."""
+        for number in self._list_numbers():
+            if not self._find_note(number).exists():
+                self.folder.write(f"{_FOLDER}/{number:08}{_OLDER}", b"")
+
+    def is_older(self, entry: QueueEntry) -> bool:
+        """Tell whether this device may have signed a commit since it queued an entry."""
+        return self._find_note(entry.number).exists()
 
     def delete(self, entry: QueueEntry) -> None:
         """Delete an entry that was sent, or is not wanted."""
         self.folder.delete(f"{_FOLDER}/{entry.number:08}.entry")
+        self._find_note(entry.number).unlink(missing_ok=True)
         if not entry.is_removal:
             self.find_sealed(entry).unlink(missing_ok=True)
 
@@ -206,6 +229,9 @@ class Queue:
         """Find the file of a put's envelope."""
         name = f"{entry.number:08}-{(entry.header or '')[:_HEADER_CHARS]}.sealed"
         return self.folder.path / _FOLDER / name
+
+    def _find_note(self, number: int) -> Path:
+        return self.folder.path / _FOLDER / f"{number:08}{_OLDER}"
 
     def _seal(self, entry: QueueEntry, put: Put, data_key: DataKey) -> QueueEntry:
         new = self.folder.path / _FOLDER / f"{entry.number:08}-new.sealed"
@@ -254,8 +280,8 @@ class Queue:
         return sorted(int(match[1]) for name in names if (match := _ENTRY.fullmatch(name)))
 
     def _delete_orphans(self) -> None:
-        """Delete envelopes whose entry was never written, or is deleted already."""
+        """Delete envelopes and notes whose entry was never written, or is deleted already."""
         numbers = {f"{number:08}" for number in self._list_numbers()}
-        for path in (self.folder.path / _FOLDER).glob("*.sealed"):
-            if path.name.partition("-")[0] not in numbers:
+        for path in (self.folder.path / _FOLDER).glob("*.*"):
+            if path.suffix in {".sealed", _OLDER} and path.name[:_NUMBER_DIGITS] not in numbers:
                 path.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ from solekey.offline.queue_entry import QueueEntry
 from solekey.offline.settings import OfflineSettings
 from solekey.progress import Progress, ignore_progress
 from solekey.transfer.drafts import Draft, Put
-from solekey.vault.commits import Committer, OnSealed, Outcome, PendingDraft, SealedAhead, ignore_sealed
+from solekey.vault.commits import Committer, OnSealed, Outcome, PendingDraft, SealedAhead
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class QueueingCommitter(Committer):
         drafts: Sequence[Draft],
         *,
         progress: Progress = ignore_progress,
-        on_sealed: OnSealed = ignore_sealed,
+        on_sealed: OnSealed | None = None,
         ahead: SealedAhead | None = None,
     ) -> list[Outcome]:
         """Queue drafts; returns what became of each, in order, as far as this device knows.
@@ -66,7 +66,7 @@ class QueueingCommitter(Committer):
             for queued, entry in zip(added, (each for each in pending if each.draft), strict=True):
                 metadata = entry.draft.metadata if isinstance(entry.draft, Put) else None
                 self.kept_objects.show_pending(queued.change, self.queue.find_sealed(queued))
-                self.index.show_pending(queued.change, metadata)
+                self.index.show_pending(queued.change, metadata, queued.device)
         return [self._conclude(entry, epoch) for entry in pending]
 
     def seal_ahead(self, puts: Sequence[Put]) -> None:

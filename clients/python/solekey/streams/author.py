@@ -35,11 +35,17 @@ def find_no_signers(body: Body) -> Mapping[Signer, SigningKey]:  # noqa: ARG001 
 
 
 class Author:
-    """This device's voice."""
+    """This device's voice.
+
+    Attributes:
+        is_unanswered: a statement was sent last whose answer did not come: it may have been taken. Whoever
+            decides on what the streams say brings them up to date first, and says so here.
+    """
 
     def __init__(self, connection: Connection, streams: Streams) -> None:
         self._connection = connection
         self._streams = streams
+        self.is_unanswered = False
 
     def say(
         self,
@@ -96,6 +102,7 @@ class Author:
 
     def _submit(self, signed: SignedStatement, besides: Mapping[str, Json]) -> Event:
         content = encode_json({**signed.to_json(), **besides})
+        self.is_unanswered = True
         answer = self._connection.call(
             WRITERS[signed.statement.stream], "POST", "statements", content=content
         )
@@ -106,4 +113,5 @@ class Author:
         if event.signed is None or event.signed.digest != signed.digest:
             raise ForgedEventError("the server answered a statement with another one")
         self._streams.accept(event)
+        self.is_unanswered = False
         return event

@@ -95,13 +95,14 @@ class Committer:
     random: RandomSource
     device: DeviceId
     device_name: str
+    on_sealed: OnSealed
 
     def commit(
         self,
         drafts: Sequence[Draft],
         *,
         progress: Progress = ignore_progress,
-        on_sealed: OnSealed = ignore_sealed,
+        on_sealed: OnSealed | None = None,
         ahead: SealedAhead | None = None,
     ) -> list[Outcome]:
         """Commit drafts in one signed commit; returns what became of each, in order.
@@ -110,7 +111,7 @@ class Committer:
             drafts: what is to be committed.
             progress: is told how far it has come.
             on_sealed: told, before each attempt is signed, the digest of its change list and the change of
-                each draft, None for what is dropped.
+                each draft, None for what is dropped; not given: this committer's is told.
             ahead: what `seal_ahead` made of the drafts; None: they were not sealed yet.
 
         Raises:
@@ -139,7 +140,8 @@ class Committer:
                 encoded = encode_change_list(changes)
                 digest = self.objects.put(encoded)
             own[digest] = encoded
-            on_sealed(digest, [each.sealed[epoch] if each.draft else None for each in pending])
+            note = on_sealed or self.on_sealed
+            note(digest, [each.sealed[epoch] if each.draft else None for each in pending])
             return self._build(CommitKind.DELTA, epoch, changes, encoded)
 
         event = self.author.say(decide, signers=self.keyring.find_signers)

@@ -1,7 +1,8 @@
 """Edits: a put is drafted from what this profile has seen of the item, then sealed and committed.
 
 What an edit is based on, in this order: the version that the caller names; the one that this profile read or
-wrote last (`seen`); the one that is known here. Spec: vault.md §5.1.
+wrote last (`seen`); the one that is known here. What this device has signed it has written, whether or not it
+was answered. Spec: vault.md §5.1.
 """
 
 import time
@@ -169,7 +170,9 @@ class Edits:
             if base_version is not None:
                 raise
             return None
-        if expected is not None:
+        if expected is None or expected == info.version:
+            return info
+        if base_version is not None or not self._is_own(info):
             verify_base(info, expected)
         return info
 
@@ -195,9 +198,14 @@ class Edits:
     def _find_base(self, info: ItemInfo) -> int:
         """Find the item version that an edit is based on; an older one than the live leads to a copy."""
         seen = self._unlocked.seen.find(info.id)
-        if seen is None or seen.revision == info.version:
+        if seen is None or seen.revision == info.version or self._is_own(info):
             return info.sealed_version
         return min(seen.version, info.sealed_version)
+
+    def _is_own(self, info: ItemInfo) -> bool:
+        """Tell whether this device made what is live: then it has written it, though it was never told so."""
+        own = self._unlocked.connection.profile.device_key.device_id
+        return self._unlocked.index.find_editor(info.id) == own
 
     def _take_in(self, stack: ExitStack, draft: Put, source: ContentSource, progress: Progress) -> Put:
         unlocked = self._unlocked

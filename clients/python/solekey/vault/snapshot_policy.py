@@ -1,6 +1,6 @@
 """When a client commits a snapshot by itself: when it is less to read than the change lists since the last.
 
-Spec: vault.md §5.1.
+Spec: vault.md §5.2.
 """
 
 from collections.abc import Callable

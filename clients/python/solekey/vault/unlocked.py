@@ -8,7 +8,7 @@ from solekey.streams.author import Author, Decide
 from solekey.streams.streams import Streams
 from solekey.transfer.objects import ObjectStore
 from solekey.transfer.uploader import Uploader
-from solekey.vault.commits import Committer
+from solekey.vault.commits import Committer, ignore_sealed
 from solekey.vault.directory import Directory
 from solekey.vault.index.index_keeping import IndexKeeping
 from solekey.vault.index.item_index import INDEX_FILE, ItemIndex
@@ -56,7 +56,7 @@ class UnlockedAccount:
         objects = objects or ObjectStore(connection)
         keeping = IndexKeeping(profile.folder.path / INDEX_FILE)
         index = ItemIndex(profile.account, streams, objects, keyring, keeping, random)
-        unreadable = UnreadableItems(streams, index)
+        unreadable = UnreadableItems(index)
         directory = Directory(profile.account, index, objects, keyring, unreadable, streams.lock)
         uploader = Uploader(objects, profile.folder, profile.account, random)
         committer = Committer(
@@ -70,6 +70,7 @@ class UnlockedAccount:
             random,
             profile.device_key.device_id,
             profile.details.device_name,
+            ignore_sealed,
         )
         seen = SeenVersions(profile.account, profile.folder, keyring, streams, random)
         return cls(

@@ -20,11 +20,8 @@ from solekey.errors import (
     UnsupportedFormatError,
 )
 from solekey.streams.exclusive import AccountLock
-from solekey.streams.streams import Streams
 from solekey.vault.index.item_index import ItemIndex
 from solekey_protocol.change_list import Change
-from solekey_protocol.events import Stream
-from solekey_protocol.events.vault import ItemsCommitted
 from solekey_protocol.ids import DeviceId, ItemId
 
 UNREADABLE: Final = (
@@ -80,8 +77,7 @@ class UnreadableItem:
 class UnreadableItems:
     """Notes the items that did not open, while an account is unlocked."""
 
-    def __init__(self, streams: Streams, index: ItemIndex) -> None:
-        self._streams = streams
+    def __init__(self, index: ItemIndex) -> None:
         self._index = index
         self._errors: dict[Change, SolekeyError] = {}
 
@@ -124,13 +120,6 @@ class UnreadableItems:
             change.epoch,
             change.size,
             commit,
-            self._find_author(commit),
+            self._index.find_author(commit),
             self._errors[change],
         )
-
-    def _find_author(self, commit: int) -> DeviceId | None:
-        events = self._streams.events(Stream.VAULT)
-        for event in map(events.__getitem__, range(commit, len(events))):  # a wrap at least precedes it
-            if isinstance(event.body, ItemsCommitted) and event.body.commit == commit:
-                return event.signed.statement.device if event.signed else None
-        return None

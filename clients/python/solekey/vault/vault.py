@@ -72,7 +72,7 @@ class Vault(ReadingVault):
             ItemMissingError: an id that no item has.
             MetadataError: a name, tag or attribute outside the limits.
         """
-        self._look_if_based(base_version)
+        self._look_if_due(base_version)
         new = NewContent(content, type, tags, attributes, base_version)
         return self._edits.commit([self._edits.draft_content(name, new)])[0]
 
@@ -91,10 +91,7 @@ class Vault(ReadingVault):
         """
         if len({fold_name(name) for name in contents}) != len(contents):
             raise MetadataError("two of the names are the same, spelt with other code points")
-        for new in contents.values():
-            if isinstance(new, NewContent) and new.base_version is not None:
-                self.refresh()
-                break
+        self._look_if_due(*(new.base_version for new in contents.values() if isinstance(new, NewContent)))
         drafts = [self._edits.draft_content(name, content) for name, content in contents.items()]
         if len({draft.item for draft in drafts}) != len(drafts):
             raise MetadataError("one of the items is given twice, by its name and by its id")
@@ -136,7 +133,7 @@ class Vault(ReadingVault):
         description = Description(type, tags, attributes)
         kind = mimetypes.guess_type(path.name)[0] or BYTES_TYPE
         target = Target(name or path.name, description, kind, base_version)
-        self._look_if_based(base_version)
+        self._look_if_due(base_version)
         if source.size < SPOOL_FROM_BYTES:
             return self._edits.put_stream(target, source.open(), progress)
         return self._edits.put_large_file(target, source, restart=restart, progress=progress)
@@ -168,7 +165,7 @@ class Vault(ReadingVault):
             As `put_file`.
         """
         target = Target(name, Description(type, tags, attributes), BYTES_TYPE, base_version)
-        self._look_if_based(base_version)
+        self._look_if_due(base_version)
         return self._edits.put_stream(target, nullcontext(source), progress)
 
     @exclusive
@@ -335,7 +332,13 @@ class Vault(ReadingVault):
         stored = self._edits.commit([self._edits.draft_content(item, new)])[0]
         return Item(self.unlocked.directory.find(stored.id), new.data, self._save)
 
-    def _look_if_based(self, base_version: int | None) -> None:
-        """Look what other devices have done, where the caller knows a version that may be new here."""
-        if base_version is not None:
+    def _look_if_due(self, *base_versions: int | None) -> None:
+        """Look what was committed meanwhile, where the caller may know of it or this device has to ask.
+
+        The caller knows of it by a version that may be new here; this device asks what became of a commit of
+        its own that was not answered.
+        """
+        author = self.unlocked.author
+        if author.is_unanswered or any(version is not None for version in base_versions):
             self.refresh()
+            author.is_unanswered = False

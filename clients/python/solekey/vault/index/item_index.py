@@ -13,33 +13,20 @@ from typing import Final, TypeVar
 
 from solekey.crypto import DataKey, ItemMetadata, RandomSource
 from solekey.crypto.index_key import SALT_BYTES, IndexKey
-from solekey.errors import (
-    EpochKeyMissingError,
-    OfflineError,
-    OpenError,
-    ProfileError,
-    SwappedObjectError,
-    TamperedWrapError,
-)
+from solekey.errors import EpochKeyMissingError, OfflineError, OpenError, ProfileError, TamperedWrapError
 from solekey.streams.streams import Streams
-from solekey.transfer.objects import ObjectStore, verify_object
-from solekey.vault.index.commit_follower import (
-    LISTS_AT_ONCE,
-    Commit,
-    CommitFollower,
-    OpenAhead,
-    cut_groups,
-)
+from solekey.transfer.objects import ObjectStore
+from solekey.vault.index.commit_follower import Commit, CommitFollower, OpenAhead, cut_groups
+from solekey.vault.index.commit_search import CommitSearch
 from solekey.vault.index.index_file import DAMAGED, IndexFile
 from solekey.vault.index.index_keeping import IndexKeeping
 from solekey.vault.index.live_items import LiveItems, NewestItems
 from solekey.vault.index.rows import IndexHead, IndexRow
 from solekey.vault.keyring import Keyring
-from solekey_protocol.change_list import Change, parse_change_list
-from solekey_protocol.errors import MalformedError
+from solekey_protocol.change_list import Change
 from solekey_protocol.events import Stream
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted
-from solekey_protocol.ids import AccountId, Digest, ItemId
+from solekey_protocol.ids import AccountId, DeviceId, Digest, ItemId
 
 INDEX_FILE: Final = "items.sqlite"
 LIVE: Final = "epoch > 0"
@@ -73,7 +60,8 @@ class ItemIndex:
         self._keyring = keyring
         self._keeping = keeping
         self._random = random
-        self._made_in: dict[Change, int] = {}  # commits that were looked up in older change lists
+        self._search = CommitSearch(streams, objects)
+        self._pending: dict[Change, DeviceId] = {}  # what is queued, and by which device
         self.folded = 0  # how often it was begun anew
         self._is_due = False  # what is followed at the first look
         self._follower = CommitFollower(streams, objects, lambda: self.iter_rows(ANY))
@@ -153,15 +141,36 @@ class ItemIndex:
         Older change lists are fetched only for what this device has not followed itself.
         """
         found: dict[ItemId, int] = {}
-        unknown: dict[ItemId, Change] = {}
+        unknown: list[Change] = []
         for change in changes:
             row = self.get(change.item)
-            made_in = row.made_in if row is not None and row.change == change else 0
-            if made_in or change in self._made_in:
-                found[change.item] = made_in or self._made_in[change]
+            if row is not None and row.change == change and row.made_in:
+                found[change.item] = row.made_in
             else:
-                unknown[change.item] = change
-        return {**found, **self._search_commits(unknown)}
+                unknown.append(change)
+        return {**found, **self._search.find_commits(unknown)}
+
+    def find_editor(self, item: ItemId) -> DeviceId | None:
+        """Find the device that made the content of an item: a re-encryption makes none.
+
+        Older change lists are fetched only for what this device has not followed itself.
+
+        Returns:
+            The device; None: the change lists do not show it, or there is no server to ask for them.
+        """
+        row = self.get(item)
+        if row is None:
+            return None
+        if row.change in self._pending:
+            return self._pending[row.change]
+        commit: int | None = row.content_in
+        if commit == self.head.begun:  # a snapshot, which made no content
+            commit = None if self._objects.is_offline else self._search.find_edit(row.change)
+        return self.find_author(commit) if commit is not None else None
+
+    def find_author(self, commit: int) -> DeviceId | None:
+        """Find the device that signed a commit; None: there is no such commit."""
+        return self._search.find_author(commit)
 
     def note_made(self, change: Change, metadata: ItemMetadata, content_size: int | None) -> None:
         """Note what is in a version that this device has made itself, before its commit is followed."""
@@ -179,13 +188,15 @@ class ItemIndex:
 
         self._keeping.write(attempt)
 
-    def show_pending(self, change: Change, metadata: ItemMetadata | None) -> None:
+    def show_pending(self, change: Change, metadata: ItemMetadata | None, device: DeviceId) -> None:
         """Show a change that is queued as if it were committed, for as long as this is open.
 
         Args:
             change: what the commit will say, as far as this device knows.
             metadata: what a put is described by.
+            device: the device that queued it.
         """
+        self._pending[change] = device
         self._file.detach()
         with self._file.writing() as writer:
             before = writer.get(change.item)
@@ -308,28 +319,3 @@ class ItemIndex:
                 if head.commit == 0 and event.body.kind is CommitKind.SNAPSHOT:
                     break  # nothing to compare with: what came before the newest snapshot is not needed
         return new[::-1]
-
-    def _search_commits(self, unknown: dict[ItemId, Change]) -> dict[ItemId, int]:
-        found: dict[ItemId, int] = {}
-        bodies = [
-            event.body
-            for event in (self._streams.events(Stream.VAULT) if unknown else ())
-            if isinstance(event.body, ItemsCommitted) and event.body.kind is not CommitKind.SNAPSHOT
-        ]
-        for start in range(len(bodies), 0, -LISTS_AT_ONCE):
-            if not unknown:
-                break
-            page = bodies[max(start - LISTS_AT_ONCE, 0) : start]
-            for body, data in zip(page, self._objects.fetch_each([b.changes for b in page]), strict=True):
-                for change in _parse_if_intact(body, data):
-                    if unknown.get(change.item) == change:
-                        self._made_in[change] = found[change.item] = body.commit
-                        del unknown[change.item]
-        return found
-
-
-def _parse_if_intact(body: ItemsCommitted, data: bytes | None) -> list[Change]:
-    try:
-        return parse_change_list(verify_object(body.changes, data))
-    except (SwappedObjectError, MalformedError):
-        return []
