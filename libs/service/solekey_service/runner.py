@@ -119,8 +119,8 @@ def run(
     for wiring in wirings:
         wiring.announce_stop()
     server.stop(_FINISH_REQUESTS_S)
-    _stop(runner)
     beats.stop()
+    _stop(runner)
     _log.info("stopped")
     return EXIT_FAILED if died else 0
 

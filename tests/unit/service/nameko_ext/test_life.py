@@ -84,6 +84,16 @@ def test_a_kill_loses_nothing(tmp_path: Path) -> None:
         assert list(dict.fromkeys(read)) == written  # at least once, in order
 
 
+def test_a_stop_leaves_the_bus_in_one_file(tmp_path: Path) -> None:
+    with run_demo(tmp_path) as demo:
+        fail_login(demo, ADA)
+        demo.process.send_signal(signal.SIGTERM)
+        demo.process.wait()
+    header = (tmp_path / "bus.db").read_bytes()[:20]
+    assert header[18:] == b"\x01\x01"  # SQLite's file format: whole without a write-ahead log
+    assert not (tmp_path / "bus.db-wal").exists()
+
+
 def test_requests_in_work_are_finished_at_a_stop(fresh_demo: Demo) -> None:
     with fresh_demo.connect() as connection:
         connection.sendall(b"GET /v1/vault/slow?seconds=0.5 HTTP/1.1\r\nHost: x\r\n\r\n")

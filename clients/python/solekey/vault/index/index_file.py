@@ -128,11 +128,15 @@ class IndexFile:
 
     def drop(self) -> None:
         """Delete the file, whatever it holds, and begin an empty one; in memory, if that cannot be done."""
-        path = self._path
-        self._take(connect(IN_MEMORY), None)
-        if path is not None:
-            delete_index_file(path)
-            self.attach(path)
+        if self._database is not None:
+            self._database.close()
+        try:
+            if self._path is not None:
+                delete_index_file(self._path)
+            self._database = open_database(self._path)
+        except BaseException:
+            self._database, self._path = connect(IN_MEMORY), None
+            raise
 
     def _take(self, database: sqlite3.Connection, path: Path | None) -> None:
         if self._database is not None:
