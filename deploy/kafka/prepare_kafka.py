@@ -1,8 +1,8 @@
 """Prepare a Kafka cluster for Solekey: a SCRAM user for each service, its rights, and the topics.
 
-Each service may write its own topic and the heartbeats, and read everything; the auditor may read the log and
-nothing else. May be run again: passwords are set anew, and an existing topic is left as it is, since each
-service checks the topics when it starts.
+Each service may write its own topic and the heartbeats, and read everything; the auditor may read the log,
+see the names of all other topics, and nothing else. May be run again: passwords are set anew, and an existing
+topic is left as it is, since each service checks the topics when it starts.
 
 Environment: KAFKA_SERVERS; AUTH_BUS_PASSWORD and so on, one for each service and the auditor; in a
 cluster of several brokers also SOLEKEY_BUS_REPLICATION_FACTOR and SOLEKEY_BUS_MIN_INSYNC_REPLICAS.
@@ -31,6 +31,7 @@ AUDITOR = "auditor"
 SCRAM_ITERATIONS = 8192
 ALL_TOPICS = ResourcePattern(ResourceType.TOPIC, "solekey.", ACLResourcePatternType.PREFIXED)
 HEARTBEATS = ResourcePattern(ResourceType.TOPIC, HEARTBEAT_TOPIC)
+EVERY_TOPIC = ResourcePattern(ResourceType.TOPIC, "*")
 CLUSTER = ResourcePattern(ResourceType.CLUSTER, "kafka-cluster")
 
 
@@ -57,6 +58,7 @@ def derive_rights() -> Iterator[ACL]:
     for name in (*Service, AUDITOR):
         yield _allow(name, ACLOperation.READ, ALL_TOPICS)  # implies DESCRIBE
         yield _allow(name, ACLOperation.DESCRIBE_CONFIGS, ALL_TOPICS)
+    yield _allow(AUDITOR, ACLOperation.DESCRIBE, EVERY_TOPIC)  # to see that there is no other
 
 
 def _allow(name: str, operation: ACLOperation, resource: ResourcePattern) -> ACL:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from solekey_protocol.events.fields import RotationKind
+from solekey_protocol.ids import PublicKey
 
 EARLIEST: Final = datetime(2026, 1, 1, tzinfo=UTC)
 """Nothing was written by Solekey before."""
@@ -25,6 +26,7 @@ class Bounds:
         clocks: what the clocks of one platform differ by at most (conventions.md §12).
         publication: how long the publisher may take, while it is at work, to publish what was written.
         other_topics: topics on the bus that are not Solekey's, as the operator says.
+        exporter: the key of whoever exports bundles, learnt from them and not from the bundle.
         now: nothing in the log is later; None: the machine's clock.
     """
 
@@ -36,6 +38,7 @@ class Bounds:
     clocks: timedelta = timedelta(seconds=60)
     publication: timedelta = timedelta(minutes=10)
     other_topics: frozenset[str] = frozenset()
+    exporter: PublicKey | None = None
     now: datetime | None = None
 
     def find_key_age(self, kind: RotationKind) -> timedelta:

@@ -42,6 +42,7 @@ FAMILIES: Final[Mapping[str, str]] = {
     "TIM": "time",
     "PIN": "what users vouch for",
     "HED": "what the last audit has seen",
+    "BUN": "the bundle",
     "BUS": "the bus",
     "OBJ": "stored objects",
     "LOG": "the transparency log",
@@ -51,6 +52,8 @@ _PLATFORM: Final = "the platform's own records, which an export of a whole log h
 _USERS: Final = "pins that users have handed over"
 _SEEN: Final = "the signed verdict of this auditor's last audit"
 _BUS: Final = "records with their topic, partition and offset, and the topics' settings"
+_BUNDLE: Final = "a bundle"
+_EXPORTER: Final = "a bundle, and the exporter's key"
 _OBJECTS: Final = "an export of the stored objects"
 _TRANSPARENCY: Final = "a transparency service's checkpoints and witnesses' cosignatures"
 
@@ -110,6 +113,10 @@ CHECKS: Final[Mapping[str, Check]] = {
         Check("PIN-03", "the ends that users have seen are in the log", "pinned heads", _USERS),
         Check("PIN-04", "a signed head file is signed by a device of its account", "signatures", _USERS),
         Check("HED-01", "what the last audit has seen is in the log, with the same bytes", "heads", _SEEN),
+        Check("BUN-01", "the exporter has signed the bundle", "manifests", _EXPORTER),
+        Check("BUN-02", "every file is what the manifest states", "files", _BUNDLE),
+        Check("BUN-03", "what was to be exported is what the bundle states", "partitions", _BUNDLE),
+        Check("BUN-04", "the schemas in it are those of this release", "bundles", _BUNDLE),
         Check("BUS-01", "the bus has Solekey's topics, and no other with records", "topics", _BUS),
         Check("BUS-02", "the topics keep every event for ever", "settings", _BUS),
         Check("BUS-03", "offsets run from 0 to the end without a hole", "records", _BUS),

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from solekey.audit.bounds import Bounds
+from solekey.audit.checks.bundle import check_bundles
 from solekey.audit.checks.bus import BusChecks
 from solekey.audit.engine.collecting import Progress, Stage, collect_records
 from solekey.audit.engine.context import Context, Heads
@@ -62,6 +63,7 @@ def verify_log(
     result = PartResult()
     with Spill() as spill:
         reading, system = collect_records(log, BusChecks(_bus(log), bounds, result.tally), spill, progress)
+        check_bundles(getattr(log, "bundles", ()), bounds, result.tally)
         context = Context(pins or {}, bounds, seen or {}, rows=None if tables is None else spill.folder)
         with open_rows(context, "system") as rows:
             result.merge(verify_records(system, context, rows))

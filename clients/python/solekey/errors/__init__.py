@@ -131,7 +131,12 @@
     │   └── ReadBackError            wrap_read_back        what was stored is not what was sent
     ├── LogError                     log_unreadable        an event log to audit; `solekey.audit.sources`
     │   ├── LogConvertedError        log_converted         saved by an editor
-    │   └── LogIncompleteError       log_incomplete        a database copied without its write-ahead log
+    │   ├── LogIncompleteError       log_incomplete        a database copied without its write-ahead log
+    │   └── BundleError              bundle_malformed      `solekey.audit.bundle`: no bundle, or a hostile one
+    │       ├── BundleTruncatedError bundle_truncated      a copy that ends too early
+    │       ├── BundleTrailingError  bundle_trailing_bytes a copy with more bytes behind it
+    │       ├── BundleUnfinishedError bundle_unfinished    an export that was interrupted
+    │       └── BundleContinuesError bundle_continues      the bundle before it was not given
     └── ServerRefusedError           (the server's code)   its tree: `solekey.errors.refusals`
 
 `account` the profile, factors, devices · `items` items and files · `keys` secrets, and where they are kept

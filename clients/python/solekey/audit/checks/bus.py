@@ -1,4 +1,4 @@
-"""The log is what the bus holds: BUS-01 to BUS-07. Spec: audit.md §3, events.md §6.1.
+"""The log is what the bus holds: BUS-01 to BUS-07. Spec: audit.md §3, events.md §2, §7.
 
 Each record is seen once, in the pass that reads the log; what is kept is one number a stream, partition and
 minute. Nothing here is verified by the chains: a record is judged by what it claims to be.

@@ -9,7 +9,16 @@ SOLEKEY_AUDIT_USERNAME and SOLEKEY_AUDIT_PASSWORD.
 """
 
 from solekey.audit.sources.errors import LogConvertedError, LogError, LogIncompleteError
-from solekey.audit.sources.log import BusPlace, BusState, Extent, Log, Record, StoredObjects, TopicState
+from solekey.audit.sources.log import (
+    BusPlace,
+    BusState,
+    Extent,
+    Log,
+    Ranges,
+    Record,
+    StoredObjects,
+    TopicState,
+)
 from solekey.audit.sources.opening import export_log, open_log, read_log
 
 __all__ = [
@@ -20,6 +29,7 @@ __all__ = [
     "LogConvertedError",
     "LogError",
     "LogIncompleteError",
+    "Ranges",
     "Record",
     "StoredObjects",
     "TopicState",

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from solekey.audit.sources.errors import LogError, LogIncompleteError
-from solekey.audit.sources.log import EXPORTED_TOPICS, BusPlace, BusState, Extent, Record, TopicState
+from solekey.audit.sources.log import EXPORTED_TOPICS, BusPlace, BusState, Extent, Ranges, Record, TopicState
 
 _SQLITE_HEADER_BYTES: Final = 100
 _MAX_VALUE_BYTES: Final = 64 * 1024 * 1024
@@ -32,7 +32,7 @@ class EmbeddedLog:
     """
 
     objects = None
-    bundle = None
+    bundles = ()
 
     def __init__(self, path: Path) -> None:
         if not path.is_file():
@@ -47,18 +47,18 @@ class EmbeddedLog:
         """How many records it holds at most."""
         return self.bus.count
 
-    def records(self) -> Iterator[Record]:
+    def records(self, ranges: Ranges | None = None) -> Iterator[Record]:
         """See Log.records. What was published since it was opened is left out."""
         query = (
             'SELECT "offset", "key", value, published_at_ms FROM records '
-            'WHERE topic = ? AND "partition" = ? AND "offset" < ? ORDER BY "offset"'
+            'WHERE topic = ? AND "partition" = ? AND "offset" >= ? AND "offset" < ? ORDER BY "offset"'
         )
         with self._open() as database:
-            for topic in (name for name in EXPORTED_TOPICS if name in self.bus.topics):
-                for partition, extent in sorted(self.bus.topics[topic].partitions.items()):
-                    for offset, key, value, at_ms in database.execute(query, (topic, partition, extent.end)):
-                        place = BusPlace(topic, partition, _as_number(offset))
-                        yield Record(_as_bytes(value), place, _as_bytes(key), _as_number(at_ms))
+            for (topic, partition), extent in (self.bus.ranges() if ranges is None else ranges).items():
+                rows = database.execute(query, (topic, partition, extent.start, extent.end))
+                for offset, key, value, at_ms in rows:
+                    place = BusPlace(topic, partition, _as_number(offset))
+                    yield Record(_as_bytes(value), place, _as_bytes(key), _as_number(at_ms))
 
     @contextmanager
     def _open(self) -> Iterator[sqlite3.Connection]:

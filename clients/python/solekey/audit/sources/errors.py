@@ -10,7 +10,7 @@ class LogError(SolekeyError):
 
     def diagnostics(self) -> str:
         """Tell the user what to do next."""
-        return "Name an exported log (events.jsonl), embedded:///path/bus.db, or kafka://host:port."
+        return "Name a bundle, an exported log (events.jsonl), embedded:///path/bus.db, or kafka://host:port."
 
 
 class LogIncompleteError(LogError):

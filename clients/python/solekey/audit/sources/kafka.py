@@ -15,7 +15,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition, errors
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from solekey.audit.sources.errors import LogError
-from solekey.audit.sources.log import EXPORTED_TOPICS, BusPlace, BusState, Extent, Record, TopicState
+from solekey.audit.sources.log import EXPORTED_TOPICS, BusPlace, BusState, Extent, Ranges, Record, TopicState
 from solekey_protocol.services import HEARTBEAT_TOPIC
 
 _POLL_MS: Final = 500
@@ -41,7 +41,7 @@ class KafkaLog:
     """
 
     objects = None
-    bundle = None
+    bundles = ()
 
     def __init__(self, source: str) -> None:
         url = urlsplit(source)
@@ -58,12 +58,11 @@ class KafkaLog:
         """How many records it holds at most."""
         return self.bus.count
 
-    def records(self) -> Iterator[Record]:
+    def records(self, ranges: Ranges | None = None) -> Iterator[Record]:
         """See Log.records. What was published since it was opened is left out."""
         with self._translated(), self._consumer() as consumer:
-            for topic in (name for name in EXPORTED_TOPICS if name in self.bus.topics):
-                for partition, extent in sorted(self.bus.topics[topic].partitions.items()):
-                    yield from _read_partition(consumer, TopicPartition(topic, partition), extent)
+            for log, extent in (self.bus.ranges() if ranges is None else ranges).items():
+                yield from _read_partition(consumer, TopicPartition(*log), extent)
 
     def _read_state(self) -> BusState:
         admin = KafkaAdminClient(bootstrap_servers=self._servers, **self._security)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from solekey.audit.sources.errors import LogConvertedError, LogError
-from solekey.audit.sources.log import Record
+from solekey.audit.sources.log import Ranges, Record
 from solekey.files.text import find_mark
 from solekey.files.whole_file import WholeFile
 from solekey_protocol.limits import MAX_EVENT_BYTES
@@ -23,7 +23,7 @@ class LinesLog:
 
     bus = None
     objects = None
-    bundle = None
+    bundles = ()
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -40,7 +40,7 @@ class LinesLog:
         except (OSError, ValueError):
             return None
 
-    def records(self) -> Iterator[Record]:
+    def records(self, ranges: Ranges | None = None) -> Iterator[Record]:  # noqa: ARG002  # knows no places
         """See Log.records."""
         try:
             with self._path.open("rb") as file:

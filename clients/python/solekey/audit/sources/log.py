@@ -1,6 +1,6 @@
 """What every source of a log gives: records with their places, and the state of the bus they lie on."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -60,6 +60,10 @@ class Extent:
         return max(0, self.end - self.start)
 
 
+Ranges = Mapping[tuple[str, int], Extent]
+"""Offsets by topic and partition."""
+
+
 @dataclass(frozen=True, slots=True)
 class TopicState:
     """A topic, when its records were exported.
@@ -97,15 +101,51 @@ class BusState:
     @property
     def count(self) -> int:
         """How many records an export of it can hold at most."""
-        return sum(topic.count for topic in self.topics.values() if topic.exported)
+        return sum(extent.count for extent in self.ranges().values())
+
+    def ranges(self) -> Ranges:
+        """Return the offsets that an export holds, in its order."""
+        return {
+            (name, partition): extent
+            for name in EXPORTED_TOPICS
+            if name in self.topics
+            for partition, extent in sorted(self.topics[name].partitions.items())
+        }
 
 
 class StoredObjects(Protocol):
     """What the vault has stored, beside the log."""
 
 
-class BundleState(Protocol):
-    """How a bundle was made, and whether its files are what its manifest names."""
+@dataclass(frozen=True, slots=True)
+class BundleState:
+    """How a bundle was made, and whether its files are what its manifest states.
+
+    Attributes:
+        name: SHA-256 of its manifest.
+        manifest: the manifest's exact bytes.
+        signature: the file beside it; None where there is none.
+        prev: the name of the bundle that it continues.
+        files: how many files the manifest states.
+        records: how many records it states.
+        ranges: the offsets that it states.
+        bus: the bus that it was exported from.
+        damaged: files that are not what it states, and what is wrong with each.
+        unlisted: files that it does not state; nobody reads them.
+        has_own_schemas: whether the event schemas in it are this release's; None where there are none.
+    """
+
+    name: str
+    manifest: bytes
+    signature: bytes | None
+    prev: str | None
+    files: int
+    records: int
+    ranges: Ranges
+    bus: BusState
+    damaged: Mapping[str, str]
+    unlisted: tuple[str, ...]
+    has_own_schemas: bool | None
 
 
 class Log(Protocol):
@@ -132,12 +172,15 @@ class Log(Protocol):
         ...
 
     @property
-    def bundle(self) -> BundleState | None:
-        """The bundle that the log is read from; None for other sources."""
+    def bundles(self) -> Sequence[BundleState]:
+        """The bundles that the log is read from, once it was read; none for other sources."""
         ...
 
-    def records(self) -> Iterator[Record]:
+    def records(self, ranges: Ranges | None = None) -> Iterator[Record]:
         """Yield every record, heartbeats too; of each partition in the order of its offsets.
+
+        Args:
+            ranges: only these offsets of these partitions, where the source knows places.
 
         Raises:
             LogError: it cannot be read to its end.

@@ -11,24 +11,48 @@ from solekey.audit.sources.log import Log
 from solekey.files.any_path import AnyPath
 
 
-def open_log(source: AnyPath) -> Log:
+def open_log(source: AnyPath, *more: AnyPath) -> Log:
     """Open a log: what it holds, where on the bus, and how the bus is set.
+
+    Args:
+        source: a bundle (a folder, or a ``.tar`` file), an exported file, ``embedded:///path/bus.db`` or
+            ``kafka://host:port``.
+        more: bundles that continue the one before, in their order.
 
     Raises:
         LogError: the source does not exist, or cannot be read.
     """
+    if more:
+        return _join(Path(source), *map(Path, more))
     source = os.fspath(source)
     try:
         url = urlsplit(source)
     except ValueError:  # a file's name may be anything
-        return LinesLog(Path(source))
+        return _open_path(Path(source))
     if url.scheme == "kafka" and url.netloc:
         from solekey.audit.sources.kafka import KafkaLog  # needs the extra `audit`
 
         return KafkaLog(source)
     if url.scheme == "embedded":
         return EmbeddedLog(Path(unquote(url.path)))
-    return LinesLog(Path(source))
+    return _open_path(Path(source))
+
+
+def _open_path(path: Path) -> Log:
+    from solekey.audit.bundle.container import looks_like_tar  # which imports this room
+
+    try:
+        is_bundle = path.is_dir() or (path.is_file() and looks_like_tar(path))
+    except ValueError:  # no name that this system can have
+        is_bundle = False
+    return _join(path) if is_bundle else LinesLog(path)
+
+
+def _join(*paths: Path) -> Log:
+    from solekey.audit.bundle.joined import JoinedLog  # which imports this room
+    from solekey.audit.bundle.reader import BundleLog
+
+    return JoinedLog([BundleLog(path) for path in paths])
 
 
 def read_log(source: AnyPath) -> Iterator[bytes]:

@@ -24,14 +24,76 @@ def audit() -> None:
 
 @audit.command()
 @click.argument("source")
-@click.argument("target", type=OutputFile())
+@click.argument("target", type=OutputFile(or_folder=True))
+@click.option(
+    "--after",
+    type=click.Path(exists=True, path_type=Path),
+    help="Export only what is new since this bundle; an audit then needs both.",
+)
+@click.option(
+    "--stored",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="What a service has stored: the output of `python -m solekey_<service> list-stored`. "
+    "May be given many times.",
+)
+@click.option(
+    "--signing-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Sign the manifest with this Ed25519 key, a PEM file without a password.",
+)
 @output_options
 @pass_cli
-def export(state: Cli, source: str, target: Path) -> None:
-    """Export the log of SOURCE to the file TARGET, exact bytes, one event a line.
+def export(
+    state: Cli,
+    source: str,
+    target: Path,
+    after: Path | None,
+    stored: tuple[Path, ...],
+    signing_key: Path | None,
+) -> None:
+    """Export the log of SOURCE to the bundle TARGET: a folder, or one file if its name ends in .tar.
 
-    SOURCE: embedded:///path/bus.db, kafka://host:port, or an exported file.
+    SOURCE: embedded:///path/bus.db, kafka://host:port, or a bundle. An export that was interrupted goes on
+    when it is run again. A TARGET that ends in .jsonl is no bundle, but a file of the events alone, one a
+    line.
     """
+    if target.suffix == ".jsonl":
+        if after or stored or signing_key:
+            raise click.UsageError("--after, --stored and --signing-key are for bundles, not for .jsonl")
+        _export_lines(state, source, target)
+        return
+    from solekey.audit import open_log
+    from solekey.audit.bundle.export import export_to_bundle
+    from solekey.cli.output.audit_progress import show_audit_progress
+
+    with show_audit_progress(quiet=state.as_json or state.quiet) as progress:
+        bundle = export_to_bundle(
+            open_log(source), target, after=after, stored=stored, signing_key=signing_key, progress=progress
+        )
+    if state.as_json:
+        state.emit(
+            {
+                "records": bundle.records,
+                "resumed": bundle.resumed,
+                "files": bundle.files,
+                "bundle": bundle.name,
+                "exporter": bundle.exporter,
+                "output": str(target),
+            }
+        )
+        return
+    if bundle.resumed:
+        state.tell("{} were there already", count_of(bundle.resumed, "record"))
+    state.tell(
+        "{} in {} written to {}", count_of(bundle.records, "record"), count_of(bundle.files, "file"), target
+    )
+    state.tell("bundle {}", bundle.name)
+    if bundle.exporter:
+        state.tell("signed by {}", bundle.exporter)
+
+
+def _export_lines(state: Cli, source: str, target: Path) -> None:
     from solekey.audit.sources import export_log
 
     count = export_log(source, target)
@@ -42,7 +104,7 @@ def export(state: Cli, source: str, target: Path) -> None:
 
 
 @audit.command()
-@click.argument("source")
+@click.argument("source", nargs=-1, required=True)
 @click.option(
     "--pins",
     "pins",
@@ -63,10 +125,32 @@ def export(state: Cli, source: str, target: Path) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Also write the log as tables into this file, which notebooks read (solekey.audit.Tables).",
 )
+@click.option(
+    "--exporter-key",
+    metavar="KEY",
+    help="The public key of whoever exports bundles, in hex, learnt from them: it must have signed each.",
+)
+@click.option(
+    "--other-topic",
+    "other_topics",
+    metavar="NAME",
+    multiple=True,
+    help="A topic on the cluster that is not Solekey's, as the operator says. May be given many times.",
+)
 @output_options
 @pass_cli
-def verify(state: Cli, source: str, pins: tuple[Path, ...], session_hours: int, tables: Path | None) -> None:
-    """Verify the log of SOURCE.
+def verify(  # each is an option
+    state: Cli,
+    source: tuple[str, ...],
+    pins: tuple[Path, ...],
+    session_hours: int,
+    tables: Path | None,
+    exporter_key: str | None,
+    other_topics: tuple[str, ...],
+) -> None:
+    """Verify the log of SOURCE: a bundle, an exported file, embedded:///path/bus.db or kafka://host:port.
+
+    Bundles that continue each other are given in their order.
 
     Exit 0: clean. 1: violations; each names the check and the event at fault. 2: it cannot be told, since the
     log is not readable or not whole, or nobody vouches for an account. Of many accounts and findings the
@@ -77,11 +161,21 @@ def verify(state: Cli, source: str, pins: tuple[Path, ...], session_hours: int, 
     from solekey.audit import Bounds, LogError, open_log, read_pins, verify_log
     from solekey.cli.output.audit_progress import show_audit_progress
     from solekey.cli.output.audit_report import print_report
+    from solekey_protocol.errors import MalformedError
+    from solekey_protocol.ids import PublicKey
 
     try:
-        bounds = Bounds(session=timedelta(hours=session_hours))
+        bounds = Bounds(
+            session=timedelta(hours=session_hours),
+            other_topics=frozenset(other_topics),
+            exporter=PublicKey(exporter_key) if exporter_key else None,
+        )
+        _verify_pins_apart(source, pins)
         with show_audit_progress(quiet=state.as_json or state.quiet) as progress:
-            report = verify_log(open_log(source), read_pins(*pins), bounds, progress=progress, tables=tables)
+            log = open_log(*source)
+            report = verify_log(log, read_pins(*pins), bounds, progress=progress, tables=tables)
+    except MalformedError as error:
+        raise click.BadParameter(str(error), param_hint="--exporter-key") from error
     except LogError as error:
         _print_no_verdict(state, error)
         sys.exit(VERDICT_EXIT_CODES["cannot_tell"])
@@ -91,6 +185,15 @@ def verify(state: Cli, source: str, pins: tuple[Path, ...], session_hours: int, 
         print_report(report, quiet=state.quiet)
     if code := VERDICT_EXIT_CODES[report.verdict.value]:
         sys.exit(code)
+
+
+def _verify_pins_apart(sources: tuple[str, ...], pins: tuple[Path, ...]) -> None:
+    """Verify that no pins come with a bundle: they vouch against whoever made it. Raises LogError."""
+    from solekey.audit import LogError
+
+    for path in pins:
+        if any(path.resolve().is_relative_to(Path(source).resolve()) for source in sources):
+            raise LogError(f"{path} lies in the bundle: pins come from users, never from who made the bundle")
 
 
 def _print_no_verdict(state: Cli, error: "LogError") -> None:

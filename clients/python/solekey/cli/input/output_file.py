@@ -9,8 +9,8 @@ import click
 class OutputFile(click.Path):
     """A file to be written. ``-`` is standard output, where a command can write to it, and else refused."""
 
-    def __init__(self, *, or_stdout: bool = False) -> None:
-        super().__init__(path_type=Path, dir_okay=False, allow_dash=True)
+    def __init__(self, *, or_stdout: bool = False, or_folder: bool = False) -> None:
+        super().__init__(path_type=Path, dir_okay=or_folder, allow_dash=True)
         self._or_stdout = or_stdout
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
