@@ -11,6 +11,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --no-dep
 # A lock is complete, so nothing is resolved; nothing is built from source, which would fetch build tools of the day.
 LOCKED := $(PIP) --require-hashes --only-binary :all:
 PYTEST_ARGS ?=
+# Containers set it, and each of the hundreds of processes of the tests would compile all modules anew.
+unexport PYTHONDONTWRITEBYTECODE
 WITH_DOCKER := tests/support/docker/run.sh
 FIND_COMMAND = The command solekey is in $(BIN). In each terminal: export PATH=\"$(CURDIR)/$(BIN):\$$PATH\"
 

@@ -26,6 +26,8 @@ from solekey_service.config import ServiceConfig
 from solekey_service.definition import ApiT, ServiceDefinition
 from solekey_service.kernel import Kernel
 from tests.support.actors import Actor
+from tests.support.durability import commit_without_waiting, write_without_waiting
+from tests.support.engines.sqlite import copy_migrated
 
 AUTH_TOPIC = TOPICS[Stream.AUTH]
 
@@ -57,7 +59,13 @@ class Rig:
 
     def start(self, definition: ServiceDefinition[Any, ApiT], config: ServiceConfig) -> ApiT:
         """Start one more process of a service; the rig's own stays the one that it delivers to."""
-        return start_service(definition, build_service(definition, config, self.bus, clock=self.clock))
+        sqlite = config.database_url.reveal().startswith("sqlite:")
+        if sqlite:
+            copy_migrated(config.database_url.reveal(), definition.package)
+        api = build_service(definition, config, self.bus, clock=self.clock)
+        if sqlite:
+            commit_without_waiting(api.kernel.engine)
+        return start_service(definition, api)
 
     def deliver(self, *to: Stream) -> None:
         """Publish everything and apply it, at all services or only at some, until nothing new follows."""
@@ -124,8 +132,9 @@ class Rig:
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def rig(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rig]:
+def rig(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Rig]:
     """Give a rig on each engine."""
+    write_without_waiting(monkeypatch)
     url = f"embedded://{tmp_path / 'bus.db'}"
     bus = open_bus(url)
     bus.create_topics(derive_topics())

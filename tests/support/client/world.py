@@ -21,6 +21,7 @@ from solekey.vault.index.index_file import delete_index_file
 from solekey.vault.index.item_index import INDEX_FILE
 from solekey_protocol.events import Body, Signer
 from tests.support.client.fake_server import ORIGIN, FakeServer
+from tests.support.durability import write_without_waiting
 
 PASSWORD = "correct horse battery staple"
 USERNAME = "ada@example.org"
@@ -111,6 +112,7 @@ def forget_streams(profile: Path) -> None:
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     make_argon2_quick(monkeypatch)
+    write_without_waiting(monkeypatch)
     with ExitStack() as stack:
         yield World(FakeServer(), tmp_path, stack)
 

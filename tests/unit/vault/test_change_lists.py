@@ -79,6 +79,7 @@ def test_a_list_that_is_too_short_for_its_count_is_refused_unread(vault, monkeyp
         vault.say(commit_of(*MANY, count=1000, changes=compute_digest(b"\x82\x02\x99\x03\xe8")))
 
 
+@pytest.mark.slow
 def test_others_go_on_while_a_list_is_parsed_here(vault, worker, monkeypatch):
     monkeypatch.setattr(change_lists, "SHORT_BYTES", 128 * KIB)
     pauses = []
@@ -87,6 +88,7 @@ def test_others_go_on_while_a_list_is_parsed_here(vault, worker, monkeypatch):
     assert (len(pauses), worker.calls) == (2, 0)
 
 
+@pytest.mark.slow
 def test_a_long_list_is_read_by_the_process_and_once(vault, worker):
     vault.put(encode_change_list(MANY))
     for _ in range(3):  # the parts are missing: the client may say the same again after it has sent them
@@ -99,6 +101,7 @@ def test_a_long_list_is_read_by_the_process_and_once(vault, worker):
         assert vault.kernel.streams.fold(uow, LAPTOP.account, VaultStream).last_commit == 1
 
 
+@pytest.mark.slow
 def test_a_snapshot_is_compared_without_the_process(vault, worker):
     vault.commit(*MANY)
     calls = worker.calls

@@ -1,0 +1,32 @@
+"""SQLite databases for services in a test's own process, migrated once.
+
+A migration to an empty database always ends in the same file. So the first test that asks for a service's
+database runs the migrations, and the next ones start from a copy; the service then finds nothing left to do.
+"""
+
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from sqlalchemy.engine import make_url
+
+from solekey_eventlog.engine import open_engine
+from solekey_eventlog.migrations import upgrade
+from solekey_eventlog.secret import Secret
+
+
+def copy_migrated(url: str, package: str) -> None:
+    """Put a migrated database of a service's package where the URL names a file that is not there yet."""
+    path = Path(str(make_url(url).database))
+    if not path.exists():
+        path.write_bytes(_migrate(package))
+
+
+@cache
+def _migrate(package: str) -> bytes:
+    with TemporaryDirectory(prefix="solekey-migrated-") as folder:
+        path = Path(folder) / "service.db"
+        engine = open_engine(Secret(f"sqlite:///{path}"))
+        upgrade(engine, package)
+        engine.dispose()  # the last connection writes the log into the file
+        return path.read_bytes()
