@@ -1,5 +1,6 @@
 """Loads what every test may ask for: real engines, services, the platform, a world of clients."""
 
+import gc
 import sys
 from pathlib import Path
 
@@ -15,6 +16,9 @@ pytest_plugins = [
     "tests.support.platform_process",  # platform
     "tests.support.client.world",  # world, home, run_cli, at_terminal, program
 ]
+
+# Modules and tests live until the end: looking for garbage among them would double the time of collecting.
+gc.disable()
 
 # The machine is shared: a slow example is no failure.
 settings.register_profile("shared-machine", deadline=None)
@@ -51,7 +55,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Refuse tests that have eventlet patch the standard library: our threads would stand still."""
+    """Look for garbage from now on; refuse tests that have eventlet patch the standard library.
+
+    Where it is patched our threads would stand still.
+    """
+    gc.freeze()
+    gc.enable()
     patcher = sys.modules.get("eventlet.patcher")
     if patcher is not None and patcher.is_monkey_patched("thread"):
         raise pytest.UsageError("importing a test has run eventlet.monkey_patch(): start that program")

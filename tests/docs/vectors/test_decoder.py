@@ -38,7 +38,6 @@ NOUNS = {  # conventions.md §9: one file of vectors each
     "lineage": "ties.follow_tied",
 }
 VECTORS = {file.stem: read_file(file)["vectors"] for file in ROOT.glob("spec/vectors/*.json")}
-EACH = [pytest.param(noun, it, id=f"{noun}: {it['name']}") for noun in NOUNS for it in VECTORS[noun]]
 WRITTEN = {"notation": notation, "decoder": decoder, "folds": folds, "records": records, "ties": ties}
 
 
@@ -60,9 +59,10 @@ def test_every_noun_is_decoded():
     assert set(VECTORS) == set(NOUNS)
 
 
-@pytest.mark.parametrize(("noun", "vector"), EACH)
-def test_the_second_decoder_agrees(noun, vector):
-    assert decode(noun, vector["input"]) == read_answer(vector)
+@pytest.mark.parametrize("noun", NOUNS)
+def test_the_second_decoder_agrees(noun):
+    expected = {vector["name"]: read_answer(vector) for vector in VECTORS[noun]}
+    assert {vector["name"]: decode(noun, vector["input"]) for vector in VECTORS[noun]} == expected
 
 
 # ---- positive controls: the vectors notice what a decoder leaves out

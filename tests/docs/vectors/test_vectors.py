@@ -21,11 +21,6 @@ from tests.support.vectors.reference import (
 
 SPEC = ROOT / "spec"
 FILES = {path.stem: read_file(path) for path in sorted((SPEC / "vectors").glob("*.json"))}
-ALL = [
-    pytest.param(noun, vector, id=f"{noun}-{vector['name']}")
-    for noun, file in FILES.items()
-    for vector in file["vectors"]
-]
 ENVELOPES = {vector["name"]: vector for vector in FILES["envelope"]["vectors"]}
 PAGES = sorted({file["page"] for file in FILES.values()})
 
@@ -37,9 +32,12 @@ def verify(noun, vector):
     assert output == vector["output"]
 
 
-@pytest.mark.parametrize(("noun", "vector"), ALL)
-def test_the_reference_implementation_says_what_the_vector_says(noun, vector):
-    verify(noun, vector)
+@pytest.mark.parametrize("noun", FILES)
+def test_the_reference_implementation_says_what_each_vector_says(noun):
+    vectors = FILES[noun]["vectors"]
+    expected = {vector["name"]: (vector["result"], vector["stage"], vector["output"]) for vector in vectors}
+    assert len(expected) == len(vectors) > 0
+    assert {vector["name"]: run_vector(noun, vector["input"]) for vector in vectors} == expected
 
 
 def test_each_noun_has_vectors():
@@ -92,17 +90,24 @@ def test_an_implementation_without_the_check_fails(noun, name, check, monkeypatc
 # The reader of ranges must come to the same results, and give away nothing of what is cut.
 
 
-@pytest.mark.parametrize("vector", ENVELOPES.values(), ids=ENVELOPES)
-def test_reading_piece_by_piece_comes_to_the_same_result(vector):
-    data_key, context = open_context(vector["input"])
-    envelope = bytes.fromhex(vector["input"]["envelope"])
-    if vector["result"] == "ok":
-        metadata, content = read_piecewise(envelope, data_key, context)
-        assert (metadata, content.hex()) == (vector["output"]["metadata"], vector["output"]["content"])
-    else:
-        with pytest.raises(SolekeyError) as caught:
-            read_piecewise(envelope, data_key, context)
-        assert caught.value.code == vector["result"]
+def read_in_pieces(given):
+    """Read an envelope piece by piece: result, metadata, content."""
+    data_key, context = open_context(given)
+    try:
+        metadata, content = read_piecewise(bytes.fromhex(given["envelope"]), data_key, context)
+    except SolekeyError as error:
+        return error.code, None, None
+    return "ok", metadata, content.hex()
+
+
+def test_reading_piece_by_piece_comes_to_the_same_result():
+    expected = {
+        name: ("ok", vector["output"]["metadata"], vector["output"]["content"])
+        if vector["result"] == "ok"
+        else (vector["result"], None, None)
+        for name, vector in ENVELOPES.items()
+    }
+    assert {name: read_in_pieces(vector["input"]) for name, vector in ENVELOPES.items()} == expected
 
 
 CUT = [name for name in ENVELOPES if re.search("gone|cut|twice|appended|header alone|half a tag", name)]
