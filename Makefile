@@ -86,6 +86,10 @@ clean:  ## Remove .venv, build/ and every cache
 models: | $(BIN)/python  ## Check the model of who may say what (spec/models) with Spin: old rules, new rules, mutants
 	$(BIN)/python spec/models/check.py
 
+.PHONY: tamper
+tamper: $(VENV)/.installed-dev  ## Lie in a log in every way that we know; the audit must find each (build/tamper.json)
+	$(BIN)/python -m tamper
+
 .PHONY: soak
 soak: $(VENV)/.installed-dev  ## Kill devices, services and connections for long (SOLEKEY_SOAK_CYCLES, SOLEKEY_SOAK_SECONDS)
 	$(BIN)/python -m tests.system.killing.cycles

@@ -120,7 +120,7 @@ CHEATS = {
     "a signed body is rewritten": (lambda log: forged_body(log), {"SIG-01 signature_invalid"}),
     "a field is added that could hold a key": (
         lambda log: replaced(log, "auth", 1, comment="c2VjcmV0"),
-        {"REC-02 schema_violation", "CHN-01 sequence_gap"},
+        {"REC-02 schema_violation", "CHN-01 sequence_gap", "CHN-03 event_withheld"},
     ),
     "two histories are shown": (
         lambda log: [*(e.raw for e in log), other_history(log)],

@@ -1,6 +1,7 @@
 """What is due is stated, and nothing else is. Spec: rotation.md §4."""
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,13 +23,14 @@ def check_stated(evidence: Evidence, tally: Tally) -> None:
     if not {Stream.DEVICES, Stream.VAULT} <= evidence.whole:
         return  # the key, or the revocation, may be where a stream cannot be followed
     ages = KeyAges.collect(evidence)
-    revoked = {event.time.datetime for event in evidence.revoked.values()}
+    times = Counter(event.time.datetime for event in evidence.revoked.values())
+    revoked = {kind: Counter(times) for kind in RotationKind}
     brought = {kind: [each.time.datetime for each in events] for kind, events in ages.keys.items()}
     for due in ages.stated:
         tally.look("ROT-02")
         why = _find_lie(due, ages.closed, evidence)
         if why is None and due.body.cause is rotation.DueCause.REVOCATION:
-            why = None if due.body.since.datetime in revoked else f"no device was revoked at {due.body.since}"
+            why = _find_wrong_revocation(due, revoked[due.body.kind])
         elif why is None:
             why = _find_wrong_age(due, brought[due.body.kind], evidence)
         if why is not None:
@@ -47,6 +49,15 @@ def _find_lie(due: StatedDue, closed: datetime | None, evidence: Evidence) -> st
         return "the account was closed before"
     if due.policy is not None and due.body.enforcement is not due.policy.enforcement:
         return f"the account's policy is {due.policy.enforcement.value}"
+    return None
+
+
+def _find_wrong_revocation(due: StatedDue, revoked: Counter[datetime]) -> str | None:
+    """Each revocation makes a kind due once; ``revoked``: how many of a time have not done so yet."""
+    since = due.body.since.datetime
+    if not revoked[since]:
+        return f"no device was revoked at {due.body.since} of which this was not stated before"
+    revoked[since] -= 1
     return None
 
 

@@ -1,5 +1,7 @@
 """What clients and users have seen must be in the log, with the same bytes. Spec: audit.md §2."""
 
+from collections.abc import Iterator, Mapping
+
 from solekey.audit.checks.evidence import Places
 from solekey.audit.pins import Pin
 from solekey.audit.report import Tally
@@ -13,8 +15,8 @@ from solekey_protocol.streams import DevicesStream
 
 
 def check_seen(account: AccountId, places: Places, tally: Tally) -> None:
-    """CHN-03: what a client saw of another stream is in the log; of what is missing, the last is named."""
-    missing: dict[Stream, tuple[int, Event]] = {}
+    """CHN-03: what a client saw of another stream is in the log; of what is missing, each range is named."""
+    last: dict[Stream, tuple[int, Event]] = {}
     for stream in Stream:
         for seq in sorted(places.get(stream, {})):
             event = places[stream][seq]
@@ -24,11 +26,23 @@ def check_seen(account: AccountId, places: Places, tally: Tally) -> None:
                 if known is not None and known.digest != head.digest:
                     detail = f"{stream} {event.seq} saw other bytes here: {head.digest}"
                     tally.find("CHN-03", "chain_fork", account, other, head.seq, detail)
-                elif known is None and head.seq > missing.get(other, (0, event))[0]:
-                    missing[other] = (head.seq, event)
-    for other, (seq, event) in missing.items():
-        detail = f"{event.stream} {event.seq} saw this event; the log does not hold it"
-        tally.find("CHN-03", "event_withheld", account, other, seq, detail)
+                if head.seq > last.get(other, (0, event))[0]:
+                    last[other] = (head.seq, event)
+    for other, (end, event) in last.items():
+        for first, final in _find_gaps(places.get(other, {}), end):
+            detail = f"{event.stream} {event.seq} saw {first} to {final}; the log does not hold them"
+            tally.find("CHN-03", "event_withheld", account, other, first, detail)
+
+
+def _find_gaps(known: Mapping[int, Event], end: int) -> Iterator[tuple[int, int]]:
+    """The ranges that are missing up to a place, first and last of each."""
+    expected = 1
+    for seq in sorted(each for each in known if each <= end):
+        if seq > expected:
+            yield expected, seq - 1
+        expected = seq + 1
+    if expected <= end:
+        yield expected, end
 
 
 def check_signatures(devices: DevicesStream, pin: Pin | None, tally: Tally) -> None:

@@ -1,0 +1,15 @@
+"""The ways to lie, by family; a module adds its classes to the family that it imports."""
+
+from typing import Final
+
+from tamper.classes import dues, forgery, sagas, spelling
+from tamper.classes.collusion import COLLUSION
+from tamper.classes.facts import FACTS
+from tamper.classes.history import HISTORY
+from tamper.classes.withheld import WITHHELD
+from tamper.tampering import Family
+
+CONTINUED: Final = (forgery, spelling, dues, sagas)
+"""The modules that go on with a family, in the order of its numbers."""
+FAMILIES: Final[tuple[Family, ...]] = (HISTORY, WITHHELD, FACTS, COLLUSION)
+"""In the order of their letters."""
