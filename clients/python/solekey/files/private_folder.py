@@ -43,11 +43,17 @@ class PrivateFolder:
         except FileNotFoundError:
             return None
 
-    def write(self, name: str, data: bytes) -> None:
-        """Write a whole file: after a crash it is the old one or the new one, never a half."""
+    def write(self, name: str, data: bytes, *, tidies: bool = True) -> None:
+        """Write a whole file: after a crash it is the old one or the new one, never a half.
+
+        Args:
+            name: the file.
+            data: what it is to hold.
+            tidies: see `WholeFile.make`.
+        """
         target = self.path / name
         self._make_parent(target)
-        write_whole(target, data)
+        write_whole(target, data, tidies=tidies)
 
     def overwrite(self, name: str, data: bytes) -> None:
         """Overwrite a file where it lies, which takes no room on most file systems; a crash may leave a half.

@@ -32,9 +32,9 @@ _KINDS: Final = (
 )
 
 
-def write_whole(path: Path, data: bytes, *, new: bool = False) -> None:
-    """Write a whole file: after a crash there is the old one or the new one. Raises as `WholeFile.make`."""
-    with WholeFile.make(path, new=new) as whole:
+def write_whole(path: Path, data: bytes, *, new: bool = False, tidies: bool = True) -> None:
+    """Write a whole file: after a crash there is the old one or the new one. See `WholeFile.make`."""
+    with WholeFile.make(path, new=new, tidies=tidies) as whole:
         whole.file.write(data)
         whole.publish()
 
@@ -50,12 +50,14 @@ class WholeFile:
 
     @classmethod
     @contextmanager
-    def make(cls, path: Path, *, new: bool = False) -> "Iterator[WholeFile]":
+    def make(cls, path: Path, *, new: bool = False, tidies: bool = True) -> "Iterator[WholeFile]":
         """Make the file in the target's folder; what is not published by the end of the block is deleted.
 
         Args:
             path: the file's name.
             new: replace nothing, also nothing that comes into being meanwhile.
+            tidies: delete what was abandoned of the file, which looks at every name in the folder; otherwise
+                the caller has it deleted (`delete_abandoned`).
 
         Raises:
             TargetError: no folder, no permission, or something that is not a plain file stands there.
@@ -65,7 +67,8 @@ class WholeFile:
         _verify_target(path, new=new)
         with naming_full_disk(path.parent):
             try:
-                delete_abandoned(path.parent, _find_stem(path))
+                if tidies:
+                    delete_abandoned(path.parent, _find_stem(path))
                 descriptor, temporary = _open_unnamed(path) or _open_named(path)
             except OSError as error:
                 raise _explain(path, error) from error

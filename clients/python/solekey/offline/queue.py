@@ -14,7 +14,7 @@ Spec: offline.md §6.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -31,7 +31,7 @@ from solekey.crypto.stream import ItemContext
 from solekey.errors import EpochKeyMissingError, OpenError, ProfileError, SolekeyError, TamperedWrapError
 from solekey.files.disk_room import verify_room
 from solekey.files.private_folder import PrivateFolder
-from solekey.files.whole_file import WholeFile
+from solekey.files.whole_file import WholeFile, delete_abandoned
 from solekey.offline.queue_entry import QueueEntry, open_record, read_epoch, seal_record
 from solekey.transfer.drafts import Draft, Put, StreamContent
 from solekey.transfer.sealed_sources import FileSource, open_envelope, read_pieces
@@ -70,21 +70,34 @@ class DamagedEntry:
         return f"queued change {self.number}: {self.error} [{self.error.code}]"
 
 
+@dataclass(slots=True)
+class _LastLook:
+    """When the folder had been changed last, as it was looked at, and the last number that was there."""
+
+    modified_ns: int = -1
+    number: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """The queue of one profile."""
+    """The queue of one profile. Adding to it costs the same however much waits."""
 
     folder: PrivateFolder
     account: AccountId
     device: DeviceId
     random: RandomSource
+    _last: _LastLook = field(default_factory=_LastLook, init=False, repr=False, compare=False)
 
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Keep every other process away. What a crash has left is deleted first."""
         self.folder.make()
         with self.folder.lock(_LOCK):
-            self._delete_orphans()
+            if self._read_modified_ns() != self._last.modified_ns:  # not by this process alone
+                self._delete_orphans()
+                delete_abandoned(self.folder.path / _FOLDER)
+                self._last.number = max(self._list_numbers(), default=0)
+                self._last.modified_ns = self._read_modified_ns()
             yield
 
     def __len__(self) -> int:
@@ -133,7 +146,9 @@ class Queue:
         Raises:
             DiskFullError: there is no room; the queue is as it was.
         """
-        number = max(self._list_numbers(), default=0) + 1
+        number = self._last.number + 1
+        while (self.folder.path / _FOLDER / f"{number:08}.entry").exists():
+            number += 1  # another process was as quick as the clock of the folder
         entry = QueueEntry(number, self.device, draft.item, draft.base_version, commit, now_ms)
         try:
             if isinstance(draft, Put):
@@ -142,6 +157,7 @@ class Queue:
         except BaseException:
             self._delete_orphans()
             raise
+        self._last.number, self._last.modified_ns = number, self._read_modified_ns()
         return entry
 
     def move(
@@ -175,7 +191,7 @@ class Queue:
         """Note, before this device signs a commit that is not of the queue, that what waits is older."""
         for number in self._list_numbers():
             if not self._find_note(number).exists():
-                self.folder.write(f"{_FOLDER}/{number:08}{_OLDER}", b"")
+                self.folder.write(f"{_FOLDER}/{number:08}{_OLDER}", b"", tidies=False)
 
     def is_older(self, entry: QueueEntry) -> bool:
         """Tell whether this device may have signed a commit since it queued an entry."""
@@ -237,7 +253,7 @@ class Queue:
         new = self.folder.path / _FOLDER / f"{entry.number:08}-new.sealed"
         new.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         verify_room(new.parent, put.size)
-        with WholeFile.make(new) as whole:
+        with WholeFile.make(new, tidies=False) as whole:
             parts, header = write_parts(self._iter_envelope(put, data_key), whole.file)
             whole.publish()
         sealed = replace(entry, epoch=data_key.epoch, header=header, parts=parts)
@@ -263,7 +279,7 @@ class Queue:
 
     def _write(self, entry: QueueEntry, data_key: DataKey) -> None:
         sealed = seal_record(entry.encode(), self.account, data_key, self.random)
-        self.folder.write(f"{_FOLDER}/{entry.number:08}.entry", sealed)
+        self.folder.write(f"{_FOLDER}/{entry.number:08}.entry", sealed, tidies=False)
 
     def _open_entry(self, number: int, find_key: FindKey) -> QueueEntry:
         sealed = self._read(number)
@@ -278,6 +294,12 @@ class Queue:
     def _list_numbers(self) -> Sequence[int]:
         names = (path.name for path in (self.folder.path / _FOLDER).glob("*.entry"))
         return sorted(int(match[1]) for name in names if (match := _ENTRY.fullmatch(name)))
+
+    def _read_modified_ns(self) -> int:
+        try:
+            return (self.folder.path / _FOLDER).stat().st_mtime_ns
+        except FileNotFoundError:
+            return 0
 
     def _delete_orphans(self) -> None:
         """Delete envelopes and notes whose entry was never written, or is deleted already."""

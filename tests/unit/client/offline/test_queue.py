@@ -419,12 +419,12 @@ def test_a_full_disk_queues_all_or_nothing(laptop, monkeypatch):
     account = open_account(laptop, offline="always")
     real, left = PrivateFolder.write, [2]
 
-    def write_few(self, name, data):
+    def write_few(self, name, data, **how):
         if name.endswith(".entry"):
             left[0] -= 1
             if left[0] < 0:
                 raise DiskFullError("full")
-        real(self, name, data)
+        real(self, name, data, **how)
 
     monkeypatch.setattr(PrivateFolder, "write", write_few)
     with pytest.raises(DiskFullError):
