@@ -45,6 +45,10 @@ def test_it_signs_servers_only_and_no_further_authority(tmp_path: Path) -> None:
     assert (limits.critical, limits.value.ca, limits.value.path_length) == (True, True, 0)
     usage = authority.extensions.get_extension_for_class(x509.KeyUsage)
     assert (usage.critical, usage.value.key_cert_sign, usage.value.digital_signature) == (True, True, False)
+    constraints = authority.extensions.get_extension_for_class(x509.NameConstraints)
+    assert constraints.critical  # whoever does not know them refuses it
+    purposes = authority.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+    assert list(purposes) == [x509.oid.ExtendedKeyUsageOID.SERVER_AUTH]
     server = issue(load(tmp_path), "keys.example.org")
     assert not server.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
     purposes = server.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value

@@ -3,6 +3,7 @@
 import json
 from datetime import timedelta
 
+import httpx
 import pytest
 
 import solekey
@@ -66,6 +67,24 @@ def test_what_is_kept_is_read_with_the_user_key_and_nothing_else_is(kept):
     assert {method for method, _ in kept.server.requests} == {"GET"}
     with pytest.raises(WrongUserKeyError):
         open_account(kept, offline="always", key=AnyUserKey.make())
+
+
+def test_only_wraps_that_signed_statements_name_are_kept(home):
+    """A server may answer more, such as the wraps of another user key; they stay on no disk."""
+    strange = b"a wrap that nobody has signed"
+
+    def add_wrap(request, response):
+        if request.method != "GET" or request.url.path != "/v1/vault/wraps":
+            return response
+        answered = parse_cbor(response.content, max_bytes=1 << 20)
+        assert isinstance(answered, dict)
+        return httpx.Response(200, content=encode_cbor({"wraps": [*answered["wraps"], strange]}))
+
+    home.server.tamper = add_wrap
+    open_account(home).close()
+    (live,) = home.account.wraps.values()
+    stored = parse_cbor((home.folder / "laptop" / "wraps.cbor").read_bytes(), max_bytes=1 << 20)
+    assert stored == [live]
 
 
 def test_what_is_not_kept_says_so_and_is_not_called_lost(kept):

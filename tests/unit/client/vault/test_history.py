@@ -1,13 +1,25 @@
 """A history is complete or says what is missing; what was replaced can be read and restored."""
 
 import os
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from solekey import VersionState
-from solekey.errors import ItemMissingError, SwappedObjectError, VersionMissingError
+from solekey.errors import (
+    EpochKeyMissingError,
+    ItemMissingError,
+    LostObjectError,
+    SwappedObjectError,
+    VersionMissingError,
+)
 from solekey.rotation.rotation import rekey_data
+from solekey.vault.history import _Edit, _find_state
+from solekey.vault.history_limits import HistoryLimits
+from solekey_protocol.change_list import encode_change_list, parse_change_list
 from solekey_protocol.events import Stream
+from solekey_protocol.ids import compute_digest
 from solekey_protocol.limits import MIB
 from tests.support.client.transfers import restart
 
@@ -114,6 +126,72 @@ def test_a_withheld_change_list_is_no_shorter_history(home, vault):
     with pytest.raises(SwappedObjectError, match="commit 1 is damaged or withheld"):
         vault.history("plan")
     assert shown(vault, "other")[0] == (1, "live")
+
+
+def forge_list(home, vault, commit, **changed):
+    """The server answers a commit with another change list, as well made as the right one."""
+    bodies = {
+        getattr(each.body, "commit", 0): each.body for each in vault.unlocked.streams.events(Stream.VAULT)
+    }
+    (change,) = parse_change_list(home.account.objects[bodies[commit].changes])
+    forged = replace(change, **changed)
+    home.account.objects[bodies[commit].changes] = encode_change_list([forged])
+    return forged
+
+
+def test_another_change_list_is_not_believed(home, vault):
+    forge_list(home, vault, 1, header=compute_digest(b"other"))
+    with pytest.raises(SwappedObjectError, match="commit 1 is damaged or withheld"):
+        vault.history("plan")
+
+
+def test_of_a_removed_item_another_change_list_is_not_believed(home):
+    vault = home.unlock("laptop")
+    vault.put("plan", "one")
+    vault.remove("plan")
+    (honest,) = vault.list_removed()
+    assert honest.error is None
+    forged = forge_list(home, vault, 1, header=compute_digest(b"other"))
+    (removed,) = vault.list_removed()
+    assert removed.last != forged
+    assert removed.last.removed
+    assert isinstance(removed.error, SwappedObjectError)
+
+
+def test_a_purge_covers_what_was_replaced_before_it_alone(home, vault):
+    """Version 2 was made before the purge, and replaced by the commit that follows it."""
+    through = vault.prune(older_than_days=0)
+    vault.put("plan", "four")
+    assert vault.history("plan")[0].commit == through + 1
+    for version in (2, 3):
+        lose_version(home, vault, version)
+    assert shown(vault) == [(4, "live"), (3, "damaged"), (2, "gone"), (1, "kept")]
+
+
+LOST, SWAPPED, KEY = LostObjectError("x"), SwappedObjectError("x"), EpochKeyMissingError(1)
+LIMITS = HistoryLimits(datetime(2026, 1, 1, tzinfo=UTC), 1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("error", "purged", "collected", "expected"),
+    [
+        (None, None, None, VersionState.LIVE),
+        (None, False, None, VersionState.KEPT),
+        (None, True, LIMITS, VersionState.KEPT),  # its grace time is not over
+        (LOST, None, None, VersionState.DAMAGED),  # what nothing has replaced is never gone
+        (LOST, False, None, VersionState.DAMAGED),
+        (LOST, True, None, VersionState.GONE),
+        (LOST, False, LIMITS, VersionState.GONE),
+        (SWAPPED, True, LIMITS, VersionState.DAMAGED),  # whoever deletes sends no other bytes
+        (KEY, None, None, VersionState.DAMAGED),
+        (KEY, False, None, VersionState.GONE),  # a re-key has retired it
+    ],
+)
+def test_only_what_may_be_deleted_is_gone(vault, error, purged, collected, expected):
+    event = vault.unlocked.streams.events(Stream.VAULT)[-1]
+    change = vault.history("plan")[0].change
+    edit = _Edit(event, event.body, [change], [], error=error, collected=collected)
+    assert _find_state(edit, purged) is expected
 
 
 def test_a_removed_item_has_a_history_and_comes_back_in_any_version(vault):

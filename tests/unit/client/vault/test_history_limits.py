@@ -39,6 +39,9 @@ def is_collected(stated, recorded_days, now_day, removed_day=None):
         ([limits(days=10), limits(days=99, since=START + 20 * DAY)], [1], 41, True),  # collected before
         ([limits(days=10), limits(days=99, since=START + 5 * DAY)], [1], 41, False),  # not any more
         ([limits(days=10), limits(days=10, grace_days=1, since=START + 12 * DAY)], [1], 13, True),
+        ([limits(days=10), limits(grace_days=1, since=START + 12 * DAY)], [1], 12, True),  # the least grace
+        ([limits(days=10), limits(grace_days=1, since=START + 12 * DAY)], [1], 11.9, False),
+        ([limits(days=10, grace_days=1), limits(since=START + 12 * DAY)], [1], 12, True),
     ],
 )
 def test_a_version_is_collected_when_the_limits_say_so(stated, recorded, now, expected):

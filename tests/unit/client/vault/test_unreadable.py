@@ -260,6 +260,23 @@ def test_the_commit_of_an_old_item_is_found_by_a_new_device(full):
     assert unreadable.device == full.sessions["laptop"].devices.own_id
 
 
+def test_a_list_that_is_not_as_committed_blames_no_other_commit(full):
+    """The server answers an earlier commit's change list with the one that has the item."""
+    laptop = full.unlock("laptop")
+    laptop.put("later", "x")
+    first, second = (
+        event.body.changes
+        for event in full.account.events[Stream.VAULT]
+        if isinstance(event.body, ItemsCommitted)
+    )
+    laptop.unlocked.committer.commit_snapshot()
+    bad = damage(full, flip, "later")
+    full.account.objects[first] = full.account.objects[second]
+    with full.add_device("tablet").unlock(full.key()) as vault:
+        (unreadable,) = vault.list().unreadable
+    assert (unreadable.id, unreadable.commit) == (bad.item, 2)
+
+
 @pytest.mark.parametrize("how", [flip_byte, lose])
 def test_a_damaged_change_list_is_told_for_what_it_is(full, how):
     body = full.account.events[Stream.VAULT][-1].body

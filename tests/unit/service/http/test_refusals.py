@@ -69,6 +69,17 @@ def test_what_no_request_should_meet_has_no_refusal(error: event_log.EventLogErr
     assert refusals.derive_refusal(error) is None
 
 
+NO_OTHERS = {  # RFC 9110, 6585 and 4918: programs and proxies act on these numbers
+    "MALFORMED": 400, "UNAUTHENTICATED": 401, "FORBIDDEN": 403, "NOT_FOUND": 404, "METHOD_NOT_ALLOWED": 405,
+    "TOO_SLOW": 408, "CONFLICT": 409, "LENGTH_UNKNOWN": 411, "TOO_LARGE": 413, "MEDIA_TYPE": 415,
+    "RANGE": 416, "UNPROCESSABLE": 422, "TOO_MANY": 429, "UNAVAILABLE": 503, "NO_ROOM": 507,
+}  # fmt: skip
+
+
+def test_each_kind_has_the_status_that_the_standards_give_it() -> None:
+    assert {kind.name: status for kind, status in STATUS.items()} == NO_OTHERS
+
+
 def test_every_kind_has_its_status() -> None:
     assert set(STATUS) == set(refusals.Kind)
     assert len(set(STATUS.values())) == len(STATUS)
