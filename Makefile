@@ -108,6 +108,10 @@ bench-crypto: $(VENV)/.installed-dev  ## Speed of sealing and opening beside age
 bench-abuse: $(VENV)/.installed-dev  ## What an abusive account and 1,000 slow sockets do to others (build/bench/abuse.json)
 	$(BIN)/python -m bench.abuse
 
+.PHONY: bench-audit
+bench-audit: $(VENV)/.installed-dev  ## An audit of 1,000,000 events beside the raw rate of Ed25519 (build/bench/audit.json)
+	$(BIN)/python -m bench.audit
+
 .PHONY: bench-history
 bench-history: $(VENV)/.installed-dev  ## What accounts with 100,000 commits cost at a service and a client (build/bench/history.json)
 	$(BIN)/python -m bench.history

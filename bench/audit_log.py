@@ -77,6 +77,17 @@ class Original:
         clone = self._make(number)
         return [self._write(step, clone) for step in self._steps]
 
+    def triples(self, number: int) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """Yield public key, signature and message of each signature of a clone."""
+        clone = self._make(number)
+        for step in self._steps:
+            signed = parse_event(self._write(step, clone)).signed
+            if signed is None:
+                continue
+            for signer, key in step.signers.items():
+                public = bytes.fromhex(_public(clone.keys[key]))
+                yield public, bytes.fromhex(signed.signatures[signer]), signed.statement.signing_bytes()
+
     def account(self, number: int) -> AccountId:
         """The account id of a clone."""
         return _derive_account(number)

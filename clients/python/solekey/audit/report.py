@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from solekey.audit.catalogue import CHECKS, Check
 from solekey.audit.engine.provenance import Provenance
@@ -12,6 +13,9 @@ from solekey_protocol.event import Event
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT, AccountId
 from solekey_protocol.statements import EMPTY_HEAD, Head
+
+MAX_FINDINGS_OF_A_KIND: Final = 10_000
+"""Findings of one check and code that a report keeps; the others are counted."""
 
 
 class Verdict(StrEnum):
@@ -80,7 +84,10 @@ class Tally:
 
     def __init__(self) -> None:
         self.looked_at: Counter[str] = Counter()
+        self.found: Counter[tuple[str, str]] = Counter()
+        """How many findings there are of each check and code, kept or not."""
         self.findings: list[Finding] = []
+        self._kept: Counter[tuple[str, str]] = Counter()
         self.notices: list[Finding] = []
 
     def look(self, check: str, count: int = 1) -> None:
@@ -98,7 +105,8 @@ class Tally:
         place: BusPlace | None = None,
     ) -> None:
         """Note a finding."""
-        self.findings.append(Finding(CHECKS[check].id, code, account, stream, seq, detail, place))
+        self._keep(Finding(CHECKS[check].id, code, account, stream, seq, detail, place))
+        self.found[check, code] += 1
 
     def find_at(
         self, check: str, code: str, event: Event, detail: str, place: BusPlace | None = None
@@ -114,8 +122,17 @@ class Tally:
     def merge(self, other: "Tally") -> None:
         """Add what another tally has looked at and found: of other accounts, or of another process."""
         self.looked_at.update(other.looked_at)
-        self.findings.extend(other.findings)
+        for finding in other.findings:
+            self._keep(finding)
+        self.found.update(other.found)
         self.notices.extend(other.notices)
+
+    def _keep(self, finding: Finding) -> None:
+        """Keep a finding, unless there are very many of its kind: a log may be nothing but garbage."""
+        kind = (finding.check, finding.code)
+        if self._kept[kind] < MAX_FINDINGS_OF_A_KIND:
+            self._kept[kind] += 1
+            self.findings.append(finding)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +165,7 @@ class AccountReport:
         revoked_devices: how many were revoked.
         live_wraps: the wraps that are not retired: kind of secret, epoch, version.
         commits: the number of the last commit.
+        findings: how many findings there are about it.
     """
 
     account: AccountId
@@ -159,6 +177,7 @@ class AccountReport:
     revoked_devices: int = 0
     live_wraps: tuple[tuple[str, int, int], ...] = ()
     commits: int = 0
+    findings: int = 0
 
     @property
     def verified(self) -> int:
@@ -256,7 +275,11 @@ class Report:
 
 def cover(tally: Tally) -> tuple[Coverage, ...]:
     """Say of each check of the catalogue what it looked at."""
-    found = Counter(finding.check for finding in tally.findings)
+    found: Counter[str] = Counter()
+    for (check, _), count in tally.found.items():
+        found[check] += count
+    if unknown := tally.looked_at.keys() - CHECKS.keys():
+        raise KeyError(min(unknown))
     return tuple(Coverage(check, tally.looked_at[check.id], found[check.id]) for check in CHECKS.values())
 
 

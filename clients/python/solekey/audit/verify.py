@@ -15,13 +15,14 @@ from solekey.audit.bounds import Bounds
 from solekey.audit.checks.bundle import check_bundles
 from solekey.audit.checks.bus import BusChecks
 from solekey.audit.engine.collecting import Progress, Stage, collect_records
-from solekey.audit.engine.context import Context, Heads
+from solekey.audit.engine.context import Context
 from solekey.audit.engine.parts import PartResult, open_rows, verify_records
 from solekey.audit.engine.processes import count_cores, verify_parts
 from solekey.audit.engine.provenance import Provenance
 from solekey.audit.engine.spill import Spill
 from solekey.audit.pins import Pin
 from solekey.audit.report import Report, cover, sort_findings
+from solekey.audit.seen import Seen
 from solekey.audit.sources.log import BusState, Log, Record
 from solekey.audit.tables.writing import write_tables
 from solekey.files.any_path import AnyPath
@@ -36,7 +37,7 @@ def verify_log(
     pins: Mapping[AccountId, Pin] | None = None,
     bounds: Bounds | None = None,
     *,
-    seen: Mapping[AccountId, Heads] | None = None,
+    seen: Seen | None = None,
     processes: int | None = None,
     progress: Progress | None = None,
     tables: AnyPath | None = None,
@@ -51,7 +52,8 @@ def verify_log(
         pins: what users know of their accounts, learnt from them and not from the operator. Without a pin an
             operator could show an account of its own making, or a log that ends too early.
         bounds: what an honest operator keeps.
-        seen: where the streams ended that this auditor has verified before.
+        seen: what this auditor has verified before: no signature is verified again up to there, but the log
+            must hold it.
         processes: how many verify at the same time; None: one a core, where the log is a large one.
         progress: told how far the audit has come.
         tables: the file that ``Tables`` reads afterwards; None: no tables are made (``solekey[audit]``).
@@ -64,7 +66,8 @@ def verify_log(
     with Spill() as spill:
         reading, system = collect_records(log, BusChecks(_bus(log), bounds, result.tally), spill, progress)
         check_bundles(getattr(log, "bundles", ()), bounds, result.tally)
-        context = Context(pins or {}, bounds, seen or {}, rows=None if tables is None else spill.folder)
+        heads, folder = seen.heads if seen else {}, None if tables is None else spill.folder
+        context = Context(pins or {}, bounds, heads, rows=folder)
         with open_rows(context, "system") as rows:
             result.merge(verify_records(system, context, rows))
         context = replace(context, system=_find_auth(system))
@@ -77,9 +80,10 @@ def verify_log(
             digest=reading.digest(),
             first=result.first,
             last=result.last,
+            bundles=tuple(bundle.name for bundle in getattr(log, "bundles", ())),
             ranges=reading.ranges(),
             pins=getattr(pins, "files", {}),
-            seen=None,
+            seen=seen.digest if seen else None,
             made_at=begun,
         )
         report = _conclude(result, reading.records, provenance)

@@ -11,23 +11,31 @@ from solekey_protocol.events import Stream
 from solekey_protocol.events.devices import AccountFounded
 from solekey_protocol.ids import AccountId, SignatureHex
 from solekey_protocol.pinned_heads import PinnedHeads
+from solekey_protocol.statements import Head
 from solekey_protocol.streams import DevicesStream
 
 
 def check_seen(account: AccountId, places: Places, tally: Tally) -> None:
     """CHN-03: what a client saw of another stream is in the log; of what is missing, each range is named."""
     last: dict[Stream, tuple[int, Event]] = {}
+    looked_at = 0
     for stream in Stream:
+        found: dict[Stream, Head] = {}
         for seq in sorted(places.get(stream, {})):
             event = places[stream][seq]
             for other, head in event.signed.statement.heads.items() if event.signed else ():
-                tally.look("CHN-03")
-                known = places.get(other, {}).get(head.seq)
-                if known is not None and known.digest != head.digest:
-                    detail = f"{stream} {event.seq} saw other bytes here: {head.digest}"
-                    tally.find("CHN-03", "chain_fork", account, other, head.seq, detail)
+                looked_at += 1
+                if found.get(other) is head:
+                    continue  # what the statement before had seen, too: found
                 if head.seq > last.get(other, (0, event))[0]:
                     last[other] = (head.seq, event)
+                known = places.get(other, {}).get(head.seq)
+                if known is not None and known.digest == head.digest:
+                    found[other] = head
+                elif known is not None:
+                    detail = f"{stream} {event.seq} saw other bytes here: {head.digest}"
+                    tally.find("CHN-03", "chain_fork", account, other, head.seq, detail)
+    tally.look("CHN-03", looked_at)
     for other, (end, event) in last.items():
         for first, final in _find_gaps(places.get(other, {}), end):
             detail = f"{event.stream} {event.seq} saw {first} to {final}; the log does not hold them"

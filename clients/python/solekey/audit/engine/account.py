@@ -165,7 +165,7 @@ class AccountAudit:
         """Follow a stream as far as it verifies; what comes after a break cannot be judged."""
         branch = self._branches[state.chain.stream]
         trusted = self._find_trusted(state.chain.stream)
-        facts, refusal = None, None
+        facts, refusal, seq = None, None, 0
         for seq in sorted(branch.events):
             event, before = branch.events[seq], state
             if facts is None and branch.contested is not None and seq >= branch.contested:
@@ -176,7 +176,6 @@ class AccountAudit:
                 check = _CHECKS_BY_CODE.get(error.code, "SIG-02")
                 refusal = f"{check} {error.code}"
                 self._tally.find_at(check, error.code, event, str(error))
-            self._look(event, trusted)
             if refusal is not None:
                 break
             if (
@@ -185,13 +184,16 @@ class AccountAudit:
                 and isinstance(before, DevicesStream | VaultStream | RotationStream)
             ):
                 self._tied.append(_Tied(event, before))
+        self._look(branch, seq, trusted)
         return state, Followed(branch, state, state if facts is None else facts, refusal)
 
-    def _look(self, event: Event, trusted: int) -> None:
-        self._tally.look("CHN-01")
-        self._tally.look("SIG-02")
-        if event.signed is not None and event.seq > trusted:
-            self._tally.look("SIG-01")
+    def _look(self, branch: Branch, last: int, trusted: int) -> None:
+        """Note what a fold has looked at: all events up to the last, which is the one that it refused."""
+        events = [event for seq, event in branch.events.items() if seq <= last]
+        self._tally.look("CHN-01", len(events))
+        self._tally.look("SIG-02", len(events))
+        signed = sum(event.signed is not None and event.seq > trusted for event in events)
+        self._tally.look("SIG-01", signed)
 
     def _find_trusted(self, stream: Stream) -> int:
         """How far the last audit has verified these very bytes."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from solekey.audit.checks.claims import Claims
@@ -102,15 +102,18 @@ def verify_records(
         log.add(event, record.place)
         result.first = min(result.first or event.time, event.time)
         result.last = max(result.last or event.time, event.time)
+    result.tally.look("REC-01", result.records)
+    result.tally.look("REC-02", result.records)
     for log in logs.values():
         tally = Tally()
         verified = AccountAudit(log, context, tally).run(system)
         tally.findings = [verified.locate(each) for each in tally.findings]
+        found = tally.found.total()
         tally.notices = [verified.locate(each) for each in tally.notices]
         if rows is not None:
             rows.write(AccountRows(verified, tally.findings).rows(rows.fields))
         result.tally.merge(tally)
-        result.accounts.append(verified.report)
+        result.accounts.append(replace(verified.report, findings=found))
         result.repeated += log.repeated
     return result
 
@@ -118,8 +121,6 @@ def verify_records(
 def _parse(number: int, record: Record, tally: Tally) -> Event | None:
     """REC-01, REC-02: parse a record. What ``parse_event`` takes is inside its JSON Schema: tests compare."""
     raw = record.raw or b""
-    tally.look("REC-01")
-    tally.look("REC-02")
     try:
         return parse_event(raw)
     except ProtocolError as refusal:

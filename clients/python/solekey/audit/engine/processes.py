@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import IO, Final, cast
 
@@ -25,7 +25,7 @@ def count_cores() -> int:
 
 
 def verify_parts(parts: Sequence[Part], context: Context, processes: int) -> Iterator[PartResult]:
-    """Verify parts, in this process or in others; yield each result once it is there, in any order.
+    """Verify parts, in this process or in others; yield their results in order.
 
     Raises:
         LogError: a process ended before its part was verified.
@@ -37,7 +37,7 @@ def verify_parts(parts: Sequence[Part], context: Context, processes: int) -> Ite
         workers = _Workers(context, stack)
         pool = stack.enter_context(ThreadPoolExecutor(processes))
         stack.callback(pool.shutdown, wait=False, cancel_futures=True)
-        for done in as_completed([pool.submit(workers.verify, part) for part in parts]):
+        for done in [pool.submit(workers.verify, part) for part in parts]:
             yield done.result()
 
 

@@ -34,6 +34,7 @@ class Provenance:
             file, the file's own.
         first: the time of the earliest event; None without events.
         last: of the latest.
+        bundles: SHA-256 of the manifest of each bundle that it was read from, in order.
         ranges: the offsets of each partition; empty where the source does not say.
         pins: SHA-256 of each file of pins, by its name.
         seen: SHA-256 of the verdict that this one goes on from; None where it begins anew.
@@ -46,6 +47,7 @@ class Provenance:
     digest: Digest
     first: Timestamp | None
     last: Timestamp | None
+    bundles: tuple[str, ...]
     ranges: tuple[Range, ...]
     pins: Mapping[str, Digest]
     seen: Digest | None

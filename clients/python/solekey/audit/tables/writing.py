@@ -87,16 +87,13 @@ def _make(table: str, columns: Columns, folder: Path) -> str:
 
 
 def _tell_report(report: Report) -> Iterator[tuple[str, Row]]:
-    found: dict[str | None, int] = {}
     for is_notice, findings in ((False, report.findings), (True, report.notices)):
         for finding in findings:
-            found[finding.account] = found.get(finding.account, 0) + (not is_notice)
             yield "findings", {**finding.summary(), "is_notice": is_notice}
     for account in report.accounts.values():
         heads = {stream.value: account.head(stream) for stream in Stream}
         row: Row = {name: getattr(account, name, None) for name in OTHER_TABLES["accounts"]}
-        live = len(account.live_wraps)
-        yield "accounts", {**row, **heads, "live_wraps": live, "findings": found.get(account.account, 0)}
+        yield "accounts", {**row, **heads, "live_wraps": len(account.live_wraps)}
     for row in report.summarise_coverage():
         yield "coverage", row
     encode = msgspec.json.Encoder(enc_hook=str).encode

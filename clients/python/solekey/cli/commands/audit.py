@@ -137,6 +137,18 @@ def _export_lines(state: Cli, source: str, target: Path) -> None:
     multiple=True,
     help="A topic on the cluster that is not Solekey's, as the operator says. May be given many times.",
 )
+@click.option(
+    "--seen",
+    "seen_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What you have verified before: only what is new is verified, and the log must hold all of it. The "
+    "file is signed by --signing-key, and written anew.",
+)
+@click.option(
+    "--signing-key",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Your own Ed25519 key, a PEM file without a password (openssl genpkey -algorithm ed25519).",
+)
 @output_options
 @pass_cli
 def verify(  # each is an option
@@ -147,6 +159,8 @@ def verify(  # each is an option
     tables: Path | None,
     exporter_key: str | None,
     other_topics: tuple[str, ...],
+    seen_file: Path | None,
+    signing_key: Path | None,
 ) -> None:
     """Verify the log of SOURCE: a bundle, an exported file, embedded:///path/bus.db or kafka://host:port.
 
@@ -159,11 +173,14 @@ def verify(  # each is an option
     from datetime import timedelta
 
     from solekey.audit import Bounds, LogError, open_log, read_pins, verify_log
+    from solekey.audit.seen import AuditorKey, Seen, read_seen, write_seen
     from solekey.cli.output.audit_progress import show_audit_progress
     from solekey.cli.output.audit_report import print_report
     from solekey_protocol.errors import MalformedError
     from solekey_protocol.ids import PublicKey
 
+    if (seen_file is None) != (signing_key is None):
+        raise click.UsageError("--seen and --signing-key go together")
     try:
         bounds = Bounds(
             session=timedelta(hours=session_hours),
@@ -171,9 +188,13 @@ def verify(  # each is an option
             exporter=PublicKey(exporter_key) if exporter_key else None,
         )
         _verify_pins_apart(source, pins)
+        key = AuditorKey(signing_key) if signing_key is not None else None
+        seen = read_seen(seen_file, key.public) if key and seen_file and seen_file.exists() else Seen()
         with show_audit_progress(quiet=state.as_json or state.quiet) as progress:
             log = open_log(*source)
-            report = verify_log(log, read_pins(*pins), bounds, progress=progress, tables=tables)
+            report = verify_log(log, read_pins(*pins), bounds, seen=seen, progress=progress, tables=tables)
+        if key is not None and seen_file is not None:
+            write_seen(seen_file, report, seen, key)
     except MalformedError as error:
         raise click.BadParameter(str(error), param_hint="--exporter-key") from error
     except LogError as error:

@@ -27,7 +27,8 @@ def print_report(report: "Report", *, quiet: bool) -> None:
     _print_findings(report.notices, "  notice: {}")
     for doubt in report.doubts:
         say("  cannot tell: {}", doubt)
-    say("verdict: {}", _WORDS[report.verdict.value].format(count_of(len(report.findings), "finding")))
+    found = sum(row.findings for row in report.coverage)
+    say("verdict: {}", _WORDS[report.verdict.value].format(count_of(found, "finding")))
 
 
 def _print_provenance(report: "Report") -> None:
@@ -37,6 +38,8 @@ def _print_provenance(report: "Report") -> None:
     say("{} sha256:{}", provenance.source, provenance.digest)
     if provenance.first is not None:
         say("  events of {} to {}", provenance.first, provenance.last)
+    for bundle in provenance.bundles:
+        say("  bundle sha256:{}", bundle)
     for each in provenance.ranges:
         say("  {} partition {}: offsets {} to {}", each.topic, each.partition, each.first, each.last)
     for name, digest in provenance.pins.items():
@@ -58,10 +61,9 @@ def _print_accounts(report: "Report") -> None:
         from solekey_protocol.ids import SYSTEM_ACCOUNT
 
         say("  {}: the platform's own records, such as its signing keys", SYSTEM_ACCOUNT)
-    found = Counter(finding.account for finding in report.findings)
-    worst = sorted(users, key=lambda each: (-found[each.account], each.pinned, each.account))
+    worst = sorted(users, key=lambda each: (-each.findings, each.pinned, each.account))
     for account in worst[:MAX_ACCOUNTS]:
-        _print_account(account, found[account.account])
+        _print_account(account)
     if others := worst[MAX_ACCOUNTS:]:
         say(
             "  and {} more: {} pinned, {}, {}",
@@ -72,7 +74,7 @@ def _print_accounts(report: "Report") -> None:
         )
 
 
-def _print_account(account: "AccountReport", findings: int) -> None:
+def _print_account(account: "AccountReport") -> None:
     live = [f"epoch {epoch} v{version}" for _, epoch, version in account.live_wraps]
     say(
         "  {} ({}): {}, live wraps: {}, {}{}",
@@ -81,7 +83,7 @@ def _print_account(account: "AccountReport", findings: int) -> None:
         count_of(account.trusted_devices, "trusted device"),
         ", ".join(live) or "none",
         count_of(account.commits, "commit"),
-        f", {count_of(findings, 'finding')}" if findings else "",
+        f", {count_of(account.findings, 'finding')}" if account.findings else "",
     )
 
 
