@@ -1,4 +1,4 @@
-"""``solekey audit``: export a log, verify it. Needs no account, no key and no running service."""
+"""``solekey audit``: export a log, verify it, report on it. Needs no account, no key and no service."""
 
 import sys
 from pathlib import Path
@@ -206,6 +206,37 @@ def verify(  # each is an option
         print_report(report, quiet=state.quiet)
     if code := VERDICT_EXIT_CODES[report.verdict.value]:
         sys.exit(code)
+
+
+@audit.command()
+@click.argument("tables", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("target", type=OutputFile())
+@output_options
+@pass_cli
+def report(state: Cli, tables: Path, target: Path) -> None:
+    """Write the report of an audit to TARGET, an .html page or a .pdf, to be handed over.
+
+    TABLES: the file that `solekey audit verify --tables` has written. The verdict comes first, then what was
+    checked and how much, what was not, the findings, devices, wraps and rotations. Nothing in it is loaded
+    from elsewhere.
+    """
+    from solekey.audit import LogError, Tables
+    from solekey.audit.document import collect_contents, write_html, write_pdf
+
+    writers = {".html": write_html, ".pdf": write_pdf}
+    write = writers.get(target.suffix.lower())
+    if write is None:
+        raise click.UsageError(f"{target}: name the report .html or .pdf")
+    try:
+        with Tables(tables) as opened:
+            contents = collect_contents(opened)
+    except LogError as error:
+        raise click.UsageError(f"{error}; {tables} has to be of `solekey audit verify --tables`") from error
+    write(contents, target)
+    if state.as_json:
+        state.emit({"verdict": contents.verdict, "output": str(target)})
+    else:
+        state.tell("report written to {}; the verdict is: {}", target, contents.verdict_name.lower())
 
 
 def _verify_pins_apart(sources: tuple[str, ...], pins: tuple[Path, ...]) -> None:
