@@ -30,20 +30,22 @@ VERDICTS: Final[Mapping[str, tuple[str, str]]] = {
 
 LIMITS: Final = (
     (
-        "That the operator shows everybody the same log. An account's own devices detect a fork of that "
-        "account at their next statement; two users who never compare heads may be shown different records of other "
-        "accounts."
+        "That the operator shows everybody the same log. Two users who never compare heads can be shown two "
+        "histories of different accounts' events; an account's own devices detect a fork of that account at "
+        "their next statement. The transparency log (a later release) closes this gap."
     ),
     (
-        "Facts that only the operator knows, where they agree with all others: a failed login that was not "
-        "written, or was invented; the end of the auth stream that no client has seen."
+        "Facts that only the operator knows, where they agree with all others: a login that failed and was "
+        "not written, one that was written and never was; the tail of the auth stream that no client has "
+        "seen."
     ),
     "Times, but for their order: all of them may be moved together.",
     (
-        "What a field that nobody recomputes means: identifiers and digests of bytes that are not in the log "
-        "are random to whoever reads it."
+        "What a field that nobody recomputes means: factor_id and the digests of bytes that are not in the "
+        "log are random to whoever reads it, and a service that wanted to hide 32 bytes in one could."
     ),
     "Which program spoke: the log shows that a device's key signed, not what else the device did.",
+    "That a re-key made another data key, and what a wrap's bytes are: who opens them sees it.",
 )
 """What the log alone cannot tell: audit.md §5."""
 
