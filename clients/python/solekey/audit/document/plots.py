@@ -2,6 +2,7 @@
 
 import io
 from datetime import timedelta
+from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 from solekey.audit.tables.tables import Tables
+from solekey_protocol.events import Stream
 
 _WIDTH_IN: Final = 7.2
 _LINE_IN: Final = 0.24
@@ -17,8 +19,8 @@ _BARS: Final = 60
 _EARLIEST: Final = "2026-01-01"
 _LATEST: Final = "2200-01-01"
 """Times outside are the operator's invention: a check says so, and no picture can hold them."""
-_STREAMS: Final = ("auth", "devices", "vault", "rotation")
-_HATCHES: Final = ("", "///", "...", "xx")
+_HATCHES: Final = ("", "///", "...", "xx", "\\\\", "++", "oo", "**")
+"""The looks of streams, which a print tells apart without colours."""
 
 _LIFELINES: Final = f"""
     SELECT d.account, d.device, d.status, e.time AS enrolled, r.time AS revoked
@@ -80,10 +82,10 @@ def draw_growth(tables: Tables) -> str:
     starts = [first + bar * width for bar in range(_BARS)]
     figure, axes = _begin(2.4)
     below = [0] * _BARS
-    for stream, hatch in zip(_STREAMS, _HATCHES, strict=True):
-        bars = [counts.get((stream, bar), 0) for bar in range(_BARS)]
+    for stream, hatch in zip(Stream, cycle(_HATCHES), strict=False):
+        bars = [counts.get((stream.value, bar), 0) for bar in range(_BARS)]
         look = {"hatch": hatch, "fill": not hatch, "color": "0.35", "edgecolor": "black", "linewidth": 0.3}
-        axes.bar(starts, bars, width, below, align="edge", label=stream, **look)  # type: ignore[arg-type]  # times
+        axes.bar(starts, bars, width, below, align="edge", label=stream.value, **look)  # type: ignore[arg-type]  # times
         below = [a + b for a, b in zip(below, bars, strict=True)]
     axes.legend(frameon=False, fontsize=8, ncols=4)
     axes.set_ylabel("events", fontsize=8)
