@@ -15,7 +15,7 @@ from solekey_protocol.limits import MIB
 from tests.support.engines.engine import EngineUnavailableError, required
 
 FILES = 400
-"""How many files and folders fit on one, if room does not end first."""
+"""How many files and folders fit on one, if room does not end first and nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -60,21 +60,21 @@ class SmallDisk:
 
 
 @contextmanager
-def mount_small_disk(folder: Path, size_bytes: int = 4 * MIB) -> Iterator[SmallDisk]:
+def mount_small_disk(folder: Path, size_bytes: int = 4 * MIB, *, files: int = FILES) -> Iterator[SmallDisk]:
     """Mount a disk at a folder; what is in the folder is on it."""
-    with required(_mount(folder, size_bytes)) as disk:
+    with required(_mount(folder, size_bytes, files)) as disk:
         yield disk
 
 
 @contextmanager
-def _mount(folder: Path, size_bytes: int) -> Iterator[SmallDisk]:
+def _mount(folder: Path, size_bytes: int, files: int) -> Iterator[SmallDisk]:
     if os.geteuid() != 0:
         raise EngineUnavailableError("only root mounts a file system")
     covered = folder.with_name(f"{folder.name} covered")
     folder.rename(covered)
     folder.mkdir(mode=0o700)
     try:
-        options = f"size={size_bytes},nr_inodes={FILES},mode=700"
+        options = f"size={size_bytes},nr_inodes={files},mode=700"
         _run("mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder))
     except subprocess.CalledProcessError as error:
         raise EngineUnavailableError(f"no file system can be mounted: {error.stderr}") from error

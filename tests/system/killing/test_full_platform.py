@@ -1,11 +1,13 @@
 """The platform on a full disk: nothing acknowledged is lost, refusals say so, and it goes on with room.
 
-Databases, bus and objects share the disk, as in an embedded platform. Spec: vault.md §3.
+Databases, bus and objects share the disk, as in an embedded platform; or PostgreSQL's tables have one of
+their own. Spec: vault.md §3.
 """
 
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -15,10 +17,14 @@ from solekey import Vault
 from solekey.account.enrolment import trust_device
 from solekey.errors import SolekeyError, StorageFullError, UnavailableError
 from solekey_protocol.limits import KIB, MIB
+from solekey_protocol.services import SERVICES
+from tests.support.engines.engine import required
+from tests.support.engines.postgres import connect, run_postgres_wheel
 from tests.support.engines.waiting import wait_until
 from tests.support.people.library_user import LibraryUser
 from tests.support.platform_process import PlatformProcess
 from tests.support.small_disk import SmallDisk, mount_small_disk
+from tests.system.killing.platform import DeadlyPlatform
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -62,7 +68,11 @@ def read_on_a_new_device(user: LibraryUser) -> dict[str, bytes]:
     with user.log_in("phone") as phone:
         trust_device(phone, user.key())
         with phone.unlock(user.key()) as vault:
-            return {info.name: vault.get(info.id).content for info in vault.list()}
+            return read_all(vault)
+
+
+def read_all(vault: Vault) -> dict[str, bytes]:
+    return {info.name: vault.get(info.id).content for info in vault.list()}
 
 
 def put_until_refused(vault: Vault) -> tuple[dict[str, bytes], SolekeyError]:
@@ -85,6 +95,56 @@ def has_room(vault: Vault) -> bool:
     except UnavailableError:
         return False
     return True
+
+
+@pytest.fixture
+def tables() -> Iterator[tuple[SmallDisk, str]]:
+    """A disk that PostgreSQL keeps the services' tables on, and the template of their URLs."""
+    with ExitStack() as stack:
+        url = stack.enter_context(required(run_postgres_wheel()))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="solekey-tables-"))) / "tables"
+        folder.mkdir()
+        disk = stack.enter_context(mount_small_disk(folder, ROOM_BYTES, files=10_000))
+        with connect(url) as db:
+            [(data,)] = db.execute("SHOW data_directory").fetchall()
+            owner = Path(data).stat()
+            folder.parent.chmod(0o755)
+            os.chown(folder, owner.st_uid, owner.st_gid)
+            db.execute(f"CREATE TABLESPACE small LOCATION '{folder}'")
+            for service in SERVICES:
+                db.execute(f"CREATE DATABASE full_{service} TABLESPACE small")
+        template = url.set(drivername="postgresql+psycopg", database="full_SERVICE")
+        yield disk, template.render_as_string(hide_password=False)
+
+
+@pytest.mark.postgres
+def test_full_tables_of_postgresql_lose_nothing_and_are_read_meanwhile(
+    tables: tuple[SmallDisk, str], tmp_path: Path
+) -> None:
+    disk, template = tables
+    platform = DeadlyPlatform(tmp_path / "platform", template)
+    platform.open()
+    try:
+        bob = LibraryUser(platform, tmp_path)
+        bob.sign_up().close()
+        with unlocked(bob) as vault:
+            vault.put("before", b"1")
+            disk.leave(MIB)
+            acknowledged, refusal = put_until_refused(vault)
+            assert refusal.code in {"storage_full", "unavailable"}
+            expected = {"before": b"1", **acknowledged}
+            disk.fill()
+            assert read_all(vault).items() >= expected.items()
+            platform.restart()
+            with pytest.raises(SolekeyError):
+                vault.put("meanwhile", b"x")
+            disk.resize(ROOM_BYTES)
+            wait_until(lambda: has_room(vault))
+            found = read_all(vault)
+        assert found.items() >= {"after": b"2", **expected}.items()
+        assert read_on_a_new_device(bob) == found
+    finally:
+        platform.close()
 
 
 def test_a_full_object_store_refuses_what_it_would_keep_and_goes_on(
@@ -120,7 +180,7 @@ def test_full_databases_lose_nothing_that_was_acknowledged(
         assert again.value.code in NO_ROOM
         disk.resize(ROOM_BYTES)
         wait_until(lambda: has_room(vault))
-        found = {info.name: vault.get(info.id).content for info in vault.list()}
+        found = read_all(vault)
     expected = {"before": b"1", "after": b"2", **acknowledged}
     assert found.items() >= expected.items()
     assert read_on_a_new_device(ada) == found
