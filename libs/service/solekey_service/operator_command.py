@@ -1,6 +1,6 @@
 """What an operator can do to a service, beside serving: a part of the service's declaration.
 
-Every service has ``rebuild``, ``parked`` and ``retry``; ``command_line.py`` runs them.
+Every service has ``rebuild``, ``parked``, ``retry`` and ``list-stored``; ``command_line.py`` runs them.
 """
 
 import sys
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from solekey_protocol.ids import Timestamp
+from solekey_service.stored_list import encode_list
 from solekey_service.stream_api import StreamApi
 
 OwnerT = TypeVar("OwnerT")
@@ -81,6 +82,11 @@ def _retry_parked(api: StreamApi[Any], _: Namespace) -> None:
     tell(f"{before - after} of {before} accounts are free again; {after} are still parked")
 
 
+def _list_stored(api: StreamApi[Any], _: Namespace) -> None:
+    for line in encode_list(api.kernel.stream.value, api.kernel.store.clock.now(), api.list_stored()):
+        tell(line)
+
+
 COMMON_COMMANDS: Final[tuple[OperatorCommand[StreamApi[Any]], ...]] = (
     OperatorCommand(
         "rebuild",
@@ -94,4 +100,9 @@ COMMON_COMMANDS: Final[tuple[OperatorCommand[StreamApi[Any]], ...]] = (
         _list_parked,
     ),
     OperatorCommand("retry", "try everything that is parked again", _retry_parked),
+    OperatorCommand(
+        "list-stored",
+        "list what the service has stored, as JSON lines, for `solekey audit export --stored`",
+        _list_stored,
+    ),
 )

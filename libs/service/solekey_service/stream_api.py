@@ -1,5 +1,6 @@
 """What every service answers about its own stream: statements, events and health. Spec: events.md §6."""
 
+from collections.abc import Iterator
 from typing import Any, Final, Generic, TypeVar
 
 from solekey_protocol.ids import AccountId
@@ -10,6 +11,7 @@ from solekey_service.kernel import Kernel
 from solekey_service.refusals import NotFound
 from solekey_service.statement_flow import StatementFlow
 from solekey_service.statement_handler import StatementHandler
+from solekey_service.stored_list import Row, list_events
 
 MAX_PAGE_EVENTS: Final = 500
 
@@ -41,6 +43,10 @@ class StreamApi(Generic[ConfigT]):
         """Tell whether the service can be relied on: 200, or 503 while a feed is silent."""
         healthy, members = self.kernel.health()
         return json_response(200 if healthy else 503, members)
+
+    def list_stored(self) -> Iterator[Row]:
+        """Yield what the service has stored, for an auditor: its events, and what it has beside them."""
+        yield from list_events(self.kernel.store, self.kernel.stream)
 
     def read_events(self, request: Request, account: AccountId) -> Response:
         """Answer with the exact bytes of events, a page from ``after``, and the stream's head.

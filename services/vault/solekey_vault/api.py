@@ -27,6 +27,7 @@ from solekey_service.http import (
 )
 from solekey_service.kernel import Kernel
 from solekey_service.refusals import BadRequest
+from solekey_service.stored_list import Row
 from solekey_service.stream_api import StreamApi
 from solekey_service.worker_process import WorkerProcess
 from solekey_vault.blobs import open_blob_store
@@ -42,6 +43,7 @@ from solekey_vault.ranges import parse_range
 from solekey_vault.refusals import DigestMismatch, WrapMismatch
 from solekey_vault.statements import VaultStatements
 from solekey_vault.store_check import require_object_store
+from solekey_vault.stored_rows import list_blobs, list_objects, list_wraps
 from solekey_vault.wrap_repository import WrapRepository
 
 UNCLAIMED_KEPT: Final = timedelta(hours=24)
@@ -74,6 +76,7 @@ class VaultApi(StreamApi[VaultConfig]):
             blobs.require_access()
             require_object_store(kernel, blobs)
         self._offload = kernel.threads.offload
+        self._blobs = blobs
         self._grace = timedelta(days=config.grace_days)
         self._offline = {} if config.offline_reading else {"Solekey-Offline": "forbidden"}
         self.objects = ObjectRepository(
@@ -82,6 +85,13 @@ class VaultApi(StreamApi[VaultConfig]):
         self._collector = HistoryCollector(kernel.store, kernel.streams, self.objects, config.history_limits)
         self.lists = ChangeLists(kernel.store, self.objects, worker or _make_worker(), kernel.threads.pause)
         super().__init__(kernel, VaultStatements(kernel.streams, self.objects, self.lists))
+
+    def list_stored(self) -> Iterator[Row]:
+        """Yield what the vault has stored, for an auditor: digests and sizes, and the change lists."""
+        yield from super().list_stored()
+        yield from list_wraps(self.kernel.store)
+        yield from list_objects(self.kernel.store, self._blobs)
+        yield from list_blobs(self.kernel.store, self._blobs)
 
     def put_wrap(self, request: Request, digest: str) -> Response:
         """Keep the bytes of a wrap until a statement names them.

@@ -102,6 +102,13 @@ class BlobStore:
                 _log.error("object %s cannot be read: %s", name, type(error).__name__)  # one bad file
         return found
 
+    def sizes(self) -> dict[str, int]:
+        """List every name and how many bytes lie under it. Raises UnavailableError."""
+        try:
+            return {entry["path"]: entry["size"] for page in obstore.list(self._store) for entry in page}
+        except (BaseError, OSError) as error:
+            raise _tell_unavailable(error) from error
+
     def delete(self, names: Sequence[str]) -> None:
         """See ObjectStore.delete."""
         for name in names:

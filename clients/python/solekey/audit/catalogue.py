@@ -54,7 +54,7 @@ _SEEN: Final = "the signed verdict of this auditor's last audit"
 _BUS: Final = "records with their topic, partition and offset, and the topics' settings"
 _BUNDLE: Final = "a bundle"
 _EXPORTER: Final = "a bundle, and the exporter's key"
-_OBJECTS: Final = "an export of the stored objects"
+_OBJECTS: Final = "a list of what services have stored (list-stored)"
 _TRANSPARENCY: Final = "a transparency service's checkpoints and witnesses' cosignatures"
 
 CHECKS: Final[Mapping[str, Check]] = {
@@ -124,7 +124,13 @@ CHECKS: Final[Mapping[str, Check]] = {
         Check("BUS-05", "the events of a stream lie in its order", "records", _BUS),
         Check("BUS-06", "events are published when they are written", "records", _BUS),
         Check("BUS-07", "heartbeats say how far a producer has published, no more", "heartbeats", _BUS),
-        Check("OBJ-01", "stored objects and events explain each other", "objects", _OBJECTS),
+        Check("OBJ-01", "the bytes of each live wrap are stored", "wraps", _OBJECTS),
+        Check(
+            "OBJ-02", "change lists are stored, parse, and are what their commits say", "commits", _OBJECTS
+        ),
+        Check("OBJ-03", "each part of a live item is stored as it was committed", "parts", _OBJECTS),
+        Check("OBJ-04", "every stored object is explained by an event", "objects", _OBJECTS),
+        Check("OBJ-05", "the services' tables hold what the bus holds", "events", _OBJECTS),
         Check("LOG-01", "the log is the one that everybody is shown", "checkpoints", _TRANSPARENCY),
     )
 }

@@ -12,8 +12,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from solekey.audit.bounds import Bounds
+from solekey.audit.bundle.stored_index import StoredIndex
 from solekey.audit.checks.bundle import check_bundles
 from solekey.audit.checks.bus import BusChecks
+from solekey.audit.checks.objects import check_strangers
 from solekey.audit.engine.collecting import Progress, Stage, collect_records
 from solekey.audit.engine.context import Context
 from solekey.audit.engine.parts import PartResult, open_rows, verify_records
@@ -67,7 +69,8 @@ def verify_log(
         reading, system = collect_records(log, BusChecks(_bus(log), bounds, result.tally), spill, progress)
         check_bundles(getattr(log, "bundles", ()), bounds, result.tally)
         heads, folder = seen.heads if seen else {}, None if tables is None else spill.folder
-        context = Context(pins or {}, bounds, heads, rows=folder)
+        stored = _index_stored(log, spill.folder)
+        context = Context(pins or {}, bounds, heads, stored=stored, rows=folder)
         with open_rows(context, "system") as rows:
             result.merge(verify_records(system, context, rows))
         context = replace(context, system=_find_auth(system))
@@ -75,6 +78,8 @@ def verify_log(
             result.merge(part)
             progress(Stage.VERIFY, result.records, reading.records)
         _check_missing(context, result)
+        if stored is not None:
+            check_strangers(stored, {each.account for each in result.accounts}, result.tally)
         provenance = Provenance(
             source=str(getattr(log, "name", "records")),
             digest=reading.digest(),
@@ -107,6 +112,11 @@ def _conclude(result: PartResult, records: int, provenance: Provenance) -> Repor
 
 def _bus(log: Log | Iterable[bytes]) -> BusState | None:
     return None if isinstance(log, Iterable) else log.bus
+
+
+def _index_stored(log: Log | Iterable[bytes], folder: Path) -> StoredIndex | None:
+    stored = None if isinstance(log, Iterable) else log.objects
+    return None if stored is None else StoredIndex.make(stored, folder / "stored.db")
 
 
 def _find_auth(system: Sequence[tuple[int, Record]]) -> tuple[bytes, ...]:

@@ -58,9 +58,18 @@ class StoredList:
 
     lines: Callable[[], Iterator[bytes]]
 
+    def services(self) -> dict[str, Timestamp]:
+        """The services whose lists these are, and when each was made. Raises LogError."""
+        reader = _Reader()
+        for _ in self._read(reader):
+            pass
+        return reader.services
+
     def rows(self) -> Iterator[StoredRow]:
         """Yield the rows. Raises LogError for a list that is none, or that is cut off."""
-        reader = _Reader()
+        return self._read(_Reader())
+
+    def _read(self, reader: "_Reader") -> Iterator[StoredRow]:
         for number, line in enumerate(self.lines(), start=1):
             try:
                 row = reader.take(json.loads(line))
@@ -77,6 +86,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.rows: int | None = None
+        self.services: dict[str, Timestamp] = {}
 
     def take(self, document: Any) -> StoredRow | None:
         """Take one line; return the row that it is. Raises ValueError, TypeError or KeyError."""
@@ -85,6 +95,7 @@ class _Reader:
             raise ValueError("it begins inside another, or has another format")
         if kind == "list":
             self.rows = 0
+            self.services[str(document["service"])] = Timestamp(document["made_at"])
             return None
         if self.rows is None:
             raise ValueError("a row outside of a list")

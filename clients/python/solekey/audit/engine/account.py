@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 from solekey.audit.checks import ACCOUNT_CHECKS, SYSTEM_CHECKS, heads, signing_keys
 from solekey.audit.checks.evidence import Evidence
+from solekey.audit.checks.objects import check_objects
 from solekey.audit.engine.branches import Branch, choose_branch
 from solekey.audit.engine.context import Context, Heads
 from solekey.audit.report import AccountReport, Finding, Tally
@@ -145,6 +146,8 @@ class AccountAudit:
             check(evidence, tally)
         if account != SYSTEM_ACCOUNT:
             signing_keys.check_signing_keys(evidence, system, tally)
+        if self._context.stored is not None:
+            check_objects(evidence, self._context.stored, tally)
         return VerifiedAccount(self._report(streams), streams, self._log)
 
     def _choose(self, stream: Stream) -> Branch:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from solekey.audit.bounds import Bounds
+from solekey.audit.bundle.stored_index import StoredIndex
 from solekey.audit.pins import Pin
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import AccountId
@@ -23,6 +24,7 @@ class Context:
         seen: where each account's streams ended when this auditor looked last. Up to there no signature is
             verified again, but the log must hold the same bytes.
         system: the auth events of the platform's own account, exact bytes.
+        stored: what services have stored, as their operator lists it; None where there is no list.
         rows: the folder that rows of tables are written to; None where no tables are made.
     """
 
@@ -30,4 +32,5 @@ class Context:
     bounds: Bounds
     seen: Mapping[AccountId, Heads] = field(default_factory=dict)
     system: tuple[bytes, ...] = ()
+    stored: StoredIndex | None = None
     rows: Path | None = None

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
+from solekey_protocol.ids import Timestamp
 from solekey_protocol.services import HEARTBEAT_TOPIC, TOPICS
 
 EXPORTED_TOPICS: Final = (*TOPICS.values(), HEARTBEAT_TOPIC)
@@ -114,7 +115,15 @@ class BusState:
 
 
 class StoredObjects(Protocol):
-    """What the vault has stored, beside the log."""
+    """What services have stored, beside the log, as their operator lists it."""
+
+    def rows(self) -> Iterator[Any]:
+        """Yield what is stored (``solekey.audit.bundle.stored.StoredRow``). Raises LogError."""
+        ...
+
+    def services(self) -> dict[str, Timestamp]:
+        """The services whose lists these are, and when each was made. Raises LogError."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
