@@ -13,7 +13,7 @@ from solekey.audit import Pin, Verdict, export_log, find_leaks, read_log, verify
 from solekey.audit.leaks import read_places
 from solekey_protocol.ids import AccountId, PublicKey
 
-NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "01_what_the_server_sees.ipynb"
+NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "03_the_log_was_not_rewritten.ipynb"
 
 
 def verify_exported(
@@ -50,15 +50,14 @@ def search_for_leaks(tell: Narrator, platform: Platform, secrets: Mapping[str, b
 
 
 def execute_notebook(tell: Narrator, log: Path, pins: Path) -> Path:
-    """Execute the notebook on the exported log and keep it as HTML. Its last cell raises on a tampered
-    log.
-    """
+    """Execute a notebook on the exported log and keep it as HTML. Its last cell tells the verdict."""
     environment = {**os.environ, "SOLEKEY_AUDIT_LOG": str(log), "SOLEKEY_AUDIT_PINS": str(pins)}
     command = [sys.executable, "-m", "nbconvert", "--execute", "--to", "html", "--log-level=ERROR"]
     command += [str(NOTEBOOK), f"--output-dir={log.parent}"]
     run = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     demand(run.returncode == 0, f"the notebook failed: {run.stderr[-2000:]}")
     html = log.parent / f"{NOTEBOOK.stem}.html"
+    demand("verdict: clean" in html.read_text(), f"{html}: the verdict is not clean")
     tell.auditor(f"notebook executed: {html}")
     return html
 

@@ -23,7 +23,7 @@ def test_the_whole_story():
     )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     assert "Verdict: clean" in run.stdout
-    assert (ROOT / "build" / "demo" / "01_what_the_server_sees.html").exists()
+    assert (ROOT / "build" / "demo" / "03_the_log_was_not_rewritten.html").exists()
     assert (ROOT / "build" / "demo" / "events.jsonl").exists()
 
 

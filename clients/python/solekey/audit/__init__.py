@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from solekey.audit.bounds import Bounds
     from solekey.audit.catalogue import Check
     from solekey.audit.leaks import Leak, find_leaks
+    from solekey.audit.opened import OpenedAudit
     from solekey.audit.pins import Pin, read_pins
     from solekey.audit.report import AccountReport, Coverage, Finding, Report, Result, Verdict
     from solekey.audit.sources import Log, LogError, Record, export_log, open_log, read_log
@@ -31,6 +32,7 @@ __all__ = [
     "Leak",
     "Log",
     "LogError",
+    "OpenedAudit",
     "Pin",
     "Record",
     "Report",
@@ -54,6 +56,7 @@ _HOMES = {
     "Leak": "leaks",
     "Log": "sources",
     "LogError": "sources",
+    "OpenedAudit": "opened",
     "Pin": "pins",
     "Record": "sources",
     "Report": "report",
