@@ -80,11 +80,11 @@ def change_of(vault: Vault, item: ItemId) -> Change:
 class Cycles:
     """A platform, a user with two devices, and what they were told."""
 
-    def __init__(self, folder: Path, seed: int, databases: str = "", *, hasty: bool = False) -> None:
+    def __init__(self, folder: Path, seed: int, databases: str = "", *, flaw: str | None = None) -> None:
         self.folder = folder
         self.random = random.Random(seed)  # noqa: S311 - a seed that is printed
         self.databases = databases
-        self.hasty = hasty
+        self.flaw = flaw
         self.platform = DeadlyPlatform(folder / "platform", databases)
         self.user = LibraryUser(self.platform, folder, username="ada")  # type: ignore[arg-type]  # has url and ca
         self.report = Report()
@@ -106,7 +106,7 @@ class Cycles:
     def run_one(self) -> None:
         """Kill somebody while both devices work; start what died; read what was acknowledged."""
         victims = VICTIMS if not self.databases else (*VICTIMS, "connections")
-        victim, starts = "nobody" if self.hasty else self.random.choice(victims), self.platform.starts
+        victim, starts = "nobody" if self.flaw else self.random.choice(victims), self.platform.starts
         if victim == "platform":
             self.platform.arm(self.random.randrange(POINTS_OF_THE_PLATFORM))
         elif victim == "heartbeats":
@@ -178,7 +178,7 @@ class Cycles:
             return pid
         try:
             chance = random.Random(seed)  # noqa: S311 - a seed that is printed
-            Device(self.folder, name, chance, hasty=self.hasty).run(self.phrases, passes)
+            Device(self.folder, name, chance, self.flaw).run(self.phrases, passes)
             code = 0
         except SolekeyError as error:
             (self.folder / "last-refusal").write_text(f"{error.code}: {error}")
@@ -246,12 +246,12 @@ def open_databases(kind: str) -> Iterator[str]:
 
 
 def run_cycles(
-    kind: str, cycles: int, seed: int, *, seconds: float | None = None, hasty: bool = False
+    kind: str, cycles: int, seed: int, *, seconds: float | None = None, flaw: str | None = None
 ) -> Report:
     """Run cycles until there were so many, or for so long."""
     until = time.monotonic() + seconds if seconds is not None else None
     with tempfile.TemporaryDirectory(prefix="solekey-killing-") as folder, open_databases(kind) as databases:
-        run = Cycles(Path(folder), seed, databases, hasty=hasty)
+        run = Cycles(Path(folder), seed, databases, flaw=flaw)
         try:
             run.set_up()
             while run.report.cycles < cycles if until is None else time.monotonic() < until:
@@ -267,7 +267,7 @@ def main() -> int:
     parser.add_argument("--cycles", type=int, default=int(os.environ.get("SOLEKEY_SOAK_CYCLES", "1000")))
     parser.add_argument("--seconds", type=float, default=os.environ.get("SOLEKEY_SOAK_SECONDS"))
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
-    parser.add_argument("--hasty", action="store_true", help="lose on purpose: the positive control")
+    parser.add_argument("--flaw", choices=("hasty", "forgetful"), help="fail on purpose: a positive control")
     parser.add_argument("--database", choices=("sqlite", "postgresql"), action="append")
     arguments = parser.parse_args()
     wrong = 0
@@ -275,7 +275,7 @@ def main() -> int:
         sys.stdout.write(f"{kind}, seed {arguments.seed}\n")
         sys.stdout.flush()
         report = run_cycles(
-            kind, arguments.cycles, arguments.seed, seconds=arguments.seconds, hasty=arguments.hasty
+            kind, arguments.cycles, arguments.seed, seconds=arguments.seconds, flaw=arguments.flaw
         )
         sys.stdout.write(report.describe() + "\n" + "".join(f"LOST {line}\n" for line in report.lost))
         sys.stdout.write("".join(f"CONFLICT COPY {line}\n" for line in report.copies.values()))

@@ -5,6 +5,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 from random import Random
+from unittest.mock import patch
 
 from solekey import Runtime, UserKey, Vault
 from solekey.account.session import Session
@@ -13,6 +14,8 @@ from solekey.errors import ItemMissingError, SolekeyError, WrongUserKeyError
 from solekey.files.private_folder import PrivateFolder
 from solekey.files.whole_file import WholeFile
 from solekey.rotation.rotation import change_user_key, rekey_data, resume_rotation
+from solekey.vault.edits import Edits
+from solekey.vault.seen import SeenVersions
 from tests.system.killing.ledger import GONE, Ledger, digest
 from tests.system.killing.points import Points
 
@@ -40,13 +43,18 @@ IMPATIENT = Runtime(sleep=lambda pause_s: time.sleep(min(pause_s, 0.3)))
 
 
 class Device:
-    """What a device does in a cycle. A hasty one acknowledges what it has not committed: the control."""
+    """What a device does in a cycle.
 
-    def __init__(self, folder: Path, name: str, random: Random, *, hasty: bool = False) -> None:
+    The controls have a flaw: who is hasty acknowledges what is not committed; who is forgetful takes what it
+    was not told of for another device's.
+    """
+
+    def __init__(self, folder: Path, name: str, random: Random, flaw: str | None = None) -> None:
         self.folder = folder
         self.name = name
         self.random = random
-        self.hasty = hasty
+        self.hasty = flaw == "hasty"
+        self.forgetful = flaw == "forgetful"
         self.passes: int | None = None
         self.ledger = Ledger(folder / f"{name}.ledger")
 
@@ -67,6 +75,8 @@ class Device:
     def _act(self, vault: Vault, phrases: list[str]) -> None:
         if self.hasty:
             self.put(vault, phrases)
+        if self.forgetful:
+            self._forget(vault)
         act = self.random.choices(
             (self.put, self.put_many, self.put_file, self.remove, self.rekey, self.change_key, self.resume),
             (8, 2, 2, 2, 1, 1, 1),
@@ -122,6 +132,14 @@ class Device:
 
     def resume(self, vault: Vault, phrases: list[str]) -> None:
         resume_rotation(vault, UserKey.from_phrase(self.random.choice(phrases)))
+
+    def _forget(self, vault: Vault) -> None:
+        """Put a name three times, with the answer to the second lost, and without the rule."""
+        vault.put(f"{self.name}-0", b"first")
+        with patch.object(SeenVersions, "note"):
+            vault.put(f"{self.name}-0", b"second")
+        with patch.object(Edits, "_is_own", return_value=False):
+            vault.put(f"{self.name}-0", b"third")
 
     def _intend(self, name: str, content: str) -> None:
         if self.hasty:  # says that it is done, and dies before the next request

@@ -46,7 +46,14 @@ def test_nothing_acknowledged_is_lost(database: str, capsys: pytest.CaptureFixtu
 
 def test_control_a_device_that_acknowledges_before_it_has_committed_loses() -> None:
     """It says that it is done, dies before its next request, and the reading finds out."""
-    code, (*_, lost, _), said = run("--cycles", "2", "--database", "sqlite", "--hasty")
+    code, (*_, lost, _), said = run("--cycles", "2", "--database", "sqlite", "--flaw", "hasty")
     assert code == 1, said
     assert lost > 0
     assert "LOST cycle 1" in said
+
+
+def test_control_a_device_that_takes_its_own_commit_for_anothers_makes_conflict_copies() -> None:
+    code, (*_, lost, copies), said = run("--cycles", "1", "--database", "sqlite", "--flaw", "forgetful")
+    assert (code, lost) == (1, 0), said
+    assert copies > 0
+    assert "CONFLICT COPY cycle 1: " in said
