@@ -10,11 +10,12 @@ from evidence.capture import capture_at_rest, capture_cores, capture_memory, cap
 from evidence.channels import Channel
 from evidence.client_secrets import ClientSecrets
 from evidence.exchanges import Exchange, read_exchanges
-from evidence.explained import Explanation, explain, plant_unexplained
+from evidence.explained import Explanation, explain
 from evidence.search import Captured, SearchResult, search
 from evidence.server_view import find_unlisted, list_fields
 from evidence.site import Site
 from evidence.stored import read_store
+from evidence.stored_controls import plant_unexplained
 from evidence.story import Life, live
 from evidence.twin import StepComparison, compare, plant_differences
 

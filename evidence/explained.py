@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from evidence.stored import Column, Store, StoredBytes
+from evidence.stored import BUS, Store, StoredBytes
 from solekey.crypto import UserKey
 from solekey.crypto.data_key import DataKey
 from solekey.crypto.envelope_reader import EnvelopeReader, MemorySource
@@ -23,8 +23,10 @@ from solekey_protocol.errors import ProtocolError
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted, KeyWrapped
+from solekey_protocol.heartbeat import encode_heartbeat, parse_heartbeat
 from solekey_protocol.ids import AccountId, Digest, compute_digest
 from solekey_protocol.page_list import encode_page_list, parse_page_list
+from solekey_protocol.services import HEARTBEAT_TOPIC
 from solekey_protocol.streams import FOLDS, decode_snapshot, encode_snapshot
 from solekey_protocol.wrap import SecretKind
 
@@ -70,6 +72,15 @@ class _Account:
     changes: list[Change] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Byte strings that were explained by themselves: encoded changes, raw item ids, events of the tables."""
+
+    changes: set[bytes]
+    items: set[bytes]
+    events: set[bytes]
+
+
 def explain(store: Store, phrases: Iterable[str]) -> Explanation:
     """Explain all byte strings. ``phrases``: the words of every user key that any user ever had."""
     explanation = Explanation()
@@ -80,11 +91,15 @@ def explain(store: Store, phrases: Iterable[str]) -> Explanation:
             _explain(explanation, each, lambda string: _explain_wrap(string, accounts, words))
     for account in accounts.values():
         _explain_objects(explanation, account, store)
-    encoded = {encode_change(change) for account in accounts.values() for change in account.changes}
-    items = {change.item.raw for account in accounts.values() for change in account.changes}
+    changes = [change for account in accounts.values() for change in account.changes]
+    known = _Known(
+        {encode_change(change) for change in changes},
+        {change.item.raw for change in changes},
+        {each.data for each in store.strings if each.column[1:] == ("events", "raw")},
+    )
     for each in store.strings:
         if each.column != ("vault", "wraps", "body"):
-            _explain(explanation, each, lambda string: _explain_column(string, encoded, items))
+            _explain(explanation, each, lambda string: _explain_column(string, known))
     for each in store.unnamed:
         explanation.blame(each.place, len(each.data), "no row names it")
     for account_id, _ in store.objects:
@@ -227,8 +242,10 @@ def _open_envelope(account: _Account, change: Change, envelope: bytes) -> None:
         pass
 
 
-def _explain_column(each: StoredBytes, encoded: set[bytes], items: set[bytes]) -> str:
-    _, table, column = each.column
+def _explain_column(each: StoredBytes, known: _Known) -> str:
+    service, table, column = each.column
+    if service == BUS:
+        return _explain_record(each, known)
     match table, column:
         case (("events" | "inbox" | "parked"), "raw"):
             return _explain_event(parse_event(each.data))
@@ -236,13 +253,22 @@ def _explain_column(each: StoredBytes, encoded: set[bytes], items: set[bytes]) -
             kind = FOLDS[Stream(str(each.row["stream"]))]
             _demand_same(encode_snapshot(decode_snapshot(kind, each.data)), each.data)
             return "folds of streams, encoded again to the same bytes"
-        case "item_versions", "change" if each.data in encoded:
+        case "item_versions", "change" if each.data in known.changes:
             return "changes, as the change lists state them"
-        case (("item_versions" | "item_parts"), "item") if each.data in items:
+        case (("item_versions" | "item_parts"), "item") if each.data in known.items:
             return "item ids, as the change lists state them"
     if len(each.data) == _SALTS.get((table, column)):
         return "salts"
     raise UnexplainedError("nothing explains this column's bytes")
+
+
+def _explain_record(each: StoredBytes, known: _Known) -> str:
+    if each.column[1] == HEARTBEAT_TOPIC:
+        _demand_same(encode_heartbeat(parse_heartbeat(each.data)), each.data)
+        return "heartbeats on the bus, of closed schema"
+    if each.data not in known.events or parse_event(each.data).account != each.row["key"]:
+        raise UnexplainedError("no table has this event, or its key is another account's")
+    return "records on the bus, byte for byte events of the tables"
 
 
 def _explain_event(event: Event) -> str:
@@ -252,46 +278,3 @@ def _explain_event(event: Event) -> str:
 def _demand_same(again: bytes, stored: bytes) -> None:
     if again != stored:
         raise UnexplainedError("it is not written again to the same bytes")
-
-
-def plant_unexplained(store: Store) -> dict[str, Store]:
-    """Change a store in ways that must be noticed: the positive controls of `explain`."""
-    wrap = next(each for each in store.strings if each.column == ("vault", "wraps", "body"))
-    event = next(each for each in store.strings if each.column == ("vault", "events", "raw"))
-    (owner, digest), largest = max(store.objects.items(), key=lambda stored: len(stored[1]))
-    longer = largest + b"\0"
-    stranger: Column = ("vault", "notes", "body")
-    return {
-        "an object with one byte more, under its new digest": Store(
-            store.strings,
-            {**_without(store.objects, (owner, digest)), (owner, compute_digest(longer)): longer},
-            store.unnamed,
-        ),
-        "an object of random bytes that no commit names": Store(
-            store.strings, {**store.objects, (owner, compute_digest(b"?")): b"?"}, store.unnamed
-        ),
-        "a wrap with one bit changed": _replace(store, wrap, _flip(wrap.data)),
-        "an event with a blank more": _replace(store, event, event.data.replace(b'"seq":', b'"seq": ')),
-        "a column that nobody knows": Store(
-            (*store.strings, StoredBytes(stranger, {}, b"plaintext")), store.objects, store.unnamed
-        ),
-        "a file in the object store": Store(
-            store.strings, store.objects, (StoredBytes(("vault", "object store", "x"), {}, b"plaintext"),)
-        ),
-    }
-
-
-def _without(
-    objects: Mapping[tuple[str, str], bytes], place: tuple[str, str]
-) -> dict[tuple[str, str], bytes]:
-    return {key: data for key, data in objects.items() if key != place}
-
-
-def _replace(store: Store, old: StoredBytes, data: bytes) -> Store:
-    new = StoredBytes(old.column, old.row, data)
-    strings = tuple(new if each is old else each for each in store.strings)
-    return Store(strings, store.objects, store.unnamed)
-
-
-def _flip(data: bytes) -> bytes:
-    return data[:-1] + bytes([data[-1] ^ 1])

@@ -1,5 +1,6 @@
 """Looks into the processes of the server side: memory, environments, files held open (Linux, /proc)."""
 
+import os
 import shutil
 import struct
 import subprocess
@@ -13,6 +14,10 @@ _PROC: Final = Path("/proc")
 PIECE_BYTES: Final = 32 * 1024
 _PAGE_BYTES: Final = 4096
 _WHOLE_PIECE_BYTES: Final = PIECE_BYTES + _PAGE_BYTES
+_ELF_MAGIC: Final = b"\x7fELF\x02"
+_ELF_HEADER: Final = struct.Struct("<16sHHIQQQIHHHHHH")
+_ELF_PROGRAM: Final = struct.Struct("<IIQQQQQQ")
+_ELF_LOAD: Final = 1
 _ENTRY_BYTES: Final = 8
 _SWAPPED_BIT: Final = 62
 """The last two bits of a page's entry in pagemap: swapped out, and present (proc(5))."""
@@ -61,8 +66,8 @@ def _name(pid: int) -> str:
 def read_memory(process: ServerProcess) -> Iterator[bytes]:
     """Read all memory of a process that is not merely a file's: what it may write, and what is anonymous.
 
-    Pages that were never written are left out; so are zeros. A piece starts at a round address, so that what
-    has not changed is the same piece at the next reading, and overlaps with the one behind it.
+    Pages that were never written are left out; so are zeros. Pieces are counted from the start of a region,
+    so that what has not changed is the same piece at the next reading; each overlaps with the one behind it.
     """
     folder = _PROC / str(process.pid)
     with (
@@ -119,20 +124,36 @@ def read_deleted(process: ServerProcess) -> Iterator[tuple[str, bytes]]:
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """A core dump: the file, what made it, and in which steps it is read."""
+    """A core dump: the file, and what made it."""
 
     path: Path
     made_by: str
-    step_bytes: int = PIECE_BYTES
 
     def read(self) -> Iterator[bytes]:
-        """Read it in pieces, which overlap where it was not written in pieces; without what is zero."""
+        """Read it in the pieces in which memory is read, without zeros: what is known is the same piece."""
         with self.path.open("rb") as file:
-            for at in range(0, self.path.stat().st_size, self.step_bytes):
-                file.seek(at)
-                piece = file.read(_WHOLE_PIECE_BYTES)
-                if piece.count(0) != len(piece):
-                    yield piece
+            for offset, size in _find_segments(file):
+                for at in range(0, size, PIECE_BYTES):
+                    file.seek(offset + at)
+                    piece = file.read(min(_WHOLE_PIECE_BYTES, size - at))
+                    if piece.count(0) != len(piece):
+                        yield piece
+
+
+def _find_segments(core: BinaryIO) -> Iterator[tuple[int, int]]:
+    """Find offset and size of the memory in an ELF core (elf(5), 64 bits); of our own, of each piece."""
+    size = core.seek(0, os.SEEK_END)
+    core.seek(0)
+    head = core.read(_ELF_HEADER.size)
+    if not head.startswith(_ELF_MAGIC):
+        yield from ((at, _WHOLE_PIECE_BYTES) for at in range(0, size, _WHOLE_PIECE_BYTES))
+        return
+    _, _, _, _, _, table, _, _, _, entry_bytes, entries, *_ = _ELF_HEADER.unpack(head)
+    for number in range(entries):
+        core.seek(table + number * entry_bytes)
+        kind, _, offset, _, _, in_file, _, _ = _ELF_PROGRAM.unpack(core.read(_ELF_PROGRAM.size))
+        if kind == _ELF_LOAD:
+            yield offset, in_file
 
 
 def dump_core(process: ServerProcess, folder: Path, *, by_gcore: bool) -> Core:
@@ -147,4 +168,4 @@ def dump_core(process: ServerProcess, folder: Path, *, by_gcore: bool) -> Core:
     with target.open("wb") as file:
         for piece in read_memory(process):
             file.write(piece.ljust(_WHOLE_PIECE_BYTES, b"\0"))
-    return Core(target, "own reader", _WHOLE_PIECE_BYTES)
+    return Core(target, "own reader")

@@ -96,11 +96,20 @@ def _read_listed() -> frozenset[str]:
 @cache
 def _read_event_members() -> frozenset[str]:
     """Read the names of all members that the schemas of events have."""
-    return frozenset(
-        name
-        for file in (SPEC / "events").glob("*.json")
-        for name in re.findall(r'"(\w+)":', file.read_text())
-    )
+    files = (SPEC / "events").glob("*.json")
+    return frozenset(name for file in files for name in _find_members(json.loads(file.read_text())))
+
+
+def _find_members(schema: Any) -> Iterator[str]:
+    """Find the names that stand under ``properties``, at every level of a JSON Schema."""
+    if isinstance(schema, dict):
+        if isinstance(properties := schema.get("properties"), dict):
+            yield from properties
+        for member in schema.values():
+            yield from _find_members(member)
+    elif isinstance(schema, list):
+        for member in schema:
+            yield from _find_members(member)
 
 
 @cache

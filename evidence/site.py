@@ -16,6 +16,7 @@ from sqlalchemy.engine import URL, make_url
 
 from evidence.channels import Channel
 from evidence.recorder import HOST, Recorder, Upstream
+from solekey_eventlog.bus import BusConfig
 from solekey_protocol.services import Service
 from tests.support.deployment.nginx import run_proxy
 from tests.support.deployment.platform import Service as ServiceProcess
@@ -45,6 +46,7 @@ class Site:
         recorder: what clients talk to.
         files: by channel, the files and folders of the server side.
         databases: by service.
+        bus: how to read the bus, as an auditor may.
         objects: the vault's object store.
         cores: where core dumps go.
         find_roots: finds the processes that all others of the server side descend from.
@@ -55,6 +57,7 @@ class Site:
     recorder: Recorder
     files: Mapping[Channel, tuple[Path, ...]]
     databases: Mapping[str, Database]
+    bus: BusConfig
     objects: Path
     cores: Path
     find_roots: Callable[[], set[int]]
@@ -126,6 +129,7 @@ def run_deployed(folder: Path) -> Iterator[Site]:
                 name: Database(url.set(drivername="postgresql+psycopg"), name)
                 for name, url in databases.items()
             },
+            broker.bus_config("auditor"),
             folder / "objects",
             folder / "cores",
             lambda: _find_deployed_roots(services, broker.pid, proxy.pid, data),
@@ -191,6 +195,7 @@ def run_embedded(folder: Path) -> Iterator[Site]:
                     Channel.TEMPORARY: (temporary,),
                 },
                 {name: Database(make_url(f"sqlite:///{file}"), None) for name, file in databases.items()},
+                BusConfig(f"embedded://{data / 'bus.db'}"),
                 data / "objects",
                 folder / "cores",
                 find_root,

@@ -1,10 +1,12 @@
-"""Reads every byte string that the server side stores: each byte column of each table, each object."""
+"""Reads every byte string that the server side stores: of tables, of the bus, of the object store."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from evidence.capture import find_byte_columns, read_tables
 from evidence.site import Site
+from solekey_eventlog.bus import open_bus
+from solekey_protocol.services import HEARTBEAT_TOPIC, TOPICS
 
 Column = tuple[str, str, str]
 """Service, table, column."""
@@ -35,13 +37,22 @@ class Store:
     """Objects and files that no row names."""
 
 
+BUS = "bus"
 MARKER = "solekey-store-id"
 _OBJECT_ROWS = ("vault", "object_rows", "body")
 
 
+def _read_bus(site: Site) -> Iterator[StoredBytes]:
+    """Read every record of every topic."""
+    with open_bus(site.bus) as bus:
+        for topic in (*TOPICS.values(), HEARTBEAT_TOPIC):
+            for record in bus.read(topic):
+                yield StoredBytes((BUS, topic, "value"), {"key": record.key}, record.value)
+
+
 def read_store(site: Site) -> Store:
     """Read all of it, and say which object each row names."""
-    strings: list[StoredBytes] = []
+    strings = list(_read_bus(site))  # first: what is on it is in the tables already
     names: dict[str, tuple[str, str]] = {}
     marks: set[bytes] = set()
     for service, database in site.databases.items():

@@ -3,6 +3,7 @@
 import hashlib
 import mmap
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -15,12 +16,20 @@ from evidence.bundle import BundleError, verify_bundle, write_bundle
 from evidence.canaries import commit, make_canaries, make_twin
 from evidence.channels import Channel
 from evidence.clean_run import CleanRun
-from evidence.document import judge_all
+from evidence.document import judge_all, make_document
 from evidence.exchanges import Exchange, Message, UnreadableTranscriptError, read_exchanges
 from evidence.explained import Explanation
 from evidence.normal import is_repeated, normalise
+from evidence.page import write_page
 from evidence.plants import FIELD, PLANTS, Control, mask
-from evidence.processes import find_processes, read_deleted, read_environment, read_memory
+from evidence.processes import (
+    ServerProcess,
+    dump_core,
+    find_processes,
+    read_deleted,
+    read_environment,
+    read_memory,
+)
 from evidence.recorder import Line
 from evidence.search import Captured, Found, SearchResult, search
 from evidence.server_view import find_unlisted, list_fields
@@ -114,6 +123,31 @@ def test_memory_environment_and_deleted_files_of_a_process_are_read():
         child.communicate(b"\n")
 
 
+KEEPING = (
+    "import sys; kept = bytes.fromhex(sys.stdin.readline()); print('kept', flush=True); sys.stdin.read()"
+)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("by_gcore", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_core_holds_what_the_process_holds_in_the_same_pieces(tmp_path, by_gcore):
+    program = [sys.executable, "-c", KEEPING]
+    with subprocess.Popen(program, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdin is not None
+        assert child.stdout is not None
+        child.stdin.write(SECRET.hex() + "\n")
+        child.stdin.flush()
+        assert child.stdout.readline() == "kept\n"
+        process = ServerProcess(child.pid, "child")
+        pieces = {piece for piece in read_memory(process) if SECRET in piece}
+        core = dump_core(process, tmp_path / "cores", by_gcore=by_gcore)
+        assert core.made_by == ("gcore" if by_gcore and shutil.which("gcore") else "own reader")
+        read = list(core.read())
+        assert any(SECRET in piece for piece in read)
+        assert any(piece.startswith(each) for each in pieces for piece in read)
+        child.communicate()
+
+
 def test_recorded_bytes_are_read_as_exchanges():
     chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
     first, second = read_exchanges([make_line(REQUEST * 2, ANSWER + chunked)])
@@ -151,12 +185,13 @@ def test_a_field_that_the_threat_model_does_not_list_is_found():
         [make_line(REQUEST.replace(b"Host", b"Content-Type: text/plain\r\nHost"), ANSWER)]
     )
     assert find_unlisted(list_fields([exchange])) == ["a body of text/plain"]
-    statement = b'{"statement":{"body":{"epoch":1,"item_name":"x"}}}'
+    statement = b'{"statement":{"body":{"description":"x","epoch":1,"item_name":"x"}}}'
     fields = (("Content-Type", "application/json"), ("X-Item", "x"))
     asked = Message("POST /v1/vault/statements?name=x HTTP/1.1", fields, statement)
     assert find_unlisted(list_fields([Exchange(0.0, asked, None)])) == [
         "?name",
         "X-Item",
+        "statement.body.description",
         "statement.body.item_name",
     ]
 
@@ -174,6 +209,17 @@ def test_a_commitment_opens_to_its_secret_alone():
     commitments, nonces = commit({"key": SECRET})
     assert commitments["key"] == hashlib.sha256(bytes.fromhex(nonces["key"]) + SECRET).hexdigest()
     assert commit({"key": SECRET})[0] != commitments
+
+
+def test_the_page_says_what_failed_and_runs_no_script():
+    clean = replace(CLEAN, search=SearchResult(1, found=[replace(LEAK, secret="<script>")]))
+    missed = Control(PLANTS[0], (), ())
+    verdict = judge_all(clean, [missed])
+    page = write_page(make_document("a site", clean, [missed], verdict, {"secret": "00"}))
+    assert "Verdict: violations" in page
+    assert "MISSED" in page
+    assert "&lt;script&gt;" in page
+    assert "<script" not in page
 
 
 @pytest.mark.parametrize("file", ["evidence.json", "index.html", "manifest.json", "manifest.sig"])
