@@ -4,11 +4,13 @@ import hashlib
 import mmap
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -123,6 +125,14 @@ def test_memory_environment_and_deleted_files_of_a_process_are_read():
         child.communicate(b"\n")
 
 
+def stop(pid: int) -> None:
+    os.kill(pid, signal.SIGSTOP)
+    deadline_s = time.monotonic() + 10
+    while Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "tT":
+        assert time.monotonic() < deadline_s
+        time.sleep(0.001)
+
+
 KEEPING = (
     "import sys; kept = bytes.fromhex(sys.stdin.readline()); print('kept', flush=True); sys.stdin.read()"
 )
@@ -138,6 +148,7 @@ def test_a_core_holds_what_the_process_holds_in_the_same_pieces(tmp_path, by_gco
         child.stdin.write(SECRET.hex() + "\n")
         child.stdin.flush()
         assert child.stdout.readline() == "kept\n"
+        stop(child.pid)  # so that nothing changes between the two readings
         process = ServerProcess(child.pid, "child")
         pieces = {piece for piece in read_memory(process) if SECRET in piece}
         core = dump_core(process, tmp_path / "cores", by_gcore=by_gcore)
@@ -145,6 +156,7 @@ def test_a_core_holds_what_the_process_holds_in_the_same_pieces(tmp_path, by_gco
         read = list(core.read())
         assert any(SECRET in piece for piece in read)
         assert any(piece.startswith(each) for each in pieces for piece in read)
+        os.kill(child.pid, signal.SIGCONT)
         child.communicate()
 
 
