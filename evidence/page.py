@@ -8,7 +8,7 @@ _STYLE: Final = """
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
 table { border-collapse: collapse; margin: 1rem 0; width: 100%; }
 th, td { border-bottom: 1px solid #888; padding: .3rem .6rem; text-align: left; vertical-align: top; }
-td.number { text-align: right; font-variant-numeric: tabular-nums; }
+td.number { font-variant-numeric: tabular-nums; }
 .verdict { border: 3px solid; padding: .5rem 1rem; font-size: 1.3rem; font-weight: bold; }
 code { font-size: .9em; overflow-wrap: anywhere; }
 """
