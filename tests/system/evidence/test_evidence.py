@@ -19,7 +19,7 @@ from tests.support.repository import ROOT
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(600),  # 45 s of two processors that nobody else uses
+    pytest.mark.timeout(600),  # one processor minute; a busy machine takes many times that
     pytest.mark.skipif(sys.platform != "linux", reason="reads /proc; Solekey's CI is Linux"),
 ]
 
