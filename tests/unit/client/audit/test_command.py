@@ -51,7 +51,7 @@ def test_a_log_that_nobody_vouches_for(log):
 def test_it_says_how_much_it_looked_at_and_what_it_cannot_show(log, pins):
     output = run("verify", log, "--pins", pins).output
     assert "REC-01 every record is one event in canonical form (records: 23): nothing found" in output
-    assert "OBJ-01 stored objects and events explain each other: not run, it needs" in output
+    assert "OBJ-01 the bytes of each live wrap are stored: not run, it needs" in output
 
 
 def test_a_tampered_log(log):
@@ -185,3 +185,58 @@ def test_files_of_pins_are_joined_and_must_agree(log, pins, tmp_path):
     other.write_text(json.dumps({ACCOUNT: MALLORY.public}))
     result = run("verify", log, "--pins", pins, "--pins", other)
     assert (result.exit_code, "different first keys" in result.output) == (CANNOT_TELL, True)
+
+
+def look_at(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+@pytest.mark.parametrize("state", ["closed", "copied with its write-ahead log"])
+def test_nothing_is_written_beside_the_evidence(bus, pins, tmp_path, state):
+    evidence = tmp_path / "evidence"
+    evidence.mkdir()
+    if state == "closed":
+        url = f"embedded://{evidence}/bus.db"
+        with open_bus(url) as other:
+            other.create_topics(derive_topics(partitions=1))
+            other.publish_many([Message(f"solekey.{e.stream}.v1", e.account, e.raw) for e in tell_whole()])
+        (evidence / "bus.db.lock").unlink(missing_ok=True)
+    else:
+        for name in ("bus.db", "bus.db-wal"):
+            shutil.copy(tmp_path / name, evidence)
+    before = look_at(evidence)
+    evidence.chmod(0o555)
+    try:
+        assert run("verify", f"embedded://{evidence}/bus.db", "--pins", pins).exit_code == 0
+        assert run("export", f"embedded://{evidence}/bus.db", tmp_path / "bundle").exit_code == 0
+    finally:
+        evidence.chmod(0o755)
+    assert look_at(evidence) == before
+
+
+def test_a_bundle_is_exported_and_verified(bus, pins, tmp_path):
+    result = run("export", bus, tmp_path / "bundle.tar")
+    assert (result.exit_code, f"{len(tell_whole())} records in" in result.output) == (0, True)
+    assert run("verify", tmp_path / "bundle.tar", "--pins", pins).exit_code == 0
+    again = json.loads(run("export", bus, tmp_path / "other", "--json").output)
+    assert (again["records"], again["resumed"], again["exporter"]) == (len(tell_whole()), 0, None)
+    assert run("export", bus, tmp_path / "second.tar", "--after", tmp_path / "other").exit_code == 0
+    pair = run("verify", tmp_path / "other", tmp_path / "second.tar", "--pins", pins)
+    assert pair.exit_code == 0
+    alone = run("verify", tmp_path / "second.tar", "--pins", pins, "--json")
+    assert (alone.exit_code, json.loads(alone.output)["code"]) == (CANNOT_TELL, "bundle_continues")
+    unsigned = run("verify", tmp_path / "other", "--pins", pins, "--exporter-key", USER.public)
+    assert unsigned.exit_code == VIOLATIONS
+
+
+def test_pins_do_not_come_with_the_bundle(bus, pins, tmp_path):
+    run("export", bus, tmp_path / "bundle")
+    shutil.copy(pins, tmp_path / "bundle" / "pins.json")
+    result = run("verify", tmp_path / "bundle", "--pins", tmp_path / "bundle" / "pins.json")
+    assert (result.exit_code, "pins come from users" in result.output) == (CANNOT_TELL, True)
+    assert run("verify", tmp_path / "bundle", "--pins", pins).exit_code == 0  # positive control
+
+
+def test_options_of_bundles_are_refused_for_lines(bus, log, tmp_path):
+    result = run("export", bus, tmp_path / "events.jsonl", "--after", log)
+    assert (result.exit_code, "are for bundles" in result.output) == (2, True)
