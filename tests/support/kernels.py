@@ -27,12 +27,12 @@ from solekey_service.definition import ApiT, ServiceDefinition
 from solekey_service.kernel import Kernel
 from tests.support.actors import Actor
 from tests.support.durability import commit_without_waiting, write_without_waiting
-from tests.support.engines.sqlite import copy_migrated
+from tests.support.engines.sqlite import copy_migrated, name_database
 
 AUTH_TOPIC = TOPICS[Stream.AUTH]
 
-NewUrl = Callable[[str], str]
-"""The URL of a fresh database, for a service's name."""
+NewUrl = Callable[[ServiceDefinition[Any, Any]], str]
+"""The URL of a fresh database, for a service."""
 
 
 @dataclass
@@ -48,7 +48,7 @@ class Rig:
     def build(self, definition: ServiceDefinition[Any, ApiT], **settings: Any) -> ApiT:
         """Start a service on a fresh database; return its Api."""
         config = definition.config(
-            database_url=Secret(self.new_url(definition.stream.value)),
+            database_url=Secret(self.new_url(definition)),
             bus_url="embedded:////unused",
             origin="https://solekey.test",
             **settings,
@@ -139,9 +139,9 @@ def rig(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
     bus = open_bus(url)
     bus.create_topics(derive_topics())
     if request.param == "postgres":
-        make_url = request.getfixturevalue("new_postgres_url")
-        rig = Rig(bus, lambda _: make_url())
+        copy = request.getfixturevalue("new_migrated_postgres_url")
+        rig = Rig(bus, lambda service: copy(service.package))
     else:
-        rig = Rig(bus, lambda name: f"sqlite:///{tmp_path / name}.db")
+        rig = Rig(bus, lambda service: name_database(tmp_path, service.stream.value))
     yield rig
     rig.close()

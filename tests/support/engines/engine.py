@@ -2,6 +2,8 @@
 
 Fixtures
     new_postgres_url     () -> URL of a fresh database with a role of its own       engines/postgres.py
+    new_migrated_postgres_url
+                         (package) -> URL of a fresh database that is migrated      engines/postgres.py
     postgres_url         one such URL                                               engines/postgres.py
     kafka_servers        bootstrap servers of a broker shared by the session        engines/kafka/__init__.py
     stoppable_kafka      another broker, with stop() and start()                    engines/kafka/__init__.py

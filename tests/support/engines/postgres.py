@@ -6,12 +6,16 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import cache
 
 import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy.engine import URL, make_url
 
+from solekey_eventlog.engine import open_engine
+from solekey_eventlog.migrations import upgrade
+from solekey_eventlog.secret import Secret
 from tests.support.engines.container import Container
 from tests.support.engines.engine import EngineUnavailableError, first_of, required
 from tests.support.engines.ports import find_free_ports
@@ -124,3 +128,47 @@ def new_postgres_url(postgres_server: URL) -> Iterator[NewPostgresUrl]:
 def postgres_url(new_postgres_url: NewPostgresUrl) -> str:
     """Give the SQLAlchemy URL of a fresh database."""
     return new_postgres_url()
+
+
+@pytest.fixture(scope="session")
+def postgres_templates(postgres_server: URL) -> Iterator[Callable[[str], URL]]:
+    """Give a function that migrates a database for a service's package, once, and returns its URL to copy."""
+    with ExitStack() as databases:
+
+        @cache
+        def migrate(package: str) -> URL:
+            url = databases.enter_context(make_database(postgres_server))
+            engine = open_engine(Secret(url))
+            upgrade(engine, package)
+            engine.dispose()  # what is copied may have no connections
+            return make_url(url)
+
+        yield migrate
+
+
+@pytest.fixture
+def new_migrated_postgres_url(
+    postgres_server: URL, postgres_templates: Callable[[str], URL]
+) -> Iterator[Callable[[str], str]]:
+    """Give a function that copies the migrated database of a service's package, and returns the copy's URL.
+
+    A migration to an empty database always ends in the same tables, so each is made once. The copies of a
+    package have one role: what is about roles makes databases anew.
+    """
+    made: list[sql.Identifier] = []
+
+    def copy(package: str) -> str:
+        template = postgres_templates(package)
+        name = f"solekey_test_{secrets.token_hex(6)}"
+        made.append(sql.Identifier(name))
+        owner, source = sql.Identifier(str(template.username)), sql.Identifier(str(template.database))
+        create = sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {}").format(made[-1], owner, source)
+        superuser.execute(create)
+        return template.set(database=name).render_as_string(hide_password=False)
+
+    with connect(postgres_server) as superuser:
+        try:
+            yield copy
+        finally:
+            for name in made:
+                superuser.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))

@@ -15,6 +15,12 @@ from solekey_eventlog.migrations import upgrade
 from solekey_eventlog.secret import Secret
 
 
+def name_database(folder: Path, service: str) -> str:
+    """Return the URL of a service's database that is not there yet: SERVICE.db, or SERVICE-1.db."""
+    taken = len(list(folder.glob(f"{service}*.db")))
+    return f"sqlite:///{folder / service}{f'-{taken}' if taken else ''}.db"
+
+
 def copy_migrated(url: str, package: str) -> None:
     """Put a migrated database of a service's package where the URL names a file that is not there yet."""
     path = Path(str(make_url(url).database))

@@ -71,7 +71,7 @@ class Stopwatch(Desk):
 def desk(tmp_path: Path) -> Iterator[Stopwatch]:
     bus = open_bus(f"embedded://{tmp_path / 'bus.db'}")
     bus.create_topics(derive_topics())
-    rig = Rig(bus, lambda name: f"sqlite:///{tmp_path / name}.db")
+    rig = Rig(bus, lambda service: f"sqlite:///{tmp_path / service.stream.value}.db")
     yield Stopwatch.open(rig)
     rig.close()
 

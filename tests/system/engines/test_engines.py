@@ -1,6 +1,7 @@
 """The engines are what they claim to be: real, separate, and loud when missing."""
 
 import socket
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -23,6 +24,19 @@ def test_each_database_is_fresh_and_owned_by_an_ordinary_role(new_postgres_url: 
             superuser = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
             assert db.execute(text(superuser)).scalar_one() is False
         engine.dispose()
+
+
+@pytest.mark.postgres
+def test_copies_of_a_migrated_database_are_apart(new_migrated_postgres_url: Callable[[str], str]) -> None:
+    engines = [create_engine(new_migrated_postgres_url("solekey_devices")) for _ in range(2)]
+    with engines[0].begin() as db:
+        db.execute(text("INSERT INTO foundations (name, value) VALUES ('mine', 'x')"))
+    counted = []
+    for engine in engines:
+        with engine.begin() as db:
+            counted.append(db.execute(text("SELECT count(*) FROM foundations")).scalar_one())
+        engine.dispose()
+    assert counted == [1, 0]
 
 
 @pytest.mark.kafka

@@ -50,7 +50,7 @@ def test_another_store_is_refused(rig, used, tmp_path):
 
 
 def test_an_empty_database_does_not_take_the_store_of_another(rig, used, tmp_path):
-    config = replace(used.config, database_url=Secret(rig.new_url("another")))
+    config = replace(used.config, database_url=Secret(rig.new_url(DEFINITION)))
     with pytest.raises(ConfigError, match="object_store_url"):
         rig.start(DEFINITION, config)
     assert (tmp_path / "objects" / MARKER).exists()
