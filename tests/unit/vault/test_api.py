@@ -17,9 +17,17 @@ from solekey_protocol.errors import ForkError, LineageError, MalformedError, Sig
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream, devices
 from solekey_protocol.events.fields import RotationKind
-from solekey_protocol.events.rotation import RotationReason, RotationStarted, RotationVerified
+from solekey_protocol.events.rotation import (
+    DueCause,
+    Enforcement,
+    PolicySet,
+    RotationDue,
+    RotationReason,
+    RotationStarted,
+    RotationVerified,
+)
 from solekey_protocol.events.vault import CommitKind, ObjectsPurged, WrapRetired
-from solekey_protocol.ids import ItemId, compute_digest
+from solekey_protocol.ids import ItemId, Timestamp, compute_digest
 from solekey_protocol.limits import MAX_BATCH_OBJECTS, MAX_PART_BYTES
 from solekey_protocol.statements import Head
 from solekey_protocol.streams import VaultStream
@@ -32,6 +40,7 @@ from solekey_vault.refusals import (
     CommitMismatch,
     DigestMismatch,
     PartsMissing,
+    RotationRequired,
     StaleKeyEpoch,
     VersionConflict,
     WrapMismatch,
@@ -127,6 +136,19 @@ class Vault:
         heads = self.rig.heads(LAPTOP.account, Stream.DEVICES)
         signed = LAPTOP.sign(started, self.rig.head(Stream.ROTATION, LAPTOP.account), heads)
         self.rig.append(signed)
+        self.rig.deliver()
+
+    def announce_due(self, enforcement, *, by_policy):
+        """A re-encryption is due: by a policy of the account, or by the operator's own limit."""
+        own = Enforcement.ADVISORY if by_policy else enforcement
+        if by_policy:
+            head = self.rig.head(Stream.ROTATION, LAPTOP.account)
+            heads = self.rig.heads(LAPTOP.account, Stream.DEVICES)
+            self.rig.append(LAPTOP.sign(PolicySet(90, 30, enforcement), head, heads))
+        since = Timestamp.from_datetime(self.rig.clock.now())
+        due = RotationDue(RotationKind.DATA_KEY, since, DueCause.AGE, own)
+        with self.rig.kernels[Stream.ROTATION].store.begin() as uow:
+            uow.append(LAPTOP.account, uow.head(LAPTOP.account), due)
         self.rig.deliver()
 
     def verify(self, rotation, wrap, **signers):
@@ -343,6 +365,28 @@ def test_a_user_key_change_keeps_every_item_readable(vault):
     vault.api.purge_unclaimed()
     with vault.kernel.store.read() as uow:  # the retired bytes are deleted, not only hidden
         assert len(uow.connection.execute(select(metadata.tables["wraps"])).all()) == 1
+
+
+@pytest.mark.parametrize("enforcement", Enforcement)
+@pytest.mark.parametrize("by_policy", [True, False], ids=["the account's policy", "the operator's"])
+def test_writes_wait_for_a_rotation_that_is_due_and_enforced(vault, enforcement, by_policy):
+    vault.commit(change_of(ITEM, 1))
+    vault.announce_due(enforcement, by_policy=by_policy)
+    if enforcement is Enforcement.ADVISORY:  # the control
+        assert vault.commit(change_of(ITEM, 2)).status == 201
+        return
+    before = vault.dump()
+    with pytest.raises(RotationRequired) as refused:
+        vault.commit(change_of(ITEM, 2))
+    assert refused.value.extras == {"kinds": ["data_key"]}
+    assert vault.dump() == before
+    vault.rotate(RotationKind.DATA_KEY, to_epoch=2)
+    rotation = derive_rotation_id(RotationKind.DATA_KEY)
+    assert vault.add_wrap(epoch=2, rotation=rotation).status == 201  # what writes wait for is taken
+    rekeyed = change_of(ITEM, 2, epoch=2)
+    assert vault.commit(rekeyed, kind=CommitKind.REKEY, epoch=2).status == 201
+    with pytest.raises(RotationRequired):
+        vault.commit(change_of(SECOND, 1, epoch=2), epoch=2)
 
 
 def test_a_purge_deletes_only_what_is_superseded(vault):

@@ -290,6 +290,12 @@ def test_a_purge_goes_no_further_than_the_commits():
                 take(state, case)
 
 
+def test_while_a_rotation_is_due_its_wraps_are_taken():
+    enforced = frozenset(RotationKind)
+    for state, case in ((EMPTY, wrap()), (FIRST, wrap(version=2, key_id=NEW)), (FIRST, wrap(epoch=2))):
+        assert take(state, replace(case, context=replace(case.context, enforced=enforced)))
+
+
 @pytest.mark.parametrize("kind", CommitKind)
 def test_while_a_rotation_is_due_under_an_enforced_policy_only_a_re_encryption_is_taken(kind):
     cases = {

@@ -244,3 +244,13 @@ def test_a_device_does_not_revoke_itself(full):
     own = full.sessions["laptop"].devices.own_id
     with pytest.raises(UnknownDeviceError):
         revoke_device(full.unlock("laptop"), own, UserKey.make())
+
+
+def test_a_user_key_never_comes_back(home):
+    """Whoever had its words could open what is wrapped under it again."""
+    vault = home.unlock("laptop")
+    change_user_key(vault, UserKey.make())
+    with pytest.raises(RotationError, match="the account's before"):
+        change_user_key(vault, home.key())
+    assert vault.unlocked.streams.rotation.open is None
+    change_user_key(vault, UserKey.make())  # the control
