@@ -3,6 +3,7 @@
 from typing import Final
 
 from tamper.classes import dues, forgery, sagas, spelling
+from tamper.classes.bus import BUS
 from tamper.classes.collusion import COLLUSION
 from tamper.classes.facts import FACTS
 from tamper.classes.history import HISTORY
@@ -11,5 +12,5 @@ from tamper.tampering import Family
 
 CONTINUED: Final = (forgery, spelling, dues, sagas)
 """The modules that go on with a family, in the order of its numbers."""
-FAMILIES: Final[tuple[Family, ...]] = (HISTORY, WITHHELD, FACTS, COLLUSION)
+FAMILIES: Final[tuple[Family, ...]] = (HISTORY, WITHHELD, FACTS, COLLUSION, BUS)
 """In the order of their letters."""

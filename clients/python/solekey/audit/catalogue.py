@@ -62,6 +62,7 @@ CHECKS: Final[Mapping[str, Check]] = {
     for check in (
         Check("REC-01", "every record is one event in canonical form", "records"),
         Check("REC-02", "every record is inside the closed schema of its type", "records"),
+        Check("REC-03", "what could be hidden in a log is bounded", "events"),
         Check("CHN-01", "every stream is numbered 1, 2, 3, … without a gap", "events"),
         Check("CHN-02", "no place is claimed by two events; each names the bytes before it", "events"),
         Check("CHN-03", "whatever a client has seen is in the log, with the same bytes", "claimed heads"),
@@ -134,3 +135,24 @@ CHECKS: Final[Mapping[str, Check]] = {
         Check("LOG-01", "the log is the one that everybody is shown", "checkpoints", _TRANSPARENCY),
     )
 }
+
+LIMITS: Final = (
+    (
+        "That the operator shows everybody the same log. Two users who never compare heads can be shown two "
+        "histories of different accounts' events; an account's own devices detect a fork of that account at "
+        "their next statement. The transparency log (a later release) closes this gap."
+    ),
+    (
+        "Facts that only the operator knows, where they agree with all others: a login that failed and was "
+        "not written, one that was written and never was; the tail of the auth stream that no client has "
+        "seen."
+    ),
+    "Times, but for their order: all of them may be moved together.",
+    (
+        "What a field that nobody recomputes means: factor_id and the digests of bytes that are not in the "
+        "log are random to whoever reads it, and a service that wanted to hide 32 bytes in one could."
+    ),
+    "Which program spoke: the log shows that a device's key signed, not what else the device did.",
+    "That a re-key made another data key, and what a wrap's bytes are: who opens them sees it.",
+)
+"""What the log alone cannot tell, however clean it is; it belongs to every report. Spec: audit.md §5."""

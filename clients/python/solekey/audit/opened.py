@@ -8,7 +8,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from solekey.audit.bounds import Bounds
-from solekey.audit.document.words import LIMITS, VERDICTS
+from solekey.audit.catalogue import LIMITS
+from solekey.audit.document.words import VERDICTS
 from solekey.audit.pins import read_pins
 from solekey.audit.report import Report
 from solekey.audit.sources import open_log

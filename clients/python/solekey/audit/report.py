@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from solekey.audit.catalogue import CHECKS, Check
+from solekey.audit.catalogue import CHECKS, LIMITS, Check
+from solekey.audit.covert import Covert
 from solekey.audit.engine.provenance import Provenance
 from solekey.audit.sources.log import BusPlace
 from solekey_protocol.event import Event
@@ -89,6 +90,7 @@ class Tally:
         self.findings: list[Finding] = []
         self._kept: Counter[tuple[str, str]] = Counter()
         self.notices: list[Finding] = []
+        self.covert = Covert()
 
     def look(self, check: str, count: int = 1) -> None:
         """Note that a check has looked at so many of what it counts."""
@@ -126,6 +128,7 @@ class Tally:
             self._keep(finding)
         self.found.update(other.found)
         self.notices.extend(other.notices)
+        self.covert.merge(other.covert)
 
     def _keep(self, finding: Finding) -> None:
         """Keep a finding, unless there are very many of its kind: a log may be nothing but garbage."""
@@ -201,6 +204,7 @@ class Report:
         findings: all that an honest service would not have written, in the order of the accounts.
         notices: what is no violation, and what an auditor should read; the verdict does not rest on it.
         provenance: what exactly was looked at, and with what.
+        covert: how much the operator could have hidden in what he states.
     """
 
     records: int
@@ -210,6 +214,7 @@ class Report:
     findings: tuple[Finding, ...] = field(default=())
     notices: tuple[Finding, ...] = field(default=())
     provenance: Provenance | None = None
+    covert: Covert = field(default_factory=Covert)
 
     @property
     def verdict(self) -> Verdict:
@@ -270,6 +275,8 @@ class Report:
             "checks": self.summarise_coverage(),
             "findings": [finding.summary() for finding in self.findings],
             "notices": [notice.summary() for notice in self.notices],
+            "covert": self.covert.summary(),
+            "cannot_show": list(LIMITS),
         }
 
 

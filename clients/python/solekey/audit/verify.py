@@ -106,6 +106,7 @@ def _conclude(result: PartResult, records: int, provenance: Provenance) -> Repor
         coverage=cover(result.tally),
         findings=sort_findings(result.tally.findings),
         notices=sort_findings(result.tally.notices),
+        covert=result.tally.covert,
         provenance=provenance,
     )
 

@@ -1,6 +1,7 @@
 """``solekey audit`` from the command line: verdicts, pins, exit codes."""
 
 import json
+import re
 import shutil
 
 import pytest
@@ -51,6 +52,7 @@ def test_a_log_that_nobody_vouches_for(log):
 def test_it_says_how_much_it_looked_at_and_what_it_cannot_show(log, pins):
     output = run("verify", log, "--pins", pins).output
     assert "REC-01 every record is one event in canonical form (records: 23): nothing found" in output
+    assert re.search(r"hidden by the operator: [\d,]+ bits at most, [\d,]+ bits in one account", output)
     assert "OBJ-01 the bytes of each live wrap are stored: not run, it needs" in output
 
 

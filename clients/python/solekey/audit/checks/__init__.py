@@ -3,13 +3,15 @@
 ``evidence`` what a check looks at · ``sessions`` ``endings`` ``factors`` ``signing_keys`` what auth states ·
 ``speakers`` who was let in to speak · ``revocations`` what a revoked device may still do · ``keys``
 ``rekeys`` keys and their rotations · ``dues`` ``policies`` what was due · ``times`` clocks · ``heads``
-``tails`` what clients and users have seen. Inside: ``spans`` ``open_sessions`` ``key_ages``.
+``tails`` what clients and users have seen ·
+``capacity`` what could be hidden. Inside: ``spans`` ``open_sessions`` ``key_ages``.
 """
 
 from collections.abc import Callable
 from typing import Final
 
 from solekey.audit.checks import (
+    capacity,
     dues,
     endings,
     factors,
@@ -55,7 +57,12 @@ ACCOUNT_CHECKS: Final[tuple[Check, ...]] = (
     times.check_times,
     times.check_seen_times,
     tails.check_tails,
+    capacity.check_capacity,
 )
 """The checks of a user's account."""
-SYSTEM_CHECKS: Final[tuple[Check, ...]] = (times.check_times, signing_keys.check_announcements)
+SYSTEM_CHECKS: Final[tuple[Check, ...]] = (
+    times.check_times,
+    signing_keys.check_announcements,
+    capacity.check_capacity,
+)
 """The checks of the platform's own account."""

@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from solekey.audit.catalogue import FAMILIES
+from solekey.audit.catalogue import FAMILIES, LIMITS
 from solekey.audit.document.plots import draw_growth, draw_lifelines
-from solekey.audit.document.words import GLOSSARY, LIMITS, METHOD, VERDICTS
+from solekey.audit.document.words import GLOSSARY, METHOD, VERDICTS
 from solekey.audit.tables.tables import Tables
 
 Row = Mapping[str, object]

@@ -28,27 +28,6 @@ VERDICTS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Of each verdict: its name, and what it means."""
 
-LIMITS: Final = (
-    (
-        "That the operator shows everybody the same log. Two users who never compare heads can be shown two "
-        "histories of different accounts' events; an account's own devices detect a fork of that account at "
-        "their next statement. The transparency log (a later release) closes this gap."
-    ),
-    (
-        "Facts that only the operator knows, where they agree with all others: a login that failed and was "
-        "not written, one that was written and never was; the tail of the auth stream that no client has "
-        "seen."
-    ),
-    "Times, but for their order: all of them may be moved together.",
-    (
-        "What a field that nobody recomputes means: factor_id and the digests of bytes that are not in the "
-        "log are random to whoever reads it, and a service that wanted to hide 32 bytes in one could."
-    ),
-    "Which program spoke: the log shows that a device's key signed, not what else the device did.",
-    "That a re-key made another data key, and what a wrap's bytes are: who opens them sees it.",
-)
-"""What the log alone cannot tell: audit.md §5."""
-
 METHOD: Final = (
     "Every record was parsed within the closed schema of its type, in canonical form, byte for byte.",
     "Every stream was followed from its first event: numbers, digests, signatures, and who was trusted then.",

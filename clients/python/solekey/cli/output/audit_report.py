@@ -23,12 +23,22 @@ def print_report(report: "Report", *, quiet: bool) -> None:
         _print_provenance(report)
         _print_accounts(report)
         _print_coverage(report)
+        _print_limits(report)
     _print_findings(report.findings, "  {}")
     _print_findings(report.notices, "  notice: {}")
     for doubt in report.doubts:
         say("  cannot tell: {}", doubt)
     found = sum(row.findings for row in report.coverage)
     say("verdict: {}", _WORDS[report.verdict.value].format(count_of(found, "finding")))
+
+
+def _print_limits(report: "Report") -> None:
+    """Say how much could be hidden in this log, and where to read what no log shows."""
+    say(
+        "hidden by the operator: {} at most, {} in one account; what no log shows: --json (cannot_show)",
+        count_of(report.covert.total, "bit"),
+        count_of(report.covert.most, "bit"),
+    )
 
 
 def _print_provenance(report: "Report") -> None:

@@ -8,9 +8,9 @@ import pypdf
 import pytest
 
 from solekey.audit import Pin, Tables, verify_log
+from solekey.audit.catalogue import LIMITS
 from solekey.audit.document import collect_contents, write_html, write_pdf
 from solekey.audit.document.contents import Listing
-from solekey.audit.document.words import LIMITS
 from tests.support.protocol.keyring import ACCOUNT, USER
 from tests.support.protocol.story import tell_whole
 from tests.support.repository import ROOT
