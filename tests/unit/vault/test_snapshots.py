@@ -90,6 +90,16 @@ def test_a_snapshot_is_refused_that(what):
     assert compare(**REFUSED[what]) is not None
 
 
+@pytest.mark.parametrize(("member", "by"), [("size", 1), ("count", -1), ("count", 1)])
+def test_a_list_that_says_another_size_or_count_of_a_page_is_refused(member, by):
+    """No client could read such a snapshot. (The control is above: the same pages as they are.)"""
+
+    def lie(pages, _):
+        pages[0] = replace(pages[0], **{member: getattr(pages[0], member) + by})
+
+    assert "is not as its list says" in compare(STORED, spoil=lie)
+
+
 @pytest.fixture
 def vault(rig, tmp_path):
     vault = Vault(rig, tmp_path / "objects")
