@@ -15,7 +15,7 @@ from tests.unit.client.offline.test_kept_items import open_account
 from tests.unit.client.offline.test_offline_streams import stop
 from tests.unit.client.offline.test_queue import push, queue_files, read_all, write
 
-COUNT = 30
+COUNT = 12
 
 
 def make_queue(folder):
