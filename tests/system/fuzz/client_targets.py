@@ -46,6 +46,7 @@ from solekey_protocol.events.fields import encode_body
 from solekey_protocol.ids import AccountId, ItemId, PublicKey, SessionId, Timestamp
 from solekey_protocol.limits import MAX_PART_BYTES, MAX_SEQ
 from solekey_protocol.pinned_heads import PinnedHeads
+from solekey_protocol.services import V1_STREAMS
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_protocol.streams import DevicesStream
 from tests.support.protocol.story import tell
@@ -420,7 +421,7 @@ TARGETS = (
     ),
     Target(
         "pinned heads",
-        heads.map(lambda head: encode_json({"devices": encode_body(head)})),
+        heads.map(lambda head: encode_json(dict.fromkeys(V1_STREAMS, encode_body(head)))),
         _check_pins,
         (ProfileError,),
         mutate=mutate_json,

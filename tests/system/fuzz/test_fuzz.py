@@ -5,6 +5,7 @@ from contextlib import nullcontext
 import pytest
 
 from tests.system.fuzz.account_targets import TARGETS as ACCOUNTS
+from tests.system.fuzz.audit_targets import TARGETS as AUDIT
 from tests.system.fuzz.client_targets import TARGETS as CLIENT
 from tests.system.fuzz.crypto_targets import TARGETS as CRYPTO
 from tests.system.fuzz.device_targets import TARGETS as DEVICES
@@ -16,7 +17,19 @@ from tests.system.fuzz.server_targets import TARGETS as SERVER
 from tests.system.fuzz.target import LONG_EXAMPLES, QUICK_EXAMPLES, Target, fuzz, take
 from tests.system.fuzz.typed_targets import TARGETS as TYPED
 
-TARGETS = (*ACCOUNTS, *CLIENT, *CRYPTO, *DEVICES, *FACTORS, *KEEPING, *PROTOCOL, *QUEUE, *SERVER, *TYPED)
+TARGETS = (
+    *ACCOUNTS,
+    *AUDIT,
+    *CLIENT,
+    *CRYPTO,
+    *DEVICES,
+    *FACTORS,
+    *KEEPING,
+    *PROTOCOL,
+    *QUEUE,
+    *SERVER,
+    *TYPED,
+)
 each = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
 
 
