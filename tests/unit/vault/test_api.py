@@ -593,7 +593,7 @@ def test_what_is_late_is_refused_as_late(vault, monkeypatch):
 
 
 def test_a_commit_is_made_canonical_twice_at_most(vault, monkeypatch):
-    """Once as the statement that was sent, once as the record around it; read again, once."""
+    """Once as the statement that was sent, once as the record around it; read again, once at most."""
     vault.upload(change_of(ITEM, 1))
     heads = vault.rig.heads(LAPTOP.account, Stream.DEVICES, Stream.ROTATION)
     signed = LAPTOP.sign(commit_of(change_of(ITEM, 1)), vault.head(), heads)
@@ -612,4 +612,4 @@ def test_a_commit_is_made_canonical_twice_at_most(vault, monkeypatch):
     encoded.clear()
     event = parse_event(answer.body)
     assert event.signed.digest == digest
-    assert len(encoded) == 1
+    assert len(encoded) <= 1

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from solekey.audit.engine.context import Heads
 from solekey.audit.report import Report
 from solekey.audit.sources.errors import LogError
+from solekey.crypto import Confidential
 from solekey.files.any_path import AnyPath
 from solekey.files.whole_file import write_whole
 from solekey_protocol.encoding import Json, encode_json, parse_json
@@ -47,7 +48,7 @@ class Seen:
     digest: Digest | None = None
 
 
-class AuditorKey:
+class AuditorKey(Confidential):
     """An auditor's own Ed25519 key.
 
     Args:
@@ -65,9 +66,6 @@ class AuditorKey:
         if not isinstance(key, Ed25519PrivateKey):
             raise LogError(f"{path}: no Ed25519 key")
         self._key = key
-
-    def __repr__(self) -> str:
-        return "AuditorKey(<redacted>)"
 
     @property
     def public(self) -> PublicKey:

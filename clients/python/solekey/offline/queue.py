@@ -86,7 +86,7 @@ class Queue:
     account: AccountId
     device: DeviceId
     random: RandomSource
-    _last: _LastLook = field(default_factory=_LastLook, init=False, repr=False, compare=False)
+    _last: _LastLook = field(default_factory=_LastLook, init=False, compare=False)
 
     @contextmanager
     def lock(self) -> Iterator[None]:

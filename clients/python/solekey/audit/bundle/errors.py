@@ -50,4 +50,4 @@ class BundleContinuesError(BundleError):
 
     def diagnostics(self) -> str:
         """Tell the user what to do next."""
-        return "Give all bundles, from the first one on: solekey audit verify FIRST SECOND …"
+        return "Give all bundles in their order, from the first one on, to solekey audit verify."

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from solekey.audit.sources.log import BusPlace, Record
+from solekey.files.scratch import open_scratch
 
 PARTS: Final = 256
 """An account's records are all in one of these; a process holds one part at a time."""
@@ -97,7 +98,7 @@ class Spill:
     def _flush(self) -> None:
         for number, buffer in enumerate(self._buffers):
             if buffer:
-                with self._path(number).open("ab") as file:
+                with open_scratch(self._path(number)) as file:
                     file.write(buffer)
                 buffer.clear()
         self._held = 0

@@ -5,7 +5,6 @@ one is opened as immutable; else a copy of both is read. Only beside a running p
 while they are copied, is it opened in place, where these files are already.
 """
 
-import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from typing import Final
 
 from solekey.audit.sources.errors import LogError, LogIncompleteError
 from solekey.audit.sources.log import EXPORTED_TOPICS, BusPlace, BusState, Extent, Ranges, Record, TopicState
+from solekey.files.scratch import copy_scratch
 
 _SQLITE_HEADER_BYTES: Final = 100
 _MAX_VALUE_BYTES: Final = 64 * 1024 * 1024
@@ -94,7 +94,7 @@ def _find_readable(path: Path, folder: Path) -> str:
         for _ in range(_COPY_ATTEMPTS):
             before = _look_at(path, wal)
             for source in (path, wal):
-                shutil.copyfile(source, folder / source.name)
+                copy_scratch(source, folder)
             if _look_at(path, wal) == before:
                 return f"{(folder / path.name).as_uri()}?mode=ro"
     except OSError as error:

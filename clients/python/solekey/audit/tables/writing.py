@@ -11,6 +11,7 @@ import msgspec
 from solekey.audit.report import Report
 from solekey.audit.tables.columns import EVENT_TABLES, OTHER_TABLES, TABLES, Columns
 from solekey.audit.tables.rows import FieldCounts, Row
+from solekey.files.scratch import open_scratch
 from solekey_protocol.events import Stream
 
 MEMORY: Final = "512MB"
@@ -35,7 +36,7 @@ class RowFiles:
             file = self._files.get(table)
             if file is None:
                 path = self._folder / f"{table}-{self._part}.jsonl"
-                file = self._files[table] = self._stack.enter_context(path.open("wb"))
+                file = self._files[table] = self._stack.enter_context(open_scratch(path))
             file.write(self._encode(row) + b"\n")
 
     def __enter__(self) -> Self:

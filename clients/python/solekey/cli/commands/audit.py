@@ -8,7 +8,7 @@ import click
 
 from solekey.cli.command_group import CommandGroup
 from solekey.cli.input.output_file import OutputFile
-from solekey.cli.output.printing import count_of, say, warn
+from solekey.cli.output.printing import count_of, say, usage_error, warn
 from solekey.cli.state import Cli, output_options, pass_cli
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def export(
     """
     if target.suffix == ".jsonl":
         if after or stored or signing_key:
-            raise click.UsageError("--after, --stored and --signing-key are for bundles, not for .jsonl")
+            raise usage_error("--after, --stored and --signing-key are for bundles, not for .jsonl")
         _export_lines(state, source, target)
         return
     from solekey.audit import open_log
@@ -180,7 +180,7 @@ def verify(  # each is an option
     from solekey_protocol.ids import PublicKey
 
     if (seen_file is None) != (signing_key is None):
-        raise click.UsageError("--seen and --signing-key go together")
+        raise usage_error("--seen and --signing-key go together")
     try:
         bounds = Bounds(
             session=timedelta(hours=session_hours),
@@ -196,7 +196,7 @@ def verify(  # each is an option
         if key is not None and seen_file is not None:
             write_seen(seen_file, report, seen, key)
     except MalformedError as error:
-        raise click.BadParameter(str(error), param_hint="--exporter-key") from error
+        raise usage_error("--exporter-key: {}", error) from error
     except LogError as error:
         _print_no_verdict(state, error)
         sys.exit(VERDICT_EXIT_CODES["cannot_tell"])
@@ -226,12 +226,12 @@ def report(state: Cli, tables: Path, target: Path) -> None:
     writers = {".html": write_html, ".pdf": write_pdf}
     write = writers.get(target.suffix.lower())
     if write is None:
-        raise click.UsageError(f"{target}: name the report .html or .pdf")
+        raise usage_error("{}: name the report .html or .pdf", target)
     try:
         with Tables(tables) as opened:
             contents = collect_contents(opened)
     except LogError as error:
-        raise click.UsageError(f"{error}; {tables} has to be of `solekey audit verify --tables`") from error
+        raise usage_error("{}; it has to be of `solekey audit verify --tables`", error) from error
     write(contents, target)
     if state.as_json:
         state.emit({"verdict": contents.verdict, "output": str(target)})
