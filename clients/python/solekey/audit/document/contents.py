@@ -52,6 +52,8 @@ class Contents:
         dues: each rotation that was stated to be due.
         accounts: how many there are, by what vouches for them.
         lifelines, growth: pictures, as SVG; empty where there is nothing to draw.
+        covert: how many bits the operator could have hidden in what he states: in all, in one account, and by
+            type and field; and how many digests there are of bytes that are not in the log.
         ids: the whole id of each that is shown short.
     """
 
@@ -73,6 +75,7 @@ class Contents:
     accounts: Mapping[str, int]
     lifelines: str
     growth: str
+    covert: Mapping[str, Any]
     ids: Sequence[str]
     limits: Sequence[str] = LIMITS
     method: Sequence[str] = METHOD
@@ -101,12 +104,19 @@ def collect_contents(tables: Tables) -> Contents:
         accounts={str(row["kind"]): int(str(row["accounts"])) for row in _all(tables, _ACCOUNTS)},
         lifelines=draw_lifelines(tables, MAX_LIFELINES),
         growth=draw_growth(tables),
+        covert=_load(about, "covert", None) or _NOTHING_HIDDEN,
         ids=sorted(
             {str(row[key]) for each in listings.values() for row in each.rows for key in _IDS & row.keys()}
         ),
     )
 
 
+_NOTHING_HIDDEN: Final = {
+    "bits": 0,
+    "bits_of_one_account": 0,
+    "bits_by_field": {},
+    "digests_of_unknown_bytes": {},
+}
 _IDS: Final = {"account", "device", "rotation"}
 _CHECKS: Final = "SELECT * FROM coverage"
 _ACCOUNTS: Final = """

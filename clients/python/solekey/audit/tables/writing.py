@@ -98,7 +98,12 @@ def _tell_report(report: Report) -> Iterator[tuple[str, Row]]:
     for row in report.summarise_coverage():
         yield "coverage", row
     encode = msgspec.json.Encoder(enc_hook=str).encode
-    about = {"verdict": report.verdict.value, "records": report.records, "doubts": report.doubts}
+    about = {
+        "verdict": report.verdict.value,
+        "records": report.records,
+        "doubts": report.doubts,
+        "covert": report.covert.summary(),
+    }
     provenance = report.provenance.summary() if report.provenance is not None else {}
     for name, value in {**about, **provenance}.items():
         yield "about", {"name": name, "value": value if isinstance(value, str) else encode(value).decode()}

@@ -80,6 +80,9 @@ def test_a_clean_log(honest, tmp_path):
         assert dict(honest.subject)["SHA-256 of the log"] in said
         assert all(squeeze(limit) in said for limit in LIMITS)
         assert all(str(row["check"]) in said for row in (*honest.coverage, *honest.not_run))
+        assert str(honest.covert["bits"]) in said
+        assert all(squeeze(name) in said for name in honest.covert["bits_by_field"])
+    assert honest.covert["bits"] > 0
     assert reader.trailer["/Root"]["/MarkInfo"]["/Marked"]  # a screen reader finds its structure
     assert reader.trailer["/Root"]["/Lang"] == "en"
 
