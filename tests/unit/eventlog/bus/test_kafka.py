@@ -31,14 +31,21 @@ pytestmark = pytest.mark.kafka
 ABANDONS_SOCKETS = pytest.mark.filterwarnings("ignore:unclosed <s:ResourceWarning")
 
 
-def configure(kafka: SecureKafka, password: str | None = None, ca_file: Path | None = None) -> BusConfig:
+def configure(
+    kafka: SecureKafka,
+    password: str | None = None,
+    ca_file: Path | None = None,
+    request_timeout_s: float = 3,
+) -> BusConfig:
     options = {
         "security": "sasl_tls",
         "username": kafka.username,
         "ca_file": str(ca_file or kafka.ca_file),
     }
     url = f"kafka://{kafka.servers}?{urlencode(options)}"
-    return BusConfig(url, password=password or kafka.password, publish_timeout_s=3, request_timeout_s=3)
+    return BusConfig(
+        url, password=password or kafka.password, publish_timeout_s=3, request_timeout_s=request_timeout_s
+    )
 
 
 def test_sasl_over_tls_works_and_the_password_is_in_no_log(
@@ -60,7 +67,8 @@ def test_sasl_over_tls_works_and_the_password_is_in_no_log(
 @pytest.mark.usefixtures("abandoned_sockets")
 def test_a_wrong_password_is_refused(secure_kafka: SecureKafka) -> None:
     with (
-        open_bus(configure(secure_kafka, password="wrong-one")) as bus,
+        # so long, since a busy broker hangs up at first without a word
+        open_bus(configure(secure_kafka, password="wrong-one", request_timeout_s=12)) as bus,
         pytest.raises(BusUnavailableError, match="SaslAuthenticationFailed") as refused,
     ):
         bus.check([])
