@@ -532,7 +532,14 @@ TARGETS = (
         _check_log_source,
         (LogError,),
         mutate=mutate_text,
-        findings=("embedded://[x", "kafka://[x", "kafka://", "embedded://"),
+        findings=(
+            "embedded://[x",
+            "kafka://[x",
+            "kafka://",
+            "embedded://",
+            "9" * 5_000,
+            "embedded:///" + "9" * 5_000,
+        ),
         covers=("audit.sources.opening.read_log",),
     ),
     Target(

@@ -35,7 +35,11 @@ class EmbeddedLog:
     bundles = ()
 
     def __init__(self, path: Path) -> None:
-        if not path.is_file():
+        try:
+            is_there = path.is_file()
+        except (OSError, ValueError):  # no name that this system can have
+            is_there = False
+        if not is_there:
             raise LogError(f"{path}: no embedded bus is there")
         self._path = path
         self.name = f"embedded://{path}"

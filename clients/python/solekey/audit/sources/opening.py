@@ -43,7 +43,7 @@ def _open_path(path: Path) -> Log:
 
     try:
         is_bundle = path.is_dir() or (path.is_file() and looks_like_tar(path))
-    except ValueError:  # no name that this system can have
+    except (OSError, ValueError):  # no name that this system can have, or nothing that we may look at
         is_bundle = False
     return _join(path) if is_bundle else LinesLog(path)
 
