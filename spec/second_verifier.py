@@ -362,6 +362,7 @@ class Account:
         self.events: dict[str, list[Event]] = {stream: [] for stream in STREAMS}
         self.states: dict[str, list[State]] = {stream: [State()] for stream in STREAMS}
         self.claimed: dict[str, dict[str, Any]] = {stream: {} for stream in STREAMS}
+        self.broken: set[str] = set()
 
     def follow(self, e: Event, *, lineage: bool = True) -> None:
         """Take the next event of its stream. Raises: Refused."""
@@ -464,7 +465,7 @@ class Audit:
 
     def follow(self, account: Account, queues: dict[str, list[Event]]) -> None:
         """Follow all streams of an account, each when what its statements claim has been followed."""
-        broken: set[str] = set()
+        broken = account.broken
 
         def ahead(e: Event) -> set[str]:
             return {stream for stream in e.heads if e.claims(stream) > len(account.events[stream])}
@@ -554,7 +555,7 @@ def check_sessions(account: Account) -> Found:
 def check_revocations(account: Account) -> Found:
     """Check what revoked devices state, and that their sessions end (lineage.md §4, audit.md REV)."""
     opened = [e for e in account.events["auth"] if e.name == "session_opened"]
-    ended = {e.body["session"]: e for e in account.events["auth"] if e.name == "session_ended"}
+    ended = {e.body["session"]: e for e in reversed(account.events["auth"]) if e.name == "session_ended"}
     revocations = [e for e in account.events["devices"] if e.name == "device_revoked"]
     latest = find_latest(account)
     for revoked in revocations:
@@ -567,10 +568,10 @@ def check_revocations(account: Account) -> Found:
                 yield "statement_after_revocation", e
         for e in (e for e in opened if e.body["device"] == device):
             end = ended[e.body["session"]].time if e.body["session"] in ended else latest
-            if max(e.time, end) > bound:
+            if max(e.time, end) > bound and not account.broken:  # an event may be where nothing can be judged
                 yield "session_after_revocation" if e.time > bound else "session_not_ended", e
     gone = {revoked.body["device"] for revoked in revocations}
-    kept = {e.body["session"] for e in opened if e.body["device"] not in gone}
+    kept = {e.body["session"] for e in opened if e.body["device"] not in gone and not account.broken}
     for session in kept & {s for s, e in ended.items() if e.body["reason"] == "device_revoked"}:
         yield "device_not_revoked", ended[session]
 
