@@ -182,7 +182,7 @@ def tell_ada() -> list[Step]:
     ada.add("later delta", 10 * DAYS + 60, ADA.commit(9, 1, 3), LAPTOP)
     ada.add("later end", 10 * DAYS + 43_210, auth.SessionEnded(ADA.session("later"), auth.SessionEnd.EXPIRED))
     ada.add("last login", 11 * DAYS, login(ADA, "last", LAPTOP, 11 * DAYS))
-    return ada.add("last delta", 11 * DAYS + 60, ADA.commit(10, 1, 3), LAPTOP).steps
+    return ada.add("last delta", 11 * DAYS + 100, ADA.commit(10, 1, 3), LAPTOP).steps
 
 
 def tell_ben() -> list[Step]:

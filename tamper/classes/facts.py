@@ -90,7 +90,7 @@ _lie(
 # Sessions
 _lie("a session for the revoked device", insert(opened(_IN_SESSION, PHONE)), "lie", "REV-02")
 _lie("the revoked device's session never ends", drop("ada.phone ended"), "ada.revoked", "REV-03")
-_lie("it ends a minute late", change("ada.phone ended", at=475), "ada.phone ended", "REV-03")
+_lie("it ends minutes late", change("ada.phone ended", at=600), "ada.phone ended", "REV-03")
 _lie(
     "a session ends as revoked, and nobody was",
     insert(ended("first", _END.DEVICE_REVOKED, 950)),

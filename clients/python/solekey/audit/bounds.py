@@ -44,3 +44,8 @@ class Bounds:
     def find_key_age(self, kind: RotationKind) -> timedelta:
         """How old a key of this kind may become by the operator's word."""
         return self.user_key_age if kind is RotationKind.USER_KEY else self.data_key_age
+
+    @property
+    def revocation_elsewhere(self) -> timedelta:
+        """By when it is heard of, between the clocks of two services."""
+        return self.revocation + self.clocks

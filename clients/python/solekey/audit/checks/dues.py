@@ -45,7 +45,7 @@ def _find_lie(due: StatedDue, closed: datetime | None, evidence: Evidence) -> st
         return "it was being rotated"
     if due.body.since.datetime - at > evidence.bounds.clocks:
         return f"it is due since {due.body.since} only"
-    if closed is not None and at - closed > evidence.bounds.revocation:
+    if closed is not None and at - closed > evidence.bounds.revocation_elsewhere:
         return "the account was closed before"
     if due.policy is not None and due.body.enforcement is not due.policy.enforcement:
         return f"the account's policy is {due.policy.enforcement.value}"
@@ -65,7 +65,7 @@ def _find_wrong_age(due: StatedDue, brought: list[datetime], evidence: Evidence)
     """The key in force; or the one before, while rotation may not have heard of the newest yet."""
     at, bounds = due.event.time.datetime, evidence.bounds
     known = [moment for moment in brought if moment - at <= bounds.clocks]
-    late = bounds.clocks + bounds.revocation
+    late = bounds.revocation_elsewhere
     keys = known[-1:] if not known or at - known[-1] > late else known[-2:]
     age = derive_age(due.policy, due.body.kind, bounds.find_key_age(due.body.kind))
     if due.body.since.datetime in {shift(moment, age) for moment in keys}:

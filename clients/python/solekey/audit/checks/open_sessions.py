@@ -56,7 +56,7 @@ class OpenSessions:
 
 def _latest_use(bounds: Bounds) -> timedelta:
     """How long after its end a session may still be used: until a service hears of it, by its own clock."""
-    return bounds.revocation + bounds.clocks
+    return bounds.revocation_elsewhere
 
 
 def _follow(evidence: Evidence) -> Iterable[_Session]:

@@ -27,7 +27,7 @@ def check_late_statements(evidence: Evidence, tally: Tally) -> None:
         if since is None:
             continue
         tally.look("REV-04")
-        if event.time.datetime - since.time.datetime > evidence.bounds.revocation:
+        if event.time.datetime - since.time.datetime > evidence.bounds.revocation_elsewhere:
             tally.find_at(
                 "REV-04", "statement_after_revocation", event, f"its device was revoked at {since.time}"
             )
@@ -36,7 +36,7 @@ def check_late_statements(evidence: Evidence, tally: Tally) -> None:
 def check_sessions(evidence: Evidence, tally: Tally) -> None:
     """REV-02, REV-03, REV-05: no session of a revoked device is opened, or stays, after the bound."""
     revoked = evidence.revoked
-    bound = evidence.bounds.revocation
+    bound = evidence.bounds.revocation_elsewhere
     open_since: dict[SessionId, DeviceId] = {}
     for event in evidence.of(Stream.AUTH):
         match event.body:
@@ -65,7 +65,7 @@ def check_sessions(evidence: Evidence, tally: Tally) -> None:
 
 
 def _check_end(event: Event, revocation: Event, evidence: Evidence, tally: Tally) -> None:
-    if event.time.datetime - revocation.time.datetime > evidence.bounds.revocation:
+    if event.time.datetime - revocation.time.datetime > evidence.bounds.revocation_elsewhere:
         detail = f"its device was revoked at {revocation.time}"
         tally.find_at("REV-03", "session_ended_late", event, detail)
 
@@ -73,6 +73,6 @@ def _check_end(event: Event, revocation: Event, evidence: Evidence, tally: Tally
 def _check_open(session: SessionId, revocation: Event, evidence: Evidence, tally: Tally) -> None:
     """A log that ends before the bound has passed shows nothing yet."""
     until = evidence.until
-    if until is not None and until - revocation.time.datetime > evidence.bounds.revocation:
+    if until is not None and until - revocation.time.datetime > evidence.bounds.revocation_elsewhere:
         detail = f"{session} of the revoked device never ended"
         tally.find_at("REV-03", "session_not_ended", revocation, detail)

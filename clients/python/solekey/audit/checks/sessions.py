@@ -104,6 +104,6 @@ def check_closed(evidence: Evidence, tally: Tally) -> None:
     for end in closed:
         tally.look("SES-07")
         for event in evidence.all():
-            late = event.time.datetime - end.time.datetime > evidence.bounds.revocation
+            late = event.time.datetime - end.time.datetime > evidence.bounds.revocation_elsewhere
             if late and event.stream is not Stream.AUTH and event.signed is not None:
                 tally.find_at("SES-07", "account_closed", event, f"the account was closed at {end.time}")
