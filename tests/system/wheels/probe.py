@@ -11,7 +11,7 @@ from collections.abc import Iterator
 SERVER = ("nameko", "eventlet", "sqlalchemy", "alembic", "psycopg", "kafka", "obstore", "werkzeug", "joserfc")
 OURS = ("eventlog", "service", "auth", "devices", "vault", "rotation", "transparency", "standalone")
 PUBLIC = ("solekey", *(f"solekey.{room}" for room in ("crypto", "errors", "audit", "recovery", "providers")))
-EXTRAS = {"keyring", "pkcs11", "pandas", "pytest"}  # what the extras bring, and whoever tests an app
+EXTRAS = {"keyring", "pkcs11", "pandas", "kafka", "pytest"}  # what the extras bring, and whoever tests an app
 
 
 def find_server_parts() -> Iterator[str]:

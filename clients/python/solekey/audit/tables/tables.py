@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
-
-import duckdb
-import pandas as pd
+from typing import TYPE_CHECKING, Any, Final, Self
 
 from solekey.audit.sources.errors import LogError
 from solekey.audit.tables.columns import EVENT_TABLES
 from solekey.files.any_path import AnyPath
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _SETTINGS: Final[dict[str, str | bool | int | float | list[str]]] = {
     "memory_limit": "1GB",
@@ -34,56 +34,58 @@ class Tables:
     """
 
     def __init__(self, path: AnyPath) -> None:
+        import duckdb  # needs the extra `audit`
+
         try:
             self._database = duckdb.connect(str(Path(path)), read_only=True, config=_SETTINGS)
         except duckdb.Error as error:
             raise LogError(f"{path}: no tables of an audit: {error}") from error
 
-    def events(self, **choice: Any) -> pd.DataFrame:
+    def events(self, **choice: Any) -> "pd.DataFrame":
         """One row an event, in order of time: place, stream, type, signing device, size and digest."""
         return self._read("events", **choice)
 
-    def wraps(self, **choice: Any) -> pd.DataFrame:
+    def wraps(self, **choice: Any) -> "pd.DataFrame":
         """One row a key-wrap version: secret, epoch, version, user key id, retired when (NaT: live)."""
         return self._read("wraps", **choice)
 
-    def devices(self, **choice: Any) -> pd.DataFrame:
+    def devices(self, **choice: Any) -> "pd.DataFrame":
         """One row a device: platform, status, and the seq at which it was enrolled, trusted and revoked."""
         return self._read("devices", **choice)
 
-    def revocations(self, **choice: Any) -> pd.DataFrame:
+    def revocations(self, **choice: Any) -> "pd.DataFrame":
         """One row a revocation of a device or end of a session."""
         return self._read("revocations", **choice)
 
-    def commits(self, **choice: Any) -> pd.DataFrame:
+    def commits(self, **choice: Any) -> "pd.DataFrame":
         """One row a commit: number, kind, epoch, items, ciphertext bytes, signing device."""
         return self._read("commits", **choice)
 
-    def rotations(self, **choice: Any) -> pd.DataFrame:
+    def rotations(self, **choice: Any) -> "pd.DataFrame":
         """One row a rotation event: which saga, which step."""
         return self._read("rotations", **choice)
 
-    def rotations_due(self, **choice: Any) -> pd.DataFrame:
+    def rotations_due(self, **choice: Any) -> "pd.DataFrame":
         """One row a rotation that was stated to be due: kind, since when, why, and whether it is enforced."""
         return self._read("rotations_due", **choice)
 
-    def sessions(self, **choice: Any) -> pd.DataFrame:
+    def sessions(self, **choice: Any) -> "pd.DataFrame":
         """One row a session: device, factor, until when, ended when and why (NaT: not ended)."""
         return self._read("sessions", **choice)
 
-    def accounts(self, **choice: Any) -> pd.DataFrame:
+    def accounts(self, **choice: Any) -> "pd.DataFrame":
         """One row an account: what vouches for it, its heads, its devices, wraps, commits and findings."""
         return self._read("accounts", **choice)
 
-    def fields(self) -> pd.DataFrame:
+    def fields(self) -> "pd.DataFrame":
         """One row a field that any event of the log carries: its path, how often, and its longest value."""
         return self._read("fields")
 
-    def findings(self, **choice: Any) -> pd.DataFrame:
+    def findings(self, **choice: Any) -> "pd.DataFrame":
         """One row a finding or notice: check, code, and the event at fault."""
         return self._read("findings", **choice)
 
-    def coverage(self) -> pd.DataFrame:
+    def coverage(self) -> "pd.DataFrame":
         """One row a check: what it looked at, and what came of it."""
         return self._read("coverage")
 
@@ -92,7 +94,7 @@ class Tables:
         rows = self._database.execute("SELECT name, value FROM about").fetchall()
         return {str(name): str(value) for name, value in rows}
 
-    def query(self, sql: str, parameters: Sequence[object] = ()) -> pd.DataFrame:
+    def query(self, sql: str, parameters: Sequence[object] = ()) -> "pd.DataFrame":
         """Ask in SQL (DuckDB's); the tables are named as the methods are. Nothing can be changed.
 
         Unverified rows are there, too: ``WHERE verified``.
@@ -106,7 +108,7 @@ class Tables:
         accounts: Sequence[str] | None = None,
         limit: int | None = None,
         unverified: bool = False,
-    ) -> pd.DataFrame:
+    ) -> "pd.DataFrame":
         """Read a table.
 
         Args:
@@ -139,7 +141,7 @@ class Tables:
         self.close()
 
 
-def _in_utc(frame: pd.DataFrame) -> pd.DataFrame:
+def _in_utc(frame: "pd.DataFrame") -> "pd.DataFrame":
     for column in frame.columns[[kind.kind == "M" for kind in frame.dtypes]]:
         frame[column] = frame[column].dt.tz_localize("UTC")
     return frame
