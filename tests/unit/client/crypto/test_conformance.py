@@ -203,14 +203,10 @@ def test_the_gcm_vectors_would_see_an_unchecked_tag(monkeypatch):
 def test_the_ed25519_vectors_would_see_an_unchecked_signature(monkeypatch):
     class Trusting:
         @staticmethod
-        def from_public_bytes(_raw):
-            return Trusting
-
-        @staticmethod
         def verify(_signature, _message):
             return None
 
-    monkeypatch.setattr(statements_module, "Ed25519PublicKey", Trusting)
+    monkeypatch.setattr(statements_module, "_load_key", lambda _key: Trusting)  # which keeps keys
     vectors = load_wycheproof("ed25519_test.json")
     forged = [vector for vector in vectors if vector["result"] == "invalid" and len(vector["sig"]) == 128]
     assert len(forged) > 30
