@@ -16,7 +16,7 @@ from solekey_service.http.caller import DpopProof
 from solekey_service.refusals import DpopInvalid
 
 KEPT_FOR: Final = timedelta(seconds=2 * MAX_AGE_S)
-"""How long after its ``iat`` a proof is remembered: by then its age refuses it."""
+"""How long a proof is remembered: by then its age refuses it, whichever way its clock differs."""
 _MAX_PROOFS: Final = 500_000
 """About 100 MiB; 4,000 reads a second."""
 
