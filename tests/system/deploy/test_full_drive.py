@@ -101,6 +101,7 @@ def test_the_broker_gone_during_a_write(platform: Platform, sign_up: SignUp) -> 
         assert writing.returncode == 0, errors
         assert json.loads(output)["version"] == 1
         wait_until(lambda: vault.health() is None)
+        wait_until(lambda: platform.services["auth"].health() is None)  # whose health a reader asks for first
         refused = eve.try_("laptop", "get", "note")
         assert (refused.exit_code, refused.error_code()) == (
             TRY_AGAIN,
