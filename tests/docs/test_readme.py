@@ -17,6 +17,7 @@ from tests.support.repository import ROOT
 README = (ROOT / "README.md").read_text()
 DOCUMENTS = [
     ROOT / "README.md",
+    ROOT / "deploy" / "README.md",
     *(ROOT / "docs").rglob("*.md"),
     *(ROOT / "spec").glob("*.md"),
 ]

@@ -1,4 +1,4 @@
-"""The installation of docker-compose.yml on a real Docker engine, by the commands of deploy/README.md.
+"""The installation of docker-compose.yml on a real Docker engine, by the commands of the operators' pages.
 
 All tests share one installation, and each leaves it ready. tests/support/docker/run.sh brings an engine.
 """
@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 
 from tests.support.deployment.compose import SERVICES
+from tests.support.deployment.operators_pages import read_answers, read_commands
 from tests.support.engines.ports import find_free_ports
 from tests.support.engines.waiting import wait_until
 from tests.support.people.command_user import CommandUser
 from tests.system.deploy.installation import COMPOSE, MTLS, Installation, make_copy
 from tests.system.deploy.life import NOTE, live
-from tests.system.deploy.readme import read_answers, read_commands
 
 pytestmark = [
     pytest.mark.docker,
@@ -163,9 +163,8 @@ def test_signing_keys_turn_and_are_withdrawn(installation: Installation, eve: Co
 def test_parked_accounts_are_listed_and_an_inbox_is_rebuilt(
     installation: Installation, eve: CommandUser
 ) -> None:
-    listing, retrying, stopping, rebuilding, of_items, starting = read_commands(
-        "Parked accounts, and rebuilding"
-    )
+    listing, retrying = read_commands("Parked accounts")
+    stopping, rebuilding, of_items, starting = read_commands("Rebuild from the log")
     assert "0 accounts are parked" in installation.run(at_a_terminal(listing))
     assert "0 of 0 accounts are free again" in installation.run(at_a_terminal(retrying))
     installation.run(stopping)
@@ -175,14 +174,20 @@ def test_parked_accounts_are_listed_and_an_inbox_is_rebuilt(
     check(installation, eve)
 
 
+def test_an_account_s_own_limits_are_set(installation: Installation, eve: CommandUser) -> None:
+    (command,) = read_commands("What one account may store")
+    command = re.sub(r"acc_\w+", eve.account, command)
+    assert "of 1099511627776" in installation.run(at_a_terminal(command))
+
+
 def at_a_terminal(command: str) -> str:
     """Run a command as a person does: ``docker compose exec`` asks for a terminal."""
     return f"script --quiet --return --command {shlex.quote(command)} /dev/null"
 
 
 def test_tls_with_certificates_on_both_sides(installation: Installation, eve: CommandUser) -> None:
-    """deploy/mtls.yml, by the README's command; then nobody is served without a certificate."""
-    command, *_ = read_commands("TLS")
+    """deploy/mtls.yml, by the page's command; then nobody is served without a certificate."""
+    (command,) = read_commands("TLS")
     assert command.startswith(MTLS)
     installation.run(command)
     check(installation, eve)
@@ -201,7 +206,7 @@ def test_tls_with_certificates_on_both_sides(installation: Installation, eve: Co
 def test_certificates_are_renewed(installation: Installation) -> None:
     """Last of all: whoever pinned the authority of before is not served any more."""
     before = installation.proxy.ca_file.read_bytes()
-    _, *commands = read_commands("TLS")
+    commands = read_commands("Certificates of this installation")
     assert len(commands) == 2
     for command in commands:
         installation.run(place(command, installation.port))
