@@ -262,7 +262,7 @@ def tell_given_up() -> list[Step]:
     aborted = rotation.RotationAborted(BEN.saga("change"), rotation.AbortReason.USER_REQUEST)
     ben.add("aborted", 34, aborted, DESK)
     ben.add("policy", 40, rotation.PolicySet(365, 10, _ENFORCED), DESK)
-    ben.add("end", 200, auth.SessionEnded(BEN.session("first"), auth.SessionEnd.LOGOUT))
+    ben.add("end", 200, auth.SessionEnded(BEN.session("first"), auth.SessionEnd.ENDED_BY_OPERATOR))
     ben.add("due", 10 * DAYS + 30, due(_DATA, 10 * DAYS + 12, "age", _ENFORCED))
     ben.add("again", 11 * DAYS, login(BEN, "again", DESK, 11 * DAYS))
     ben.rekey(11 * DAYS + 10, "rekey", 0, 2, (1, 1), (2, 2), DESK, "policy")

@@ -19,12 +19,16 @@ from solekey_service.build import build_service
 from solekey_service.config import ServiceConfig, load_config
 from solekey_service.definition import ServiceDefinition
 from solekey_service.kernel import Kernel
-from solekey_service.operator_command import OperatorCommand, report
+from solekey_service.operator_command import OperatorCommand, is_confirmed, report
 from solekey_service.refusals import Refusal
 
 SERVE: Final = "serve"
 EXIT_REFUSED: Final = 1
 EXIT_CONFIGURATION: Final = 2
+
+
+class NotConfirmedError(EventLogError):
+    """Nobody has agreed to what cannot be undone."""
 
 
 class ServiceRunsError(EventLogError):
@@ -43,6 +47,8 @@ def parse_command_line(definition: ServiceDefinition[Any, Any], arguments: Seque
         its.set_defaults(command=command.name)
         _add_config(its, default=SUPPRESS)
         command.add_arguments(its)
+        if command.ask is not None:
+            its.add_argument("--yes", action="store_true", help="do it without asking")
     return parser.parse_args(arguments)
 
 
@@ -85,6 +91,9 @@ def _run(
     with open_bus(config.bus_config(client_id=f"{definition.package}-operator")) as bus:
         api = build_service(definition, config, bus)
         with closing(api.kernel):
+            question = None if command.ask is None or arguments.yes else command.ask(api, arguments)
+            if question is not None and not is_confirmed(question):
+                raise NotConfirmedError(f"{command.name}: nothing was changed")
             if not command.is_exclusive:
                 command.run(api, arguments)
                 return

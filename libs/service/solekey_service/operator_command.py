@@ -27,6 +27,16 @@ def report(line: str) -> None:
     sys.stderr.write(f"solekey: {line}\n")
 
 
+def is_confirmed(question: str) -> bool:
+    """Ask a person at the terminal; without a terminal nobody has agreed."""
+    if not sys.stdin.isatty():
+        report(f"{question} Not done: nobody can be asked here; --yes agrees beforehand")
+        return False
+    sys.stderr.write(f"{question} [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in {"y", "yes"}
+
+
 def add_no_arguments(parser: ArgumentParser) -> None:
     """Add the arguments of a command that takes none."""
 
@@ -41,6 +51,8 @@ class OperatorCommand(Generic[OwnerT]):
         run: does it, to the service's Api, with the parsed arguments.
         is_exclusive: whether it is refused while a process of the service runs.
         add_arguments: adds its arguments to its parser.
+        ask: says in one question what cannot be undone; the command then runs with ``--yes``, or when a
+            person at a terminal answers yes.
     """
 
     name: str
@@ -48,15 +60,18 @@ class OperatorCommand(Generic[OwnerT]):
     run: Callable[[OwnerT, Namespace], None]
     is_exclusive: bool = False
     add_arguments: Callable[[ArgumentParser], None] = add_no_arguments
+    ask: Callable[[OwnerT, Namespace], str] | None = None
 
     def of(self, part: Callable[[WholeT], OwnerT]) -> "OperatorCommand[WholeT]":
         """Give the command of a part of an Api to the Api itself; ``part`` finds the part."""
+        ask = self.ask
         return OperatorCommand(
             self.name,
             self.help,
             lambda whole, arguments: self.run(part(whole), arguments),
             self.is_exclusive,
             self.add_arguments,
+            None if ask is None else lambda whole, arguments: ask(part(whole), arguments),
         )
 
 

@@ -3,7 +3,7 @@
 Spec: authentication.md, factors.md, tokens.md, rate-limits.md.
 
 Map, the rooms; each may import those below it
-    accounts/       registrations, another login key, closing; their part of the API
+    accounts/       registrations, another login key, closing; their API, the operator's commands
     sessions/       logins, sessions from their opening to their end, and their tokens
     factors/        second factors: enrolled, listed, removed, proven; "how to add a factor"
     signing_keys/   the keys that sign access tokens

@@ -3,6 +3,7 @@
 from typing import Final, TypeVar
 
 from solekey_auth.accounts.api import AccountApi
+from solekey_auth.accounts.command import ACCOUNT_COMMANDS, AccountDesk
 from solekey_auth.api import AuthApi
 from solekey_auth.config import AuthConfig
 from solekey_auth.factors.api import FactorApi
@@ -21,6 +22,10 @@ PartT = TypeVar("PartT")
 
 def _accounts(api: AuthApi) -> AccountApi:
     return api.accounts
+
+
+def _account_desk(api: AuthApi) -> AccountDesk:
+    return api.account_desk
 
 
 def _sessions(api: AuthApi) -> SessionApi:
@@ -78,7 +83,10 @@ DEFINITION: Final = ServiceDefinition(
             _post("step-up", Access.SESSION, FactorApi.post_step_up),
         ),
     ),
-    commands=tuple(command.of(_signing_keys) for command in SIGNING_KEY_COMMANDS),
+    commands=(
+        *(command.of(_account_desk) for command in ACCOUNT_COMMANDS),
+        *(command.of(_signing_keys) for command in SIGNING_KEY_COMMANDS),
+    ),
     reactions={DeviceRevoked: AuthApi.end_sessions_of_device},
     jobs=(
         Job("report_failed_logins", 1, lambda api: api.timers.report_failed_logins()),

@@ -250,6 +250,11 @@ def decide_expiry(auth: AuthStream, session: SessionId) -> list[Body]:
     return [events.SessionEnded(session, events.SessionEnd.EXPIRED)] if session in auth.sessions else []
 
 
+def decide_end_by_operator(auth: AuthStream) -> list[Body]:
+    """Decide that the operator ends every session of an account."""
+    return [*_end_all(auth, events.SessionEnd.ENDED_BY_OPERATOR)]
+
+
 # Second factors
 
 

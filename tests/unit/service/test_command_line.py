@@ -22,7 +22,7 @@ from tests.support.definitions import DEFINITIONS
 
 SERVICES = {definition.stream: definition for definition in DEFINITIONS}
 OWN = {
-    Stream.AUTH: {"signing-keys", "rotate-signing-key"},
+    Stream.AUTH: {"accounts", "account", "end-sessions", "signing-keys", "rotate-signing-key"},
     Stream.VAULT: {"rebuild-items", "quota"},
     Stream.ROTATION: {"rebuild-key-ages"},
 }
@@ -61,7 +61,8 @@ def tell(rig, count):
     ]
 
 
-NEEDED = {"quota": ["acc_aaaqeayeaudaocajbifqydiob4"]}
+ACCOUNT = "acc_aaaqeayeaudaocajbifqydiob4"
+NEEDED = {"quota": [ACCOUNT], "account": [ACCOUNT], "end-sessions": [ACCOUNT]}
 
 
 @pytest.mark.parametrize("stream", list(Stream))

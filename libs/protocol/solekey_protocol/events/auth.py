@@ -34,6 +34,7 @@ class SessionEnd(StrEnum):
     EXPIRED = "expired"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  # a reason, not a password
     ACCOUNT_CLOSED = "account_closed"
+    ENDED_BY_OPERATOR = "ended_by_operator"
 
 
 class LoginKeyChange(StrEnum):

@@ -5,8 +5,9 @@ Each method is one statement or two; whatever must happen at most once is decide
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, exists, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, select, update
 
 from solekey_auth.credentials.credential import Credential, Username
 from solekey_auth.credentials.kdf import KdfParameters
@@ -32,6 +33,13 @@ class CredentialRepository:
     def find(self, account: AccountId) -> Credential | None:
         """Find the credential of an account; a closed account has none."""
         return self._find(credentials.c.account == account)
+
+    def list_after(self, account: AccountId | None, limit: int) -> Sequence[Credential]:
+        """List credentials by their accounts, from the one that follows ``account``; None: from the first."""
+        query = select(credentials).order_by(credentials.c.account).limit(limit)
+        if account is not None:
+            query = query.where(credentials.c.account > account)
+        return [_read(row) for row in self._connection.execute(query)]
 
     def require(self, account: AccountId, refusal: Refusal) -> Credential:
         """Find the credential of a caller's account. Raises ``refusal`` if the account was closed."""
@@ -162,18 +170,7 @@ class CredentialRepository:
 
     def _find(self, condition: ColumnElement[bool]) -> Credential | None:
         row = self._connection.execute(select(credentials).where(condition)).first()
-        if row is None:
-            return None
-        return Credential(
-            account=AccountId(row.account),
-            username=Username(row.username),
-            login_key=PublicKey(row.login_key),
-            kdf=KdfParameters(row.kdf_memory_kib, row.kdf_iterations, row.kdf_lanes, bytes(row.kdf_salt)),
-            totp_salt=bytes(row.totp_salt),
-            registered_at=row.registered_at,
-            proven=row.proven,
-            last_totp_step=row.last_totp_step,
-        )
+        return None if row is None else _read(row)
 
 
 class LoginRepository:
@@ -242,6 +239,19 @@ class LoginRepository:
         """Delete what cannot matter any more."""
         self._connection.execute(delete(challenges).where(challenges.c.expires_at <= now))
         self._connection.execute(delete(login_failures).where(login_failures.c.reported))
+
+
+def _read(row: Row[Any]) -> Credential:
+    return Credential(
+        account=AccountId(row.account),
+        username=Username(row.username),
+        login_key=PublicKey(row.login_key),
+        kdf=KdfParameters(row.kdf_memory_kib, row.kdf_iterations, row.kdf_lanes, bytes(row.kdf_salt)),
+        totp_salt=bytes(row.totp_salt),
+        registered_at=row.registered_at,
+        proven=row.proven,
+        last_totp_step=row.last_totp_step,
+    )
 
 
 def _is_in_force(present: Credential) -> ColumnElement[bool]:

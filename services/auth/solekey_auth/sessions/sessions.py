@@ -15,6 +15,7 @@ from solekey_auth.domain import (
     IssuedToken,
     decide_code_use,
     decide_end,
+    decide_end_by_operator,
     decide_end_of_device,
     decide_expiry,
     decide_opening,
@@ -230,6 +231,15 @@ class Sessions:
         auth = self._read_parked(uow, account)
         uow.append(account, auth.head, *decide_end_of_device(auth, device))
         CredentialRepository(uow.connection).delete_known_device(account, device)
+
+    @in_transaction
+    def end_all(self, uow: UnitOfWork, account: AccountId) -> Sequence[Event]:
+        """End every session of an account, as its operator; one that expired meanwhile is ended with them."""
+        auth = self._read_parked(uow, account)
+        ended = uow.append(account, auth.head, *decide_end_by_operator(auth))
+        for session in auth.sessions:
+            SessionRepository(uow.connection).close_family(session, uow.now)
+        return ended
 
     @in_transaction
     def expire(self, uow: UnitOfWork, account: AccountId, session: SessionId) -> None:
