@@ -180,6 +180,17 @@ def test_an_account_s_own_limits_are_set(installation: Installation, eve: Comman
     assert "of 1099511627776" in installation.run(at_a_terminal(command))
 
 
+def test_an_operator_ends_the_sessions_of_an_account(installation: Installation, eve: CommandUser) -> None:
+    commands = read_commands("Look at accounts, and end their sessions")
+    listing, showing, ending = (command.replace(" ada", " eve") for command in commands)
+    assert re.search(rf"{eve.account} .* eve\b", installation.run(at_a_terminal(listing)))
+    assert "session     ses_" in installation.run(at_a_terminal(showing))
+    assert "ended " in installation.run(at_a_terminal(f"{ending} --yes"))
+    assert "session     ses_" not in installation.run(at_a_terminal(showing))
+    eve.log_in("laptop")
+    check(installation, eve)
+
+
 def at_a_terminal(command: str) -> str:
     """Run a command as a person does: ``docker compose exec`` asks for a terminal."""
     return f"script --quiet --return --command {shlex.quote(command)} /dev/null"
