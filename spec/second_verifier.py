@@ -29,7 +29,8 @@ SYSTEM: Final = "acc_" + "a" * 26
 STREAMS: Final = ("auth", "devices", "vault", "rotation")
 MAX_RECORD, MAX_LEVEL = 65_535, 12  # conventions.md §5
 CLOCKS, REACH, HOUR = timedelta(seconds=60), timedelta(seconds=10), timedelta(hours=1)  # audit.md §2
-SESSION: Final = timedelta(hours=12)
+SESSION, SECOND = timedelta(hours=12), timedelta(seconds=1)
+BEGAN, FOREVER = datetime(2026, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 P: Final = 2**255 - 19
 ORDER_8: Final = (  # the y of its points; conventions.md §2 shows how they begin and end
     "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
@@ -266,9 +267,9 @@ def follow_rotation(s: State, e: Event) -> None:
 def follow_auth(s: State, e: Event) -> None:
     """Take a step of ``auth`` (tokens.md §6.1)."""
     session, generation = e.body.get("session"), s.table.get(e.body.get("session"), 0)
-    demand(not s.facts.get("closed"))
-    demand(e.name != "session_opened" or session not in s.table)
-    demand(e.name not in ("session_refreshed", "session_stepped_up") or generation)
+    demand(not s.facts.get("closed") and (e.name != "session_opened" or session not in s.table))
+    demand(e.name not in ("session_refreshed", "session_stepped_up", "refresh_reuse_detected") or generation)
+    demand(e.name != "refresh_reuse_detected" or e.body["generation"] <= generation)
     demand(e.name != "session_refreshed" or e.body["generation"] == generation + 1)
     demand(e.name != "signing_key_published" or e.body["key_id"] not in s.marks)
     if e.name in ("session_opened", "session_refreshed", "session_ended"):
@@ -363,6 +364,7 @@ class Account:
         self.states: dict[str, list[State]] = {stream: [State()] for stream in STREAMS}
         self.claimed: dict[str, dict[str, Any]] = {stream: {} for stream in STREAMS}
         self.broken: set[str] = set()
+        self.until = FOREVER  # how far its log goes (audit.md §2)
 
     def follow(self, e: Event, *, lineage: bool = True) -> None:
         """Take the next event of its stream. Raises: Refused."""
@@ -374,14 +376,14 @@ class Account:
             now = e.heads.get(stream, {"seq": -1})
             demand(now["seq"] > head["seq"] or now == head, "chain_fork", "place")
         for stream, head in e.heads.items():
-            history = self.events[stream]
-            demand(head["seq"] <= len(history) or stream == "auth", "sequence_gap", "heads")
-            digest = history[head["seq"] - 1].digest if history[: head["seq"]] else ZEROS
-            ahead = head["seq"] > len(history)  # of auth: no rule asks; who has the whole log does
-            demand(ahead or head["digest"] == digest, "chain_fork", "heads")
+            history, at = self.events[stream], head["seq"]
+            is_asked = stream in STREAMS[1 : 4 if lineage else 2]  # of auth no rule asks
+            demand(at <= len(history) or not is_asked, "sequence_gap", "heads")
+            there = ZEROS if not at else history[at - 1].digest if at <= len(history) else head["digest"]
+            demand(head["digest"] == there, "chain_fork", "heads")
         own = self.states[e.stream]
         if e.statement:
-            seen = {s: self.states[s][e.claims(s)] for s in STREAMS[1:] if e.claims(s) < len(self.states[s])}
+            seen = {s: self.states[s][: e.claims(s) + 1][-1] for s in STREAMS[1:]}
             seen[e.stream] = own[-1]
             check_signers(e, seen)
             if lineage:
@@ -426,7 +428,7 @@ Violation = tuple[str, str, str, int]  # a word for what is wrong; account, stre
 class Audit:
     """What is found in a log, and the verdict."""
 
-    def __init__(self, records: Iterable[bytes], pins: Mapping[str, Any]) -> None:
+    def __init__(self, records: Iterable[bytes], pins: Mapping[str, Any], now: datetime) -> None:
         self.found: dict[Violation, None] = {}
         self.places: dict[str, dict[str, dict[int, list[Event]]]] = {}
         self.roles: dict[str, tuple[Any, ...]] = {}
@@ -438,14 +440,21 @@ class Audit:
                 continue
             at = self.places.setdefault(e.account, {s: {} for s in STREAMS})[e.stream].setdefault(e.seq, [])
             at += [] if e in at else [e]
+        named = {SYSTEM}
         for name in sorted({*self.places, *pins}):
             account, pin = Account(), pins.get(name, {})
+            heads = pin.get("heads", {}).values()
+            named |= {name} if "first_key" in pin or any(head["seq"] for head in heads) else set()
             self.follow(account, self.choose(self.places.get(name, {}), pin))
+            known = [e for events in account.events.values() for e in events]
+            account.until = max((e.time for e in known if e.time <= now + CLOCKS), default=now)
+            for e in (e for e in known if not BEGAN <= e.time <= now + CLOCKS):
+                self.find("time_impossible", e)
             for check in (check_sessions, check_revocations, self.check_keys):
                 for code, e in check(account):
                     self.find(code, e)
             self.check_pin(name, account, pin)
-        vouched = SYSTEM in self.places and set(self.places) <= {SYSTEM, *pins}
+        vouched = SYSTEM in self.places and set(self.places) <= named
         self.verdict = "violations" if self.found else "clean" if vouched else "cannot_tell"
 
     def find(self, code: str, e: Event | None = None) -> None:
@@ -475,13 +484,10 @@ class Audit:
 
         while ready := [s for s in STREAMS if queues[s] and s not in broken and not waits(s)]:
             e = queues[ready[0]].pop(0)
-            if ahead(e) & broken:
-                broken.add(e.stream)  # what it builds on was refused: it cannot be judged
-                continue
             try:
-                if ahead(e):
+                if ahead(e) - broken:
                     self.find("event_withheld", e)
-                account.follow(e)
+                account.follow(e, lineage=not ahead(e) - {"auth"})  # what cannot be judged is not
             except Refused as refusal:
                 self.find(refusal.args[0], e)
                 broken.add(e.stream)
@@ -491,8 +497,8 @@ class Audit:
     def check_pin(self, name: str, account: Account, pin: Mapping[str, Any]) -> None:
         """Compare with what a user vouches for (audit.md §1.2)."""
         wrong = [] if name in self.places else [("account_missing", "-", 0)]
-        keys = [e.body["account_key"] for e in account.events["devices"][:1]]
-        wrong += [("pin_mismatch", "devices", 1) for key in keys if pin.get("first_key", key) != key]
+        first = next((e.body["account_key"] for e in account.events["devices"]), None)
+        wrong += [("pin_mismatch", "devices", 1)] if pin.get("first_key", first) != first else []
         for stream, head in pin.get("heads", {}).items():
             there = {e.digest for e in self.places.get(name, {}).get(stream, {}).get(head["seq"], [])}
             if head["seq"] and head["digest"] not in there:
@@ -517,39 +523,39 @@ def check_sessions(account: Account) -> Found:
     opened: dict[str, Event] = {}
     until: dict[str, datetime] = {}
     factors: dict[str, str] = {}
-    version = 0
+    version, barred = 0, BEGAN  # until when nobody may register it again
     for n, e in enumerate(events):
         b, name, session, kind = e.body, e.name, e.body.get("session", ""), e.body.get("factor")
-        kinds, factor = list(factors.values()), b.get("factor_id", "")
         if name == "session_opened":
             opened[session], until[session] = e, datetime.fromisoformat(b["expires_at"])
+        kinds, factor, end = list(factors.values()), b.get("factor_id", ""), until.get(session, e.time)
         removed = factors.pop(factor, None) if name == "mfa_removed" else None
         needs = {"session_opened": kind, "session_stepped_up": kind, "recovery_code_used": "recovery_codes"}
         used = name == "recovery_code_used" and factors.get(factor) != "recovery_codes"
         counts = b.get("credential_version") == version + (name != "account_closed")
         twice = kind in kinds if kind != "passkey" else factor in factors or kinds.count("passkey") > 9
-        end, slack = until.get(session, e.time), HOUR if name == "session_ended" else CLOCKS
         rules = {
             "account_unregistered": n == 0 and e.account != SYSTEM and name != "account_registered",
-            "registered_twice": name == "account_registered" and factors,
+            "registered_twice": name == "account_registered" and e.time < barred,
             "credential_version_wrong": "credential_version" in b and not counts,
             "factor_twice": name == "mfa_enrolled" and twice,
             "factor_unknown": used or removed != (kind if name == "mfa_removed" else None),
             "factor_not_enrolled": name in needs and needs[name] not in kinds,
-            "session_too_long": name == "session_opened" and not e.time < end <= e.time + SESSION + CLOCKS,
+            "session_too_long": name == "session_opened" and not e.time < end <= e.time + SESSION + SECOND,
             "session_not_open": session and session not in opened,
-            "session_expired": session and e.time > end + slack,
+            "session_expired": name != "session_ended" and e.time > end + CLOCKS,
             "session_survived": name == "account_closed" and opened,
         }
         yield from ((code, e) for code, broken in rules.items() if broken)
         version = b.get("credential_version", version)
+        proves = name in ("session_opened", "mfa_enrolled")
+        barred = e.time + HOUR - CLOCKS if name == "account_registered" else FOREVER if proves else barred
         factors |= {factor: b["factor"]} if name == "mfa_enrolled" else {}
         opened = {s: o for s, o in opened.items() if name != "session_ended" or s != session}
         for other in (o for s in STREAMS[1:] for o in account.events[s] if name == "account_closed"):
             if other.claims("auth") >= e.seq or other.time > e.time + REACH + CLOCKS:
                 yield "account_closed", other
-    latest = find_latest(account)
-    yield from (("session_not_ended", e) for s, e in opened.items() if latest > until[s] + HOUR)
+    yield from (("session_not_ended", e) for s, e in opened.items() if account.until > until[s] + HOUR)
 
 
 def check_revocations(account: Account) -> Found:
@@ -557,7 +563,6 @@ def check_revocations(account: Account) -> Found:
     opened = [e for e in account.events["auth"] if e.name == "session_opened"]
     ended = {e.body["session"]: e for e in reversed(account.events["auth"]) if e.name == "session_ended"}
     revocations = [e for e in account.events["devices"] if e.name == "device_revoked"]
-    latest = find_latest(account)
     for revoked in revocations:
         device, bound = revoked.body["device"], revoked.time + REACH + CLOCKS
         for e in (e for s in STREAMS[2:] for e in account.events[s] if e.device == device):
@@ -567,18 +572,13 @@ def check_revocations(account: Account) -> Found:
             if e.time > bound:
                 yield "statement_after_revocation", e
         for e in (e for e in opened if e.body["device"] == device):
-            end = ended[e.body["session"]].time if e.body["session"] in ended else latest
+            end = ended[e.body["session"]].time if e.body["session"] in ended else account.until
             if max(e.time, end) > bound and not account.broken:  # an event may be where nothing can be judged
                 yield "session_after_revocation" if e.time > bound else "session_not_ended", e
     gone = {revoked.body["device"] for revoked in revocations}
     kept = {e.body["session"] for e in opened if e.body["device"] not in gone and not account.broken}
     for session in kept & {s for s, e in ended.items() if e.body["reason"] == "device_revoked"}:
         yield "device_not_revoked", ended[session]
-
-
-def find_latest(account: Account) -> datetime:
-    """The time of an account's latest event."""
-    return max((e.time for events in account.events.values() for e in events), default=datetime.now(UTC))
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -590,7 +590,7 @@ def main(arguments: Sequence[str]) -> int:
     if raw.startswith(b"\xef\xbb\xbf") or b"\r\n" in raw or b"" in lines:
         print("log_converted\ncannot_tell")  # these are not the bytes that were hashed: audit.md §2
         return 2
-    audit = Audit(lines, pins)
+    audit = Audit(lines, pins, datetime.now(UTC))
     print(*(" ".join(map(str, each)) for each in audit.found), audit.verdict, sep="\n")
     return ("clean", "violations", "cannot_tell").index(audit.verdict)
 

@@ -7,7 +7,8 @@ from vector_makers.story import Case, Rules, Story, gather, make_accepted, make_
 from vector_makers.vector import VectorFile
 
 RULES: Rules = dict.fromkeys(
-    ("opened-once", "refresh", "step-up", "closed", "withdrawn"), ("§6.1", "transition", "transition_refused")
+    ("opened-once", "refresh", "step-up", "reuse", "closed", "withdrawn"),
+    ("§6.1", "transition", "transition_refused"),
 )
 
 
@@ -23,6 +24,10 @@ def _opened(label: str, seed: bytes = LAPTOP) -> Members:
 
 
 def _refreshed(label: str, generation: int) -> Members:
+    return {"generation": generation, "session": session(label)}
+
+
+def _reused(label: str, generation: int) -> Members:
     return {"generation": generation, "session": session(label)}
 
 
@@ -66,6 +71,18 @@ def _followed() -> list[tuple[str, Story, Members, str]]:
             two.tell("auth.session_stepped_up", {"factor": "totp", "session": session("two")}),
             amounts({"one": 2, "two": 1}),
             "It changes how fresh a factor is, and nothing else.",
+        ),
+        (
+            "a used refresh token that comes back",
+            refreshed.tell("auth.refresh_reuse_detected", _reused("one", 1)),
+            amounts({"one": 2}),
+            "Its end follows as an event of its own.",
+        ),
+        (
+            "the newest refresh token, with another key",
+            refreshed.tell("auth.refresh_reuse_detected", _reused("one", 2)),
+            amounts({"one": 2}),
+            "Whoever has it is not the device.",
         ),
         ("an end", two.tell("auth.session_ended", _ended("one")), amounts({"two": 1}), "The other goes on."),
         (
@@ -139,6 +156,24 @@ def _refused() -> list[Case]:
             "a session that has ended",
             ENDED.then("auth.session_stepped_up", {"factor": "totp", "session": session("one")}),
             "What has ended stays ended.",
+        ),
+        (
+            "reuse",
+            "a session that nobody opened",
+            OPENED.then("auth.refresh_reuse_detected", _reused("two", 1)),
+            "It has no tokens.",
+        ),
+        (
+            "reuse",
+            "a session that has ended",
+            ENDED.then("auth.refresh_reuse_detected", _reused("one", 1)),
+            "A token of a session that has ended makes no event.",
+        ),
+        (
+            "reuse",
+            "a generation that was never given",
+            OPENED.then("auth.refresh_reuse_detected", _reused("one", 2)),
+            "Nobody holds such a token.",
         ),
         (
             "closed",

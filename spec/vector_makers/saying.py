@@ -1,7 +1,7 @@
 """Statements and their signatures, also such as no client would make. Spec: conventions.md §4."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from vector_makers.primitives import (
@@ -104,13 +104,17 @@ class Signed:
     statement: Members
     signatures: Mapping[str, Any]
     signers: tuple[str, ...]
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Other public keys than those of the signers' seeds."""
 
     def to_input(self, document: bytes | None = None) -> dict[str, Any]:
         """The input of a vector; the document in another spelling if it is given."""
         text = encode_json(self.to_json()) if document is None else document
         return {
             "document": text.hex(),
-            "keys": {signer: public_key(SEEDS[signer]).hex() for signer in self.signers},
+            "keys": {
+                signer: self.keys.get(signer) or public_key(SEEDS[signer]).hex() for signer in self.signers
+            },
         }
 
     def to_json(self) -> Members:

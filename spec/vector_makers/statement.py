@@ -2,7 +2,7 @@
 
 import json
 
-from vector_makers import statement_schema
+from vector_makers import statement_equation, statement_schema
 from vector_makers.primitives import (
     DEVICE_SEED,
     OTHER_ACCOUNT,
@@ -32,7 +32,13 @@ from vector_makers.vector import Vector, VectorFile
 def make_file() -> VectorFile:
     """Make the vectors."""
     about = "Statements as a server takes them in a request, and as everybody verifies them."
-    vectors = [*_accepted(), *_not_json(), *statement_schema.make_vectors(), *_wrong_signatures()]
+    vectors = [
+        *_accepted(),
+        *_not_json(),
+        *statement_schema.make_vectors(),
+        *_wrong_signatures(),
+        *statement_equation.make_vectors(),
+    ]
     return VectorFile("statement", "conventions.md", about, vectors)
 
 

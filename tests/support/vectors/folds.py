@@ -44,8 +44,8 @@ class Auth:
         elif name == "session_refreshed":
             demand(self.sessions.get(session, 0) + 1 == body["generation"] > 1)
             self.sessions[session] += 1
-        elif name == "session_stepped_up":
-            demand(session in self.sessions)
+        elif name in ("session_stepped_up", "refresh_reuse_detected"):
+            demand(body.get("generation", 1) <= self.sessions.get(session, 0))
         elif name == "session_ended":
             self.sessions.pop(session, None)
         elif name == "mfa_enrolled":

@@ -33,6 +33,11 @@ class Pin:
     heads: Mapping[Stream, Head] = field(default_factory=dict)
     signed: tuple[tuple[PinnedHeads, SignatureHex], ...] = ()
 
+    @property
+    def vouches(self) -> bool:
+        """Whether it names anything that the log must hold: only then is the account vouched for."""
+        return self.first_key is not None or any(head.seq for head in self.heads.values())
+
     def merge(self, other: "Pin") -> "Pin":
         """Join what two files say of one account: of each stream the longer head. Raises ValueError."""
         if None not in (self.first_key, other.first_key) and self.first_key != other.first_key:
@@ -90,4 +95,7 @@ def _parse_pin(account: AccountId, document: Any) -> Pin:
         raise ValueError(f"unknown member {min(unknown)!r}")
     first_key = document.get("first_key")
     heads = parse_heads(document.get("heads", {}), where=f"{account}.heads")
-    return Pin(PublicKey(first_key) if first_key is not None else None, heads)
+    pin = Pin(PublicKey(first_key) if first_key is not None else None, heads)
+    if not pin.vouches:
+        raise ValueError(f"{account}: it names neither a first key nor a head")
+    return pin

@@ -226,15 +226,17 @@ class Report:
     @property
     def doubts(self) -> tuple[str, ...]:
         """Why nothing can be concluded although nothing was found."""
-        founded = [account for account in self.users if account.founded]
-        unpinned = sum(not account.pinned for account in founded)
+        users = self.users
+        unpinned = [account for account in users if not account.pinned]
         doubts = []
         if not self.records:
             doubts.append("the log holds no event")
         if self.records and SYSTEM_ACCOUNT not in self.accounts:
             doubts.append("the platform's own records are not in the log: it is not a whole one")
         if unpinned:
-            doubts.append(f"accounts that nobody vouches for: {unpinned} of {len(founded)}; give their pins")
+            doubt = f"accounts that nobody vouches for: {len(unpinned)} of {len(users)}; give their pins"
+            unfounded = sum(not account.founded for account in unpinned)
+            doubts.append(f"{doubt} ({unfounded} of them were never founded)" if unfounded else doubt)
         return tuple(doubts)
 
     @property

@@ -61,7 +61,9 @@ class AuthStream(Fold):
                 return replace(self, sessions={k: v for k, v in self.sessions.items() if k != session})
             case events.AccountClosed():
                 return replace(self, sessions={}, factors={}, closed=True)
-            case events.LoginFailed() | events.RefreshReuseDetected() | events.RecoveryCodeUsed():
+            case events.RefreshReuseDetected(session, generation):
+                return self._detect_reuse(session, generation)
+            case events.LoginFailed() | events.RecoveryCodeUsed():
                 return self
             case _:
                 return self._transition_of_keys(event)
@@ -97,6 +99,14 @@ class AuthStream(Fold):
         if current is None or generation != current.generation + 1:
             raise TransitionError(f"{session}: generation {generation} does not follow")
         return replace(self, sessions={**self.sessions, session: replace(current, generation=generation)})
+
+    def _detect_reuse(self, session: SessionId, generation: int) -> Self:
+        current = self.sessions.get(session)
+        if current is None or generation > current.generation:
+            raise TransitionError(
+                f"{session}: nobody holds a token of generation {generation} of an open session"
+            )
+        return self
 
     def _step_up(self, session: SessionId, at: Timestamp) -> Self:
         current = self.sessions.get(session)

@@ -182,7 +182,7 @@ def test_an_account_that_is_vouched_for_and_missing_is_a_violation(pins, tmp_pat
 
 def test_files_of_pins_are_joined_and_must_agree(log, pins, tmp_path):
     other = tmp_path / "other.json"
-    other.write_text(json.dumps({ACCOUNT: {"heads": {}}}))
+    other.write_text(json.dumps({ACCOUNT: USER.public}))
     assert run("verify", log, "--pins", pins, "--pins", other).exit_code == 0
     other.write_text(json.dumps({ACCOUNT: MALLORY.public}))
     result = run("verify", log, "--pins", pins, "--pins", other)

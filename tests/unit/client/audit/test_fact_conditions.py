@@ -123,7 +123,7 @@ STILL_HONEST = {
         (1_000, auth.AccountClosed(2), None),
     ],
     "a registration is repeated while it is unproven": [
-        LONGER[0],
+        (-3_600, auth.AccountRegistered(1), None),
         (5, auth.AccountRegistered(2), None),
         *(step for step in LONGER[1:] if not isinstance(step[1], auth.LoginKeyChanged)),
     ],

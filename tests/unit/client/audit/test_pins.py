@@ -96,10 +96,15 @@ def test_a_file_is_read_exactly(tmp_path):
         ACCOUNT: Pin(USER.public, HEADS, ((pinned, signature),))
     }
     assert read_pins(write(tmp_path, {ACCOUNT: USER.public})) == {ACCOUNT: Pin(USER.public)}
-    assert read_pins(write(tmp_path, {ACCOUNT: {}})) == {ACCOUNT: Pin()}
+    heads = {"vault": {"seq": 1, "digest": digest("x")}}
+    pin = Pin(None, {Stream.VAULT: Head(1, digest("x"))})
+    assert read_pins(write(tmp_path, {ACCOUNT: {"heads": heads}})) == {ACCOUNT: pin}
 
 
 MALFORMED = {
+    "neither a key nor a head": {ACCOUNT: {}},
+    "no head": {ACCOUNT: {"heads": {}}},
+    "a head before the first event": {ACCOUNT: {"heads": {"vault": {"seq": 0, "digest": "0" * 64}}}},
     "an unknown member": {ACCOUNT: {"first_key": USER.public, "head": {}}},
     "an unknown stream": {ACCOUNT: {"heads": {"gossip": {"seq": 1, "digest": digest("x")}}}},
     "a head without its digest": {ACCOUNT: {"heads": {"vault": {"seq": 1}}}},

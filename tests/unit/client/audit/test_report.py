@@ -3,7 +3,7 @@
 from solekey.audit import Pin, Verdict, verify_log
 from solekey.audit.catalogue import CHECKS
 from solekey.audit.report import Finding, Result, sort_findings
-from solekey_protocol.events import auth
+from solekey_protocol.events import Stream, auth
 from solekey_protocol.ids import AccountId
 from tests.support.protocol.keyring import ACCOUNT, USER, record
 from tests.support.protocol.story import publish_signing_key, tell_whole
@@ -25,13 +25,18 @@ def test_a_check_with_a_finding_is_never_clean_and_one_without_input_was_not_run
     assert (report.verdict, report.doubts) == (Verdict.VIOLATIONS, ())
 
 
-def test_accounts_count_without_the_platforms_and_without_those_that_were_not_founded():
-    registered = record(auth.AccountRegistered(1), account=OTHER).raw
-    report = verify_log([*(event.raw for event in tell_whole()), registered], PINS)
-    assert (report.verdict, report.doubts) == (
-        Verdict.CLEAN,
-        (),
-    )  # who founds nothing has nothing to vouch for
+def test_an_account_that_was_never_founded_needs_somebody_who_vouches_for_it_too():
+    registered = record(auth.AccountRegistered(1), account=OTHER)
+    records = [*(event.raw for event in tell_whole()), registered.raw]
+    report = verify_log(records, PINS)
+    (doubt,) = report.doubts
+    assert (report.verdict, report.findings) == (Verdict.CANNOT_TELL, ())
+    assert "nobody vouches for: 1 of 2; give their pins (1 of them were never founded)" in doubt
+    vouched = {**PINS, OTHER: Pin(heads={Stream.AUTH: registered.head})}
+    assert verify_log(records, vouched).verdict is Verdict.CLEAN
+    assert verify_log(records, {**PINS, OTHER: Pin()}).verdict is Verdict.CANNOT_TELL
+    (found,) = verify_log(records, {**PINS, OTHER: Pin(USER.public)}).findings
+    assert (found.check, found.code) == ("PIN-01", "pin_mismatch")
     summary = report.summary()
     assert (summary["accounts"], summary["pinned_accounts"]) == (2, 1)
     assert {each.account for each in report.users} == {ACCOUNT, OTHER}

@@ -79,7 +79,7 @@ def check_pin(account: AccountId, places: Places, pin: Pin | None, tally: Tally)
     """PIN-01, PIN-03: it is the account that its user has, and what its user has seen is in the log."""
     if pin is None:
         return
-    tally.look("PIN-02")
+    tally.look("PIN-02", int(pin.vouches))
     if pin.first_key is not None:
         tally.look("PIN-01")
         first = places.get(Stream.DEVICES, {}).get(1)

@@ -1,6 +1,6 @@
 """Sessions as auth states them: nobody signs these facts, but they must agree. Spec: tokens.md §6."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from solekey.audit.checks.evidence import Evidence
@@ -9,13 +9,17 @@ from solekey_protocol.event import Event
 from solekey_protocol.events import Stream, auth
 from solekey_protocol.events.devices import AccountFounded, DeviceEnrolled
 from solekey_protocol.ids import SessionId
+from solekey_protocol.statements import EMPTY_HEAD
 
+_UNPROVEN: Final = timedelta(hours=1)
+"""So long a registration keeps its account without a login (authentication.md §2)."""
 _USES: Final = (auth.SessionRefreshed, auth.SessionSteppedUp)
 
 
 def check_credentials(evidence: Evidence, tally: Tally) -> None:
     """SES-01: an account is registered first; again only while it is unproven; its credential counts up."""
     version, proven = 0, False
+    registered: datetime | None = None
     for event in evidence.of(Stream.AUTH):
         body = event.body
         if version == 0 and not isinstance(body, auth.AccountRegistered):
@@ -28,14 +32,26 @@ def check_credentials(evidence: Evidence, tally: Tally) -> None:
             if body.credential_version != version + 1:
                 detail = f"credential version {body.credential_version} follows {version}"
                 tally.find_at("SES-01", "credential_version_wrong", event, detail)
-            if proven and isinstance(body, auth.AccountRegistered):
-                detail = "registered again, although its user had logged in"
-                tally.find_at("SES-01", "registered_twice", event, detail)
+            if isinstance(body, auth.AccountRegistered):
+                _check_again(event, registered, evidence, tally, proven=proven)
+                registered = event.time.datetime
             version = body.credential_version
         if isinstance(body, auth.AccountClosed) and body.credential_version != version:
             detail = f"it was closed with credential version {body.credential_version}; {version} is in force"
             tally.find_at("SES-01", "credential_version_wrong", event, detail)
         proven = proven or isinstance(body, auth.SessionOpened | auth.MfaEnrolled)
+
+
+def _check_again(
+    event: Event, before: datetime | None, evidence: Evidence, tally: Tally, *, proven: bool
+) -> None:
+    """A registration is made again once the one before is forgotten, unproven."""
+    if proven:
+        detail = "registered again, although its user had logged in"
+        tally.find_at("SES-01", "registered_twice", event, detail)
+    elif before is not None and event.time.datetime - before < _UNPROVEN - evidence.bounds.clocks:
+        detail = f"registered again; the registration of {before.isoformat()} was in force"
+        tally.find_at("SES-01", "registered_twice", event, detail)
 
 
 def check_lifetimes(evidence: Evidence, tally: Tally) -> None:
@@ -99,11 +115,14 @@ def check_logins(evidence: Evidence, tally: Tally) -> None:
 
 
 def check_closed(evidence: Evidence, tally: Tally) -> None:
-    """SES-07: after an account was closed, no stream goes on."""
+    """SES-07: after an account was closed, or where its author knew that it was, nothing is taken."""
     closed = [event for event in evidence.of(Stream.AUTH) if isinstance(event.body, auth.AccountClosed)]
     for end in closed:
         tally.look("SES-07")
         for event in evidence.all():
+            if event.signed is None:
+                continue
+            knew = event.signed.statement.heads.get(Stream.AUTH, EMPTY_HEAD).seq >= end.seq
             late = event.time.datetime - end.time.datetime > evidence.bounds.revocation_elsewhere
-            if late and event.stream is not Stream.AUTH and event.signed is not None:
+            if knew or late:
                 tally.find_at("SES-07", "account_closed", event, f"the account was closed at {end.time}")

@@ -121,7 +121,7 @@ _IDS: Final = {"account", "device", "rotation"}
 _CHECKS: Final = "SELECT * FROM coverage"
 _ACCOUNTS: Final = """
     SELECT CASE WHEN pinned THEN 'vouched for' ELSE 'nobody vouches' END AS kind, count(*) AS accounts
-    FROM accounts WHERE founded GROUP BY kind ORDER BY kind DESC
+    FROM accounts GROUP BY kind ORDER BY kind DESC
 """
 _WRAP_SPREAD: Final = """
     SELECT versions, count(*) AS accounts

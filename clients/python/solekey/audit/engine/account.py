@@ -234,7 +234,7 @@ class AccountAudit:
             account=self._log.account,
             events=sum(counts),
             heads={stream: each.facts.head for stream, each in streams.items() if each.facts.head.seq},
-            pinned=self._pin is not None,
+            pinned=self._pin is not None and self._pin.vouches,
             founded=devices.account_key is not None,
             trusted_devices=len(devices.trusted),
             revoked_devices=sum(device.revoked_at is not None for device in devices.devices.values()),
