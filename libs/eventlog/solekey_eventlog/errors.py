@@ -9,6 +9,7 @@
     │   ├── TrustStaleError         trust_stale          a feed that trust depends on is silent
     │   └── AccountParkedError      account_parked       an event of the account could not be applied
     ├── ConfigError                 configuration        a setting cannot work: a person must change it
+    ├── LogFaultError               log_fault            log and database do not hold the same any more
     └── BusError                    bus_error            bus/errors.py
         ├── BusUnavailableError     bus_unavailable      not confirmed in the time allowed: try again later
         ├── BusConfigurationError   bus_configuration    a setting is wrong: a person must change it
@@ -79,6 +80,12 @@ class AccountParkedError(UnavailableError):
     """An event of the account could not be applied; until it can, nothing is decided about the account."""
 
     code = "account_parked"
+
+
+class LogFaultError(EventLogError):
+    """The log went back or is another one, or the database did; the message says what is missing where."""
+
+    code = "log_fault"
 
 
 class ConfigError(EventLogError):

@@ -7,7 +7,7 @@ notes which ones it was founded on. Spec: events.md §8.
 
 from collections.abc import Callable
 
-from sqlalchemy import exists, insert, select
+from sqlalchemy import exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from solekey_eventlog.errors import ConfigError
@@ -65,6 +65,13 @@ def read_foundation(uow: UnitOfWork, name: str) -> str | None:
 def note_foundation(uow: UnitOfWork, name: str, value: str) -> None:
     """Note a foundation. Raises IntegrityError when another process was faster."""
     uow.connection.execute(insert(uow.tables.foundations).values(name=name, value=value))
+
+
+def replace_foundation(uow: UnitOfWork, name: str, value: str) -> None:
+    """Note a foundation in the place of another: for a command that has compared what both hold."""
+    table = uow.tables.foundations
+    if not uow.connection.execute(update(table).where(table.c.name == name).values(value=value)).rowcount:
+        note_foundation(uow, name, value)
 
 
 def has_events(uow: UnitOfWork) -> bool:

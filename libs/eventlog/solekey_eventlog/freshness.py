@@ -61,6 +61,11 @@ class Freshness:
         """Treat every feed as stale, for a reason that heartbeats cannot show; None ends it."""
         self._distrusted = reason
 
+    @property
+    def distrusted(self) -> str | None:
+        """Why every feed is treated as stale, whatever heartbeats say; None: it is not."""
+        return self._distrusted
+
     def observe(self, record: Record) -> None:
         """Take a record of the heartbeat topic; one that cannot be right is logged and ignored."""
         try:

@@ -98,6 +98,7 @@ def create_event_tables_v1() -> None:
             sa.Column("topic", sa.String(249), nullable=False),
             sa.Column("partition", sa.Integer, nullable=False),
             sa.Column("next_offset", sa.BigInteger, nullable=False),
+            sa.Column("tail", sa.String(64)),
             sa.PrimaryKeyConstraint("topic", "partition", name=f"{name}_pk"),
         )
     op.create_table(

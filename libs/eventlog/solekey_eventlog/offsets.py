@@ -1,8 +1,28 @@
-"""How far each partition was read or written without a hole: rows of ``applied`` and ``published``."""
+"""How far each partition was read or written without a hole: rows of ``applied`` and ``published``.
+
+A row also keeps the digest of the record before its offset, its *tail*: a log that was cut and has grown
+again has another record there. Spec: events.md §8.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, Table, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, select, update
+
+from solekey_protocol.ids import Digest
+
+
+@dataclass(frozen=True, slots=True)
+class Reached:
+    """How far a partition was read or written.
+
+    Attributes:
+        next_offset: the offset that comes next.
+        tail: the digest of the record before it; None where a release before this one has noted the offset.
+    """
+
+    next_offset: int
+    tail: Digest | None
 
 
 def read_offsets(connection: Connection, table: Table, topic: str) -> Mapping[int, int]:
@@ -11,14 +31,36 @@ def read_offsets(connection: Connection, table: Table, topic: str) -> Mapping[in
     return {row.partition: row.next_offset for row in rows}
 
 
+def read_reached(connection: Connection, table: Table, topic: str) -> Mapping[int, Reached]:
+    """Return how far each partition is that has an offset."""
+    columns = (table.c.partition, table.c.next_offset, table.c.tail)
+    rows = connection.execute(select(*columns).where(table.c.topic == topic))
+    return {
+        row.partition: Reached(row.next_offset, None if row.tail is None else Digest(row.tail))
+        for row in rows
+    }
+
+
 def advance_offset(
-    connection: Connection, table: Table, topic: str, partition: int, next_offset: int
+    connection: Connection, table: Table, topic: str, partition: int, reached: Reached
 ) -> None:
     """Move a partition's offset forward; never back."""
     place = (table.c.topic == topic, table.c.partition == partition)
     known = connection.execute(select(table.c.next_offset).where(*place)).scalar()
+    values = {"next_offset": reached.next_offset, "tail": reached.tail}
     if known is None:
-        row = {"topic": topic, "partition": partition, "next_offset": next_offset}
-        connection.execute(insert(table).values(row))
-    elif known < next_offset:
-        connection.execute(update(table).where(*place).values(next_offset=next_offset))
+        connection.execute(insert(table).values({"topic": topic, "partition": partition, **values}))
+    elif known < reached.next_offset:
+        connection.execute(update(table).where(*place).values(values))
+
+
+def replace_offsets(connection: Connection, table: Table, topic: str, reached: Mapping[int, Reached]) -> None:
+    """Set all offsets of a topic to what its log was found to hold, also back: for an operator's commands."""
+    connection.execute(delete(table).where(table.c.topic == topic))
+    rows = [
+        {"topic": topic, "partition": partition, "next_offset": each.next_offset, "tail": each.tail}
+        for partition, each in reached.items()
+        if each.next_offset
+    ]
+    if rows:
+        connection.execute(insert(table), rows)

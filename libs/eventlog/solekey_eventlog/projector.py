@@ -20,7 +20,7 @@ from sqlalchemy import delete, func, insert, select, text
 from solekey_eventlog.bus import Bus, Record
 from solekey_eventlog.engine import is_sqlite, is_unavailable
 from solekey_eventlog.errors import StalePositionError, UnavailableError
-from solekey_eventlog.offsets import advance_offset, read_offsets
+from solekey_eventlog.offsets import Reached, advance_offset, read_offsets
 from solekey_eventlog.parking import (
     UNREADABLE_SEQ,
     Parked,
@@ -37,7 +37,7 @@ from solekey_eventlog.streams import AHEAD_OF_DEVICES, Streams
 from solekey_protocol.errors import ForkError, GapError, MalformedError, ProtocolError
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Body, Stream
-from solekey_protocol.ids import AccountId
+from solekey_protocol.ids import AccountId, compute_digest
 from solekey_protocol.services import TOPICS
 from solekey_protocol.streams import FOLDS, DevicesStream
 
@@ -261,7 +261,8 @@ class Projector:
         table = uow.tables.applied
         expected = read_offsets(uow.connection, table, record.topic).get(record.partition, 0)
         if record.offset == expected:
-            advance_offset(uow.connection, table, record.topic, record.partition, expected + 1)
+            reached = Reached(expected + 1, compute_digest(record.value))
+            advance_offset(uow.connection, table, record.topic, record.partition, reached)
         elif record.offset > expected:
             place = f"{record.topic}/{record.partition}"
             _log.error(

@@ -3,23 +3,27 @@
 It selects *unpublished rows*, never ``id > last``: a transaction that commits late would be skipped. A row is
 marked only once the bus has it durably; a crash between the two repeats records, and consumers ignore
 repetitions. Of several processes of one service one publishes at a time; the others wait. Spec: events.md §6.
+
+A record that lands elsewhere than behind the last one was written to a log that has lost its end, or that
+holds repetitions of a crash. Before such a page is marked the log is looked at; when it has a fault nothing
+is marked or published any more, and no heartbeat says that everything was: the followers become stale.
 """
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import bindparam, select, update
 
 from solekey_eventlog.bus import Bus, BusUnavailableError, Message, Position
-from solekey_eventlog.errors import UnavailableError
-from solekey_eventlog.offsets import advance_offset, read_offsets
+from solekey_eventlog.errors import LogFaultError, UnavailableError
+from solekey_eventlog.offsets import Reached, advance_offset, read_offsets
 from solekey_eventlog.publisher_lock import open_publisher_lock
 from solekey_eventlog.store import EventStore
 from solekey_protocol.heartbeat import Heartbeat, encode_heartbeat
-from solekey_protocol.ids import Timestamp
+from solekey_protocol.ids import Timestamp, compute_digest
 from solekey_protocol.services import HEARTBEAT_TOPIC, TOPICS, WRITERS
 
 _log = logging.getLogger(__name__)
@@ -46,6 +50,17 @@ class Publisher:
         self._topic = TOPICS[store.stream]
         self._wake = threading.Event()
         self._heartbeat_at_s: float | None = None
+        self._fault: str | None = None
+        self._find_fault: Callable[[], str | None] = lambda: None
+        self._on_fault: Callable[[str], None] = lambda _: None
+
+    def watch(self, find_fault: Callable[[], str | None], on_fault: Callable[[str], None]) -> None:
+        """Set what looks at the log when a record lands at an unexpected place, and who hears of a fault."""
+        self._find_fault, self._on_fault = find_fault, on_fault
+
+    def halt(self, fault: str | None) -> None:
+        """Publish nothing more, because the log has a fault; None ends it."""
+        self._fault = fault
 
     def notify(self) -> None:
         """Wake the publisher: something was committed."""
@@ -57,20 +72,36 @@ class Publisher:
         Raises:
             BusUnavailableError: the bus did not confirm; the rest stays in the outbox.
             UnavailableError: the database does not answer.
+            LogFaultError: the log went back, or is another one.
         """
         published = 0
         while True:
             as_of = self._store.clock.now()  # before the select: what commits later is not claimed
-            rows = self._select_page()
-            if rows:
-                positions = self._bus.publish_many(
-                    [Message(self._topic, row.account, row.raw) for row in rows]
-                )
-                self._mark(rows, positions)
-                published += len(rows)
-            if len(rows) < _PAGE_EVENTS:
+            published += (page := self._publish_page())
+            if page < _PAGE_EVENTS:
                 self._publish_heartbeat(as_of)
                 return published
+
+    def publish_waiting(self) -> int:
+        """Publish everything that is committed, without a heartbeat. Returns how many events.
+
+        Raises:
+            BusUnavailableError, UnavailableError, LogFaultError: as ``publish_pending``.
+        """
+        published = 0
+        while page := self._publish_page():
+            published += page
+        return published
+
+    def _publish_page(self) -> int:
+        if self._fault is not None:
+            raise LogFaultError(self._fault)
+        if rows := self._select_page():
+            messages = [Message(self._topic, row.account, row.raw) for row in rows]
+            positions = self._bus.publish_many(messages)
+            self._verify_places(positions)
+            self._mark(rows, positions)
+        return len(rows)
 
     def publish_heartbeat_if_idle(self) -> bool:
         """Say how far the service has published, unless something waits. Publishes no event.
@@ -79,7 +110,7 @@ class Publisher:
             BusUnavailableError, UnavailableError
         """
         as_of = self._store.clock.now()  # before the look: what commits later is not claimed
-        if self._store.count_unpublished():
+        if self._fault is not None or self._store.count_unpublished():
             return False
         self._publish_heartbeat(as_of)
         return True
@@ -95,6 +126,8 @@ class Publisher:
                 except (BusUnavailableError, UnavailableError) as error:
                     _log.warning("%s: not published, trying again: %s", self._store.stream, error)
                     stop.wait(INTERVAL_S)
+                except LogFaultError:
+                    stop.wait(INTERVAL_S)  # reported when it was found; who watches the log may end it
                 except Exception:  # noqa: BLE001 - a publisher that ended would stop the service's voice
                     _log.exception("%s: the publisher failed, trying again", self._store.stream)
                     stop.wait(INTERVAL_S)
@@ -112,11 +145,28 @@ class Publisher:
             rows = uow.connection.execute(query)
             return [_Waiting(row.account, row.seq, bytes(row.raw)) for row in rows]
 
+    def _verify_places(self, positions: Sequence[Position]) -> None:
+        """Demand that records landed behind the last ones, or that the log is whole all the same."""
+        first: dict[int, int] = {}
+        for position in positions:
+            first[position.partition] = min(first.get(position.partition, position.offset), position.offset)
+        with self._store.read() as uow:
+            expected = read_offsets(uow.connection, self._store.tables.published, self._topic)
+        if all(expected.get(partition, 0) == offset for partition, offset in first.items()):
+            return
+        if (fault := self._find_fault()) is not None:
+            self._fault = fault
+            _log.error("%s: nothing is published any more: %s", self._store.stream, fault)
+            self._on_fault(fault)
+            raise LogFaultError(fault)
+
     def _mark(self, rows: Sequence[_Waiting], positions: Sequence[Position]) -> None:
         tables = self._store.tables
-        ends: dict[int, int] = {}
-        for position in positions:
-            ends[position.partition] = max(ends.get(position.partition, 0), position.offset + 1)
+        ends: dict[int, Reached] = {}
+        for row, position in zip(rows, positions, strict=True):
+            last = ends.get(position.partition)
+            if last is None or last.next_offset <= position.offset:
+                ends[position.partition] = Reached(position.offset + 1, compute_digest(row.raw))
         mark = (
             update(tables.events)
             .where(

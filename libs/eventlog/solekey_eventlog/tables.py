@@ -165,5 +165,6 @@ def _define_offsets(metadata: MetaData, name: str) -> Table:
         Column("topic", String(249), nullable=False),
         Column("partition", Integer, nullable=False),
         Column("next_offset", BigInteger, nullable=False),
+        Column("tail", String(DIGEST_CHARS)),  # of the record before next_offset
         PrimaryKeyConstraint("topic", "partition", name=f"{name}_pk"),
     )

@@ -55,7 +55,7 @@ def build_service(
     store.on_append(publisher.notify)
     store.on_append(freshness.notify)
     projector.on_applied(freshness.notify)
-    kernel = Kernel(
+    kernel: Kernel[ConfigT] = Kernel(
         service=definition.service,
         config=config,
         engine=engine,
@@ -69,6 +69,7 @@ def build_service(
         random=random,
         threads=threads,
     )
+    publisher.watch(kernel.find_log_fault, freshness.distrust)
     try:
         api = definition.api(kernel)
     except BaseException:

@@ -68,7 +68,7 @@ def run_command_on(
     """Run a command on a service that is configured so; return the exit code."""
     commands = {command.name: command for command in definition.all_commands}
     try:
-        _run(definition, config, commands[arguments.command], arguments)
+        return _run(definition, config, commands[arguments.command], arguments)
     except ConfigError as error:
         _print_problems(error.problems)
         return EXIT_CONFIGURATION
@@ -79,7 +79,6 @@ def run_command_on(
         cause = describe_cause(error)
         report(str(error) if cause == str(error) else f"{error}: {cause}")
         return EXIT_REFUSED
-    return 0
 
 
 def _run(
@@ -87,7 +86,7 @@ def _run(
     config: ServiceConfig,
     command: OperatorCommand[Any],
     arguments: Namespace,
-) -> None:
+) -> int:
     with open_bus(config.bus_config(client_id=f"{definition.package}-operator")) as bus:
         api = build_service(definition, config, bus)
         with closing(api.kernel):
@@ -95,10 +94,9 @@ def _run(
             if question is not None and not is_confirmed(question):
                 raise NotConfirmedError(f"{command.name}: nothing was changed")
             if not command.is_exclusive:
-                command.run(api, arguments)
-                return
+                return command.run(api, arguments) or 0
             with _hold_service(api.kernel, definition, command):
-                command.run(api, arguments)
+                return command.run(api, arguments) or 0
 
 
 @contextmanager

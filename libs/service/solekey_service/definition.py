@@ -32,6 +32,7 @@ from solekey_protocol.limits import KIB, MAX_STATEMENT_BYTES
 from solekey_protocol.services import Service, ServiceEntry
 from solekey_service.access import Access
 from solekey_service.http import Request, Response
+from solekey_service.log_commands import LOG_COMMANDS
 from solekey_service.operator_command import COMMON_COMMANDS, OperatorCommand
 from solekey_service.stream_api import ConfigT, StreamApi
 
@@ -142,7 +143,7 @@ class ServiceDefinition(Generic[ConfigT, ApiT]):
     @property
     def all_commands(self) -> tuple[OperatorCommand[Any], ...]:
         """Everything that an operator can do to the service."""
-        return (*COMMON_COMMANDS, *self.commands)
+        return (*COMMON_COMMANDS, *LOG_COMMANDS, *self.commands)
 
     @property
     def service(self) -> Service:

@@ -87,13 +87,17 @@ class Kernel(Generic[ConfigT_co]):
         Raises:
             BusConfigurationError: lists what is wrong. BusUnavailableError: the bus does not answer.
         """
-        used = {TOPICS[self.stream], HEARTBEAT_TOPIC, *self.topics}
-        self.bus.check([topic for topic in self.config.topics() if topic.name in used])
+        self.check_topics()
         if fault := self.find_log_fault():
             raise BusConfigurationError(f"{self.service}: {fault}")
 
+    def check_topics(self) -> None:
+        """Refuse to run on topics that could lose or reorder events; see ``check_bus``."""
+        used = {TOPICS[self.stream], HEARTBEAT_TOPIC, *self.topics}
+        self.bus.check([topic for topic in self.config.topics() if topic.name in used])
+
     def find_log_fault(self) -> str | None:
-        """Say whether the log went back, or is another one. Raises BusUnavailableError, UnavailableError."""
+        """Say whether the log went back, or is another one. Raises BusError, UnavailableError."""
         return find_log_fault(self.store, self.bus, TOPICS[self.stream], self.topics)
 
     def health(self) -> tuple[bool, dict[str, Json]]:
@@ -108,6 +112,7 @@ class Kernel(Generic[ConfigT_co]):
             "fresh": fresh,
             "unpublished": self.store.count_unpublished(),
             "parked": self.projector.count_parked(),
+            "distrusted": self.freshness.distrusted,
         }
 
     def close(self) -> None:

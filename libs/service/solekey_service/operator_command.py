@@ -1,6 +1,7 @@
 """What an operator can do to a service, beside serving: a part of the service's declaration.
 
-Every service has ``rebuild``, ``parked``, ``retry`` and ``list-stored``; ``command_line.py`` runs them.
+Every service has ``rebuild``, ``parked``, ``retry`` and ``list-stored``, and those of ``log_commands.py``;
+``command_line.py`` runs them.
 """
 
 import sys
@@ -48,7 +49,7 @@ class OperatorCommand(Generic[OwnerT]):
     Attributes:
         name: imperative, such as ``rebuild``.
         help: what it does, for ``--help``.
-        run: does it, to the service's Api, with the parsed arguments.
+        run: does it, to the service's Api, with the parsed arguments; returns an exit code, None for 0.
         is_exclusive: whether it is refused while a process of the service runs.
         add_arguments: adds its arguments to its parser.
         ask: says in one question what cannot be undone; the command then runs with ``--yes``, or when a
@@ -57,7 +58,7 @@ class OperatorCommand(Generic[OwnerT]):
 
     name: str
     help: str
-    run: Callable[[OwnerT, Namespace], None]
+    run: Callable[[OwnerT, Namespace], int | None]
     is_exclusive: bool = False
     add_arguments: Callable[[ArgumentParser], None] = add_no_arguments
     ask: Callable[[OwnerT, Namespace], str] | None = None

@@ -136,8 +136,11 @@ def test_while_the_log_cannot_be_relied_on_nothing_is_fresh(start, bus):
 
 def test_a_running_service_notices_it_and_says_so_once(running, new_bus, caplog):
     _, vault = running
-    buses = [new_bus(), new_bus(), vault.bus]
-    watch = LogWatch(Stream.VAULT, lambda: on(vault, buses.pop(0)).find_log_fault(), vault.freshness)
+    another = new_bus()
+    buses = [another, another, vault.bus]
+    watch = LogWatch(
+        Stream.VAULT, lambda: on(vault, buses.pop(0)).find_log_fault(), vault.freshness, vault.publisher
+    )
     for record in vault.bus.read(HEARTBEAT_TOPIC):
         vault.freshness.observe(record)
     with caplog.at_level(logging.WARNING):

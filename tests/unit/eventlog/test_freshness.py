@@ -261,6 +261,7 @@ def test_health_tells_what_is_stale(kernel: Kernel, clock: ManualClock) -> None:
         "fresh": {"devices": None, "vault": None, "rotation": None},
         "unpublished": 0,
         "parked": 0,
+        "distrusted": None,
     }
     for service in map(WRITERS.__getitem__, kernel.streams.subscribed):
         value = encode_heartbeat(Heartbeat(service, Timestamp.from_datetime(clock.now()), {}))

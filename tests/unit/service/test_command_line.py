@@ -72,7 +72,9 @@ def test_every_service_has_the_same_commands_and_its_own(stream, capsys):
         parse_command_line(definition, ["--help"])
     assert ended.value.code == 0
     told = capsys.readouterr().out
-    for name in {"serve", "rebuild", "parked", "retry", "list-stored"} | OWN.get(stream, set()):
+    for name in {"serve", "rebuild", "parked", "retry", "list-stored", "check", "republish"} | OWN.get(
+        stream, set()
+    ):
         assert re.search(rf"^ +{name}\b", told, re.MULTILINE), told
         assert parse_command_line(definition, [name, *NEEDED.get(name, [])]).command == name
     assert f"python -m solekey_{stream}" in told

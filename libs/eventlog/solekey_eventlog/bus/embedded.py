@@ -17,7 +17,7 @@ from solekey_eventlog.bus.config import BusConfig
 from solekey_eventlog.bus.embedded_consumer import EmbeddedConsumer
 from solekey_eventlog.bus.embedded_store import Store, open_signal, read_page, read_settings
 from solekey_eventlog.bus.errors import BusConfigurationError
-from solekey_eventlog.bus.interface import Message, Position, Record, TopicPartition
+from solekey_eventlog.bus.interface import Message, Position, Record, TopicPartition, cut_spans
 from solekey_eventlog.bus.topics import TopicSettings
 from solekey_protocol.partition import derive_partition
 
@@ -53,14 +53,14 @@ class EmbeddedBus:
         store = Store(self._path, self._config.request_timeout_s, synchronous="NORMAL")
         return EmbeddedConsumer(store, self._signal, group, tuple(topics), from_end=from_end)
 
-    def read(self, topic: str) -> Iterator[Record]:
+    def read(self, topic: str, spans: Mapping[int, range] | None = None) -> Iterator[Record]:
         """See Bus.read."""
-        return self._read_to(topic, self.end_offsets(topic))
+        return self._read_spans(topic, cut_spans(spans, self.end_offsets(topic)))
 
-    def _read_to(self, topic: str, ends: Mapping[int, int]) -> Iterator[Record]:
-        for partition, end in ends.items():
+    def _read_spans(self, topic: str, spans: Mapping[int, range]) -> Iterator[Record]:
+        for partition, span in spans.items():
             log = TopicPartition(topic, partition)
-            position = 0
+            position, end = span.start, span.stop
             while position < end:
                 with self._store.read() as db:
                     page = read_page(db, log, position, end=end, limit=_READ_PAGE_RECORDS)

@@ -57,6 +57,15 @@ class TopicPartition(NamedTuple):
     partition: int
 
 
+def cut_spans(spans: Mapping[int, range] | None, ends: Mapping[int, int]) -> dict[int, range]:
+    """Cut spans of offsets down to what a topic holds; by default everything (``Bus.read``)."""
+    wanted = {partition: range(end) for partition, end in ends.items()} if spans is None else spans
+    return {
+        partition: range(span.start, min(span.stop, ends.get(partition, 0)))
+        for partition, span in wanted.items()
+    }
+
+
 class Consumer(Protocol):
     """One member of a consumer group. Not for use from several threads at once, except ``close``."""
 
@@ -134,10 +143,15 @@ class Bus(Protocol):
         """
         ...
 
-    def read(self, topic: str) -> Iterator[Record]:
-        """Yield every record from the beginning to the end at the time of the call, outside any group.
+    def read(self, topic: str, spans: Mapping[int, range] | None = None) -> Iterator[Record]:
+        """Yield records that the topic holds at the time of the call, outside any group.
 
         Partition after partition; the order holds within each.
+
+        Args:
+            topic: of which topic.
+            spans: which offsets of which partitions; what a span names and the log has not is left out. By
+                default everything.
 
         Raises:
             BusUnavailableError: the bus stopped answering before the end was reached.

@@ -17,7 +17,7 @@ from kafka import TopicPartition as KafkaTopicPartition
 
 from solekey_eventlog.bus.config import BusConfig, KafkaAddress
 from solekey_eventlog.bus.errors import BusUnavailableError
-from solekey_eventlog.bus.interface import Message, Position, Record
+from solekey_eventlog.bus.interface import Message, Position, Record, cut_spans
 from solekey_eventlog.bus.kafka_connection import KafkaConnection
 from solekey_eventlog.bus.kafka_consumer import GroupConsumer, parse_record
 from solekey_eventlog.bus.kafka_topics import (
@@ -110,17 +110,19 @@ class KafkaBus:
             require_topic=self._count_partitions,
         )
 
-    def read(self, topic: str) -> Iterator[Record]:
+    def read(self, topic: str, spans: Mapping[int, range] | None = None) -> Iterator[Record]:
         """See Bus.read."""
-        return self._read_to(topic, self.end_offsets(topic))
+        return self._read_spans(topic, cut_spans(spans, self.end_offsets(topic)))
 
-    def _read_to(self, topic: str, ends: Mapping[int, int]) -> Iterator[Record]:
+    def _read_spans(self, topic: str, spans: Mapping[int, range]) -> Iterator[Record]:
+        wanted = {KafkaTopicPartition(topic, partition): span for partition, span in spans.items() if span}
+        if not wanted:
+            return
         with self._reader() as reader:
-            logs = [KafkaTopicPartition(topic, partition) for partition in ends]
-            starts = reader.beginning_offsets(logs)
-            for log in logs:
-                if starts[log] < ends[log.partition]:
-                    yield from self._read_partition(reader, log, starts[log], ends[log.partition])
+            starts = reader.beginning_offsets(list(wanted))
+            for log, span in wanted.items():
+                if (start := max(starts[log], span.start)) < span.stop:
+                    yield from self._read_partition(reader, log, start, span.stop)
 
     def _read_partition(
         self, reader: Any, log: KafkaTopicPartition, start: int, end: int

@@ -102,7 +102,8 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
         self.kernel.publisher.run(self._stop)
 
     def _watch_log(self) -> None:
-        watch = LogWatch(self._definition.service, self.kernel.find_log_fault, self.kernel.freshness)
+        kernel = self.kernel
+        watch = LogWatch(kernel.service, kernel.find_log_fault, kernel.freshness, kernel.publisher)
         while not self._stop.wait(_WATCH_S):
             watch.look()
 
