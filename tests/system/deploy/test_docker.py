@@ -174,6 +174,19 @@ def test_parked_accounts_are_listed_and_an_inbox_is_rebuilt(
     check(installation, eve)
 
 
+def test_log_and_databases_are_compared_and_nothing_lacks(
+    installation: Installation, eve: CommandUser
+) -> None:
+    (comparing,) = read_commands("Compare them")
+    stopping, trying, republishing, starting = read_commands("Give the log back what it lost")
+    assert "hold the same" in installation.run(at_a_terminal(comparing))
+    installation.run(stopping)
+    assert "lacks nothing" in installation.run(at_a_terminal(trying))
+    assert "lacks nothing" in installation.run(at_a_terminal(republishing))
+    installation.run(starting)
+    check(installation, eve)
+
+
 def test_an_account_s_own_limits_are_set(installation: Installation, eve: CommandUser) -> None:
     (command,) = read_commands("What one account may store")
     command = re.sub(r"acc_\w+", eve.account, command)
