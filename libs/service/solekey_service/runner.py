@@ -23,6 +23,7 @@ with warnings.catch_warnings():
     eventlet.monkey_patch()
 os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"  # psycopg's own waits in C, which eventlet cannot see
 
+import gc
 import logging
 import signal
 import sys
@@ -55,6 +56,8 @@ EXIT_FAILED = 1
 _FINISH_REQUESTS_S = 1.0
 _STOP_S = 10.0
 _LOOK_S = 0.1
+_COLLECT_EVERY = 20_000
+"""Objects that are made before garbage is looked for; what requests leave is freed without that."""
 _CHATTY = ("nameko", "alembic", "sqlalchemy", "werkzeug")
 
 
@@ -112,6 +115,7 @@ def run(
     wirings = [find_wiring(container) for container in runner.containers]
     beats = HeartbeatProcess([_describe_heartbeats(wiring.kernel) for wiring in wirings])
     beats.keep_running()
+    _spare_collections()
     server.start()
     _log.info("listening on port %d: %s", port, ", ".join(runner.service_names))
     on_ready(port, [wiring.kernel for wiring in wirings])
@@ -141,6 +145,13 @@ def set_up_logging(level: str) -> None:
     logging.getLogger("nameko.containers").addFilter(
         lambda record: not str(record.msg).startswith("(expected) error")
     )
+
+
+def _spare_collections() -> None:
+    """Have collections pass over what starting has made: they took a fifth of the time of a large commit."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_EVERY, 10, 10)
 
 
 def _catch_signals() -> list[int]:
