@@ -42,6 +42,7 @@ from solekey_service.config import ServiceConfig, load_config
 from solekey_service.definition import ServiceDefinition
 from solekey_service.http_server.server import HttpServer, Room
 from solekey_service.kernel import Kernel
+from solekey_service.monitoring.server import MonitoringServer
 from solekey_service.nameko_ext.http_entrypoint import SERVER_KEY
 from solekey_service.nameko_ext.service_class import make_service_class
 from solekey_service.nameko_ext.wiring import PARTS_KEY, Parts, build_parts, find_wiring
@@ -98,8 +99,10 @@ def run(
         on_ready: called with the port and the kernels once every service answers.
     """
     stop = _catch_signals()
+    monitoring = MonitoringServer(configs[0].monitoring_address)
     try:
-        server = _open_server(configs[0])
+        monitoring.start()
+        server = _open_server(configs[0], monitoring)
         port = server.listen()
         runner = _make_runner([make_service_class(each) for each in definitions], configs, server)
         _start(runner)
@@ -117,14 +120,17 @@ def run(
     beats.keep_running()
     _spare_collections()
     server.start()
+    monitoring.begin([wiring.describe() for wiring in wirings])
     _log.info("listening on port %d: %s", port, ", ".join(runner.service_names))
     on_ready(port, [wiring.kernel for wiring in wirings])
     died = _wait(runner, stop, beats)
+    monitoring.readiness.end()
     for wiring in wirings:
         wiring.announce_stop()
     server.stop(_FINISH_REQUESTS_S)
     beats.stop()
     _stop(runner)
+    monitoring.stop()
     _log.info("stopped")
     return EXIT_FAILED if died else 0
 
@@ -162,12 +168,13 @@ def _catch_signals() -> list[int]:
     return received
 
 
-def _open_server(config: ServiceConfig) -> HttpServer:
+def _open_server(config: ServiceConfig, monitoring: MonitoringServer) -> HttpServer:
     tls = None
     if config.tls_cert is not None and config.tls_key is not None:
         tls = ServerTls(config.tls_cert, config.tls_key, config.tls_client_ca)
     host, port = config.address
-    return HttpServer(host, port, tls, Room(config.max_connections, config.max_connections_per_source))
+    room = Room(config.max_connections, config.max_connections_per_source)
+    return HttpServer(host, port, tls, room, observe=monitoring.requests.observe)
 
 
 def _make_runner(
