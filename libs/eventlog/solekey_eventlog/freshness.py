@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from solekey_eventlog.bus import Record
+from solekey_eventlog.bus import Record, TopicPartition
 from solekey_eventlog.clock import Clock
 from solekey_eventlog.errors import NotYetAppliedError, TrustStaleError
 from solekey_eventlog.offsets import read_offsets
@@ -54,7 +54,6 @@ class Freshness:
         self._lock = threading.Lock()
         self._waiting: dict[Stream, deque[_Heard]] = {}
         self._covered: dict[Stream, _Heard] = {}
-        self._newest: dict[Stream, Heartbeat] = {}
         self._changed = threading.Condition()
         self._distrusted: str | None = None
 
@@ -85,8 +84,18 @@ class Freshness:
             _log.warning("heartbeat of %s ignored: %.1f s in the future", heartbeat.service, ahead_s)
             return
         with self._lock:
-            self._newest[stream] = heartbeat
             self._remember(stream, _Heard(heartbeat, self._clock.monotonic()))
+
+    def find_claims(self) -> Mapping[TopicPartition, int]:
+        """Find how far each partition is published, by what was heard and is not known to be applied."""
+        claims: dict[TopicPartition, int] = {}
+        with self._lock:
+            heard = [(stream, each) for stream, waiting in self._waiting.items() for each in waiting]
+        for stream, each in heard:
+            for partition, end in each.heartbeat.positions.items():
+                place = TopicPartition(TOPICS[stream], partition)
+                claims[place] = max(end, claims.get(place, 0))
+        return claims
 
     def require(self, stream: Stream) -> None:
         """Demand that a feed is fresh. The service's own stream always is.
@@ -116,18 +125,6 @@ class Freshness:
         if covered is None or self._age(covered) > self._limit_s / 2:
             covered = self._advance(stream)
         return None if covered is None else self._age(covered)
-
-    def count_behind(self, stream: Stream) -> int | None:
-        """Count the events that a followed stream's last heartbeat claims and that are not applied here.
-
-        None when nothing was heard of it yet. Raises UnavailableError when the database does not answer.
-        """
-        newest = self._newest.get(stream)
-        if newest is None:
-            return None
-        with self._store.read() as uow:
-            applied = read_offsets(uow.connection, self._store.tables.applied, TOPICS[stream])
-        return sum(max(0, end - applied.get(p, 0)) for p, end in newest.positions.items())
 
     def describe(self) -> Mapping[str, Json]:
         """Return each feed's age in milliseconds, None when unknown; for health answers."""

@@ -7,8 +7,9 @@ again has another record there. Spec: events.md §8.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Table, delete, insert, select, update
+from sqlalchemy import Connection, Table, delete, insert, select
 
+from solekey_eventlog.engine import upsert
 from solekey_protocol.ids import Digest
 
 
@@ -44,14 +45,17 @@ def read_reached(connection: Connection, table: Table, topic: str) -> Mapping[in
 def advance_offset(
     connection: Connection, table: Table, topic: str, partition: int, reached: Reached
 ) -> None:
-    """Move a partition's offset forward; never back."""
-    place = (table.c.topic == topic, table.c.partition == partition)
-    known = connection.execute(select(table.c.next_offset).where(*place)).scalar()
+    """Move a partition's offset forward; never back, also when another process moves it at the same time."""
     values = {"next_offset": reached.next_offset, "tail": reached.tail}
-    if known is None:
-        connection.execute(insert(table).values({"topic": topic, "partition": partition, **values}))
-    elif known < reached.next_offset:
-        connection.execute(update(table).where(*place).values(values))
+    row = {"topic": topic, "partition": partition, **values}
+    statement = upsert(connection, table).values(row)
+    connection.execute(
+        statement.on_conflict_do_update(
+            index_elements=[table.c.topic, table.c.partition],
+            set_=values,
+            where=table.c.next_offset < reached.next_offset,
+        )
+    )
 
 
 def replace_offsets(connection: Connection, table: Table, topic: str, reached: Mapping[int, Reached]) -> None:

@@ -7,12 +7,15 @@
                            → otherwise, and on any failure: the account is parked, the partition goes on
 
 Inbox row, reactions, parked rows and the partition's applied offset are one transaction: delivery is at least
-once, the effect effectively once. What is parked is tried again, in order, with every later event of the
-account and at each start. Spec: events.md §6.
+once, the effect effectively once, also when several processes apply one partition at a time (ADR 0137). What
+is parked is tried again, in order, with every later event of the account and at each start.
+Spec: events.md §6.
 """
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from functools import partial
 from types import MappingProxyType
 
 from sqlalchemy import delete, func, insert, select, text
@@ -83,24 +86,37 @@ class Projector:
         if record.topic not in self._stream_of:
             raise LookupError(f"the {self._store.stream} service does not follow {record.topic}")
         self._prepare(record)
+        self._transact(partial(self._take_alone, record))
+        for callback in self._on_applied:
+            callback()
+
+    def _take_alone(self, record: Record, uow: UnitOfWork) -> None:
+        with suppress(MalformedError):  # it belongs to no account
+            uow.lock(AccountId(record.key))
+        self._take(uow, record, _NO_HEADS)
+
+    def _transact(self, work: Callable[[UnitOfWork], None]) -> None:
+        """Run a transaction, again when another was faster. Raises StalePositionError: each time."""
         for attempt in range(_RACES):
             try:
                 with self._store.begin(projecting=True) as uow:
-                    self._take(uow, record, _NO_HEADS)
-                break
+                    work(uow)
             except StalePositionError:
                 if attempt == _RACES - 1:
                     raise
-        for callback in self._on_applied:
-            callback()
+            else:
+                return
 
     def retry_parked(self) -> None:
         """Try everything that is parked again: at start, when a new release may be able to apply it."""
         with self._store.read() as uow:
             accounts = read_parked_accounts(uow)
         for account in accounts:
-            with self._store.begin(projecting=True) as uow:
-                self._drain(uow, account, _NO_HEADS)
+            self._transact(partial(self._retry, account))
+
+    def _retry(self, account: AccountId, uow: UnitOfWork) -> None:
+        uow.lock(account)
+        self._drain(uow, account, _NO_HEADS)
 
     def rebuild(self, bus: Bus, progress: Callable[[int], None] = lambda _: None) -> int:
         """Empty the inbox and fill it again from the beginning of every topic, in one transaction.

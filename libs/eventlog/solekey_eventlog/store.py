@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, func, insert, select
+from sqlalchemy import Connection, Engine, func, insert, select, text
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
 from solekey_eventlog.clock import Clock
@@ -22,6 +22,9 @@ from solekey_protocol.ids import AccountId, Digest, Timestamp
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
 
 _WRITE_WAIT_S = 30.0
+_LOCK_ACCOUNT = text(
+    "SELECT pg_advisory_xact_lock(hashtextextended('solekey apply ' || current_schema() || :account, 0))"
+)
 
 
 class UnitOfWork:
@@ -70,6 +73,14 @@ class UnitOfWork:
             .limit(limit)
         )
         return [bytes(row.raw) for row in rows]
+
+    def lock(self, account: AccountId) -> None:
+        """Let no other process of the service apply events of the account until the transaction ends.
+
+        What is read afterwards is what the one before has committed. SQLite has one writer anyway.
+        """
+        if self.connection.dialect.name == "postgresql":
+            self.connection.execute(_LOCK_ACCOUNT, {"account": account})
 
     def find_statement(self, account: AccountId, digest: Digest) -> Event | None:
         """Return the event that a signed statement has become, if it was appended before (idempotency)."""

@@ -1,6 +1,6 @@
 """Keeps key ages, and with them when to look at an account again. Spec: rotation.md §4."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from solekey_eventlog.errors import (
@@ -144,14 +144,13 @@ class Schedule:
             return 0
 
     def _write(self, uow: UnitOfWork, account: AccountId, ages: KeyAges) -> None:
-        rows = KeyAgeRepository(uow.connection)
+        KeyAgeRepository(uow.connection).put(account, ages, self._next(uow, account, ages))
+
+    def _next(self, uow: UnitOfWork, account: AccountId, ages: KeyAges) -> datetime | None:
         if self._is_closed(uow, account):
-            rows.put(account, ages, None)
-            rows.note_open(account, None)
-            return
+            return None
         state = self._kernel.streams.fold_parked(uow, account, RotationStream)
-        rows.put(account, ages, min(derive_due(state, ages, self._fallback).values(), default=None))
-        rows.note_open(account, state.open)
+        return min(derive_due(state, ages, self._fallback).values(), default=None)
 
     def _is_closed(self, uow: UnitOfWork, account: AccountId) -> bool:
         return self._kernel.streams.fold_parked(uow, account, AuthStream).closed

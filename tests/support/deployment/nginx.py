@@ -94,9 +94,17 @@ def render(folder: Path, environ: Mapping[str, str]) -> Path:
 
 @contextmanager
 def run_proxy(
-    folder: Path, upstreams: Mapping[str, str], port: int | None = None, *, mtls: bool = False
+    folder: Path,
+    upstreams: Mapping[str, str],
+    port: int | None = None,
+    *,
+    mtls: bool = False,
+    resolver: str = "127.0.0.1",
 ) -> Iterator[Proxy]:
-    """Run the proxy before upstreams (``{"auth": "127.0.0.1:1234", …}``). Raises EngineUnavailableError."""
+    """Run the proxy before upstreams (``{"auth": "127.0.0.1:1234", …}``). Raises EngineUnavailableError.
+
+    An upstream that is a name is looked up at ``resolver``; one that is an address, nowhere.
+    """
     nginx = find_nginx()
     port = port or find_free_ports(1)[0]
     secrets = folder / "installation" / "secrets"
@@ -106,7 +114,7 @@ def run_proxy(
         "PROXY_LISTEN": f"127.0.0.1:{port}",
         "PROXY_CERT": str(secrets / "proxy-cert.pem"),
         "PROXY_KEY": str(secrets / "proxy-key.pem"),
-        "PROXY_RESOLVER": "127.0.0.1",  # never asked: the upstreams are addresses
+        "PROXY_RESOLVER": resolver,
         "PROXY_SCHEME": "https" if mtls else "http",
         "PROXY_UPSTREAMS": " ".join(f"{name} {address};" for name, address in upstreams.items()),
     }

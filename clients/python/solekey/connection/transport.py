@@ -7,7 +7,7 @@ takes once by their hash. Spec: conventions.md §7.
 import logging
 import re
 import ssl
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -51,6 +51,9 @@ _HEALTH: Final = "/v1/auth/health"
 _MAX_DIGITS: Final = 9
 _NONCE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}", re.ASCII)  # RFC 9449 §8.1
 _log = logging.getLogger(__name__)
+_NONCE_WANTED: Final = "use_dpop_nonce"
+_REPEATED_BY_PROXIES: Final = frozenset({"PUT", "DELETE"})
+_FRESH_PROOF_HELPS: Final = frozenset({_NONCE_WANTED, "dpop_invalid"})
 _BUSY: Final = frozenset({502, 503, 504})
 
 
@@ -133,6 +136,8 @@ class Transport:
         """Send a request; ask again while the server is away or busy, if it may be repeated.
 
         A request whose proof lacks the server's nonce was refused before it did anything: it is sent again.
+        So is a PUT or DELETE whose proof was used before: by a proxy that gave it to another replica when the
+        first one broke off.
 
         Args:
             method: the HTTP method.
@@ -151,8 +156,10 @@ class Transport:
         attempts = MAX_ATTEMPTS if repeatable else 1
         for attempt in range(1, attempts + 1):
             try:
-                return self._send_with_nonce(
-                    lambda: self._build_request(method, path, params, content, headers()), max_bytes
+                return self._send_with_fresh_proof(
+                    lambda: self._build_request(method, path, params, content, headers()),
+                    max_bytes,
+                    _FRESH_PROOF_HELPS if method in _REPEATED_BY_PROXIES else {_NONCE_WANTED},
                 )
             except UnavailableError as refusal:
                 code, wait_s = refusal.code, refusal.retry_after_s
@@ -174,11 +181,13 @@ class Transport:
             self._runtime.sleep(pause_s)
         raise AssertionError("the last attempt returns or raises")
 
-    def _send_with_nonce(self, build: Callable[[], httpx.Request], max_bytes: int) -> Answer:
+    def _send_with_fresh_proof(
+        self, build: Callable[[], httpx.Request], max_bytes: int, helped: Set[str]
+    ) -> Answer:
         try:
             return self._exchange(build(), max_bytes)
         except ProofRefusedError as refusal:
-            if refusal.code != "use_dpop_nonce":
+            if refusal.code not in helped:
                 raise
         return self._exchange(build(), max_bytes)
 
@@ -220,7 +229,7 @@ class Transport:
             raise RedirectError(f"the server answered {request.url.path} with a redirect")
         if response.status_code >= 400:  # the first HTTP error status
             refusal = _build_refusal(response, body)
-            if isinstance(refusal, ProofRefusedError) and refusal.code != "use_dpop_nonce":
+            if isinstance(refusal, ProofRefusedError) and refusal.code != _NONCE_WANTED:
                 verify_clock(response.headers.get("Date", ""), self._runtime.now(), refusal)
             raise refusal
         return Answer(response.status_code, response.headers, body)

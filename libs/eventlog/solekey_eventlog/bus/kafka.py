@@ -112,17 +112,23 @@ class KafkaBus:
 
     def read(self, topic: str, spans: Mapping[int, range] | None = None) -> Iterator[Record]:
         """See Bus.read."""
-        return self._read_spans(topic, cut_spans(spans, self.end_offsets(topic)))
+        if spans is None:
+            spans = cut_spans(None, self.end_offsets(topic))
+        known = range(self._count_partitions(topic))
+        return self._read_spans(
+            {KafkaTopicPartition(topic, p): span for p, span in spans.items() if span and p in known}
+        )
 
-    def _read_spans(self, topic: str, spans: Mapping[int, range]) -> Iterator[Record]:
-        wanted = {KafkaTopicPartition(topic, partition): span for partition, span in spans.items() if span}
+    def _read_spans(self, wanted: Mapping[KafkaTopicPartition, range]) -> Iterator[Record]:
+        """Read on one connection: who stands by for another process has no time for two."""
         if not wanted:
             return
         with self._reader() as reader:
-            starts = reader.beginning_offsets(list(wanted))
+            starts, ends = reader.beginning_offsets(list(wanted)), reader.end_offsets(list(wanted))
             for log, span in wanted.items():
-                if (start := max(starts[log], span.start)) < span.stop:
-                    yield from self._read_partition(reader, log, start, span.stop)
+                start, end = max(starts[log], span.start), min(ends[log], span.stop)
+                if start < end:
+                    yield from self._read_partition(reader, log, start, end)
 
     def _read_partition(
         self, reader: Any, log: KafkaTopicPartition, start: int, end: int

@@ -16,7 +16,7 @@ from solekey_eventlog.bus.kafka_connection import KafkaConnection
 _SLICE_S = 0.2  # close() waits for at most one slice of a poll
 _JOIN_S = 0.1  # with less at a time the library does not get into the group
 _METADATA_AGE_MS = 10_000  # the library's five minutes are too long to be without a partition
-_HEARTBEATS_PER_SESSION = 4
+_HEARTBEATS_PER_SESSION = 10  # also how soon a member learns that the group is dealt out again
 _POLL_RECORDS = 500
 
 _OUT_OF_GROUP = (

@@ -15,6 +15,7 @@ from typing import Any, Final
 import eventlet
 from eventlet import wsgi
 
+from solekey_service.http import problem_response
 from solekey_service.refusals import BadRequest
 
 HEADER_DEADLINE_S = 10.0
@@ -40,6 +41,8 @@ class Connection(wsgi.HttpProtocol):  # type: ignore[misc]  # eventlet publishes
             super().handle_one_request()
         except BadRequest as refusal:
             self._refuse(refusal)
+        if getattr(self.server, "is_stopping", False):
+            self.close_connection = 1
         self.begin_wait()
 
     def begin_wait(self) -> None:
@@ -91,7 +94,7 @@ class Connection(wsgi.HttpProtocol):  # type: ignore[misc]  # eventlet publishes
         return environ
 
     def _refuse(self, refusal: BadRequest) -> None:
-        body = self.server.app.refuse_head(refusal).body
+        body = problem_response(refusal).body
         head = (
             "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n"
             f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"

@@ -10,14 +10,17 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 import eventlet
 from eventlet import wsgi
+from eventlet.greenio import GreenSocket
+from eventlet.greenio.base import socket_accept
 from eventlet.hubs import trampoline
 
-from solekey_service.http_server.application import Application, Observer, observe_nothing
+from solekey_service.http_server.application import Application
 from solekey_service.http_server.connection import Connection, shut_down
 from solekey_service.http_server.routes import Routes
 from solekey_service.tls import ServerTls
@@ -34,6 +37,10 @@ _ACCEPT_PAUSE_S = 0.1
 _ACCEPT_FULL_PAUSE_S = 0.005
 """Between two connections while others have to end for them: at most 200 a second."""
 _LOOK_FOR_CERTIFICATE_S = 1.0
+_FIRST_REQUEST_S = 1.0
+"""How long a server that stops waits for the first request of a connection."""
+_LOOK_S = 0.01
+_STATE_NEW = "new"  # beside eventlet's states: no request has begun on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,38 +57,18 @@ DEFAULT_ROOM: Final = Room(1000, 0)
 class HttpServer:
     """Accepts connections for the routes of every container in the process."""
 
-    def __init__(
-        self,
-        host: str,
-        port: int,
-        tls: ServerTls | None,
-        room: Room = DEFAULT_ROOM,
-        *,
-        observe: Observer = observe_nothing,
-        is_logged: bool = True,
-    ) -> None:
-        """Make a server that listens nowhere yet.
-
-        Args:
-            host: where to listen.
-            port: the same; 0: any that is free.
-            tls: without it, plain HTTP.
-            room: how many connections there may be.
-            observe: told of every request that was answered.
-            is_logged: whether each of them is a line of the log.
-        """
+    def __init__(self, host: str, port: int, tls: ServerTls | None, room: Room = DEFAULT_ROOM) -> None:
         self.routes = Routes()
         self._address = (host, port)
         self._tls = tls
         self._room = room
-        self._observe = observe
-        self._is_logged = is_logged
         self._pool = eventlet.GreenPool(room.connections)
         self._states: dict[int, list[Any]] = {}
         """Each connection as eventlet keeps it: address, socket (plain or TLS), what it is doing; and since
         when its client is waited for, or None while this server works for it; and whether an account was
         admitted on it."""
         self._socket: socket.socket | None = None
+        self._server: wsgi.Server | None = None
         self._threads: list[eventlet.greenthread.GreenThread] = []
 
     def listen(self) -> int:
@@ -98,10 +85,10 @@ class HttpServer:
         """Begin to accept."""
         if self._socket is None:
             raise RuntimeError("listen first")
-        server = wsgi.Server(
+        self._server = server = wsgi.Server(
             self._socket,
             self._socket.getsockname(),
-            Application(self.routes, self._observe, is_logged=self._is_logged),
+            Application(self.routes),
             protocol=Connection,
             keepalive=_IDLE_TIMEOUT_S,
             socket_timeout=_SOCKET_TIMEOUT_S,
@@ -113,19 +100,35 @@ class HttpServer:
             self._threads.append(eventlet.spawn(self._watch_certificate, self._tls))
 
     def stop(self, timeout_s: float) -> None:
-        """Accept nothing more, let the requests that have begun finish, close the idle connections."""
+        """Accept nothing more, let the requests that have begun finish, close the idle connections.
+
+        A connection whose first request is on its way is served, also one that the kernel alone has accepted:
+        closing the socket would reset it. Behind a proxy every request comes on a connection of its own.
+        """
         for thread in self._threads:
             thread.kill()
         if self._socket is not None:
+            if self._server is not None:
+                self._server.is_stopping = True
+                self._accept_waiting(self._server, self._socket)
             self._socket.close()
-        for state in list(self._states.values()):
-            idle, state[2] = state[2] == wsgi.STATE_IDLE, wsgi.STATE_CLOSE
-            if idle:
-                shut_down(state[1], socket.SHUT_RDWR)
+        self._end_connections(wsgi.STATE_IDLE)
+        with eventlet.Timeout(_FIRST_REQUEST_S, False):
+            while any(state[2] == _STATE_NEW for state in self._states.values()):
+                eventlet.sleep(_LOOK_S)
+        self._end_connections(_STATE_NEW)
         with eventlet.Timeout(timeout_s, False):
             self._pool.waitall()
         for state in list(self._states.values()):
             shut_down(state[1], socket.SHUT_RDWR)
+
+    def _end_connections(self, waiting: str) -> None:
+        """End the connections in one state, and all others after the request that is being worked on."""
+        for state in list(self._states.values()):
+            if state[2] == waiting:
+                shut_down(state[1], socket.SHUT_RDWR)
+            if state[2] != _STATE_NEW:
+                state[2] = wsgi.STATE_CLOSE
 
     def _watch_certificate(self, tls: ServerTls) -> None:
         while True:
@@ -142,15 +145,24 @@ class HttpServer:
                 eventlet.sleep(_ACCEPT_PAUSE_S)
                 continue
             full = self._is_full()
-            if self._make_room(str(address[0])):
-                # The state stands before the thread runs: connections that come at once are counted.
-                state: list[Any] = [address, client, wsgi.STATE_IDLE, time.monotonic(), False]
-                self._states[id(state)] = state
-                self._pool.spawn_n(self._serve, server, state)
-            else:
-                client.close()
+            self._admit(server, client, address)
             # A flood of connections waits in the kernel, not in front of the requests.
             eventlet.sleep(_ACCEPT_FULL_PAUSE_S if full else 0)
+
+    def _accept_waiting(self, server: wsgi.Server, listener: Any) -> None:
+        """Accept what waits in the kernel, without waiting for more."""
+        with suppress(OSError):  # one that has gone since
+            while (accepted := socket_accept(listener.fd)) is not None:
+                self._admit(server, GreenSocket(accepted[0]), accepted[1])
+
+    def _admit(self, server: wsgi.Server, client: socket.socket, address: Any) -> None:
+        if not self._make_room(str(address[0])):
+            client.close()
+            return
+        # The state stands before the thread runs: connections that come at once are counted.
+        state: list[Any] = [address, client, _STATE_NEW, time.monotonic(), False]
+        self._states[id(state)] = state
+        self._pool.spawn_n(self._serve, server, state)
 
     def _is_full(self) -> bool:
         most = self._room.connections_per_source or self._room.connections

@@ -13,13 +13,13 @@ from nameko.extensions import DependencyProvider, is_dependency
 
 from solekey_eventlog.bus import Bus, BusError, BusUnavailableError, open_bus
 from solekey_eventlog.log_check import LogWatch
+from solekey_eventlog.standby import Standby
 from solekey_protocol.services import HEARTBEAT_TOPIC
 from solekey_service.access import Guard
 from solekey_service.build import build_service, start_service
 from solekey_service.config import ServiceConfig
 from solekey_service.definition import ServiceDefinition
 from solekey_service.kernel import Kernel, Threads
-from solekey_service.monitoring.started import Started
 from solekey_service.stream_api import StreamApi
 
 _log = logging.getLogger(__name__)
@@ -71,12 +71,8 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
 
     def start(self) -> None:
         """Start publishing, and listening for the signs of life of the services that it follows."""
-        for run in (self._publish, self._observe_heartbeats, self._watch_log):
+        for run in (self._publish, self._observe_heartbeats, self._stand_by, self._watch_log):
             self._threads.append(self.container.spawn_managed_thread(run))
-
-    def describe(self) -> Started:
-        """Describe the running service to its operators."""
-        return Started(self._api, self._definition.gauges, lambda: self._checked)
 
     def announce_stop(self) -> None:
         """Leave the heartbeats while the last requests are finished; what was heard is good for seconds."""
@@ -105,6 +101,11 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
                 return
             self._checked = _check_bus(self.kernel)
         self.kernel.publisher.run(self._stop)
+
+    def _stand_by(self) -> None:
+        kernel = self.kernel
+        if kernel.topics:
+            Standby(kernel.store, self._bus, kernel.projector, kernel.freshness).run(self._stopped_listening)
 
     def _watch_log(self) -> None:
         kernel = self.kernel

@@ -100,3 +100,26 @@ def test_another_refusal_of_the_proof_is_not_repeated(connect):
     with pytest.raises(ProofRefusedError):
         send(connect(Refuser()))
     assert len(calls) == 1
+
+
+class Repeating(Asker):
+    """A server whose proxy gave the first request to two replicas: the second saw a used proof."""
+
+    def answer(self, request):
+        self.shown.append(request.method)
+        if len(self.shown) == 1:
+            return httpx.Response(401, json={"code": "dpop_invalid", "status": 401})
+        return httpx.Response(200, json={})
+
+
+def test_a_proof_that_a_proxy_has_used_up_is_made_anew_once(connect):
+    server = Repeating()
+    assert connect(server).send("DELETE", "/v1/auth/sessions/s").status == 200
+    assert server.shown == ["DELETE", "DELETE"]
+
+
+def test_what_no_proxy_repeats_is_not_sent_again_for_a_refused_proof(connect):
+    server = Repeating()
+    with pytest.raises(ProofRefusedError):
+        connect(server).send("POST", "/v1/vault/statements")
+    assert server.shown == ["POST"]
