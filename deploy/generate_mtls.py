@@ -30,6 +30,7 @@ SERVICE = """\
     secrets: [{{source: {0}_tls, target: tls}}, health_client]
     healthcheck:
       test: [CMD, python, /opt/solekey/healthcheck.py, --once-ready=/tmp/ready, \
+--then=http://127.0.0.1:9464/live, \
 "https://localhost:8080/v1/{0}/health", /run/secrets/ca_cert, /run/secrets/health_client]
 
 """

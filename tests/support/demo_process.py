@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 
 from solekey_eventlog.bus import derive_topics, open_bus
+from tests.support.engines.ports import find_free_ports
 from tests.support.repository import ROOT
 
 ORIGIN = "https://solekey.test"
@@ -29,6 +30,7 @@ class Demo:
     port: int
     folder: Path
     log: Path
+    monitoring_port: int
 
     @property
     def url(self) -> str:
@@ -37,6 +39,10 @@ class Demo:
     @property
     def bus_url(self) -> str:
         return f"embedded://{self.folder / 'bus.db'}"
+
+    def ask_monitoring(self, path: str) -> httpx.Response:
+        """Ask where operators ask."""
+        return httpx.get(f"http://127.0.0.1:{self.monitoring_port}{path}", timeout=30)
 
     def client(self) -> httpx.Client:
         return httpx.Client(base_url=self.url, timeout=30)
@@ -72,6 +78,8 @@ def run_demo(folder: Path, bus_url: str | None = None, **settings: str) -> Itera
         with open_bus(default) as bus:
             bus.create_topics(derive_topics())
     log = folder / "log"
+    (monitoring_port,) = find_free_ports(1)
+    settings.setdefault("monitoring", f"127.0.0.1:{monitoring_port}")
     with log.open("a") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "tests.support.demo_service", str(folder), bus_url or default, ORIGIN],
@@ -89,7 +97,7 @@ def run_demo(folder: Path, bus_url: str | None = None, **settings: str) -> Itera
         watchdog.cancel()
         if not line:
             raise RuntimeError(f"exit code {process.wait()}: {log.read_text()[-2000:]}")
-        yield Demo(process, int(line), folder, log)
+        yield Demo(process, int(line), folder, log, monitoring_port)
     finally:
         watchdog.cancel()
         process.kill()

@@ -54,6 +54,7 @@ class Freshness:
         self._lock = threading.Lock()
         self._waiting: dict[Stream, deque[_Heard]] = {}
         self._covered: dict[Stream, _Heard] = {}
+        self._newest: dict[Stream, Heartbeat] = {}
         self._changed = threading.Condition()
         self._distrusted: str | None = None
 
@@ -84,6 +85,7 @@ class Freshness:
             _log.warning("heartbeat of %s ignored: %.1f s in the future", heartbeat.service, ahead_s)
             return
         with self._lock:
+            self._newest[stream] = heartbeat
             self._remember(stream, _Heard(heartbeat, self._clock.monotonic()))
 
     def find_claims(self) -> Mapping[TopicPartition, int]:
@@ -125,6 +127,18 @@ class Freshness:
         if covered is None or self._age(covered) > self._limit_s / 2:
             covered = self._advance(stream)
         return None if covered is None else self._age(covered)
+
+    def count_behind(self, stream: Stream) -> int | None:
+        """Count the events that a followed stream's last heartbeat claims and that are not applied here.
+
+        None when nothing was heard of it yet. Raises UnavailableError when the database does not answer.
+        """
+        newest = self._newest.get(stream)
+        if newest is None:
+            return None
+        with self._store.read() as uow:
+            applied = read_offsets(uow.connection, self._store.tables.applied, TOPICS[stream])
+        return sum(max(0, end - applied.get(p, 0)) for p, end in newest.positions.items())
 
     def describe(self) -> Mapping[str, Json]:
         """Return each feed's age in milliseconds, None when unknown; for health answers."""

@@ -7,6 +7,7 @@ and rebuilt.
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from sqlalchemy import (
     BigInteger,
@@ -33,6 +34,11 @@ REASON_CHARS = 64
 TIMESTAMP_CHARS = 24
 
 
+@lru_cache(maxsize=256)
+def _encode_moment(moment: datetime) -> str:
+    return str(Timestamp.from_datetime(moment))  # many rows of one statement have the same
+
+
 class Moment(TypeDecorator[datetime]):
     """An aware UTC datetime with milliseconds, kept as the protocol's Timestamp text: sorts, and reads."""
 
@@ -45,7 +51,7 @@ class Moment(TypeDecorator[datetime]):
             return None
         if value.tzinfo is None:
             raise ValueError("a naive datetime says no moment")
-        return str(Timestamp.from_datetime(value))
+        return _encode_moment(value)
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
         """Decode."""

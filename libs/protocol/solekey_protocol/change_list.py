@@ -7,6 +7,7 @@ and no parts. An item stands once. The vault stores the bytes under their SHA-25
 snapshot's changes stand in pages, each a change list: page_list.py.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -29,6 +30,11 @@ MIN_CHANGE_BYTES = 23
 _DIGEST_BYTES = 32
 _BEGIN = bytes([0x82, FORMAT_VERSION])  # an array of two
 _CBOR_ARRAY = 4
+_NUMBER = rb"([\x00-\x17]|\x18[\x18-\xff]|\x19(?!\x00)..|\x1a(?!\x00\x00)....)"
+_PLAIN = re.compile(  # an item in one part, as nearly all are
+    rb"\x86\x50(.{16})%b%b%b\x58\x20(.{32})\x81\x82\x58\x20(.{32})%b" % ((_NUMBER,) * 4), re.DOTALL
+)
+_PLAIN_VALUES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,8 @@ class Change:
     @property
     def size(self) -> int:
         """Size of the envelope in bytes."""
-        return sum(part.size for part in self.parts)
+        parts = self.parts
+        return parts[0].size if len(parts) == 1 else sum([part.size for part in parts])
 
 
 def encode_change_list(changes: Sequence[Change]) -> bytes:
@@ -153,14 +160,34 @@ def iter_change_list(data: bytes) -> Iterator[Change]:
     head = encode_list_head(count)
     if not data.startswith(head):
         raise MalformedError("change list: its number of changes is not in its shortest form")
-    rows = iter_cbor(data, start=len(head), count=count, max_values=MAX_CHANGE_LIST_VALUES, depth=2)
     before = b""
-    for row in rows:
-        change = _parse_change(row)
+    for change in _iter_changes(data, len(head), count):
         if change.item.raw <= before:
             raise MalformedError(f"change list: {change.item} is out of order or stands twice")
         before = change.item.raw
         yield change
+
+
+def _iter_changes(data: bytes, at: int, count: int) -> Iterator[Change]:
+    """Parse what needs no CBOR decoder without one: half the time. The decoder goes on at anything else."""
+    left, max_values = count, MAX_CHANGE_LIST_VALUES
+    while left and (match := _PLAIN.match(data, at)) and (change := _take_plain(match)):
+        yield change
+        at, left, max_values = match.end(), left - 1, max_values - _PLAIN_VALUES
+    for row in iter_cbor(data, start=at, count=left, max_values=max_values, depth=2):
+        yield _parse_change(row)
+
+
+def _take_plain(match: re.Match[bytes]) -> Change | None:
+    """Make the change of a row in one part; None: a number is out of range, and the decoder says which."""
+    item, version, epoch, size, header, digest, part_size = match.groups()
+    numbers = [int.from_bytes(each[1:] or each, "big") for each in (version, epoch, size)]
+    if size != part_size or not (
+        1 <= numbers[0] <= MAX_SEQ and 1 <= numbers[1] <= MAX_EPOCH and 1 <= numbers[2] <= MAX_PART_BYTES
+    ):
+        return None
+    parts = (Part(Digest.from_raw(digest), numbers[2]),)
+    return Change(ItemId.from_raw(item), numbers[0], numbers[1], parts, Digest.from_raw(header))
 
 
 def _parse_change(row: Cbor) -> Change:
@@ -177,15 +204,20 @@ def _parse_change(row: Cbor) -> Change:
             raise MalformedError("change list: expected [item, version, epoch, size, header, parts]")
     if change.size != _integer(size, 0, MAX_SAFE_INTEGER, "size"):
         raise MalformedError(f"change list: sizes of the parts of {change.item} do not add up")
-    return _verify_change(change)
+    return _verify_shape(change)
 
 
 def _verify_change(change: Change) -> Change:
-    """Verify what a parser has not read by itself: a change may be encoded that nobody has parsed."""
+    """Verify a change that nobody has parsed, before it is encoded."""
     _integer(change.version, 1, MAX_SEQ, "version")
     _integer(change.epoch, 0, MAX_EPOCH, "epoch")
     for part in change.parts:
         _integer(part.size, 1, MAX_PART_BYTES, "part size")
+    return _verify_shape(change)
+
+
+def _verify_shape(change: Change) -> Change:
+    """Verify that a removal has nothing, and everything else all of it."""
     if change.removed != (change.epoch == 0):
         raise MalformedError(f"change list: {change.item} has an epoch and no parts, or parts and no epoch")
     if change.removed != (change.header is None):

@@ -50,6 +50,8 @@ class ServiceConfig:
     bus_min_insync_replicas: int = 1
     listen: str = "127.0.0.1:8443"
     """host:port"""
+    monitoring_listen: str | None = None
+    """host:port where operators ask for /metrics, /live and /ready, by plain HTTP; by default nowhere."""
     tls_cert: Path | None = None
     """PEM chain; without it a reverse proxy must terminate TLS."""
     tls_key: Path | None = None
@@ -89,14 +91,22 @@ class ServiceConfig:
         problems = []
         if not _is_origin(self.origin):
             problems.append("origin: expected https://host[:port] without a path")
-        host, _, port = self.listen.rpartition(":")
-        if not host or not _is_port(port):
-            problems.append("listen: expected host:port")
+        problems += self._find_address_problems()
         if (self.tls_cert is None) != (self.tls_key is None):
             problems.append("tls_cert and tls_key: give both or none")
         if self.tls_client_ca is not None and self.tls_cert is None:
             problems.append("tls_client_ca: needs tls_cert and tls_key")
         return problems + self._find_number_problems()
+
+    def _find_address_problems(self) -> list[str]:
+        problems = [
+            f"{name}: expected host:port"
+            for name, text in (("listen", self.listen), ("monitoring_listen", self.monitoring_listen))
+            if text is not None and not _is_address(text)
+        ]
+        if self.monitoring_listen == self.listen:
+            problems.append("monitoring_listen: must not be the address that clients use")
+        return problems
 
     def _find_number_problems(self) -> list[str]:
         problems = []
@@ -129,8 +139,12 @@ class ServiceConfig:
     @property
     def address(self) -> tuple[str, int]:
         """Where to listen: host and port."""
-        host, _, port = self.listen.rpartition(":")
-        return host.strip("[]"), int(port)
+        return _split_address(self.listen)
+
+    @property
+    def monitoring_address(self) -> tuple[str, int] | None:
+        """Where operators ask: host and port; None: nowhere."""
+        return None if self.monitoring_listen is None else _split_address(self.monitoring_listen)
 
     def bus_config(self, client_id: str) -> BusConfig:
         """The configuration of the bus. Raises BusConfigurationError when the URL is wrong."""
@@ -153,6 +167,16 @@ def _is_origin(text: str) -> bool:
     except ValueError:
         return False
     return bool(parts.hostname) and text == f"https://{parts.netloc}"
+
+
+def _is_address(text: str) -> bool:
+    host, _, port = text.rpartition(":")
+    return bool(host) and _is_port(port)
+
+
+def _split_address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    return host.strip("[]"), int(port)
 
 
 def _is_port(text: str) -> bool:

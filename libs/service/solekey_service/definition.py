@@ -33,6 +33,7 @@ from solekey_protocol.services import Service, ServiceEntry
 from solekey_service.access import Access
 from solekey_service.http import Request, Response
 from solekey_service.log_commands import LOG_COMMANDS
+from solekey_service.monitoring.gauge import Gauge
 from solekey_service.operator_command import COMMON_COMMANDS, OperatorCommand
 from solekey_service.stream_api import ConfigT, StreamApi
 
@@ -126,6 +127,7 @@ class ServiceDefinition(Generic[ConfigT, ApiT]):
         reactions: what it does about foreign events, in the transaction that notes them.
         jobs: what it does at intervals.
         commands: what an operator can do to it, beside what is common to all services.
+        gauges: what an operator sees of it, beside what is common to all services.
     """
 
     entry: ServiceEntry
@@ -139,6 +141,7 @@ class ServiceDefinition(Generic[ConfigT, ApiT]):
     reactions: Mapping[type[Body], Callable[[ApiT, UnitOfWork, Event], None]] = field(default_factory=dict)
     jobs: tuple[Job[ApiT], ...] = ()
     commands: tuple[OperatorCommand[ApiT], ...] = ()
+    gauges: tuple[Gauge[ApiT], ...] = ()
 
     @property
     def all_commands(self) -> tuple[OperatorCommand[Any], ...]:

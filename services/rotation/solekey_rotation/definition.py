@@ -11,6 +11,7 @@ from solekey_protocol.events import auth, devices, vault
 from solekey_protocol.services import SERVICES, Service
 from solekey_rotation.api import RotationApi
 from solekey_rotation.config import RotationConfig
+from solekey_rotation.gauges import GAUGES
 from solekey_rotation.tables import event_tables, metadata
 from solekey_service.access import Access
 from solekey_service.definition import Job, ServiceDefinition
@@ -46,4 +47,5 @@ DEFINITION: Final = ServiceDefinition(
         ),
     ),
     jobs=(Job("announce_due", 60, RotationApi.announce_due),),
+    gauges=GAUGES,
 )

@@ -1,15 +1,26 @@
 """The rows of the rotation service beside its events: when keys came into force. Spec: rotation.md §4."""
 
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, delete, select, update
+from sqlalchemy import Connection, delete, func, select, update
 
 from solekey_eventlog.engine import upsert
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
+from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.ids import AccountId
+from solekey_protocol.streams import Rotation
 from solekey_rotation.key_ages import KeyAges
 from solekey_rotation.tables import event_tables, key_ages
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRotations:
+    """How many rotations of a kind are open, and when the oldest of them was started."""
+
+    count: int
+    oldest: datetime
 
 
 class KeyAgeRepository:
@@ -41,6 +52,25 @@ class KeyAgeRepository:
                 due_at=due_at,
             )
         )
+
+    def note_open(self, account: AccountId, rotation: Rotation | None) -> None:
+        """Keep which rotation of an account that was locked is open, if one is."""
+        kind, seq = (None, None) if rotation is None else (rotation.started.kind.value, rotation.started_at)
+        own = update(key_ages).where(key_ages.c.account == account)
+        self._connection.execute(own.values(open_kind=kind, open_seq=seq))
+
+    def find_open(self) -> dict[RotationKind, OpenRotations]:
+        """Find how many rotations of each kind are open, and when the oldest was started."""
+        events = event_tables.events
+        oldest = func.min(events.c.appended_at).label("oldest")
+        query = (
+            select(key_ages.c.open_kind, func.count(), oldest)
+            .join(events, (events.c.account == key_ages.c.account) & (events.c.seq == key_ages.c.open_seq))
+            .where(key_ages.c.open_kind.is_not(None))
+            .group_by(key_ages.c.open_kind)
+        )
+        rows = self._connection.execute(query)
+        return {RotationKind(row.open_kind): OpenRotations(row[1], row.oldest) for row in rows}
 
     def delete_all(self) -> None:
         """Delete the key ages of all accounts: they are made from zero."""

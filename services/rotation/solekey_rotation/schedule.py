@@ -1,6 +1,6 @@
 """Keeps key ages, and with them when to look at an account again. Spec: rotation.md §4."""
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from solekey_eventlog.errors import (
@@ -144,13 +144,14 @@ class Schedule:
             return 0
 
     def _write(self, uow: UnitOfWork, account: AccountId, ages: KeyAges) -> None:
-        KeyAgeRepository(uow.connection).put(account, ages, self._next(uow, account, ages))
-
-    def _next(self, uow: UnitOfWork, account: AccountId, ages: KeyAges) -> datetime | None:
+        rows = KeyAgeRepository(uow.connection)
         if self._is_closed(uow, account):
-            return None
+            rows.put(account, ages, None)
+            rows.note_open(account, None)
+            return
         state = self._kernel.streams.fold_parked(uow, account, RotationStream)
-        return min(derive_due(state, ages, self._fallback).values(), default=None)
+        rows.put(account, ages, min(derive_due(state, ages, self._fallback).values(), default=None))
+        rows.note_open(account, state.open)
 
     def _is_closed(self, uow: UnitOfWork, account: AccountId) -> bool:
         return self._kernel.streams.fold_parked(uow, account, AuthStream).closed

@@ -86,6 +86,10 @@ class VaultApi(StreamApi[VaultConfig]):
         self.lists = ChangeLists(kernel.store, self.objects, worker or _make_worker(), kernel.threads.pause)
         super().__init__(kernel, VaultStatements(kernel.streams, self.objects, self.lists))
 
+    def find_free_bytes(self) -> int | None:
+        """Find how much room the disk of the large objects has; None where they lie in a bucket."""
+        return self._blobs.find_free_bytes()
+
     def list_stored(self) -> Iterator[Row]:
         """Yield what the vault has stored, for an auditor: digests and sizes, and the change lists."""
         yield from super().list_stored()

@@ -119,12 +119,17 @@ class BlobStore:
             except (BaseError, OSError) as error:
                 raise _tell_unavailable(error) from error
 
+    def find_free_bytes(self) -> int | None:
+        """See ObjectStore.find_free_bytes."""
+        if not isinstance(self._store, LocalStore) or self._store.prefix is None:
+            return None
+        return shutil.disk_usage(self._store.prefix).free
+
     def _verify_reserve(self, size: int) -> None:
         """Leave a folder's disk the room that the databases on it need; a bucket has none to share."""
-        if isinstance(self._store, LocalStore) and self._store.prefix is not None:
-            free_bytes = shutil.disk_usage(self._store.prefix).free
-            if free_bytes - size < self._reserve_bytes:
-                raise StorageFull("the object store has no room but its reserve")
+        free_bytes = self.find_free_bytes()
+        if free_bytes is not None and free_bytes - size < self._reserve_bytes:
+            raise StorageFull("the object store has no room but its reserve")
 
     def _read_range(self, name: str, start: int, end: int | None) -> bytes:
         size = obstore.head(self._store, name)["size"]

@@ -15,6 +15,7 @@ from solekey_service.definition import Job, Route, ServiceDefinition
 from solekey_service.operator_command import OperatorCommand, report, tell
 from solekey_vault.api import VaultApi
 from solekey_vault.config import VaultConfig
+from solekey_vault.gauges import GAUGES
 from solekey_vault.quota_command import QUOTA
 from solekey_vault.tables import event_tables, metadata
 
@@ -63,4 +64,5 @@ DEFINITION: Final = ServiceDefinition(
         Job("collect_history", 600, VaultApi.collect_history, at_start=True),
         Job("purge_unclaimed", 600, VaultApi.purge_unclaimed),
     ),
+    gauges=GAUGES,
 )

@@ -51,6 +51,10 @@ class ObjectStore(Protocol):
         """Delete; a name that does not exist is deleted already. Raises UnavailableError."""
         ...
 
+    def find_free_bytes(self) -> int | None:
+        """Find how much room its disk has; None where there is none to look at, such as of a bucket."""
+        ...
+
 
 class RowStore:
     """Rows of the transaction that it was made for."""
@@ -81,6 +85,10 @@ class RowStore:
         """See ObjectStore.delete."""
         for page in pages(names):
             self._connection.execute(delete(object_rows).where(object_rows.c.name.in_(page)))
+
+    def find_free_bytes(self) -> int | None:
+        """See ObjectStore.find_free_bytes: the database's disk is its server's."""
+        return None
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, case, select, update
+from sqlalchemy import Row, case, func, select, update
 
 from solekey_eventlog.engine import upsert
 from solekey_eventlog.store import UnitOfWork
@@ -60,6 +60,12 @@ class UsageRepository:
     def find_quota(self, account: AccountId) -> Quota:
         """Find what an account may: the operator has set it for this one, or it is the default."""
         return self._read_quota(self._find(account))
+
+    def sum_usage(self) -> Usage:
+        """Find what all accounts store together."""
+        sums = [func.coalesce(func.sum(account_usage.c[name]), 0) for name in ("bytes", "objects")]
+        stored_bytes, objects = self._connection.execute(select(*sums)).one()
+        return Usage(int(stored_bytes), int(objects))
 
     def set_quota(self, account: AccountId, limits: Mapping[str, int | None]) -> None:
         """Set limits of one account, by their names in Quota; None: the default again."""

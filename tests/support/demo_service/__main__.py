@@ -21,6 +21,7 @@ if __name__ == "__main__":
             bus_url=bus_url,
             origin=origin,
             listen="127.0.0.1:0",
+            monitoring_listen=os.environ.get("DEMO_MONITORING"),
             tls_cert=cert,
             tls_key=key,
             max_connections=int(os.environ.get("DEMO_MAX_CONNECTIONS", "1000")),

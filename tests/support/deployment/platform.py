@@ -40,6 +40,7 @@ class Service:
         self.name = name
         self.log_file = folder / f"{name}.log"
         self.address = environment["SOLEKEY_LISTEN"]
+        self.monitoring = environment["SOLEKEY_MONITORING_LISTEN"]
         self._command = [sys.executable, *settings["command"][1:]]
         self._healthcheck = self._map_healthcheck(settings["healthcheck"]["test"])
         self._environment = environment
@@ -92,9 +93,10 @@ class Service:
 
     def _map_healthcheck(self, test: list[str]) -> list[str]:
         """Ask for readiness every time: here it is not about containers that wait for each other."""
-        kind, program, script, once, url = test
+        kind, program, script, once, then, url = test
         assert (kind, program, script) == ("CMD", "python", "/opt/solekey/healthcheck.py")
         assert once == "--once-ready=/tmp/ready"
+        assert then == "--then=http://127.0.0.1:9464/live"
         assert url.startswith("http://127.0.0.1:8080/")
         return [sys.executable, str(DEPLOY / "healthcheck.py"), url.replace("127.0.0.1:8080", self.address)]
 
@@ -201,6 +203,8 @@ def map_environment(
     """Map hosts and paths of the containers to this machine's; each must stand where it is looked for."""
     environment = {"PATH": _PATH, **written}
     _replace(environment, "SOLEKEY_LISTEN", "0.0.0.0:8080", address)
+    (monitoring,) = find_free_ports(1)
+    _replace(environment, "SOLEKEY_MONITORING_LISTEN", "127.0.0.1:9464", f"127.0.0.1:{monitoring}")
     _replace(environment, "SOLEKEY_BUS_URL", "//kafka:9092?", f"//localhost:{broker.port}?")
     _replace(environment, "SOLEKEY_BUS_URL", "/run/secrets/ca_cert", str(broker.ca_file))
     if "SOLEKEY_TRUSTED_PROXIES" in environment:

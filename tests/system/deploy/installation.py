@@ -87,10 +87,10 @@ class Installation:
         containers = self.run(f"{COMPOSE} ps --all --quiet {service}").split()
         return self.run(f"docker inspect --format '{template}' {' '.join(containers)}").splitlines()
 
-    def find_checks(self, service: str) -> list[str]:
-        """Return what the last health checks of a service's container printed."""
+    def find_check_times(self, service: str) -> list[str]:
+        """Return when the last five health checks of a service's container began."""
         (state,) = self.inspect(service, "{{json .State.Health}}")
-        return [check["Output"] for check in json.loads(state)["Log"]]
+        return [check["Start"] for check in json.loads(state)["Log"]]
 
     def kill_everything(self) -> None:
         """Kill the main process of every container, as the kernel would, and leave the rest to Docker.

@@ -147,8 +147,9 @@ def test_plain_http_is_refused(backend: Backend) -> None:
 
 def test_the_health_check_asks_with_its_certificate(backend: Backend) -> None:
     test = load_override()["services"]["auth"]["healthcheck"]["test"]
-    kind, program, script, once, url, ca, client = test
+    kind, program, script, once, then, url, ca, client = test
     assert once == "--once-ready=/tmp/ready"
+    assert then == "--then=http://127.0.0.1:9464/live"
     assert (kind, program, script) == ("CMD", "python", "/opt/solekey/healthcheck.py")
     assert (ca, client) == ("/run/secrets/ca_cert", "/run/secrets/health_client")
     command = [sys.executable, DEPLOY / "healthcheck.py", url.replace(":8080/", f":{backend.port}/")]

@@ -16,6 +16,7 @@ from solekey_protocol.streams import RotationStream
 from solekey_protocol.wrap import SecretKind
 from solekey_rotation import schedule
 from solekey_rotation.definition import DEFINITION
+from solekey_rotation.gauges import GAUGES
 from solekey_rotation.refusals import RotationOpen
 from solekey_rotation.tables import metadata
 from solekey_service.refusals import DeviceNotTrusted, Forbidden, RevokedDevice, StepUpRequired
@@ -121,6 +122,39 @@ def test_a_saga_from_start_to_end(rig, account):
     append(rig, LAPTOP, vault.WrapRetired(SecretKind.DATA_KEY, 1, 1, wrap().wrap), **new)
     rig.deliver(Stream.ROTATION)
     assert say(rig, account, LAPTOP, events.RotationCompleted(ROTATION), **new).status == 201
+
+
+def read_gauges(api):
+    return {
+        (gauge.name.removeprefix("solekey_"), *labels): number
+        for gauge in GAUGES
+        for labels, number in gauge.read(api).items()
+    }
+
+
+def test_the_operator_sees_how_many_rotations_are_open_and_since_when(rig, account):
+    names = ("rotations_open", "rotation_oldest_seconds")
+    nothing = {(name, kind): 0 for name in names for kind in RotationKind}
+    assert read_gauges(account) == nothing
+    say(rig, account, LAPTOP, started())
+    rig.clock.advance(90)
+    open_one = nothing | {
+        ("rotations_open", RotationKind.USER_KEY): 1,
+        ("rotation_oldest_seconds", RotationKind.USER_KEY): 90,
+    }
+    assert read_gauges(account) == open_one
+    account.rebuild_key_ages()
+    assert read_gauges(account) == open_one
+    append(rig, LAPTOP, devices.KeyChangeAbandoned(ROTATION, NEW.key_id))
+    rig.deliver(Stream.ROTATION)
+    say(rig, account, LAPTOP, events.RotationAborted(ROTATION, events.AbortReason.USER_REQUEST))
+    assert read_gauges(account) == nothing
+
+
+def test_a_rotation_of_a_closed_account_is_not_open_for_ever(rig, account):
+    say(rig, account, LAPTOP, started())
+    rig.close_account(LAPTOP)
+    assert set(read_gauges(account).values()) == {0}
 
 
 def test_the_same_statement_is_written_once(rig, account):

@@ -1,7 +1,9 @@
 """What one account may store, send and say is bounded; what another does is not."""
 
+import shutil
 from argparse import ArgumentParser
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,6 +14,7 @@ from solekey_service.refusals import QuotaExceeded, RateLimited
 from solekey_vault import wrap_repository
 from solekey_vault.api import UNCLAIMED_KEPT
 from solekey_vault.definition import DEFINITION
+from solekey_vault.gauges import GAUGES
 from solekey_vault.quota_command import QUOTA
 from solekey_vault.usage_repository import Quota, Usage, UsageRepository
 from solekey_vault.wrap_repository import MAX_UNCLAIMED_WRAPS
@@ -42,6 +45,17 @@ def make_vault(rig, folder, monkeypatch, **settings):
 def usage_of(vault):
     with vault.kernel.store.read() as uow:
         return UsageRepository(uow).find_usage(LAPTOP.account)
+
+
+def test_the_operator_sees_how_much_is_stored_and_how_much_room_there_is(rig, tmp_path, monkeypatch):
+    vault = make_vault(rig, tmp_path, monkeypatch)
+    names = ("object_bytes", "objects", "object_store_free_bytes", "object_store_reserve_bytes")
+    gauges = {gauge.name.removeprefix("solekey_"): gauge for gauge in GAUGES}
+    assert tuple(gauges) == names
+    vault.put(bytes(100), bytes(LARGE))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=12345))
+    found = {name: gauges[name].read(vault.api)[()] for name in names}
+    assert found == dict(zip(names, (100 + LARGE, 2, 12345, 256 * 1024**2), strict=True))
 
 
 @pytest.mark.parametrize("size", [100, LARGE], ids=["rows", "blobs"])

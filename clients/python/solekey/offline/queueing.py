@@ -55,6 +55,7 @@ class QueueingCommitter(Committer):
         epoch, added = self.streams.vault.epoch, list[QueueEntry]()
         pending = [PendingDraft(draft, draft) for draft in drafts]
         with self.queue.lock():
+            self._rebase_all(pending)
             try:
                 for done, entry in enumerate(pending):
                     self._queue(entry, epoch, added)
@@ -73,7 +74,6 @@ class QueueingCommitter(Committer):
         """Seal nothing ahead: nothing is sent."""
 
     def _queue(self, entry: PendingDraft, epoch: int, added: list[QueueEntry]) -> None:
-        self._rebase(entry)
         if entry.draft is not None:
             added.append(self._add(entry.draft, epoch))
             entry.sealed[epoch] = added[-1].change

@@ -79,8 +79,10 @@ class _Run:
         start = 0
         while start < len(old):
             stop = _find_batch_stop(old, start)
-            items = self._unlocked.index.items
-            live = [change for change in old[start:stop] if items.get(change.item) == change]
+            batch = old[start:stop]
+            rows = self._unlocked.index.get_many([change.item for change in batch])
+            newest = {item: row.change for item, row in rows.items()}
+            live = [change for change in batch if newest.get(change.item) == change]
             if live:
                 yield self._make_batch(live)
             start = stop

@@ -13,6 +13,7 @@ Spec: vault.md §5, §5.1.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -35,6 +36,7 @@ from solekey.transfer.parallel import use_ahead
 from solekey.transfer.uploader import Uploader
 from solekey.vault.directory import Directory
 from solekey.vault.index.item_index import ItemIndex
+from solekey.vault.index.rows import IndexRow
 from solekey.vault.keyring import Keyring
 from solekey.vault.snapshot_policy import pays
 from solekey_protocol.change_list import Change, encode_change_list
@@ -127,8 +129,7 @@ class Committer:
 
         def decide() -> ItemsCommitted | None:
             self.index.catch_up()
-            for entry in pending:
-                self._rebase(entry)
+            self._rebase_all(pending)
             epoch = self.streams.vault.epoch
             self._seal(pending, epoch, progress)
             changes = [entry.sealed[epoch] for entry in pending if entry.draft is not None]
@@ -183,8 +184,8 @@ class Committer:
 
         def decide() -> ItemsCommitted | None:
             self.index.catch_up()
-            epoch, items = self.streams.vault.epoch, self.index.items
-            kept = [change for change in changes if _follows(change, items.get(change.item), epoch)]
+            epoch, rows = self.streams.vault.epoch, self.index.get_many([each.item for each in changes])
+            kept = [change for change in changes if _follows(change, rows.get(change.item), epoch)]
             if not kept:
                 return None
             encoded = encode_change_list(kept)
@@ -245,15 +246,24 @@ class Committer:
             bytes=sum(change.size for change in changes),
         )
 
-    def _rebase(self, entry: PendingDraft) -> None:
-        draft = entry.draft
-        if draft is None:
-            return
-        current = self.index.newest.get(draft.item)
+    def _rebase_all(self, pending: Sequence[PendingDraft]) -> None:
+        drafts = [entry.draft for entry in pending if entry.draft is not None]
+        rows = self.index.get_many([draft.item for draft in drafts])
+        new = [draft.metadata.name for draft in drafts if isinstance(draft, Put) and not draft.base_version]
+        taken = self.directory.find_taken(new)
+        for entry in pending:
+            if entry.draft is not None:
+                self._rebase(entry, entry.draft, rows.get(entry.draft.item), taken)
+
+    def _rebase(
+        self, entry: PendingDraft, draft: Draft, row: IndexRow | None, taken: AbstractSet[str]
+    ) -> None:
+        current = row.change if row is not None else None
         if (
-            current
+            row is not None
+            and current is not None
             and not current.removed
-            and self.index.content_since(draft.item) <= draft.base_version < current.version
+            and row.content_since <= draft.base_version < current.version
         ):
             draft = entry.draft = replace(draft, base_version=current.version)  # only re-encrypted meanwhile
             entry.sealed.clear()
@@ -261,7 +271,7 @@ class Committer:
         if isinstance(draft, Remove):
             entry.draft = draft if unchanged else None
             return
-        if unchanged and (draft.base_version or not self._is_taken(draft.metadata.name)):
+        if unchanged and (draft.base_version or draft.metadata.name not in taken):
             return
         if draft.exact:
             what = "there is one now" if draft.base_version == 0 else "another device was faster"
@@ -273,8 +283,8 @@ class Committer:
         conflict = draft.metadata.conflict if is_copy else None
         if conflict is None:
             conflict = Conflict(self.device, draft.item if draft.base_version else self._find_holder(draft))
-        if self._is_taken(name):
-            name = choose_conflict_name(name, self.device_name, self._is_taken)
+        if self.directory.is_taken(name):
+            name = choose_conflict_name(name, self.device_name, self.directory.is_taken)
         return draft.copy_for_conflict(ItemId.from_raw(self.random(RAW_ID_BYTES)), name, conflict)
 
     def _find_holder(self, draft: Put) -> ItemId:
@@ -283,9 +293,6 @@ class Committer:
             return self.directory.find(draft.metadata.name).id
         except (AmbiguousNameError, ItemMissingError):
             return draft.item  # several have it; the copy's name says the rest
-
-    def _is_taken(self, name: str) -> bool:
-        return self.directory.is_taken(name)
 
     def _seal(self, pending: Sequence[PendingDraft], epoch: int, progress: Progress) -> None:
         unsealed = [entry for entry in pending if entry.draft is not None and epoch not in entry.sealed]
@@ -315,6 +322,11 @@ class Committer:
         return Outcome(entry.draft, change, conflict=entry.draft.item != entry.given.item)
 
 
-def _follows(change: Change, live: Change | None, epoch: int) -> bool:
+def _follows(change: Change, row: IndexRow | None, epoch: int) -> bool:
     """Whether a re-encrypted version is of the newest epoch and follows the live one."""
-    return change.epoch == epoch and live is not None and live.version + 1 == change.version
+    return (
+        change.epoch == epoch
+        and row is not None
+        and not row.change.removed
+        and row.change.version + 1 == change.version
+    )

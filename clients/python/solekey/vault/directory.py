@@ -1,6 +1,7 @@
 """What the items are called: opened from the envelopes' first chunks once, then kept in the sealed index."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Final, TypeVar
 
@@ -15,7 +16,7 @@ from solekey.vault.index.rows import IndexRow
 from solekey.vault.item_filter import ItemFilter
 from solekey.vault.item_info import ItemInfo, Listing
 from solekey.vault.keyring import Keyring
-from solekey.vault.names import fold_name
+from solekey.vault.names import fold_name, is_item_id
 from solekey.vault.unreadable import UNREADABLE, UnreadableItem, UnreadableItems
 from solekey_protocol.change_list import Change
 from solekey_protocol.envelope import HEADER_BYTES, TAG_BYTES
@@ -102,6 +103,23 @@ class Directory:
     def is_taken(self, name: str) -> bool:
         """Tell whether an item that can be read has this name."""
         return bool(self._look_for_name(name, again=False))
+
+    def find_taken(self, names: Iterable[str]) -> frozenset[str]:
+        """Find which names items that can be read have, as `is_taken` for each, in few queries."""
+        by_folded = defaultdict(list)
+        for name in names:
+            by_folded[fold_name(name)].append(name)
+        if not by_folded:
+            return frozenset()  # nothing needs to open
+        rows = self._look(lambda: self._index.find_all_named(by_folded), again=False)
+        return frozenset(name for row in rows for name in by_folded[fold_name(row.open_name())])
+
+    def find_free(self, names: Sequence[str]) -> frozenset[str]:
+        """Find which of some names or ids mean no live item that can be read."""
+        ids = [ItemId(name) for name in names if is_item_id(name)]
+        live = {item for item, row in self._index.get_many(ids).items() if not row.change.removed}
+        unknown = frozenset(names) - live
+        return unknown - self.find_taken(unknown)
 
     def measure(self, change: Change) -> int:
         """Find the size of a version's content; fetches the end of a large one."""

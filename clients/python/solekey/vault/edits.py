@@ -6,7 +6,7 @@ was answered. Spec: vault.md §5.1.
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, replace
 from typing import Final
@@ -64,8 +64,13 @@ class Edits:
     def __init__(self, unlocked: UnlockedAccount) -> None:
         self._unlocked = unlocked
 
-    def draft(self, target: Target, content: bytes | StreamContent) -> Put:
+    def draft(self, target: Target, content: bytes | StreamContent, *, is_free: bool | None = None) -> Put:
         """Draft a put: of the item that has this id or name, else of a new item.
+
+        Args:
+            target: what the put goes to.
+            content: what is put.
+            is_free: whether no item has this id or name; None: not known yet.
 
         Raises:
             ItemChangedError: the item is not what the caller's base_version says.
@@ -74,7 +79,9 @@ class Edits:
         """
         runtime, directory = self._unlocked.connection.runtime, self._unlocked.directory
         now_ms, name = runtime.now_ms(), target.name_or_id
-        if directory.find_id(name) is None and not directory.is_taken(name):
+        if is_free is None:
+            is_free = name in directory.find_free([name])
+        if is_free:
             if target.base_version:
                 raise ItemChangedError(f"there is no item {name!r} any more; it was to be an edit of one")
             if is_item_id(name):
@@ -94,10 +101,15 @@ class Edits:
             return Put(info.id, info.sealed_version, metadata, content, exact=True)
         return Put(info.id, self._find_base(info), metadata, content)
 
-    def draft_content(self, name: str, content: bytes | str | NewContent) -> Put:
-        """Draft a put of content that is in memory."""
-        new = content if isinstance(content, NewContent) else NewContent(content)
-        return self.draft(Target(name, new.description, new.default_type, new.base_version), new.data)
+    def draft_contents(self, contents: Mapping[str, bytes | str | NewContent]) -> list[Put]:
+        """Draft puts of what is in memory, by name or id. Raises as `draft`."""
+        free = self._unlocked.directory.find_free(list(contents))
+        drafts = []
+        for name, content in contents.items():
+            new = content if isinstance(content, NewContent) else NewContent(content)
+            target = Target(name, new.description, new.default_type, new.base_version)
+            drafts.append(self.draft(target, new.data, is_free=name in free))
+        return drafts
 
     def put_stream(
         self, target: Target, opened: AbstractContextManager[ContentSource], progress: Progress

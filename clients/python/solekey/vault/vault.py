@@ -74,7 +74,7 @@ class Vault(ReadingVault):
         """
         self._look_if_due(base_version)
         new = NewContent(content, type, tags, attributes, base_version)
-        return self._edits.commit([self._edits.draft_content(name, new)])[0]
+        return self._edits.commit(self._edits.draft_contents({name: new}))[0]
 
     @exclusive
     def put_many(self, contents: Mapping[str, bytes | str | NewContent]) -> tuple[Stored, ...]:
@@ -92,7 +92,7 @@ class Vault(ReadingVault):
         if len({fold_name(name) for name in contents}) != len(contents):
             raise MetadataError("two of the names are the same, spelt with other code points")
         self._look_if_due(*(new.base_version for new in contents.values() if isinstance(new, NewContent)))
-        drafts = [self._edits.draft_content(name, content) for name, content in contents.items()]
+        drafts = self._edits.draft_contents(contents)
         if len({draft.item for draft in drafts}) != len(drafts):
             raise MetadataError("one of the items is given twice, by its name and by its id")
         return self._edits.commit_many(drafts)
@@ -329,7 +329,7 @@ class Vault(ReadingVault):
     def _save(self, item: ItemId, new: NewContent) -> Item:
         """Save an edit of an item that was read; see `Item.save`."""
         self.refresh()
-        stored = self._edits.commit([self._edits.draft_content(item, new)])[0]
+        stored = self._edits.commit(self._edits.draft_contents({item: new}))[0]
         return Item(self.unlocked.directory.find(stored.id), new.data, self._save)
 
     def _look_if_due(self, *base_versions: int | None) -> None:

@@ -5,6 +5,7 @@ Map
     caller.py     Caller, DpopProof: who calls, as the guard established it
     request.py    Request, and parsing of its query and body
     response.py   Response and its constructors
+    operation.py  Operation: what a route does
     problems.py   exceptions → RFC 9457 problem documents
 
 ``solekey_service.nameko_ext`` brings them to the wire.
@@ -12,6 +13,7 @@ Map
 
 from solekey_service.http.caller import Caller, DpopProof
 from solekey_service.http.headers import Headers
+from solekey_service.http.operation import NO_OPERATION, Operation
 from solekey_service.http.problems import problem_response
 from solekey_service.http.request import (
     Request,
@@ -36,10 +38,12 @@ from solekey_service.http.response import (
 )
 
 __all__ = [
+    "NO_OPERATION",
     "POSITION_HEADER",
     "Caller",
     "DpopProof",
     "Headers",
+    "Operation",
     "Request",
     "Response",
     "cbor_response",

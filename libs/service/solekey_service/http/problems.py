@@ -80,7 +80,7 @@ def problem_document(
     if detail:
         # Details quote input: a lone surrogate in them must not break the answer.
         members["detail"] = detail[:MAX_DETAIL_CHARS].encode("utf-8", "replace").decode()
-    return Response(status, encode_json(members), PROBLEM_CONTENT_TYPE, headers or {})
+    return Response(status, encode_json(members), PROBLEM_CONTENT_TYPE, headers or {}, code)
 
 
 def _challenge(code: str) -> str:

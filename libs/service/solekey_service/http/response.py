@@ -21,6 +21,8 @@ class Response:
     body: bytes = field(default=b"", repr=False)
     content_type: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    code: str | None = None
+    """Of a refusal: the code that its problem document has."""
 
 
 def json_response(status: int, members: Json, headers: Mapping[str, str] = _NONE) -> Response:

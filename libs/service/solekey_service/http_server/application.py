@@ -3,10 +3,19 @@
 import logging
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
-from solekey_service.http import Headers, Request, Response, parse_query, problem_response
+from solekey_service.http import (
+    NO_OPERATION,
+    Headers,
+    Operation,
+    Request,
+    Response,
+    parse_query,
+    problem_response,
+)
 from solekey_service.http_server.body import LengthRequired, RequestTimeout, open_body
 from solekey_service.http_server.connection import CONNECTION_KEY
 from solekey_service.http_server.routes import MethodNotAllowed, Routes
@@ -20,49 +29,75 @@ _HEADERS_OF_ALL = (
     ("X-Content-Type-Options", "nosniff"),
 )
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
+Observer = Callable[[Operation, int, str | None, float], None]
+"""Told of a request that was answered: its operation, the status, the code of a refusal, and seconds."""
+
+
+def observe_nothing(_operation: Operation, _status: int, _code: str | None, _duration_s: float) -> None:
+    """Take no notice."""
+
+
+@dataclass(slots=True)
+class _Answered:
+    """What a request was answered; ``close``: nothing may follow it on its connection."""
+
+    response: Response
+    operation: Operation = NO_OPERATION
+    close: bool = False
 
 
 class Application:
     """Answers every request, whatever happens: an exception becomes a problem document."""
 
-    def __init__(self, routes: Routes) -> None:
+    def __init__(
+        self, routes: Routes, observe: Observer = observe_nothing, *, is_logged: bool = True
+    ) -> None:
         self._routes = routes
+        self._observe = observe
+        self._is_logged = is_logged
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         started_s = time.monotonic()
-        response, close = self._answer(environ)
-        if close:
+        answered = self._answer(environ)
+        response = answered.response
+        if answered.close:
             environ[CONNECTION_KEY].close_after_response()
         start_response(f"{response.status} {_phrase(response.status)}", _encode_headers(response))
-        # The path holds ids but never a secret; the query is left out all the same.
-        _log.info(
-            "%s %s %d %.1f ms",
-            environ["REQUEST_METHOD"],
-            environ["RAW_PATH_INFO"],
-            response.status,
-            (time.monotonic() - started_s) * 1000,
-        )
+        duration_s = time.monotonic() - started_s
+        self._observe(answered.operation, response.status, response.code, duration_s)
+        if self._is_logged:
+            # The path holds ids but never a secret; the query is left out all the same.
+            method, path = environ["REQUEST_METHOD"], environ["RAW_PATH_INFO"]
+            _log.info("%s %s %d %.1f ms", method, path, response.status, duration_s * 1000)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
 
-    def _answer(self, environ: dict[str, Any]) -> tuple[Response, bool]:
+    def refuse_head(self, refusal: BadRequest) -> Response:
+        """Make the answer to a request whose header section is malformed."""
+        response = problem_response(refusal)
+        self._observe(NO_OPERATION, response.status, response.code, 0.0)
+        return response
+
+    def _answer(self, environ: dict[str, Any]) -> _Answered:
         fields: list[tuple[str, str]] = list(environ["headers_raw"])
         try:
             body = open_body(environ, fields)
         except (BadRequest, LengthRequired) as error:
-            return problem_response(error), True
+            return _Answered(problem_response(error), close=True)
+        operation = NO_OPERATION
         try:
             match = self._routes.find(environ["REQUEST_METHOD"], environ["PATH_INFO"])
+            operation = match.operation
             response = match.handler.handle(_parse_head(environ, fields), match.values, body)
         except MethodNotAllowed as error:
             response = _with_header(problem_response(error), "Allow", ", ".join(error.allowed))
             body.drop()
         except RequestTimeout as error:
-            return problem_response(error), True
+            return _Answered(problem_response(error), operation, close=True)
         except Exception as error:  # noqa: BLE001 - nothing that a request causes may end the process
             response = problem_response(error)
             body.drop()
-        return response, body.must_close
+        return _Answered(response, operation, body.must_close)
 
 
 def _parse_head(environ: dict[str, Any], fields: list[tuple[str, str]]) -> Request:
@@ -85,7 +120,7 @@ def _encode_headers(response: Response) -> list[tuple[str, str]]:
 
 
 def _with_header(response: Response, name: str, value: str) -> Response:
-    return Response(response.status, response.body, response.content_type, {**response.headers, name: value})
+    return replace(response, headers={**response.headers, name: value})
 
 
 def _phrase(status: int) -> str:

@@ -15,7 +15,6 @@ from typing import Any, Final
 import eventlet
 from eventlet import wsgi
 
-from solekey_service.http import problem_response
 from solekey_service.refusals import BadRequest
 
 HEADER_DEADLINE_S = 10.0
@@ -94,7 +93,7 @@ class Connection(wsgi.HttpProtocol):  # type: ignore[misc]  # eventlet publishes
         return environ
 
     def _refuse(self, refusal: BadRequest) -> None:
-        body = problem_response(refusal).body
+        body = self.server.app.refuse_head(refusal).body
         head = (
             "HTTP/1.1 400 Bad Request\r\nContent-Type: application/problem+json\r\n"
             f"Connection: close\r\nContent-Length: {len(body)}\r\n\r\n"

@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.exceptions import MethodNotAllowed as WerkzeugMethodNotAllowed
 from werkzeug.routing import Map, Rule
 
-from solekey_service.http import Request, Response
+from solekey_service.http import NO_OPERATION, Operation, Request, Response
 from solekey_service.http_server.body import BodyReader
 from solekey_service.refusals import Kind, NotFound, Refusal
 
@@ -37,6 +37,7 @@ class Match:
 
     handler: Handler
     values: Mapping[str, str]
+    operation: Operation
 
 
 class Routes:
@@ -44,18 +45,21 @@ class Routes:
 
     def __init__(self) -> None:
         self._rules: dict[tuple[str, str], Handler] = {}
+        self._operations: dict[Handler, Operation] = {}
         self._map = Map()
 
-    def add(self, method: str, url: str, handler: Handler) -> None:
+    def add(self, method: str, url: str, handler: Handler, operation: Operation = NO_OPERATION) -> None:
         """Add a route. Raises ValueError when two services claim the same one."""
         if (method, url) in self._rules:
             raise ValueError(f"{method} {url}: there are two entry points")
         self._rules[method, url] = handler
+        self._operations[handler] = operation
         self._build()
 
     def remove(self, handler: Handler) -> None:
         """Take out the routes of a handler."""
         self._rules = {place: other for place, other in self._rules.items() if other is not handler}
+        self._operations.pop(handler, None)
         self._build()
 
     def find(self, method: str, path: str) -> Match:
@@ -70,7 +74,7 @@ class Routes:
             raise MethodNotAllowed(sorted(set(error.valid_methods or ()) - {"HEAD"})) from None
         except HTTPException:
             raise NotFound("there is nothing at this path") from None
-        return Match(handler, values)
+        return Match(handler, values, self._operations[handler])
 
     def _build(self) -> None:
         # werkzeug's maps only grow.

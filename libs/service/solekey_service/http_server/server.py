@@ -20,7 +20,7 @@ from eventlet.greenio import GreenSocket
 from eventlet.greenio.base import socket_accept
 from eventlet.hubs import trampoline
 
-from solekey_service.http_server.application import Application
+from solekey_service.http_server.application import Application, Observer, observe_nothing
 from solekey_service.http_server.connection import Connection, shut_down
 from solekey_service.http_server.routes import Routes
 from solekey_service.tls import ServerTls
@@ -57,11 +57,32 @@ DEFAULT_ROOM: Final = Room(1000, 0)
 class HttpServer:
     """Accepts connections for the routes of every container in the process."""
 
-    def __init__(self, host: str, port: int, tls: ServerTls | None, room: Room = DEFAULT_ROOM) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        tls: ServerTls | None,
+        room: Room = DEFAULT_ROOM,
+        *,
+        observe: Observer = observe_nothing,
+        is_logged: bool = True,
+    ) -> None:
+        """Make a server that listens nowhere yet.
+
+        Args:
+            host: where to listen.
+            port: the same; 0: any that is free.
+            tls: without it, plain HTTP.
+            room: how many connections there may be.
+            observe: told of every request that was answered.
+            is_logged: whether each of them is a line of the log.
+        """
         self.routes = Routes()
         self._address = (host, port)
         self._tls = tls
         self._room = room
+        self._observe = observe
+        self._is_logged = is_logged
         self._pool = eventlet.GreenPool(room.connections)
         self._states: dict[int, list[Any]] = {}
         """Each connection as eventlet keeps it: address, socket (plain or TLS), what it is doing; and since
@@ -88,7 +109,7 @@ class HttpServer:
         self._server = server = wsgi.Server(
             self._socket,
             self._socket.getsockname(),
-            Application(self.routes),
+            Application(self.routes, self._observe, is_logged=self._is_logged),
             protocol=Connection,
             keepalive=_IDLE_TIMEOUT_S,
             socket_timeout=_SOCKET_TIMEOUT_S,

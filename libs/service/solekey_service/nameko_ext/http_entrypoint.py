@@ -13,7 +13,7 @@ from solekey_eventlog.errors import EventLogError
 from solekey_protocol.errors import ProtocolError
 from solekey_service.access import Guard
 from solekey_service.definition import Route
-from solekey_service.http import Request, Response
+from solekey_service.http import Operation, Request, Response
 from solekey_service.http_server.body import BodyReader
 from solekey_service.http_server.server import HttpServer
 from solekey_service.nameko_ext.wiring import find_wiring
@@ -34,7 +34,8 @@ class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no t
 
     def setup(self) -> None:
         """Take the route. No client can connect before all containers have started."""
-        _find_server(self.container).routes.add(self.route.method, self.route.path, self)
+        operation = Operation(self.container.service_name, self.route.operation)
+        _find_server(self.container).routes.add(self.route.method, self.route.path, self, operation)
 
     def stop(self) -> None:
         """Give the route back."""

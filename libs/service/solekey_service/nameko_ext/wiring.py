@@ -20,6 +20,7 @@ from solekey_service.build import build_service, start_service
 from solekey_service.config import ServiceConfig
 from solekey_service.definition import ServiceDefinition
 from solekey_service.kernel import Kernel, Threads
+from solekey_service.monitoring.started import Started
 from solekey_service.stream_api import StreamApi
 
 _log = logging.getLogger(__name__)
@@ -73,6 +74,10 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
         """Start publishing, and listening for the signs of life of the services that it follows."""
         for run in (self._publish, self._observe_heartbeats, self._stand_by, self._watch_log):
             self._threads.append(self.container.spawn_managed_thread(run))
+
+    def describe(self) -> Started:
+        """Describe the running service to its operators."""
+        return Started(self._api, self._definition.gauges, lambda: self._checked)
 
     def announce_stop(self) -> None:
         """Leave the heartbeats while the last requests are finished; what was heard is good for seconds."""

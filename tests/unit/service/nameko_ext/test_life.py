@@ -144,6 +144,13 @@ def test_a_bus_that_is_down_does_not_stop_http_and_is_caught_up_with(tmp_path: P
             assert client.get("/v1/auth/health").json()["unpublished"] == 1
             answer = client.get("/v1/vault/whoami")
         assert answer.status_code == 401
+        assert demo.ask_monitoring("/live").status_code == 200
+        ready = demo.ask_monitoring("/ready")
+        assert ready.status_code == 503
+        told = ready.json()
+        assert told["bus"] == {"auth": False, "vault": False}
+        assert told["database"] == {"auth": True, "vault": True}
+        assert 'solekey_outbox_events{service="auth"} 1.0' in demo.ask_monitoring("/metrics").text
         demo.stop()
     with run_demo(tmp_path) as demo:
         wait_for(demo, f"/v1/vault/position/{ADA.account}", auth=1)

@@ -150,7 +150,8 @@ class CommitFollower:
         writer.begun = body.commit
 
     def _follow_delta(self, writer: IndexWriter, body: ItemsCommitted, changes: Sequence[Change]) -> None:
-        before = [writer.get(change.item) for change in changes]
+        known = writer.get_many([change.item for change in changes])
+        before = [known.get(change.item) for change in changes]
         for row, change in zip(before, changes, strict=True):
             last = None if row is None else row.change
             verify_change(body, last, change)

@@ -7,7 +7,7 @@ everything in it can be had again. Spec: item-index.md §3, ADR 0080.
 
 import hmac
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -172,6 +172,11 @@ class IndexFile:
             stored = self._sql(f"{_SELECT} WHERE id = ?", (item.raw,)).fetchone()
         return None if stored is None else self._open_row(stored)
 
+    def get_many(self, items: Sequence[ItemId]) -> dict[ItemId, IndexRow]:
+        """Get the rows of some items; those without one are left out."""
+        rows = self._find_in("id", [item.raw for item in items])
+        return {row.change.item: row for row in rows}
+
     def find(self, condition: str, *values: object) -> list[IndexRow]:
         """Find the rows of a condition in SQL, by id."""
         with naming_failures():
@@ -181,6 +186,10 @@ class IndexFile:
     def find_named(self, folded_name: str) -> list[IndexRow]:
         """Find the items of a name."""
         return self.find("name = ?", self._in_use.derive_name_tag(folded_name))
+
+    def find_all_named(self, folded_names: Iterable[str]) -> list[IndexRow]:
+        """Find the items of several names."""
+        return self._find_in("name", list(map(self._in_use.derive_name_tag, folded_names)))
 
     def read_all(self, take: Callable[[IndexRow], None]) -> None:
         """Read all rows by id.
@@ -233,6 +242,13 @@ class IndexFile:
                 with suppress(sqlite3.Error):
                     self._sql("ROLLBACK")
                 raise
+
+    def _find_in(self, column: str, values: Sequence[bytes]) -> list[IndexRow]:
+        found: list[IndexRow] = []
+        for start in range(0, len(values), PAGE_ROWS):
+            page = values[start : start + PAGE_ROWS]
+            found += self.find(f"{column} IN ({', '.join('?' * len(page))})", *page)
+        return found
 
     def _iter_pages(self) -> Iterator[list[StoredRow]]:
         after = b""

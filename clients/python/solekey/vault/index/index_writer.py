@@ -4,6 +4,7 @@ Spec: item-index.md §3.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from solekey.vault.index.rows import TAG_BYTES, IndexHead, IndexRow
@@ -33,6 +34,10 @@ class IndexWriter:
     def get(self, item: ItemId) -> IndexRow | None:
         """Get an item's row."""
         return self._file.get(item)
+
+    def get_many(self, items: Sequence[ItemId]) -> dict[ItemId, IndexRow]:
+        """Get the rows of some items; those without one are left out."""
+        return self._file.get_many(items)
 
     def put(self, row: IndexRow, before: IndexRow | None) -> None:
         """Put an item's row in the place of the one before it."""

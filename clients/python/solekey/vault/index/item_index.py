@@ -7,7 +7,7 @@ which verified event it is as of, and what does not fit is dropped and folded an
 """
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -95,9 +95,17 @@ class ItemIndex:
         """Get what is known of an item, removed ones included."""
         return self.read(lambda: self._file.get(item))
 
+    def get_many(self, items: Sequence[ItemId]) -> dict[ItemId, IndexRow]:
+        """Get what is known of some items, removed ones included; those never seen are left out."""
+        return self.read(lambda: self._file.get_many(items))
+
     def find_named(self, folded_name: str) -> list[IndexRow]:
         """Find the live items of a name, of those that were opened."""
         return self.read(lambda: self._file.find_named(folded_name))
+
+    def find_all_named(self, folded_names: Collection[str]) -> list[IndexRow]:
+        """Find the live items of several names, of those that were opened."""
+        return self.read(lambda: self._file.find_all_named(folded_names))
 
     def find_unopened(self) -> list[IndexRow]:
         """Find the live items whose names are not known."""
@@ -127,13 +135,6 @@ class ItemIndex:
         while page := self.read_page(after, condition):
             yield from page
             after = page[-1].change.item.raw
-
-    def content_since(self, item: ItemId) -> int:
-        """The oldest version known here that holds the same content as the live one: a rekey changes none."""
-        row = self.get(item)
-        if row is None:
-            raise KeyError(item)
-        return row.content_since
 
     def find_commits(self, changes: Sequence[Change]) -> dict[ItemId, int]:
         """Find which commits made some live versions; what no change list shows is left out.
