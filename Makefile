@@ -124,6 +124,10 @@ bench-rotation: $(VENV)/.installed-dev  ## Speed of re-encryption, user key chan
 bench-vault: $(VENV)/.installed-dev  ## Puts, gets and lists with 1,000, 10,000 and 100,000 items (build/bench/vault.json)
 	$(BIN)/python -m bench.vault
 
+.PHONY: bench-services
+bench-services: $(VENV)/.installed-dev  ## What the services answer a second beside bare nameko (build/bench/services.json)
+	$(BIN)/python -m bench.services
+
 .PHONY: bench-revocation
 bench-revocation: $(VENV)/.installed-dev  ## From a revocation to its refusal: 4 services on Kafka (build/bench/revocation.json)
 	$(BIN)/python -m bench.revocation

@@ -7,6 +7,7 @@ is what came of it.
 """
 
 import json
+import math
 import operator
 import shutil
 import statistics
@@ -72,6 +73,11 @@ def measure_medians(tasks: Mapping[str, Task], rounds: int) -> dict[str, float]:
         for name, task in tasks.items():
             measured[name].append(task())
     return {name: statistics.median(values) for name, values in measured.items()}
+
+
+def find_quantile(values: Sequence[float], quantile: float) -> float:
+    """Find the least of the values that so large a part of them does not exceed (nearest rank)."""
+    return sorted(values)[max(math.ceil(quantile * len(values)), 1) - 1]
 
 
 def require_programs(packages: Mapping[str, str]) -> None:

@@ -17,7 +17,6 @@ Spec: events.md §7. Why it is so: docs/decisions/0025-revocation-latency.md.
 """
 
 import argparse
-import math
 import os
 import subprocess
 import sys
@@ -32,7 +31,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from bench.measure import Row, make_row, print_rows, write_rows
+from bench.measure import Row, find_quantile, make_row, print_rows, write_rows
 from solekey_protocol.ids import compute_digest
 from solekey_protocol.services import Service
 from tests.support.deployment.broker import Broker
@@ -196,11 +195,6 @@ def make_rows(measured: Sequence[Revocation]) -> list[Row]:
         for told, times in sorted(Counter(refusal.told for refusal in refusals).items()):
             rows.append(make_row(f"{service}: refused with {told}", times, f"of {len(measured)}"))
     return rows
-
-
-def find_quantile(values: Sequence[float], quantile: float) -> float:
-    """Find the least of the values that so large a part of them does not exceed (nearest rank)."""
-    return sorted(values)[max(math.ceil(quantile * len(values)), 1) - 1]
 
 
 def main() -> None:

@@ -115,8 +115,16 @@ def is_refused(error: BaseException) -> bool:
 
 
 def connect_read_only(engine: Engine) -> Connection:
-    """Connect for transactions that only read: on SQLite they neither wait for a writer nor hold one up."""
-    return engine.connect().execution_options(**{_READ_ONLY: True})
+    """Connect for transactions that only read.
+
+    On SQLite they neither wait for a writer nor hold one up. On PostgreSQL each statement is a transaction of
+    its own: under READ COMMITTED each sees what was committed when it began anyway, and BEGIN and ROLLBACK
+    would be two round trips.
+    """
+    connection = engine.connect()
+    if is_sqlite(engine):
+        return connection.execution_options(**{_READ_ONLY: True})
+    return connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def _ping_idle_connections(engine: Engine) -> None:

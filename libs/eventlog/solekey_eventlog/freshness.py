@@ -11,6 +11,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -99,14 +100,19 @@ class Freshness:
                 claims[place] = max(end, claims.get(place, 0))
         return claims
 
-    def require(self, stream: Stream) -> None:
+    def require(self, stream: Stream, uow: UnitOfWork | None = None) -> None:
         """Demand that a feed is fresh. The service's own stream always is.
+
+        Args:
+            stream: whose feed.
+            uow: the transaction that is open, if one is: whoever holds a connection must not wait for another
+                one, or all that do so wait for each other.
 
         Raises:
             TrustStaleError: nothing was heard, or what was heard is too old or not applied here.
             LookupError: the service does not follow the stream.
         """
-        age_s = self.age_s(stream)
+        age_s = self.age_s(stream, uow)
         if age_s is None or age_s > self._limit_s:
             if self._distrusted is not None:
                 raise TrustStaleError(
@@ -115,7 +121,7 @@ class Freshness:
             heard = "nothing heard yet" if age_s is None else f"known up to {age_s:.1f} s ago"
             raise TrustStaleError(f"{stream}: {heard}; limit {self._limit_s:g} s")
 
-    def age_s(self, stream: Stream) -> float | None:
+    def age_s(self, stream: Stream, uow: UnitOfWork | None = None) -> float | None:
         """Return up to how many seconds ago a feed is known completely, or None when it is not."""
         if stream is self._store.stream:
             return 0.0
@@ -125,7 +131,7 @@ class Freshness:
             return None
         covered = self._covered.get(stream)
         if covered is None or self._age(covered) > self._limit_s / 2:
-            covered = self._advance(stream)
+            covered = self._advance(stream, uow)
         return None if covered is None else self._age(covered)
 
     def count_behind(self, stream: Stream) -> int | None:
@@ -215,10 +221,10 @@ class Freshness:
             waiting.pop()
         waiting.append(heard)
 
-    def _advance(self, stream: Stream) -> _Heard | None:
+    def _advance(self, stream: Stream, uow: UnitOfWork | None) -> _Heard | None:
         """Find the newest heartbeat whose claims are applied; forget the older ones."""
-        with self._store.read() as uow:
-            applied = read_offsets(uow.connection, self._store.tables.applied, TOPICS[stream])
+        with self._store.read() if uow is None else nullcontext(uow) as using:
+            applied = read_offsets(using.connection, self._store.tables.applied, TOPICS[stream])
         with self._lock:
             waiting = self._waiting.get(stream, deque())
             for heard in [each for each in waiting if self._find_lead_s(each.heartbeat) > MAX_SKEW_S]:

@@ -8,12 +8,28 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Connection, Engine, func, insert, select, text
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Integer,
+    LargeBinary,
+    String,
+    bindparam,
+    cast,
+    delete,
+    func,
+    null,
+    select,
+    text,
+    union_all,
+)
+from sqlalchemy.exc import SQLAlchemyError
 
 from solekey_eventlog.clock import Clock
-from solekey_eventlog.engine import connect_read_only, is_sqlite, is_unavailable
+from solekey_eventlog.engine import connect_read_only, is_sqlite, is_unavailable, upsert
 from solekey_eventlog.errors import StalePositionError, UnavailableError
 from solekey_eventlog.tables import EventTables
 from solekey_protocol.event import Event, encode_event, parse_event
@@ -25,6 +41,30 @@ _WRITE_WAIT_S = 30.0
 _LOCK_ACCOUNT = text(
     "SELECT pg_advisory_xact_lock(hashtextextended('solekey apply ' || current_schema() || :account, 0))"
 )
+
+
+@lru_cache
+def _select_head(tables: EventTables) -> Any:
+    """Build the query for a head: SQLAlchemy takes longer for that than to run it."""
+    events = tables.events.c
+    mine = events.account == bindparam("account", type_=String)
+    return select(events.seq, events.digest).where(mine).order_by(events.seq.desc()).limit(1)
+
+
+@lru_cache
+def _select_page(tables: EventTables) -> Any:
+    """Build the query for a page of events, and the seq of the head without its bytes."""
+    events = tables.events.c
+    mine = events.account == bindparam("account", type_=String)
+    page = (
+        select(events.seq, events.raw)
+        .where(mine, events.seq > bindparam("after", type_=Integer))
+        .order_by(events.seq)
+        .limit(bindparam("limit", type_=Integer))
+        .subquery()
+    )
+    head = select(events.seq, null().label("raw")).where(mine).order_by(events.seq.desc()).limit(1).subquery()
+    return union_all(select(page), select(head.c.seq, cast(head.c.raw, LargeBinary)))
 
 
 class UnitOfWork:
@@ -50,13 +90,7 @@ class UnitOfWork:
 
     def head(self, account: AccountId) -> Head:
         """Return the head of the account's own stream; EMPTY_HEAD before its first event."""
-        events = self.tables.events
-        row = self.connection.execute(
-            select(events.c.seq, events.c.digest)
-            .where(events.c.account == account)
-            .order_by(events.c.seq.desc())
-            .limit(1)
-        ).first()
+        row = self.connection.execute(_select_head(self.tables), {"account": account}).first()
         return EMPTY_HEAD if row is None else Head(row.seq, Digest(row.digest))
 
     def events(self, account: AccountId, after: int = 0, limit: int | None = None) -> list[Event]:
@@ -81,6 +115,12 @@ class UnitOfWork:
         """
         if self.connection.dialect.name == "postgresql":
             self.connection.execute(_LOCK_ACCOUNT, {"account": account})
+
+    def page(self, account: AccountId, after: int, limit: int) -> tuple[list[bytes], int]:
+        """Return what `records` does, and the seq of the stream's head (0: it is empty): one query."""
+        asked = {"account": account, "after": after, "limit": limit}
+        rows = sorted(self.connection.execute(_select_page(self.tables), asked), key=lambda row: row.seq)
+        return [bytes(row.raw) for row in rows if row.raw is not None], rows[-1].seq if rows else 0
 
     def find_statement(self, account: AccountId, digest: Digest) -> Event | None:
         """Return the event that a signed statement has become, if it was appended before (idempotency)."""
@@ -132,11 +172,15 @@ class UnitOfWork:
             }
             for event in appended
         ]
-        try:
-            with self.connection.begin_nested():  # PostgreSQL: the head must be readable after the failure
-                self.connection.execute(insert(self.tables.events), rows)
-        except IntegrityError as error:
-            raise StalePositionError(self.head(account), "another event took this place") from error
+        events = self.tables.events
+        # No exception: on PostgreSQL it would end the transaction, or cost a savepoint and its release.
+        query = upsert(self.connection, events).on_conflict_do_nothing().returning(events.c.seq)
+        placed = list(self.connection.execute(query, rows).scalars())
+        if len(placed) < len(rows):
+            self.connection.execute(
+                delete(events).where(events.c.account == account, events.c.seq.in_(placed))
+            )
+            raise StalePositionError(self.head(account), "another event took this place")
         self.changed.add((account, self._stream))
 
 

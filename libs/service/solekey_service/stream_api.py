@@ -59,5 +59,5 @@ class StreamApi(Generic[ConfigT]):
             request, "limit", default=MAX_PAGE_EVENTS, minimum=1, maximum=MAX_PAGE_EVENTS
         )
         with self.kernel.store.read() as uow:
-            records = uow.records(account, after=after, limit=limit)
-            return events_response(self.kernel.stream, records, uow.head(account))
+            records, head_seq = uow.page(account, after, limit)
+        return events_response(self.kernel.stream, records, head_seq)

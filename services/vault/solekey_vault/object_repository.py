@@ -72,13 +72,12 @@ class ObjectRepository:
             StorageFull, UnavailableError: none of them is visible that was not before.
             QuotaExceeded, RateLimited: the account stores or sends too much; nor then.
         """
+        if all(len(body) <= MAX_ROW_BYTES for body in bodies.values()):
+            with storing(), self._store.begin() as uow:
+                known, new = self._look_up(uow, account, bodies)
+                return self._name_all(uow, account, known, new, bodies)
         with self._store.read() as uow:
-            known = self._find(uow.connection, account, list(bodies))
-            new = [
-                _Place(digest, len(body), self._make_name(account), len(body) > MAX_ROW_BYTES)
-                for digest, body in bodies.items()
-                if digest not in known
-            ]
+            known, new = self._look_up(uow, account, bodies)
             UsageRepository(uow, self.quota).verify_room(account, [place.size for place in new])
         large = {place.name: bodies[place.digest] for place in new if place.large}
         with storing():
@@ -86,8 +85,7 @@ class ObjectRepository:
                 self._note_orphans(list(large))
                 self._offload(lambda: self._blobs.write(large))
             with self._store.begin() as uow:
-                self._refresh(uow, account, list(known))
-                return self._name(uow, account, new, bodies)
+                return self._name_all(uow, account, known, new, bodies)
 
     def find_sizes(
         self, uow: UnitOfWork, account: AccountId, digests: Sequence[Digest], *, keep: bool = False
@@ -209,6 +207,18 @@ class ObjectRepository:
                 found[Digest(row.digest)] = _Place(Digest(row.digest), row.size, row.name, row.large)
         return found
 
+    def _look_up(
+        self, uow: UnitOfWork, account: AccountId, bodies: Mapping[Digest, bytes]
+    ) -> tuple[list[Digest], list[_Place]]:
+        """Find which of the objects are known; give the others their places."""
+        known = self._find(uow.connection, account, list(bodies))
+        new = [
+            _Place(digest, len(body), self._make_name(account), len(body) > MAX_ROW_BYTES)
+            for digest, body in bodies.items()
+            if digest not in known
+        ]
+        return list(known), new
+
     def _note_orphans(self, names: Sequence[str]) -> None:
         with self._store.begin() as uow:
             rows = [{"name": name, "since": uow.now} for name in names]
@@ -222,6 +232,18 @@ class ObjectRepository:
                 .where(objects.c.account == account, objects.c.digest.in_(page))
                 .values(stored_at=uow.now)
             )
+
+    def _name_all(
+        self,
+        uow: UnitOfWork,
+        account: AccountId,
+        known: Sequence[Digest],
+        new: Sequence[_Place],
+        bodies: Mapping[Digest, bytes],
+    ) -> int:
+        """Make objects visible, and keep those that are known for longer. Returns how many are new."""
+        self._refresh(uow, account, known)
+        return self._name(uow, account, new, bodies)
 
     def _name(
         self, uow: UnitOfWork, account: AccountId, new: Sequence[_Place], bodies: Mapping[Digest, bytes]

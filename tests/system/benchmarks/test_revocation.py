@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from bench.revocation import Refusal, Revocation, find_quantile, make_rows
+from bench.measure import find_quantile
+from bench.revocation import Refusal, Revocation, make_rows
 from solekey_protocol.services import Service
 from tests.support.engines.engine import EngineUnavailableError, give_up
 from tests.support.engines.kafka.jars import find_java, resolve_jars

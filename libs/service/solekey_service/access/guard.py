@@ -11,7 +11,7 @@
     STEPPED_UP  ... -> second factor proven a short time ago
     TRUSTED  ... -> device trusted now
 
-A request that changes nothing (GET) writes nothing: its proof is remembered by this process alone.
+A request that changes nothing (GET) writes nothing: its proof is remembered in memory alone.
 A service that cannot know whether trust was withdrawn refuses (promise P4); it never decides on old state.
 A request with a body is looked at twice: before the body is read, and when it has come (``confirm``).
 """
@@ -57,7 +57,8 @@ _PURGE_EVERY_S = 60.0
 class Guard:
     """Decides who may call one service."""
 
-    def __init__(self, kernel: Kernel[ServiceConfig]) -> None:
+    def __init__(self, kernel: Kernel[ServiceConfig], seen_proofs: SeenProofs | None = None) -> None:
+        """Guard a service; ``seen_proofs`` may be shared with its other processes."""
         self._kernel = kernel
         self._purged_s = kernel.clock.monotonic()
         self.limiter = RequestLimiter(
@@ -67,7 +68,7 @@ class Guard:
         )
         key = kernel.config.derive_nonce_key()
         self._nonces = None if key is None else Nonces(key)
-        self._seen_proofs = SeenProofs()
+        self._seen_proofs = SeenProofs() if seen_proofs is None else seen_proofs
         self._platform: AuthStream | None = None
 
     def admit(self, request: Request, access: Access) -> Request:
@@ -116,7 +117,7 @@ class Guard:
         with self._kernel.store.read() as uow:
             self._kernel.streams.look_up(uow, *((caller.account, stream) for stream in TRUST_STREAMS))
             self._kernel.freshness.require_positions(uow, caller.account, {})
-            self._require_fresh()
+            self._require_fresh(uow)
             self._verify_caller(uow, caller, access)
 
     def _verify_proof(self, request: Request, token: str | None, nonces: Nonces | None) -> DpopProof:
@@ -173,7 +174,7 @@ class Guard:
             )
             self._require_known_keys(uow, entry)
             self._kernel.freshness.require_positions(uow, claims.account, seen)
-            self._require_fresh()
+            self._require_fresh(uow)
             if is_read:
                 self._seen_proofs.add(entry.proof, uow.now)
             else:
@@ -194,9 +195,9 @@ class Guard:
             self._platform = platform
             self._verify_token_by(platform, entry.token, entry.proof)
 
-    def _require_fresh(self) -> None:
+    def _require_fresh(self, uow: UnitOfWork) -> None:
         for stream in TRUST_STREAMS:
-            self._kernel.freshness.require(stream)
+            self._kernel.freshness.require(stream, uow)
 
     def _verify_caller(self, uow: UnitOfWork, caller: Caller, access: Access, auth_seq: int = 0) -> Caller:
         try:

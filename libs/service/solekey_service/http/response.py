@@ -7,7 +7,6 @@ from types import MappingProxyType
 from solekey_protocol.encoding import Cbor, Json, encode_cbor, encode_json
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream
-from solekey_protocol.statements import Head
 
 POSITION_HEADER = "Solekey-Position"
 _NONE: Mapping[str, str] = MappingProxyType({})
@@ -47,13 +46,13 @@ def event_response(event: Event, status: int = 201) -> Response:
     )
 
 
-def events_response(stream: Stream, records: Iterable[bytes], head: Head) -> Response:
+def events_response(stream: Stream, records: Iterable[bytes], head_seq: int) -> Response:
     """Answer with the exact bytes of events, one a line; the header says how long the stream is now.
 
     *Wire format.* application/jsonl: canonical JSON has no line break, so a line is a record.
     """
     body = b"".join(record + b"\n" for record in records)
-    return Response(200, body, "application/jsonl", encode_position(stream, head.seq))
+    return Response(200, body, "application/jsonl", encode_position(stream, head_seq))
 
 
 def encode_position(stream: Stream, seq: int) -> Mapping[str, str]:

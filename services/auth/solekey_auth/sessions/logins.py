@@ -157,7 +157,7 @@ class Logins:
             TrustStaleError: whether the device was revoked cannot be known now.
             AccountParkedError, NotYetAppliedError: see Streams.
         """
-        self._kernel.freshness.require(Stream.DEVICES)
+        self._kernel.freshness.require(Stream.DEVICES, uow)
         known = self._find(uow, username)
         credential = known or self._decoy
         counted = self._begin(uow, credential, username, attempt.device, source)

@@ -178,7 +178,7 @@ class Sessions:
             TrustStaleError: whether the device was revoked cannot be known now.
             AccountParkedError, NotYetAppliedError: see Streams.
         """
-        self._kernel.freshness.require(Stream.DEVICES)
+        self._kernel.freshness.require(Stream.DEVICES, uow)
         rows = SessionRepository(uow.connection)
         token = rows.find(presented.digest)
         if token is None:

@@ -108,3 +108,30 @@ def test_a_signing_key_that_is_withdrawn_ends_its_tokens_at_once(gate: Gate) -> 
     gate.sync()
     with pytest.raises(TokenInvalid):
         gate.guard.admit(gate.request(gate.laptop, method="GET"), Access.TRUSTED)
+
+
+def test_no_request_waits_for_a_second_connection(gate: Gate) -> None:
+    """As many requests as there are connections would wait for each other: 30 s, until the pool gives up."""
+    device, held, most = gate.laptop, 0, []
+
+    def check_out(*_: Any) -> None:
+        nonlocal held
+        held += 1
+        most.append(held)
+
+    def check_in(*_: Any) -> None:
+        nonlocal held
+        held -= 1
+
+    gate.rig.clock.advance(gate.vault.config.freshness_s * 0.6)  # so old that what is applied is read again
+    listeners = {"checkout": check_out, "checkin": check_in}
+    for name, listener in listeners.items():
+        event.listen(gate.vault.engine, name, listener)
+    try:
+        admitted = gate.guard.admit(gate.request(device), Access.TRUSTED)
+        gate.guard.confirm(admitted, Access.TRUSTED)
+        gate.guard.admit(gate.request(device, method="GET"), Access.TRUSTED)
+    finally:
+        for name, listener in listeners.items():
+            event.remove(gate.vault.engine, name, listener)
+    assert most == [1, 1, 1]

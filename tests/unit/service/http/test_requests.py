@@ -140,11 +140,11 @@ def test_an_event_is_answered_with_its_exact_bytes() -> None:
     single = event_response(second)
     assert (single.status, single.body) == (201, second.raw)
     assert single.headers["Solekey-Position"] == "auth=2"
-    page = events_response(Stream.AUTH, [first.raw], second.head)
+    page = events_response(Stream.AUTH, [first.raw], second.seq)
     assert page.body == first.raw + b"\n"
     assert page.content_type == "application/jsonl"
     assert page.headers["Solekey-Position"] == "auth=2"
-    assert events_response(Stream.AUTH, [], EMPTY_HEAD).headers["Solekey-Position"] == "auth=0"
+    assert events_response(Stream.AUTH, [], 0).headers["Solekey-Position"] == "auth=0"
     assert json_response(200, {"b": 1, "a": 2}).body == b'{"a":2,"b":1}'
     assert empty_response() == empty_response(204)
 
