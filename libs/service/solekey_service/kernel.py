@@ -12,6 +12,7 @@ from solekey_eventlog.freshness import Freshness
 from solekey_eventlog.log_check import find_log_fault
 from solekey_eventlog.projector import Projector
 from solekey_eventlog.publisher import Publisher
+from solekey_eventlog.restoration import read_restored
 from solekey_eventlog.store import EventStore
 from solekey_eventlog.streams import Streams
 from solekey_protocol.encoding import Json
@@ -113,7 +114,12 @@ class Kernel(Generic[ConfigT_co]):
             "unpublished": self.store.count_unpublished(),
             "parked": self.projector.count_parked(),
             "distrusted": self.freshness.distrusted,
+            "restored": self._list_restored(),
         }
+
+    def _list_restored(self) -> list[Json]:
+        with self.store.read() as uow:
+            return [{"as_of": each.as_of, "at": each.at} for each in read_restored(uow)]
 
     def close(self) -> None:
         """Close the database's connections. The bus belongs to who opened it."""

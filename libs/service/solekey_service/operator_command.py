@@ -5,17 +5,24 @@ Every service has ``rebuild``, ``parked``, ``retry`` and ``list-stored``, and th
 """
 
 import sys
-from argparse import ArgumentParser, Namespace
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
+from solekey_eventlog.errors import EventLogError
+from solekey_eventlog.restoration import forget_followed_log, note_restored
+from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import Timestamp
 from solekey_service.stored_list import encode_list
 from solekey_service.stream_api import StreamApi
 
 OwnerT = TypeVar("OwnerT")
 WholeT = TypeVar("WholeT")
+
+
+class FutureBackupError(EventLogError):
+    """A backup from the future: a clock is wrong, or the time was mistyped."""
 
 
 def tell(line: str) -> None:
@@ -103,6 +110,41 @@ def _list_stored(api: StreamApi[Any], _: Namespace) -> None:
         tell(line)
 
 
+def _declare_restored(api: StreamApi[Any], arguments: Namespace) -> None:
+    store = api.kernel.store
+    if arguments.as_of.datetime > store.clock.now():
+        raise FutureBackupError(f"--as-of: {arguments.as_of} has not come yet")
+    with store.begin() as uow:
+        note_restored(uow, arguments.as_of.datetime)
+        if arguments.new_log:
+            forget_followed_log(uow, api.kernel.topics)
+    tell(f"{api.kernel.service}: declared as restored to {arguments.as_of}")
+
+
+def _add_as_of(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--as-of",
+        type=_parse_timestamp,
+        required=True,
+        metavar="TIME",
+        help="when the backup was made, such as 2026-11-28T17:00:00.000Z",
+    )
+
+    parser.add_argument(
+        "--new-log",
+        action="store_true",
+        help="the log is made anew from the databases: follow every topic again from its beginning; "
+        "run republish afterwards",
+    )
+
+
+def _parse_timestamp(text: str) -> Timestamp:
+    try:
+        return Timestamp(text)
+    except MalformedError as error:
+        raise ArgumentTypeError(str(error)) from error
+
+
 COMMON_COMMANDS: Final[tuple[OperatorCommand[StreamApi[Any]], ...]] = (
     OperatorCommand(
         "rebuild",
@@ -116,6 +158,13 @@ COMMON_COMMANDS: Final[tuple[OperatorCommand[StreamApi[Any]], ...]] = (
         _list_parked,
     ),
     OperatorCommand("retry", "try everything that is parked again", _retry_parked),
+    OperatorCommand(
+        "declare-restored",
+        "declare to everybody that the database was restored from a backup, and as of when",
+        _declare_restored,
+        is_exclusive=True,
+        add_arguments=_add_as_of,
+    ),
     OperatorCommand(
         "list-stored",
         "list what the service has stored, as JSON lines, for `solekey audit export --stored`",

@@ -4,6 +4,7 @@ from solekey_auth.accounts.account_changes import AccountChanges
 from solekey_auth.accounts.api import AccountApi
 from solekey_auth.accounts.command import AccountDesk
 from solekey_auth.accounts.registrations import Registrations
+from solekey_auth.accounts.restoration import Restoration
 from solekey_auth.config import OPERATOR_KEY_PROBLEM, AuthConfig
 from solekey_auth.factors.api import FactorApi
 from solekey_auth.factors.enrolment import Enrolment
@@ -39,6 +40,7 @@ class AuthApi(StreamApi[AuthConfig]):
         self._sessions = Sessions(kernel, limits, operator_key)
         self.signing_keys = SigningKeys(kernel, config.open_signing_secret(), limits)
         self.account_desk = AccountDesk(kernel, self._sessions)
+        self.restoration = Restoration(kernel, self._sessions)
         self.timers = Timers(kernel, limits, self._sessions)
         self.accounts = AccountApi(
             config,

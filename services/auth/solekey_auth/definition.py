@@ -4,6 +4,7 @@ from typing import Final, TypeVar
 
 from solekey_auth.accounts.api import AccountApi
 from solekey_auth.accounts.command import ACCOUNT_COMMANDS, AccountDesk
+from solekey_auth.accounts.restoration import SECURE_RESTORED, Restoration
 from solekey_auth.api import AuthApi
 from solekey_auth.config import AuthConfig
 from solekey_auth.factors.api import FactorApi
@@ -12,6 +13,7 @@ from solekey_auth.sessions.api import SessionApi
 from solekey_auth.signing_keys.command import SIGNING_KEY_COMMANDS
 from solekey_auth.signing_keys.signing_keys import SigningKeys
 from solekey_auth.tables import event_tables, metadata
+from solekey_eventlog.bus import Bus
 from solekey_protocol.events.devices import DeviceRevoked
 from solekey_protocol.services import SERVICES, Service
 from solekey_service.access import Access
@@ -26,6 +28,10 @@ def _accounts(api: AuthApi) -> AccountApi:
 
 def _account_desk(api: AuthApi) -> AccountDesk:
     return api.account_desk
+
+
+def _restoration(api: AuthApi) -> tuple[Restoration, Bus]:
+    return api.restoration, api.kernel.bus
 
 
 def _sessions(api: AuthApi) -> SessionApi:
@@ -85,6 +91,7 @@ DEFINITION: Final = ServiceDefinition(
     ),
     commands=(
         *(command.of(_account_desk) for command in ACCOUNT_COMMANDS),
+        SECURE_RESTORED.of(_restoration),
         *(command.of(_signing_keys) for command in SIGNING_KEY_COMMANDS),
     ),
     reactions={DeviceRevoked: AuthApi.end_sessions_of_device},

@@ -1,8 +1,8 @@
 """The private tables of the auth service: credentials and what lives for minutes. No event holds any of them.
 
-``credentials``, ``passkeys``, ``recovery_codes`` and ``closed_names`` cannot be rebuilt from events and must
-be backed up; all other rows here may be lost: open challenges are requested again, refresh tokens end with
-their sessions, rate limits start anew.
+``credentials``, ``passkeys``, ``recovery_codes``, ``closed_names`` and ``barred_devices`` cannot be rebuilt
+from events and must be backed up; all other rows here may be lost: open challenges are requested again,
+refresh tokens end with their sessions, rate limits start anew.
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table
@@ -105,6 +105,13 @@ known_devices = Table(  # where an account was logged in to from
     Column("account", String(ACCOUNT_CHARS), primary_key=True),
     Column("device", String(ACCOUNT_CHARS), primary_key=True),
     Column("seen_at", Moment, nullable=False, index=True),
+)
+
+barred_devices = Table(  # revoked, as a log knew that is newer than the backup which was restored
+    "barred_devices",
+    metadata,
+    Column("account", String(ACCOUNT_CHARS), primary_key=True),
+    Column("device", String(ACCOUNT_CHARS), primary_key=True),
 )
 
 login_failures = Table(

@@ -9,5 +9,8 @@ Map
     certificates.py  the server's certificate, renewed in time
     operator.py      the operator's secrets, made once
     platform.py      the services, their configurations and the bus
+    backup.py        a copy as of one moment, and the way back
+    backup_command.py
+                     its commands
     __main__.py      the command line
 """

@@ -20,6 +20,7 @@ from solekey_eventlog.errors import ConfigError
 from solekey_service.command_line import SERVE, parse_command_line, run_command_on
 from solekey_service.config import LogLevel, ServiceConfig
 from solekey_service.kernel import Kernel
+from solekey_standalone.backup_command import COMMANDS, run_backup_command
 from solekey_standalone.certificates import Certificates, keep_renewed, load_or_make_certificates
 from solekey_standalone.folder import DataFolder, FolderIncompleteError, FolderInUseError
 from solekey_standalone.platform import SERVICES, create_topics, make_configs
@@ -52,6 +53,8 @@ def main() -> int:
 def _operate(folder: DataFolder, arguments: argparse.Namespace) -> int:
     """Run a command of an operator on one service of a platform; return the exit code."""
     name, *command = arguments.operate
+    if name in COMMANDS:
+        return run_backup_command(folder, arguments.listen, arguments.operate)
     definitions = {definition.service.value: definition for definition in SERVICES}
     if name not in definitions:
         end_with_problems([f"{name}: no such service; expected {', '.join(definitions)}"])
@@ -107,8 +110,9 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument(
         "operate",
         nargs=argparse.REMAINDER,
-        metavar="SERVICE COMMAND",
-        help="run an operator's command of one service, such as: vault parked; SERVICE --help lists it",
+        metavar="COMMAND",
+        help="backup TARGET, verify-backup BACKUP, restore BACKUP; or an operator's command of one service, "
+        "such as: vault parked; SERVICE --help lists them",
     )
     parser.add_argument(
         "--ready-json", action="store_true", help="print one JSON line once all services answer"

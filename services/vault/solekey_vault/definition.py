@@ -16,6 +16,7 @@ from solekey_service.operator_command import OperatorCommand, report, tell
 from solekey_vault.api import VaultApi
 from solekey_vault.config import VaultConfig
 from solekey_vault.gauges import GAUGES
+from solekey_vault.objects_command import CHECK_OBJECTS
 from solekey_vault.quota_command import QUOTA
 from solekey_vault.tables import event_tables, metadata
 
@@ -58,6 +59,7 @@ DEFINITION: Final = ServiceDefinition(
             rebuild_items,
             is_exclusive=True,
         ),
+        CHECK_OBJECTS,
         QUOTA,
     ),
     jobs=(

@@ -262,6 +262,7 @@ def test_health_tells_what_is_stale(kernel: Kernel, clock: ManualClock) -> None:
         "unpublished": 0,
         "parked": 0,
         "distrusted": None,
+        "restored": [],
     }
     for service in map(WRITERS.__getitem__, kernel.streams.subscribed):
         value = encode_heartbeat(Heartbeat(service, Timestamp.from_datetime(clock.now()), {}))

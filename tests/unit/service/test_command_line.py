@@ -22,8 +22,15 @@ from tests.support.definitions import DEFINITIONS
 
 SERVICES = {definition.stream: definition for definition in DEFINITIONS}
 OWN = {
-    Stream.AUTH: {"accounts", "account", "end-sessions", "signing-keys", "rotate-signing-key"},
-    Stream.VAULT: {"rebuild-items", "quota"},
+    Stream.AUTH: {
+        "accounts",
+        "account",
+        "end-sessions",
+        "secure-restored",
+        "signing-keys",
+        "rotate-signing-key",
+    },
+    Stream.VAULT: {"rebuild-items", "check-objects", "quota"},
     Stream.ROTATION: {"rebuild-key-ages"},
 }
 ANA = Actor("ana", "laptop")
@@ -63,6 +70,7 @@ def tell(rig, count):
 
 ACCOUNT = "acc_aaaqeayeaudaocajbifqydiob4"
 NEEDED = {"quota": [ACCOUNT], "account": [ACCOUNT], "end-sessions": [ACCOUNT]}
+NEEDED["declare-restored"] = ["--as-of", "2026-11-28T17:00:00.000Z"]
 
 
 @pytest.mark.parametrize("stream", list(Stream))
@@ -72,9 +80,8 @@ def test_every_service_has_the_same_commands_and_its_own(stream, capsys):
         parse_command_line(definition, ["--help"])
     assert ended.value.code == 0
     told = capsys.readouterr().out
-    for name in {"serve", "rebuild", "parked", "retry", "list-stored", "check", "republish"} | OWN.get(
-        stream, set()
-    ):
+    common = {"serve", "rebuild", "parked", "retry", "list-stored", "check", "republish", "declare-restored"}
+    for name in common | OWN.get(stream, set()):
         assert re.search(rf"^ +{name}\b", told, re.MULTILINE), told
         assert parse_command_line(definition, [name, *NEEDED.get(name, [])]).command == name
     assert f"python -m solekey_{stream}" in told

@@ -19,6 +19,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
+from functools import partial
 from threading import RLock
 from typing import Final, NoReturn
 
@@ -37,6 +38,7 @@ from solekey.streams.copies import ORDER, WATCHED_EVENTS, AnyCopy, Copies, find_
 from solekey.streams.evidence import Evidence
 from solekey.streams.lineage import find_unconfirmed_events, judge_all
 from solekey.streams.records import Records
+from solekey.streams.restored import find_declared
 from solekey.streams.stream_copy import FOLD_EVENTS_UNDERWAY
 from solekey.streams.sync_times import note_sync_times, read_sync_times
 from solekey_protocol.errors import ForkError, ProtocolError
@@ -65,7 +67,9 @@ class Streams:
         self._connection = connection
         self._folder = profile.folder
         self._copies = Copies(profile, connection.runtime.watch, connection.runtime.notice)
-        self._evidence = Evidence(profile.folder, profile.account, connection.runtime.now)
+        self._evidence = Evidence(
+            profile.folder, profile.account, connection.runtime.now, partial(find_declared, connection)
+        )
         self._confirming = False
         self._copies.read_kept()
         self._note_positions()
@@ -316,8 +320,8 @@ class Streams:
             copy.follow(event, self.devices)
         except ForkError as error:
             ours = copy.events[-1].raw if copy.events else b""
-            self._evidence.write_fork(stream, event.seq, ours, event.raw)
-            raise HistoryForkError(f"{stream} seq {event.seq}: {error}") from error
+            declared = self._evidence.write_fork(stream, event.seq, ours, event.raw)
+            raise HistoryForkError(f"{stream} seq {event.seq}: {error}{declared}") from error
         except ProtocolError as error:
             raise ForgedEventError(f"{stream} seq {event.seq}: {error}") from error
 

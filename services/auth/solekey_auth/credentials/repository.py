@@ -12,7 +12,14 @@ from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, s
 from solekey_auth.credentials.credential import Credential, Username
 from solekey_auth.credentials.kdf import KdfParameters
 from solekey_auth.refusals import LoginRefused
-from solekey_auth.tables import challenges, closed_names, credentials, known_devices, login_failures
+from solekey_auth.tables import (
+    barred_devices,
+    challenges,
+    closed_names,
+    credentials,
+    known_devices,
+    login_failures,
+)
 from solekey_eventlog.clock import CLOCK_SKEW
 from solekey_eventlog.engine import upsert
 from solekey_protocol.events.auth import LoginStage
@@ -163,6 +170,17 @@ class CredentialRepository:
     def delete_known_devices(self, account: AccountId) -> None:
         """Delete the devices of an account that was closed."""
         self._connection.execute(delete(known_devices).where(known_devices.c.account == account))
+
+    def bar_device(self, account: AccountId, device: DeviceId) -> bool:
+        """Bar a device from logging in, for good; False if it was."""
+        bar = upsert(self._connection, barred_devices).values(account=account, device=device)
+        made = bar.on_conflict_do_nothing().returning(barred_devices.c.device)
+        return self._connection.execute(made).first() is not None
+
+    def is_barred(self, account: AccountId, device: DeviceId) -> bool:
+        """Whether a device was barred from logging in to an account."""
+        barred = (barred_devices.c.account == account) & (barred_devices.c.device == device)
+        return bool(self._connection.execute(select(exists().where(barred))).scalar_one())
 
     def purge_known_devices(self, seen_before: datetime) -> None:
         """Delete devices that were not seen for long."""

@@ -55,6 +55,11 @@ class SessionRepository:
         )
         return [(AccountId(a), SessionId(s)) for a, s in self._connection.execute(query.limit(limit))]
 
+    def list_accounts(self) -> Sequence[AccountId]:
+        """List the accounts of which a session has not ended, or has expired and was not ended yet."""
+        alive = select(refresh_tokens.c.account).where(refresh_tokens.c.used_at.is_(None)).distinct()
+        return [AccountId(account) for account in self._connection.execute(alive).scalars()]
+
     def close_family(self, session: SessionId, now: datetime) -> None:
         """Use up the newest token of a session that ended; it stays known, to be answered with why."""
         self._connection.execute(

@@ -39,7 +39,7 @@ from solekey_protocol.streams.auth import Session
 from solekey_service.access.tokens import AccessClaims
 from solekey_service.http import Caller
 from solekey_service.kernel import Kernel
-from solekey_service.refusals import BadRequest, SessionOver
+from solekey_service.refusals import BadRequest, RevokedDevice, SessionOver
 from solekey_service.transaction import Committed, StaleRowError, in_transaction
 
 PREFIX = "skr_"
@@ -149,6 +149,8 @@ class Sessions:
         """
         account, session = auth.chain.account, SessionId.from_raw(self._kernel.random(RAW_ID_BYTES))
         devices = self._kernel.streams.fold(uow, account, DevicesStream)
+        if CredentialRepository(uow.connection).is_barred(account, device):
+            raise RevokedDevice("this device was revoked by its account; log in from another device")
         expires_at = uow.now + self._limits.session_absolute
         bodies = decide_opening(auth, devices, session, device, use, expires_at)
         events = uow.append(account, auth.head, *bodies)

@@ -90,6 +90,11 @@ def upgrade() -> None:
         sa.Column("seen_at", sa.String(24), nullable=False, index=True),
     )
     op.create_table(
+        "barred_devices",
+        sa.Column("account", sa.String(30), primary_key=True),
+        sa.Column("device", sa.String(30), primary_key=True),
+    )
+    op.create_table(
         "login_failures",
         sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
         sa.Column("account", sa.String(30)),

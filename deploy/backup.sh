@@ -1,0 +1,124 @@
+#!/bin/bash
+# Back up the installation of docker-compose.yml while it runs, verify a backup, restore one: docs/operations/backup.md.
+#
+#   deploy/backup.sh take FOLDER            a new folder: one snapshot of all databases, then the objects
+#   deploy/backup.sh verify FOLDER          whether it is whole
+#   deploy/backup.sh restore FOLDER [--yes] puts both back, makes the log anew, and declares what was done
+#
+# The log is in no backup: every event lies in the database of the service that wrote it, byte for byte, and is
+# committed there before it is published. A copy of the log could only be newer or older than that snapshot.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+umask 077
+
+readonly FORMAT=solekey-compose-backup/1
+compose=(docker compose --env-file deploy/.env)
+mapfile -t services < <(sed --quiet 's/^\([A-Z]*\)_DATABASE_PASSWORD=.*/\L\1/p' deploy/.env)
+
+fail() {
+    echo "backup.sh: $*" >&2
+    exit 1
+}
+
+# Run a program in a container of its own, with this standard input, and without starting anything else.
+run() { "${compose[@]}" run --rm -T --no-deps "$@"; }
+in_postgres() { "${compose[@]}" exec -T postgres "$@"; }
+
+take() {
+    local target=$1 draft=$1.partial
+    [[ ! -e $target ]] || fail "$target exists: a backup is never written over"
+    rm --recursive --force "$draft"
+    mkdir --parents "$draft"
+    local as_of
+    as_of=$(in_postgres psql --username postgres --dbname solekey --no-align --tuples-only --command \
+        "SELECT to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.MS\"Z\"')")
+    in_postgres pg_dump --username postgres --dbname solekey --format custom >"$draft/database.dump"
+    # After the databases: an object is stored before a row names it, and outlives its last row by its grace time.
+    run vault tar --create --directory /var/lib/solekey objects >"$draft/objects.tar" ||
+        [[ $? == 1 ]] # a file was deleted, or had not got its name yet, while tar came to it
+    (
+        cd "$draft"
+        printf '%s\nas-of %s\n' "$FORMAT" "$as_of"
+        sha256sum database.dump objects.tar
+    ) >"$draft/manifest.new"
+    sync "$draft"/*
+    mv "$draft/manifest.new" "$draft/manifest"
+    mv --no-target-directory "$draft" "$target"
+    echo "$target: made; as of $as_of, $(du --summarize --human-readable "$target" | cut --fields 1)"
+    echo "Keep deploy/.env elsewhere: without its operator key nobody can log in to what is restored." >&2
+}
+
+verify() {
+    local folder=$1
+    [[ -f $folder/manifest ]] || fail "$folder is no whole backup: it has no manifest"
+    [[ $(sed --quiet 1p "$folder/manifest") == "$FORMAT" ]] || fail "$folder: of another format"
+    as_of=$(sed --quiet '2s/^as-of //p' "$folder/manifest")
+    (cd "$folder" && tail --lines +3 manifest | sha256sum --check --strict --quiet) || fail "$folder is damaged"
+    [[ $(tail --lines +3 "$folder/manifest" | wc --lines) == 2 ]] || fail "$folder: its manifest is damaged"
+    echo "$folder: whole; as of $as_of"
+}
+
+confirm() {
+    [[ ${1:-} != --yes ]] || return 0
+    [[ -t 0 ]] || fail "restore: nothing was changed: nobody can be asked here; --yes agrees beforehand"
+    read -r -p "Replace the databases and the log of this installation by those of $as_of? [y/N] " answer
+    [[ $answer == [yY]* ]] || fail "restore: nothing was changed"
+}
+
+restore_databases() {
+    # One transaction: all of it, or nothing.
+    in_postgres bash -c '
+        set -euo pipefail
+        {
+            echo "BEGIN;"
+            printf "DROP SCHEMA IF EXISTS \"%s\" CASCADE;\n" "$@"
+            pg_restore --file=-
+            echo "COMMIT;"
+        } | psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username postgres --dbname solekey >/dev/null
+    ' restore "${services[@]}" <"$1/database.dump"
+}
+
+# Put the log aside as files, for it is evidence, and begin a new one.
+replace_log() {
+    "${compose[@]}" stop kafka
+    run --entrypoint tar kafka --create --directory /var/lib/kafka data >"$1.log-of-before.tar"
+    "${compose[@]}" rm --force --stop kafka kafka-init
+    local project
+    project=$("${compose[@]}" config --format json | sed --quiet 's/^  "name": "\(.*\)",\?$/\1/p')
+    docker volume rm "$(docker volume ls --quiet --filter "label=com.docker.compose.project=$project" \
+        --filter label=com.docker.compose.volume=kafka)" >/dev/null
+    "${compose[@]}" run --rm -T kafka-init
+}
+
+restore() {
+    local folder=${1%/} service
+    verify "$folder"
+    confirm "${2:-}"
+    "${compose[@]}" stop proxy "${services[@]}"
+    "${compose[@]}" up --detach --wait postgres
+    "${compose[@]}" run --rm -T kafka-init # with the log of before, or an empty one on a new machine
+    restore_databases "$folder"
+    run vault tar --extract --directory /var/lib/solekey <"$folder/objects.tar"
+    run auth python -m solekey_auth secure-restored --yes </dev/null
+    replace_log "$folder"
+    for service in "${services[@]}"; do
+        run "$service" sh -ec "
+            python -m solekey_$service declare-restored --as-of $as_of --new-log
+            python -m solekey_$service republish" </dev/null
+    done
+    "${compose[@]}" up --detach --wait --wait-timeout 300
+    run vault python -m solekey_vault check-objects --collect </dev/null
+    echo "restored to $as_of; the log of before is in $folder.log-of-before.tar"
+}
+
+usage() {
+    sed --quiet 's/^#   //p' "$0" >&2
+    exit 2
+}
+
+case ${1:-}:$# in
+take:2 | verify:2) "$1" "${2%/}" ;;
+restore:2) restore "$2" ;;
+restore:3) [[ $3 == --yes ]] || usage; restore "$2" --yes ;;
+*) usage ;;
+esac
