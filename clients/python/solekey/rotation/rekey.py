@@ -26,7 +26,7 @@ BATCH_BYTES: Final = 4 * MIB
 
 def find_old_items(unlocked: UnlockedAccount, epoch: int) -> list[Change]:
     """Find the live items that are sealed under an epoch before this one."""
-    return [change for change in unlocked.index.items.values() if change.epoch < epoch]
+    return [row.change for row in unlocked.index.find_older(epoch)]
 
 
 def rekey_items(

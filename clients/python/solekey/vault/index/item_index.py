@@ -115,6 +115,10 @@ class ItemIndex:
         """Find the items whose content was changed after a commit, or that were removed."""
         return self.read(lambda: self._file.find("content_in > ?", commit))
 
+    def find_older(self, epoch: int) -> list[IndexRow]:
+        """Find the live items that are sealed under an epoch before this one."""
+        return self.read(lambda: self._file.find("epoch > 0 AND epoch < ?", epoch))
+
     def read_all(self, take: Callable[[IndexRow], T]) -> list[T]:
         """Read all rows, removed items included; it is noticed when one is missing or old."""
 
