@@ -67,7 +67,7 @@ def test_every_place_that_the_map_names_exists() -> None:
 def test_an_import_across_suites_is_found() -> None:
     """The positive control."""
     here = TESTS / "unit" / "vault" / "test_api.py"
-    for module in ("tests.unit.auth.test_login", "tests.unit.vault.conftest", "tests.system.deploy.life"):
+    for module in ("tests.unit.auth.test_login", "tests.unit.vault.conftest", "tests.system.deploy.readme"):
         assert find_trespasses(here, f"from {module} import something") == [module]
     for module in ("tests.support.actors", "tests.unit.vault.test_api"):
         assert find_trespasses(here, f"from {module} import something") == []

@@ -19,8 +19,8 @@ from tests.support.deployment.operators_pages import read_answers, read_commands
 from tests.support.engines.ports import find_free_ports
 from tests.support.engines.waiting import wait_until
 from tests.support.people.command_user import CommandUser
+from tests.support.people.life import NOTE, live
 from tests.system.deploy.installation import COMPOSE, MTLS, Installation, make_copy
-from tests.system.deploy.life import NOTE, live
 
 pytestmark = [
     pytest.mark.docker,

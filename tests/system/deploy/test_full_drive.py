@@ -20,7 +20,7 @@ from tests.support.deployment.platform import Platform, run_platform
 from tests.support.engines.engine import required
 from tests.support.engines.waiting import wait_until
 from tests.support.people.command_user import CommandUser, run_solekey
-from tests.system.deploy.life import MIB, NOTE, live, make_file
+from tests.support.people.life import MIB, NOTE, live, make_file
 
 pytestmark = [
     pytest.mark.kafka,

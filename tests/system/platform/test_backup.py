@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from tests.support.people.command_user import CommandUser
+from tests.support.people.life import lose_phone
 from tests.support.platform_process import PlatformProcess
-from tests.system.deploy.life import lose_phone
 
 pytestmark = pytest.mark.slow
 
