@@ -21,7 +21,6 @@ T = TypeVar("T")
 NOTES: Final = 5
 FILES_BYTES: Final = (96 * KIB, 5 * MIB)
 SHORT_FILES_BYTES: Final = (96 * KIB, 3 * MIB // 2)
-"""Not about 1 MiB or 16 MiB: there the client's ways part by the exact size (threat-model.md §4)."""
 _SPREAD: Final = 12
 """Characters by which the lengths of two twins may differ."""
 _MARK_BYTES: Final = 48

@@ -18,6 +18,7 @@ from solekey.crypto.inner_plaintext import (
     InnerReader,
     encode_head,
     encode_tail,
+    measure_inner,
     parse_head,
     parse_head_size,
     parse_trailer,
@@ -33,7 +34,8 @@ from solekey_protocol.limits import MIB
 
 SMALL_CHUNK_LOG2: Final = 16  # 64 KiB
 LARGE_CHUNK_LOG2: Final = 20  # 1 MiB
-LARGE_CONTENT_BYTES: Final = 16 * MIB
+LARGE_INNER_BYTES: Final = 16 * MIB
+"""From this padded size on chunks are large: what decides is what everybody sees."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -53,10 +55,10 @@ def seal_bytes(
         MetadataError: too much metadata.
         ContentSizeError: too much content.
     """
-    cipher = ItemCipher.make(data_key, context, choose_chunk_size_log2(len(content)), random)
     head = encode_head(metadata)
     tail = encode_tail(len(head), len(content))
     inner_size = len(head) + len(content) + len(tail)
+    cipher = ItemCipher.make(data_key, context, choose_chunk_size_log2(inner_size), random)
     if inner_size <= cipher.chunk_size:
         return cipher.header_bytes + cipher.seal_chunk(0, b"".join((head, content, tail)), final=True)
     buffer = _allocate(compute_envelope_size(inner_size, cipher.chunk_size))
@@ -108,7 +110,9 @@ def seal_envelope(
         MetadataError: too much metadata.
         ContentSizeError: the source is not as long as declared, or too long.
     """
-    log2 = LARGE_CHUNK_LOG2 if content_size is None else choose_chunk_size_log2(content_size)
+    log2 = LARGE_CHUNK_LOG2
+    if content_size is not None:
+        log2 = choose_chunk_size_log2(measure_inner(metadata, content_size))
     cipher = ItemCipher.make(data_key, context, log2, random)
     inner = InnerReader(metadata, source, content_size)
     yield cipher.header_bytes
@@ -126,9 +130,9 @@ def seal_inner(cipher: ItemCipher, inner: InnerReader) -> Iterator[bytes]:
     yield cipher.seal_chunk(index, chunk[:size], final=True)
 
 
-def choose_chunk_size_log2(content_size: int) -> int:
-    """Choose 64 KiB chunks below 16 MiB of content, 1 MiB from there. Spec: envelope.md §4."""
-    return LARGE_CHUNK_LOG2 if content_size >= LARGE_CONTENT_BYTES else SMALL_CHUNK_LOG2
+def choose_chunk_size_log2(inner_size: int) -> int:
+    """Choose 64 KiB chunks below 16 MiB of padded inner plaintext, 1 MiB from there. Spec: envelope.md §4."""
+    return LARGE_CHUNK_LOG2 if inner_size >= LARGE_INNER_BYTES else SMALL_CHUNK_LOG2
 
 
 def _seal_chunks(cipher: ItemCipher, parts: tuple[bytes, ...], envelope: memoryview) -> None:

@@ -41,6 +41,16 @@ def encode_tail(head_size: int, content_size: int) -> bytes:
     return bytes(_padding_size(head_size, content_size)) + content_size.to_bytes(TRAILER_BYTES, "big")
 
 
+def measure_inner(metadata: ItemMetadata, content_size: int) -> int:
+    """Measure the inner plaintext: its padded size, which is what a server learns.
+
+    Raises:
+        MetadataError: too much metadata.
+        ContentSizeError: too much content.
+    """
+    return _pad(len(encode_head(metadata)) + content_size + TRAILER_BYTES)
+
+
 def parse_head_size(start: bytes | memoryview) -> int:
     """Parse the size of length and metadata from the first 4 bytes.
 
@@ -133,8 +143,12 @@ class InnerReader:
 
 def _padding_size(head_size: int, content_size: int) -> int:
     unpadded_size = head_size + content_size + TRAILER_BYTES
+    return _pad(unpadded_size) - unpadded_size
+
+
+def _pad(unpadded_size: int) -> int:
     try:
-        return compute_inner_size(unpadded_size) - unpadded_size
+        return compute_inner_size(unpadded_size)
     except MalformedError as error:
         raise ContentSizeError(str(error)) from error
 

@@ -15,10 +15,25 @@ from solekey.transfer.upload_spool import UploadSpool, cut_parts
 from solekey_protocol.change_list import Change, Part
 from solekey_protocol.envelope import HEADER_BYTES
 from solekey_protocol.ids import AccountId, ItemId, compute_digest
-from solekey_protocol.limits import KIB
+from solekey_protocol.limits import KIB, MIB
 
 _BATCH_BYTES: Final = 512 * KIB
 """After how many bytes of small items a batch is sent, while the next is sealed."""
+ASK_FROM_BYTES: Final = MIB
+"""A larger envelope is sent after the vault was asked what it has of it. The size of the envelope alone
+decides, which follows from the padded size, and never where the content comes from or how long it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _InMemory:
+    """The parts of an envelope in memory."""
+
+    parts: Sequence[bytes]
+
+    def read_part(self, change: Change, index: int) -> bytes:
+        """Read one of them."""
+        del change
+        return self.parts[index]
 
 
 @dataclass(slots=True)
@@ -70,17 +85,22 @@ class Uploader:
         done = waiting = 0
         for put in puts:
             if isinstance(put.content, StreamContent):
-                change = self._upload_stream(put, put.content, data_key, progress)
+                change, parts = self._spool(put, put.content, data_key, progress)
             else:
                 change, envelope = self.seal_small(put, put.content, data_key)
-                batch += cut_parts([envelope])
+                parts = _InMemory(tuple(cut_parts([envelope])))
+            changes.append(change)
+            if change.size > ASK_FROM_BYTES:
+                self._send(parts, change, progress)
+            else:
+                batch += [parts.read_part(change, index) for index in range(len(change.parts))]
                 waiting += change.size
                 if waiting >= _BATCH_BYTES:
                     yield batch
                     batch, waiting = [], 0
+            if not isinstance(put.content, StreamContent):
                 done += put.size
                 progress(done, total)
-            changes.append(change)
         if batch:
             yield batch
 
@@ -91,25 +111,24 @@ class Uploader:
             if len(part) > SMALL_OBJECT_BYTES:
                 self.objects.put(part)
 
-    def _upload_stream(
+    def _spool(
         self, put: Put, content: StreamContent, data_key: DataKey, progress: Progress
-    ) -> Change:
+    ) -> tuple[Change, UploadSpool]:
         spool = UploadSpool(self.folder, content.fingerprint)
         change = spool.load()
         if change is None or not _is_for(change, put.item, put.base_version + 1, data_key.epoch):
             change = self.seal_stream(spool, put, data_key, progress)
         spool.touch()
         begin_phase(progress, Phase.SEND)
-        self._send(spool, change, progress)
-        return change
+        return change, spool
 
-    def _send(self, spool: UploadSpool, change: Change, progress: Progress) -> None:
+    def _send(self, source: "UploadSpool | _InMemory", change: Change, progress: Progress) -> None:
         """Send the parts that the vault does not have."""
         asked = self.objects.find_missing([part.digest for part in change.parts])
         missing = [index for index, part in enumerate(change.parts) if part.digest in asked]
         left = sum(change.parts[index].size for index in missing)
         progress(change.size - left, change.size)
-        sent = map_ahead(lambda index: self.objects.put(spool.read_part(change, index)), missing)
+        sent = map_ahead(lambda index: self.objects.put(source.read_part(change, index)), missing)
         for index, _ in zip(missing, sent, strict=True):
             left -= change.parts[index].size
             progress(change.size - left, change.size)

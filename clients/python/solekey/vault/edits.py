@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from solekey.crypto import Confidential, ContentSource
+from solekey.crypto.inner_plaintext import measure_inner
 from solekey.errors import ItemChangedError, ItemMissingError, NameTakenError, SolekeyError
 from solekey.progress import Progress, ignore_progress
 from solekey.transfer.drafts import Put, StreamContent
@@ -112,14 +113,24 @@ class Edits:
         return drafts
 
     def put_stream(
-        self, target: Target, opened: AbstractContextManager[ContentSource], progress: Progress
+        self,
+        target: Target,
+        opened: AbstractContextManager[ContentSource],
+        progress: Progress,
+        *,
+        claimed: int | None = None,
     ) -> Stored:
-        """Put what a source gives until it ends, whatever size it claims; nothing is committed before."""
+        """Put what a source gives until it ends, whatever size it claims; nothing is committed before.
+
+        The chunks of what is spooled are those of content of unknown size. So the padded size decides, and
+        not the exact one, whether a source that claims no size, or another one, is spooled.
+        """
         with ExitStack() as stack:
             with opened as source:
                 head = read_head(source, SPOOL_FROM_BYTES)
                 draft = self.draft(target, head)
-                if len(head) >= SPOOL_FROM_BYTES:
+                is_long = measure_inner(draft.metadata, len(head)) > SPOOL_FROM_BYTES
+                if is_long and claimed != len(head):
                     draft = self._take_in(stack, draft, put_back(head, source), progress)
             return self.commit([draft], progress=progress)[0]
 

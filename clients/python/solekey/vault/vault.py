@@ -135,7 +135,7 @@ class Vault(ReadingVault):
         target = Target(name or path.name, description, kind, base_version)
         self._look_if_due(base_version)
         if source.size < SPOOL_FROM_BYTES:
-            return self._edits.put_stream(target, source.open(), progress)
+            return self._edits.put_stream(target, source.open(), progress, claimed=source.size)
         return self._edits.put_large_file(target, source, restart=restart, progress=progress)
 
     @exclusive
