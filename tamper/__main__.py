@@ -8,9 +8,9 @@ from pathlib import Path
 
 from solekey.audit import verify_log
 from tamper.classes import FAMILIES
-from tamper.judging import BOUNDS, Judgement, judge
+from tamper.judging import Judgement, judge
 from tamper.stories import HONEST
-from tamper.tampering import Outcome, vouch
+from tamper.tampering import BOUNDS, Outcome, vouch
 from tamper.writing import Written, write
 
 RESULT = Path(__file__).parents[1] / "build" / "tamper.json"

@@ -2,17 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 
-from solekey.audit import Bounds, Finding, Pin, Report, Verdict, verify_log
+from solekey.audit import Finding, LogError, Pin, Report, Verdict, verify_log
 from solekey.audit.sources.log import BusPlace
 from solekey_protocol.ids import AccountId
 from tamper.stories import ADA, BEN, CYD
 from tamper.tampering import Exhibit, Outcome, Tampering
-from tamper.writing import START, Place
+from tamper.writing import Place
 
-BOUNDS: Final = Bounds(now=START + timedelta(days=60))
+_NAMELESS: Final = (Outcome.UNVOUCHED, Outcome.IMPOSSIBLE, Outcome.UNREADABLE)
 _FIRST_KEYS: Final[Mapping[AccountId, Pin]] = {
     who.account: Pin(who.user_key(0).public) for who in (ADA, BEN, CYD)
 }
@@ -52,12 +51,17 @@ class Judgement:
 def judge(tampering: Tampering) -> Judgement:
     """Show a class to the audit."""
     exhibit = tampering.make()
-    report = verify_log(exhibit.log, _find_pins(exhibit), BOUNDS)
+    try:
+        log = exhibit.log() if callable(exhibit.log) else exhibit.log
+        report = verify_log(log, _find_pins(exhibit), exhibit.bounds, seen=exhibit.seen)
+    except LogError as error:
+        is_expected = tampering.outcome is Outcome.UNREADABLE and error.code in tampering.expects
+        return Judgement(tampering, is_expected, (error.code,), named=False)
     caught = report.notices if tampering.outcome is Outcome.NOTICED else report.findings
     expected = [finding for finding in caught if finding.check in tampering.expects]
     named = any(_names(finding, exhibit.at) for finding in expected)
     ok = _is_as_expected(tampering, report, expected) and (
-        named or not tampering.named or tampering.outcome in (Outcome.UNVOUCHED, Outcome.IMPOSSIBLE)
+        named or not tampering.named or tampering.outcome in _NAMELESS
     )
     found = sorted({f"{each.check} {each.code}" for each in caught})
     return Judgement(tampering, ok, tuple(found), named)
@@ -77,6 +81,8 @@ def _is_as_expected(tampering: Tampering, report: Report, expected: list[Finding
             return report.verdict is Verdict.VIOLATIONS and bool(expected)
         case Outcome.NOTICED:
             return report.verdict is not Verdict.VIOLATIONS and bool(expected)
+        case Outcome.UNREADABLE:
+            return False  # it was read
         case Outcome.UNVOUCHED:
             return report.verdict is Verdict.CANNOT_TELL
         case Outcome.IMPOSSIBLE:

@@ -2,14 +2,20 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from functools import cache
+from typing import Final
 
-from solekey.audit import Pin
+from solekey.audit import Bounds, Pin
+from solekey.audit.seen import Seen
 from solekey.audit.sources.log import BusPlace, Log
 from solekey_protocol.ids import AccountId
 from tamper.stories import ADA, BEN, CYD, tell_ada, tell_platform, tell_whole
-from tamper.writing import Place, Step, Written, write
+from tamper.writing import START, Place, Step, Written, write
+
+BOUNDS: Final = Bounds(now=START + timedelta(days=60))
+"""By what exhibits are judged."""
 
 
 class Outcome(StrEnum):
@@ -21,6 +27,8 @@ class Outcome(StrEnum):
     """A notice: it happens to honest platforms, too."""
     UNVOUCHED = "cannot tell"
     """No finding and no clean verdict: nobody vouches for it."""
+    UNREADABLE = "not readable"
+    """No verdict: the audit says why it cannot read what it was given, by a code that the class names."""
     IMPOSSIBLE = "cannot be caught"
     """Nothing in a log tells it from the truth; the reason is stated, here and in audit.md §5."""
 
@@ -29,9 +37,13 @@ class Outcome(StrEnum):
 class Exhibit:
     """What an auditor is given, and the event at fault."""
 
-    log: Log | Sequence[bytes]
+    log: Log | Sequence[bytes] | Callable[[], Log]
     at: Place | BusPlace | None = None
     pins: Mapping[AccountId, Pin] | None = None
+    seen: Seen | None = None
+    bounds: Bounds = BOUNDS
+    keep: object = None
+    """What must not end before the log was read, such as a folder."""
 
 
 @dataclass(frozen=True)

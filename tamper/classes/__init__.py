@@ -2,15 +2,27 @@
 
 from typing import Final
 
-from tamper.classes import dues, forgery, sagas, spelling
+from tamper.classes import crossing, dues, forgery, sagas, spelling, subtle
+from tamper.classes.bundles import BUNDLES
 from tamper.classes.bus import BUS
 from tamper.classes.collusion import COLLUSION
 from tamper.classes.facts import FACTS
 from tamper.classes.history import HISTORY
+from tamper.classes.last_audit import LAST_AUDIT
+from tamper.classes.stored import STORED
 from tamper.classes.withheld import WITHHELD
 from tamper.tampering import Family
 
-CONTINUED: Final = (forgery, spelling, dues, sagas)
+CONTINUED: Final = (forgery, spelling, dues, sagas, subtle, crossing)
 """The modules that go on with a family, in the order of its numbers."""
-FAMILIES: Final[tuple[Family, ...]] = (HISTORY, WITHHELD, FACTS, COLLUSION, BUS)
+FAMILIES: Final[tuple[Family, ...]] = (
+    HISTORY,
+    WITHHELD,
+    FACTS,
+    COLLUSION,
+    BUS,
+    STORED,
+    BUNDLES,
+    LAST_AUDIT,
+)
 """In the order of their letters."""

@@ -80,6 +80,18 @@ class Finding:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """The event that brought what one account alone may have, and what is found where another has it."""
+
+    time: str
+    account: AccountId
+    stream: Stream
+    seq: int
+    check: str
+    code: str
+
+
 class Tally:
     """What the checks of one audit look at and find."""
 
@@ -91,6 +103,7 @@ class Tally:
         self._kept: Counter[tuple[str, str]] = Counter()
         self.notices: list[Finding] = []
         self.covert = Covert()
+        self.holders: dict[bytes, Holder] = {}
 
     def look(self, check: str, count: int = 1) -> None:
         """Note that a check has looked at so many of what it counts."""
@@ -121,8 +134,19 @@ class Tally:
         place = event.account, event.stream, event.seq
         self.notices.append(Finding(CHECKS[check].id, code, *place, detail))
 
+    def hold(self, check: str, code: str, value: str, event: Event) -> None:
+        """Note what no other account may have: a digest or a key, as hex."""
+        place = event.account, event.stream, event.seq
+        self.holders.setdefault(bytes.fromhex(value), Holder(str(event.time), *place, check, code))
+
     def merge(self, other: "Tally") -> None:
         """Add what another tally has looked at and found: of other accounts, or of another process."""
+        for value, holder in other.holders.items():
+            first = self.holders.setdefault(value, holder)
+            if first.account != holder.account:
+                before, later = sorted((first, holder), key=lambda each: (each.time, each.account))
+                detail = f"{before.account} has it, too ({before.stream} seq {before.seq}): {value.hex()}"
+                self.find(later.check, later.code, later.account, later.stream, later.seq, detail)
         self.looked_at.update(other.looked_at)
         for finding in other.findings:
             self._keep(finding)

@@ -82,6 +82,7 @@ class Uploader:
         """Seal drafts, and append the changes that they make; yields batches of parts to send."""
         total = sum(put.size for put in puts)
         batch: list[bytes] = []
+        parts: UploadSpool | _InMemory
         done = waiting = 0
         for put in puts:
             if isinstance(put.content, StreamContent):

@@ -13,9 +13,9 @@ from solekey.vault import edits
 from solekey_protocol.limits import MIB
 
 WAYS = {
-    "bytes": lambda vault, name, content, folder: vault.put(name, content),
+    "bytes": lambda vault, name, content, _: vault.put(name, content),
     "a file": lambda vault, name, content, folder: vault.put_file(write(folder, content), name=name),
-    "a stream": lambda vault, name, content, folder: vault.put_stream(name, io.BytesIO(content).read),
+    "a stream": lambda vault, name, content, _: vault.put_stream(name, io.BytesIO(content).read),
 }
 
 
@@ -52,8 +52,8 @@ def test_the_side_of_a_bound_does_not_show(home, tmp_path, way, bound):
 
 @pytest.mark.parametrize("bound", [MIB, 16 * MIB])
 def test_control_a_client_that_decides_by_the_exact_size_is_seen(home, tmp_path, bound, monkeypatch):
-    monkeypatch.setattr(edits, "measure_inner", lambda metadata, size: size + 1)
-    monkeypatch.setattr(envelope, "measure_inner", lambda metadata, size: size)
+    monkeypatch.setattr(edits, "measure_inner", lambda _, size: size + 1)
+    monkeypatch.setattr(envelope, "measure_inner", lambda _, size: size)
     below, above = (look(home, "a file", bound + distance, tmp_path) for distance in (-60, 60))
     assert (below != above) == (bound == 16 * MIB)
     below, above = (look(home, "a stream", bound + distance, tmp_path) for distance in (-60, 60))

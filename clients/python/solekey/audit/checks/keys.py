@@ -6,7 +6,7 @@ from solekey.audit.checks.evidence import Evidence
 from solekey.audit.report import Tally
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream, devices, vault
-from solekey_protocol.ids import Digest, PublicKey
+from solekey_protocol.ids import DeviceId, Digest, PublicKey
 
 
 def check_wraps(evidence: Evidence, tally: Tally) -> None:
@@ -17,6 +17,7 @@ def check_wraps(evidence: Evidence, tally: Tally) -> None:
         if not isinstance(body, vault.KeyWrapped):
             continue
         tally.look("WRP-01")
+        tally.hold("WRP-01", "wrap_repeated", body.wrap, event)
         first = places.setdefault(body.wrap, event.seq)
         if first != event.seq:
             tally.find_at("WRP-01", "wrap_repeated", event, f"vault {first} has the same wrap: {body.wrap}")
@@ -24,16 +25,18 @@ def check_wraps(evidence: Evidence, tally: Tally) -> None:
 
 def check_keys(evidence: Evidence, tally: Tally) -> None:
     """WRP-02: a public key has one role, and stands for one secret."""
-    roles: dict[PublicKey, str] = {}
+    roles: dict[PublicKey, str | DeviceId] = {}
     for event in evidence.all():
         for key, role in _find_keys(event):
             tally.look("WRP-02")
+            if not isinstance(role, DeviceId):
+                tally.hold("WRP-02", "key_repeated", key, event)
             first = roles.setdefault(key, role)
             if first != role:
                 tally.find_at("WRP-02", "key_repeated", event, f"{key} is the key of {first}, and of {role}")
 
 
-def _find_keys(event: Event) -> Iterator[tuple[PublicKey, str]]:
+def _find_keys(event: Event) -> Iterator[tuple[PublicKey, str | DeviceId]]:
     match event.body:
         case devices.AccountFounded(account_key, key_id, certificate):
             yield account_key, f"user key {key_id}"

@@ -65,6 +65,8 @@ def _check_wraps(evidence: Evidence, rows: Rows, tally: Tally) -> None:
         elif row.found != row.digest:
             detail = f"other bytes are stored for this live wrap: {row.found}"
             tally.find_at("OBJ-01", "wrap_changed", event, detail)
+        elif row.dropped:
+            tally.find_at("OBJ-01", "wrap_dropped", event, "this live wrap waits for its deletion")
 
 
 def _check_commits(evidence: Evidence, rows: Rows, tally: Tally) -> set[str] | None:
@@ -125,19 +127,18 @@ def _read_list(digest: str, rows: Rows) -> bytes:
 
 def _check_parts(change: Change, event: Event | None, rows: Rows, tally: Tally) -> None:
     """OBJ-03: each part of a live item is stored, with its bytes."""
+    account, seq = (event.account, event.seq) if event is not None else (None, None)
     for part in change.parts:
         tally.look("OBJ-03")
         row = rows.get(("object", part.digest))
-        if row is not None and (row.found, row.size) == (part.digest, part.size):
-            continue
-        code = "part_missing" if row is None or row.found is None else "part_changed"
-        detail = f"{change.item} version {change.version}: the part {part.digest} is not stored as committed"
-        if event is None:
-            tally.find("OBJ-03", code, None, Stream.VAULT, None, detail)
-        elif code == "part_missing":
-            tally.find_at("OBJ-03", "part_missing", event, detail)
-        else:
-            tally.find_at("OBJ-03", "part_changed", event, detail)
+        what = f"{change.item} version {change.version}: the part {part.digest}"
+        if row is None or row.found is None:
+            tally.find("OBJ-03", "part_missing", account, Stream.VAULT, seq, f"{what} is not stored")
+        elif (row.found, row.size) != (part.digest, part.size):
+            detail = f"{what} is not stored as committed"
+            tally.find("OBJ-03", "part_changed", account, Stream.VAULT, seq, detail)
+        elif row.dropped:
+            tally.find("OBJ-03", "part_dropped", account, Stream.VAULT, seq, f"{what} waits for its deletion")
 
 
 def _check_unexplained(
