@@ -1,9 +1,9 @@
 """A log of any length, by cloning the accounts of a real one under fresh keys.
 
 Everything that tells one account from another is replaced: its id, its devices and their keys, account keys,
-commit keys, sessions and rotations. Every statement is signed anew by whoever signed it, every event chained
-anew. So each clone is verified from the beginning to the end as its original is, and no two have a signature
-in common.
+commit keys, sessions, rotations and wraps. Every statement is signed anew by whoever signed it, every event
+chained anew. So each clone is verified from the beginning to the end as its original is, and no two have a
+signature in common.
 """
 
 import re
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from solekey_protocol.errors import SignatureError
 from solekey_protocol.event import Event, parse_event
-from solekey_protocol.events import Signer
+from solekey_protocol.events import Signer, rotation, vault
 from solekey_protocol.ids import (
     SYSTEM_ACCOUNT,
     AccountId,
@@ -59,7 +59,10 @@ class Original:
         self._devices = {derive_device_id(key).encode(): key for key in self._keys}
         self._others = sorted(value for value in found if b"_" in value and value not in self._devices)
         self._steps = [_Step(event, dict(self._find_signers(event))) for event in events]
+        self._wraps = {event.body.wrap for event in events if isinstance(event.body, vault.KeyWrapped)}
+        self._read_back = dict(_find_read_back(events))
         digests = [event.digest.encode() for event in events]
+        digests += [digest.encode() for digest in (*self._wraps, *self._read_back)]
         self._pattern = re.compile(b"|".join([*found, *digests]))
 
     @property
@@ -110,6 +113,11 @@ class Original:
             raw = sha256(b"clone %d of %b" % (number, value)).digest()[:16]
             made = _derive_account(number) if is_account else AccountId.from_raw(raw)
             clone.values[value] = value[:4] + made.encode()[4:]
+        wraps = {digest: sha256(b"clone %d of %b" % (number, digest.encode())) for digest in self._wraps}
+        clone.values |= {digest.encode(): made.hexdigest().encode() for digest, made in wraps.items()}
+        for digest, read_back in self._read_back.items():
+            verified = _digest_wraps(wraps[wrap].digest() for wrap in read_back)
+            clone.values[digest.encode()] = verified.encode()
         return clone
 
     def _write(self, step: _Step, clone: _Clone) -> bytes:
@@ -156,6 +164,22 @@ def _in_order(events: Sequence[Event]) -> list[Event]:
         for event in ready:
             del left[event.digest]
     return done
+
+
+def _find_read_back(events: Sequence[Event]) -> Iterator[tuple[Digest, tuple[Digest, ...]]]:
+    """Find which wraps were read back: those that the rotation has made."""
+    for event in events:
+        if isinstance(event.body, rotation.RotationVerified):
+            wrapped = (each.body for each in events if isinstance(each.body, vault.KeyWrapped))
+            made = tuple(body.wrap for body in wrapped if body.rotation == event.body.rotation)
+            if _digest_wraps(map(bytes.fromhex, made)) != event.body.wraps:
+                raise ValueError(f"rotation seq {event.seq}: other wraps were read back than it has made")
+            yield event.body.wraps, made
+
+
+def _digest_wraps(wraps: Iterable[bytes]) -> Digest:
+    """What ``rotation_verified`` says of wraps. Spec: rotation.md §3."""
+    return compute_digest(b"".join(sorted(wraps)))
 
 
 def _named(event: Event) -> set[Digest]:

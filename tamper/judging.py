@@ -57,6 +57,8 @@ def judge(tampering: Tampering) -> Judgement:
     except LogError as error:
         is_expected = tampering.outcome is Outcome.UNREADABLE and error.code in tampering.expects
         return Judgement(tampering, is_expected, (error.code,), named=False)
+    finally:
+        exhibit.close()
     caught = report.notices if tampering.outcome is Outcome.NOTICED else report.findings
     expected = [finding for finding in caught if finding.check in tampering.expects]
     named = any(_names(finding, exhibit.at) for finding in expected)

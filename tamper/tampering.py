@@ -42,8 +42,8 @@ class Exhibit:
     pins: Mapping[AccountId, Pin] | None = None
     seen: Seen | None = None
     bounds: Bounds = BOUNDS
-    keep: object = None
-    """What must not end before the log was read, such as a folder."""
+    close: Callable[[], None] = lambda: None
+    """Called once the log was read: what it lies in may go."""
 
 
 @dataclass(frozen=True)

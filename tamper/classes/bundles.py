@@ -51,7 +51,7 @@ def make_bundle(
         for edit in edits:
             edit(path)
         bounds = replace(BOUNDS, exporter=_PUBLIC if demand else None)
-        return Exhibit(lambda: open_log(path), None, vouch(honest()), bounds=bounds, keep=folder)
+        return Exhibit(lambda: open_log(path), None, vouch(honest()), bounds=bounds, close=folder.cleanup)
 
     return make
 
@@ -150,7 +150,7 @@ def _continued(*, first: bool, gap: bool = False) -> Callable[[], Exhibit]:
         if gap:
             _edit_manifest(_begin_later)(two)
         paths = [one, two] if first else [two]
-        return Exhibit(lambda: open_log(*paths), None, vouch(honest()), keep=folder)
+        return Exhibit(lambda: open_log(*paths), None, vouch(honest()), close=folder.cleanup)
 
     return make
 

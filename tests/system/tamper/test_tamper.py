@@ -57,6 +57,7 @@ def test_an_honest_store_and_an_honest_bundle_are_clean() -> None:
     exhibit = make_bundle()()
     assert callable(exhibit.log)
     report = verify_log(exhibit.log(), exhibit.pins, exhibit.bounds)
+    exhibit.close()
     assert (report.findings, report.notices, report.verdict) == ((), (), Verdict.CLEAN)
     assert all(row.looked_at for row in report.coverage if row.check.id.startswith("BUN"))
 
