@@ -5,8 +5,9 @@ that is held up for a while makes nobody else refuse (promise P4's other side), 
 the publisher's own: everything that was appended before the moment is on the bus, or no heartbeat is sent.
 Decision: docs/decisions/0045.
 
-*Wire format.* A socket pair. The parent sends one line of JSON, a list of services ``{"stream",
-"database_url", "bus_url", "bus_password", "client_id"}``, and closes its end when it ends.
+*Wire format.* A socket pair. The parent sends one line of JSON, ``{"log_format", "sources"}`` with a list of
+services ``{"stream", "database_url", "bus_url", "bus_password", "client_id"}``, and closes its end when it
+ends.
 """
 
 import json
@@ -27,7 +28,7 @@ from solekey_eventlog.child_process import ChildProcess, open_parent
 from solekey_eventlog.clock import SystemClock
 from solekey_eventlog.engine import open_engine
 from solekey_eventlog.errors import UnavailableError
-from solekey_eventlog.log_lines import SafeFormatter
+from solekey_eventlog.log_lines import LogFormat, make_formatter
 from solekey_eventlog.publisher import INTERVAL_S, Publisher
 from solekey_eventlog.secret import Secret
 from solekey_eventlog.store import EventStore
@@ -50,15 +51,15 @@ class HeartbeatSource:
 class HeartbeatProcess:
     """The process, as its parent sees it."""
 
-    def __init__(self, sources: Sequence[HeartbeatSource]) -> None:
-        described = [_describe(source) for source in sources]
-        self._sources = json.dumps(described).encode() + b"\n"
+    def __init__(self, sources: Sequence[HeartbeatSource], log_format: LogFormat = LogFormat.TEXT) -> None:
+        told = {"log_format": log_format.value, "sources": [_describe(source) for source in sources]}
+        self._told = json.dumps(told).encode() + b"\n"
         self._child = ChildProcess(__name__)
 
     def keep_running(self) -> None:
         """Start it, or start it anew when it has ended."""
         if not self._child.is_running:
-            self._child.start().sendall(self._sources)
+            self._child.start().sendall(self._told)
 
     def stop(self) -> None:
         """End it."""
@@ -67,7 +68,9 @@ class HeartbeatProcess:
 
 def run(connection: socket.socket) -> None:
     """Publish heartbeats until the parent closes its end."""
-    sources = json.loads(connection.makefile("rb").readline(_MAX_LINE_BYTES))
+    told = json.loads(connection.makefile("rb").readline(_MAX_LINE_BYTES))
+    _set_up_logging(LogFormat(told["log_format"]))
+    sources = told["sources"]
     while not _has_ended(connection, 0):
         try:
             with ExitStack() as stack:
@@ -106,15 +109,18 @@ def _open_bus(source: dict[str, Any]) -> Bus:
     )
 
 
+def _set_up_logging(log_format: LogFormat) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(make_formatter(log_format))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+
+
 def _has_ended(connection: socket.socket, wait_s: float) -> bool:
     readable, _, _ = select.select([connection], [], [], wait_s)
     return bool(readable) and not connection.recv(1)
 
 
 if __name__ == "__main__":
-    handler = logging.StreamHandler()
-    handler.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     with open_parent() as parent:
         run(parent)

@@ -23,6 +23,7 @@ from sqlalchemy import delete, func, insert, select, text
 from solekey_eventlog.bus import Bus, Record
 from solekey_eventlog.engine import is_sqlite, is_unavailable
 from solekey_eventlog.errors import StalePositionError, UnavailableError
+from solekey_eventlog.log_context import logging_for
 from solekey_eventlog.offsets import Reached, advance_offset, read_offsets
 from solekey_eventlog.parking import (
     UNREADABLE_SEQ,
@@ -35,7 +36,7 @@ from solekey_eventlog.parking import (
     read_parked_entries,
     release,
 )
-from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.store import EventStore, UnitOfWork, describe_place
 from solekey_eventlog.streams import AHEAD_OF_DEVICES, Streams
 from solekey_protocol.errors import ForkError, GapError, MalformedError, ProtocolError
 from solekey_protocol.event import Event, parse_event
@@ -183,6 +184,10 @@ class Projector:
 
     def _consume(self, uow: UnitOfWork, event: Event, applied_before: Heads) -> bool:
         """Apply an event, ignore a repetition, or park it. Returns whether it was applied."""
+        with logging_for(event=describe_place(event)):
+            return self._judge(uow, event, applied_before)
+
+    def _judge(self, uow: UnitOfWork, event: Event, applied_before: Heads) -> bool:
         head = self._streams.position(uow, event.account, event.stream)
         if event.seq <= head.seq:
             if not self._is_known(uow, event):

@@ -181,6 +181,9 @@ class Publisher:
             )
             for partition, end in ends.items():
                 advance_offset(uow.connection, tables.published, self._topic, partition, end)
+        for row, position in zip(rows, positions, strict=True):
+            event, record = (row.account, self._store.stream, row.seq), (position.partition, position.offset)
+            _log.debug("published %s/%s/%d: %s/%d@%d", *event, self._topic, *record)
 
     def _publish_heartbeat(self, as_of: datetime) -> None:
         now_s = self._store.clock.monotonic()

@@ -4,6 +4,7 @@ One ``UnitOfWork`` is one transaction: the events and the rows that belong to th
 not at all. UNIQUE(account, seq) is the optimistic lock: of two that continue the same head, one is refused.
 """
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -31,11 +32,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from solekey_eventlog.clock import Clock
 from solekey_eventlog.engine import connect_read_only, is_sqlite, is_unavailable, upsert
 from solekey_eventlog.errors import StalePositionError, UnavailableError
+from solekey_eventlog.log_context import Facts, find_log_facts, logging_for
 from solekey_eventlog.tables import EventTables
 from solekey_protocol.event import Event, encode_event, parse_event
 from solekey_protocol.events import Body, Stream
 from solekey_protocol.ids import AccountId, Digest, Timestamp
 from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
+
+_log = logging.getLogger(__name__)
 
 _WRITE_WAIT_S = 30.0
 _LOCK_ACCOUNT = text(
@@ -67,6 +71,11 @@ def _select_page(tables: EventTables) -> Any:
     return union_all(select(page), select(head.c.seq, cast(head.c.raw, LargeBinary)))
 
 
+def describe_place(event: Event) -> str:
+    """Write an event's place as lines of the log have it: account, stream and seq."""
+    return f"{event.account}/{event.stream}/{event.seq}"
+
+
 class UnitOfWork:
     """One transaction. ``now`` is the one moment at which everything in it happens."""
 
@@ -84,6 +93,8 @@ class UnitOfWork:
         """Accounts of which no event waited when the transaction asked first: it decides as of then."""
         self.heads: dict[tuple[AccountId, Stream], Head] = {}
         """How far streams went when the transaction looked them up together (``Streams.look_up``)."""
+        self.appended: list[tuple[Event, Facts]] = []
+        """Own events that it appended, and what the lines of the log were about meanwhile."""
         self.afterwards: list[Callable[[], None]] = []
         """What is done once the transaction has ended well: never a part of what was asked for."""
         self._stream = stream
@@ -157,6 +168,7 @@ class UnitOfWork:
             appended.append(event)
             after = event.head
         self._insert(account, appended)
+        self.appended += [(event, find_log_facts()) for event in appended]
         return appended
 
     def _insert(self, account: AccountId, appended: list[Event]) -> None:
@@ -211,6 +223,9 @@ class EventStore:
         with self._translate(), self._write_lock(), self.engine.begin() as connection:
             uow = UnitOfWork(connection, self.stream, self.tables, self.clock.now(), projecting=projecting)
             yield uow
+        for event, facts in uow.appended:
+            with logging_for(**facts):
+                _log.info("appended %s", describe_place(event))
         if any(stream is self.stream for _, stream in uow.changed):
             for callback in self._on_append:
                 callback()

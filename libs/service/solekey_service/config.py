@@ -18,7 +18,9 @@ from solekey_eventlog.bus.config import BusConfig
 from solekey_eventlog.bus.topics import DEFAULT_PARTITIONS, TopicSettings, derive_topics
 from solekey_eventlog.engine import DEFAULT_POOL
 from solekey_eventlog.errors import ConfigError
+from solekey_eventlog.log_lines import LogFormat
 from solekey_eventlog.secret import Secret
+from solekey_service.http.source import Network, parse_networks
 
 PREFIX = "SOLEKEY_"
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -79,7 +81,11 @@ class ServiceConfig:
     """Connections at the same time; for one more, that whose client has been waited for the longest ends."""
     max_connections_per_source: int = 200
     """Connections from one address at the same time; 0: no such limit, for a service behind a proxy."""
+    trusted_proxies: str = ""
+    """Whose X-Forwarded-For and X-Request-Id are trusted: addresses and prefixes, separated by commas."""
     log_level: LogLevel = LogLevel.INFO
+    log_format: LogFormat = LogFormat.TEXT
+    """text for people, json for machines: one object a line."""
 
     def __post_init__(self) -> None:
         """Refuse values that cannot work. Raises ConfigError."""
@@ -128,9 +134,17 @@ class ServiceConfig:
             problems.append("statements_per_minute, statements_per_day, max_events: expected at least 1")
         if not 10 <= self.max_connections <= 100_000:
             problems.append("max_connections: expected 10 to 100000")
+        try:
+            self.find_proxies()
+        except ValueError as error:
+            problems.append(f"trusted_proxies: {error}")
         if self.max_connections_per_source < 0:
             problems.append("max_connections_per_source: expected 0 (no limit) or more")
         return problems
+
+    def find_proxies(self) -> tuple[Network, ...]:
+        """Give the trusted proxies their type. Raises ValueError."""
+        return parse_networks(self.trusted_proxies)
 
     def derive_nonce_key(self) -> bytes | None:
         """Derive the key of the nonces that DPoP proofs without a token must carry; None: they carry none."""

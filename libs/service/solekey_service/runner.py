@@ -36,7 +36,7 @@ from solekey_eventlog.bus import BusConfigurationError
 from solekey_eventlog.engine import describe_cause, is_refused
 from solekey_eventlog.errors import ConfigError, UnavailableError
 from solekey_eventlog.heartbeats import HeartbeatProcess, HeartbeatSource
-from solekey_eventlog.log_lines import SafeFormatter
+from solekey_eventlog.log_lines import LogFormat, make_formatter
 from solekey_service.command_line import SERVE, parse_command_line, run_command
 from solekey_service.config import ServiceConfig, load_config
 from solekey_service.definition import ServiceDefinition
@@ -74,7 +74,7 @@ def main(definition: ServiceDefinition[Any, Any]) -> NoReturn:
         config = load_config(definition.config, os.environ, arguments.config)
     except ConfigError as error:
         end_with_problems(error.problems)
-    set_up_logging(config.log_level)
+    set_up_logging(config.log_level, config.log_format)
     sys.exit(run([definition], [config]))
 
 
@@ -116,7 +116,8 @@ def run(
         _log.critical("cannot listen on %s: %s", configs[0].listen, error)
         return EXIT_CONFIGURATION
     wirings = [find_wiring(container) for container in runner.containers]
-    beats = HeartbeatProcess([_describe_heartbeats(wiring.kernel) for wiring in wirings])
+    sources = [_describe_heartbeats(wiring.kernel) for wiring in wirings]
+    beats = HeartbeatProcess(sources, configs[0].log_format)
     beats.keep_running()
     _spare_collections()
     server.start()
@@ -135,10 +136,10 @@ def run(
     return EXIT_FAILED if died else 0
 
 
-def set_up_logging(level: str) -> None:
+def set_up_logging(level: str, log_format: LogFormat = LogFormat.TEXT) -> None:
     """Log to stderr: one line an event, no values of requests."""
     handler = logging.StreamHandler()
-    handler.setFormatter(SafeFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    handler.setFormatter(make_formatter(log_format))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
@@ -174,7 +175,8 @@ def _open_server(config: ServiceConfig, monitoring: MonitoringServer) -> HttpSer
         tls = ServerTls(config.tls_cert, config.tls_key, config.tls_client_ca)
     host, port = config.address
     room = Room(config.max_connections, config.max_connections_per_source)
-    return HttpServer(host, port, tls, room, observe=monitoring.requests.observe)
+    proxies = config.find_proxies()
+    return HttpServer(host, port, tls, room, observe=monitoring.requests.observe, proxies=proxies)
 
 
 def _make_runner(

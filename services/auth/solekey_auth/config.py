@@ -13,7 +13,6 @@ from solekey_eventlog.secret import Secret
 from solekey_protocol.events.auth import Factor
 from solekey_service.access.tokens import MAX_LIFETIME_S
 from solekey_service.config import ServiceConfig
-from solekey_service.http.source import Network, parse_networks
 
 _RATE_LIMITS = (
     "login_failures_device",
@@ -50,8 +49,6 @@ class AuthConfig(ServiceConfig):
     session_absolute_s: int = 12 * 60 * 60
     """A session ends this long after its login."""
     access_token_s: int = MAX_LIFETIME_S
-    trusted_proxies: str = ""
-    """Whose X-Forwarded-For is trusted: addresses and prefixes, separated by commas."""
     login_failures_device: int = limit.LOGIN_DEVICE.free
     """Failed logins from one device that the account knows, before it waits."""
     login_failures_stranger: int = limit.LOGIN_STRANGER.free
@@ -146,18 +143,9 @@ class AuthConfig(ServiceConfig):
         """Give the work that passwords are to be stretched with its type; None: any. Raises ValueError."""
         return parse_kdf_wanted(self.kdf_wanted)
 
-    def find_proxies(self) -> tuple[Network, ...]:
-        """Give the trusted proxies their type. Raises ValueError."""
-        return parse_networks(self.trusted_proxies)
-
     def _find_rate_limit_problems(self) -> list[str]:
         wrong = [name for name in _RATE_LIMITS if not 1 <= getattr(self, name) <= _MAX_FREE_ATTEMPTS]
-        problems = [f"{name}: expected 1 to {_MAX_FREE_ATTEMPTS}" for name in wrong]
-        try:
-            self.find_proxies()
-        except ValueError as error:
-            problems.append(f"trusted_proxies: {error}")
-        return problems
+        return [f"{name}: expected 1 to {_MAX_FREE_ATTEMPTS}" for name in wrong]
 
     def derive_nonce_key(self) -> bytes:
         """See ServiceConfig.derive_nonce_key: the same in all processes of the service."""

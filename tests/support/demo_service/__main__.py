@@ -7,13 +7,14 @@ import os
 import sys
 from pathlib import Path
 
+from solekey_eventlog.log_lines import LogFormat
 from solekey_eventlog.secret import Secret
 from solekey_service.config import ServiceConfig
 from tests.support.demo_service.definitions import AUTH, VAULT
 
 if __name__ == "__main__":
     folder, bus_url, origin, *tls = sys.argv[1:]
-    set_up_logging("INFO")
+    set_up_logging("INFO", LogFormat(os.environ.get("DEMO_LOG_FORMAT", "text")))
     cert, key = (Path(name) for name in tls) if tls else (None, None)
     configs = [
         ServiceConfig(
@@ -21,6 +22,7 @@ if __name__ == "__main__":
             bus_url=bus_url,
             origin=origin,
             listen="127.0.0.1:0",
+            trusted_proxies=os.environ.get("DEMO_TRUSTED_PROXIES", ""),
             monitoring_listen=os.environ.get("DEMO_MONITORING"),
             tls_cert=cert,
             tls_key=key,

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from solekey_auth.config import AuthConfig
 from solekey_eventlog.errors import ConfigError
 from solekey_service.config import ServiceConfig, load_config
 from tests.support.deployment.compose import (
@@ -105,18 +104,17 @@ def test_only_the_proxy_is_reached_from_outside(compose: dict[str, Any]) -> None
     assert compose["networks"]["backend"]["internal"] is True
 
 
-def test_auth_believes_the_proxy_alone_about_where_requests_come_from(compose: dict[str, Any]) -> None:
-    environment = compose["services"]["auth"]["environment"]
-    (trusted,) = load_config(AuthConfig, environment).find_proxies()
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_believes_the_proxy_alone_about_where_requests_come_from(
+    compose: dict[str, Any], service: str
+) -> None:
+    environment = compose["services"][service]["environment"]
+    (trusted,) = load_config(config_class(service), environment).find_proxies()
     assert str(trusted.network_address) == compose["services"]["proxy"]["networks"]["backend"]["ipv4_address"]
     assert trusted.num_addresses == 1
     (pool,) = compose["networks"]["backend"]["ipam"]["config"]
     assert trusted.subnet_of(ip_network(pool["subnet"]))
     assert not trusted.overlaps(ip_network(pool["ip_range"]))  # no other container is given it
-    others = [
-        name for name in SERVICES if "SOLEKEY_TRUSTED_PROXIES" in compose["services"][name]["environment"]
-    ]
-    assert others == ["auth"]
 
 
 def test_every_server_tells_its_health(compose: dict[str, Any]) -> None:

@@ -29,8 +29,8 @@ pytestmark = [
     pytest.mark.timeout(400),  # counts the start of the platform for the first test
 ]
 
-UPLOADED = r"PUT /v1/vault/objects/\w+ 204"
-UNLOCKED = r"GET /v1/vault/wraps 200"
+UPLOADED = r'"PUT","path":"/v1/vault/objects/\w+","status":204'
+UNLOCKED = r'"GET","path":"/v1/vault/wraps","status":200'
 VIOLATIONS, TRY_AGAIN = 1, 8  # exit codes, as `solekey --help` says
 
 SignUp = Callable[[str], CommandUser]

@@ -1,6 +1,7 @@
 """The proxy speaks TLS 1.3 alone, sends each path to its service, and refuses in the platform's own words."""
 
 import json
+import re
 import socket
 import ssl
 import subprocess
@@ -211,9 +212,43 @@ def test_the_access_log_has_no_query_and_no_header(client: httpx.Client, proxy: 
     client.get("/v1/auth/logged?code=123456", headers={"Authorization": "DPoP secret-token"})
     client.get("/health")  # a line is written after its answer: this one comes after the line looked for
     log = proxy.log_file.read_text()
-    assert "/v1/auth/logged 200" in log
+    assert '"path":"/v1/auth/logged","status":200,' in log
     assert "123456" not in log
     assert "secret-token" not in log
+
+
+def test_the_access_log_is_json_of_ascii_whatever_is_asked_for(client: httpx.Client, proxy: Proxy) -> None:
+    hostile = "/v1/auth/%1b%5d0%3bx%07%22%5c%0d%0a%c2%9b31m%9b%e2%80%ae%00x"
+    for path in (hostile, "/v1/auth/%ff%fe", "/v1/auth/%22,%22x%22:%22"):
+        client.get(path)
+    client.request("BREW", "/v1/auth/x" + "a" * 5000)
+    client.get("/health")
+    raw = proxy.log_file.read_bytes()
+    assert raw.isascii()
+    assert not set(raw) & {*range(10), *range(11, 32), 127}
+    lines = [json.loads(line) for line in raw.decode().splitlines()]
+    members = {"time", "request_id", "method", "path", "status", "request_bytes", "response_bytes", "seconds"}
+    assert {frozenset(line) for line in lines} == {frozenset(members)}
+    assert "(not printable)" in {line["path"] for line in lines}
+    assert '/v1/auth/","x":"' in {line["path"] for line in lines}
+
+
+def test_the_proxy_gives_each_request_an_id_that_no_client_chooses(
+    client: httpx.Client, proxy: Proxy
+) -> None:
+    forged = "f" * 32
+    ids = [
+        client.get("/v1/auth/numbered", headers={"X-Request-Id": forged}).json()["headers"]["X-Request-Id"]
+        for _ in range(2)
+    ]
+    assert len({*ids, forged}) == 3
+    assert all(re.fullmatch("[0-9a-f]{32}", each) for each in ids)
+    client.get("/health")
+    log = proxy.log_file.read_text()
+    assert [f'"request_id":"{each}","method":"GET","path":"/v1/auth/numbered"' in log for each in ids] == [
+        True,
+        True,
+    ]
 
 
 def check_problem(answer: httpx.Response, status: int, code: str) -> None:

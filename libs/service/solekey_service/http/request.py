@@ -40,6 +40,8 @@ class Request:
     proof: DpopProof | None = None
     peer: str | None = None
     """The address at the other end of the connection: a proxy's, if one is between."""
+    id: str = ""
+    """32 hex characters that the lines of the log about it have; a trusted proxy's, or made here."""
 
     @property
     def authenticated(self) -> Caller:

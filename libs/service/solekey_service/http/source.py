@@ -49,6 +49,12 @@ def find_source(peer: str | None, forwarded: Sequence[str], proxies: Sequence[Ne
     return Source(str(prefix))
 
 
+def is_of(peer: str | None, networks: Sequence[Network]) -> bool:
+    """Tell whether the address at the other end of a connection belongs to one of some networks."""
+    address = _parse_address(peer or "")
+    return address is not None and any(address in network for network in networks)
+
+
 def _parse_address(text: str) -> Address | None:
     try:
         address = ipaddress.ip_address(text.partition("%")[0].strip("[]"))

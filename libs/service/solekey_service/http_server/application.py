@@ -2,11 +2,13 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
+from solekey_eventlog.log_context import logging_for
+from solekey_eventlog.log_lines import FIELDS
 from solekey_service.http import (
     NO_OPERATION,
     Headers,
@@ -16,6 +18,8 @@ from solekey_service.http import (
     parse_query,
     problem_response,
 )
+from solekey_service.http.request_id import REQUEST_ID_HEADER, derive_request_id
+from solekey_service.http.source import Network
 from solekey_service.http_server.body import LengthRequired, RequestTimeout, open_body
 from solekey_service.http_server.connection import CONNECTION_KEY
 from solekey_service.http_server.routes import MethodNotAllowed, Routes
@@ -50,16 +54,35 @@ class Application:
     """Answers every request, whatever happens: an exception becomes a problem document."""
 
     def __init__(
-        self, routes: Routes, observe: Observer = observe_nothing, *, is_logged: bool = True
+        self,
+        routes: Routes,
+        observe: Observer = observe_nothing,
+        *,
+        proxies: Sequence[Network] = (),
+        is_logged: bool = True,
     ) -> None:
         self._routes = routes
+        self._proxies = proxies
         self._observe = observe
         self._is_logged = is_logged
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
+        fields: list[tuple[str, str]] = list(environ["headers_raw"])
+        given = Headers(fields).combined(REQUEST_ID_HEADER)
+        request_id = derive_request_id(given, environ.get("REMOTE_ADDR"), self._proxies)
+        with logging_for(request_id=request_id):
+            return self._respond(environ, fields, request_id, start_response)
+
+    def _respond(
+        self,
+        environ: dict[str, Any],
+        fields: list[tuple[str, str]],
+        request_id: str,
+        start_response: StartResponse,
+    ) -> Iterable[bytes]:
         started_s = time.monotonic()
-        answered = self._answer(environ)
+        answered = self._answer(environ, fields, request_id)
         response = answered.response
         if answered.close:
             environ[CONNECTION_KEY].close_after_response()
@@ -67,9 +90,7 @@ class Application:
         duration_s = time.monotonic() - started_s
         self._observe(answered.operation, response.status, response.code, duration_s)
         if self._is_logged:
-            # The path holds ids but never a secret; the query is left out all the same.
-            method, path = environ["REQUEST_METHOD"], environ["RAW_PATH_INFO"]
-            _log.info("%s %s %d %.1f ms", method, path, response.status, duration_s * 1000)
+            _log_access(environ["REQUEST_METHOD"], environ["RAW_PATH_INFO"], answered, duration_s)
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [response.body]
 
     def refuse_head(self, refusal: BadRequest) -> Response:
@@ -78,8 +99,7 @@ class Application:
         self._observe(NO_OPERATION, response.status, response.code, 0.0)
         return response
 
-    def _answer(self, environ: dict[str, Any]) -> _Answered:
-        fields: list[tuple[str, str]] = list(environ["headers_raw"])
+    def _answer(self, environ: dict[str, Any], fields: list[tuple[str, str]], request_id: str) -> _Answered:
         try:
             body = open_body(environ, fields)
         except (BadRequest, LengthRequired) as error:
@@ -88,7 +108,7 @@ class Application:
         try:
             match = self._routes.find(environ["REQUEST_METHOD"], environ["PATH_INFO"])
             operation = match.operation
-            response = match.handler.handle(_parse_head(environ, fields), match.values, body)
+            response = match.handler.handle(_parse_head(environ, fields, request_id), match.values, body)
         except MethodNotAllowed as error:
             response = _with_header(problem_response(error), "Allow", ", ".join(error.allowed))
             body.drop()
@@ -100,13 +120,29 @@ class Application:
         return _Answered(response, operation, body.must_close)
 
 
-def _parse_head(environ: dict[str, Any], fields: list[tuple[str, str]]) -> Request:
+def _log_access(method: str, path: str, answered: _Answered, duration_s: float) -> None:
+    """Log a request. The path holds ids but never a secret; the query is left out all the same."""
+    response, duration_ms = answered.response, duration_s * 1000
+    told = {
+        "method": method,
+        "path": path,
+        "service": answered.operation.service,
+        "operation": answered.operation.name,
+        "status": response.status,
+        "code": response.code or "ok",
+        "duration_ms": round(duration_ms, 1),
+    }
+    _log.info("%s %s %d %.1f ms", method, path, response.status, duration_ms, extra={FIELDS: told})
+
+
+def _parse_head(environ: dict[str, Any], fields: list[tuple[str, str]], request_id: str) -> Request:
     return Request(
         method=environ["REQUEST_METHOD"],
         path=environ["RAW_PATH_INFO"],
         query=parse_query(environ.get("QUERY_STRING", "")),
         headers=Headers(fields),
         peer=environ.get("REMOTE_ADDR"),
+        id=request_id,
     )
 
 

@@ -20,6 +20,7 @@ from eventlet.greenio import GreenSocket
 from eventlet.greenio.base import socket_accept
 from eventlet.hubs import trampoline
 
+from solekey_service.http.source import Network
 from solekey_service.http_server.application import Application, Observer, observe_nothing
 from solekey_service.http_server.connection import Connection, shut_down
 from solekey_service.http_server.routes import Routes
@@ -65,6 +66,7 @@ class HttpServer:
         room: Room = DEFAULT_ROOM,
         *,
         observe: Observer = observe_nothing,
+        proxies: Sequence[Network] = (),
         is_logged: bool = True,
     ) -> None:
         """Make a server that listens nowhere yet.
@@ -75,6 +77,7 @@ class HttpServer:
             tls: without it, plain HTTP.
             room: how many connections there may be.
             observe: told of every request that was answered.
+            proxies: whose ids of requests are taken.
             is_logged: whether each of them is a line of the log.
         """
         self.routes = Routes()
@@ -82,6 +85,7 @@ class HttpServer:
         self._tls = tls
         self._room = room
         self._observe = observe
+        self._proxies = proxies
         self._is_logged = is_logged
         self._pool = eventlet.GreenPool(room.connections)
         self._states: dict[int, list[Any]] = {}
@@ -109,7 +113,7 @@ class HttpServer:
         self._server = server = wsgi.Server(
             self._socket,
             self._socket.getsockname(),
-            Application(self.routes, self._observe, is_logged=self._is_logged),
+            Application(self.routes, self._observe, proxies=self._proxies, is_logged=self._is_logged),
             protocol=Connection,
             keepalive=_IDLE_TIMEOUT_S,
             socket_timeout=_SOCKET_TIMEOUT_S,

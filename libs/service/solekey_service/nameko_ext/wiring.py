@@ -1,9 +1,11 @@
 """Gives a service its Api over a running kernel, and runs what lives beside the requests."""
 
+import contextvars
 import inspect
 import logging
 import threading
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +60,7 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
             UnavailableError: the database does not answer.
         """
         bus = open_bus(config.bus_config(client_id=f"solekey-{self._definition.service}"))
-        threads = Threads(offload=tpool.execute, pause=eventlet.sleep)
+        threads = Threads(offload=_offload, pause=eventlet.sleep)
         api = build_service(self._definition, config, bus, threads=threads)
         is_checked = _check_bus(api.kernel)
         return Parts(bus, start_service(self._definition, api), is_checked)
@@ -131,6 +133,11 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
             except BusError as error:
                 _log.warning("%s: no heartbeats, trying again: %s", self._definition.service, error)
                 self._stopped_listening.wait(_POLL_S)
+
+
+def _offload(work: Callable[[], Any]) -> Any:
+    """Run something slow in a native thread, whose lines in the log belong to the same request."""
+    return tpool.execute(contextvars.copy_context().run, work)
 
 
 def _check_bus(kernel: Kernel[ServiceConfig]) -> bool:
