@@ -3,7 +3,8 @@
 #
 #   deploy/backup.sh take FOLDER            a new folder: one snapshot of all databases, then the objects
 #   deploy/backup.sh verify FOLDER          whether it is whole
-#   deploy/backup.sh restore FOLDER [--yes] puts both back, makes the log anew, and declares what was done
+#   deploy/backup.sh restore FOLDER [--yes] puts both back, makes the log anew, and declares what was done;
+#                                           interrupted, it is run again
 #
 # The log is in no backup: every event lies in the database of the service that wrote it, byte for byte, and is
 # committed there before it is published. A copy of the log could only be newer or older than that snapshot.
@@ -78,10 +79,14 @@ restore_databases() {
     ' restore "${services[@]}" <"$1/database.dump"
 }
 
-# Put the log aside as files, for it is evidence, and begin a new one.
+# Put the log aside as a file, for it is evidence, unless that was done; begin a new one.
 replace_log() {
     "${compose[@]}" stop kafka
-    run --entrypoint tar kafka --create --directory /var/lib/kafka data >"$1.log-of-before.tar"
+    if [[ ! -e $1 ]]; then
+        run --entrypoint tar kafka --create --directory /var/lib/kafka data >"$1.partial"
+        sync "$1.partial"
+        mv "$1.partial" "$1"
+    fi
     "${compose[@]}" rm --force --stop kafka kafka-init
     local project
     project=$("${compose[@]}" config --format json | sed --quiet 's/^  "name": "\(.*\)",\?$/\1/p')
@@ -91,16 +96,23 @@ replace_log() {
 }
 
 restore() {
-    local folder=${1%/} service
+    local folder=${1%/} service log
+    local secured=$folder.secured # there while a restoration is under way that needs the log of before no more
     verify "$folder"
     confirm "${2:-}"
     "${compose[@]}" stop proxy "${services[@]}"
     "${compose[@]}" up --detach --wait postgres
-    "${compose[@]}" run --rm -T kafka-init # with the log of before, or an empty one on a new machine
-    restore_databases "$folder"
-    run vault tar --extract --directory /var/lib/solekey <"$folder/objects.tar"
-    run auth python -m solekey_auth secure-restored --yes </dev/null
-    replace_log "$folder"
+    if [[ ! -e $secured ]]; then
+        "${compose[@]}" run --rm -T kafka-init # with the log of before, or an empty one on a new machine
+        restore_databases "$folder"
+        run vault tar --extract --directory /var/lib/solekey <"$folder/objects.tar"
+        run auth python -m solekey_auth secure-restored --yes </dev/null
+        echo "$folder.log-until-$(date --utc +%Y%m%dT%H%M%SZ).tar" >"$secured.new"
+        sync "$secured.new"
+        mv "$secured.new" "$secured"
+    fi
+    log=$(<"$secured")
+    replace_log "$log"
     for service in "${services[@]}"; do
         run "$service" sh -ec "
             python -m solekey_$service declare-restored --as-of $as_of --new-log
@@ -108,7 +120,8 @@ restore() {
     done
     "${compose[@]}" up --detach --wait --wait-timeout 300
     run vault python -m solekey_vault check-objects --collect </dev/null
-    echo "restored to $as_of; the log of before is in $folder.log-of-before.tar"
+    rm "$secured"
+    echo "restored to $as_of; the log of before is in $log"
 }
 
 usage() {

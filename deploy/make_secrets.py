@@ -3,12 +3,14 @@
 Writes ``.env`` for Docker Compose and the folder ``secrets/`` with the certificates, and refuses to overwrite
 either: the operator key must never change, or every account loses its second factor.
 
-Usage: python deploy/make_secrets.py https://keys.example.org [--folder deploy] [--renew-certificates]
+Usage: python deploy/make_secrets.py https://keys.example.org [--folder deploy]
+    [--prepare-certificates | --renew-certificates]
 
 The authority that it makes signs the certificates inside the installation, and one for the proxy that works
 at once, but only for who trusts this authority: replace ``secrets/proxy-cert.pem`` and
 ``secrets/proxy-key.pem`` by your own. Certificates live for 397 days. The authority's key is kept nowhere, so
-renewing makes another one and all certificates anew, but for your own of the proxy.
+renewing makes another one and all certificates anew, but for your own of the proxy. Where they were prepared
+some time before, clients that have the ca-cert.pem of then trust the next authority already.
 """
 
 import argparse
@@ -39,6 +41,7 @@ from solekey_service.authority import (  # the same
 CERTIFICATE_LIFETIME = timedelta(days=397)
 SECRET_BYTES = 32
 CLUSTER_ID_BYTES = 16
+NEXT = "secrets.next"
 
 
 def fill_environment(example: str, origin: str) -> str:
@@ -91,13 +94,32 @@ def write_certificates(folder: Path, host: str) -> None:
         (folder / name).chmod(0o644)
 
 
+def prepare_certificates(folder: Path, host: str) -> Path:
+    """Make the next certificates beside ``folder``, whose authority file then holds both authorities.
+
+    Until they are put in place nothing but that file changes: who trusts it gets through the change.
+    """
+    following = folder.with_name(NEXT)
+    write_certificates(following, host)
+    present = (folder / "ca-cert.pem").read_bytes()
+    (folder / "ca-cert.pem").write_bytes(present + (following / "ca-cert.pem").read_bytes())
+    return following
+
+
 def renew_certificates(folder: Path, host: str) -> Path:
-    """Put new certificates in the place of ``folder``, and return where the old ones are now."""
+    """Put new certificates in the place of ``folder``, prepared ones if there are any.
+
+    Returns where the old ones are now.
+    """
     draft, old = (
         folder.with_name("secrets.new"),
         folder.with_name(f"secrets.{datetime.now(UTC):%Y%m%dT%H%M%S}"),
     )
-    write_certificates(draft, host)
+    prepared = folder.with_name(NEXT)
+    if prepared.exists():
+        prepared.rename(draft)
+    else:
+        write_certificates(draft, host)
     authority = x509.load_pem_x509_certificate((folder / "ca-cert.pem").read_bytes())
     proxy = x509.load_pem_x509_certificate((folder / "proxy-cert.pem").read_bytes())
     if not _is_issued_by(proxy, authority):  # the operator's own
@@ -124,11 +146,22 @@ def main() -> None:
     parser.add_argument(
         "--renew-certificates", action="store_true", help="no password or service key changes"
     )
+    parser.add_argument(
+        "--prepare-certificates",
+        action="store_true",
+        help="make the next ones, and a ca-cert.pem of both; --renew-certificates puts them in place",
+    )
     arguments = parser.parse_args()
     origin = urlsplit(arguments.origin)
     if origin.scheme != "https" or not origin.hostname or arguments.origin != f"https://{origin.netloc}":
         parser.error("the origin must be https://host[:port], without a path")
     environment, certificates = arguments.folder / ".env", arguments.folder / "secrets"
+    if arguments.prepare_certificates:
+        if certificates.with_name(NEXT).exists():
+            sys.exit(f"{certificates.with_name(NEXT)} exists: the next certificates are prepared.")
+        print(f"The next certificates are in {prepare_certificates(certificates, origin.hostname)}.")
+        print(f"Give {certificates / 'ca-cert.pem'} to clients and auditors, then renew the certificates.")
+        return
     if arguments.renew_certificates:
         print(f"The certificates from before are in {renew_certificates(certificates, origin.hostname)}.")
         return

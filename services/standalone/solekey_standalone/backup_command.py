@@ -1,5 +1,6 @@
 """The commands ``backup``, ``verify-backup`` and ``restore`` of an embedded platform."""
 
+import shutil
 import sqlite3
 import sys
 from argparse import ArgumentParser, Namespace
@@ -63,20 +64,27 @@ def _restore(folder: DataFolder, listen: str, arguments: Namespace) -> int:
     newer = None if arguments.newer is None else arguments.newer.resolve() / "bus.db"
     if newer is not None and not newer.is_file():
         raise BackupError(f"{newer} is missing: --newer names the data folder of before")
-    backup = restore_backup(arguments.path, folder)
-    _tell("restored", backup)
+    if folder.path.exists() and any(folder.path.iterdir()):
+        raise BackupError(
+            f"{folder.path} is not empty: move it away, and keep it: its log may know what the backup lacks"
+        )
+    draft = DataFolder(folder.path.with_name(f"{folder.path.name}.restoring"))
+    shutil.rmtree(draft.path, ignore_errors=True)  # of a restoration that was interrupted
+    backup = restore_backup(arguments.path, draft)
     log = [] if newer is None else ["--log", f"embedded://{newer}"]
     steps = [(service, ["declare-restored", "--as-of", backup.as_of]) for service in Service]
     steps.append((Service.AUTH, ["secure-restored", "--yes", *log]))
-    configs = make_configs(folder, Certificates.in_folder(folder.tls), listen=listen, origin=_UNUSED_ORIGIN)
-    with folder.lock():
-        for service, command in steps:
-            definition = next(each for each in SERVICES if each.entry.service is service)
-            config = configs[SERVICES.index(definition)]
-            code = run_command_on(definition, config, parse_command_line(definition, command))
-            if code:
-                report(f"{service} {command[0]} failed: run it again before the platform is started")
-                return code
+    configs = make_configs(draft, Certificates.in_folder(draft.tls), listen=listen, origin=_UNUSED_ORIGIN)
+    for service, command in steps:
+        definition = next(each for each in SERVICES if each.entry.service is service)
+        config = configs[SERVICES.index(definition)]
+        if code := run_command_on(definition, config, parse_command_line(definition, command)):
+            report(f"{service} {command[0]} failed: nothing was restored")
+            return code
+    if folder.path.exists():
+        folder.path.rmdir()
+    draft.path.rename(folder.path)
+    _tell("restored", backup)
     if newer is None:
         report("no --newer: what was revoked or used up since the backup was made is as it was then")
     sys.stdout.flush()

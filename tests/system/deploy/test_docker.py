@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.deployment.compose import SERVICES
+from tests.support.deployment.compose import SERVICES, read_env_file
 from tests.support.deployment.operators_pages import read_answers, read_commands
 from tests.support.engines.ports import find_free_ports
 from tests.support.engines.waiting import wait_until
@@ -166,6 +166,20 @@ def test_signing_keys_turn_and_are_withdrawn(installation: Installation, eve: Co
     check(installation, eve)
 
 
+def test_passwords_are_changed(installation: Installation, eve: CommandUser) -> None:
+    environment = installation.tree / "deploy" / ".env"
+    before = read_env_file(environment)
+    (command,) = read_commands("Passwords of databases and bus")
+    installation.run(command)
+    after = read_env_file(environment)
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"VAULT_DATABASE_PASSWORD", "VAULT_BUS_PASSWORD"}
+    assert environment.stat().st_mode & 0o077 == 0
+    check(installation, eve)
+    kept = installation.try_("deploy/rotate.sh AUTH_OPERATOR_KEY")
+    assert (kept.returncode, read_env_file(environment)) == (1, after)
+
+
 def test_parked_accounts_are_listed_and_an_inbox_is_rebuilt(
     installation: Installation, eve: CommandUser
 ) -> None:
@@ -257,11 +271,10 @@ def test_an_installation_is_backed_up_and_restored(installation: Installation, t
 
 
 def test_certificates_are_renewed(installation: Installation) -> None:
-    """Last of all: whoever pinned the authority of before is not served any more."""
+    """Last of all: whoever has the authority of before alone is not served any more."""
     before = installation.proxy.ca_file.read_bytes()
-    commands = read_commands("Certificates of this installation")
-    assert len(commands) == 2
-    for command in commands:
+    renewing, starting, preparing = read_commands("Certificates of this installation")
+    for command in (preparing, renewing, starting):
         installation.run(place(command, installation.port))
     assert installation.proxy.ca_file.read_bytes() != before
     installation.wait_until_ready()

@@ -111,3 +111,37 @@ def test_servers_and_clients_inside_cannot_be_taken_for_each_other(tmp_path: Pat
         assert right.verify(leaf, [])
         with pytest.raises(VerificationError):
             wrong.verify(leaf, [])
+
+
+def is_trusted(ca_file: Path, folder: Path) -> bool:
+    """Tell whether a client that has this file of authorities takes the proxy of these certificates."""
+    authorities = x509.load_pem_x509_certificates(ca_file.read_bytes())
+    leaf, *chain = x509.load_pem_x509_certificates((folder / "proxy-cert.pem").read_bytes())
+    verifier = PolicyBuilder().store(Store(authorities)).build_server_verifier(x509.DNSName("localhost"))
+    try:
+        verifier.verify(leaf, chain)
+    except VerificationError:
+        return False
+    return True
+
+
+def test_who_trusts_both_authorities_gets_through_a_renewal(tmp_path: Path) -> None:
+    make_installation(tmp_path)
+    folder = tmp_path / "secrets"
+    command = [sys.executable, DEPLOY / "make_secrets.py", "https://localhost:8443", "--folder", tmp_path]
+    (tmp_path / "old.pem").write_bytes((folder / "ca-cert.pem").read_bytes())
+    subprocess.run([*command, "--prepare-certificates"], check=True, capture_output=True)
+    again = subprocess.run([*command, "--prepare-certificates"], check=False, capture_output=True, text=True)
+    assert (again.returncode, "are prepared" in again.stderr) == (1, True)
+    (tmp_path / "both.pem").write_bytes((folder / "ca-cert.pem").read_bytes())
+    prepared = (tmp_path / "secrets.next" / "proxy-cert.pem").read_bytes()
+    for name in ("old.pem", "both.pem"):
+        assert is_trusted(tmp_path / name, folder)
+
+    subprocess.run([*command, "--renew-certificates"], check=True, capture_output=True)
+    assert (folder / "proxy-cert.pem").read_bytes() == prepared
+    assert not (tmp_path / "secrets.next").exists()
+    assert is_trusted(tmp_path / "both.pem", folder)
+    assert is_trusted(folder / "ca-cert.pem", folder)
+    assert not is_trusted(tmp_path / "old.pem", folder)  # the positive control
+    assert len(x509.load_pem_x509_certificates((folder / "ca-cert.pem").read_bytes())) == 1

@@ -10,7 +10,6 @@ from types import SimpleNamespace
 import pytest
 
 from tests.support.people.command_user import CommandUser
-from tests.support.people.life import lose_phone
 from tests.support.platform_process import PlatformProcess
 
 pytestmark = pytest.mark.slow
@@ -50,7 +49,16 @@ def test_a_platform_is_restored_and_says_so(tmp_path: Path) -> None:
         assert "made; as of" in operate(platform, "backup", tmp_path / "backup")
         ada.do("laptop", "put", "--name", "later", "--text", "lost")
         before = ada.phrase
-        lose_phone(ada)
+        ada.do(
+            "laptop",
+            "devices",
+            "revoke",
+            "phone",
+            "--yes",
+            "--accept-risk",
+            "--new-user-key",
+            ada.new_phrase(),
+        )
         platform.kill()
         lost = platform.folder.rename(tmp_path / "lost")
         assert "solekey.devices.v1 holds" in refuse_without_its_write_ahead_log(lost, tmp_path / "torn")
