@@ -18,6 +18,8 @@ BUSY_TIMEOUT_S = 10
 DEFAULT_POOL = 8
 """Connections to PostgreSQL; SQLite has one writer, and its readers open what they need."""
 _CONNECT_S = 10
+_POOL_WAIT_S = 5.0
+"""How long a transaction waits for a connection; after that it is better made again by who asked for it."""
 _REFUSED = ("password authentication failed", "no pg_hba.conf entry", "does not exist", "not permitted")
 _READ_ONLY = "solekey_read_only"
 _IDLE_SINCE = "solekey_idle_since"
@@ -56,6 +58,7 @@ def open_engine(url: Secret, pool: int = DEFAULT_POOL) -> Engine:
             isolation_level="READ COMMITTED",
             pool_size=pool,
             max_overflow=0,
+            pool_timeout=_POOL_WAIT_S,
             pool_use_lifo=True,  # few connections that stay warm; the others are idle
             connect_args={"connect_timeout": _CONNECT_S},
             hide_parameters=True,

@@ -17,6 +17,8 @@ Map
     build.py           a service's Api, made of its definition
     command_line.py    ``python -m solekey_<service> [command]``
     runner.py          services as a process: signals, start, stop, exit codes
+    supervisor.py      several processes of a service on one address
+    worker_link.py     what each of them and their supervisor share
     worker_process.py  a process for long computations
     tls.py             the TLS of the listen socket
     authority.py       a certificate authority and what it issues

@@ -21,6 +21,7 @@ from solekey_service.definition import ServiceDefinition
 from solekey_service.kernel import Kernel
 from solekey_service.operator_command import OperatorCommand, is_confirmed, report
 from solekey_service.refusals import Refusal
+from solekey_service.worker_link import parse_inherited
 
 SERVE: Final = "serve"
 EXIT_REFUSED: Final = 1
@@ -39,9 +40,11 @@ def parse_command_line(definition: ServiceDefinition[Any, Any], arguments: Seque
     """Parse a service's command line; its ``command`` is SERVE where none is given. May end the process."""
     parser = ArgumentParser(prog=f"python -m {definition.package}", description=definition.entry.summary)
     _add_config(parser, default=None)
-    parser.set_defaults(command=SERVE)
+    parser.set_defaults(command=SERVE, worker=None)
     commands = parser.add_subparsers(metavar="COMMAND", help="default: serve")
-    _add_config(commands.add_parser(SERVE, help="answer requests until SIGTERM"), default=SUPPRESS)
+    serve = commands.add_parser(SERVE, help="answer requests until SIGTERM")
+    _add_config(serve, default=SUPPRESS)
+    serve.add_argument("--worker", type=parse_inherited, default=SUPPRESS, help=SUPPRESS)  # the supervisor's
     for command in definition.all_commands:
         its = commands.add_parser(command.name, help=command.help, description=command.help)
         its.set_defaults(command=command.name)

@@ -65,6 +65,12 @@ class ServiceConfig:
     """How long ago a second factor may have been proven, at most, for what requires a fresh one."""
     database_pool: int = DEFAULT_POOL
     """Connections to PostgreSQL that a process holds at most: one for publishing, the others by turns."""
+    processes: int = 1
+    """Processes of the service that share its address, at best one a processor. Limits "in each process", and
+    the connections to PostgreSQL, count as often."""
+    max_requests: int = 128
+    """Requests that a process works on at the same time; one more is answered 503, before the database is
+    asked for anything."""
     max_workers: int = 64
     """Requests and records worked on at the same time."""
     requests_per_second: int = 50
@@ -122,8 +128,12 @@ class ServiceConfig:
             problems.append("step_up_s: expected 30 to 3600 seconds")
         if not 2 <= self.database_pool <= 100:
             problems.append("database_pool: expected 2 to 100 connections")
-        if self.max_workers < 1:
-            problems.append("max_workers: expected at least 1")
+        if not 1 <= self.processes <= 64:
+            problems.append("processes: expected 1 to 64")
+        if self.processes > 1 and self.database_url.reveal().startswith("sqlite"):
+            problems.append("processes: more than one needs PostgreSQL")
+        if min(self.max_workers, self.max_requests) < 1:
+            problems.append("max_workers, max_requests: expected at least 1")
         return [*problems, *self._find_limit_problems()]
 
     def _find_limit_problems(self) -> list[str]:

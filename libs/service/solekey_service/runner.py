@@ -26,8 +26,10 @@ os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"  # psycopg's own waits in C, whi
 import gc
 import logging
 import signal
+import socket
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NoReturn
 
 from nameko.runners import ServiceRunner
@@ -45,8 +47,10 @@ from solekey_service.kernel import Kernel
 from solekey_service.monitoring.server import MonitoringServer
 from solekey_service.nameko_ext.http_entrypoint import SERVER_KEY
 from solekey_service.nameko_ext.service_class import make_service_class
-from solekey_service.nameko_ext.wiring import PARTS_KEY, Parts, build_parts, find_wiring
+from solekey_service.nameko_ext.wiring import PARTS_KEY, PROOFS_KEY, Parts, build_parts, find_wiring
+from solekey_service.supervisor import Supervisor, build_command, open_shared
 from solekey_service.tls import ServerTls
+from solekey_service.worker_link import READY, WAKE, Inherited, Line
 
 _log = logging.getLogger(__name__)
 
@@ -75,6 +79,10 @@ def main(definition: ServiceDefinition[Any, Any]) -> NoReturn:
     except ConfigError as error:
         end_with_problems(error.problems)
     set_up_logging(config.log_level, config.log_format)
+    if arguments.worker is not None:
+        sys.exit(run([definition], [config], worker=arguments.worker))
+    if config.processes > 1:
+        sys.exit(_supervise(definition, config, build_command(definition.package, arguments.config)))
     sys.exit(run([definition], [config]))
 
 
@@ -90,6 +98,7 @@ def run(
     configs: Sequence[ServiceConfig],
     *,
     on_ready: OnReady = lambda _port, _kernels: None,
+    worker: Inherited | None = None,
 ) -> int:
     """Run services until SIGTERM or SIGINT, and return the exit code.
 
@@ -97,14 +106,16 @@ def run(
         definitions: of the services.
         configs: theirs, in the same order; where to listen is taken from the first.
         on_ready: called with the port and the kernels once every service answers.
+        worker: what the supervisor has passed on, if this is one of its processes.
     """
     stop = _catch_signals()
-    monitoring = MonitoringServer(configs[0].monitoring_address)
+    monitoring = MonitoringServer(None if _is_silent(worker) else configs[0].monitoring_address)
     try:
-        monitoring.start()
+        monitoring.start(None if worker is None else worker.monitoring)
         server = _open_server(configs[0], monitoring)
-        port = server.listen()
-        runner = _make_runner([make_service_class(each) for each in definitions], configs, server)
+        port = server.listen() if worker is None else server.adopt(worker.listener)
+        services = [make_service_class(each) for each in definitions]
+        runner = _make_runner(services, configs, server, None if worker is None else worker.proofs)
         _start(runner)
     except (ConfigError, BusConfigurationError) as error:
         _log.critical("%s", error)
@@ -116,24 +127,51 @@ def run(
         _log.critical("cannot listen on %s: %s", configs[0].listen, error)
         return EXIT_CONFIGURATION
     wirings = [find_wiring(container) for container in runner.containers]
-    sources = [_describe_heartbeats(wiring.kernel) for wiring in wirings]
-    beats = HeartbeatProcess(sources, configs[0].log_format)
-    beats.keep_running()
+    beats = None
+    if worker is None:
+        sources = list(map(_describe_heartbeats, definitions, configs))
+        beats = HeartbeatProcess(sources, configs[0].log_format)
+        beats.keep_running()
     _spare_collections()
     server.start()
     monitoring.begin([wiring.describe() for wiring in wirings])
     _log.info("listening on port %d: %s", port, ", ".join(runner.service_names))
-    on_ready(port, [wiring.kernel for wiring in wirings])
+    kernels = [wiring.kernel for wiring in wirings]
+    on_ready(port, kernels)
+    if worker is not None:
+        _join_supervisor(worker, kernels, stop)
     died = _wait(runner, stop, beats)
     monitoring.readiness.end()
     for wiring in wirings:
         wiring.announce_stop()
     server.stop(_FINISH_REQUESTS_S)
-    beats.stop()
+    if beats is not None:
+        beats.stop()
     _stop(runner)
     monitoring.stop()
     _log.info("stopped")
     return EXIT_FAILED if died else 0
+
+
+def _supervise(definition: ServiceDefinition[Any, Any], config: ServiceConfig, command: Sequence[str]) -> int:
+    """Run several processes of a service, and return the exit code."""
+    stop = _catch_signals()
+    beats = HeartbeatProcess([_describe_heartbeats(definition, config)], config.log_format)
+    try:
+        with open_shared(config) as shared:
+            code = Supervisor(command, config.processes, shared).run(stop, beats.keep_running)
+    except ConfigError as error:
+        _log.critical("%s", error)
+        return EXIT_CONFIGURATION
+    finally:
+        beats.stop()
+    _log.info("stopped")
+    return code
+
+
+def _is_silent(worker: Inherited | None) -> bool:
+    """Whether operators are answered by another process of the service."""
+    return worker is not None and worker.monitoring is None
 
 
 def set_up_logging(level: str, log_format: LogFormat = LogFormat.TEXT) -> None:
@@ -169,6 +207,26 @@ def _catch_signals() -> list[int]:
     return received
 
 
+def _join_supervisor(worker: Inherited, kernels: Sequence[Kernel[ServiceConfig]], stop: list[int]) -> None:
+    """Tell the supervisor that this worker is ready; wake the other workers, and stop with it."""
+    line = Line(socket.socket(fileno=worker.line))
+
+    def take(_: bytes) -> None:
+        for kernel in kernels:
+            kernel.publisher.notify()
+            kernel.freshness.notify()
+
+    def follow() -> None:
+        line.follow(take)
+        stop.append(signal.SIGTERM)  # the supervisor has ended
+
+    for kernel in kernels:
+        kernel.store.on_append(partial(line.tell, WAKE))
+        kernel.projector.on_applied(partial(line.tell, WAKE))
+    eventlet.spawn(follow)
+    line.tell(READY)
+
+
 def _open_server(config: ServiceConfig, monitoring: MonitoringServer) -> HttpServer:
     tls = None
     if config.tls_cert is not None and config.tls_key is not None:
@@ -180,7 +238,7 @@ def _open_server(config: ServiceConfig, monitoring: MonitoringServer) -> HttpSer
 
 
 def _make_runner(
-    services: Sequence[type], configs: Sequence[ServiceConfig], server: HttpServer
+    services: Sequence[type], configs: Sequence[ServiceConfig], server: HttpServer, proofs: int | None
 ) -> ServiceRunner:
     by_name: Mapping[str, Parts] = {
         service.name: build_parts(service, config)  # type: ignore[attr-defined]  # nameko asks for it
@@ -189,6 +247,7 @@ def _make_runner(
     settings: dict[str, Any] = {
         PARTS_KEY: by_name,
         SERVER_KEY: server,
+        PROOFS_KEY: proofs,
         "max_workers": max(config.max_workers for config in configs),
     }
     runner = ServiceRunner(settings)
@@ -197,10 +256,9 @@ def _make_runner(
     return runner
 
 
-def _describe_heartbeats(kernel: Kernel[ServiceConfig]) -> HeartbeatSource:
-    config = kernel.config
-    bus = config.bus_config(client_id=f"solekey-{kernel.service}-heartbeats")
-    return HeartbeatSource(kernel.stream, config.database_url, bus)
+def _describe_heartbeats(definition: ServiceDefinition[Any, Any], config: ServiceConfig) -> HeartbeatSource:
+    bus = config.bus_config(client_id=f"solekey-{definition.service}-heartbeats")
+    return HeartbeatSource(definition.stream, config.database_url, bus)
 
 
 def _start(runner: ServiceRunner) -> None:
@@ -211,13 +269,14 @@ def _start(runner: ServiceRunner) -> None:
         raise
 
 
-def _wait(runner: ServiceRunner, stop: Sequence[int], beats: HeartbeatProcess) -> bool:
+def _wait(runner: ServiceRunner, stop: Sequence[int], beats: HeartbeatProcess | None) -> bool:
     """Wait for a signal, or for a container that dies. True: one died."""
     waiting = eventlet.spawn(runner.wait)
     while not stop and not waiting.dead:
         # A signal does not wake eventlet's hub: look.
         eventlet.sleep(_LOOK_S)
-        beats.keep_running()
+        if beats is not None:
+            beats.keep_running()
     if not waiting.dead:
         waiting.kill()
         return False

@@ -6,9 +6,11 @@ Map
     dpop.py     verify_dpop_proof (RFC 9449 §4.3)
     nonce.py    Nonces: what proofs without a token must carry (RFC 9449 §8, §9)
     guard.py    Guard.admit: token, proof, session, device and freshness in order
-    request_limiter.py RequestLimiter: how many requests one account may make
+    seen_proofs.py      SeenProofs: proofs of reads that were used, in memory
+    request_limiter.py  RequestLimiter: how many requests one account may make
+    load_limit.py       LoadLimit: how many requests a process works on at a time
 
-All but the last two are pure: time and keys are arguments (contract ``pure-access``).
+All above guard.py are pure: time and keys are arguments (contract ``pure-access``).
 """
 
 from solekey_service.access.guard import Guard

@@ -32,6 +32,7 @@ from solekey_protocol.streams import AuthStream, DevicesStream, DeviceStatus
 from solekey_protocol.streams.auth import Session
 from solekey_service.access.dpop import MAX_AGE_S, verify_dpop_proof
 from solekey_service.access.level import Access
+from solekey_service.access.load_limit import LoadLimit
 from solekey_service.access.nonce import Nonces
 from solekey_service.access.request_limiter import RequestLimiter
 from solekey_service.access.seen_proofs import KEPT_FOR, SeenProofs
@@ -66,6 +67,7 @@ class Guard:
             per_second=kernel.config.requests_per_second,
             at_once=kernel.config.requests_at_once,
         )
+        self.load = LoadLimit(kernel.config.max_requests)
         key = kernel.config.derive_nonce_key()
         self._nonces = None if key is None else Nonces(key)
         self._seen_proofs = SeenProofs() if seen_proofs is None else seen_proofs
@@ -79,6 +81,7 @@ class Guard:
             RevokedDevice, DeviceNotTrusted: the caller is proven, and may not do this.
             RateLimited: the account sends too many requests.
             NotYetAppliedError, TrustStaleError, AccountParkedError: this service cannot know; try again.
+            UnavailableError: too many requests are being worked on; try again.
         """
         if access is Access.PUBLIC:
             return request
@@ -86,7 +89,7 @@ class Guard:
             return request
         if access in {Access.PROOF, Access.PROOF_IF_GIVEN}:
             proof = self._verify_proof(request, None, self._nonces if access is Access.PROOF else None)
-            with self._kernel.store.begin() as uow:
+            with self.load.begin(), self._kernel.store.begin() as uow:
                 self._consume(uow, proof)
             return replace(request, proof=proof)
         token = _read_token(request)
@@ -167,7 +170,7 @@ class Guard:
         seen = {**seen, Stream.AUTH: max(seen.get(Stream.AUTH, 0), claims.auth_seq)}
         account_streams = dict.fromkeys((*TRUST_STREAMS, *seen))
         is_read = request.method == "GET"
-        with self.limiter.take_turn(claims.account), self._begin(is_read) as uow:
+        with self.limiter.take_turn(claims.account), self.load.begin(), self._begin(is_read) as uow:
             streams = self._kernel.streams
             streams.look_up(
                 uow, (SYSTEM_ACCOUNT, Stream.AUTH), *((claims.account, stream) for stream in account_streams)

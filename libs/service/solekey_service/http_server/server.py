@@ -102,8 +102,12 @@ class HttpServer:
         Raises:
             OSError: the address is taken or not this machine's.
         """
-        family = socket.AF_INET6 if ":" in self._address[0] else socket.AF_INET
-        self._socket = eventlet.listen(self._address, family=family, backlog=_BACKLOG, reuse_port=False)
+        self._socket = open_listener(*self._address)
+        return int(self._socket.getsockname()[1])
+
+    def adopt(self, descriptor: int) -> int:
+        """Take over a listen socket that other processes accept on, too, and return its port."""
+        self._socket = socket.socket(fileno=descriptor)
         return int(self._socket.getsockname()[1])
 
     def start(self) -> None:
@@ -241,3 +245,10 @@ class HttpServer:
         finally:
             self._states.pop(id(state), None)
             client.close()
+
+
+def open_listener(host: str, port: int) -> socket.socket:
+    """Open a listen socket. Raises OSError."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener: socket.socket = eventlet.listen((host, port), family=family, backlog=_BACKLOG, reuse_port=False)
+    return listener

@@ -55,8 +55,12 @@ class MonitoringServer:
         self._address = address
         self._server: HttpServer | None = None
 
-    def start(self) -> None:
-        """Begin to answer. Raises ConfigError: the address cannot be had."""
+    def start(self, descriptor: int | None = None) -> None:
+        """Begin to answer, on a listen socket that was passed on or on one's own.
+
+        Raises:
+            ConfigError: the address cannot be had.
+        """
         if self._address is None:
             return
         host, port = self._address
@@ -64,7 +68,7 @@ class MonitoringServer:
         for path, answer in ((METRICS, self._write), (LIVE, _tell_alive), (READY, self._tell_ready)):
             server.routes.add("GET", path, _Asked(answer))
         try:
-            server.listen()
+            server.listen() if descriptor is None else server.adopt(descriptor)
         except OSError as error:
             raise ConfigError([f"monitoring_listen: cannot listen on {host}:{port}: {error}"]) from error
         server.start()

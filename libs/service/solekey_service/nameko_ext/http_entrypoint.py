@@ -1,5 +1,6 @@
 """Answers the requests of one route."""
 
+import time
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
@@ -11,7 +12,8 @@ from nameko.extensions import Entrypoint
 
 from solekey_eventlog.errors import EventLogError
 from solekey_protocol.errors import ProtocolError
-from solekey_service.access import Guard
+from solekey_service.access import Access, Guard
+from solekey_service.access.load_limit import verify_patience
 from solekey_service.definition import Route
 from solekey_service.http import Operation, Request, Response
 from solekey_service.http_server.body import BodyReader
@@ -62,7 +64,10 @@ class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no t
     ) -> Response:
         complete = replace(admitted, body=body.read(self.route.max_body_bytes))
         turn = guard.limiter.take_turn(admitted.caller.account) if admitted.caller else nullcontext()
-        with turn:
+        work = guard.load.begin if self.route.access is Access.PUBLIC else guard.load.resume
+        waiting_since_s = time.monotonic()
+        with turn, work():
+            verify_patience(time.monotonic() - waiting_since_s)
             if complete.body:
                 guard.confirm(complete, self.route.access)
             return self._run(complete, values)

@@ -18,6 +18,7 @@ from solekey_eventlog.log_check import LogWatch
 from solekey_eventlog.standby import Standby
 from solekey_protocol.services import HEARTBEAT_TOPIC
 from solekey_service.access import Guard
+from solekey_service.access.seen_proofs import SeenProofs
 from solekey_service.build import build_service, start_service
 from solekey_service.config import ServiceConfig
 from solekey_service.definition import ServiceDefinition
@@ -29,6 +30,8 @@ _log = logging.getLogger(__name__)
 
 PARTS_KEY = "SOLEKEY_PARTS"
 """Where nameko's configuration holds the Parts of each service, by the service's name."""
+PROOFS_KEY = "SOLEKEY_PROOFS"
+"""Where it holds the descriptor of the memory of used proofs, or None: the process has its own."""
 _POLL_S = 0.5  # also bounds how long a stop takes
 _RECHECK_S = 2.0
 _WATCH_S = 10.0
@@ -70,7 +73,7 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
         parts: Parts = self.container.config[PARTS_KEY][self.container.service_name]
         self._bus, self._api, self.kernel = parts.bus, parts.api, parts.api.kernel
         self._checked = parts.is_bus_checked
-        self.guard = Guard(self.kernel)
+        self.guard = Guard(self.kernel, SeenProofs(descriptor=self.container.config[PROOFS_KEY]))
 
     def start(self) -> None:
         """Start publishing, and listening for the signs of life of the services that it follows."""
