@@ -28,6 +28,17 @@ GENERATORS := spec/generate_events.py spec/generate_catalogue.py spec/generate_v
 demo: $(VENV)/.installed-demo  ## Run the whole story on an embedded platform, audit its log; results in build/demo
 	$(BIN)/python -m demo.story
 
+NOTEBOOKS := $(CURDIR)/build/notebooks
+
+.PHONY: notebooks
+notebooks: notebooks-sample $(VENV)/.installed-notebooks  ## Open the auditor's notebooks in JupyterLab, on a sample log
+	SOLEKEY_AUDIT_LOG=$(NOTEBOOKS)/log.tar SOLEKEY_AUDIT_PINS=$(NOTEBOOKS)/pins.json \
+	  $(BIN)/python -m jupyterlab --notebook-dir=notebooks
+
+.PHONY: notebooks-sample
+notebooks-sample: $(VENV)/.installed-demo
+	$(BIN)/python -m demo.sample_log $(NOTEBOOKS)
+
 .PHONY: up
 up: $(VENV)/.installed-demo  ## Run the embedded platform in the foreground; data kept in build/up
 	@echo "$(FIND_COMMAND)"

@@ -15,5 +15,6 @@ lock requirements/installer.txt --allow-unsafe requirements/installer.in
 lock requirements/dev.txt requirements/dev.in
 flags=(--constraints requirements/dev.txt --upgrade) # the constraint decides the version
 lock requirements/demo.txt requirements/demo.in
+lock requirements/notebooks.txt requirements/notebooks.in
 lock requirements/services.txt requirements/services.in requirements/build.in
 lock requirements/client.txt requirements/client.in requirements/build.in

@@ -1,13 +1,14 @@
 """The auditor's guide: every block that it shows runs, in its order, on a platform with one user."""
 
 import re
-import sys
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.docs.guide_runner import find_blocks
 from tests.docs.test_guide import run_guide
+from tests.support.fresh_environment import build_wheels, copy_sources, make_environment
 from tests.support.people.library_user import LibraryUser
 from tests.support.platform_process import PlatformProcess
 from tests.support.repository import ROOT
@@ -28,7 +29,8 @@ def test_the_guide_runs(tmp_path):
         (folder / "phrase").write_text(user.phrase)
         (folder / "phrase").chmod(0o600)
         guide = folder / "guide.md"
-        settings = f"export PATH={Path(sys.prefix) / 'bin'}:$PATH SOLEKEY_PROFILE={user.folder / 'laptop'}"
+        fresh = install(tmp_path)
+        settings = f"export PATH={fresh.parent}:$PATH SOLEKEY_PROFILE={user.folder / 'laptop'}"
         guide.write_text(f"```sh\n{settings}\n```\n{GUIDE.read_text()}")
         done = run_guide(guide, folder)
     finally:
@@ -38,6 +40,18 @@ def test_the_guide_runs(tmp_path):
     assert verdicts == ["clean", "VIOLATIONS", "clean"]
     for made in ("report.pdf", "report.html", "seen.json", "next.tar"):
         assert (folder / made).exists()
+
+
+def install(folder: Path) -> Path:
+    """What step 1 of the guide installs: the wheel with its extra, and nothing of the server."""
+    wheels = build_wheels(copy_sources(folder / "sources"), folder / "wheels")
+    python = make_environment(folder / "auditor", wheels, ["audit"])
+    absent = "nameko", "sqlalchemy", "solekey_service", "solekey_eventlog", "pytest"
+    code = f"import importlib.util as u; print([m for m in {absent} if u.find_spec(m)])"
+    shown = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout == "[]\n"
+    assert (python.parent / "solekey").exists()
+    return python
 
 
 def lay_out(folder: Path, platform: PlatformProcess) -> Path:

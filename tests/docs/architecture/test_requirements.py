@@ -73,5 +73,12 @@ def test_a_version_is_the_same_in_every_lock(lock: str) -> None:
     assert all(pins <= everything[project] for project, pins in read_lock(lock).items())
 
 
+def test_the_lock_of_the_notebooks_is_that_of_the_demo_and_jupyterlab() -> None:
+    notebooks, everything = read_lock("notebooks"), read_lock("dev")
+    assert read_input("notebooks") == {"jupyterlab"}
+    assert read_lock("demo").keys() | {"jupyterlab"} <= notebooks.keys()
+    assert all(pins <= everything[project] for project, pins in notebooks.items() if project in everything)
+
+
 def test_the_server_image_gets_no_client_only_project() -> None:
     assert {"httpx", "mnemonic", "rich", "pandas"}.isdisjoint(read_lock("services"))

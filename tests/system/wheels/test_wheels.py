@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.system.wheels.fresh_environment import (
+from tests.support.fresh_environment import (
     build_wheels,
     copy_sources,
     find_dependencies,

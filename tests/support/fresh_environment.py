@@ -36,19 +36,19 @@ def build_wheels(sources: Iterable[Path], into: Path) -> list[Path]:
     return sorted(into.glob("*.whl"))
 
 
-def read_requirements(wheel: Path) -> list[Requirement]:
-    """What a wheel says that it needs, without its extras."""
+def read_requirements(wheel: Path, extras: Iterable[str] = ()) -> list[Requirement]:
+    """What a wheel says that it needs, with these of its extras."""
     with zipfile.ZipFile(wheel) as archive:
         name = next(name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
         lines = BytesParser().parsebytes(archive.read(name)).get_all("Requires-Dist") or []
-    return [requirement for line in lines if _applies(requirement := Requirement(line), ())]
+    return [requirement for line in lines if _applies(requirement := Requirement(line), extras)]
 
 
-def find_dependencies(wheels: Iterable[Path]) -> set[str]:
+def find_dependencies(wheels: Iterable[Path], extras: Iterable[str] = ()) -> set[str]:
     """The distributions that the wheels need, and those that these need; normalised names."""
     found: dict[str, set[str]] = {}
     ours = {_normalise(wheel.name.split("-")[0]) for wheel in wheels}
-    waiting = [requirement for wheel in wheels for requirement in read_requirements(wheel)]
+    waiting = [requirement for wheel in wheels for requirement in read_requirements(wheel, extras)]
     while waiting:
         requirement = waiting.pop()
         name = _normalise(requirement.name)
@@ -60,8 +60,8 @@ def find_dependencies(wheels: Iterable[Path]) -> set[str]:
     return set(found)
 
 
-def make_environment(folder: Path, wheels: list[Path]) -> Path:
-    """Make an environment with the wheels and what they declare; return its Python."""
+def make_environment(folder: Path, wheels: list[Path], extras: Iterable[str] = ()) -> Path:
+    """Make an environment with the wheels and what they declare, with these extras; return its Python."""
     venv.create(folder, with_pip=False, symlinks=True)
     python = folder / "bin" / "python"
     site = Path(
@@ -72,7 +72,7 @@ def make_environment(folder: Path, wheels: list[Path]) -> Path:
             text=True,
         ).stdout.strip()
     )
-    for name in find_dependencies(wheels):
+    for name in find_dependencies(wheels, extras):
         _copy_distribution(name, site)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", str(python)]
     install = [*pip, "install", "--quiet", "--no-index", "--no-deps", *map(str, wheels)]
