@@ -33,6 +33,7 @@ from solekey_eventlog.publisher import INTERVAL_S, Publisher
 from solekey_eventlog.secret import Secret
 from solekey_eventlog.store import EventStore
 from solekey_eventlog.tables import define_event_tables
+from solekey_eventlog.trouble import Trouble
 from solekey_protocol.events import Stream
 
 _log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ def run(connection: socket.socket) -> None:
     told = json.loads(connection.makefile("rb").readline(_MAX_LINE_BYTES))
     _set_up_logging(LogFormat(told["log_format"]))
     sources = told["sources"]
+    trouble = Trouble(_log, "no heartbeats, trying again", level=logging.WARNING)
     while not _has_ended(connection, 0):
         try:
             with ExitStack() as stack:
@@ -81,8 +83,9 @@ def run(connection: socket.socket) -> None:
                 while not _has_ended(connection, INTERVAL_S):
                     for publisher in publishers:
                         publisher.publish_heartbeat_if_idle()
+                    trouble.end()
         except (BusError, UnavailableError) as error:
-            _log.warning("no heartbeats, trying again: %s", error)
+            trouble.meet(error)
             _has_ended(connection, INTERVAL_S)
 
 

@@ -22,6 +22,7 @@ from solekey_eventlog.errors import LogFaultError, UnavailableError
 from solekey_eventlog.offsets import Reached, advance_offset, read_offsets
 from solekey_eventlog.publisher_lock import open_publisher_lock
 from solekey_eventlog.store import EventStore
+from solekey_eventlog.trouble import Trouble
 from solekey_protocol.heartbeat import Heartbeat, encode_heartbeat
 from solekey_protocol.ids import Timestamp, compute_digest
 from solekey_protocol.services import HEARTBEAT_TOPIC, TOPICS, WRITERS
@@ -117,14 +118,16 @@ class Publisher:
 
     def run(self, stop: threading.Event) -> None:
         """Publish at once after a commit, else every second, until ``stop``; ``notify`` ends the wait."""
+        trouble = Trouble(_log, f"{self._store.stream}: not published, trying again", level=logging.WARNING)
         with open_publisher_lock(self._store.engine) as lock:
             while not stop.is_set():
                 self._wake.clear()
                 try:
                     if lock.acquire():
                         self.publish_pending()
+                        trouble.end()
                 except (BusUnavailableError, UnavailableError) as error:
-                    _log.warning("%s: not published, trying again: %s", self._store.stream, error)
+                    trouble.meet(error)
                     stop.wait(INTERVAL_S)
                 except LogFaultError:
                     stop.wait(INTERVAL_S)  # reported when it was found; who watches the log may end it

@@ -30,10 +30,11 @@ from sqlalchemy import (
 from sqlalchemy.exc import SQLAlchemyError
 
 from solekey_eventlog.clock import Clock
-from solekey_eventlog.engine import connect_read_only, is_sqlite, is_unavailable, upsert
+from solekey_eventlog.engine import connect_read_only, describe_cause, is_sqlite, is_unavailable, upsert
 from solekey_eventlog.errors import StalePositionError, UnavailableError
 from solekey_eventlog.log_context import Facts, find_log_facts, logging_for
 from solekey_eventlog.tables import EventTables
+from solekey_eventlog.trouble import Trouble
 from solekey_protocol.event import Event, encode_event, parse_event
 from solekey_protocol.events import Body, Stream
 from solekey_protocol.ids import AccountId, Digest, Timestamp
@@ -208,6 +209,7 @@ class EventStore:
         # writer's green thread included; a lock of our own lets the writer finish.
         self._writer = threading.Lock() if is_sqlite(engine) else None
         self._on_append: list[Callable[[], None]] = []
+        self._trouble = Trouble(_log, f"{stream}: the database does not answer")
 
     def on_append(self, callback: Callable[[], None]) -> None:
         """Have something done after every commit that appended events, such as waking the publisher."""
@@ -273,7 +275,9 @@ class EventStore:
     def _translate(self) -> Iterator[None]:
         try:
             yield
+            self._trouble.end()
         except SQLAlchemyError as error:
             if is_unavailable(error):
+                self._trouble.meet(describe_cause(error))
                 raise UnavailableError("the database does not answer") from error
             raise

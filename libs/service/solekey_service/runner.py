@@ -108,7 +108,7 @@ def run(
         on_ready: called with the port and the kernels once every service answers.
         worker: what the supervisor has passed on, if this is one of its processes.
     """
-    stop = _catch_signals()
+    signals = _Signals()
     monitoring = MonitoringServer(None if _is_silent(worker) else configs[0].monitoring_address)
     try:
         monitoring.start(None if worker is None else worker.monitoring)
@@ -126,6 +126,7 @@ def run(
     except OSError as error:
         _log.critical("cannot listen on %s: %s", configs[0].listen, error)
         return EXIT_CONFIGURATION
+    signals.is_building = False
     wirings = [find_wiring(container) for container in runner.containers]
     beats = None
     if worker is None:
@@ -139,8 +140,8 @@ def run(
     kernels = [wiring.kernel for wiring in wirings]
     on_ready(port, kernels)
     if worker is not None:
-        _join_supervisor(worker, kernels, stop)
-    died = _wait(runner, stop, beats)
+        _join_supervisor(worker, kernels, signals.received)
+    died = _wait(runner, signals.received, beats)
     monitoring.readiness.end()
     for wiring in wirings:
         wiring.announce_stop()
@@ -155,11 +156,11 @@ def run(
 
 def _supervise(definition: ServiceDefinition[Any, Any], config: ServiceConfig, command: Sequence[str]) -> int:
     """Run several processes of a service, and return the exit code."""
-    stop = _catch_signals()
+    signals = _Signals(is_building=False)
     beats = HeartbeatProcess([_describe_heartbeats(definition, config)], config.log_format)
     try:
         with open_shared(config) as shared:
-            code = Supervisor(command, config.processes, shared).run(stop, beats.keep_running)
+            code = Supervisor(command, config.processes, shared).run(signals.received, beats.keep_running)
     except ConfigError as error:
         _log.critical("%s", error)
         return EXIT_CONFIGURATION
@@ -199,12 +200,23 @@ def _spare_collections() -> None:
     gc.set_threshold(_COLLECT_EVERY, 10, 10)
 
 
-def _catch_signals() -> list[int]:
-    """Collect the signals that ask to stop."""
-    received: list[int] = []
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda number, _: received.append(number))
-    return received
+class _Signals:
+    """The signals that ask to stop. One that comes while the services are built ends the process at once.
+
+    Nothing is lost by that: transactions are whole or not there, and no group was joined. Building may wait
+    for a broker that refuses.
+    """
+
+    def __init__(self, *, is_building: bool = True) -> None:
+        self.received: list[int] = []
+        self.is_building = is_building
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._take)
+
+    def _take(self, number: int, _: object) -> None:
+        if self.is_building:
+            os._exit(0)
+        self.received.append(number)
 
 
 def _join_supervisor(worker: Inherited, kernels: Sequence[Kernel[ServiceConfig]], stop: list[int]) -> None:

@@ -5,6 +5,7 @@ a row. A name is noted in ``orphans`` before it is written and after its row is 
 nothing behind for ever; ``sweep`` deletes what has been an orphan for long.
 """
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,12 +17,16 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, sel
 from solekey_eventlog.engine import upsert
 from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.trouble import Trouble
 from solekey_protocol.ids import AccountId, Digest
 from solekey_service.kernel import Random, run_here
 from solekey_service.refusals import NotFound
 from solekey_vault.objects import MAX_ROW_BYTES, ObjectStore, RowStore, pages, storing
+from solekey_vault.refusals import StorageFull
 from solekey_vault.tables import objects, orphans
 from solekey_vault.usage_repository import DEFAULT_QUOTA, Quota, UsageRepository
+
+_log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 _NAME_BYTES: Final = 16
@@ -64,6 +69,7 @@ class ObjectRepository:
         self._blobs = blobs
         self._random = random
         self._offload = offload
+        self._full = Trouble(_log, "vault: uploads are refused (storage_full)")
 
     def put(self, account: AccountId, bodies: Mapping[Digest, bytes]) -> int:
         """Keep objects under their digests, which the caller has verified. Returns how many are new.
@@ -72,6 +78,15 @@ class ObjectRepository:
             StorageFull, UnavailableError: none of them is visible that was not before.
             QuotaExceeded, RateLimited: the account stores or sends too much; nor then.
         """
+        try:
+            count = self._put(account, bodies)
+        except StorageFull as error:
+            self._full.meet(error)
+            raise
+        self._full.end()
+        return count
+
+    def _put(self, account: AccountId, bodies: Mapping[Digest, bytes]) -> int:
         if all(len(body) <= MAX_ROW_BYTES for body in bodies.values()):
             with storing(), self._store.begin() as uow:
                 known, new = self._look_up(uow, account, bodies)

@@ -16,7 +16,8 @@ from eventlet.event import Event as GreenEvent
 from nameko.extensions import Entrypoint
 
 from solekey_eventlog.bus import BusError, Consumer, PartitionLostError, Record
-from solekey_service.nameko_ext.wiring import find_wiring
+from solekey_eventlog.trouble import Trouble
+from solekey_service.nameko_ext.wiring import find_wiring, finish
 
 _log = logging.getLogger(__name__)
 
@@ -50,24 +51,26 @@ class BusEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no ty
         """Finish the record in work, leave the group, return."""
         self._stop.set()
         if self._thread is not None:
-            self._thread.wait()
+            finish(self._thread)
 
     def _run(self) -> None:
-        kernel = find_wiring(self.container).kernel
+        wiring = find_wiring(self.container)
+        kernel = wiring.kernel
         if not kernel.topics:
             return
         while not self._stop.is_set():
             try:
                 with kernel.bus.consumer(kernel.group, kernel.topics) as consumer:
                     self._retries.clear()
-                    self._follow(consumer)
+                    self._follow(consumer, wiring.bus_trouble)
             except BusError as error:
-                _log.warning("%s: the bus failed, trying again: %s", self.container.service_name, error)
+                wiring.bus_trouble.meet(error)
                 self._stop.wait(_POLL_S)
 
-    def _follow(self, consumer: Consumer) -> None:
+    def _follow(self, consumer: Consumer, trouble: Trouble) -> None:
         while not self._stop.is_set():
             records = consumer.poll(_FIRST_PAUSE_S if self._retries else _POLL_S)
+            trouble.end()
             if records and not self.apply_batch(consumer, records):
                 # Everything that came belongs to partitions in their pause, and would come again at once.
                 self._stop.wait(_FIRST_PAUSE_S)

@@ -16,6 +16,7 @@ from nameko.extensions import DependencyProvider, is_dependency
 from solekey_eventlog.bus import Bus, BusError, BusUnavailableError, open_bus
 from solekey_eventlog.log_check import LogWatch
 from solekey_eventlog.standby import Standby
+from solekey_eventlog.trouble import Trouble
 from solekey_protocol.services import HEARTBEAT_TOPIC
 from solekey_service.access import Guard
 from solekey_service.access.seen_proofs import SeenProofs
@@ -35,6 +36,7 @@ PROOFS_KEY = "SOLEKEY_PROOFS"
 _POLL_S = 0.5  # also bounds how long a stop takes
 _RECHECK_S = 2.0
 _WATCH_S = 10.0
+_FINISH_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,7 @@ class Parts:
     bus: Bus
     api: StreamApi[Any]
     is_bus_checked: bool
+    bus_trouble: Trouble
 
 
 class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no types
@@ -65,14 +68,16 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
         bus = open_bus(config.bus_config(client_id=f"solekey-{self._definition.service}"))
         threads = Threads(offload=_offload, pause=eventlet.sleep)
         api = build_service(self._definition, config, bus, threads=threads)
-        is_checked = _check_bus(api.kernel)
-        return Parts(bus, start_service(self._definition, api), is_checked)
+        trouble = Trouble(_log, f"{api.kernel.service}: the bus cannot be used, trying again")
+        is_checked = _check_bus(api.kernel, trouble)
+        return Parts(bus, start_service(self._definition, api), is_checked, trouble)
 
     def setup(self) -> None:
         """Take over what was built."""
         parts: Parts = self.container.config[PARTS_KEY][self.container.service_name]
         self._bus, self._api, self.kernel = parts.bus, parts.api, parts.api.kernel
         self._checked = parts.is_bus_checked
+        self.bus_trouble = parts.bus_trouble
         self.guard = Guard(self.kernel, SeenProofs(descriptor=self.container.config[PROOFS_KEY]))
 
     def start(self) -> None:
@@ -95,7 +100,7 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
         if self._threads:
             self.kernel.publisher.notify()
         for thread in self._threads:
-            thread.wait()
+            finish(thread)
         self._bus.close()
         self.kernel.close()
 
@@ -109,7 +114,7 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
         while not self._checked:
             if self._stop.wait(_RECHECK_S):
                 return
-            self._checked = _check_bus(self.kernel)
+            self._checked = _check_bus(self.kernel, self.bus_trouble)
         self.kernel.publisher.run(self._stop)
 
     def _stand_by(self) -> None:
@@ -131,10 +136,12 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
             try:
                 with self._bus.consumer(group, [HEARTBEAT_TOPIC], from_end=True) as consumer:
                     while not self._stopped_listening.is_set():
-                        for record in consumer.poll(_POLL_S):
+                        records = consumer.poll(_POLL_S)
+                        self.bus_trouble.end()
+                        for record in records:
                             self.kernel.freshness.observe(record)
             except BusError as error:
-                _log.warning("%s: no heartbeats, trying again: %s", self._definition.service, error)
+                self.bus_trouble.meet(error)
                 self._stopped_listening.wait(_POLL_S)
 
 
@@ -143,11 +150,22 @@ def _offload(work: Callable[[], Any]) -> Any:
     return tpool.execute(contextvars.copy_context().run, work)
 
 
-def _check_bus(kernel: Kernel[ServiceConfig]) -> bool:
+def finish(thread: Any) -> None:
+    """Wait for a thread that was told to stop; one that waits for a bus that does not answer is killed.
+
+    Nothing is lost with it: what is not marked as published or applied comes again.
+    """
+    with eventlet.Timeout(_FINISH_S, False):
+        thread.wait()
+        return
+    thread.kill()
+
+
+def _check_bus(kernel: Kernel[ServiceConfig], trouble: Trouble) -> bool:
     try:
         kernel.check_bus()
     except BusUnavailableError as error:
-        _log.warning("%s: starting without the bus: %s", kernel.service, error)
+        trouble.meet(error)
         return False
     return True
 

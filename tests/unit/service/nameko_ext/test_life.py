@@ -152,6 +152,10 @@ def test_a_bus_that_is_down_does_not_stop_http_and_is_caught_up_with(tmp_path: P
         assert told["database"] == {"auth": True, "vault": True}
         assert 'solekey_outbox_events{service="auth"} 1.0' in demo.ask_monitoring("/metrics").text
         demo.stop()
+        said = demo.log.read_text()
+        assert GAVE_UP not in said
+        assert said.count(" ERROR ") == 2, said  # one line for each service, not one for each attempt
+        assert "vault: the bus cannot be used, trying again: Kafka at 127.0.0.1:1: " in said
     with run_demo(tmp_path) as demo:
         wait_for(demo, f"/v1/vault/position/{ADA.account}", auth=1)
         wait_for(demo, "/v1/auth/health", unpublished=0)
