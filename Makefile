@@ -20,6 +20,7 @@ MANIFESTS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml) clients
 PACKAGES := $(MANIFESTS:%/pyproject.toml=%)
 # `make check` fails while one of their files differs: tests/docs/test_generated.py.
 GENERATORS := spec/generate_events.py spec/generate_catalogue.py spec/generate_vectors.py deploy/generate_mtls.py \
+  deploy/generate_overrides.py deploy/generate_kubernetes.py \
   docs/generate_cli_reference.py docs/generate_api_reference.py docs/generate_error_reference.py docs/generate_decisions_index.py
 
 ##@ Use it

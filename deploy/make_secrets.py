@@ -39,6 +39,7 @@ from solekey_service.authority import (  # the same
 )
 
 CERTIFICATE_LIFETIME = timedelta(days=397)
+BROKERS = ("kafka", "kafka-2", "kafka-3")  # their hosts in Compose
 SECRET_BYTES = 32
 CLUSTER_ID_BYTES = 16
 NEXT = "secrets.next"
@@ -82,16 +83,29 @@ def write_certificates(folder: Path, host: str) -> None:
         return encode_key(key), encode_certificate(certificate) + ca_pem
 
     files = {"ca-cert.pem": ca_pem}
-    files["kafka.pem"] = b"".join(make(SERVER, "kafka"))
+    files["kafka.pem"] = b"".join(make(SERVER, *BROKERS))
+    files["auditors.pem"] = b"".join(make(SERVER, host))  # the broker's, with auditor.yml alone
     files["proxy-key.pem"], files["proxy-cert.pem"] = make(SERVER, host)
     for name in Service:  # what follows is used with mtls.yml alone
         files[f"{name}-tls.pem"] = b"".join(make(SERVER, name, "localhost"))
     for name in ("proxy-client", "health-client"):
         files[f"{name}.pem"] = b"".join(make(CLIENT, name))
+    files |= _make_brokers_files(now)
     folder.mkdir(mode=0o700)
     for name, content in files.items():
         (folder / name).write_bytes(content)
         (folder / name).chmod(0o644)
+
+
+def _make_brokers_files(now: datetime) -> dict[str, bytes]:
+    """Make what brokers show each other (three-brokers.yml), of an authority that certifies nobody else."""
+    authority = make_authority("Solekey brokers CA", now)
+    key, certificate = authority.issue("brokers", BROKERS, now, CERTIFICATE_LIFETIME, SERVER, CLIENT)
+    ca_pem = encode_certificate(authority.certificate)
+    return {
+        "brokers-ca.pem": ca_pem,
+        "brokers.pem": encode_key(key) + encode_certificate(certificate) + ca_pem,
+    }
 
 
 def prepare_certificates(folder: Path, host: str) -> Path:

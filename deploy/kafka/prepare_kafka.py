@@ -4,8 +4,9 @@ Each service may write its own topic and the heartbeats, and read everything; th
 see the names of all other topics, and nothing else. May be run again: passwords are set anew, and an existing
 topic is left as it is, since each service checks the topics when it starts.
 
-Environment: KAFKA_SERVERS; AUTH_BUS_PASSWORD and so on, one for each service and the auditor; in a
-cluster of several brokers also SOLEKEY_BUS_REPLICATION_FACTOR and SOLEKEY_BUS_MIN_INSYNC_REPLICAS.
+Environment: KAFKA_URL, as SOLEKEY_BUS_URL of a service, and KAFKA_PASSWORD where it has a username: an
+administrator of the cluster; AUTH_BUS_PASSWORD and so on, one for each service and the auditor; in a cluster
+of several brokers also SOLEKEY_BUS_REPLICATION_FACTOR and SOLEKEY_BUS_MIN_INSYNC_REPLICAS.
 """
 
 import os
@@ -24,6 +25,8 @@ from kafka.admin import (
 )
 
 from solekey_eventlog.bus import BusConfig, open_bus
+from solekey_eventlog.bus.config import KafkaAddress, parse_address
+from solekey_eventlog.bus.kafka_connection import KafkaConnection
 from solekey_eventlog.bus.topics import derive_topics
 from solekey_protocol.services import HEARTBEAT_TOPIC, SERVICES, Service
 
@@ -37,13 +40,18 @@ CLUSTER = ResourcePattern(ResourceType.CLUSTER, "kafka-cluster")
 
 def make_users(admin: KafkaAdminClient, passwords: dict[str, str]) -> None:
     """Make the users, or change their passwords. Raises RuntimeError when Kafka refuses one."""
-    wanted = [
-        UserScramCredentialUpsertion(name, ScramMechanism.SCRAM_SHA_512, password, SCRAM_ITERATIONS)
-        for name, password in passwords.items()
-    ]
-    for name, error in admin.alter_user_scram_credentials(wanted).items():
-        if error is not None:
-            raise RuntimeError(f"user {name}: {error}")
+    for_auditors = {AUDITOR: passwords[AUDITOR]}  # what auditors.properties lets in
+    for mechanism, users in (
+        (ScramMechanism.SCRAM_SHA_512, passwords),
+        (ScramMechanism.SCRAM_SHA_256, for_auditors),
+    ):
+        wanted = [
+            UserScramCredentialUpsertion(name, mechanism, password, SCRAM_ITERATIONS)
+            for name, password in users.items()
+        ]
+        for name, error in admin.alter_user_scram_credentials(wanted).items():
+            if error is not None:
+                raise RuntimeError(f"user {name}: {error}")
 
 
 def derive_rights() -> Iterator[ACL]:
@@ -67,21 +75,23 @@ def _allow(name: str, operation: ACLOperation, resource: ResourcePattern) -> ACL
 
 def main() -> None:
     """Prepare the cluster that the environment names."""
-    servers = os.environ["KAFKA_SERVERS"]
+    config = BusConfig(
+        os.environ["KAFKA_URL"], password=os.environ.get("KAFKA_PASSWORD"), client_id="solekey-prepare"
+    )
     passwords = {name: os.environ[f"{name.upper()}_BUS_PASSWORD"] for name in (*Service, AUDITOR)}
-    admin = KafkaAdminClient(bootstrap_servers=servers)
-    try:
+    address = parse_address(config)
+    if not isinstance(address, KafkaAddress):
+        raise TypeError("KAFKA_URL: expected kafka://…")
+    with KafkaConnection(address, config).admin() as admin:
         make_users(admin, passwords)
         outcome = admin.create_acls(list(derive_rights()))
         if outcome["failed"]:
             raise RuntimeError(f"rights: {outcome['failed']}")
-    finally:
-        admin.close()
     topics = derive_topics(
         replication_factor=int(os.environ.get("SOLEKEY_BUS_REPLICATION_FACTOR", "1")),
         min_insync_replicas=int(os.environ.get("SOLEKEY_BUS_MIN_INSYNC_REPLICAS", "1")),
     )
-    with open_bus(BusConfig(f"kafka://{servers}", client_id="solekey-prepare")) as bus:
+    with open_bus(config) as bus:
         bus.create_topics(topics)
         bus.check(topics)
     print(f"Prepared {len(passwords)} users and {len(topics)} topics.")

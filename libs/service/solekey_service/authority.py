@@ -39,16 +39,16 @@ class Authority:
         names: Iterable[str],
         now: datetime,
         lifetime: timedelta,
-        purpose: x509.ObjectIdentifier = SERVER,
+        *purposes: x509.ObjectIdentifier,
     ) -> tuple[EllipticCurvePrivateKey, x509.Certificate]:
-        """Make a key and a certificate for one purpose, which does not outlive the authority.
+        """Make a key and a certificate, which does not outlive the authority.
 
         Args:
             subject: the common name.
             names: of hosts, or addresses.
             now: when it is made.
             lifetime: how long it is good for.
-            purpose: SERVER or CLIENT.
+            purposes: SERVER, CLIENT, or both; none: SERVER.
         """
         key = generate_private_key(SECP256R1())
         end = min(now + lifetime, self.certificate.not_valid_after_utc)
@@ -57,7 +57,7 @@ class Authority:
             _begin(subject, self.certificate.subject, key, now, end, signs_certificates=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.SubjectAlternativeName(list_names(names)), critical=False)
-            .add_extension(x509.ExtendedKeyUsage([purpose]), critical=False)
+            .add_extension(x509.ExtendedKeyUsage(purposes or [SERVER]), critical=False)
             .add_extension(issuer, critical=False)
             .sign(self.key, hashes.SHA256())
         )

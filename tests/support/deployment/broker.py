@@ -1,6 +1,7 @@
 """Runs the broker of deploy/kafka: official jars, started by the container's script and settings.
 
-Only ports and paths are mapped. ``kill`` and ``start`` keep its ports and data.
+Only ports and paths are mapped; it has a listener for auditors, too. ``kill`` and ``start`` keep its ports
+and data.
 """
 
 import os
@@ -33,13 +34,20 @@ class Broker:
         self.data = folder / "data"
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
-        self.port, self._controller_port, self._local_port = find_free_ports(3)
+        self.port, self.auditors_port, self._controller_port, self._local_port = find_free_ports(4)
         self._settings = self._map_settings()
 
     def bus_config(self, user: str, password: str | None = None) -> BusConfig:
         """Configure the bus as the compose file does for a service."""
         url = f"kafka://localhost:{self.port}?security=sasl_tls&username={user}&ca_file={self.ca_file}"
         password = password or self.environ[f"{user.upper()}_BUS_PASSWORD"]
+        return BusConfig(url, password=password, client_id="test", publish_timeout_s=5, request_timeout_s=5)
+
+    def auditors_config(self, user: str, mechanism: str = "SCRAM-SHA-256") -> BusConfig:
+        """Configure the bus for the listener for auditors."""
+        options = f"security=sasl_tls&username={user}&mechanism={mechanism}&ca_file={self.ca_file}"
+        password = self.environ[f"{user.upper()}_BUS_PASSWORD"]
+        url = f"kafka://localhost:{self.auditors_port}?{options}"
         return BusConfig(url, password=password, client_id="test", publish_timeout_s=5, request_timeout_s=5)
 
     @property
@@ -59,6 +67,9 @@ class Broker:
             "PATH": os.environ["PATH"],
             "KAFKA_BIN": str(self._folder / "bin"),
             "KAFKA_SETTINGS": str(self._settings),
+            "TMPDIR": str(self._folder),
+            "KAFKA_MORE_LISTENERS": f",AUDITORS://127.0.0.1:{self.auditors_port}",
+            "KAFKA_MORE_ADDRESSES": f",AUDITORS://localhost:{self.auditors_port}",
             "KAFKA_CLUSTER_ID": self.environ["KAFKA_CLUSTER_ID"],
         }
         with self.log_file.open("ab") as log:
@@ -97,7 +108,7 @@ class Broker:
         """Run the init container's program with exactly its environment, the port mapped."""
         settings = load_compose(self.environ)["services"]["kafka-init"]
         assert settings["command"][1].rpartition("/")[2] == "prepare_kafka.py"
-        given = {**settings["environment"], "KAFKA_SERVERS": f"127.0.0.1:{self._local_port}"}
+        given = {**settings["environment"], "KAFKA_URL": f"kafka://127.0.0.1:{self._local_port}"}
         command = [sys.executable, str(DEPLOY / "kafka" / "prepare_kafka.py")]
         done = subprocess.run(command, env=given, check=False, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr[-3000:]
@@ -116,9 +127,13 @@ class Broker:
         }.items():
             assert written in settings
             settings = settings.replace(written, mapped)
-        path = self._folder / "server.properties"
-        path.write_text(settings)
-        return path
+        folder = self._folder / "settings"
+        (folder / "more").mkdir(parents=True)
+        (folder / "server.properties").write_text(settings)
+        auditors = (DEPLOY / "kafka" / "auditors.properties").read_text()
+        auditors = auditors.replace("/run/secrets/auditors_pem", str(self._folder / "kafka-localhost.pem"))
+        (folder / "more" / "auditors.properties").write_text(auditors)
+        return folder
 
 
 def _write_tools(folder: Path) -> None:

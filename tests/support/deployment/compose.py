@@ -47,6 +47,33 @@ def load_compose(environ: Mapping[str, str]) -> dict[str, Any]:
     return compose
 
 
+def load_override(name: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """Load an override of deploy/ as it stands, with variables from ``environ`` alone.
+
+    What ``!reset`` and ``!override`` mark is there without its mark. Raises MissingVariableError.
+    """
+    override: dict[str, Any] = _interpolate(_load_marked((DEPLOY / name).read_text()), environ)
+    return override
+
+
+class _OverrideLoader(yaml.SafeLoader):
+    """Reads Compose's own tags as what they mark."""
+
+
+def _load_marked(text: str) -> Any:
+    return yaml.load(text, _OverrideLoader)  # noqa: S506  # a SafeLoader with two tags more
+
+
+def _read_marked(loader: _OverrideLoader, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.MappingNode):
+        return loader.construct_mapping(node, deep=True)
+    return loader.construct_sequence(node, deep=True) if isinstance(node, yaml.SequenceNode) else None
+
+
+for _tag in ("!reset", "!override"):
+    _OverrideLoader.add_constructor(_tag, _read_marked)
+
+
 def read_env_file(path: Path) -> dict[str, str]:
     """Read a file of NAME=value lines."""
     lines = [line for line in path.read_text().splitlines() if line and not line.startswith("#")]

@@ -5,10 +5,12 @@ only ports and paths are mapped.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
 from solekey_eventlog.bus import BusConfigurationError, BusError, derive_topics, open_bus
+from solekey_eventlog.bus.config import ScramMechanism
 from solekey_protocol.events import Stream
 from solekey_protocol.services import HEARTBEAT_TOPIC, TOPICS
 from solekey_protocol.services import SERVICES as REGISTRY
@@ -72,5 +74,24 @@ def test_an_auditor_reads_everything_and_writes_nothing(installation: Broker) ->
 
 def test_a_wrong_password_gets_nowhere(installation: Broker) -> None:
     config = installation.bus_config("auth", password="wrong")
+    with pytest.raises(BusError), open_bus(config) as bus:
+        bus.end_offsets(TOPICS[Stream.AUTH])
+
+
+def test_at_the_auditors_listener_the_auditor_reads(installation: Broker) -> None:
+    with open_bus(installation.bus_config("auth")) as bus:
+        bus.publish(TOPICS[Stream.AUTH], "account", b"to be read from outside")
+    with open_bus(installation.auditors_config("auditor")) as bus:
+        assert b"to be read from outside" in {record.value for record in bus.read(TOPICS[Stream.AUTH])}
+        with pytest.raises(BusError):
+            bus.publish(TOPICS[Stream.AUTH], "account", b"forged")
+
+
+@pytest.mark.parametrize("mechanism", list(ScramMechanism))
+def test_at_the_auditors_listener_no_service_is_let_in(
+    installation: Broker, mechanism: ScramMechanism
+) -> None:
+    """With its right password, which its own listener takes: see above."""
+    config = replace(installation.auditors_config("auth", mechanism), request_timeout_s=1)
     with pytest.raises(BusError), open_bus(config) as bus:
         bus.end_offsets(TOPICS[Stream.AUTH])

@@ -55,10 +55,11 @@ def place(command: str, port: int) -> str:
 
 @pytest.fixture(scope="module")
 def eve(installation: Installation, tmp_path_factory: pytest.TempPathFactory) -> CommandUser:
-    """Somebody with a note in the vault."""
+    """Somebody with a note in the vault, whose heads an auditor is given."""
     eve = CommandUser("eve", tmp_path_factory.mktemp("eve"), installation.proxy)
     eve.sign_up("laptop")
     eve.do("laptop", "put", "--name", "note", "--text", NOTE)
+    eve.vouch()
     return eve
 
 
@@ -270,11 +271,46 @@ def test_an_installation_is_backed_up_and_restored(installation: Installation, t
     cyd.do("tablet", "put", "--name", "later", "--text", "again")
 
 
-def test_certificates_are_renewed(installation: Installation) -> None:
-    """Last of all: whoever has the authority of before alone is not served any more."""
+@pytest.fixture(scope="module")
+def auditors() -> dict[str, str]:
+    """What opens the log to auditors on this machine."""
+    (port,) = find_free_ports(1)
+    return {
+        "COMPOSE_FILE": "docker-compose.yml:deploy/auditor.yml",
+        "AUDITORS_ADDRESS": f"localhost:{port}",
+        "AUDITORS_PORT": str(port),
+    }
+
+
+def test_certificates_are_renewed(installation: Installation, auditors: dict[str, str]) -> None:
+    """Afterwards, whoever has the authority of before alone is not served any more. Opens the log, too."""
     before = installation.proxy.ca_file.read_bytes()
     renewing, starting, preparing = read_commands("Certificates of this installation")
     for command in (preparing, renewing, starting):
-        installation.run(place(command, installation.port))
+        installation.run(place(command, installation.port), **auditors)
     assert installation.proxy.ca_file.read_bytes() != before
     installation.wait_until_ready()
+
+
+def test_an_auditor_audits_from_outside(
+    installation: Installation, eve: CommandUser, auditors: dict[str, str]
+) -> None:
+    """By the page's commands. The broker has been open to auditors since it started anew, in the test before.
+
+    That no service's password is good there: test_broker.py.
+    """
+    address, opening = read_commands("Open the log to auditors")
+    before = installation.inspect("kafka", "{{.Id}}")
+    commands = [address, opening, *read_commands("Audit from outside")]
+    environ = read_env_file(installation.tree / "deploy" / ".env")
+    heads = installation.tree / "build" / "ada.heads"
+    heads.parent.mkdir(exist_ok=True)
+    heads.write_bytes((eve.folder / "heads.json").read_bytes())
+    script = "\n".join(commands).replace("localhost:9095", auditors["AUDITORS_ADDRESS"])
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = installation.try_(script.replace("…", environ["AUDITOR_BUS_PASSWORD"]), PATH=path, **auditors)
+    assert installation.inspect("kafka", "{{.Id}}") == before
+    assert "verdict: cannot tell" in done.stdout, done.stderr
+    found = re.search(r"accounts that nobody vouches for: (\d+) of (\d+)", done.stdout)
+    assert found, done.stdout
+    assert int(found[1]) == int(found[2]) - 1  # eve's account is pinned, in a log without a finding

@@ -7,11 +7,14 @@ import pytest
 from solekey_eventlog.errors import ConfigError, UnavailableError
 from solekey_protocol.ids import compute_digest
 from solekey_protocol.limits import MAX_PART_BYTES
+from solekey_service.config import load_config
 from solekey_service.refusals import NotFound
 from solekey_vault.blobs import open_blob_store
+from solekey_vault.config import VaultConfig
 from solekey_vault.definition import DEFINITION
 from solekey_vault.refusals import StorageFull
 from tests.support.content import change_of, content_of
+from tests.support.deployment.compose import load_compose, load_override, make_installation
 from tests.support.s3.fault_proxy import run_fault_proxy
 from tests.support.s3.server import S3Server, find_external_s3, run_s3
 from tests.unit.vault.test_api import ITEM, LAPTOP, Vault
@@ -184,3 +187,18 @@ def test_the_vault_keeps_uploads_that_fail_out_of_sight_and_collects_them(
     with pytest.raises(NotFound):
         vault.api.get_object(LAPTOP.request(method="GET"), compute_digest(loose))
     assert vault.api.get_object(LAPTOP.request(method="GET"), compute_digest(body)).body == body
+
+
+def test_the_vault_stores_where_the_override_for_compose_says(server, bucket, tmp_path, monkeypatch):
+    """deploy/s3.yml; a variable that has no value there is passed on."""
+    compose = load_compose(make_installation(tmp_path))
+    given = {**server.environment(), "OBJECT_STORE_URL": f"s3://{bucket}/compose"}
+    override = load_override("s3.yml", given)["services"]["vault"]["environment"]
+    environment = {name: given[name] if value is None else value for name, value in override.items()}
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    config = load_config(VaultConfig, {**compose["services"]["vault"]["environment"], **environment})
+    store = open_blob_store(config.object_store_url)
+    store.require_access()
+    store.write({"a/1": LARGE})
+    assert list_keys(server, bucket) == ["compose/a/1"]

@@ -245,5 +245,10 @@ def test_an_exported_log_reads_back_byte_for_byte(log, tmp_path):
 
 def test_an_unknown_kafka_option_is_refused():
     """A misspelt ``ca_file`` must not end in credentials sent without TLS."""
-    with pytest.raises(LogError, match="only option is ca_file"):
+    with pytest.raises(LogError, match="only options are ca_file"):
         list(read_log("kafka://127.0.0.1:1?cafile=ca.pem"))
+
+
+def test_a_mechanism_that_sends_the_password_is_refused():
+    with pytest.raises(LogError, match="expected SCRAM-SHA-256 or SCRAM-SHA-512"):
+        list(read_log("kafka://127.0.0.1:1?ca_file=ca.pem&mechanism=PLAIN"))

@@ -1,8 +1,8 @@
 """Where an event log comes from: an exported file, the embedded bus, or Kafka. Spec: audit.md §1.
 
 A source is named by a path (``events.jsonl``), by ``embedded:///path/bus.db``, or by
-``kafka://host:port[,host:port]`` with ``?ca_file=…`` for TLS; SASL credentials come from
-SOLEKEY_AUDIT_USERNAME and SOLEKEY_AUDIT_PASSWORD.
+``kafka://host:port[,host:port]`` with ``?ca_file=…`` for TLS, ``&mechanism=SCRAM-SHA-256`` for
+that mechanism; SASL credentials come from SOLEKEY_AUDIT_USERNAME and SOLEKEY_AUDIT_PASSWORD.
 
 ``log`` what every source gives · ``errors`` why it cannot be read · ``lines`` an exported file ·
 ``embedded`` the bus of one machine · ``kafka`` · ``opening`` the choice between them.

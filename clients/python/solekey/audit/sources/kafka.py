@@ -20,6 +20,7 @@ from solekey_protocol.services import HEARTBEAT_TOPIC
 
 _POLL_MS: Final = 500
 _SILENCE_S: Final = 20.0
+_MECHANISMS: Final = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 _SETTINGS: Final = (
     "cleanup.policy",
     "delete.retention.ms",
@@ -158,14 +159,17 @@ def _read_partition(consumer: Any, log: TopicPartition, extent: Extent) -> Itera
 
 def _derive_security(query: dict[str, list[str]]) -> dict[str, object]:
     username, password = os.environ.get("SOLEKEY_AUDIT_USERNAME"), os.environ.get("SOLEKEY_AUDIT_PASSWORD")
-    if unknown := query.keys() - {"ca_file"}:
-        raise LogError(f"kafka://…?{min(unknown)}: the only option is ca_file, a PEM file")
+    if unknown := query.keys() - {"ca_file", "mechanism"}:
+        raise LogError(f"kafka://…?{min(unknown)}: the only options are ca_file, a PEM file, and mechanism")
+    mechanism = query.get("mechanism", ["SCRAM-SHA-512"])[0]
+    if mechanism not in _MECHANISMS:
+        raise LogError(f"kafka://…?mechanism: expected {' or '.join(_MECHANISMS)}")
     tls = {"ssl_cafile": query["ca_file"][0]} if "ca_file" in query else {}
     protocol = ("SASL_" if username else "") + ("SSL" if tls else "PLAINTEXT")
     settings: dict[str, object] = {"security_protocol": protocol, **tls}
     if username:
         settings |= {
-            "sasl_mechanism": "SCRAM-SHA-512",
+            "sasl_mechanism": mechanism,
             "sasl_plain_username": username,
             "sasl_plain_password": password,
         }
