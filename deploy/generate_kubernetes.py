@@ -69,11 +69,12 @@ SERVICE_POD = """\
         - name: {name}
           image: solekey-server
           command: [python, -m, solekey_{name}]
-          ports: [{{name: https, containerPort: 8080}}]
+          ports: [{{name: https, containerPort: 8080}}, {{name: monitoring, containerPort: 9464}}]
           env:
             - name: SOLEKEY_ORIGIN
               valueFrom: {{configMapKeyRef: {{name: solekey, key: ORIGIN}}}}
             - {{name: SOLEKEY_LISTEN, value: "0.0.0.0:8080"}}
+            - {{name: SOLEKEY_MONITORING_LISTEN, value: "0.0.0.0:9464"}}
             - {{name: SOLEKEY_MAX_CONNECTIONS_PER_SOURCE, value: "0"}}  # they come from the proxy
             - {{name: SOLEKEY_TLS_CERT, value: /run/secrets/solekey/tls.pem}}
             - {{name: SOLEKEY_TLS_KEY, value: /run/secrets/solekey/tls.pem}}
@@ -94,14 +95,18 @@ SERVICE_POD = """\
               valueFrom: {{secretKeyRef: {{name: solekey, key: {upper}_BUS_PASSWORD}}}}
             - {{name: SOLEKEY_BUS_REPLICATION_FACTOR, value: "3"}}
             - {{name: SOLEKEY_BUS_MIN_INSYNC_REPLICAS, value: "2"}}
-{own}          readinessProbe:
-            exec:
-              command: [python, /opt/solekey/healthcheck.py, "https://localhost:8080/v1/{name}/health",
-                        /run/secrets/solekey/ca-cert.pem, /run/secrets/solekey/health-client.pem]
+{own}          startupProbe:
+            httpGet: {{path: /live, port: monitoring}}
+            periodSeconds: 2
+            failureThreshold: 150
+          readinessProbe:
+            httpGet: {{path: /ready, port: monitoring}}
             periodSeconds: 5
             timeoutSeconds: 10
-          startupProbe: {{tcpSocket: {{port: https}}, periodSeconds: 2, failureThreshold: 150}}
-          livenessProbe: {{tcpSocket: {{port: https}}, periodSeconds: 10, failureThreshold: 6}}
+          livenessProbe:
+            httpGet: {{path: /live, port: monitoring}}
+            periodSeconds: 10
+            failureThreshold: 6
           resources:
             requests: {{cpu: 100m, memory: 160Mi}}
             limits: {{memory: 512Mi}}
@@ -117,7 +122,6 @@ SERVICE_POD = """\
             items:
               - {{key: {name}-tls.pem, path: tls.pem}}
               - {{key: ca-cert.pem, path: ca-cert.pem}}
-              - {{key: health-client.pem, path: health-client.pem}}
         - {{name: authorities, configMap: {{name: solekey-authorities}}}}
 ---
 apiVersion: v1

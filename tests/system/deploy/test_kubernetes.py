@@ -163,6 +163,21 @@ def test_a_service_is_told_what_compose_tells_it(
 
 
 @pytest.mark.parametrize("service", SERVICES)
+def test_a_service_is_asked_whether_it_lives_and_whether_it_is_ready(
+    rendered: list[Document], secrets: Path, service: str
+) -> None:
+    """Restarted is only what does not live: one that waits for another is not sent requests."""
+    _, container = find_pod(rendered, service)
+    listen = find_environment(rendered, secrets, container)["SOLEKEY_MONITORING_LISTEN"]
+    (port,) = (port for port in container["ports"] if port["name"] == "monitoring")
+    assert listen == f"0.0.0.0:{port['containerPort']}"
+    probes = {
+        name: container[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "readiness", "liveness")
+    }
+    assert probes == {"startup": "/live", "readiness": "/ready", "liveness": "/live"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
 def test_a_service_gets_its_own_secrets_and_no_other(rendered: list[Document], service: str) -> None:
     pod, container = find_pod(rendered, service)
     keys = [
@@ -173,7 +188,7 @@ def test_a_service_gets_its_own_secrets_and_no_other(rendered: list[Document], s
     assert keys
     assert all(key.startswith(f"{service.upper()}_") for key in keys)
     files = [item["key"] for volume in pod["volumes"] for item in volume.get("secret", {}).get("items", ())]
-    assert sorted(files) == sorted([f"{service}-tls.pem", "ca-cert.pem", "health-client.pem"])
+    assert sorted(files) == sorted([f"{service}-tls.pem", "ca-cert.pem"])
 
 
 @pytest.mark.parametrize("name", [*SERVICES, "proxy", "prepare-kafka"])
@@ -240,7 +255,9 @@ def test_services_are_reached_by_the_proxy_alone(rendered: list[Document]) -> No
     }
     assert policies["nothing"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     admitted = {name: spec["ingress"] for name, spec in policies.items() if "ingress" in spec}
-    assert set(admitted) == {"clients-to-proxy", "proxy-to-services"}
+    assert set(admitted) == {"clients-to-proxy", "proxy-to-services", "monitoring-to-services"}
+    (measured,) = admitted["monitoring-to-services"]
+    assert [port["port"] for port in measured["ports"]] == [9464]
     (rule,) = admitted["proxy-to-services"]
     assert rule["from"] == [{"podSelector": {"matchLabels": {"app.kubernetes.io/name": "proxy"}}}]
     selected = policies["proxy-to-services"]["podSelector"]["matchLabels"]
