@@ -124,6 +124,10 @@ bench-abuse: $(VENV)/.installed-dev  ## What an abusive account and 1,000 slow s
 bench-audit: $(VENV)/.installed-dev  ## An audit of 1,000,000 events beside the raw rate of Ed25519 (build/bench/audit.json)
 	$(BIN)/python -m bench.audit
 
+.PHONY: bench-capacity
+bench-capacity: $(VENV)/.installed-dev  ## What an account, an item and an event take on disk (build/bench/capacity.json)
+	$(BIN)/python -m bench.capacity
+
 .PHONY: bench-history
 bench-history: $(VENV)/.installed-dev  ## What accounts with 100,000 commits cost at a service and a client (build/bench/history.json)
 	$(BIN)/python -m bench.history
