@@ -109,7 +109,7 @@ SERVICE_POD = """\
             failureThreshold: 6
           resources:
             requests: {{cpu: 100m, memory: 160Mi}}
-            limits: {{memory: 512Mi}}
+            limits: {{memory: {memory}}}
 {hardening}          volumeMounts:
             - {{name: tmp, mountPath: /tmp}}
             - {{name: certificates, mountPath: /run/secrets/solekey, readOnly: true}}
@@ -149,6 +149,9 @@ OWN = {
 """,
 }
 """What one service has beside what all have."""
+
+MEMORY = {Service.VAULT: "2Gi"}
+"""What one service may use, where that is not what all may."""
 
 PREPARE = """\
 apiVersion: batch/v1
@@ -287,7 +290,11 @@ def write_deployment(name: str, user: int, tier: str, pod: str) -> str:
 def write_service(service: Service) -> str:
     """Write what Kubernetes is told of one service."""
     pod = SERVICE_POD.format(
-        name=service.value, upper=service.value.upper(), own=OWN.get(service, ""), hardening=HARDENING
+        name=service.value,
+        upper=service.value.upper(),
+        own=OWN.get(service, ""),
+        memory=MEMORY.get(service, "512Mi"),
+        hardening=HARDENING,
     )
     return write_deployment(service.value, 10001, ", solekey/tier: service", pod)
 
