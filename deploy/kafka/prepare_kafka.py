@@ -5,8 +5,8 @@ see the names of all other topics, and nothing else. May be run again: passwords
 topic is left as it is, since each service checks the topics when it starts.
 
 Environment: KAFKA_URL, as SOLEKEY_BUS_URL of a service, and KAFKA_PASSWORD where it has a username: an
-administrator of the cluster; AUTH_BUS_PASSWORD and so on, one for each service and the auditor; in a cluster
-of several brokers also SOLEKEY_BUS_REPLICATION_FACTOR and SOLEKEY_BUS_MIN_INSYNC_REPLICAS.
+administrator of the cluster; AUTH_BUS_PASSWORD and so on, one for each service and the auditor; as for the
+services, SOLEKEY_BUS_PARTITIONS, SOLEKEY_BUS_REPLICATION_FACTOR and SOLEKEY_BUS_MIN_INSYNC_REPLICAS.
 """
 
 import os
@@ -27,7 +27,7 @@ from kafka.admin import (
 from solekey_eventlog.bus import BusConfig, open_bus
 from solekey_eventlog.bus.config import KafkaAddress, parse_address
 from solekey_eventlog.bus.kafka_connection import KafkaConnection
-from solekey_eventlog.bus.topics import derive_topics
+from solekey_eventlog.bus.topics import DEFAULT_PARTITIONS, derive_topics
 from solekey_protocol.services import HEARTBEAT_TOPIC, SERVICES, Service
 
 AUDITOR = "auditor"
@@ -88,6 +88,7 @@ def main() -> None:
         if outcome["failed"]:
             raise RuntimeError(f"rights: {outcome['failed']}")
     topics = derive_topics(
+        partitions=int(os.environ.get("SOLEKEY_BUS_PARTITIONS", DEFAULT_PARTITIONS)),
         replication_factor=int(os.environ.get("SOLEKEY_BUS_REPLICATION_FACTOR", "1")),
         min_insync_replicas=int(os.environ.get("SOLEKEY_BUS_MIN_INSYNC_REPLICAS", "1")),
     )
