@@ -75,6 +75,9 @@ SERVICE_POD = """\
               valueFrom: {{configMapKeyRef: {{name: solekey, key: ORIGIN}}}}
             - {{name: SOLEKEY_LISTEN, value: "0.0.0.0:8080"}}
             - {{name: SOLEKEY_MONITORING_LISTEN, value: "0.0.0.0:9464"}}
+            - {{name: SOLEKEY_LOG_FORMAT, value: json}}
+            - name: SOLEKEY_TRUSTED_PROXIES
+              valueFrom: {{configMapKeyRef: {{name: solekey, key: POD_NETWORK}}}}
             - {{name: SOLEKEY_MAX_CONNECTIONS_PER_SOURCE, value: "0"}}  # they come from the proxy
             - {{name: SOLEKEY_TLS_CERT, value: /run/secrets/solekey/tls.pem}}
             - {{name: SOLEKEY_TLS_KEY, value: /run/secrets/solekey/tls.pem}}
@@ -139,8 +142,6 @@ OWN = {
               valueFrom: {secretKeyRef: {name: solekey, key: AUTH_OPERATOR_KEY}}
             - name: SOLEKEY_SIGNING_KEY
               valueFrom: {secretKeyRef: {name: solekey, key: AUTH_SIGNING_KEY}}
-            - name: SOLEKEY_TRUSTED_PROXIES
-              valueFrom: {configMapKeyRef: {name: solekey, key: POD_NETWORK}}
 """,
     Service.VAULT: """\
             - name: SOLEKEY_OBJECT_STORE_URL

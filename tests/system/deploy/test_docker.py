@@ -248,29 +248,6 @@ def test_tls_with_certificates_on_both_sides(installation: Installation, eve: Co
         assert installation.try_(f"{inside} {refused}").returncode != 0
 
 
-def test_an_installation_is_backed_up_and_restored(installation: Installation, tmp_path: Path) -> None:
-    """Late, for everybody who has seen more than the backup is told that the server went back."""
-    cyd = CommandUser("cyd", tmp_path, installation.proxy)
-    cyd.sign_up("laptop")
-    cyd.do("laptop", "put", "--name", "note", "--text", NOTE)
-    taking, verifying = read_commands("Back up an installation")
-    (restoring,) = read_commands("Restore an installation")
-    installation.run(taking)
-    assert "whole; as of" in installation.run(verifying)
-    cyd.do("laptop", "put", "--name", "later", "--text", "lost")
-    assert installation.try_(restoring).returncode == 1  # nobody is there to be asked
-    assert cyd.do("laptop", "get", "later")["text"] == "lost"
-
-    told = installation.run(f"{restoring} --yes")
-    assert "sessions: everybody logs in again" in told
-    refused = cyd.log_in("laptop")
-    assert "declares that its operator restored it" in refused.errors
-    cyd.log_in("tablet")
-    cyd.do("tablet", "devices", "trust")
-    assert cyd.do("tablet", "get", "note")["text"] == NOTE
-    cyd.do("tablet", "put", "--name", "later", "--text", "again")
-
-
 @pytest.fixture(scope="module")
 def auditors() -> dict[str, str]:
     """What opens the log to auditors on this machine."""
@@ -283,7 +260,7 @@ def auditors() -> dict[str, str]:
 
 
 def test_certificates_are_renewed(installation: Installation, auditors: dict[str, str]) -> None:
-    """Afterwards, whoever has the authority of before alone is not served any more. Opens the log, too."""
+    """Whoever has the authority of before alone is not served any more. Opens the log to auditors, too."""
     before = installation.proxy.ca_file.read_bytes()
     renewing, starting, preparing = read_commands("Certificates of this installation")
     for command in (preparing, renewing, starting):
@@ -314,3 +291,26 @@ def test_an_auditor_audits_from_outside(
     found = re.search(r"accounts that nobody vouches for: (\d+) of (\d+)", done.stdout)
     assert found, done.stdout
     assert int(found[1]) == int(found[2]) - 1  # eve's account is pinned, in a log without a finding
+
+
+def test_an_installation_is_backed_up_and_restored(installation: Installation, tmp_path: Path) -> None:
+    """Last, for everybody who has seen more than the backup is told that the server went back."""
+    cyd = CommandUser("cyd", tmp_path, installation.proxy)
+    cyd.sign_up("laptop")
+    cyd.do("laptop", "put", "--name", "note", "--text", NOTE)
+    taking, verifying = read_commands("Back up an installation")
+    (restoring,) = read_commands("Restore an installation")
+    installation.run(taking)
+    assert "whole; as of" in installation.run(verifying)
+    cyd.do("laptop", "put", "--name", "later", "--text", "lost")
+    assert installation.try_(restoring).returncode == 1  # nobody is there to be asked
+    assert cyd.do("laptop", "get", "later")["text"] == "lost"
+
+    told = installation.run(f"{restoring} --yes")
+    assert "sessions: everybody logs in again" in told
+    refused = cyd.log_in("laptop")
+    assert "declares that its operator restored it" in refused.errors
+    cyd.log_in("tablet")
+    cyd.do("tablet", "devices", "trust")
+    assert cyd.do("tablet", "get", "note")["text"] == NOTE
+    cyd.do("tablet", "put", "--name", "later", "--text", "again")
