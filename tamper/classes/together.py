@@ -1,4 +1,4 @@
-"""D, A and B, continued: revocations that cross, secrets that two accounts share, first and last events."""
+"""D, A and B, continued: two together: crossing revocations, accounts with one key, events of one place."""
 
 from dataclasses import replace
 
