@@ -9,7 +9,7 @@ folder=${KAFKA_SETTINGS:-/etc/solekey}
 shopt -s nullglob
 text=$(cat "$folder/server.properties" "$folder"/more/*.properties)
 for name in $(compgen -e KAFKA_); do
-    text=${text//"\${$name}"/${!name}}
+    text=${text//"\${$name}"/"${!name}"}
 done
 settings=${TMPDIR:-/tmp}/server.properties
 sed --regexp-extended 's/\$\{KAFKA_\w+\}//g' <<<"$text" >"$settings"
