@@ -147,6 +147,7 @@ bench-services: $(VENV)/.installed-dev  ## What the services answer a second bes
 .PHONY: bench-revocation
 bench-revocation: $(VENV)/.installed-dev  ## From a revocation to its refusal: 4 services on Kafka (build/bench/revocation.json)
 	$(BIN)/python -m bench.revocation
+	$(BIN)/python -m bench.revocation --busy 2 --output build/bench/revocation-busy.json
 
 ##@ More
 

@@ -97,6 +97,7 @@ class _Client:
     _seconds: list[float]
     _lines: dict[str, socket.socket] = field(default_factory=dict)
     _operation: Operation | None = None
+    _asked: str = ""
     _began_s: float = 0.0
     _got: bytearray = field(default_factory=bytearray)
     busy: int = 0
@@ -116,7 +117,8 @@ class _Client:
         """Take what has come, and go on when the answer is whole."""
         data = self._lines[target].recv(_READ_BYTES)
         if not data:
-            raise ConnectionError(f"{target} has closed a connection")
+            self._drop(target)
+            return
         self._got += data
         reply = _parse(self._got)
         if reply is None or self._operation is None:
@@ -133,12 +135,21 @@ class _Client:
         else:
             self._send(following)
 
+    def _drop(self, target: str) -> None:
+        """Take note that a service has closed a connection: idle for a minute, it may; the next is opened."""
+        if self._operation is not None and self._asked == target:
+            raise ConnectionError(f"{target} has closed a connection")
+        line = self._lines.pop(target)
+        self._selector.unregister(line)
+        line.close()
+
     def close(self) -> None:
         """Hang up."""
         for line in self._lines.values():
             line.close()
 
     def _send(self, request: Send) -> None:
+        self._asked = request.target
         line = self._lines.get(request.target)
         if line is None:
             host, _, port = self._addresses[request.target].rpartition(":")

@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from bench.measure import find_quantile
-from bench.revocation import Refusal, Revocation, make_rows
+from bench.revocation import BUSY_GOAL, GOAL, Refusal, Revocation, make_rows
 from solekey_protocol.services import Service
 from tests.support.engines.engine import EngineUnavailableError, give_up
 from tests.support.engines.kafka.jars import find_java, resolve_jars
@@ -27,9 +27,10 @@ def test_a_quantile_is_a_value_that_was_measured(quantile, expected):
     assert find_quantile(list(range(100, 0, -1)), quantile) == expected
 
 
-def test_one_late_service_misses_the_goal():
-    late = {**measured(0.1).refusals, Service.VAULT: Refusal(0.3, "401 session_ended")}
-    rows = make_rows([measured(0.1), Revocation(late, 0.01)])
+@pytest.mark.parametrize(("goal", "late_s"), [(GOAL, 0.101), (BUSY_GOAL, 0.251)])
+def test_one_late_service_misses_the_goal(goal, late_s):
+    late = {**measured(0.1).refusals, Service.VAULT: Refusal(late_s, "401 session_ended")}
+    rows = make_rows([measured(0.1), Revocation(late, 0.01)], goal)
     judged = {row.name: row.met for row in rows if row.met is not None}
     assert judged == {
         f"{service}: acknowledged to first refusal, p99": service is not Service.VAULT for service in SERVICES
