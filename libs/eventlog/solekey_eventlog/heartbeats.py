@@ -116,7 +116,9 @@ def _set_up_logging(log_format: LogFormat) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(make_formatter(log_format))
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
+    library = logging.getLogger("kafka")  # heard by our adapter, which names the cause; many lines a second
+    library.addHandler(logging.NullHandler())
+    library.propagate = False
 
 
 def _has_ended(connection: socket.socket, wait_s: float) -> bool:

@@ -99,8 +99,7 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
         self._stop.set()
         if self._threads:
             self.kernel.publisher.notify()
-        for thread in self._threads:
-            finish(thread)
+        finish(*self._threads)
         self._bus.close()
         self.kernel.close()
 
@@ -150,15 +149,17 @@ def _offload(work: Callable[[], Any]) -> Any:
     return tpool.execute(contextvars.copy_context().run, work)
 
 
-def finish(thread: Any) -> None:
-    """Wait for a thread that was told to stop; one that waits for a bus that does not answer is killed.
+def finish(*threads: Any) -> None:
+    """Wait for threads that were told to stop; those that wait for a bus that does not answer are killed.
 
-    Nothing is lost with it: what is not marked as published or applied comes again.
+    Nothing is lost with them: what is not marked as published or applied comes again.
     """
     with eventlet.Timeout(_FINISH_S, False):
-        thread.wait()
+        for thread in threads:
+            thread.wait()
         return
-    thread.kill()
+    for thread in threads:
+        thread.kill()
 
 
 def _check_bus(kernel: Kernel[ServiceConfig], trouble: Trouble) -> bool:
