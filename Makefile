@@ -106,6 +106,11 @@ tamper: $(VENV)/.installed-dev  ## Lie in a log in every way that we know; the a
 soak: $(VENV)/.installed-dev  ## Kill devices, services and connections for long (SOLEKEY_SOAK_CYCLES, SOLEKEY_SOAK_SECONDS)
 	$(BIN)/python -m tests.system.killing.cycles
 
+.PHONY: soak-delivery
+soak-delivery: $(VENV)/.installed-dev  ## Kill publisher, followers and broker on Kafka, 200 times (SOLEKEY_SOAK_CYCLES)
+	$(BIN)/python -m tests.system.delivery.cycles
+	SOLEKEY_SOAK=1 $(BIN)/python -m pytest -q -n 0 tests/system/delivery
+
 .PHONY: evidence
 evidence: $(VENV)/.installed-dev  ## Show that the server side never had a secret: 4 services, Kafka, PostgreSQL (build/evidence)
 	$(BIN)/python -m evidence.run

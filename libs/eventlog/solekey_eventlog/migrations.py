@@ -1,42 +1,94 @@
 """Migrations: Alembic, run when a service starts; one linear history a service in ``<package>/migrations``.
 
+A migration only adds (docs/decisions/0138): the release before works on the tables of the one after it, so
+replicas of both run side by side, and the way back is to start the older release again.
+
 ``migrations/env.py`` imports ``run_environment`` from here and calls it. The first version calls
 ``create_event_tables_v1()`` and creates the service's own tables.
 """
 
+import logging
 import threading
 
 import sqlalchemy as sa
 from alembic import command, context, op
 from alembic.config import Config
-from sqlalchemy import Engine, text
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from solekey_eventlog.engine import is_sqlite, is_unavailable
-from solekey_eventlog.errors import UnavailableError
+from solekey_eventlog.errors import ConfigError, UnavailableError
 
+_log = logging.getLogger(__name__)
 _one_at_a_time = threading.Lock()  # Alembic's context is global to the process
 
 
 def upgrade(engine: Engine, package: str) -> None:
     """Bring a database to the newest version; several processes may try at once.
 
+    One that a newer release has migrated stays as it is.
+
     Raises:
         UnavailableError: the database does not answer.
     """
-    config = Config()
-    config.set_main_option("script_location", f"{package}:migrations")
+    config = _make_config(package)
     try:
         with _one_at_a_time, engine.begin() as connection:
             if not is_sqlite(engine):  # SQLite's write transaction is a lock already
                 key = "hashtextextended('solekey migrations ' || current_schema(), 0)"
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({key})"))
+            present, known = _read_version(connection), _list_versions(config)
+            if present is not None and present not in known:
+                _log.warning(
+                    "the database is of a newer release (%s); this one knows up to %s", present, known[0]
+                )
+                return
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except SQLAlchemyError as error:
         if is_unavailable(error):
             raise UnavailableError("the database does not answer") from error
         raise
+
+
+def require_migrated(engine: Engine, package: str) -> None:
+    """Demand that somebody else has migrated the database: for a role that may not.
+
+    Raises:
+        ConfigError: its tables are older than this release.
+        UnavailableError: the database does not answer.
+    """
+    known = _list_versions(_make_config(package))
+    try:
+        with engine.connect() as connection:
+            present = _read_version(connection)
+    except SQLAlchemyError as error:
+        if is_unavailable(error):
+            raise UnavailableError("the database does not answer") from error
+        raise
+    if present is None or present in known[1:]:
+        problem = (
+            f"the database's tables are of version {present or 'none'}, this release needs {known[0]}: "
+            f"run `python -m {package} migrate` with a role that may change tables"
+        )
+        raise ConfigError([problem])
+
+
+def _make_config(package: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", f"{package}:migrations")
+    return config
+
+
+def _list_versions(config: Config) -> list[str]:
+    """List the versions that this release knows, the newest first."""
+    return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+
+
+def _read_version(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
 
 
 def run_environment() -> None:

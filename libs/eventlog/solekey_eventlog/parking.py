@@ -8,14 +8,39 @@ every later event of the account, and at each start.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.streams import AHEAD_OF_DEVICES
+from solekey_protocol.errors import ForkError
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import AccountId, Digest, compute_digest
 
 UNREADABLE_SEQ = 0
+
+
+GAP: Final = "sequence_gap"
+REACTION_FAILED: Final = "reaction_failed"
+_ADVICE: Final = {
+    GAP: "an event before it has not come. It is applied by itself once that does; `check` tells whether the "
+    "log has lost it",
+    AHEAD_OF_DEVICES: "its author had seen devices events that are on their way. It is applied with them",
+    REACTION_FAILED: "a defect of this release, or of its data: the service's log has the reason. Mend it, "
+    "then `retry`",
+    ForkError.code: "two different events claim one place: somebody else writes to the topic, or the service "
+    "that wrote it went back to an older database. Keep the log; run `check` there",
+}
+_UNVERIFIED: Final = (
+    "it does not verify. Where a newer release wrote it: upgrade this service, then `retry`. Otherwise its "
+    "writer is not to be trusted: keep the log, and have it audited"
+)
+
+
+def advise(reason: str) -> str:
+    """Say what a reason means, and what an operator does about it."""
+    return _ADVICE.get(reason, _UNVERIFIED)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,8 @@ from solekey_eventlog.errors import StalePositionError, UnavailableError
 from solekey_eventlog.log_context import logging_for
 from solekey_eventlog.offsets import Reached, advance_offset, read_offsets
 from solekey_eventlog.parking import (
+    GAP,
+    REACTION_FAILED,
     UNREADABLE_SEQ,
     Parked,
     ParkedEntry,
@@ -53,8 +55,6 @@ Reaction = Callable[[UnitOfWork, Event], None]
 Heads = Mapping[tuple[str, str], int]
 _NO_HEADS: Heads = MappingProxyType({})
 _RACES = 5
-_GAP = "sequence_gap"
-_REACTION_FAILED = "reaction_failed"
 _REPORTED_RECORDS = 1000
 
 
@@ -194,7 +194,7 @@ class Projector:
                 self._park(uow, event, ForkError.code)
             return False
         if event.seq > head.seq + 1:
-            self._park(uow, event, _GAP)
+            self._park(uow, event, GAP)
             return False
         try:
             self._verify(uow, event)
@@ -227,7 +227,7 @@ class Projector:
             if isinstance(error, StalePositionError | UnavailableError) or is_unavailable(error):
                 raise  # it passes: the whole record again
             _log.exception("%s/%s seq %d: the reaction failed", event.account, event.stream, event.seq)
-            self._park(uow, event, _REACTION_FAILED)
+            self._park(uow, event, REACTION_FAILED)
             return False
         release(uow, event.account, event.stream, event.seq)
         return True

@@ -9,7 +9,7 @@ from solekey_eventlog.clock import Clock, SystemClock
 from solekey_eventlog.engine import open_engine
 from solekey_eventlog.errors import ConfigError
 from solekey_eventlog.freshness import Freshness
-from solekey_eventlog.migrations import upgrade
+from solekey_eventlog.migrations import require_migrated, upgrade
 from solekey_eventlog.projector import Projector
 from solekey_eventlog.publisher import Publisher
 from solekey_eventlog.store import EventStore
@@ -46,7 +46,10 @@ def build_service(
     _check_definition(definition)
     clock, threads = clock or SystemClock(), threads or Threads()
     engine = open_engine(config.database_url, config.database_pool)
-    upgrade(engine, definition.package)
+    if config.migrate:
+        upgrade(engine, definition.package)
+    else:
+        require_migrated(engine, definition.package)
     store = EventStore(engine, definition.stream, definition.tables, clock)
     streams = Streams(store, definition.follows, pause=threads.pause)
     freshness = Freshness(store, streams, clock, limit_s=config.freshness_s)

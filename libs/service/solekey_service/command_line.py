@@ -8,6 +8,7 @@ import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from solekey_service.build import build_service
 from solekey_service.config import ServiceConfig, load_config
 from solekey_service.definition import ServiceDefinition
 from solekey_service.kernel import Kernel
-from solekey_service.operator_command import OperatorCommand, is_confirmed, report
+from solekey_service.operator_command import MIGRATE, OperatorCommand, is_confirmed, report
 from solekey_service.refusals import Refusal
 from solekey_service.worker_link import parse_inherited
 
@@ -90,6 +91,8 @@ def _run(
     command: OperatorCommand[Any],
     arguments: Namespace,
 ) -> int:
+    if command.name == MIGRATE:
+        config = replace(config, migrate=True)
     with open_bus(config.bus_config(client_id=f"{definition.package}-operator")) as bus:
         api = build_service(definition, config, bus)
         with closing(api.kernel):

@@ -63,6 +63,8 @@ class ServiceConfig:
     """How long a feed that trust depends on may be silent before requests are refused."""
     step_up_s: int = 300
     """How long ago a second factor may have been proven, at most, for what requires a fresh one."""
+    migrate: bool = True
+    """Whether a start brings the tables up to date; otherwise ``migrate`` does, with a role that may."""
     database_pool: int = DEFAULT_POOL
     """Connections to PostgreSQL that a process holds at most: one for publishing, the others by turns."""
     processes: int = 1

@@ -82,6 +82,11 @@ class Kernel(Generic[ConfigT_co]):
         """The topics that the service follows."""
         return tuple(TOPICS[stream] for stream in self.streams.subscribed)
 
+    @property
+    def is_bus_shared(self) -> bool:
+        """Whether other processes may follow the same bus: the embedded one has a single process."""
+        return self.config.bus_config("").is_shared
+
     def check_bus(self) -> None:
         """Refuse to run on topics that could lose or reorder events, and on a log that has lost some.
 

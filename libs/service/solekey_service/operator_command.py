@@ -1,7 +1,7 @@
 """What an operator can do to a service, beside serving: a part of the service's declaration.
 
-Every service has ``rebuild``, ``parked``, ``retry`` and ``list-stored``, and those of ``log_commands.py``;
-``command_line.py`` runs them.
+Every service has ``migrate``, ``rebuild``, ``parked``, ``retry`` and ``list-stored``, and those of
+``log_commands.py``; ``command_line.py`` runs them.
 """
 
 import sys
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
 from solekey_eventlog.errors import EventLogError
+from solekey_eventlog.parking import advise
 from solekey_eventlog.restoration import forget_followed_log, note_restored
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import Timestamp
@@ -19,6 +20,8 @@ from solekey_service.stream_api import StreamApi
 
 OwnerT = TypeVar("OwnerT")
 WholeT = TypeVar("WholeT")
+
+MIGRATE: Final = "migrate"
 
 
 class FutureBackupError(EventLogError):
@@ -90,10 +93,17 @@ def _rebuild(api: StreamApi[Any], _: Namespace) -> None:
     tell(f"rebuilt the inbox from {taken} events; {kernel.projector.count_parked()} accounts are parked")
 
 
+def _migrate(api: StreamApi[Any], _: Namespace) -> None:
+    tell(f"the tables of {api.kernel.service} are those of this release, or of a newer one")
+
+
 def _list_parked(api: StreamApi[Any], _: Namespace) -> None:
-    for event in api.kernel.projector.list_parked():
+    events = api.kernel.projector.list_parked()
+    for event in events:
         since = Timestamp.from_datetime(event.parked_at)
         tell(f"{event.account}  {event.stream} {event.seq}  {event.reason}  {since}")
+    for reason in dict.fromkeys(event.reason for event in events):
+        report(f"{reason}: {advise(reason)}")
     report(f"{api.kernel.projector.count_parked()} accounts are parked")
 
 
@@ -151,6 +161,11 @@ COMMON_COMMANDS: Final[tuple[OperatorCommand[StreamApi[Any]], ...]] = (
         "fill the inbox again from the beginning of every topic that the service follows",
         _rebuild,
         is_exclusive=True,
+    ),
+    OperatorCommand(
+        MIGRATE,
+        "bring the database's tables up to date, whatever SOLEKEY_MIGRATE says; the service may be running",
+        _migrate,
     ),
     OperatorCommand(
         "parked",

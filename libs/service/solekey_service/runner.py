@@ -28,6 +28,7 @@ import logging
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, NoReturn
@@ -47,7 +48,7 @@ from solekey_service.kernel import Kernel
 from solekey_service.monitoring.server import MonitoringServer
 from solekey_service.nameko_ext.http_entrypoint import SERVER_KEY
 from solekey_service.nameko_ext.service_class import make_service_class
-from solekey_service.nameko_ext.wiring import PARTS_KEY, PROOFS_KEY, Parts, build_parts, find_wiring
+from solekey_service.nameko_ext.wiring import PARTS_KEY, PROOFS_KEY, Parts, Wiring, build_parts, find_wiring
 from solekey_service.supervisor import Supervisor, build_command, open_shared
 from solekey_service.tls import ServerTls
 from solekey_service.worker_link import READY, WAKE, Inherited, Line
@@ -134,6 +135,7 @@ def run(
         beats = HeartbeatProcess(sources, configs[0].log_format)
         beats.keep_running()
     _spare_collections()
+    _await_news(wirings, signals.received)
     server.start()
     monitoring.begin([wiring.describe() for wiring in wirings])
     _log.info("listening on port %d: %s", port, ", ".join(runner.service_names))
@@ -173,6 +175,18 @@ def _supervise(definition: ServiceDefinition[Any, Any], config: ServiceConfig, c
 def _is_silent(worker: Inherited | None) -> bool:
     """Whether operators are answered by another process of the service."""
     return worker is not None and worker.monitoring is None
+
+
+def _await_news(wirings: Sequence[Wiring], stop: Sequence[int]) -> None:
+    """Wait a moment for the first news of the feeds that trust depends on, where there may be other replicas.
+
+    One that has just been started has heard nothing and would refuse what it is given. Who has connected
+    meanwhile waits in the kernel. Without a bus, and on the embedded one, nothing is waited for.
+    """
+    kernels = [each.kernel for each in wirings if each.is_bus_known and each.kernel.is_bus_shared]
+    until_s = time.monotonic() + max((kernel.config.freshness_s for kernel in kernels), default=0.0)
+    while not stop and time.monotonic() < until_s and not all(kernel.health()[0] for kernel in kernels):
+        eventlet.sleep(_LOOK_S)
 
 
 def set_up_logging(level: str, log_format: LogFormat = LogFormat.TEXT) -> None:

@@ -51,6 +51,11 @@ class Broker:
         return BusConfig(url, password=password, client_id="test", publish_timeout_s=5, request_timeout_s=5)
 
     @property
+    def local_servers(self) -> str:
+        """Where the broker answers without protection: on its own host alone."""
+        return f"127.0.0.1:{self._local_port}"
+
+    @property
     def pid(self) -> int:
         """The number of the running process."""
         assert self._process is not None

@@ -7,12 +7,11 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from sqlalchemy.engine import URL
 
 from tests.support.deployment.broker import Broker, run_broker
-from tests.support.deployment.compose import SERVICES, load_compose
+from tests.support.deployment.compose import load_compose
 from tests.support.deployment.database import make_database
 from tests.support.deployment.names import run_name_server
 from tests.support.deployment.nginx import Proxy, run_proxy
@@ -37,24 +36,20 @@ def run_replicas(
     folder: Path,
     postgres: URL,
     counts: Mapping[str, int],
-    environment: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
-    modules: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Replicas]:
     """Run broker, database, services and the proxy.
 
     Args:
         folder: for logs and data.
         postgres: a superuser's URL.
-        counts: how many replicas; a service that is not named has one.
-        environment: more variables, by service.
-        modules: what is run instead of ``solekey_<service>``, by service.
+        counts: how many replicas each service has that is run.
 
     Raises:
         EngineUnavailableError: there is no Kafka or no nginx.
     """
-    port, *ports = find_free_ports(1 + len(SERVICES))
+    port, *ports = find_free_ports(1 + len(counts))
     addresses = {
-        name: (_HOSTS[: counts.get(name, 1)], free) for name, free in zip(SERVICES, ports, strict=True)
+        name: (_HOSTS[:count], free) for (name, count), free in zip(counts.items(), ports, strict=True)
     }
     with ExitStack() as stack:
         broker = stack.enter_context(run_broker(folder, f"https://localhost:{port}"))
@@ -68,8 +63,7 @@ def run_replicas(
                 given = map_environment(written, folder, broker, databases[name], f"{host}:{free}")
                 its_folder = folder / host
                 its_folder.mkdir(exist_ok=True)
-                settings = compose[name] | {"command": ["python", "-m", modules.get(name, f"solekey_{name}")]}
-                replica = Service(its_folder, name, settings, given | dict(environment.get(name, {})))
+                replica = Service(its_folder, name, compose[name], given)
                 stack.callback(replica.kill)
                 replica.start()
                 replicas.append(replica)

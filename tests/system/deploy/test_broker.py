@@ -4,10 +4,11 @@ The broker is Apache Kafka from its official jars, started by the very script an
 only ports and paths are mapped.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from kafka.errors import TopicDeletionDisabledError
 
 from solekey_eventlog.bus import BusConfigurationError, BusError, derive_topics, open_bus
 from solekey_eventlog.bus.config import ScramMechanism
@@ -17,6 +18,7 @@ from solekey_protocol.services import SERVICES as REGISTRY
 from tests.support.deployment.broker import Broker, run_broker
 from tests.support.deployment.compose import SERVICES
 from tests.support.engines.engine import required
+from tests.system.deploy.forbidden_acts import ACTS, SCRATCH, connect, connect_as_operator, is_refused
 
 pytestmark = [pytest.mark.kafka, pytest.mark.slow]
 
@@ -95,3 +97,47 @@ def test_at_the_auditors_listener_no_service_is_let_in(
     config = replace(installation.auditors_config("auth", mechanism), request_timeout_s=1)
     with pytest.raises(BusError), open_bus(config) as bus:
         bus.end_offsets(TOPICS[Stream.AUTH])
+
+
+@pytest.fixture(scope="module")
+def group_of_another(installation: Broker) -> Callable[[str], str]:
+    """Give a function that names a group of another service, and the scratch topic that acts are tried on."""
+    for service in SERVICES:
+        with (
+            open_bus(installation.bus_config(service)) as bus,
+            bus.consumer(f"solekey-{service}", [HEARTBEAT_TOPIC]) as consumer,
+        ):
+            consumer.poll(0.1)  # it exists once somebody has joined it
+    with connect_as_operator(installation) as admin:
+        admin.create_topics({SCRATCH: {"num_partitions": 1, "replication_factor": 1}})
+    return lambda user: next(f"solekey-{service}" for service in SERVICES if service != user)
+
+
+@pytest.mark.parametrize("user", [*SERVICES, "auditor"])
+def test_nobody_administers_the_broker_or_another_s_group(
+    installation: Broker, group_of_another: Callable[[str], str], user: str
+) -> None:
+    with connect(installation, user) as admin:
+        group = group_of_another(user)
+        allowed = [name for name, act in ACTS.items() if not is_refused(act, admin, group)]
+        assert allowed == []
+        assert {group["group_id"] for group in admin.list_groups()} <= {f"solekey-{user}"}
+        assert admin.describe_topics([SCRATCH])  # control: it is known, and answered
+
+
+@pytest.mark.parametrize("user", SERVICES)
+def test_control_each_service_may_read_its_own_group(installation: Broker, user: str) -> None:
+    with connect(installation, user) as admin:
+        assert not is_refused(ACTS["read a group"], admin, f"solekey-{user}")
+        assert not is_refused(ACTS["describe a group"], admin, f"solekey-{user}")
+
+
+def test_control_an_operator_may_do_all_of_it_but_delete_a_topic(
+    installation: Broker, group_of_another: Callable[[str], str]
+) -> None:
+    """So a refusal is one for want of a right. Topics are deleted by nobody."""
+    with connect_as_operator(installation) as admin:
+        refused = [name for name, act in ACTS.items() if is_refused(act, admin, group_of_another("auth"))]
+        assert refused == []
+        with pytest.raises(TopicDeletionDisabledError):
+            admin.delete_topics([SCRATCH])

@@ -113,6 +113,7 @@ def test_what_is_parked_is_listed_with_its_reason(rig, devices, operate):
     assert code == 0
     assert listed.split()[:4] == [ANA.account, "auth", "2", "sequence_gap"]
     assert "1 accounts are parked" in told
+    assert "sequence_gap: an event before it has not come" in told  # and what follows from that
 
 
 def test_what_is_parked_is_tried_again(rig, devices, operate):

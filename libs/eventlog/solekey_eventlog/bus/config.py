@@ -59,6 +59,11 @@ class BusConfig:
         """Refuse a URL that cannot work, at start and not at the first use. Raises BusConfigurationError."""
         parse_address(self)
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether several processes may follow the bus."""
+        return isinstance(parse_address(self), KafkaAddress)
+
 
 @dataclass(frozen=True, slots=True)
 class EmbeddedAddress:

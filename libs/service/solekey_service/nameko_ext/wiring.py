@@ -16,6 +16,7 @@ from nameko.extensions import DependencyProvider, is_dependency
 from solekey_eventlog.bus import Bus, BusError, BusUnavailableError, open_bus
 from solekey_eventlog.log_check import LogWatch
 from solekey_eventlog.standby import Standby
+from solekey_eventlog.topic_watch import TopicWatch
 from solekey_eventlog.trouble import Trouble
 from solekey_protocol.services import HEARTBEAT_TOPIC
 from solekey_service.access import Guard
@@ -89,6 +90,11 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
         """Describe the running service to its operators."""
         return Started(self._api, self._definition.gauges, lambda: self._checked)
 
+    @property
+    def is_bus_known(self) -> bool:
+        """Whether the bus has answered once, and was found right."""
+        return self._checked
+
     def announce_stop(self) -> None:
         """Leave the heartbeats while the last requests are finished; what was heard is good for seconds."""
         self._stopped_listening.set()
@@ -124,8 +130,10 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
     def _watch_log(self) -> None:
         kernel = self.kernel
         watch = LogWatch(kernel.service, kernel.find_log_fault, kernel.freshness, kernel.publisher)
+        topics = TopicWatch(kernel.service, kernel.check_topics)
         while not self._stop.wait(_WATCH_S):
             watch.look()
+            topics.look()
 
     def _observe_heartbeats(self) -> None:
         if not self.kernel.topics:

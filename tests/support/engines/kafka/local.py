@@ -112,6 +112,13 @@ class LocalBroker:
             self._process.wait()
         self._process = None
 
+    def kill(self) -> None:
+        """Take it away at once; ``start`` brings it back with the same data."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
     def _command(self, main: str, *arguments: str) -> list[str]:
         options = ["-Xms128m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
         options += ["-Dorg.apache.logging.log4j.level=INFO", f"-Djava.io.tmpdir={self._folder}"]
