@@ -137,6 +137,10 @@ bench-capacity: $(VENV)/.installed-dev  ## What an account, an item and an event
 bench-history: $(VENV)/.installed-dev  ## What accounts with 100,000 commits cost at a service and a client (build/bench/history.json)
 	$(BIN)/python -m bench.history
 
+.PHONY: bench-rebuild
+bench-rebuild: $(VENV)/.installed-dev  ## An inbox folded from zero, on SQLite and PostgreSQL (build/bench/rebuild.json)
+	$(BIN)/python -m bench.rebuild
+
 .PHONY: bench-rotation
 bench-rotation: $(VENV)/.installed-dev  ## Speed of re-encryption, user key changes and resuming (build/bench/rotation.json)
 	$(BIN)/python -m bench.rotation

@@ -152,7 +152,7 @@ def count_records(records: Iterable[Record], progress: Progress) -> Iterator[Rec
 def _read_own(uow: UnitOfWork, damage: Damage) -> Iterator[StoredPlace]:
     events = uow.tables.events
     columns = (events.c.account, events.c.seq, events.c.digest, events.c.raw, events.c.published_at)
-    for row in _read_rows(uow, select(*columns).order_by(events.c.account, events.c.seq)):
+    for row in read_rows(uow, select(*columns).order_by(events.c.account, events.c.seq)):
         raw = bytes(row.raw)
         damage.look(row.account, row.seq, row.digest, raw)
         yield StoredPlace(row.account, row.seq, compute_digest(raw), row.published_at is None)
@@ -162,7 +162,7 @@ def _read_inbox(uow: UnitOfWork, stream: Stream, damage: Damage) -> Iterator[Sto
     inbox = uow.tables.inbox
     columns = (inbox.c.account, inbox.c.seq, inbox.c.digest, inbox.c.raw)
     query = select(*columns).where(inbox.c.stream == stream.value)
-    for row in _read_rows(uow, query.order_by(inbox.c.account, inbox.c.seq)):
+    for row in read_rows(uow, query.order_by(inbox.c.account, inbox.c.seq)):
         raw = bytes(row.raw)
         damage.look(row.account, row.seq, row.digest, raw)
         yield StoredPlace(row.account, row.seq, compute_digest(raw), False)
@@ -171,10 +171,10 @@ def _read_inbox(uow: UnitOfWork, stream: Stream, damage: Damage) -> Iterator[Sto
 def _read_parked(uow: UnitOfWork, stream: Stream) -> Iterator[StoredPlace]:
     parked = uow.tables.parked
     query = select(parked.c.account, parked.c.seq, parked.c.raw).where(parked.c.stream == stream.value)
-    for row in _read_rows(uow, query):
+    for row in read_rows(uow, query):
         yield StoredPlace(row.account, row.seq, compute_digest(bytes(row.raw)), True)
 
 
-def _read_rows(uow: UnitOfWork, query: Select[Any]) -> Iterator[Any]:
+def read_rows(uow: UnitOfWork, query: Select[Any]) -> Iterator[Any]:
     """Read rows a page at a time, from a cursor of the database where it has one."""
     return iter(uow.connection.execute(query.execution_options(yield_per=_ROWS_AT_ONCE)))

@@ -18,10 +18,10 @@ from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
 
-from sqlalchemy import delete, func, insert, select, text
+from sqlalchemy import insert, select
 
-from solekey_eventlog.bus import Bus, Record
-from solekey_eventlog.engine import is_sqlite, is_unavailable
+from solekey_eventlog.bus import Record
+from solekey_eventlog.engine import is_unavailable
 from solekey_eventlog.errors import StalePositionError, UnavailableError
 from solekey_eventlog.log_context import logging_for
 from solekey_eventlog.offsets import Reached, advance_offset, read_offsets
@@ -55,7 +55,6 @@ Reaction = Callable[[UnitOfWork, Event], None]
 Heads = Mapping[tuple[str, str], int]
 _NO_HEADS: Heads = MappingProxyType({})
 _RACES = 5
-_REPORTED_RECORDS = 1000
 
 
 class Projector:
@@ -94,7 +93,7 @@ class Projector:
     def _take_alone(self, record: Record, uow: UnitOfWork) -> None:
         with suppress(MalformedError):  # it belongs to no account
             uow.lock(AccountId(record.key))
-        self._take(uow, record, _NO_HEADS)
+        self._take(uow, record)
 
     def _transact(self, work: Callable[[UnitOfWork], None]) -> None:
         """Run a transaction, again when another was faster. Raises StalePositionError: each time."""
@@ -119,38 +118,15 @@ class Projector:
         uow.lock(account)
         self._drain(uow, account, _NO_HEADS)
 
-    def rebuild(self, bus: Bus, progress: Callable[[int], None] = lambda _: None) -> int:
-        """Empty the inbox and fill it again from the beginning of every topic, in one transaction.
-
-        Reactions run only for events that had not been applied before.
+    def replay(self, uow: UnitOfWork, record: Record, applied_before: Heads) -> None:
+        """Apply a record of a log that is read again, as ``apply`` does; for a rebuild.
 
         Args:
-            bus: where the events are read.
-            progress: called now and then with the number of events read.
-
-        Returns:
-            How many events were read.
-
-        Raises:
-            BusUnavailableError: the bus stopped answering; nothing was changed.
+            uow: the rebuild's transaction, which has emptied the account's inbox.
+            record: the next record of the account.
+            applied_before: the places up to which events had been applied: they are not reacted to again.
         """
-        tables = self._store.tables
-        with self._store.begin(projecting=True) as uow:
-            if not is_sqlite(self._store.engine):
-                uow.connection.execute(text("LOCK TABLE inbox IN EXCLUSIVE MODE"))
-            applied, taken = self._read_heads(uow), 0
-            for table in (tables.inbox, tables.fold_snapshots, tables.parked, tables.applied):
-                uow.connection.execute(delete(table))
-            for stream in self._streams.subscribed:
-                for record in bus.read(TOPICS[stream]):
-                    self._take(uow, record, applied)
-                    taken += 1
-                    if taken % _REPORTED_RECORDS == 0:
-                        progress(taken)
-        self._streams.forget()
-        for callback in self._on_applied:
-            callback()
-        return taken
+        self._judge(uow, record, applied_before)
 
     def list_parked(self) -> Sequence[ParkedEntry]:
         """List the events that wait, by account, stream and place."""
@@ -170,7 +146,11 @@ class Projector:
             return  # it is parked, or skipped
         self._streams.prepare(account, DevicesStream, FOLDS[self._stream_of[record.topic]])
 
-    def _take(self, uow: UnitOfWork, record: Record, applied_before: Heads) -> None:
+    def _take(self, uow: UnitOfWork, record: Record) -> None:
+        self._judge(uow, record, _NO_HEADS)
+        self._advance(uow, record)
+
+    def _judge(self, uow: UnitOfWork, record: Record, applied_before: Heads) -> None:
         stream = self._stream_of[record.topic]
         try:
             event = _parse_record(record, stream)
@@ -180,7 +160,6 @@ class Projector:
             self._consume(uow, event, applied_before)
             if is_parked(uow, event.account):
                 self._drain(uow, event.account, applied_before)
-        self._advance(uow, record)
 
     def _consume(self, uow: UnitOfWork, event: Event, applied_before: Heads) -> bool:
         """Apply an event, ignore a repetition, or park it. Returns whether it was applied."""
@@ -293,12 +272,6 @@ class Projector:
                 expected - 1,
                 f"python -m solekey_{self._store.stream}",
             )
-
-    def _read_heads(self, uow: UnitOfWork) -> Heads:
-        inbox = uow.tables.inbox
-        query = select(inbox.c.account, inbox.c.stream, func.max(inbox.c.seq).label("seq"))
-        rows = uow.connection.execute(query.group_by(inbox.c.account, inbox.c.stream))
-        return {(row.account, row.stream): row.seq for row in rows}
 
 
 def _parse_record(record: Record, stream: Stream) -> Event:

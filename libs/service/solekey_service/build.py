@@ -79,6 +79,7 @@ def build_service(
         kernel.close()  # nothing else holds its connections
         raise
     projector.react({body: partial(react, api) for body, react in definition.reactions.items()})
+    kernel.recoveries.update({body: partial(take, api) for body, take in definition.recoveries.items()})
     return api
 
 

@@ -125,6 +125,8 @@ class ServiceDefinition(Generic[ConfigT, ApiT]):
         statements: who may send statements for the stream; None: the service states facts only.
         routes: its endpoints, beside those that every service has.
         reactions: what it does about foreign events, in the transaction that notes them.
+        recoveries: what it takes away when an own event comes back from the log, after its database was
+            restored older, such as a recovery code that was used since.
         jobs: what it does at intervals.
         commands: what an operator can do to it, beside what is common to all services.
         gauges: what an operator sees of it, beside what is common to all services.
@@ -139,6 +141,7 @@ class ServiceDefinition(Generic[ConfigT, ApiT]):
     statements: Access | None = None
     routes: tuple[Route[ApiT], ...] = ()
     reactions: Mapping[type[Body], Callable[[ApiT, UnitOfWork, Event], None]] = field(default_factory=dict)
+    recoveries: Mapping[type[Body], Callable[[ApiT, UnitOfWork, Event], None]] = field(default_factory=dict)
     jobs: tuple[Job[ApiT], ...] = ()
     commands: tuple[OperatorCommand[ApiT], ...] = ()
     gauges: tuple[Gauge[ApiT], ...] = ()

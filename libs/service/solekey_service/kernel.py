@@ -1,7 +1,7 @@
 """A service without its web framework: what the Api classes are given. Tests use it as it stands."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Engine
@@ -12,11 +12,13 @@ from solekey_eventlog.freshness import Freshness
 from solekey_eventlog.log_check import find_log_fault
 from solekey_eventlog.projector import Projector
 from solekey_eventlog.publisher import Publisher
+from solekey_eventlog.rebuild import Progress, Rebuild
 from solekey_eventlog.restoration import read_restored
-from solekey_eventlog.store import EventStore
+from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_eventlog.streams import Streams
 from solekey_protocol.encoding import Json
-from solekey_protocol.events import Stream
+from solekey_protocol.event import Event
+from solekey_protocol.events import Body, Stream
 from solekey_protocol.services import HEARTBEAT_TOPIC, TOPICS, Service
 from solekey_service.config import ServiceConfig
 
@@ -66,6 +68,7 @@ class Kernel(Generic[ConfigT_co]):
     clock: Clock
     random: Random
     threads: Threads
+    recoveries: dict[type[Body], Callable[[UnitOfWork, Event], None]] = field(default_factory=dict)
 
     @property
     def stream(self) -> Stream:
@@ -105,6 +108,10 @@ class Kernel(Generic[ConfigT_co]):
     def find_log_fault(self) -> str | None:
         """Say whether the log went back, or is another one. Raises BusError, UnavailableError."""
         return find_log_fault(self.store, self.bus, TOPICS[self.stream], self.topics)
+
+    def make_rebuild(self, progress: Progress = lambda _what, _count: None) -> Rebuild:
+        """Make what folds the inbox from zero and compares it. No process of the service may run."""
+        return Rebuild(self.store, self.streams, self.projector, self.bus, progress)
 
     def health(self) -> tuple[bool, dict[str, Json]]:
         """Tell whether the feeds that trust depends on are fresh, and the health answer (200, else 503)."""

@@ -1,15 +1,19 @@
 """What an operator does when the log and the databases may not hold the same. Spec: events.md §8.
 
-``check`` finds it and says what to do; ``republish`` gives the log back what it has lost.
+``check`` finds it and says what to do; ``recover-own`` takes back own events that only the log has,
+``republish`` gives the log back what it has lost, and ``rebuild`` makes an inbox of what the log holds.
 """
 
 from argparse import ArgumentParser, Namespace
+from functools import partial
 from typing import Any, Final
 
 from solekey_eventlog.consistency import Finding, Step, check_consistency
+from solekey_eventlog.errors import LogFaultError
+from solekey_eventlog.recover import Recovery
 from solekey_eventlog.republish import republish
 from solekey_protocol.services import SERVICES, TOPICS, Service
-from solekey_service.operator_command import OperatorCommand, report, tell
+from solekey_service.operator_command import OperatorCommand, is_confirmed, report, tell
 from solekey_service.stream_api import StreamApi
 
 EXIT_FINDINGS: Final = 1
@@ -78,6 +82,76 @@ def _republish(api: StreamApi[Any], arguments: Namespace) -> None:
         tell(f"{topic} lacked {done.lacking}; published {done.published} events")
 
 
+def _add_rebuild_arguments(parser: ArgumentParser) -> None:
+    add_dry_run(parser)
+    parser.add_argument(
+        "--accept-loss",
+        action="store_true",
+        help="forget what was applied and is not in the log any more, such as a revocation",
+    )
+    parser.add_argument(
+        "--verify-signatures",
+        action="store_true",
+        help="verify also the signatures of what was applied before; takes several times as long",
+    )
+
+
+def _rebuild(api: StreamApi[Any], arguments: Namespace) -> int:
+    kernel = api.kernel
+    kernel.check_topics()
+    done = kernel.make_rebuild(lambda what, count: report(f"{what} {count}")).run(
+        dry_run=arguments.dry_run,
+        accept_loss=arguments.accept_loss,
+        verify_signatures=arguments.verify_signatures,
+    )
+    if done.accounts:
+        tell(f"{done.accounts} accounts differ or are parked: {done.unapplied} events were not applied")
+    for topic, tally in done.gone.items():
+        tell(f"{topic}: the log lacks what was applied here: {tally}")
+    if not done.is_switched:
+        tell(f"compared {done.records} events; nothing was changed")
+        return EXIT_FINDINGS if done.accounts else 0
+    tell(
+        f"rebuilt the inbox from {done.records} events; {kernel.projector.count_parked()} accounts are parked"
+    )
+    return 0
+
+
+def _make_recovery(api: StreamApi[Any]) -> Recovery:
+    kernel = api.kernel
+    topic = TOPICS[kernel.stream]
+    tell_count = partial(_report_count, f"{topic}: records read")
+    return Recovery(kernel.store, kernel.streams, kernel.bus, kernel.recoveries, tell_count)
+
+
+def _report_count(what: str, count: int) -> None:
+    report(f"{what}: {count}")
+
+
+def _recover(api: StreamApi[Any], arguments: Namespace) -> None:
+    api.kernel.check_topics()
+    done = _make_recovery(api).run(dry_run=True)
+    if not done.events.events:
+        tell(f"{done.topic} holds nothing that the database lacks")
+        return
+    facts = ", ".join(f"{kind} {count}" for kind, count in sorted(done.facts.items()))
+    tell(f"{done.topic} has, and the database lacks, {done.events}")
+    tell(f"of them nobody has signed: {facts or 'none'}")
+    if arguments.dry_run:
+        tell("nothing was changed")
+        return
+    question = "Whoever could write to the topic can have written what nobody has signed. Take it back?"
+    if facts and not arguments.yes and not is_confirmed(question):
+        raise LogFaultError("recover-own: nothing was changed")
+    _make_recovery(api).run(dry_run=False)
+    tell(f"took back {done.events.events} events; next: republish, then rebuild")
+
+
+def _add_recovery_arguments(parser: ArgumentParser) -> None:
+    add_dry_run(parser)
+    parser.add_argument("--yes", action="store_true", help="take back, too, what nobody has signed")
+
+
 LOG_COMMANDS: Final[tuple[OperatorCommand[StreamApi[Any]], ...]] = (
     OperatorCommand(
         "check",
@@ -91,5 +165,19 @@ LOG_COMMANDS: Final[tuple[OperatorCommand[StreamApi[Any]], ...]] = (
         _republish,
         is_exclusive=True,
         add_arguments=add_dry_run,
+    ),
+    OperatorCommand(
+        "recover-own",
+        "take back own events that only the log has, after the database was restored older",
+        _recover,
+        is_exclusive=True,
+        add_arguments=_add_recovery_arguments,
+    ),
+    OperatorCommand(
+        "rebuild",
+        "fold the inbox from the beginning of every topic beside the live one, compare, and switch",
+        _rebuild,
+        is_exclusive=True,
+        add_arguments=_add_rebuild_arguments,
     ),
 )

@@ -1,6 +1,6 @@
 """What an operator can do to a service, beside serving: a part of the service's declaration.
 
-Every service has ``migrate``, ``rebuild``, ``parked``, ``retry`` and ``list-stored``, and those of
+Every service has ``migrate``, ``parked``, ``retry`` and ``list-stored``, and those of
 ``log_commands.py``; ``command_line.py`` runs them.
 """
 
@@ -57,7 +57,7 @@ class OperatorCommand(Generic[OwnerT]):
     """One command of ``python -m solekey_<service>``.
 
     Attributes:
-        name: imperative, such as ``rebuild``.
+        name: imperative, such as ``retry``.
         help: what it does, for ``--help``.
         run: does it, to the service's Api, with the parsed arguments; returns an exit code, None for 0.
         is_exclusive: whether it is refused while a process of the service runs.
@@ -84,13 +84,6 @@ class OperatorCommand(Generic[OwnerT]):
             self.add_arguments,
             None if ask is None else lambda whole, arguments: ask(part(whole), arguments),
         )
-
-
-def _rebuild(api: StreamApi[Any], _: Namespace) -> None:
-    kernel = api.kernel
-    kernel.check_bus()
-    taken = kernel.projector.rebuild(kernel.bus, lambda count: report(f"{count} events read"))
-    tell(f"rebuilt the inbox from {taken} events; {kernel.projector.count_parked()} accounts are parked")
 
 
 def _migrate(api: StreamApi[Any], _: Namespace) -> None:
@@ -156,12 +149,6 @@ def _parse_timestamp(text: str) -> Timestamp:
 
 
 COMMON_COMMANDS: Final[tuple[OperatorCommand[StreamApi[Any]], ...]] = (
-    OperatorCommand(
-        "rebuild",
-        "fill the inbox again from the beginning of every topic that the service follows",
-        _rebuild,
-        is_exclusive=True,
-    ),
     OperatorCommand(
         MIGRATE,
         "bring the database's tables up to date, whatever SOLEKEY_MIGRATE says; the service may be running",

@@ -3,6 +3,7 @@
 from solekey_auth.accounts.account_changes import AccountChanges
 from solekey_auth.accounts.api import AccountApi
 from solekey_auth.accounts.command import AccountDesk
+from solekey_auth.accounts.recoveries import Recoveries
 from solekey_auth.accounts.registrations import Registrations
 from solekey_auth.accounts.restoration import Restoration
 from solekey_auth.config import OPERATOR_KEY_PROBLEM, AuthConfig
@@ -41,6 +42,7 @@ class AuthApi(StreamApi[AuthConfig]):
         self.signing_keys = SigningKeys(kernel, config.open_signing_secret(), limits)
         self.account_desk = AccountDesk(kernel, self._sessions)
         self.restoration = Restoration(kernel, self._sessions)
+        self.recoveries = Recoveries(kernel, operator_key)
         self.timers = Timers(kernel, limits, self._sessions)
         self.accounts = AccountApi(
             config,

@@ -14,6 +14,7 @@ from solekey_auth.signing_keys.command import SIGNING_KEY_COMMANDS
 from solekey_auth.signing_keys.signing_keys import SigningKeys
 from solekey_auth.tables import event_tables, metadata
 from solekey_eventlog.bus import Bus
+from solekey_protocol.events.auth import AccountClosed, MfaRemoved, RecoveryCodeUsed, SessionEnded
 from solekey_protocol.events.devices import DeviceRevoked
 from solekey_protocol.services import SERVICES, Service
 from solekey_service.access import Access
@@ -95,6 +96,12 @@ DEFINITION: Final = ServiceDefinition(
         *(command.of(_signing_keys) for command in SIGNING_KEY_COMMANDS),
     ),
     reactions={DeviceRevoked: AuthApi.end_sessions_of_device},
+    recoveries={
+        AccountClosed: lambda api, uow, event: api.recoveries.close_account(uow, event),
+        MfaRemoved: lambda api, uow, event: api.recoveries.delete_factor(uow, event),
+        RecoveryCodeUsed: lambda api, uow, event: api.recoveries.delete_codes(uow, event),
+        SessionEnded: lambda api, uow, event: api.recoveries.end_session(uow, event),
+    },
     jobs=(
         Job("report_failed_logins", 1, lambda api: api.timers.report_failed_logins()),
         Job("expire_sessions", 10, lambda api: api.timers.expire_sessions()),

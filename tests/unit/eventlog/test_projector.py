@@ -311,7 +311,7 @@ def test_a_rebuild_from_zero_equals_the_live_inbox_and_reacts_to_nothing_twice(
     tables = demo.TABLES
     live = rows(kernel, tables.inbox, tables.applied, tables.events, demo.NOTES)
     waiting = reasons(kernel, alice)
-    kernel.projector.rebuild(bus)
+    kernel.make_rebuild().run()
     assert rows(kernel, tables.inbox, tables.applied, tables.events, demo.NOTES) == live
     assert reasons(kernel, alice) == waiting == ["malformed"]
     assert seqs(kernel, bob) == {"devices": 4, "vault": 2, "rotation": 1}
@@ -328,7 +328,7 @@ def test_a_rebuild_reacts_to_what_had_not_been_applied(
         bus.publish(TOPICS[Stream.DEVICES], event.account, event.raw)
     Feed(bus, kernel).run()
     bus.publish(TOPICS[Stream.DEVICES], alice.account, alice.revoke().raw)
-    kernel.projector.rebuild(bus)
+    kernel.make_rebuild().run()
     assert own_events(kernel, alice) == 1
 
 

@@ -287,7 +287,7 @@ def test_followed_streams_have_them_too_and_a_rebuild_makes_them_anew(
     _, live = read_all()
     saved, _ = read_all()
     assert saved == {"devices", "vault"}
-    kernel.projector.rebuild(bus)
+    kernel.make_rebuild().run()
     left, again = read_all()
     assert left == set()
     assert again == live
