@@ -32,7 +32,7 @@ from tests.support.engines.postgres import make_database, run_postgres
 from tests.support.eventlog.author import NOON, Author
 from tests.support.keys import derive_raw
 
-FEW: Final = 100
+FEW: Final = 200
 MANY: Final = 2_000
 _SESSIONS: Final = 4
 _COMMITS: Final = 8

@@ -117,17 +117,17 @@ def is_refused(error: BaseException) -> bool:
     return False
 
 
-def connect_read_only(engine: Engine) -> Connection:
+def connect_read_only(engine: Engine, *, with_cursor: bool = False) -> Connection:
     """Connect for transactions that only read.
 
     On SQLite they neither wait for a writer nor hold one up. On PostgreSQL each statement is a transaction of
     its own: under READ COMMITTED each sees what was committed when it began anyway, and BEGIN and ROLLBACK
-    would be two round trips.
+    would be two round trips. A cursor lives in a transaction, though.
     """
     connection = engine.connect()
     if is_sqlite(engine):
         return connection.execution_options(**{_READ_ONLY: True})
-    return connection.execution_options(isolation_level="AUTOCOMMIT")
+    return connection if with_cursor else connection.execution_options(isolation_level="AUTOCOMMIT")
 
 
 def _ping_idle_connections(engine: Engine) -> None:

@@ -114,7 +114,7 @@ def compare_own(
         BusError, UnavailableError: one of the two does not answer.
     """
     with LogIndex() as index:
-        with store.read() as uow:
+        with store.read(with_cursor=True) as uow:
             index.add_stored(_read_own(uow, damage or Damage()))
         index.add_logged(count_records(bus.read(TOPICS[store.stream]), progress))
         yield index
@@ -134,7 +134,7 @@ def compare_followed(
         BusError, UnavailableError: one of the two does not answer.
     """
     with LogIndex() as index:
-        with store.read() as uow:
+        with store.read(with_cursor=True) as uow:
             index.add_stored(_read_parked(uow, stream))  # before the inbox, where they may go meanwhile
             index.add_stored(_read_inbox(uow, stream, damage or Damage()))
         index.add_logged(count_records(bus.read(TOPICS[stream]), progress))

@@ -114,6 +114,11 @@ class LogCopy:
             UNION ALL SELECT stream, digest, digest FROM parked WHERE account = ?1"""
         return self._db.execute(query, (account,)).fetchall()
 
+    def heads_of(self, account: str) -> dict[int, int]:
+        """Return how far the inbox has applied each stream of an account, by the stream's index."""
+        query = "SELECT stream, max(seq) FROM live WHERE account = ? GROUP BY stream"
+        return dict(self._db.execute(query, (account,)))
+
     def close(self) -> None:
         """Delete the scratch file."""
         self._db.close()

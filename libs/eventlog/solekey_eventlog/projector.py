@@ -128,6 +128,10 @@ class Projector:
         """
         self._judge(uow, record, applied_before)
 
+    def reacts_to(self, event: Event) -> bool:
+        """Tell whether the service does something about an event, beside keeping it."""
+        return type(event.body) in self._reactions
+
     def list_parked(self) -> Sequence[ParkedEntry]:
         """List the events that wait, by account, stream and place."""
         with self._store.read() as uow:
@@ -153,7 +157,7 @@ class Projector:
     def _judge(self, uow: UnitOfWork, record: Record, applied_before: Heads) -> None:
         stream = self._stream_of[record.topic]
         try:
-            event = _parse_record(record, stream)
+            event = parse_record(record, stream)
         except ProtocolError as error:
             self._park_unreadable(uow, record, stream, error)
         else:
@@ -199,7 +203,7 @@ class Projector:
         uow.changed.add((event.account, event.stream))
         try:
             with uow.connection.begin_nested():
-                uow.connection.execute(insert(uow.tables.inbox).values(_inbox_row(event)))
+                uow.connection.execute(insert(uow.tables.inbox).values(describe_row(event)))
                 if reaction is not None:
                     reaction(uow, event)
         except Exception as error:
@@ -274,7 +278,7 @@ class Projector:
             )
 
 
-def _parse_record(record: Record, stream: Stream) -> Event:
+def parse_record(record: Record, stream: Stream) -> Event:
     """Parse a record and check that it is where it belongs. Raises ProtocolError."""
     event = parse_event(record.value)
     if event.account != record.key or event.stream is not stream:
@@ -290,7 +294,8 @@ def _parse_parked(parked: Parked) -> Event:
     return event
 
 
-def _inbox_row(event: Event) -> dict[str, object]:
+def describe_row(event: Event) -> dict[str, object]:
+    """Describe the inbox row of an event."""
     return {
         "account": event.account,
         "stream": event.stream.value,

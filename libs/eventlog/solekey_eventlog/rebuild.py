@@ -10,24 +10,25 @@
 A record whose exact bytes are a row of the live inbox was verified when it was applied; its place and its
 transition are checked again, its signatures only on request. Everything else is verified whole. An event that
 was applied and that the log does not have any more may be a revocation: nothing is switched then, unless the
-operator accepts the loss. Spec: events.md §8.2.
+operator accepts the loss. Spec: events.md §8.3.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
-from sqlalchemy import delete, func, select, text
+from sqlalchemy import delete, select, text
 
 from solekey_eventlog.bus import Bus, Record
 from solekey_eventlog.engine import is_sqlite
 from solekey_eventlog.errors import LogFaultError
 from solekey_eventlog.foundations import replace_foundation
+from solekey_eventlog.inbox_replacement import Replacement, find_devices
 from solekey_eventlog.log_comparison import Tally, read_rows
 from solekey_eventlog.log_copy import CopiedRecord, LogCopy
 from solekey_eventlog.offsets import Reached, replace_offsets
 from solekey_eventlog.projector import Projector
-from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.store import EventStore
 from solekey_eventlog.streams import Streams
 from solekey_protocol.errors import MalformedError, ProtocolError
 from solekey_protocol.event import parse_event
@@ -131,7 +132,7 @@ class Rebuild:
         inbox, parked = self._store.tables.inbox, self._store.tables.parked
         live = select(inbox.c.account, inbox.c.stream, inbox.c.seq, inbox.c.raw, inbox.c.digest)
         waiting = select(parked.c.account, parked.c.stream, parked.c.digest)
-        with self._store.read() as uow:
+        with self._store.read(with_cursor=True) as uow:
             rows = read_rows(uow, live.where(inbox.c.stream.in_(numbers)))
             copy.add_live(
                 (account, numbers[stream], seq, compute_digest(bytes(raw)), noted)
@@ -182,10 +183,8 @@ class Rebuild:
             account = AccountId(record.account)
         except MalformedError:
             return None
-        if self._store.stream is not Stream.DEVICES:
-            return DevicesStream.start(account)
         with self._store.read() as uow:
-            return self._streams.fold_parked(uow, account, DevicesStream)
+            return find_devices(uow, self._store.stream, self._streams, account)
 
     def _describe(self, copy: LogCopy, done: Rebuilt) -> None:
         partitions: dict[Stream, int] = {}
@@ -220,16 +219,9 @@ class Rebuild:
             if not is_sqlite(self._store.engine):
                 uow.connection.execute(text("LOCK TABLE inbox IN EXCLUSIVE MODE"))
             uow.connection.execute(delete(tables.fold_snapshots))
-            for account in self._count("switched accounts", copy.differing()):
-                applied = _read_heads(uow, account)
-                for table in (tables.inbox, tables.parked):
-                    uow.connection.execute(delete(table).where(table.c.account == account))
-                uow.changed |= {(AccountId(account), stream) for stream in self._followed}
-                for index, value, place in copy.records_of(account):
-                    partition, _, offset = place.partition("/")
-                    topic = TOPICS[self._followed[index]]
-                    record = Record(topic, int(partition), int(offset), account, value)
-                    self._projector.replay(uow, record, applied)
+            replacement = Replacement(uow, self._followed, self._streams, self._projector)
+            for page in _pages(self._count("switched accounts", copy.differing())):
+                replacement.replace(copy, page)
             for stream, log_id in self._log_ids.items():
                 replace_offsets(uow.connection, tables.applied, TOPICS[stream], self._reached[stream])
                 replace_foundation(uow, f"log:{TOPICS[stream]}", log_id)
@@ -254,12 +246,6 @@ def _follow(fold: Fold, record: CopiedRecord, devices: DevicesStream | None) -> 
     except ProtocolError:
         return None
     return following if event.seq == record.seq and event.digest == record.live else None
-
-
-def _read_heads(uow: UnitOfWork, account: str) -> dict[tuple[str, str], int]:
-    inbox = uow.tables.inbox
-    query = select(inbox.c.stream, func.max(inbox.c.seq).label("seq")).where(inbox.c.account == account)
-    return {(account, row.stream): row.seq for row in uow.connection.execute(query.group_by(inbox.c.stream))}
 
 
 def _pages(accounts: Iterable[str]) -> Iterator[list[str]]:

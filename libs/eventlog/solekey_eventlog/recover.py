@@ -5,7 +5,7 @@ digest of the event before it, under its account's key in its key's partition, s
 demands, and a step that the rules of its stream allow. All or nothing: with one record that is none of it, or
 with two histories of one account, nothing is changed. A service's own facts carry no signature: whoever could
 write to the topic could have written them, and the followers have believed them. They are counted, and the
-operator is asked. Spec: events.md §8.3.
+operator is asked. Spec: events.md §8.4.
 """
 
 from collections import Counter

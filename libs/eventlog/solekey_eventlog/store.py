@@ -235,15 +235,18 @@ class EventStore:
             callback()
 
     @contextmanager
-    def read(self) -> Iterator[UnitOfWork]:
+    def read(self, *, with_cursor: bool = False) -> Iterator[UnitOfWork]:
         """Run a transaction that only reads; on SQLite it does not wait for writers.
+
+        Args:
+            with_cursor: whether rows are fetched a page at a time, from a cursor of the database.
 
         Raises:
             UnavailableError: the database does not answer.
         """
         with (
             self._translate(),
-            connect_read_only(self.engine) as connection,
+            connect_read_only(self.engine, with_cursor=with_cursor) as connection,
             connection.begin() as transaction,
         ):
             uow = UnitOfWork(connection, self.stream, self.tables, self.clock.now(), projecting=False)

@@ -66,6 +66,11 @@ class Streams:
         self._cache: OrderedDict[tuple[AccountId, Stream], _Known] = OrderedDict()
         self._lock = threading.Lock()
 
+    @property
+    def own(self) -> Stream:
+        """The stream that the service writes."""
+        return self._store.stream
+
     def fold(self, uow: UnitOfWork, account: AccountId, kind: type[F]) -> F:
         """Fold a stream of an account, such as ``fold(uow, account, DevicesStream)``.
 

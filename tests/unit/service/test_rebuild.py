@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import delete
 
 from solekey_devices.definition import DEFINITION as DEVICES
-from solekey_eventlog.projector import Projector
+from solekey_eventlog.inbox_replacement import Replacement
 from solekey_protocol.event import encode_event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.devices import DeviceRevoked, RevocationReason
@@ -189,14 +189,13 @@ def test_a_rebuild_that_is_interrupted_has_changed_nothing(rig, rotation, operat
         uow.connection.execute(delete(uow.tables.inbox))
     before = read_rows(rotation, "inbox", "applied", "foundations")
 
-    def interrupt(self, uow, record, applied):
-        _replay(self, uow, record, applied)
-        if record.offset == 1:
-            raise KeyboardInterrupt
+    def interrupt(self, copy, accounts):
+        _replace(self, copy, accounts)
+        raise KeyboardInterrupt
 
-    _replay = Projector.replay
+    _replace = Replacement.replace
     with monkeypatch.context() as patch:
-        patch.setattr(Projector, "replay", interrupt)
+        patch.setattr(Replacement, "replace", interrupt)
         with pytest.raises(KeyboardInterrupt):
             operate(rotation, ROTATION, "rebuild")
     assert read_rows(rotation, "inbox", "applied", "foundations") == before

@@ -2,7 +2,7 @@
 
 The rows are as old as the backup. What they gave and an event has taken since is not given again; what an
 event has brought since (another password, another factor) is not in any event, and stays lost. Spec:
-events.md §8.3.
+events.md §8.4.
 """
 
 from solekey_auth.config import AuthConfig
