@@ -119,14 +119,22 @@ class Projector:
         self._drain(uow, account, _NO_HEADS)
 
     def replay(self, uow: UnitOfWork, record: Record, applied_before: Heads) -> None:
-        """Apply a record of a log that is read again, as ``apply`` does; for a rebuild.
+        """Apply a record without noting its offset: one of a log that is read again, for a rebuild.
 
         Args:
-            uow: the rebuild's transaction, which has emptied the account's inbox.
+            uow: the transaction.
             record: the next record of the account.
             applied_before: the places up to which events had been applied: they are not reacted to again.
         """
-        self._judge(uow, record, applied_before)
+        stream = self._stream_of[record.topic]
+        try:
+            event = parse_record(record, stream)
+        except ProtocolError as error:
+            self._park_unreadable(uow, record, stream, error)
+        else:
+            self._consume(uow, event, applied_before)
+            if is_parked(uow, event.account):
+                self._drain(uow, event.account, applied_before)
 
     def reacts_to(self, event: Event) -> bool:
         """Tell whether the service does something about an event, beside keeping it."""
@@ -151,19 +159,8 @@ class Projector:
         self._streams.prepare(account, DevicesStream, FOLDS[self._stream_of[record.topic]])
 
     def _take(self, uow: UnitOfWork, record: Record) -> None:
-        self._judge(uow, record, _NO_HEADS)
+        self.replay(uow, record, _NO_HEADS)
         self._advance(uow, record)
-
-    def _judge(self, uow: UnitOfWork, record: Record, applied_before: Heads) -> None:
-        stream = self._stream_of[record.topic]
-        try:
-            event = parse_record(record, stream)
-        except ProtocolError as error:
-            self._park_unreadable(uow, record, stream, error)
-        else:
-            self._consume(uow, event, applied_before)
-            if is_parked(uow, event.account):
-                self._drain(uow, event.account, applied_before)
 
     def _consume(self, uow: UnitOfWork, event: Event, applied_before: Heads) -> bool:
         """Apply an event, ignore a repetition, or park it. Returns whether it was applied."""
