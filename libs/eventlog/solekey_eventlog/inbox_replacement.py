@@ -106,8 +106,9 @@ class _Folding:
             return None
         self.is_new = True
         self._folds[stream] = following
-        if isinstance(following, DevicesStream):
-            self._devices = following
+        match following:
+            case DevicesStream():
+                self._devices = following
         return event
 
 

@@ -168,8 +168,9 @@ class Rebuild:
             if following is None:
                 yield record.account
             fold = following
-            if isinstance(fold, DevicesStream):
-                devices = fold
+            match following:
+                case DevicesStream():
+                    devices = following
 
     def _start(self, record: CopiedRecord) -> Fold | None:
         try:

@@ -110,7 +110,11 @@ class Recovery:
         account, kind = ordered[0].account, FOLDS[self._store.stream]
         fold = self._streams.fold_parked(uow, account, kind)
         for event in ordered:
-            trusted = fold if isinstance(fold, DevicesStream) else devices[account]
+            match fold:
+                case DevicesStream():
+                    trusted = fold
+                case _:
+                    trusted = devices[account]
             try:
                 fold = fold.apply(event, trusted)
             except ProtocolError as error:
