@@ -58,7 +58,7 @@ check: lint  ## Lint, types, import contracts and the quick tests: under two min
 
 .PHONY: test
 test: lint  ## Everything: `check`, then all tests with real PostgreSQL, Kafka and Docker
-	$(WITH_DOCKER) $(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder --durations=25 $(PYTEST_ARGS)
+	$(WITH_DOCKER) $(BIN)/python -m pytest -q -n 2 -m "not soak" --dist loadfile --no-loadscope-reorder --durations=25 $(PYTEST_ARGS)
 
 .PHONY: coverage
 coverage: $(VENV)/.installed-dev  ## Which lines and branches the quick tests leave out (measuring doubles their time)
@@ -109,7 +109,7 @@ soak: $(VENV)/.installed-dev  ## Kill devices, services and connections for long
 .PHONY: soak-delivery
 soak-delivery: $(VENV)/.installed-dev  ## Kill publisher, followers and broker on Kafka, 200 times (SOLEKEY_SOAK_CYCLES)
 	$(BIN)/python -m tests.system.delivery.cycles
-	SOLEKEY_SOAK=1 $(BIN)/python -m pytest -q -n 0 tests/system/delivery
+	$(BIN)/python -m pytest -q -n 0 tests/system/delivery
 
 .PHONY: evidence
 evidence: $(VENV)/.installed-dev  ## Show that the server side never had a secret: 4 services, Kafka, PostgreSQL (build/evidence)

@@ -4,7 +4,6 @@
 The driver forks, so it is a process of its own. Spec: events.md §6.
 """
 
-import os
 import re
 import subprocess
 import sys
@@ -42,7 +41,7 @@ def test_nothing_is_lost_and_nothing_happens_twice(capsys: pytest.CaptureFixture
     assert counts["applied once"] == counts["acknowledged"] >= 10 * 2
 
 
-@pytest.mark.skipif("SOLEKEY_SOAK" not in os.environ, reason="long: make soak-delivery")
+@pytest.mark.soak
 @pytest.mark.parametrize("flaw", cycles.FLAWS)
 def test_control_a_planted_defect_loses(flaw: str) -> None:
     """Marked before the bus has it, or committed before its effect is durable: it is gone with a process."""

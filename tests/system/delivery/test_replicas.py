@@ -4,7 +4,6 @@
 CI does not. Decision: docs/decisions/0137.
 """
 
-import os
 import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
@@ -23,7 +22,7 @@ from tests.support.people.household import Device, Household, Site
 from tests.system.delivery.load import Asking, asking, tell, wait_s
 
 pytestmark = [
-    pytest.mark.skipif("SOLEKEY_SOAK" not in os.environ, reason="long: make soak-delivery"),
+    pytest.mark.soak,
     pytest.mark.kafka,
     pytest.mark.postgres,
     pytest.mark.slow,
