@@ -54,7 +54,7 @@ install: $(VENV)/.installed-dev  ## Make .venv with everything that developing n
 
 .PHONY: check
 check: lint  ## Lint, types, import contracts and the quick tests: under two minutes
-	$(BIN)/python -m pytest -q -n 2 -m "not slow and not kafka and not postgres" $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not kafka and not postgres and not docker" $(PYTEST_ARGS)
 
 .PHONY: test
 test: lint  ## Everything: `check`, then all tests with real PostgreSQL, Kafka and Docker
@@ -62,7 +62,7 @@ test: lint  ## Everything: `check`, then all tests with real PostgreSQL, Kafka a
 
 .PHONY: coverage
 coverage: $(VENV)/.installed-dev  ## Which lines and branches the quick tests leave out (measuring doubles their time)
-	$(BIN)/python -m pytest -q -n 2 -m "not slow and not kafka and not postgres" --cov --cov-report= $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -q -n 2 -m "not slow and not kafka and not postgres and not docker" --cov --cov-report= $(PYTEST_ARGS)
 	$(BIN)/python -m coverage report --skip-covered
 
 .PHONY: test-docker

@@ -28,7 +28,9 @@ INTERVAL_S: Final = 0.25
 _TAKEN_S: Final = 15.0
 """How long a partition is looked after: longer than a group takes to miss a member."""
 _NOTHING_THERE_S: Final = 5.0
-_PAUSE_S: Final = 1.0
+_PAUSE_S: Final = 2.0
+_LONGEST_PAUSE_S: Final = 30.0
+"""After a failure, and after many: what fails is tried by the group's member too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +78,20 @@ class Standby:
         return sum(self._take(place, behind[place], is_stopped) for place in stalled)
 
     def run(self, stop: threading.Event) -> None:
-        """Look again and again until ``stop``."""
+        """Look again and again until ``stop``; at growing intervals while that fails."""
+        pause_s = _PAUSE_S
         while not stop.wait(INTERVAL_S):
             try:
                 self.look(stop.is_set)
             except (BusError, UnavailableError, StalePositionError) as error:
                 _log.warning("%s: standing by, trying again: %s", self._store.stream, error)
-                stop.wait(_PAUSE_S)
             except Exception:  # noqa: BLE001 - the group's member reports it too; this one must go on
                 _log.exception("%s: standing by failed, trying again", self._store.stream)
-                stop.wait(_PAUSE_S)
+            else:
+                pause_s = _PAUSE_S
+                continue
+            stop.wait(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _read_applied(self) -> dict[TopicPartition, int]:
         topics = {place.topic for place in self._freshness.find_claims()}

@@ -4,7 +4,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from solekey.crypto import ContentSource, DataKey, ItemContext, RandomSource, seal_bytes, seal_envelope
+from solekey.crypto import (
+    Confidential,
+    ContentSource,
+    DataKey,
+    ItemContext,
+    RandomSource,
+    seal_bytes,
+    seal_envelope,
+)
 from solekey.files.disk_room import verify_room
 from solekey.files.private_folder import PrivateFolder
 from solekey.progress import Phase, Progress, begin_phase
@@ -24,8 +32,8 @@ ASK_FROM_BYTES: Final = MIB
 decides, which follows from the padded size, and never where the content comes from or how long it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class _InMemory:
+@dataclass(frozen=True, slots=True, repr=False)
+class _InMemory(Confidential):
     """The parts of an envelope in memory."""
 
     parts: Sequence[bytes]
