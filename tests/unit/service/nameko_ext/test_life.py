@@ -13,7 +13,7 @@ from solekey_eventlog.bus import TopicSettings, derive_topics, open_bus
 from solekey_protocol.events import Stream
 from solekey_protocol.services import TOPICS
 from tests.support.actors import Actor
-from tests.support.demo_process import ORIGIN, ROOT, Demo, run_demo
+from tests.support.demo_process import ORIGIN, ROOT, Demo, read_all, run_demo
 
 pytestmark = pytest.mark.slow  # starts processes, and waits for what only time brings
 
@@ -99,7 +99,7 @@ def test_requests_in_work_are_finished_at_a_stop(fresh_demo: Demo) -> None:
         connection.sendall(b"GET /v1/vault/slow?seconds=0.5 HTTP/1.1\r\nHost: x\r\n\r\n")
         time.sleep(0.2)  # so that it has begun
         fresh_demo.process.send_signal(signal.SIGTERM)
-        assert b'{"slept":true}' in connection.recv(4096)
+        assert b'{"slept":true}' in read_all(connection)
     assert fresh_demo.process.wait(30) == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{fresh_demo.url}/v1/vault/health")
@@ -113,8 +113,7 @@ def test_a_request_that_is_on_its_way_is_answered_at_a_stop(fresh_demo: Demo) ->
         fresh_demo.process.send_signal(signal.SIGCONT)
         wait_until_refused(fresh_demo)  # it listens no more
         connection.sendall(b"GET /v1/vault/health HTTP/1.1\r\nHost: x\r\n\r\n")
-        assert connection.recv(4096).startswith(b"HTTP/1.1 ")
-        assert connection.recv(4096) == b""  # and it says so: no second request follows
+        assert read_all(connection).startswith(b"HTTP/1.1 ")  # and closes: no second request follows
     assert fresh_demo.process.wait(30) == 0
 
 
