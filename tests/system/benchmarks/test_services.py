@@ -35,12 +35,12 @@ def test_every_goal_can_be_met_and_missed():
 
 
 def test_the_processor_time_of_a_child_counts():
-    burn = "import time\nwhile time.process_time() < 0.3: pass\nprint(1, flush=True)\ninput()"
+    burn = "import time\nwhile time.process_time() < 0.4: pass\nprint(1, flush=True)\ninput()"
     start = f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {burn!r}], stdin=-1).wait()"
     parent = subprocess.Popen([sys.executable, "-c", start], stdout=subprocess.PIPE)
     try:
         assert parent.stdout.readline() == b"1\n"
-        assert read_cpu_s([parent.pid]) >= 0.3
+        assert read_cpu_s([parent.pid]) >= 0.3  # the kernel cuts two ticks of 10 ms off for each process
         assert read_cpu_s([os.getpid()]) >= read_cpu_s([parent.pid])
     finally:
         parent.kill()
