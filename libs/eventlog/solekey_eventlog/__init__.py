@@ -8,6 +8,8 @@ Map
     freshness.py  what this service has applied, and how old that is
     log_check.py  whether the log on the bus went back; foundations.py: what the data depends on
     log_comparison.py  everything in the database ↔ everything in the log; log_index.py: by digest
+    scratch.py    a database for one command's work
+    standby.py    applies what no other process of the service applies
     republish.py  publishes again what the log has lost
     bus/          the bus: embedded, or Kafka
     engine.py     the database; tables.py its tables; migrations.py brings them up to date

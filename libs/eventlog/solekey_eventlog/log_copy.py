@@ -4,12 +4,12 @@ The log has the events of an account far apart, and memory is too small to wait 
 file where temporary files are, under no name, and it is gone once the copy is closed.
 """
 
-import sqlite3
 from collections.abc import Iterable, Iterator
 from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from solekey_eventlog.bus import Record
+from solekey_eventlog.scratch import open_scratch
 
 UNREADABLE: Final = 0
 _CACHE_KIB: Final = 32 * 1024
@@ -45,12 +45,7 @@ class LogCopy:
     """Fill it, ``sort`` it, then read it."""
 
     def __init__(self) -> None:
-        self._db = sqlite3.connect("", isolation_level=None)  # a temporary file
-        self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        self._db.execute("PRAGMA journal_mode = OFF")
-        self._db.execute("PRAGMA synchronous = OFF")
-        for statement in _SCHEMA:
-            self._db.execute(statement)
+        self._db = open_scratch(_SCHEMA, cache_kib=_CACHE_KIB)
 
     def add_records(self, stream: int, records: Iterable[Record]) -> None:
         """Add the records of a topic, in the order of the log."""

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Final, NamedTuple, Self
 
 from solekey_eventlog.bus import Record
+from solekey_eventlog.scratch import open_scratch
 from solekey_protocol.ids import compute_digest
 
 _CACHE_KIB: Final = 16 * 1024
@@ -45,12 +46,7 @@ class LogIndex:
     """Fill it with ``add_stored`` first and ``add_logged`` then, as what is published was stored before."""
 
     def __init__(self) -> None:
-        self._db = sqlite3.connect("", isolation_level=None)  # a temporary file
-        self._db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        self._db.execute("PRAGMA journal_mode = OFF")
-        self._db.execute("PRAGMA synchronous = OFF")
-        for statement in _SCHEMA:
-            self._db.execute(statement)
+        self._db = open_scratch(_SCHEMA, cache_kib=_CACHE_KIB)
 
     def add_stored(self, places: Iterable[StoredPlace]) -> None:
         """Add events of the database."""
