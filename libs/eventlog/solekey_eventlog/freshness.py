@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TypeVar
@@ -34,7 +34,8 @@ _log = logging.getLogger(__name__)
 MAX_SKEW_S = 2.0
 """A heartbeat from further in the future does not count; the bound of P4 is the limit plus this."""
 MAX_WAIT_S = 2.0
-_POLL_S = 0.05  # other processes of the service apply records too
+_FIRST_POLL_S = 0.025  # other processes of the service apply records too
+_LONGEST_POLL_S = 0.2
 _KEPT_PER_LIMIT = 16
 
 
@@ -42,6 +43,14 @@ _KEPT_PER_LIMIT = 16
 class _Heard:
     heartbeat: Heartbeat
     arrived_s: float  # monotonic
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter:
+    """A request that waits for what happens to one account; ``woken``: something has."""
+
+    account: AccountId
+    woken: threading.Event
 
 
 class Freshness:
@@ -56,7 +65,7 @@ class Freshness:
         self._waiting: dict[Stream, deque[_Heard]] = {}
         self._covered: dict[Stream, _Heard] = {}
         self._newest: dict[Stream, Heartbeat] = {}
-        self._changed = threading.Condition()
+        self._waiters: set[_Waiter] = set()
         self._distrusted: str | None = None
 
     def distrust(self, reason: str | None) -> None:
@@ -151,10 +160,15 @@ class Freshness:
         ages = {stream.value: self.age_s(stream) for stream in self._streams.subscribed}
         return {stream: None if age_s is None else int(age_s * 1000) for stream, age_s in ages.items()}
 
-    def notify(self) -> None:
-        """Wake those who wait: something was applied or appended."""
-        with self._changed:
-            self._changed.notify_all()
+    def notify(self, accounts: Collection[AccountId] | None = None) -> None:
+        """Wake those who wait for one of these accounts; None: all who wait. Something was committed.
+
+        Nobody else is woken: each would look again, in a transaction of its own, and find nothing.
+        """
+        with self._lock:
+            waiters = [each for each in self._waiters if accounts is None or each.account in accounts]
+        for waiter in waiters:
+            waiter.woken.set()
 
     def await_positions(
         self, account: AccountId, positions: Mapping[Stream, int], timeout_s: float = MAX_WAIT_S
@@ -172,24 +186,41 @@ class Freshness:
             with self._store.read() as uow:
                 self.require_positions(uow, account, positions)
 
-        self.wait(look, timeout_s)
+        self.wait(account, look, timeout_s)
 
-    def wait(self, attempt: Callable[[], T], timeout_s: float = MAX_WAIT_S) -> T:
-        """Try something again whenever events were applied, as long as what it needs is on its way.
+    def wait(self, account: AccountId, attempt: Callable[[], T], timeout_s: float = MAX_WAIT_S) -> T:
+        """Try something again whenever events of an account came, as long as what it needs is on its way.
 
         Raises:
             NotYetAppliedError: still, after the timeout.
         """
         deadline_s = time.monotonic() + timeout_s  # real time: what is waited for happens in real time
+        try:
+            return attempt()
+        except NotYetAppliedError:
+            if timeout_s <= 0:
+                raise
+        waiter = _Waiter(account, threading.Event())
+        with self._lock:
+            self._waiters.add(waiter)
+        try:
+            return self._wait(waiter, attempt, deadline_s)
+        finally:
+            with self._lock:
+                self._waiters.discard(waiter)
+
+    def _wait(self, waiter: _Waiter, attempt: Callable[[], T], deadline_s: float) -> T:
+        pause_s = 0.0  # it may have come between the first look and now
         while True:
+            waiter.woken.wait(pause_s)
+            waiter.woken.clear()
             try:
                 return attempt()
             except NotYetAppliedError:
                 left_s = deadline_s - time.monotonic()
                 if left_s <= 0:
                     raise
-            with self._changed:
-                self._changed.wait(min(left_s, _POLL_S))
+            pause_s = min(left_s, max(_FIRST_POLL_S, 2 * pause_s), _LONGEST_POLL_S)
 
     def require_positions(self, uow: UnitOfWork, account: AccountId, positions: Mapping[Stream, int]) -> None:
         """Refuse unless the account's streams have reached these positions and none of its events waits.

@@ -1,10 +1,26 @@
-"""How far many streams go, and which of their accounts wait: one query, whatever is asked for."""
+"""How far many streams go, and which of their accounts wait: one query, whatever is asked for.
+
+A few places, as a request asks for, are a query of their own shape. For many, as a batch of records asks for,
+PostgreSQL is given arrays; SQLite, to which a query is a function call, is asked account by account.
+"""
 
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, String, bindparam, cast, literal, null, select, union_all
+from sqlalchemy import (
+    Connection,
+    Row,
+    Select,
+    String,
+    bindparam,
+    cast,
+    literal,
+    null,
+    select,
+    text,
+    union_all,
+)
 
 from solekey_eventlog.tables import EventTables
 from solekey_protocol.events import Stream
@@ -14,19 +30,64 @@ from solekey_protocol.statements import EMPTY_HEAD, Head
 Place = tuple[AccountId, Stream]
 
 _SHAPES: Final = 256
+_FEW: Final = 8
+_MANY: Final = text(
+    """
+    SELECT place.account, place.stream, head.seq, head.digest
+    FROM unnest(CAST(:accounts AS varchar[]), CAST(:streams AS varchar[])) AS place (account, stream)
+    CROSS JOIN LATERAL (
+        SELECT seq, digest FROM inbox
+        WHERE inbox.account = place.account AND inbox.stream = place.stream ORDER BY seq DESC LIMIT 1
+    ) AS head
+    UNION ALL
+    SELECT own.account, CAST(:own AS varchar), head.seq, head.digest
+    FROM unnest(CAST(:owners AS varchar[])) AS own (account)
+    CROSS JOIN LATERAL (
+        SELECT seq, digest FROM events WHERE events.account = own.account ORDER BY seq DESC LIMIT 1
+    ) AS head
+    UNION ALL
+    SELECT account, NULL, 0, '' FROM parked WHERE account = ANY(CAST(:all AS varchar[]))
+    """
+)
 
 
 def read_heads(
     connection: Connection, tables: EventTables, own: Stream, places: Sequence[Place]
 ) -> tuple[dict[Place, Head], set[AccountId]]:
     """Read how far streams go (EMPTY_HEAD: nothing is known), and of which accounts an event waits."""
-    query = _build_query(tables, own, tuple(stream for _, stream in places))
-    rows = connection.execute(query, {f"account_{n}": account for n, (account, _) in enumerate(places)}).all()
+    if len(places) <= _FEW:
+        rows = _read_few(connection, tables, own, places)
+    elif connection.dialect.name == "postgresql":
+        rows = _read_many(connection, own, places)
+    else:
+        accounts = dict.fromkeys(account for account, _ in places)
+        mine = ([place for place in places if place[0] == account] for account in accounts)
+        rows = [row for each in mine for row in _read_few(connection, tables, own, each)]
     heads = dict.fromkeys(places, EMPTY_HEAD)
     for row in rows:
         if row.stream is not None:
             heads[AccountId(row.account), Stream(row.stream)] = Head(row.seq, Digest(row.digest))
     return heads, {AccountId(row.account) for row in rows if row.stream is None}
+
+
+def _read_few(
+    connection: Connection, tables: EventTables, own: Stream, places: Sequence[Place]
+) -> Sequence[Row[Any]]:
+    query = _build_query(tables, own, tuple(stream for _, stream in places))
+    accounts = {f"account_{n}": account for n, (account, _) in enumerate(places)}
+    return connection.execute(query, accounts).all()
+
+
+def _read_many(connection: Connection, own: Stream, places: Sequence[Place]) -> Sequence[Row[Any]]:
+    foreign = [place for place in places if place[1] is not own]
+    asked = {
+        "accounts": [account for account, _ in foreign],
+        "streams": [stream.value for _, stream in foreign],
+        "own": own.value,
+        "owners": [account for account, stream in places if stream is own],
+        "all": list(dict.fromkeys(account for account, _ in places)),
+    }
+    return connection.execute(_MANY, asked).all()
 
 
 @lru_cache(_SHAPES)

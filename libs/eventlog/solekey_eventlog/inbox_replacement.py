@@ -11,9 +11,10 @@ from typing import Final
 
 from sqlalchemy import delete, insert
 
+from solekey_eventlog.batch import describe_row
 from solekey_eventlog.bus import Record
 from solekey_eventlog.log_copy import LogCopy
-from solekey_eventlog.projector import Projector, describe_row, parse_record
+from solekey_eventlog.projector import Projector, parse_record
 from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.streams import Streams
 from solekey_protocol.errors import MalformedError, ProtocolError

@@ -4,7 +4,7 @@ A row also keeps the digest of the record before its offset, its *tail*: a log t
 again has another record there. Spec: events.md §8.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Table, delete, insert, select
@@ -42,19 +42,37 @@ def read_reached(connection: Connection, table: Table, topic: str) -> Mapping[in
     }
 
 
+def read_all_offsets(
+    connection: Connection, table: Table, topics: Collection[str]
+) -> Mapping[tuple[str, int], int]:
+    """Return the next offset of each partition of these topics that has one, by topic and partition."""
+    columns = (table.c.topic, table.c.partition, table.c.next_offset)
+    rows = connection.execute(select(*columns).where(table.c.topic.in_(sorted(topics))))
+    return {(row.topic, row.partition): row.next_offset for row in rows}
+
+
 def advance_offset(
     connection: Connection, table: Table, topic: str, partition: int, reached: Reached
 ) -> None:
     """Move a partition's offset forward; never back, also when another process moves it at the same time."""
-    values = {"next_offset": reached.next_offset, "tail": reached.tail}
-    row = {"topic": topic, "partition": partition, **values}
-    statement = upsert(connection, table).values(row)
+    advance_offsets(connection, table, {(topic, partition): reached})
+
+
+def advance_offsets(connection: Connection, table: Table, reached: Mapping[tuple[str, int], Reached]) -> None:
+    """Move the offsets of partitions forward, by topic and partition; see `advance_offset`."""
+    rows = [
+        {"topic": topic, "partition": partition, "next_offset": each.next_offset, "tail": each.tail}
+        for (topic, partition), each in sorted(reached.items())  # in one order: none waits for another
+    ]
+    statement = upsert(connection, table)
+    given = statement.excluded
     connection.execute(
         statement.on_conflict_do_update(
             index_elements=[table.c.topic, table.c.partition],
-            set_=values,
-            where=table.c.next_offset < reached.next_offset,
-        )
+            set_={"next_offset": given.next_offset, "tail": given.tail},
+            where=table.c.next_offset < given.next_offset,
+        ),
+        rows,
     )
 
 

@@ -20,6 +20,7 @@ from types import MappingProxyType
 
 from sqlalchemy import insert, select
 
+from solekey_eventlog.batch import Batch, Reaction, describe_row
 from solekey_eventlog.bus import Record
 from solekey_eventlog.engine import is_unavailable
 from solekey_eventlog.errors import StalePositionError, UnavailableError
@@ -45,12 +46,9 @@ from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Body, Stream
 from solekey_protocol.ids import AccountId, compute_digest
 from solekey_protocol.services import TOPICS
-from solekey_protocol.streams import FOLDS, DevicesStream
+from solekey_protocol.streams import FOLDS, DevicesStream, Fold
 
 _log = logging.getLogger(__name__)
-
-Reaction = Callable[[UnitOfWork, Event], None]
-"""What a service does about a foreign event, inside the transaction that notes it; may append own events."""
 
 Heads = Mapping[tuple[str, str], int]
 _NO_HEADS: Heads = MappingProxyType({})
@@ -74,6 +72,36 @@ class Projector:
     def on_applied(self, callback: Callable[[], None]) -> None:
         """Call a function after each record, such as one that wakes waiting requests."""
         self._on_applied.append(callback)
+
+    def apply_all(self, records: Sequence[Record]) -> None:
+        """Apply records, in one transaction where nothing is the matter with any of them.
+
+        Once it returns, their effects are durable and their offsets may be committed.
+
+        Raises:
+            UnavailableError, StalePositionError, LookupError: as ``apply``; some may be applied.
+        """
+        if not self._apply_together(records):
+            for record in records:
+                self.apply(record)
+
+    def _apply_together(self, records: Sequence[Record]) -> bool:
+        """Apply records in one transaction, or none of them: False."""
+        try:
+            pairs = [(record, parse_record(record, self._stream_of[record.topic])) for record in records]
+            self._prepare(*(record for record, event in pairs if event.seq > 1))
+            self._transact(lambda uow: self._make_batch(uow).apply(pairs))
+        except UnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001  # it is met again, and judged, when each is applied alone
+            _log.debug("%d records are applied one by one: %s", len(records), type(error).__name__)
+            return False
+        for callback in self._on_applied:
+            callback()
+        return True
+
+    def _make_batch(self, uow: UnitOfWork) -> Batch:
+        return Batch(uow, self._streams, self._reactions, self._store.stream)
 
     def apply(self, record: Record) -> None:
         """Apply one record. Once it returns, the record's effect is durable and its offset may be committed.
@@ -150,13 +178,14 @@ class Projector:
         with self._store.read() as uow:
             return len(read_parked_accounts(uow))
 
-    def _prepare(self, record: Record) -> None:
+    def _prepare(self, *records: Record) -> None:
         """Fold what the transaction needs before it begins: a long stream takes longer than it may."""
-        try:
-            account = AccountId(record.key)
-        except MalformedError:
-            return  # it is parked, or skipped
-        self._streams.prepare(account, DevicesStream, FOLDS[self._stream_of[record.topic]])
+        needed: list[tuple[AccountId, type[Fold]]] = []
+        for record in records:
+            with suppress(MalformedError):  # it is parked, or skipped
+                account = AccountId(record.key)
+                needed += (account, DevicesStream), (account, FOLDS[self._stream_of[record.topic]])
+        self._streams.prepare(*dict.fromkeys(needed))
 
     def _take(self, uow: UnitOfWork, record: Record) -> None:
         self.replay(uow, record, _NO_HEADS)
@@ -289,14 +318,3 @@ def _parse_parked(parked: Parked) -> Event:
     if event.account != parked.account or event.stream is not parked.stream:
         raise MalformedError("the event's account or stream is not its record's")
     return event
-
-
-def describe_row(event: Event) -> dict[str, object]:
-    """Describe the inbox row of an event."""
-    return {
-        "account": event.account,
-        "stream": event.stream.value,
-        "seq": event.seq,
-        "digest": event.digest,
-        "raw": event.raw,
-    }

@@ -16,7 +16,7 @@ from typing import Final
 from solekey_eventlog.bus import Bus, BusError, TopicPartition
 from solekey_eventlog.errors import StalePositionError, UnavailableError
 from solekey_eventlog.freshness import Freshness
-from solekey_eventlog.offsets import read_offsets
+from solekey_eventlog.offsets import read_all_offsets
 from solekey_eventlog.projector import Projector
 from solekey_eventlog.store import EventStore
 
@@ -95,13 +95,9 @@ class Standby:
 
     def _read_applied(self) -> dict[TopicPartition, int]:
         topics = {place.topic for place in self._freshness.find_claims()}
-        table = self._store.tables.applied
         with self._store.read() as uow:
-            return {
-                TopicPartition(topic, partition): offset
-                for topic in sorted(topics)
-                for partition, offset in read_offsets(uow.connection, table, topic).items()
-            }
+            offsets = read_all_offsets(uow.connection, self._store.tables.applied, topics)
+        return {TopicPartition(*place): offset for place, offset in offsets.items()}
 
     def _is_stalled(self, place: TopicPartition) -> bool:
         """Tell whether nobody has moved a partition for so long, or this process looks after it already."""

@@ -6,7 +6,7 @@ not at all. UNIQUE(account, seq) is the optimistic lock: of two that continue th
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -43,9 +43,12 @@ from solekey_protocol.statements import EMPTY_HEAD, Head, SignedStatement
 _log = logging.getLogger(__name__)
 
 _WRITE_WAIT_S = 30.0
-_LOCK_ACCOUNT = text(
-    "SELECT pg_advisory_xact_lock(hashtextextended('solekey apply ' || current_schema() || :account, 0))"
+_LOCK_ACCOUNTS = text(
+    "SELECT pg_advisory_xact_lock(lock) FROM ("
+    "SELECT DISTINCT hashtextextended('solekey apply ' || current_schema() || account, 0) AS lock"
+    " FROM unnest(CAST(:accounts AS varchar[])) AS account ORDER BY lock) AS locks"
 )
+"""In one order everywhere, so that of two transactions that lock several accounts one goes on."""
 
 
 @lru_cache
@@ -120,13 +123,13 @@ class UnitOfWork:
         )
         return [bytes(row.raw) for row in rows]
 
-    def lock(self, account: AccountId) -> None:
-        """Let no other process of the service apply events of the account until the transaction ends.
+    def lock(self, *accounts: AccountId) -> None:
+        """Let no other process of the service apply events of accounts until the transaction ends.
 
         What is read afterwards is what the one before has committed. SQLite has one writer anyway.
         """
         if self.connection.dialect.name == "postgresql":
-            self.connection.execute(_LOCK_ACCOUNT, {"account": account})
+            self.connection.execute(_LOCK_ACCOUNTS, {"accounts": list(accounts)})
 
     def page(self, account: AccountId, after: int, limit: int) -> tuple[list[bytes], int]:
         """Return what `records` does, and the seq of the stream's head (0: it is empty): one query."""
@@ -209,11 +212,16 @@ class EventStore:
         # writer's green thread included; a lock of our own lets the writer finish.
         self._writer = threading.Lock() if is_sqlite(engine) else None
         self._on_append: list[Callable[[], None]] = []
+        self._on_change: list[Callable[[Collection[AccountId]], None]] = []
         self._trouble = Trouble(_log, f"{stream}: the database does not answer")
 
     def on_append(self, callback: Callable[[], None]) -> None:
         """Have something done after every commit that appended events, such as waking the publisher."""
         self._on_append.append(callback)
+
+    def on_change(self, callback: Callable[[Collection[AccountId]], None]) -> None:
+        """Have something done after every commit of events, own or applied ones, with their accounts."""
+        self._on_change.append(callback)
 
     @contextmanager
     def begin(self, *, projecting: bool = False) -> Iterator[UnitOfWork]:
@@ -233,6 +241,9 @@ class EventStore:
                 callback()
         for callback in uow.afterwards:
             callback()
+        if changed := {account for account, _ in uow.changed}:
+            for tell in self._on_change:
+                tell(changed)
 
     @contextmanager
     def read(self, *, with_cursor: bool = False) -> Iterator[UnitOfWork]:

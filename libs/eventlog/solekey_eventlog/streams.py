@@ -152,16 +152,27 @@ class Streams:
             self._keep(uow, key, known)
         return fold
 
-    def prepare(self, account: AccountId, *kinds: type[Fold]) -> None:
+    def keep(self, uow: UnitOfWork, fold: Fold) -> None:
+        """Keep a fold in the cache once the transaction that has followed its newest event is committed."""
+        key = (fold.chain.account, fold.chain.stream)
+        if not fold.head.seq:
+            return
+        with self._lock:
+            cached = self._cache.get(key)
+        known = _Known(fold) if cached is None else replace(cached, fold=fold)
+        uow.afterwards.append(lambda: self._keep(uow, key, known))
+
+    def prepare(self, *needed: tuple[AccountId, type[Fold]]) -> None:
         """Fold streams that the cache lacks before a transaction that writes needs them.
 
         A stream without a snapshot is read from its first event: that must not hold up other writers.
         """
         with self._lock:
-            missing = [kind for kind in kinds if (account, kind.STREAM) not in self._cache]
+            missing = [each for each in needed if (each[0], each[1].STREAM) not in self._cache]
         if missing:
             with self._store.read() as uow:
-                for kind in missing:
+                self.look_up(uow, *((account, kind.STREAM) for account, kind in missing))
+                for account, kind in missing:
                     self.fold_parked(uow, account, kind)
 
     def forget(self) -> None:

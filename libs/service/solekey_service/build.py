@@ -56,8 +56,7 @@ def build_service(
     projector = Projector(store, streams)
     publisher = Publisher(store, bus)
     store.on_append(publisher.notify)
-    store.on_append(freshness.notify)
-    projector.on_applied(freshness.notify)
+    store.on_change(freshness.notify)
     kernel: Kernel[ConfigT] = Kernel(
         service=definition.service,
         config=config,

@@ -73,7 +73,7 @@ class StatementFlow(Generic[StateT, ContextT]):
             statement.account, {stream: head.seq for stream, head in statement.heads.items()}
         )
         self._handler.prepare(signed)
-        self._kernel.streams.prepare(statement.account, self._handler.kind)
+        self._kernel.streams.prepare((statement.account, self._handler.kind))
         try:
             event, status = self._take(signed, document, request.authenticated.session)
         except StalePositionError:

@@ -1,6 +1,7 @@
 """The demo services: an ``auth`` that writes what it is told, a ``vault`` that echoes."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -48,13 +49,14 @@ class DemoVaultApi(StreamApi[ServiceConfig]):
     def __init__(self, kernel: Kernel[ServiceConfig]) -> None:
         super().__init__(kernel)
         self.ticks = 0
-        self._apply = kernel.projector.apply
-        kernel.projector.apply = self._apply_or_fail  # type: ignore[method-assign]
+        self._apply_all = kernel.projector.apply_all
+        kernel.projector.apply_all = self._apply_all_or_fail  # type: ignore[method-assign]
 
-    def _apply_or_fail(self, record: Record) -> None:
-        if (Path(self.kernel.engine.url.database or "").parent / f"fail-{record.key}").exists():
+    def _apply_all_or_fail(self, records: Sequence[Record]) -> None:
+        folder = Path(self.kernel.engine.url.database or "").parent
+        if any((folder / f"fail-{record.key}").exists() for record in records):
             raise OSError("the database is down, for this account")
-        self._apply(record)
+        self._apply_all(records)
 
     def get_health(self, request: Request) -> Response:  # noqa: ARG002
         members = {"ticks": self.ticks, "fresh": self.kernel.freshness.describe()}

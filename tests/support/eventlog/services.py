@@ -107,38 +107,47 @@ class Feed:
 
     def run(self) -> int:
         """Deliver what is new; returns how many events."""
-        return sum(self._deliver(topic) for topic in (*self._kernel.topics, HEARTBEAT_TOPIC))
+        events = [record for topic in self._kernel.topics for record in self._read_new(topic)]
+        if events:
+            self._kernel.projector.apply_all(events)
+        for record in self._read_new(HEARTBEAT_TOPIC):
+            self._kernel.freshness.observe(record)
+        return len(events)
 
-    def _deliver(self, topic: str) -> int:
-        delivered = 0
+    def _read_new(self, topic: str) -> Iterator[Record]:
         for record in self._bus.read(topic):
             log = (record.topic, record.partition)
-            if record.offset < self._next.get(log, 0):
-                continue
-            self._next[log] = record.offset + 1
-            if topic == HEARTBEAT_TOPIC:
-                self._kernel.freshness.observe(record)
-            else:
-                self._kernel.projector.apply(record)
-                delivered += 1
-        return delivered
+            if record.offset >= self._next.get(log, 0):
+                self._next[log] = record.offset + 1
+                yield record
 
 
 class Deliveries:
     """Hands events straight to a projector, in whatever order a test likes, with honest offsets."""
 
-    def __init__(self, kernel: Kernel[Any]) -> None:
+    def __init__(self, kernel: Kernel[Any], *, together: bool = True) -> None:
+        """Hand to a kernel's projector what is given at once together, or one by one."""
         self._kernel = kernel
+        self._together = together
         self._offsets: dict[tuple[str, int], int] = {}
 
     def give(self, *events: Event) -> None:
-        for event in events:
-            self.give_bytes(TOPICS[event.stream], event.account, event.raw)
+        self._apply([self._place(TOPICS[event.stream], event.account, event.raw) for event in events])
 
     def give_bytes(self, topic: str, key: str, value: bytes) -> Record:
+        record = self._place(topic, key, value)
+        self._apply([record])
+        return record
+
+    def _apply(self, records: list[Record]) -> None:
+        if self._together:
+            self._kernel.projector.apply_all(records)
+            return
+        for record in records:
+            self._kernel.projector.apply(record)
+
+    def _place(self, topic: str, key: str, value: bytes) -> Record:
         log = (topic, derive_partition(key, PARTITIONS))
         offset = self._offsets.get(log, 0)
         self._offsets[log] = offset + 1
-        record = Record(*log, offset, key, value)
-        self._kernel.projector.apply(record)
-        return record
+        return Record(*log, offset, key, value)

@@ -229,6 +229,29 @@ def test_waiting_ends_when_the_position_is_applied(kernel: Kernel, alice: Author
     later.join()
 
 
+def test_who_waits_for_an_account_is_woken_by_its_events_alone(
+    kernel: Kernel, alice: Author, bob: Author, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("solekey_eventlog.freshness._FIRST_POLL_S", 60.0)  # nobody looks by himself
+    monkeypatch.setattr("solekey_eventlog.freshness._LONGEST_POLL_S", 60.0)
+    bus_of = Deliveries(kernel)
+    looks: list[int] = []
+
+    def look(given: Author, *, is_there: bool) -> None:
+        looks.append(len(looks))
+        if len(looks) == 2:  # the first look was in vain, and now it is known who waits
+            bus_of.give(given.found())
+        elif len(looks) == 3 and is_there:
+            return
+        raise NotYetAppliedError("not yet")
+
+    with pytest.raises(NotYetAppliedError):
+        kernel.freshness.wait(alice.account, lambda: look(bob, is_there=False), timeout_s=0.05)
+    assert len(looks) <= 3  # the third when time is up
+    looks.clear()
+    kernel.freshness.wait(alice.account, lambda: look(alice, is_there=True), timeout_s=30.0)  # the control
+
+
 def test_waiting_covers_events_on_their_way_but_not_parked_ones(kernel: Kernel, alice: Author) -> None:
     bus_of = Deliveries(kernel)
     founded = alice.found()

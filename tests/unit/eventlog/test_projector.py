@@ -27,9 +27,9 @@ def kernel(start: StartService) -> Kernel:
     return start()
 
 
-@pytest.fixture
-def bus_of(kernel: Kernel) -> Deliveries:
-    return Deliveries(kernel)
+@pytest.fixture(params=[True, False], ids=["together", "one by one"])
+def bus_of(kernel: Kernel, request: pytest.FixtureRequest) -> Deliveries:
+    return Deliveries(kernel, together=request.param)
 
 
 def seqs(kernel: Kernel, person: Author) -> dict[str, int]:

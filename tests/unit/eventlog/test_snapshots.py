@@ -256,9 +256,9 @@ def test_a_long_stream_is_folded_before_the_transaction_that_writes(
 ) -> None:
     kernel.streams.forget()
     with counting_reads(monkeypatch) as read:
-        kernel.streams.prepare(long, AuthStream)
+        kernel.streams.prepare((long, AuthStream))
         assert len(read) == 10
-        kernel.streams.prepare(long, AuthStream)
+        kernel.streams.prepare((long, AuthStream))
         with kernel.store.begin() as uow:
             kernel.streams.fold(uow, long, AuthStream)
     assert len(read) == 10

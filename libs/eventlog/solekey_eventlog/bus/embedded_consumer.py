@@ -60,14 +60,17 @@ class EmbeddedConsumer:
             self._signal.wait(given, min(left_s, _POLL_S))
         return ()
 
-    def commit(self, record: Record) -> None:
+    def commit(self, *records: Record) -> None:
         """See Consumer.commit."""
-        self._require_delivered(record)
-        with self._store.write() as db:
-            db.execute(
-                "INSERT OR REPLACE INTO group_offsets VALUES (?, ?, ?, ?)",
-                (self._group, record.topic, record.partition, record.offset + 1),
-            )
+        held = [record for record in records if self._is_delivered(record)]
+        if held:
+            with self._store.write() as db:
+                db.executemany(
+                    "INSERT OR REPLACE INTO group_offsets VALUES (?, ?, ?, ?)",
+                    [(self._group, one.topic, one.partition, one.offset + 1) for one in held],
+                )
+        for record in records:
+            self._require_delivered(record)
 
     def seek(self, record: Record) -> None:
         """See Consumer.seek."""
@@ -141,12 +144,15 @@ class EmbeddedConsumer:
                 records += page
         return records
 
+    def _is_delivered(self, record: Record) -> bool:
+        progress = self._progress.get(TopicPartition(record.topic, record.partition))
+        return progress is not None and progress.first_offset <= record.offset < progress.next_offset
+
     def _require_delivered(self, record: Record) -> _Progress:
         """Find the partition's progress if this record was delivered. Raises PartitionLostError."""
-        progress = self._progress.get(TopicPartition(record.topic, record.partition))
-        if progress is None or not progress.first_offset <= record.offset < progress.next_offset:
+        if not self._is_delivered(record):
             raise PartitionLostError(f"{record.topic}/{record.partition}: record {record.offset} is not held")
-        return progress
+        return self._progress[TopicPartition(record.topic, record.partition)]
 
 
 def _lock_group(bus: Path, group: str) -> IO[bytes]:

@@ -80,12 +80,15 @@ class Consumer(Protocol):
         """
         ...
 
-    def commit(self, record: Record) -> None:
-        """Mark everything up to and including this record as done. Call only when its effect is durable.
+    def commit(self, *records: Record) -> None:
+        """Mark everything up to and including these records as done, one of each partition.
+
+        Call only when their effects are durable.
 
         Raises:
-            PartitionLostError: the partition is another member's now, or is being dealt out again. Poll on:
-                the record comes again, here or there, unless a later commit covers it.
+            PartitionLostError: a partition is another member's now, or is being dealt out again. Poll on:
+                its record comes again, here or there, unless a later commit covers it. What is still held
+                is committed all the same.
             BusUnavailableError: not committed in the time allowed; the record may be delivered again.
         """
         ...

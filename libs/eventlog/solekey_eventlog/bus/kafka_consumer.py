@@ -125,15 +125,24 @@ class GroupConsumer:
             consumer.position(partition, timeout_ms=self._connection.timeout_ms)
             self._held.fixed.add(partition)
 
-    def commit(self, record: Record) -> None:
-        """See Consumer.commit."""
+    def commit(self, *records: Record) -> None:
+        """See Consumer.commit. One request for all."""
         with self._lock, self._connection.translated():
-            log = self._held.require(record)
-            offsets = {KafkaTopicPartition(*log): OffsetAndMetadata(record.offset + 1, "", -1)}
+            held = [record for record in records if self._held.has(record)]
+            offsets = {
+                KafkaTopicPartition(record.topic, record.partition): OffsetAndMetadata(
+                    record.offset + 1, "", -1
+                )
+                for record in held
+            }
             try:
-                self._consumer.commit(offsets, timeout_ms=self._connection.timeout_ms)
+                if offsets:
+                    self._consumer.commit(offsets, timeout_ms=self._connection.timeout_ms)
             except _OUT_OF_GROUP as error:
-                raise PartitionLostError(f"{log.topic}/{log.partition}: {type(error).__name__}") from error
+                places = ", ".join(f"{log.topic}/{log.partition}" for log in offsets)
+                raise PartitionLostError(f"{places}: {type(error).__name__}") from error
+            for record in records:
+                self._held.require(record)
 
     def seek(self, record: Record) -> None:
         """See Consumer.seek."""
@@ -178,10 +187,14 @@ class _HeldRecords(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-py
         first = self._offsets[log].start if log in self._offsets else record.offset
         self._offsets[log] = range(first, record.offset + 1)
 
+    def has(self, record: Record) -> bool:
+        """Tell whether a record is held."""
+        return record.offset in self._offsets.get(TopicPartition(record.topic, record.partition), ())
+
     def require(self, record: Record) -> TopicPartition:
         """Return the log of a record that is held. Raises PartitionLostError for any other."""
         log = TopicPartition(record.topic, record.partition)
-        if record.offset not in self._offsets.get(log, ()):
+        if not self.has(record):
             raise PartitionLostError(f"{log.topic}/{log.partition}: record {record.offset} is not held")
         return log
 

@@ -97,7 +97,7 @@ class Guard:
         claims, platform = self._verify_token(token, proof)
         self.limiter.take(claims.account)
         entry = _Entry(request, token, claims, proof, access, platform)
-        admitted = self._kernel.freshness.wait(lambda: self._enter(entry))
+        admitted = self._kernel.freshness.wait(claims.account, lambda: self._enter(entry))
         if isinstance(admitted, Exception):
             raise admitted
         return replace(request, caller=admitted, proof=proof)
@@ -113,7 +113,7 @@ class Guard:
         """
         caller = request.caller
         if caller is not None:
-            self._kernel.freshness.wait(lambda: self._confirm(caller, access))
+            self._kernel.freshness.wait(caller.account, lambda: self._confirm(caller, access))
         return request
 
     def _confirm(self, caller: Caller, access: Access) -> None:

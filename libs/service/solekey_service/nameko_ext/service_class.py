@@ -1,6 +1,6 @@
 """Makes the class that nameko runs of a service's definition: one entry point for each route and job."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from solekey_eventlog.bus import Record
@@ -19,7 +19,7 @@ def make_service_class(definition: ServiceDefinition[Any, Any]) -> type:
         "__doc__": definition.entry.summary,
         "name": definition.service.value,
         "api": Wiring(definition),
-        "on_record": BusEntrypoint.decorator()(_follow()),
+        "on_records": BusEntrypoint.decorator()(_follow()),
     }
     for route in definition.all_routes:
         members[route.operation] = HttpEntrypoint.decorator(route)(_answer(route))
@@ -31,8 +31,8 @@ def make_service_class(definition: ServiceDefinition[Any, Any]) -> type:
 def _follow() -> Callable[..., None]:
     """Make a function of the class's own: nameko notes on it what calls it, for every class that has it."""
 
-    def follow(service: Any, record: Record) -> None:
-        service.api.kernel.projector.apply(record)
+    def follow(service: Any, records: Sequence[Record]) -> None:
+        service.api.kernel.projector.apply_all(records)
 
     return follow
 

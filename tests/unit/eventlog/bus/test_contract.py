@@ -3,6 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import count
 
 import pytest
@@ -123,6 +124,23 @@ def test_a_record_that_was_never_delivered_can_be_neither_committed_nor_sought(u
         with pytest.raises(PartitionLostError):
             act(foreign)
     consumer.commit(record)  # positive control
+
+
+def test_many_partitions_are_committed_at_once_and_a_lost_one_spoils_no_other(under_test) -> None:
+    topic, bus = under_test.make_topic(partitions=2), under_test.open()
+    bus.publish_many(make_messages(topic, keys=6, each=1))
+    consumer = under_test.join(bus, "g-many", topic)
+    last = {record.partition: record for record in collect(consumer, 6)}
+    assert len(last) == 2
+    foreign = replace(last[1], offset=last[1].offset + 1)
+    with pytest.raises(PartitionLostError):
+        consumer.commit(last[0], foreign)
+    consumer.close()
+    again = under_test.join(bus, "g-many", topic)
+    records = collect(again, last[1].offset + 1)
+    assert {record.partition for record in records} == {1}
+    again.commit(records[-1])
+    again.close()
 
 
 def test_from_end_delivers_only_what_is_published_once_partitions_are_assigned(under_test) -> None:

@@ -1,12 +1,9 @@
 """What it costs the database to admit a request: counted, not timed."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import event
 
 from solekey_protocol.events import auth
 from solekey_protocol.ids import SYSTEM_ACCOUNT
@@ -14,39 +11,8 @@ from solekey_service.access import Access, Guard
 from solekey_service.http import Request
 from solekey_service.refusals import DpopInvalid, TokenInvalid
 from tests.support.kernels import Rig
+from tests.support.traffic import recording
 from tests.unit.service.access.test_guard import Gate
-
-
-@dataclass
-class Traffic:
-    """The statements that an engine was sent, and how its transactions ended."""
-
-    statements: list[str] = field(default_factory=list)
-    begun: int = 0
-    committed: int = 0
-
-
-@contextmanager
-def recording(engine: Engine) -> Iterator[Traffic]:
-    traffic = Traffic()
-
-    def execute(_c: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        traffic.statements.append(statement)
-
-    def begin(_: Any) -> None:
-        traffic.begun += 1
-
-    def commit(_: Any) -> None:
-        traffic.committed += 1
-
-    listeners = {"before_cursor_execute": execute, "begin": begin, "commit": commit}
-    for name, listener in listeners.items():
-        event.listen(engine, name, listener)
-    try:
-        yield traffic
-    finally:
-        for name, listener in listeners.items():
-            event.remove(engine, name, listener)
 
 
 @pytest.fixture
@@ -57,16 +23,12 @@ def gate(rig: Rig) -> Gate:
     return gate
 
 
-def queries(traffic: Traffic) -> list[str]:
-    return [statement for statement in traffic.statements if not statement.startswith("BEGIN")]
-
-
 def test_a_read_is_admitted_by_one_query_in_one_transaction_that_writes_nothing(gate: Gate) -> None:
     request = gate.request(gate.laptop, method="GET", after="devices=1, vault=0")
     with recording(gate.vault.engine) as traffic:
         gate.guard.admit(request, Access.TRUSTED)
     assert (traffic.begun, traffic.committed) == (1, 0)
-    (query,) = queries(traffic)
+    (query,) = traffic.queries
     assert query.startswith("SELECT")
 
 
@@ -74,14 +36,14 @@ def test_a_write_is_admitted_by_one_query_and_one_note_in_one_transaction(gate: 
     with recording(gate.vault.engine) as traffic:
         gate.guard.admit(gate.request(gate.laptop), Access.TRUSTED)
     assert (traffic.begun, traffic.committed) == (1, 1)
-    assert [each.split()[0] for each in queries(traffic)] == ["SELECT", "INSERT"]
+    assert [each.split()[0] for each in traffic.queries] == ["SELECT", "INSERT"]
 
 
 def test_its_confirmation_takes_one_query(gate: Gate) -> None:
     admitted = gate.guard.admit(gate.request(gate.laptop), Access.TRUSTED)
     with recording(gate.vault.engine) as traffic:
         gate.guard.confirm(admitted, Access.TRUSTED)
-    assert (traffic.begun, len(queries(traffic))) == (1, 1)
+    assert (traffic.begun, len(traffic.queries)) == (1, 1)
 
 
 def test_the_proof_of_a_read_is_good_once_in_a_process(gate: Gate) -> None:

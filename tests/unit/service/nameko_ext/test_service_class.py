@@ -18,7 +18,7 @@ with warnings.catch_warnings():
     from solekey_service.nameko_ext.service_class import make_service_class
 packages = [each.package for each in SERVICES.values()]
 made = [make_service_class(import_module(f"{package}.definition").DEFINITION) for package in packages]
-print(*(len(service.on_record.nameko_entrypoints) for service in made))
+print(*(len(service.on_records.nameko_entrypoints) for service in made))
 """
 
 
