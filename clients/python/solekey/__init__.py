@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from solekey.api.names import *  # noqa: F403  # the one list of public names
 
 
-_FUNCTIONS = frozenset({"log_in", "move_to_server", "open", "open_security_key"})
+_FUNCTIONS = frozenset({"accept_restoration", "log_in", "move_to_server", "open", "open_security_key"})
 
 
 def __getattr__(name: str) -> Any:

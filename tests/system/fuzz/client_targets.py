@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any, Final, cast
 from unittest import mock
 
 import httpx
@@ -39,15 +39,16 @@ from solekey.transfer.objects import _parse_objects, parse_byte_list
 from solekey.transfer.upload_spool import UploadSpool, _encode_plan
 from solekey.vault.index.rows import IndexHead, IndexRow, parse_index_head, parse_index_row
 from solekey.vault.item_changes import parse_sync_token
+from solekey_protocol.accepted_restoration import AcceptedRestoration, StreamLoss
 from solekey_protocol.encoding import Json, encode_base64url, encode_cbor, encode_json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
 from solekey_protocol.events.fields import encode_body
-from solekey_protocol.ids import AccountId, ItemId, PublicKey, SessionId, Timestamp
+from solekey_protocol.ids import AccountId, ItemId, PublicKey, SessionId, Timestamp, compute_digest
 from solekey_protocol.limits import MAX_PART_BYTES, MAX_SEQ
 from solekey_protocol.pinned_heads import PinnedHeads
 from solekey_protocol.services import V1_STREAMS
-from solekey_protocol.statements import EMPTY_HEAD
+from solekey_protocol.statements import EMPTY_HEAD, Head
 from solekey_protocol.streams import DevicesStream
 from tests.support.protocol.story import tell
 from tests.system.fuzz.mutations import mutate_bytes, mutate_json, mutate_text
@@ -297,7 +298,13 @@ def _check_position(text: str) -> None:
 def _sign_heads(first_key: PublicKey) -> Json:
     made_at = Timestamp("2026-11-28T12:00:00.000Z")
     pinned = PinnedHeads(_ACCOUNT, first_key, {Stream.VAULT: EMPTY_HEAD}, _DEVICE.device_id, made_at)
-    return pinned.to_json(_DEVICE.sign(pinned.signing_bytes()))[_ACCOUNT]
+    document = pinned.to_json(_DEVICE.sign(pinned.signing_bytes()))[_ACCOUNT]
+    loss = StreamLoss(made_at, made_at, EMPTY_HEAD, Head(1, compute_digest(b"lost")))
+    accepted = AcceptedRestoration(
+        _ACCOUNT, first_key, _DEVICE.device_id, made_at, {Stream.VAULT: loss}, (_DEVICE.device_id,)
+    )
+    signature = _DEVICE.sign(accepted.signing_bytes())
+    return {**cast("dict[str, Json]", document), "restorations": [accepted.to_json(signature)]}
 
 
 def _check_log_pins(raw: bytes) -> None:
@@ -515,7 +522,11 @@ TARGETS = (
         (LogError,),
         mutate=mutate_json,
         findings=(b"[" * 100_000,),
-        covers=("pinned_heads.parse_pinned_heads", "pinned_heads.parse_heads"),
+        covers=(
+            "pinned_heads.parse_pinned_heads",
+            "pinned_heads.parse_heads",
+            "accepted_restoration.parse_accepted_restoration",
+        ),
     ),
     Target(
         "exported log",

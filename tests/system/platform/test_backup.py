@@ -9,7 +9,11 @@ from types import SimpleNamespace
 
 import pytest
 
+import solekey
+from solekey.account.enrolment import trust_device
+from solekey.errors import RollbackError
 from tests.support.people.command_user import CommandUser
+from tests.support.people.library_user import LibraryUser
 from tests.support.platform_process import PlatformProcess
 
 pytestmark = pytest.mark.slow
@@ -37,6 +41,45 @@ def refuse_without_its_write_ahead_log(lost: Path, torn: Path) -> str:
     return done.stderr
 
 
+def begin(bob: LibraryUser) -> None:
+    """An account of two devices, with an item that both keep."""
+    bob.sign_up().close()
+    with bob.log_in("phone") as session:
+        trust_device(session, bob.key())
+    put(bob, "laptop", "note", b"first")
+    with solekey.open(bob.folder / "phone", key=bob.key()) as account:
+        account.kept.keep("note")
+
+
+def go_on(bob: LibraryUser) -> None:
+    """More work of both devices, which the backup lacks."""
+    put(bob, "laptop", "note", b"second")
+    put(bob, "laptop", "later", b"acknowledged")
+    put(bob, "phone", "mine", b"phone's")
+
+
+def put(bob: LibraryUser, device: str, name: str, content: bytes) -> None:
+    with solekey.open(bob.folder / device, key=bob.key()) as account:
+        account.items.put(name, content)
+        account.kept.keep(name)
+
+
+def accept_on_both(bob: LibraryUser) -> dict[str, bytes]:
+    """Log in, which is refused, accept the restoration, send again what is held: on one device, then another.
+
+    Returns:
+        What the second one reads.
+    """
+    for device in ("laptop", "phone"):
+        with pytest.raises(RollbackError, match="declares that its operator restored it"):
+            bob.log_in(device)
+        assert solekey.accept_restoration(bob.folder / device, key=bob.key(), agree=lambda _: True)
+        with solekey.open(bob.folder / device, key=bob.key()) as account:
+            found = {info.name: account.items.get(info.name).content for info in account.items.list()}
+            assert len(account.queue) == 0
+    return found
+
+
 def test_a_platform_is_restored_and_says_so(tmp_path: Path) -> None:
     platform = PlatformProcess(tmp_path / "data")
     platform.start()
@@ -46,7 +89,10 @@ def test_a_platform_is_restored_and_says_so(tmp_path: Path) -> None:
         ada.do("laptop", "put", "--name", "note", "--text", "kept")
         ada.log_in("phone")
         ada.do("phone", "devices", "trust")
+        bob = LibraryUser(platform, tmp_path / "bob")
+        begin(bob)
         assert "made; as of" in operate(platform, "backup", tmp_path / "backup")
+        go_on(bob)
         ada.do("laptop", "put", "--name", "later", "--text", "lost")
         before = ada.phrase
         ada.do(
@@ -64,7 +110,7 @@ def test_a_platform_is_restored_and_says_so(tmp_path: Path) -> None:
         assert "solekey.devices.v1 holds" in refuse_without_its_write_ahead_log(lost, tmp_path / "torn")
         assert "whole; as of" in operate(platform, "verify-backup", tmp_path / "backup")
         told = operate(platform, "restore", tmp_path / "backup", "--newer", lost)
-        assert "ended 2 sessions" in told
+        assert "ended 4 sessions" in told
         assert "barred 1 devices" in told
         platform.start()
 
@@ -78,6 +124,9 @@ def test_a_platform_is_restored_and_says_so(tmp_path: Path) -> None:
         ada.do("tablet", "devices", "trust")
         assert ada.do("tablet", "get", "note")["text"] == "kept"
         ada.do("tablet", "put", "--name", "later", "--text", "again")
+        refused = ada.try_("laptop", "accept-restoration", "--yes")
+        assert refused.error_code() == "restoration_refused"  # it has seen the phone revoked
+        assert accept_on_both(bob) == {"note": b"second", "later": b"acknowledged", "mine": b"phone's"}
     finally:
         platform.stop()
     (evidence,) = [json.loads(path.read_bytes()) for path in (tmp_path / "laptop").glob("*-evidence.json")]

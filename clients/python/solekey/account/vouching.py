@@ -1,7 +1,14 @@
-"""What a user vouches for: the first account key, and how far a device has followed. Spec: audit.md §2."""
+"""What a user vouches for: the first account key, how far a device has followed, what was accepted as lost.
+
+Spec: audit.md §1.2.
+"""
+
+from collections.abc import Mapping
+from typing import cast
 
 from solekey.connection.connection import Connection
 from solekey.errors import AccountError
+from solekey.streams.accepted import read_accepted
 from solekey.streams.streams import Streams
 from solekey_protocol.encoding import Json
 from solekey_protocol.events import Stream
@@ -35,4 +42,11 @@ def sign_heads(connection: Connection, streams: Streams) -> dict[str, Json]:
         profile.device_key.device_id,
         Timestamp.from_datetime(connection.runtime.now()),
     )
-    return pinned.to_json(profile.device_key.sign(pinned.signing_bytes()))
+    document = pinned.to_json(profile.device_key.sign(pinned.signing_bytes()))
+    accepted = [each.to_json(signature) for each, signature in read_accepted(profile.folder, profile.account)]
+    if accepted:
+        document[profile.account] = {
+            **cast("Mapping[str, Json]", document[profile.account]),
+            "restorations": list[Json](accepted),
+        }
+    return document

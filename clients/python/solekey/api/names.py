@@ -7,6 +7,7 @@ from solekey.account.factors import Factors as Factors
 from solekey.account.factors import RecoveryCodes as RecoveryCodes
 from solekey.account.open_sessions import SessionInfo as SessionInfo
 from solekey.account.open_sessions import Sessions as Sessions
+from solekey.account.restoration import Restoration as Restoration
 from solekey.api.account import Account as Account
 from solekey.api.devices import Devices as Devices
 from solekey.api.kept import Kept as Kept
@@ -17,6 +18,7 @@ from solekey.api.opening import log_in as log_in
 from solekey.api.opening import move_to_server as move_to_server
 from solekey.api.opening import open as open  # noqa: A004  # it is called solekey.open
 from solekey.api.queue import Queue as Queue
+from solekey.api.restoring import accept_restoration as accept_restoration
 from solekey.api.sign_up import SignUp as SignUp
 from solekey.connection.login import TotpSecret as TotpSecret
 from solekey.connection.offline import Offline as Offline
@@ -36,6 +38,7 @@ from solekey.offline.keeping import KeptItem as KeptItem
 from solekey.offline.pushed import Pushed as Pushed
 from solekey.offline.pushed import PushedPut as PushedPut
 from solekey.offline.queue import DamagedEntry as DamagedEntry
+from solekey.offline.restored_queue import LostItem as LostItem
 from solekey.progress import Phase as Phase
 from solekey.progress import PhasedProgress as PhasedProgress
 from solekey.progress import Progress as Progress
@@ -44,6 +47,7 @@ from solekey.recovery.proof import KitProof as KitProof
 from solekey.rotation.revocation import Revocation as Revocation
 from solekey.runtime import Runtime as Runtime
 from solekey.server import Server as Server
+from solekey.streams.restoration import Loss as Loss
 from solekey.vault.conflicts import Keep as Keep
 from solekey.vault.history import PastVersion as PastVersion
 from solekey.vault.history import VersionState as VersionState

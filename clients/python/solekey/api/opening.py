@@ -48,7 +48,7 @@ def open(  # noqa: A001  # it is called solekey.open
         NotLoggedInError: log in again. Where a session has ended at the server, the first request finds out.
         WrongUserKeyError, ProviderError: as of `Keys.unlock`.
     """
-    session = Session.open(profile, _make_runtime(runtime, ask), offline=Offline(offline))
+    session = Session.open(profile, make_runtime(runtime, ask), offline=Offline(offline))
     return Account(session, on_step_up, key)
 
 
@@ -102,7 +102,7 @@ def log_in(
         device_name=device_name,
         device_key=device_key,
         moved_from=moved_from,
-        runtime=_make_runtime(runtime, ask),
+        runtime=make_runtime(runtime, ask),
         kit=kit,
     )
     return Account(session, on_step_up, key)
@@ -140,7 +140,7 @@ def move_to_server(
         RollbackError, HistoryForkError: it does not show what this device has verified.
         LoginRefusedError: something was wrong, or the server does not know the account.
     """
-    runtime = _make_runtime(runtime, ask)
+    runtime = make_runtime(runtime, ask)
     session = log_in_elsewhere(
         Profile.open(profile, runtime.ask),
         Server(server) if isinstance(server, str) else server,
@@ -153,6 +153,7 @@ def move_to_server(
     return Account(session, on_step_up, key)
 
 
-def _make_runtime(runtime: Runtime | None, ask: Ask | None) -> Runtime:
+def make_runtime(runtime: Runtime | None, ask: Ask | None) -> Runtime:
+    """Make the outside world of an account: the one that was given, with somebody to ask."""
     runtime = runtime or Runtime()
     return replace(runtime, ask=ask) if ask is not None else runtime

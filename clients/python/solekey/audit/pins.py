@@ -9,6 +9,7 @@ from solekey.audit.sources import LogError
 from solekey.errors import NotTextError
 from solekey.files.any_path import AnyPath
 from solekey.files.text import decode_text
+from solekey_protocol.accepted_restoration import AcceptedRestoration, parse_accepted_restoration
 from solekey_protocol.encoding import parse_lenient_json
 from solekey_protocol.errors import ProtocolError
 from solekey_protocol.events import Stream
@@ -27,11 +28,13 @@ class Pin:
         first_key: the account key that the account was founded with; None if the user did not say.
         heads: the ends of streams that the user's devices have verified.
         signed: what devices have signed of this; each signature is compared with the log.
+        restorations: the restorations of the server that the user has accepted, each with its signature.
     """
 
     first_key: PublicKey | None = None
     heads: Mapping[Stream, Head] = field(default_factory=dict)
     signed: tuple[tuple[PinnedHeads, SignatureHex], ...] = ()
+    restorations: tuple[tuple[AcceptedRestoration, SignatureHex], ...] = ()
 
     @property
     def vouches(self) -> bool:
@@ -45,7 +48,12 @@ class Pin:
         heads = dict(self.heads)
         for stream, head in other.heads.items():
             heads[stream] = max(heads.get(stream, EMPTY_HEAD), head, key=lambda each: each.seq)
-        return Pin(self.first_key or other.first_key, heads, self.signed + other.signed)
+        return Pin(
+            self.first_key or other.first_key,
+            heads,
+            self.signed + other.signed,
+            self.restorations + other.restorations,
+        )
 
 
 class Pins(dict[AccountId, Pin]):
@@ -64,7 +72,8 @@ def read_pins(*paths: AnyPath) -> Pins:
     """Read what users have pinned, from the files that ``solekey heads export`` wrote, or from one by hand.
 
     A file is ``{account: {"first_key"?, "heads"?: {stream: {"seq", "digest"}}}}``, with ``device``,
-    ``made_at`` and ``signature`` where a device has signed it. A first account key alone may stand in the
+    ``made_at`` and ``signature`` where a device has signed it, and ``restorations`` where its user has
+    accepted any. A first account key alone may stand in the
     place of the object.
 
     Raises:
@@ -89,8 +98,10 @@ def _parse_pin(account: AccountId, document: Any) -> Pin:
     if isinstance(document, str):
         return Pin(PublicKey(document))
     if "signature" in document:
-        pinned, signature = parse_pinned_heads(account, document)
-        return Pin(pinned.first_key, pinned.heads, ((pinned, signature),))
+        signed = {name: value for name, value in document.items() if name != "restorations"}
+        pinned, signature = parse_pinned_heads(account, signed)
+        accepted = [parse_accepted_restoration(account, each) for each in document.get("restorations", [])]
+        return Pin(pinned.first_key, pinned.heads, ((pinned, signature),), tuple(accepted))
     if unknown := document.keys() - {"first_key", "heads"}:
         raise ValueError(f"unknown member {min(unknown)!r}")
     first_key = document.get("first_key")

@@ -131,8 +131,11 @@ class Tally:
 
     def note_at(self, check: str, code: str, event: Event, detail: str) -> None:
         """Note what is no violation, and what an auditor should read all the same: a *notice*."""
-        place = event.account, event.stream, event.seq
-        self.notices.append(Finding(CHECKS[check].id, code, *place, detail))
+        self.note(check, code, event.account, event.stream, event.seq, detail)
+
+    def note(self, check: str, code: str, account: AccountId, stream: str, seq: int, detail: str) -> None:
+        """Note a notice at a place whose event the log may not hold."""
+        self.notices.append(Finding(CHECKS[check].id, code, account, stream, seq, detail))
 
     def hold(self, check: str, code: str, value: str, event: Event) -> None:
         """Note what no other account may have: a digest or a key, as hex."""

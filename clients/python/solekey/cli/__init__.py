@@ -51,6 +51,7 @@ _HOMES: Final = {
     "password": "solekey.cli.commands.password",
     "rotate": "solekey.cli.commands.rotate",
     "repair": "solekey.cli.commands.repair",
+    "accept-restoration": "solekey.cli.commands.accept_restoration",
     "user-key": "solekey.cli.commands.user_key",
     "recovery": "solekey.cli.commands.recovery",
     "events": "solekey.cli.commands.events",

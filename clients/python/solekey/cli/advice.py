@@ -34,6 +34,19 @@ _COMMANDS: Final[Mapping[type[SolekeyError], str]] = {
     errors.EvidenceError: (
         "Stop using this server, keep the profile folder as evidence, and run `solekey audit`."
     ),
+    errors.RestorationRefusedError: (
+        "Nothing was changed on this device. Ask the operator by another way. What was revoked or replaced "
+        "must be revoked or replaced again first: `solekey login --profile NEW`, do it there, and accept the "
+        "restoration here afterwards."
+    ),
+    errors.RollbackError: (
+        "Stop using this server, and keep the profile folder as evidence. If the operator tells you, by "
+        "another way, that the server was restored from a backup: `solekey accept-restoration`."
+    ),
+    errors.HistoryForkError: (
+        "Stop using this server, and keep the profile folder as evidence. If the operator tells you, by "
+        "another way, that the server was restored from a backup: `solekey accept-restoration`."
+    ),
     errors.ExtraMissingError: (
         "Install the named extra into the environment that runs solekey, then run it again."
     ),

@@ -34,7 +34,7 @@ EXIT_CODES: Final[tuple[tuple[int, tuple[type[Exception], ...]], ...]] = (
     ),
     (7, (errors.DeviceCodeMismatchError, errors.DeviceGoneError)),
     (8, (errors.DevicePendingError,)),
-    (7, (errors.FactorMissingError, errors.SessionMissingError)),
+    (7, (errors.FactorMissingError, errors.SessionMissingError, errors.NoRestorationError)),
     (8, (refusals.UnavailableError, errors.UnreachableError, errors.OfflineError, errors.ContentionError)),
     (8, (errors.TransferBusyError, errors.VersionGoneError, errors.NotKeptError)),
     (9, (refusals.ServerRefusedError,)),

@@ -39,12 +39,14 @@
     ├── EvidenceError                                      a server that does what no honest one does
     │   ├── RollbackError            rollback_detected     shows less than it has shown before
     │   ├── HistoryForkError         fork_detected         shows another history; evidence is on disk
+    │   ├── RestorationRefusedError  restoration_refused   ... and is none that a user may accept
     │   ├── KdfSaltError             kdf_salt_changed      another salt for the password, without an event
     │   ├── ForgedEventError         event_forged          a record that breaks the rules of its stream
     │   └── SwappedObjectError       object_swapped        other bytes than a signed commit names
     │       ├── LostObjectError      object_lost           ... or none at all
     │       └── ChangeListError      change_list_unreadable  a commit's list: concerns every item
     ├── AccountError                                   the account's factors and sessions
+    │   ├── NoRestorationError       restoration_missing   none that could be accepted
     │   ├── FactorMissingError       factor_missing        no such second factor
     │   └── SessionMissingError      session_missing       no such open session
     ├── VaultError

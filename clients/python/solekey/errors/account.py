@@ -69,6 +69,14 @@ class AccountError(SolekeyError):
     code = "account_refused"
 
 
+class NoRestorationError(AccountError):
+    """The server has all that this device has seen: there is no restoration to accept."""
+
+    code = "restoration_missing"
+    action = Action.LOOK_AGAIN
+    ADVICE = "Nothing needs to be accepted; go on as always."
+
+
 class FactorMissingError(AccountError):
     """There is no such second factor in this account, or several are called so."""
 

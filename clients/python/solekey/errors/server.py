@@ -86,6 +86,17 @@ class HistoryForkError(EvidenceError):
     code = "fork_detected"
 
 
+class RestorationRefusedError(EvidenceError):
+    """The server went back, and what it declares or shows is no restoration that a user may accept."""
+
+    code = "restoration_refused"
+    ADVICE = (
+        "Nothing was changed on this device. Ask the operator by another way. What was revoked or replaced "
+        "must be revoked or replaced again first: log in with a new profile, do it there, and accept the "
+        "restoration here afterwards."
+    )
+
+
 class ForgedEventError(EvidenceError):
     """A record that is not signed by whom it must be, or breaks the rules of its stream."""
 

@@ -24,6 +24,7 @@ from solekey.offline.pushed import Pushed, PushedPut
 from solekey.offline.queue import DamagedEntry, Queue
 from solekey.offline.queue_entry import QueueEntry
 from solekey.offline.queued_drafts import QueuedDrafts, carry_over
+from solekey.offline.restored_queue import rebase_restored
 from solekey.progress import Progress, ignore_progress
 from solekey.transfer.drafts import Draft, Put
 from solekey.vault.commits import MAX_DRAFTS, Outcome
@@ -66,6 +67,7 @@ class Push:
         """
         with self._queue.lock():
             self._conclude_sent()
+            rebase_restored(self._unlocked, self._queue, self.find_key)
             total = len(self._queue)
             while batch := self._take_batch():
                 self._commit(batch)

@@ -5,6 +5,8 @@
     queue/<number>.entry               what is to be done, sealed (`queue_entry`); written last
     queue/<number>-<header>.sealed     the envelope of a put
     queue/<number>.older               empty: this device may have signed a commit since it was queued
+    queue/<number>.before              a commit number: it was made before a restoration was accepted, which
+                                       has kept the commits up to this one
     queue/sent                         which commits were signed for which entries (`push`)
 
 A damaged entry is named and harms no other. Processes of one profile take turns (`lock`).
@@ -47,7 +49,9 @@ _FOLDER: Final = "queue"
 _ENTRY: Final = re.compile(r"(\d{8})\.entry", re.ASCII)
 _NUMBER_DIGITS: Final = 8
 _OLDER: Final = ".older"
+_BEFORE: Final = ".before"
 _HEADER_CHARS: Final = 16
+_COMMIT_DIGITS: Final = 16
 _LOCK: Final = "queue"
 SMALL_BYTES: Final = MIB
 """Up to this size the content of a put is in memory while it is sent."""
@@ -197,10 +201,31 @@ class Queue:
         """Tell whether this device may have signed a commit since it queued an entry."""
         return self._find_note(entry.number).exists()
 
+    def note_restoration(self, commit: int) -> None:
+        """Note of what waits that the server was restored, and has kept the commits up to this one."""
+        for number in self._list_numbers():
+            before = self.find_restored(number)
+            kept = commit if before is None else min(commit, before)
+            self.folder.write(f"{_FOLDER}/{number:08}{_BEFORE}", str(kept).encode(), tidies=False)
+
+    def find_restored(self, number: int) -> int | None:
+        """Find up to which commit the server has kept what an entry was made after; None: it was not restored
+        since.
+        """
+        note = self.folder.read(f"{_FOLDER}/{number:08}{_BEFORE}")
+        if note is None:
+            return None
+        return int(note) if note.isdigit() and len(note) <= _COMMIT_DIGITS else 0
+
+    def forget_restoration(self, entry: QueueEntry) -> None:
+        """Forget that the server was restored: the entry follows what it has now."""
+        self.folder.delete(f"{_FOLDER}/{entry.number:08}{_BEFORE}")
+
     def delete(self, entry: QueueEntry) -> None:
         """Delete an entry that was sent, or is not wanted."""
         self.folder.delete(f"{_FOLDER}/{entry.number:08}.entry")
         self._find_note(entry.number).unlink(missing_ok=True)
+        self.forget_restoration(entry)
         if not entry.is_removal:
             self.find_sealed(entry).unlink(missing_ok=True)
 
@@ -305,5 +330,5 @@ class Queue:
         """Delete envelopes and notes whose entry was never written, or is deleted already."""
         numbers = {f"{number:08}" for number in self._list_numbers()}
         for path in (self.folder.path / _FOLDER).glob("*.*"):
-            if path.suffix in {".sealed", _OLDER} and path.name[:_NUMBER_DIGITS] not in numbers:
+            if path.suffix in {".sealed", _OLDER, _BEFORE} and path.name[:_NUMBER_DIGITS] not in numbers:
                 path.unlink(missing_ok=True)

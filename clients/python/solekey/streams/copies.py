@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from solekey.errors import DiskFullError, ProviderError
 from solekey.files.disk_room import verify_writable
+from solekey.files.private_folder import PrivateFolder
 from solekey.profile.pins import load_pins, save_pins
 from solekey.profile.profile import Profile
 from solekey.progress import Progress
@@ -25,7 +26,7 @@ ORDER: Final = (Stream.DEVICES, Stream.AUTH, Stream.VAULT, Stream.ROTATION)
 """Streams after what their signers depend on."""
 WATCHED_EVENTS: Final = 2_000
 """From so many events on, to verify takes long enough to show how far it has come: about half a second."""
-_LOCK: Final = "streams"
+COPIES_LOCK: Final = "streams"
 _STATEMENT_ROOM_BYTES: Final = 64 * KIB
 """Room for the event of a statement, and for the pins: what is acknowledged is pinned, too."""
 _log = logging.getLogger(__name__)
@@ -41,14 +42,17 @@ class Copies:
         profile: whose.
         watch: shows how far verifying has come.
         notice: told once that what is verified cannot be saved.
+        folder: where the copies lie.
 
     Attributes:
         is_behind: whether less is saved than was verified.
     """
 
-    def __init__(self, profile: Profile, watch: Watch, notice: Callable[[str], None]) -> None:
+    def __init__(
+        self, profile: Profile, watch: Watch, notice: Callable[[str], None], folder: PrivateFolder
+    ) -> None:
         account, device_key = profile.account, profile.device_key
-        self._folder = profile.folder
+        self._folder = folder
         self._watch = watch
         self._notice = notice
         self._lock_error: DiskFullError | None = None
@@ -77,7 +81,7 @@ class Copies:
         with ExitStack() as stack:
             self._lock_error = None
             try:
-                stack.enter_context(self._folder.lock(_LOCK))
+                stack.enter_context(self._folder.lock(COPIES_LOCK))
             except DiskFullError as error:
                 self._lock_error = error
                 self._fall_behind(error)

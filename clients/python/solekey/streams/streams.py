@@ -21,10 +21,9 @@ from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from functools import partial
 from threading import RLock
-from typing import Final, NoReturn
+from typing import NoReturn
 
 from solekey.connection.connection import Connection
-from solekey.connection.transport import MAX_EVENTS_ANSWER_BYTES
 from solekey.errors import (
     BadAnswerError,
     ForgedEventError,
@@ -33,9 +32,12 @@ from solekey.errors import (
     ProfileError,
     UnconfirmedEventError,
 )
+from solekey.files.private_folder import PrivateFolder
 from solekey.progress import Progress, ignore_progress
+from solekey.streams.accepted import load_withdrawn
 from solekey.streams.copies import ORDER, WATCHED_EVENTS, AnyCopy, Copies, find_newest
 from solekey.streams.evidence import Evidence
+from solekey.streams.fetching import PAGE_EVENTS, fetch_records
 from solekey.streams.lineage import find_unconfirmed_events, judge_all
 from solekey.streams.records import Records
 from solekey.streams.restored import find_declared
@@ -44,29 +46,33 @@ from solekey.streams.sync_times import note_sync_times, read_sync_times
 from solekey_protocol.errors import ForkError, ProtocolError
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream
-from solekey_protocol.services import V1_STREAMS, WRITERS
+from solekey_protocol.services import V1_STREAMS
 from solekey_protocol.statements import EMPTY_HEAD, Head
 from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream, VaultStream
 
-PAGE_EVENTS: Final = 500
 _log = logging.getLogger(__name__)
 
 
 class Streams:
     """Verified copies of the four streams, kept in the profile.
 
+    Args:
+        connection: the account's.
+        folder: where the copies lie; the profile's if not given.
+
     Attributes:
         lock: the account's lock; see `solekey.streams.exclusive`.
         on_followed: called whenever the server was followed, after everything was verified.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, folder: PrivateFolder | None = None) -> None:
         profile = connection.profile
         self.lock = RLock()
         self.on_followed: Callable[[], None] | None = None
         self._connection = connection
-        self._folder = profile.folder
-        self._copies = Copies(profile, connection.runtime.watch, connection.runtime.notice)
+        self._folder = folder or profile.folder
+        self._copies = Copies(profile, connection.runtime.watch, connection.runtime.notice, self._folder)
+        self._withdrawn = load_withdrawn(profile.folder, profile.account)
         self._evidence = Evidence(
             profile.folder, profile.account, connection.runtime.now, partial(find_declared, connection)
         )
@@ -103,6 +109,10 @@ class Streams:
         """The last verified event of a stream."""
         head: Head = self._copy(stream).state.head
         return head
+
+    def newest(self, stream: Stream) -> Head:
+        """The last place of a stream that was ever verified on this device."""
+        return find_newest(self._copy(stream))
 
     def heads(self, *, besides: Stream) -> dict[Stream, Head]:
         """The heads of the other streams: what a statement says to have seen."""
@@ -286,15 +296,7 @@ class Streams:
     def _fetch(
         self, stream: Stream, after: int, *, limit: int = PAGE_EVENTS, positions: bool = True
     ) -> list[bytes]:
-        answer = self._connection.call(
-            WRITERS[stream],
-            "GET",
-            "events",
-            params={"after": after, "limit": limit},
-            max_bytes=MAX_EVENTS_ANSWER_BYTES,
-            positions=positions,
-        )
-        return [line for line in answer.body.split(b"\n") if line]
+        return fetch_records(self._connection, stream, after, limit=limit, positions=positions)
 
     def _verify_overlap(self, copy: AnyCopy, page: list[bytes]) -> list[Event]:
         """Verify that the page begins with the last record that we have; return what follows."""
@@ -339,6 +341,8 @@ class Streams:
             UnconfirmedEventError: see ``find_unconfirmed``.
         """
         judge_all(self._copies, self._evidence)
+        for device in self._withdrawn & self.devices.trusted.keys():
+            self._raise_rollback(Stream.DEVICES, f"{device} is trusted, which this device has seen revoked")
         unconfirmed = self.find_unconfirmed()
         if unconfirmed and not self._confirming:
             raise UnconfirmedEventError(unconfirmed)

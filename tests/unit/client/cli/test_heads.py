@@ -8,6 +8,7 @@ import pytest
 from solekey.audit import Verdict, read_pins, verify_log
 from solekey.audit.sources import LogError
 from solekey_protocol.events import Stream
+from tests.support.client.restorations import Backup
 from tests.support.protocol.story import publish_signing_key
 
 
@@ -67,6 +68,29 @@ def test_a_log_that_ends_before_it_was_rolled_back(home, run_cli, tmp_path):
     findings = verify_log(before, read_pins(target)).findings
     assert ("PIN-03", "rolled_back", "vault") in {(each.check, each.code, each.stream) for each in findings}
     assert not verify_log(write_log(home), read_pins(target)).findings
+
+
+@pytest.mark.parametrize("forged", [False, True], ids=["signed", "forged"])
+def test_an_accepted_restoration_is_shown_as_what_it_is(home, run_cli, tmp_path, forged):
+    target, words = tmp_path / "ada.heads", tmp_path / "words"
+    words.write_text(home.phrase)
+    backup = Backup(home)
+    home.unlock("laptop").put("note", "later")
+    backup.restore()
+    code, _, said = run_cli("laptop", "accept-restoration", "--yes", "--user-key", f"@{words}")
+    assert code == 0, said
+    assert "items_committed (1)" in said
+    assert "from a backup of" in said
+    document = export(home, run_cli, target)
+    (pinned,) = document.values()
+    if forged:
+        pinned["restorations"][0]["streams"]["vault"]["lost"]["seq"] += 1
+        target.write_text(json.dumps(document))
+    home.sessions["laptop"] = home.reopen("laptop")
+    home.sessions["laptop"].sync()
+    report = verify_log(write_log(home), read_pins(target))
+    found = [(each.check, each.code) for each in (report.findings if forged else report.notices)]
+    assert found == [("PIN-05", "restoration_unsigned" if forged else "restoration_accepted")]
 
 
 def test_without_the_server_it_says_what_this_device_has_verified(home, run_cli, tmp_path):

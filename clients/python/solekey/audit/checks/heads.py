@@ -75,6 +75,30 @@ def _is_signed(pinned: PinnedHeads, signature: SignatureHex, devices: DevicesStr
     return True
 
 
+def check_restorations(devices: DevicesStream, pin: Pin | None, tally: Tally) -> None:
+    """PIN-05: what the user has accepted to be lost is told; who accepted it had the account's key."""
+    known = {key.account_key for key in devices.keys}
+    for accepted, signature in pin.restorations if pin is not None else ():
+        tally.look("PIN-05")
+        try:
+            accepted.verify(signature)
+            is_signed = accepted.account_key in known
+        except SignatureError:
+            is_signed = False
+        for stream, loss in accepted.streams.items():
+            place = accepted.account, stream, loss.kept.seq + 1
+            if is_signed:
+                detail = (
+                    f"{loss.kept.seq + 1} to {loss.lost.seq} ({loss.lost.digest}), which {accepted.device} "
+                    f"had verified, are lost: the operator declares a restoration on {loss.at} to "
+                    f"{loss.as_of}, and the user accepted it on {accepted.accepted_at}"
+                )
+                tally.note("PIN-05", "restoration_accepted", *place, detail)
+            else:
+                detail = f"the acceptance of {accepted.accepted_at} is not signed with a key of the account"
+                tally.find("PIN-05", "restoration_unsigned", *place, detail)
+
+
 def check_pin(account: AccountId, places: Places, pin: Pin | None, tally: Tally) -> None:
     """PIN-01, PIN-03: it is the account that its user has, and what its user has seen is in the log."""
     if pin is None:

@@ -140,6 +140,7 @@ class AccountAudit:
         heads.check_seen(account, places, tally)
         heads.check_pin(account, places, self._pin, tally)
         heads.check_signatures(devices, self._pin, tally)
+        heads.check_restorations(devices, self._pin, tally)
         self._check_last(account)
         evidence = Evidence.collect(places, auth, together, self._context.bounds)
         for check in SYSTEM_CHECKS if account == SYSTEM_ACCOUNT else ACCOUNT_CHECKS:
