@@ -113,7 +113,7 @@ CHECKS: Final[Mapping[str, Check]] = {
         Check("PIN-02", "an account's user vouches for it", "accounts", _USERS),
         Check("PIN-03", "the ends that users have seen are in the log", "pinned heads", _USERS),
         Check("PIN-04", "a signed head file is signed by a device of its account", "signatures", _USERS),
-        Check("PIN-05", "a restoration was accepted with the account's key", "acceptances", _USERS),
+        Check("PIN-05", "a restoration was accepted with a key of the account", "acceptances", _USERS),
         Check("HED-01", "what the last audit has seen is in the log, with the same bytes", "heads", _SEEN),
         Check("BUN-01", "the exporter has signed the bundle", "manifests", _EXPORTER),
         Check("BUN-02", "every file is what the manifest states", "files", _BUNDLE),
