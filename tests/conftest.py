@@ -8,6 +8,7 @@ import pytest
 from hypothesis import settings
 
 pytest_plugins = [
+    "tests.support.folders_in_memory",  # tmp_path
     "tests.support.engines.postgres",
     "tests.support.engines.kafka.broker",
     "tests.support.engines.softhsm",
@@ -40,16 +41,17 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("filterwarnings", exception)
 
 
-_LONGEST_FIRST = ("docker", "kafka", "postgres", "slow")
-"""Markers of what takes long: a file of these that came last would keep a processor waiting."""
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take long first, each file whole, so that the quick ones fill up the end."""
+    """Put the files that take long first, each file whole, so that the quick ones fill up the end.
+
+    A file of these that came last would keep a processor waiting.
+    """
+    from tests.support.folders_in_memory import TAKES_LONG  # here: pytest rewrites the plugins named above
+
     ranks: dict[Path, int] = {}
     for item in items:
-        marked = [rank for rank, name in enumerate(_LONGEST_FIRST) if item.get_closest_marker(name)]
-        rank = min(marked, default=len(_LONGEST_FIRST))
+        marked = [rank for rank, name in enumerate(TAKES_LONG) if item.get_closest_marker(name)]
+        rank = min(marked, default=len(TAKES_LONG))
         ranks[item.path] = min(rank, ranks.get(item.path, rank))
     items.sort(key=lambda item: ranks[item.path])
 
