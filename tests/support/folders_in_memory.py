@@ -1,4 +1,4 @@
-"""Folders of quick tests lie in memory where there is room: they ask the file system often, and keep little."""
+"""Folders of quick tests lie in memory where there is room: they use files often, and keep little."""
 
 import os
 import re
@@ -15,7 +15,7 @@ from solekey_protocol.limits import MIB
 TAKES_LONG: Final = ("docker", "kafka", "postgres", "slow")
 """Markers of tests that write much, or whose files another program must find: these lie on the disk."""
 
-_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # each session makes a folder of its own in it
+_MEMORY: Final = Path("/dev/shm")  # each session makes a folder of its own in it
 _ROOM_BYTES: Final = 2048 * MIB
 _FAILED: Final = pytest.StashKey[bool]()
 

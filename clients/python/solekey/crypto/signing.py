@@ -9,7 +9,11 @@ from solekey_protocol.ids import PublicKey, SignatureHex
 class SigningKey(SecretBytes):
     """An Ed25519 key (RFC 8032), kept as its 32-byte seed."""
 
-    __slots__ = ()
+    __slots__ = ("_public",)
+
+    def __init__(self, secret: bytes | bytearray | memoryview) -> None:
+        super().__init__(secret)
+        self._public: PublicKey | None = None
 
     def sign(self, message: bytes) -> SignatureHex:
         """Sign bytes with pure Ed25519.
@@ -17,15 +21,20 @@ class SigningKey(SecretBytes):
         Raises:
             WipedSecretError: after the key was wiped.
         """
-        return SignatureHex(self._private_key().sign(message).hex())
+        return SignatureHex(Ed25519PrivateKey.from_private_bytes(self.expose()).sign(message).hex())
 
     @property
     def public_key(self) -> PublicKey:
-        """The key that verifies what this one signs."""
-        return PublicKey(self._private_key().public_key().public_bytes_raw().hex())
+        """The key that verifies what this one signs: derived once, for it stands in every request.
 
-    def _private_key(self) -> Ed25519PrivateKey:
-        return Ed25519PrivateKey.from_private_bytes(self.expose())
+        Raises:
+            WipedSecretError: after the key was wiped.
+        """
+        private = self.expose()
+        if self._public is None:
+            key = Ed25519PrivateKey.from_private_bytes(private)
+            self._public = PublicKey(key.public_key().public_bytes_raw().hex())
+        return self._public
 
 
 class AccountSigningKey(SigningKey):

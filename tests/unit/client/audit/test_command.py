@@ -7,7 +7,7 @@ import shutil
 import pytest
 from click.testing import CliRunner
 
-from solekey.cli.commands.audit import audit
+from solekey.cli import solekey
 from solekey_eventlog.bus import Message, derive_topics, open_bus
 from tests.support.protocol.keyring import ACCOUNT, MALLORY, USER
 from tests.support.protocol.story import tell_whole
@@ -31,7 +31,7 @@ def log(tmp_path):
 
 
 def run(*arguments):
-    return CliRunner().invoke(audit, [str(argument) for argument in arguments])
+    return CliRunner().invoke(solekey, ["audit", *(str(argument) for argument in arguments)])
 
 
 def test_an_honest_log(log, pins):

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from solekey.audit import LogError, Verdict, verify_log
 from solekey.audit.seen import AuditorKey, Seen, read_seen, write_seen
-from solekey.cli.commands.audit import audit
+from solekey.cli import solekey
 from solekey_protocol import statements
 from solekey_protocol.events import Stream
 from tests.support.protocol.keyring import ACCOUNT
@@ -152,7 +152,7 @@ def test_what_is_no_key(tmp_path, content):
 
 
 def run(*arguments):
-    return CliRunner().invoke(audit, ["verify", *(str(argument) for argument in arguments)])
+    return CliRunner().invoke(solekey, ["audit", "verify", *(str(argument) for argument in arguments)])
 
 
 def test_the_command_goes_on_from_its_own_file(records, key, tmp_path):

@@ -20,22 +20,23 @@ _STRAIGHT = {0x201C: '"', 0x201D: '"', 0x2019: "'"}  # Typst sets quotes as a pr
 HOSTILE = '"><script>alert(1)</script>#panic("x")#eval("1")\\ $x$ \u202e[link](javascript:1)'
 
 
-@pytest.fixture
-def collect(tmp_path):
+@pytest.fixture(scope="module")
+def collect(tmp_path_factory):
     def make(records, pins=None):
-        verify_log(records, pins, tables=tmp_path / "audit.duckdb")
-        with Tables(tmp_path / "audit.duckdb") as tables:
+        folder = tmp_path_factory.mktemp("audit")
+        verify_log(records, pins, tables=folder / "audit.duckdb")
+        with Tables(folder / "audit.duckdb") as tables:
             return collect_contents(tables)
 
     return make
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def honest(collect):
     return collect([event.raw for event in tell_whole()], {ACCOUNT: Pin(USER.public)})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def torn(collect):
     log = [event.raw for event in tell_whole()]
     return collect([*log[:9], log[9].replace(b'"seq":', b'"' + b"x" * 40 + b'":0,"seq":', 1), *log[10:]])
@@ -73,8 +74,13 @@ def write(contents, tmp_path):
     return Page(tmp_path / "report.html"), *read_pdf(tmp_path / "report.pdf")
 
 
-def test_a_clean_log(honest, tmp_path):
-    page, reader, text = write(honest, tmp_path)
+@pytest.fixture(scope="module")
+def written(honest, tmp_path_factory):
+    return write(honest, tmp_path_factory.mktemp("written"))
+
+
+def test_a_clean_log(honest, written):
+    page, reader, text = written
     for said in map(squeeze, (page.text, text)):
         assert "Clean" in said
         assert dict(honest.subject)["SHA-256 of the log"] in said
@@ -87,8 +93,8 @@ def test_a_clean_log(honest, tmp_path):
     assert reader.trailer["/Root"]["/Lang"] == "en"
 
 
-def test_a_page_loads_nothing(honest, tmp_path):
-    page, *_ = write(honest, tmp_path)
+def test_a_page_loads_nothing(written):
+    page, *_ = written
     assert page.scripts == 0
     assert page.loaded
     assert all(source.startswith("data:image/svg+xml;base64,") for source in page.loaded)
