@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
-from solekey_eventlog.engine import is_sqlite
+from solekey_eventlog.engine import is_sqlite, is_unavailable
 from solekey_eventlog.errors import UnavailableError
 
 
@@ -72,9 +72,11 @@ class _AdvisoryLock:
             else:
                 taken = self._connection.execute(text(f"SELECT pg_try_advisory_lock({self._KEY})"))
                 self._held = bool(taken.scalar_one())
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             self.close()
-            raise UnavailableError("the database does not answer") from error
+            if is_unavailable(error):  # also when the pool has no connection left
+                raise UnavailableError("the database does not answer") from error
+            raise
         return self._held
 
     def close(self) -> None:
@@ -82,7 +84,7 @@ class _AdvisoryLock:
         connection, held, self._connection, self._held = self._connection, self._held, None, False
         if connection is not None:
             if held:  # not by hanging up alone: the server notices that some time later
-                with suppress(DBAPIError):
+                with suppress(SQLAlchemyError):
                     connection.execute(text(f"SELECT pg_advisory_unlock({self._KEY})"))
             connection.invalidate()  # a pooled connection would keep the session, and the lock with it
             connection.close()

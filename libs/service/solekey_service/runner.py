@@ -15,13 +15,17 @@ a socket, lock or thread of the unpatched kind. Nothing else patches, and no dom
 import os
 import warnings
 
+os.environ["EVENTLET_NO_GREENDNS"] = "yes"  # see name_lookup
+os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"  # psycopg's own waits in C, which eventlet cannot see
 with warnings.catch_warnings():
     # eventlet announces its retirement at every import; nameko is the outermost ring and can be replaced.
     warnings.simplefilter("ignore")
     import eventlet
 
     eventlet.monkey_patch()
-os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"  # psycopg's own waits in C, which eventlet cannot see
+    from solekey_service.name_lookup import ask_in_thread
+
+    ask_in_thread()
 
 import gc
 import logging

@@ -80,7 +80,11 @@ class Installation:
             time.sleep(_LOOK_S)  # the proxy limits how much one source may ask
             return self.find_health() == dict.fromkeys(SERVICES, 200)
 
-        wait_until(look, _READY_TIMEOUT_S)
+        try:
+            wait_until(look, _READY_TIMEOUT_S)
+        except AssertionError as error:  # CI keeps nothing else of it
+            logs = self.run(f"{COMPOSE} logs --tail 20")
+            raise AssertionError(f"{error}: {self.find_health()}\n{logs}") from error
 
     def inspect(self, service: str, template: str) -> list[str]:
         """Inspect a service's containers with one of Docker's templates."""
@@ -91,6 +95,18 @@ class Installation:
         """Return when the last five health checks of a service's container began."""
         (state,) = self.inspect(service, "{{json .State.Health}}")
         return [check["Start"] for check in json.loads(state)["Log"]]
+
+    def move(self, service: str) -> None:
+        """Give a service's container another address: nobody has the old one."""
+        (container,) = self.inspect(service, "{{.Id}}")
+        names = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}"
+        (network,) = " ".join(self.inspect(service, names)).split()
+        place_holder = f"{self.project}-place-holder"
+        self.run(f"docker network disconnect --force {network} {container}")
+        hold = f"docker run --rm --detach --name {place_holder} --network {network}"
+        self.run(f"{hold} --entrypoint sleep solekey-server 60")  # it gets the address that has become free
+        self.run(f"docker network connect --alias {service} {network} {container}")
+        self.run(f"docker rm --force {place_holder}")
 
     def kill_everything(self) -> None:
         """Kill the main process of every container, as the kernel would, and leave the rest to Docker.

@@ -132,6 +132,15 @@ def test_services_database_and_proxy_restarted(installation: Installation, eve: 
     check(installation, eve)
 
 
+@pytest.mark.parametrize("server", ["postgres", "kafka"])
+def test_a_server_that_vanishes_is_found_at_its_new_address(
+    installation: Installation, eve: CommandUser, server: str
+) -> None:
+    """Its connections end without a word, as when a host dies: nobody waits at the old address."""
+    installation.move(server)
+    check(installation, eve)
+
+
 def test_every_container_killed_at_once(installation: Installation, eve: CommandUser) -> None:
     before = installation.inspect("vault", "{{.RestartCount}}")
     installation.kill_everything()
