@@ -135,10 +135,12 @@ class Saga:
         if rotation.started.kind is RotationKind.USER_KEY:  # wraps alone: items are not even looked at
             return Situation(rotation, streams.devices, streams.vault, events)
         self.unlocked.index.catch_up()
-        old = self._find_old(rotation.started.to_epoch)
-        left = sum(1 for change in old if change in self.left)
-        sealed = frozenset(change.epoch for change in old)
-        return Situation(rotation, streams.devices, streams.vault, events, len(old) - left, sealed)
+        to_epoch = rotation.started.to_epoch
+        old = {epoch: items for epoch, items in self.unlocked.index.head.epochs if epoch < to_epoch}
+        left = sum(1 for change in self._find_old(to_epoch) if change in self.left) if self.left else 0
+        return Situation(
+            rotation, streams.devices, streams.vault, events, sum(old.values()) - left, frozenset(old)
+        )
 
     def _find_old(self, epoch: int) -> list[Change]:
         """Find the items under older epochs, once for each commit: to look at all of them takes its time."""

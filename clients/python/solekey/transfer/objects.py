@@ -29,7 +29,9 @@ SMALL_OBJECT_BYTES: Final = MIB
 _MAX_BATCH_CONTENT: Final = MAX_BATCH_BYTES - 64 * KIB  # leaves room for CBOR's own bytes
 _MAX_ASKED: Final = MAX_BATCH_OBJECTS
 _PREFIXES_AT_ONCE: Final = 1024
-"""Beginnings that one request asks for: while they are opened, the next are on their way."""
+_FIRST_PREFIXES: Final = 256
+"""Beginnings that one request asks for: while they are opened, the next are on their way. The first requests
+ask for few, so that there is something to open soon."""
 _PARTIAL: Final = 206
 
 
@@ -126,9 +128,11 @@ class ObjectStore:
 
     def _fetch_all(self, digests: Sequence[Digest], max_bytes_each: int | None) -> Iterator[bytes | None]:
         limit: dict[str, Json] = {} if max_bytes_each is None else {"max_bytes_each": max_bytes_each}
-        at_once = _MAX_ASKED if max_bytes_each is None else _PREFIXES_AT_ONCE
 
         def fetch(done: int) -> list[bytes | None]:
+            at_once = _MAX_ASKED
+            if max_bytes_each is not None:
+                at_once = min(max(done, _FIRST_PREFIXES), _PREFIXES_AT_ONCE)
             asked = digests[done : done + at_once]
             answer = self._connection.call(
                 Service.VAULT, "POST", "objects/fetch", content=encode_json({"digests": list(asked), **limit})

@@ -7,6 +7,7 @@ Two are enough to hide the time between a request and its answer, and hold two p
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
+from itertools import islice
 from threading import Thread
 from typing import Final, TypeVar
 
@@ -51,6 +52,17 @@ def chain_ahead(fetch: Callable[[int], Sequence[B]], total: int) -> Iterator[B]:
         piece = _take(running)
         done += len(piece)
     yield from piece
+
+
+def begin(values: Iterator[B]) -> Iterator[B]:
+    """Begin to take values: the first is on its way from now on, and not from when it is asked for."""
+    running = deque([_start(lambda _: list(islice(values, 1)), None)])
+
+    def go_on() -> Iterator[B]:
+        yield from _take(running)
+        yield from values
+
+    return go_on()
 
 
 def use_ahead(prepare: Callable[[A], B], use: Callable[[A, B], C], inputs: Sequence[A]) -> Iterator[C]:

@@ -1,14 +1,18 @@
 """What the items are called: opened from the envelopes' first chunks once, then kept in the sealed index."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
+from types import MappingProxyType
 from typing import Final, TypeVar
 
 from solekey.crypto import EnvelopeReader, ItemMetadata
 from solekey.errors import AmbiguousNameError, ItemMissingError, ItemNameUncertainError
+from solekey.garbage import pausing_collection
 from solekey.streams.exclusive import AccountLock
 from solekey.transfer.objects import ObjectStore
+from solekey.transfer.parallel import begin
 from solekey.transfer.sealed_sources import RangedSource, open_envelope, open_whole
 from solekey.vault.index.commit_follower import Opened
 from solekey.vault.index.item_index import ItemIndex
@@ -58,12 +62,31 @@ class Directory:
         """Follow what is new, and open it in the same step: for those who want to know all names."""
         self._index.catch_up(open_ahead=self._open)
 
-    def list(self, wanted: ItemFilter = ALL) -> Listing:
-        """List the live items that are wanted. Fetches the first chunk of those not opened before."""
-        read = self._look(lambda: self._index.read_all(partial(self._describe_if_wanted, wanted)))
+    def follow_and_list(self, wanted: ItemFilter) -> Listing:
+        """Follow what is new, then list: what is opened and written on the way is not read again."""
+        written: dict[int, ItemInfo | None] = {}
+
+        def note(tag: int, opened: Opened) -> None:
+            info = self._describe_opened(*opened)
+            written[tag] = info if wanted.select(info.metadata) else None
+
+        with pausing_collection():
+            self._index.catch_up(open_ahead=self._open, on_written=note)
+            return self.list(wanted, written)
+
+    def list(
+        self, wanted: ItemFilter = ALL, known: Mapping[int, ItemInfo | None] = MappingProxyType({})
+    ) -> Listing:
+        """List the live items that are wanted. Fetches the first chunk of those not opened before.
+
+        Args:
+            wanted: which.
+            known: what is listed of rows by their tags; None: not wanted.
+        """
+        read = self._look(lambda: self._index.read_all(partial(self._describe_if_wanted, wanted), known))
         found = [info for info in read if info is not None]
         closed = [row.change for row in self._index.find_unopened()]
-        found.sort(key=lambda info: (info.metadata.name, info.id))
+        found.sort(key=attrgetter("metadata.name", "id"))
         return Listing(found, self._unreadable.select(closed))
 
     def iter_items(self, wanted: ItemFilter = ALL) -> Iterator[ItemInfo]:
@@ -151,7 +174,7 @@ class Directory:
         if not again:
             changes = [change for change in changes if not self._unreadable.is_noted(change)]
         for start in range(0, len(changes), _OPENED_AT_ONCE):
-            self._index.note_opened(self._open(changes[start : start + _OPENED_AT_ONCE]))
+            self._index.note_opened([*self._open(changes[start : start + _OPENED_AT_ONCE])])
 
     def _find_row(self, name_or_id: str) -> IndexRow | None:
         try:
@@ -181,9 +204,11 @@ class Directory:
 
     def describe(self, row: IndexRow) -> ItemInfo:
         """Describe a row that was opened."""
-        change, size = row.change, row.content_size
+        return self._describe_opened(row.change, row.open_metadata(), row.content_size)
+
+    def _describe_opened(self, change: Change, metadata: ItemMetadata, size: int | None) -> ItemInfo:
         measure = partial(self.measure, change) if size is None else partial(int, size)
-        return ItemInfo(change.item, change.version, change.epoch, change.size, row.open_metadata(), measure)
+        return ItemInfo(change.item, change.version, change.epoch, change.size, metadata, measure)
 
     def _open_one(self, row: IndexRow) -> ItemInfo:
         if not row.metadata:
@@ -195,15 +220,19 @@ class Directory:
             row = row.with_metadata(metadata, size)
         return self.describe(row)
 
-    def _open(self, changes: Sequence[Change]) -> Sequence[Opened]:
-        opened = []
-        prefixes = self._objects.fetch_prefixes([change.parts[0].digest for change in changes], PREFIX_BYTES)
+    def _open(self, changes: Sequence[Change]) -> Iterator[Opened]:
+        """Open versions as they are taken; their ciphertext is on its way from now on."""
+        digests = [change.parts[0].digest for change in changes]
+        return self._open_all(changes, begin(self._objects.fetch_prefixes(digests, PREFIX_BYTES)))
+
+    def _open_all(self, changes: Sequence[Change], prefixes: Iterator[bytes | None]) -> Iterator[Opened]:
         for change, prefix in zip(changes, prefixes, strict=True):
             try:
-                opened.append(self._open_prefix(change, prefix))
+                opened = self._open_prefix(change, prefix)
             except UNREADABLE as error:
                 self._unreadable.note(change, error)
-        return opened
+            else:
+                yield opened
 
     def _open_prefix(self, change: Change, prefix: bytes | None) -> Opened:
         if prefix is None:

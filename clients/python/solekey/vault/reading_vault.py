@@ -70,9 +70,9 @@ class ReadingVault(ABC):
             name: only items of this name: a pattern with ``*``, ``?`` or ``[…]``, or a piece of it.
             search: only items that have each of these words in name, tags, type or attributes.
         """
-        self._follow_all()
+        self.unlocked.streams.sync(Stream.DEVICES, Stream.VAULT)
         wanted = ItemFilter(tags, name, search)
-        listing = self.unlocked.directory.list(wanted)
+        listing = self.unlocked.directory.follow_and_list(wanted)
         if any(isinstance(item.error, LostObjectError) for item in listing.unreadable):
             self.refresh()  # another device may have replaced the item meanwhile, and purged this version
             listing = self.unlocked.directory.list(wanted)

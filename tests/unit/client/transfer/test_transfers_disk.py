@@ -13,7 +13,7 @@ from solekey.files import locks
 from solekey.files.disk_room import naming_full_disk
 from solekey.files.whole_file import WholeFile
 from solekey.transfer.lock import hold_transfer
-from solekey.transfer.parallel import chain_ahead, map_ahead, use_ahead
+from solekey.transfer.parallel import begin, chain_ahead, map_ahead, use_ahead
 from tests.support.client.transfers import list_files
 
 
@@ -194,3 +194,26 @@ def test_after_one_that_cannot_be_prepared_none_is_prepared_or_used():
     with pytest.raises(ValueError, match="the second"):
         list(use_ahead(prepare, lambda value, _: used.append(value), range(5)))
     assert (prepared, used) == ([0, 1], [0])
+
+
+def test_what_is_begun_is_on_its_way_before_it_is_asked_for():
+    begun = threading.Event()
+
+    def values():
+        begun.set()
+        yield from range(3)
+
+    started = begin(values())
+    assert begun.wait(10)
+    assert list(started) == [0, 1, 2]
+    assert list(begin(iter(()))) == []
+
+
+def test_an_error_of_what_is_begun_comes_when_it_is_asked_for():
+    def values():
+        raise ValueError("the first")
+        yield
+
+    started = begin(values())
+    with pytest.raises(ValueError, match="the first"):
+        next(started)

@@ -10,10 +10,11 @@ import pytest
 from solekey.audit import find_leaks
 from solekey.crypto import DataKey
 from solekey.crypto.index_key import IndexKey
-from solekey.errors import DiskFullError, OpenError, WipedSecretError
+from solekey.errors import ChangeListError, DiskFullError, OpenError, WipedSecretError
 from solekey.rotation.rotation import rekey_data
-from solekey.vault.index import index_file, index_keeping, index_writer, item_index
+from solekey.vault.index import commit_follower, index_file, index_keeping, index_writer, item_index
 from solekey.vault.index.item_index import INDEX_FILE
+from solekey_protocol.events import Stream
 from solekey_protocol.ids import AccountId
 
 NAME, TAG = "the will of 1987", "notary-in-Lisbon"
@@ -70,14 +71,67 @@ def test_a_new_session_fetches_nothing_but_the_content(full):
 def test_a_new_device_writes_each_row_once_with_what_it_is_called(home, monkeypatch):
     home.unlock("laptop").put_many({f"item {number}": "x" for number in range(20)})
     home.add_device("phone")
-    written, real = [], index_file.IndexFile.store
+    written, real = [], index_file.IndexFile.seal
     monkeypatch.setattr(
-        index_file.IndexFile, "store", lambda file, row: written.append(row) or real(file, row)
+        index_file.IndexFile, "seal", lambda file, row: written.append(row) or real(file, row)
     )
     vault, fetched = count_fetched(home, lambda: reopen(home, "phone"))
     assert (fetched, written) == (0, [])  # it waits for the first look
     assert len(vault.list()) == len(written) == 20
     assert all(row.metadata for row in written)
+
+
+def test_the_first_list_is_that_of_every_later_one_and_opens_no_row_again(home, monkeypatch):
+    vault = home.unlock("laptop")
+    vault.put_many({f"item {number}": "x" * number for number in range(20)})
+    vault.put("item 3", "edited", tags=(TAG,))
+    vault.remove("item 4")
+    home.add_device("phone")
+    phone = reopen(home, "phone")
+    with monkeypatch.context() as patched:
+        patched.setattr(index_file, "parse_index_row", None)  # whoever opens a row fails
+        first = phone.list()
+    assert [(info, info.size) for info in first] == [(info, info.size) for info in phone.list()]
+    end(home, "phone")
+    assert [(info, info.size) for info in first] == [(i, i.size) for i in reopen(home, "phone").list()]
+    assert [info.name for info in first] == sorted(f"item {n}" for n in range(20) if n != 4)
+
+
+def test_the_first_list_notices_a_row_that_was_put_back_or_taken_out(home, monkeypatch):
+    home.unlock("laptop").put_many({f"item {number}": "x" for number in range(20)})
+    home.add_device("phone")
+    phone, real = reopen(home, "phone"), index_file.IndexFile.read_all
+    lost, folded = [], phone.unlocked.index.folded
+
+    def lose_one(file, *arguments):
+        if not lost:
+            with closing(sqlite3.connect(index_path(home, "phone"))) as database, database:
+                lost.append(database.execute("SELECT min(id) FROM items").fetchone())
+                database.execute("DELETE FROM items WHERE id = ?", lost[0])
+        return real(file, *arguments)
+
+    monkeypatch.setattr(index_file.IndexFile, "read_all", lose_one)
+    assert len(phone.list()) == 20
+    assert lost
+    assert phone.unlocked.index.folded == folded + 1  # it was dropped, and folded anew
+
+
+@pytest.mark.parametrize("at_once", [1, 4000])
+def test_what_comes_before_a_lost_change_list_is_followed(home, monkeypatch, at_once):
+    """While a group of commits is opened and written, the lists of the next are read."""
+    monkeypatch.setattr(commit_follower, "_CHANGES_AT_ONCE", at_once)
+    vault = home.unlock("laptop")
+    for name in "abcd":
+        vault.put(name, name)
+    lists = [event.body.changes for event in home.account.events[Stream.VAULT][-4:]]
+    home.add_device("phone")
+    kept = home.account.objects.pop(lists[2])
+    phone = reopen(home, "phone")
+    with pytest.raises(ChangeListError, match="commit 3"):
+        phone.list()
+    assert phone.unlocked.index._file.read_head().commit == 2
+    home.account.objects[lists[2]] = kept
+    assert [info.name for info in phone.list()] == list("abcd")
 
 
 def test_a_new_device_that_looks_for_one_item_by_its_id_opens_no_other(home):

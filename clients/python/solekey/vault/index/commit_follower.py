@@ -7,12 +7,12 @@ Spec: item-index.md §4.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import Final
 
 from solekey.crypto import ItemMetadata
-from solekey.errors import ChangeListError, ForgedEventError, SwappedObjectError
+from solekey.errors import ChangeListError, ForgedEventError, SolekeyError, SwappedObjectError
 from solekey.streams.streams import Streams
 from solekey.transfer.objects import ObjectStore, verify_object
 from solekey.vault.commit_changes import read_changes
@@ -34,7 +34,28 @@ Commit = tuple[Event, ItemsCommitted]
 Opened = tuple[Change, ItemMetadata, int | None]
 """What was opened of a version: its metadata, and the size of its content where that is known."""
 OpenAhead = Callable[[Sequence[Change]], Iterable[Opened]]
-"""Opens versions that are about to be followed; leaves out what does not open."""
+"""Begins to open versions that are about to be followed; leaves out what does not open."""
+OnWritten = Callable[[int, Opened], None]
+"""Told the tag of each row that is written with what was opened of it."""
+
+
+def ignore_written(tag: int, opened: Opened) -> None:
+    """Take no notice of what is written."""
+
+
+@dataclass(frozen=True, slots=True)
+class _ReadGroup:
+    """Commits whose change lists were read, and what is being opened of them.
+
+    Attributes:
+        intact: the commits, each with its changes.
+        opened: what opens of them; the first of it is on its way.
+        error: why the next commit cannot be followed.
+    """
+
+    intact: Sequence[tuple[Event, ItemsCommitted, Sequence[Change]]]
+    opened: Iterable[Opened] = ()
+    error: Exception | None = None
 
 
 class CommitFollower:
@@ -60,56 +81,88 @@ class CommitFollower:
     def follow(
         self,
         keeping: IndexKeeping,
+        commits: Sequence[Commit],
+        own: Mapping[Digest, bytes],
+        lists: Iterator[bytes | None],
+        open_ahead: OpenAhead | None,
+        on_written: OnWritten = ignore_written,
+    ) -> None:
+        """Follow commits, some in one transaction; ends where another process has followed them meanwhile.
+
+        While some are opened and written, what the next ones leave live is on its way.
+
+        Args:
+            keeping: where it is written.
+            commits: the commits.
+            own: change lists that this device has made.
+            lists: the others, in order.
+            open_ahead: opens what the commits leave live, so that it is written once; None: nothing is.
+            on_written: told what was written with what was opened of it.
+        """
+        before: _ReadGroup | None = None
+        for group in cut_groups(commits):
+            read = self._read(group, own, lists, open_ahead)
+            if before is not None and not self._finish(keeping, before, on_written):
+                return
+            before = read
+            if read.error is not None:
+                break
+        if before is not None:
+            self._finish(keeping, before, on_written)
+
+    def _read(
+        self,
         group: Sequence[Commit],
         own: Mapping[Digest, bytes],
         lists: Iterator[bytes | None],
         open_ahead: OpenAhead | None,
-    ) -> bool:
-        """Follow some commits in one transaction; False: another process has followed them meanwhile.
-
-        Args:
-            keeping: where it is written.
-            group: the commits.
-            own: change lists that this device has made.
-            lists: the others, in order.
-            open_ahead: opens what the commits leave live, so that it is written once; None: nothing is.
-        """
-        damaged: ChangeListError | None = None
+    ) -> _ReadGroup:
+        """Read the change lists of some commits, as far as they can be read, and begin to open."""
+        error: Exception | None = None
         intact: list[tuple[Event, ItemsCommitted, list[Change]]] = []
         try:
             for event, body in group:
                 with _naming_commit(event, body):
                     data = own.get(body.changes) or verify_object(body.changes, next(lists))
                     intact.append((event, body, read_changes(body, data, self._objects, own)))
-        except ChangeListError as error:
-            damaged = error
-        except MalformedError as error:
-            raise ForgedEventError(f"commit {body.commit}: {error}") from error
-        if open_ahead is not None:
-            self._open_ahead(open_ahead, intact)
-        if not keeping.write(lambda: self._write(keeping.file, intact)):
+        except MalformedError as malformed:
+            error = ForgedEventError(f"commit {body.commit}: {malformed}")
+            error.__cause__ = malformed
+        except (SolekeyError, OSError) as failed:
+            error = failed
+        opened = () if open_ahead is None else self._begin_opening(open_ahead, intact)
+        return _ReadGroup(intact, opened, error)
+
+    def _finish(self, keeping: IndexKeeping, read: _ReadGroup, on_written: OnWritten) -> bool:
+        """Write what was read; False: another process has followed it meanwhile. Raises what went wrong."""
+        for change, metadata, content_size in read.opened:
+            self.made[change] = metadata, content_size
+        if not keeping.write(lambda: self._write(keeping.file, read.intact, on_written)):
             return False
-        for _, _, changes in intact:
+        for _, _, changes in read.intact:
             for change in changes:
                 self.made.pop(change, None)
-        if damaged is not None:
-            raise damaged
+        if read.error is not None:
+            raise read.error
         return True
 
     def _write(
-        self, file: IndexFile, commits: Sequence[tuple[Event, ItemsCommitted, Sequence[Change]]]
+        self,
+        file: IndexFile,
+        commits: Sequence[tuple[Event, ItemsCommitted, Sequence[Change]]],
+        on_written: OnWritten,
     ) -> bool:
         """Write what was read of some commits; False: another process has followed them meanwhile."""
         with file.writing() as writer:
             if commits and writer.commit and writer.commit + 1 != commits[0][1].commit:
                 return False
             for event, body, changes in commits:
-                self._follow_commit(writer, event, body, changes)
+                self._follow_commit(writer, event, body, changes, on_written)
         return True
 
-    def _open_ahead(
+    def _begin_opening(
         self, open_ahead: OpenAhead, commits: Sequence[tuple[Event, ItemsCommitted, Sequence[Change]]]
-    ) -> None:
+    ) -> Iterable[Opened]:
         """Open what is likely to be live yet when all is followed: what was edited again is opened later."""
         epoch = self._streams.vault.epoch
         last = {change.item: (body, change) for _, body, changes in commits for change in changes}
@@ -119,28 +172,35 @@ class CommitFollower:
             if change.epoch == epoch and body.kind is not CommitKind.SNAPSHOT and change not in self.made
             if change.version == 1 or body.kind is CommitKind.REKEY
         ]
-        for change, metadata, content_size in open_ahead(wanted):
-            self.made[change] = metadata, content_size
+        return open_ahead(wanted) if wanted else ()
 
     def _follow_commit(
-        self, writer: IndexWriter, event: Event, body: ItemsCommitted, changes: Sequence[Change]
+        self,
+        writer: IndexWriter,
+        event: Event,
+        body: ItemsCommitted,
+        changes: Sequence[Change],
+        on_written: OnWritten,
     ) -> None:
         try:
-            self._follow_changes(writer, body, changes)
+            self._follow_changes(writer, body, changes, on_written)
         except TransitionError as error:
             raise ForgedEventError(f"commit {body.commit}: {error}") from error
         writer.commit, writer.seq, writer.digest = body.commit, event.seq, bytes.fromhex(event.digest)
 
-    def _follow_changes(self, writer: IndexWriter, body: ItemsCommitted, changes: Sequence[Change]) -> None:
+    def _follow_changes(
+        self, writer: IndexWriter, body: ItemsCommitted, changes: Sequence[Change], on_written: OnWritten
+    ) -> None:
         begins = writer.commit == 0 and body.kind is CommitKind.SNAPSHOT
         if not begins and body.commit != writer.commit + 1:
             raise TransitionError(f"commit {body.commit} does not follow {writer.commit}")
         verify_totals(body, changes)
         if body.kind is not CommitKind.SNAPSHOT:
-            self._follow_delta(writer, body, changes)
+            self._follow_delta(writer, body, changes, on_written)
         elif begins:
             self._begin(writer, body, changes)
         else:
+            writer.flush()
             self._verify_snapshot(changes)
 
     def _begin(self, writer: IndexWriter, body: ItemsCommitted, changes: Sequence[Change]) -> None:
@@ -149,7 +209,9 @@ class CommitFollower:
             writer.put(IndexRow(change, 0, body.commit, body.commit, change.version), None)
         writer.begun = body.commit
 
-    def _follow_delta(self, writer: IndexWriter, body: ItemsCommitted, changes: Sequence[Change]) -> None:
+    def _follow_delta(
+        self, writer: IndexWriter, body: ItemsCommitted, changes: Sequence[Change], on_written: OnWritten
+    ) -> None:
         known = writer.get_many([change.item for change in changes])
         before = [known.get(change.item) for change in changes]
         for row, change in zip(before, changes, strict=True):
@@ -157,7 +219,10 @@ class CommitFollower:
             verify_change(body, last, change)
             verify_version(body, last, change)
         for row, change in zip(before, changes, strict=True):
-            writer.put(self._make_row(body, row, change), row)
+            made = self._make_row(body, row, change)
+            tag = writer.put(made, row)
+            if change in self.made:
+                on_written(tag, (change, self.made[change][0], made.content_size))
 
     def _make_row(self, body: ItemsCommitted, before: IndexRow | None, change: Change) -> IndexRow:
         if before is not None and body.kind is CommitKind.REKEY:

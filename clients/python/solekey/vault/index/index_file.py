@@ -7,12 +7,12 @@ everything in it can be had again. Spec: item-index.md §3, ADR 0080.
 
 import hmac
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from struct import Struct
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from solekey.crypto.index_key import IndexKey
 from solekey.errors import OpenError, WipedSecretError
@@ -26,15 +26,25 @@ from solekey.vault.index.index_database import (
     open_database,
 )
 from solekey.vault.index.index_writer import TAG_MODULUS, IndexWriter
-from solekey.vault.index.rows import TAG_BYTES, IndexHead, IndexRow, parse_index_head, parse_index_row
+from solekey.vault.index.rows import (
+    IndexHead,
+    IndexRow,
+    StoredRow,
+    parse_index_head,
+    parse_index_row,
+    read_tag,
+)
 from solekey.vault.names import fold_name
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import ItemId
 
+T = TypeVar("T")
 DAMAGED: Final = (DamagedFileError, OpenError, MalformedError)
 """What says that the file is not what was written: it is dropped, and folded anew."""
 
 PAGE_ROWS: Final = 512
+_RECENT_ROWS: Final = 8192
+"""Rows that stay open in memory, about 1 KiB each: a commit looks at each of its items several times."""
 _HEAD_PLACE: Final = b""
 _PLACE: Final = Struct(">16sIQ")
 _SELECT: Final = "SELECT id, name, epoch, content_in, sealed FROM items"
@@ -43,8 +53,6 @@ INSERT INTO items (id, name, epoch, content_in, sealed) VALUES (?, ?, ?, ?, ?)
 ON CONFLICT (id) DO UPDATE SET name = excluded.name, epoch = excluded.epoch,
   content_in = excluded.content_in, sealed = excluded.sealed
 """
-StoredRow = tuple[bytes, bytes | None, int, int, bytes]
-"""A row as it is stored: id, name tag, epoch, commit of the content, sealed."""
 
 
 class IndexFile:
@@ -59,6 +67,7 @@ class IndexFile:
         self._path = path
         self._database: sqlite3.Connection | None = database or open_database(path)
         self._key: IndexKey | None = None
+        self._recent: dict[StoredRow, IndexRow] = {}  # sealed, opened
 
     @classmethod
     def copy(cls, path: Path) -> Self:
@@ -72,6 +81,7 @@ class IndexFile:
 
     def close(self) -> None:
         """Close the file and wipe its key."""
+        self._recent.clear()
         if self._key is not None:
             self._key.wipe()
         if self._database is not None:
@@ -149,7 +159,7 @@ class IndexFile:
             head, total = self.read_head(), 0
             for page in self._iter_pages():
                 new = [_seal_row(key, self._open_row(stored)) for stored in page]
-                total += sum(_read_tag(stored) for stored in new)
+                total += sum(read_tag(stored) for stored in new)
                 self._connection.executemany(_PUT, new)
             sealed = key.seal(replace(head, total=total % TAG_MODULUS).encode(), _HEAD_PLACE)
             self._sql(
@@ -191,22 +201,28 @@ class IndexFile:
         """Find the items of several names."""
         return self._find_in("name", list(map(self._in_use.derive_name_tag, folded_names)))
 
-    def read_all(self, take: Callable[[IndexRow], None]) -> None:
-        """Read all rows by id.
+    def read_all(self, take: Callable[[IndexRow], T], known: Mapping[int, T]) -> list[T]:
+        """Read all rows by id, and take each.
+
+        Args:
+            take: makes of a row what is wanted.
+            known: what would be taken of rows by their tags: these are not opened again.
 
         Raises:
             DamagedFileError: one is missing, or older than the head.
         """
         with self._transaction("DEFERRED"):
-            head, total, count = self.read_head(), 0, 0
+            head, total, found = self.read_head(), 0, list[T]()
             for page in self._iter_pages():
-                rows = [self._open_row(stored) for stored in page]
-                count += len(rows)
-                total += sum([row.tag for row in rows])
-                for row in rows:
-                    take(row)
-            if (count, total % TAG_MODULUS) != (head.newest, head.total):
+                tags = [read_tag(stored) for stored in page]
+                total += sum(tags)
+                found += [
+                    known[tag] if tag in known else take(self._open_row(stored))
+                    for tag, stored in zip(tags, page, strict=True)
+                ]
+            if (len(found), total % TAG_MODULUS) != (head.newest, head.total):
                 raise DamagedFileError("rows are missing, or older than the head")
+        return found
 
     def read_page(self, after: bytes, condition: str = "epoch > 0", *values: object) -> list[IndexRow]:
         """Read the first rows of a condition in SQL that follow an id; by default of the live items."""
@@ -222,14 +238,19 @@ class IndexFile:
         with self._transaction("IMMEDIATE"):
             writer = IndexWriter(self, self.read_head())
             yield writer
+            writer.flush()
             sealed = self._in_use.seal(writer.make_head().encode(), _HEAD_PLACE)
             self._sql("UPDATE state SET head = ?", (sealed,))
 
-    def store(self, row: IndexRow) -> int:
-        """Store a row within `writing`; returns its tag."""
+    def seal(self, row: IndexRow) -> StoredRow:
+        """Seal a row as it is stored."""
         stored = _seal_row(self._in_use, row)
-        self._sql(_PUT, stored)
-        return _read_tag(stored)
+        self._keep(stored, row.with_tag(read_tag(stored)))
+        return stored
+
+    def store(self, rows: Sequence[StoredRow]) -> None:
+        """Store rows within `writing`."""
+        self._connection.executemany(_PUT, rows)
 
     @contextmanager
     def _transaction(self, kind: str) -> Iterator[None]:
@@ -257,9 +278,19 @@ class IndexFile:
             after = page[-1][0]
 
     def _open_row(self, stored: StoredRow) -> IndexRow:
+        """Open a row; the very bytes that were opened or sealed a moment ago are not opened again."""
+        return self._recent.get(stored) or self._keep(stored, self._open_sealed(stored))
+
+    def _keep(self, stored: StoredRow, row: IndexRow) -> IndexRow:
+        if len(self._recent) >= _RECENT_ROWS:
+            self._recent.clear()
+        self._recent[stored] = row
+        return row
+
+    def _open_sealed(self, stored: StoredRow) -> IndexRow:
         raw, name, epoch, content_in, sealed = stored
         plaintext = self._in_use.open(sealed, _place_row(raw, name, epoch, content_in))
-        return parse_index_row(ItemId.from_raw(raw), plaintext, _read_tag(stored))
+        return parse_index_row(ItemId.from_raw(raw), plaintext, read_tag(stored))
 
     @property
     def _in_use(self) -> IndexKey:
@@ -287,7 +318,3 @@ def _seal_row(key: IndexKey, row: IndexRow) -> StoredRow:
 
 def _place_row(raw: bytes, name: bytes | None, epoch: int, content_in: int) -> bytes:
     return _PLACE.pack(raw, epoch, content_in) + (name or b"")
-
-
-def _read_tag(stored: StoredRow) -> int:
-    return int.from_bytes(stored[4][-TAG_BYTES:], "big")

@@ -16,7 +16,13 @@ from solekey.crypto.index_key import SALT_BYTES, IndexKey
 from solekey.errors import EpochKeyMissingError, OfflineError, OpenError, ProfileError, TamperedWrapError
 from solekey.streams.streams import Streams
 from solekey.transfer.objects import ObjectStore
-from solekey.vault.index.commit_follower import Commit, CommitFollower, OpenAhead, cut_groups
+from solekey.vault.index.commit_follower import (
+    Commit,
+    CommitFollower,
+    OnWritten,
+    OpenAhead,
+    ignore_written,
+)
 from solekey.vault.index.commit_search import CommitSearch
 from solekey.vault.index.index_file import DAMAGED, IndexFile
 from solekey.vault.index.index_keeping import IndexKeeping
@@ -119,15 +125,14 @@ class ItemIndex:
         """Find the live items that are sealed under an epoch before this one."""
         return self.read(lambda: self._file.find("epoch > 0 AND epoch < ?", epoch))
 
-    def read_all(self, take: Callable[[IndexRow], T]) -> list[T]:
-        """Read all rows, removed items included; it is noticed when one is missing or old."""
+    def read_all(self, take: Callable[[IndexRow], T], known: Mapping[int, T]) -> list[T]:
+        """Read all rows, removed items included; it is noticed when one is missing or old.
 
-        def attempt() -> list[T]:
-            found: list[T] = []
-            self._file.read_all(lambda row: found.append(take(row)))
-            return found
-
-        return self.read(attempt)
+        Args:
+            take: makes of a row what is wanted.
+            known: what would be taken of rows by their tags: these are not opened again.
+        """
+        return self.read(lambda: self._file.read_all(take, known))
 
     def read_page(self, after: bytes, condition: str = LIVE) -> list[IndexRow]:
         """Read some rows that follow an id; see `IndexFile.read_page`."""
@@ -223,13 +228,17 @@ class ItemIndex:
             self._is_due = True
 
     def catch_up(
-        self, own: Mapping[Digest, bytes] = MappingProxyType({}), open_ahead: OpenAhead | None = None
+        self,
+        own: Mapping[Digest, bytes] = MappingProxyType({}),
+        open_ahead: OpenAhead | None = None,
+        on_written: OnWritten = ignore_written,
     ) -> None:
         """Follow the commits that are verified and not followed yet; without the server it stays as it is.
 
         Args:
             own: change lists that this device has made, which need not be fetched.
             open_ahead: opens what is followed, where all names are wanted; None: it is opened later.
+            on_written: told what was written with what was opened of it.
 
         Raises:
             ChangeListError: a change list is lost, or not what its commit names. It concerns every item.
@@ -245,9 +254,7 @@ class ItemIndex:
         try:
             while new := self._find_new():
                 lists = self._objects.fetch_each([body.changes for _, body in new if body.changes not in own])
-                for group in cut_groups(new):
-                    if not self._follower.follow(self._keeping, group, own, lists, open_ahead):
-                        break
+                self._follower.follow(self._keeping, new, own, lists, open_ahead, on_written)
         except BaseException:
             self._is_due = due
             raise

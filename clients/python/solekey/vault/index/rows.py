@@ -25,6 +25,8 @@ _NUMBERS: Final = struct.Struct(">IIQQQIQ32sI")
 _PART: Final = struct.Struct(">32sI")
 _NO_HEADER: Final = bytes(32)
 _MAX_HEAD_BYTES: Final = 256 * KIB
+StoredRow = tuple[bytes, bytes | None, int, int, bytes]
+"""A row as it is stored: id, name tag, epoch, commit of the content, sealed."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -65,6 +67,20 @@ class IndexRow(Confidential):
             content_size,
             self.tag,
             metadata.name,
+        )
+
+    def with_tag(self, tag: int) -> Self:
+        """This row as it is in the file."""
+        return type(self)(
+            self.change,
+            self.made_in,
+            self.content_in,
+            self.live_since,
+            self.content_since,
+            self.metadata,
+            self.content_size,
+            tag,
+            self.name,
         )
 
     def open_name(self) -> str:
@@ -119,6 +135,11 @@ def parse_index_row(item: ItemId, data: bytes, tag: int = 0) -> IndexRow:
     change = Change(item, version, epoch, parts, Digest.from_raw(header) if epoch else None)
     content_size = size - 1 if size else None
     return IndexRow(change, made_in, content_in, live_since, since, data[end:], content_size, tag)
+
+
+def read_tag(stored: StoredRow) -> int:
+    """Read the tag of a sealed row as a number: no other row has it."""
+    return int.from_bytes(stored[4][-TAG_BYTES:], "big")
 
 
 @dataclass(frozen=True, slots=True)
