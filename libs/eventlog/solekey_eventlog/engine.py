@@ -28,6 +28,13 @@ _UNANSWERED = {
 _POOL_WAIT_S = 5.0
 """How long a transaction waits for a connection; after that it is better made again by who asked for it."""
 _REFUSED = ("password authentication failed", "no pg_hba.conf entry", "does not exist", "not permitted")
+_SQLITE_SETTINGS = (
+    "journal_mode = WAL",
+    "synchronous = FULL",
+    "foreign_keys = ON",
+    "cache_size = -16384",  # KiB: rows of random ids touch every page of an index, again with each commit
+    "wal_autocheckpoint = 4096",  # pages, 16 MiB: what many commits touch is copied once
+)
 _READ_ONLY = "solekey_read_only"
 _IDLE_SINCE = "solekey_idle_since"
 _TRUSTED_IDLE_S = 1.0
@@ -163,7 +170,7 @@ def _ping_idle_connections(engine: Engine) -> None:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
     connection.isolation_level = None  # the driver must not begin transactions by itself
-    for pragma in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    for pragma in _SQLITE_SETTINGS:
         connection.execute(f"PRAGMA {pragma}").close()
 
 

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any, Final
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
@@ -103,9 +104,9 @@ class ItemRepository:
             for change in changes
         ]
         self._insert(insert(item_versions), rows)
-        self._insert(
-            insert(item_parts), [row for change in changes for row in _encode_parts(account, change)]
-        )
+        parts = [row for change in changes for row in _encode_parts(account, change)]
+        parts.sort(key=itemgetter("digest"))  # neighbours lie on one page of the database
+        self._insert(insert(item_parts), parts)
 
     def record_snapshot(
         self, account: AccountId, body: events.ItemsCommitted, its_pages: Sequence[Page]
@@ -201,7 +202,7 @@ def _encode_version(account: AccountId, commit: int, change: Change) -> dict[str
     }
 
 
-def _encode_parts(account: AccountId, change: Change) -> list[dict[str, object]]:
+def _encode_parts(account: AccountId, change: Change) -> list[dict[str, Any]]:
     """Encode which objects a version names; one that it names twice is noted once."""
     return [
         {"account": account, "digest": digest, "item": change.item.raw, "version": change.version}

@@ -29,7 +29,7 @@ from solekey_vault.usage_repository import DEFAULT_QUOTA, Quota, UsageRepository
 _log = logging.getLogger(__name__)
 
 T = TypeVar("T")
-_NAME_BYTES: Final = 16
+_NAME_BYTES: Final = 10
 _DELETED_AT_ONCE: Final = 500
 
 
@@ -203,8 +203,9 @@ class ObjectRepository:
                 uow.connection.execute(delete(orphans).where(orphans.c.name.in_(names)))
             swept += len(names)
 
-    def _make_name(self, account: AccountId) -> str:
-        return f"{account}/{self._random(_NAME_BYTES).hex()}"
+    def _make_name(self, account: AccountId, now: datetime) -> str:
+        """Make a name that no object has; those of one time lie beside each other in the database."""
+        return f"{account}/{int(now.timestamp() * 1000):012x}{self._random(_NAME_BYTES).hex()}"
 
     def _get(self, uow: UnitOfWork, account: AccountId, digest: Digest) -> _Place:
         place = self._find(uow.connection, account, [digest]).get(digest)
@@ -216,10 +217,13 @@ class ObjectRepository:
         self, connection: Connection, account: AccountId, digests: Sequence[Digest], *, lock: bool = False
     ) -> dict[Digest, _Place]:
         found: dict[Digest, _Place] = {}
-        for page in pages(digests):
-            query = select(objects).where(objects.c.account == account, objects.c.digest.in_(page))
-            for row in connection.execute(query.with_for_update() if lock else query):
-                found[Digest(row.digest)] = _Place(Digest(row.digest), row.size, row.name, row.large)
+        asked = {str(digest): digest for digest in digests}  # found again as they were given
+        columns = (objects.c.digest, objects.c.size, objects.c.name, objects.c.large)
+        for page in pages(sorted(asked)):  # neighbours lie on one page of the database
+            query = select(*columns).where(objects.c.account == account, objects.c.digest.in_(page))
+            rows = connection.execute(query.with_for_update() if lock else query).all()
+            for digest, size, name, large in rows:
+                found[asked[digest]] = _Place(asked[digest], size, name, large)
         return found
 
     def _look_up(
@@ -228,8 +232,8 @@ class ObjectRepository:
         """Find which of the objects are known; give the others their places."""
         known = self._find(uow.connection, account, list(bodies))
         new = [
-            _Place(digest, len(body), self._make_name(account), len(body) > MAX_ROW_BYTES)
-            for digest, body in bodies.items()
+            _Place(digest, len(body), self._make_name(account, uow.now), len(body) > MAX_ROW_BYTES)
+            for digest, body in sorted(bodies.items())  # neighbours lie on one page of the database
             if digest not in known
         ]
         return list(known), new

@@ -78,7 +78,7 @@ class RowStore:
         found: dict[str, bytes] = {}
         for page in pages(names):
             query = select(object_rows.c.name, body.label("piece")).where(object_rows.c.name.in_(page))
-            found.update((row.name, bytes(row.piece)) for row in self._connection.execute(query))
+            found.update((name, bytes(piece)) for name, piece in self._connection.execute(query).all())
         return found
 
     def delete(self, names: Sequence[str]) -> None:

@@ -25,7 +25,7 @@ from solekey_protocol.envelope import HEADER_BYTES
 from solekey_protocol.ids import AccountId, ItemId, compute_digest
 from solekey_protocol.limits import KIB, MIB
 
-_BATCH_BYTES: Final = 512 * KIB
+_BATCH_BYTES: Final = 768 * KIB
 """After how many bytes of small items a batch is sent, while the next is sealed."""
 ASK_FROM_BYTES: Final = MIB
 """A larger envelope is sent after the vault was asked what it has of it. The size of the envelope alone
