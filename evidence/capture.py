@@ -10,7 +10,6 @@ from sqlalchemy import column as make_column
 
 from evidence.channels import Channel
 from evidence.processes import (
-    ServerProcess,
     dump_core,
     find_processes,
     read_deleted,
@@ -58,6 +57,8 @@ def capture_at_rest(site: Site) -> Iterator[Piece]:
                     yield channel, str(file), file.read_bytes()
     for name, answer in site.ask_health():
         yield Channel.HEALTH, name, answer
+    for name, answer in site.ask_metrics():
+        yield Channel.METRICS, name, answer
     for process in find_processes(site.find_roots()):
         where = f"{process.name} ({process.pid})"
         yield Channel.ENVIRONMENT, where, read_environment(process)
@@ -66,18 +67,13 @@ def capture_at_rest(site: Site) -> Iterator[Piece]:
 
 
 def capture_cores(site: Site, *, by_gcore: bool) -> Iterator[Piece]:
-    """Dump the core of each service, and take it."""
+    """Dump the core of each process of the services, and take it."""
     for process in find_processes(site.find_roots()):
-        if process.name in CORE_OF and _is_first(process, site):
+        if process.name in CORE_OF:
             core = dump_core(process, site.cores, by_gcore=by_gcore)
             for piece in core.read():
                 yield Channel.CORE, f"{core.path.name}, by {core.made_by}", piece
             core.path.unlink()
-
-
-def _is_first(process: ServerProcess, site: Site) -> bool:
-    """Whether it is a service itself, and not one of its children."""
-    return process.pid in site.find_roots()
 
 
 def _find_files(place: Path) -> list[Path]:

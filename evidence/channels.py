@@ -15,6 +15,7 @@ class Channel(StrEnum):
     SERVICE_LOGS = "logs of the services, at DEBUG"
     OTHER_LOGS = "logs of proxy, broker and database"
     HEALTH = "health answers"
+    METRICS = "metrics of the services"
     TEMPORARY = "temporary files"
     DELETED = "deleted files that are held open"
     ENVIRONMENT = "environments and command lines"

@@ -39,5 +39,8 @@ def run_planted(site: Site, folder: Path, *, short: bool) -> list[Control]:
 
 
 def find_channels(site: Site) -> set[Channel]:
-    """Find the channels that a site has: the embedded platform has no proxy or broker whose logs to read."""
-    return set(Channel) - ({Channel.OTHER_LOGS} - site.files.keys())
+    """Find the channels that a site has: the embedded platform has no metrics, and no proxy or broker whose
+    logs to read.
+    """
+    absent = {Channel.OTHER_LOGS} - site.files.keys()
+    return set(Channel) - absent - (set() if site.metrics else {Channel.METRICS})

