@@ -68,7 +68,7 @@ PLANTS: Final = (
     Plant("line of the debug log", Channel.SERVICE_LOGS, "account signing key 1", "hexadecimal with colons"),
     Plant("hash in the log", Channel.SERVICE_LOGS, "wrong password", "SHA-256"),
     Plant("health answer", Channel.HEALTH, "login key 1", "base32"),
-    Plant("label of a metric", Channel.METRICS, "tag 2 of item 2", "hexadecimal"),
+    Plant("label of a metric", Channel.METRICS, "tag 1 of item 2", "hexadecimal"),
     Plant("temporary file", Channel.TEMPORARY, "attribute place of item 1", "quoted-printable"),
     Plant("deleted file", Channel.DELETED, "attribute place of item 2", "bz2"),
     Plant("environment of a program", Channel.ENVIRONMENT, "recovery share of phrase 1 1", "as it is"),

@@ -49,8 +49,9 @@ def run_replicas(
     """
     port, *ports = find_free_ports(1 + len(counts) + sum(counts.values()))
     operators = iter(ports[len(counts) :])
+    shared = ports[: len(counts)]
     addresses = {
-        name: (_HOSTS[:count], free) for (name, count), free in zip(counts.items(), ports[: len(counts)], strict=True)
+        name: (_HOSTS[:count], free) for (name, count), free in zip(counts.items(), shared, strict=True)
     }
     with ExitStack() as stack:
         broker = stack.enter_context(run_broker(folder, f"https://localhost:{port}"))

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from evidence.bundle import BundleError, verify_bundle, write_bundle
-from evidence.canaries import commit, make_canaries, make_twin
+from evidence.canaries import SHORT_FILES_BYTES, commit, make_canaries, make_twin
 from evidence.channels import Channel
 from evidence.clean_run import CleanRun
 from evidence.document import judge_all, make_document
@@ -77,6 +77,8 @@ def test_a_plant_is_in_each_channel_and_has_a_secret_of_its_own():
     assert {plant.channel for plant in PLANTS} == set(Channel)
     spoken = [(plant.channel, plant.secret) for plant in PLANTS]
     assert len(set(spoken)) == len(spoken)
+    typed = make_canaries(SHORT_FILES_BYTES).by_name().keys()
+    assert {secret for _, secret in spoken if " of item " in secret or "password" in secret} <= typed
     in_services = load_script(ROOT / "evidence" / "planted" / "sitecustomize.py")
     assert {plant.name for plant in PLANTS if plant.request is None} == in_services.LEAKS.keys()
     assert "HTTP_" + FIELD.upper().replace("-", "_") == in_services.FIELD
