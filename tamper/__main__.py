@@ -8,7 +8,8 @@ from pathlib import Path
 
 from solekey.audit import verify_log
 from tamper.classes import FAMILIES
-from tamper.judging import Judgement, judge
+from tamper.going_on import judge_twice
+from tamper.judging import Judgement
 from tamper.stories import HONEST
 from tamper.tampering import BOUNDS, Outcome, vouch
 from tamper.writing import Written, write
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
         _say(f"{family.letter}  {family.title}")
         for each in family.classes:
             if not arguments or each.id.startswith(tuple(arguments)):
-                judgements.append(judge(each))
+                judgements.append(judge_twice(each))
                 _print(judgements[-1])
     controls = {
         name: list(map(str, verify_log(w.records, vouch(w), BOUNDS).findings)) for name, w in _write()

@@ -1,6 +1,7 @@
 """What came of a class: caught, named, or not. A class that slips through fails."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,7 +54,8 @@ def judge(tampering: Tampering) -> Judgement:
     exhibit = tampering.make()
     try:
         log = exhibit.log() if callable(exhibit.log) else exhibit.log
-        report = verify_log(log, _find_pins(exhibit), exhibit.bounds, seen=exhibit.seen)
+        with exhibit.archive() if exhibit.archive is not None else nullcontext() as archive:
+            report = verify_log(log, find_pins(exhibit), exhibit.bounds, seen=exhibit.seen, archive=archive)
     except LogError as error:
         is_expected = tampering.outcome is Outcome.UNREADABLE and error.code in tampering.expects
         return Judgement(tampering, is_expected, (error.code,), named=False)
@@ -69,7 +71,7 @@ def judge(tampering: Tampering) -> Judgement:
     return Judgement(tampering, ok, tuple(found), named)
 
 
-def _find_pins(exhibit: Exhibit) -> Mapping[AccountId, Pin]:
+def find_pins(exhibit: Exhibit) -> Mapping[AccountId, Pin]:
     """Whoever is in the log has pinned the first key, where the class says no more."""
     if exhibit.pins is not None:
         return exhibit.pins

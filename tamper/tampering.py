@@ -8,6 +8,7 @@ from functools import cache
 from typing import Final
 
 from solekey.audit import Bounds, Pin
+from solekey.audit.archive.archive import Archive
 from solekey.audit.seen import Seen
 from solekey.audit.sources.log import BusPlace, Log
 from solekey_protocol.ids import AccountId
@@ -42,6 +43,7 @@ class Exhibit:
     pins: Mapping[AccountId, Pin] | None = None
     seen: Seen | None = None
     bounds: Bounds = BOUNDS
+    archive: Callable[[], Archive] | None = None
     close: Callable[[], None] = lambda: None
     """Called once the log was read: what it lies in may go."""
 

@@ -56,8 +56,8 @@ def make_bundle(
     return make
 
 
-def _edit_manifest(change: Callable[[Any], None]) -> Edit:
-    """Edit what the manifest states; its form stays canonical."""
+def edit_manifest(change: Callable[[Any], None]) -> Edit:
+    """Edit what the manifest states; its form stays canonical. The signature stays what it was."""
 
     def edit(path: Path) -> None:
         manifest = path / "manifest.json"
@@ -80,7 +80,7 @@ def _edit_file(name: str, change: Callable[[bytes], bytes], *, stated: bool = Fa
         if stated:
             relative = file.relative_to(path).as_posix()
             entry = {"bytes": len(changed), "sha256": compute_digest(changed), "content_bytes": len(changed)}
-            _edit_manifest(lambda document: document["files"][relative].update(entry))(path)
+            edit_manifest(lambda document: document["files"][relative].update(entry))(path)
 
     return edit
 
@@ -148,7 +148,7 @@ def _continued(*, first: bool, gap: bool = False) -> Callable[[], Exhibit]:
         one = _export(base, "one", part, key=_EXPORTER, after=None)
         two = _export(base, "two", whole, key=_EXPORTER, after=one)
         if gap:
-            _edit_manifest(_begin_later)(two)
+            edit_manifest(_begin_later)(two)
         paths = [one, two] if first else [two]
         return Exhibit(lambda: open_log(*paths), None, vouch(honest()), close=folder.cleanup)
 
@@ -180,7 +180,7 @@ _add(
 )
 _add(
     "the manifest is made anew under its old signature",
-    make_bundle(_edit_manifest(lambda document: document.update(tool="solekey 9"))),
+    make_bundle(edit_manifest(lambda document: document.update(tool="solekey 9"))),
     "BUN-01",
     named=False,
     reason=_NO_EVENT,
@@ -232,21 +232,21 @@ _add(
 )
 _add(
     "a topic was not to be exported",
-    make_bundle(_edit_manifest(_drop_range), demand=False),
+    make_bundle(edit_manifest(_drop_range), demand=False),
     "BUN-03",
     named=False,
     reason=_NO_EVENT,
 )
 _add(
     "the last record was not to be exported",
-    make_bundle(_edit_manifest(_shorten_range), demand=False),
+    make_bundle(edit_manifest(_shorten_range), demand=False),
     "BUN-03",
     named=False,
     reason=_NO_EVENT,
 )
 _add(
     "a part is there, and not stated",
-    make_bundle(_edit_manifest(_forget_part), demand=False),
+    make_bundle(edit_manifest(_forget_part), demand=False),
     "BUS-03",
     named=False,
     reason="what is missing claims nothing",

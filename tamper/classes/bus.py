@@ -1,7 +1,7 @@
 """E: the bus. Records are moved, left out or put where nobody looks; settings let the log be forgotten."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 
@@ -62,8 +62,13 @@ def _milliseconds(event: Event) -> int:
 @cache
 def published() -> BusLog:
     """The honest story, as an honest platform has published it."""
+    return publish(honest().events)
+
+
+def publish(events: Iterable[Event]) -> BusLog:
+    """Publish events as an honest platform does."""
     topics = _Topics()
-    for event in honest().events:
+    for event in events:
         topic = TOPICS[event.stream]
         partition = derive_partition(event.account, _PARTITIONS)
         topics.put(topic, partition, event.account.encode(), event.raw, _milliseconds(event))
@@ -77,6 +82,33 @@ def published() -> BusLog:
     }
     records = [record for _, own in sorted(topics.records.items()) for record in own]
     return BusLog(tuple(records), BusState("kafka", "cluster", states))
+
+
+def cut(log: BusLog, at: float) -> BusLog:
+    """What a bus held earlier: the same part of each partition."""
+    topics = {
+        name: replace(
+            state,
+            partitions={
+                number: replace(extent, end=extent.start + round(extent.count * at))
+                for number, extent in state.partitions.items()
+            },
+        )
+        for name, state in log.bus.topics.items()
+    }
+    extents = {
+        (name, number): extent
+        for name, state in topics.items()
+        for number, extent in state.partitions.items()
+    }
+    kept = tuple(
+        record
+        for record in log.kept
+        if record.place is not None
+        and (found := extents.get((record.place.topic, record.place.partition))) is not None
+        and record.place.offset < found.end
+    )
+    return replace(log, kept=kept, bus=replace(log.bus, topics=topics))
 
 
 def place_of(name: str) -> int:

@@ -7,10 +7,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, event
 
+from solekey.audit.archive import archive
+
 
 def write_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have no write of this process wait for the disk; a test that is about ``fsync`` puts its own there."""
     monkeypatch.setattr(os, "fsync", lambda _: None)
+
+
+def sign_without_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have no archive of an auditor wait for the disk."""
+    write_without_waiting(monkeypatch)
+    monkeypatch.setattr(archive, "SYNCHRONOUS", "OFF")
 
 
 def commit_without_waiting(engine: Engine) -> None:

@@ -90,6 +90,7 @@ class Holder:
     seq: int
     check: str
     code: str
+    place: BusPlace | None = None
 
 
 class Tally:
@@ -104,6 +105,8 @@ class Tally:
         self.notices: list[Finding] = []
         self.covert = Covert()
         self.holders: dict[bytes, Holder] = {}
+        self.shared: dict[bytes, dict[AccountId, Holder]] = {}
+        """What several accounts have, and each of them."""
 
     def look(self, check: str, count: int = 1) -> None:
         """Note that a check has looked at so many of what it counts."""
@@ -147,15 +150,32 @@ class Tally:
         for value, holder in other.holders.items():
             first = self.holders.setdefault(value, holder)
             if first.account != holder.account:
-                before, later = sorted((first, holder), key=lambda each: (each.time, each.account))
-                detail = f"{before.account} has it, too ({before.stream} seq {before.seq}): {value.hex()}"
-                self.find(later.check, later.code, later.account, later.stream, later.seq, detail)
+                self.shared.setdefault(value, {first.account: first})[holder.account] = holder
+        for value, holders in other.shared.items():
+            self.shared.setdefault(value, {}).update(holders)
         self.looked_at.update(other.looked_at)
         for finding in other.findings:
             self._keep(finding)
         self.found.update(other.found)
         self.notices.extend(other.notices)
         self.covert.merge(other.covert)
+
+    def find_shared(self) -> list[Finding]:
+        """Find what several accounts have and one alone may: all but the first of them are at fault."""
+        found = []
+        for value, holders in sorted(self.shared.items()):
+            first, *others = sorted(holders.values(), key=lambda each: (each.time, each.account))
+            detail = f"{first.account} has it, too ({first.stream} seq {first.seq}): {value.hex()}"
+            for each in others:
+                place = each.account, each.stream, each.seq
+                self.find(each.check, each.code, *place, detail, each.place)
+                found.append(Finding(each.check, each.code, *place, detail, each.place))
+        return found
+
+    def put_back(self, findings: Iterable[Finding]) -> None:
+        """Take findings of an earlier audit, which were counted then."""
+        for finding in findings:
+            self._keep(finding)
 
     def _keep(self, finding: Finding) -> None:
         """Keep a finding, unless there are very many of its kind: a log may be nothing but garbage."""
@@ -232,6 +252,7 @@ class Report:
         notices: what is no violation, and what an auditor should read; the verdict does not rest on it.
         provenance: what exactly was looked at, and with what.
         covert: how much the operator could have hidden in what he states.
+        across: those of the findings that only several accounts together show.
     """
 
     records: int
@@ -242,6 +263,7 @@ class Report:
     notices: tuple[Finding, ...] = field(default=())
     provenance: Provenance | None = None
     covert: Covert = field(default_factory=Covert)
+    across: tuple[Finding, ...] = field(default=())
 
     @property
     def verdict(self) -> Verdict:
@@ -322,5 +344,11 @@ def cover(tally: Tally) -> tuple[Coverage, ...]:
 def sort_findings(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Sort by account, stream and place; what has no place comes first."""
     return tuple(
-        sorted(findings, key=lambda each: (each.account or "", each.stream, each.seq or 0, each.check))
+        sorted(
+            findings,
+            key=lambda each: (
+                *(each.account or "", each.stream, each.seq or 0, each.check, each.code, each.detail),
+                *((each.place.topic, each.place.partition, each.place.offset) if each.place else ()),
+            ),
+        )
     )

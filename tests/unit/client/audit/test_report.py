@@ -1,8 +1,10 @@
 """The verdict: nothing that was not looked at is clean, and each finding says where it is."""
 
+from itertools import permutations
+
 from solekey.audit import Pin, Verdict, verify_log
 from solekey.audit.catalogue import CHECKS
-from solekey.audit.report import Finding, Result, sort_findings
+from solekey.audit.report import Finding, Holder, Result, Tally, sort_findings
 from solekey_protocol.events import Stream, auth
 from solekey_protocol.ids import AccountId
 from tests.support.protocol.keyring import ACCOUNT, USER, record
@@ -68,3 +70,30 @@ def test_findings_come_by_account_stream_and_place():
         Finding("CHN-01", "sequence_gap", OTHER, "auth", 1, ""),
     ]
     assert list(sort_findings(reversed(ordered))) == ordered
+
+
+def test_of_several_accounts_with_one_key_all_but_the_first_are_at_fault_in_any_order():
+    holders = [
+        Holder(
+            f"2026-11-2{day}T12:00:00.000Z",
+            AccountId.from_raw(name * 16),
+            Stream.VAULT,
+            1,
+            "WRP-01",
+            "wrap_repeated",
+        )
+        for day, name in enumerate((b"c", b"a", b"b"))
+    ]
+    for order in permutations(holders):
+        tallies = [Tally() for _ in order]
+        for tally, holder in zip(tallies, order, strict=True):
+            tally.holders[b"wrap"] = holder
+        one, other = Tally(), Tally()
+        one.merge(tallies[0])
+        other.merge(tallies[1])
+        other.merge(tallies[2])
+        one.merge(other)
+        found = one.find_shared()
+        assert [each.account for each in found] == [each.account for each in holders[1:]]
+        assert all(holders[0].account in each.detail for each in found)
+        assert (one.findings, one.found["WRP-01", "wrap_repeated"]) == (found, 2)

@@ -4,8 +4,11 @@ import pytest
 
 from solekey.audit import LogError, Pin, Tables, verify_log
 from solekey.audit.tables.columns import TABLES
+from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream, auth, rotation, vault
 from solekey_protocol.statements import Head
+from tamper.classes.collusion import COLLUSION
+from tests.support.audit.on_bus import put_on_bus
 from tests.support.protocol.keyring import (
     ACCOUNT,
     KEY_ID,
@@ -166,3 +169,29 @@ def test_commit_fields_are_counted(make_tables):
     with tables:
         fields = tables.fields().set_index(["event", "field"])
         assert fields.loc[(vault.ItemsCommitted.__name__, "commit"), "count"] == 3
+
+
+def test_what_only_two_accounts_together_show_is_named_at_its_event(make_tables):
+    """A wrap that two accounts have: each of them alone has nothing wrong."""
+    exhibit = next(each for each in COLLUSION.classes if each.what == "two accounts have one data key").make()
+    tables, report = make_tables(exhibit.log)
+    (found,) = (each for each in report.findings if each.code == "key_repeated")
+    assert report.across == (found,)
+    assert report.accounts[found.account].findings >= 1
+    with tables:
+        events = tables.events()
+        caused = events[events["cause"] == "WRP-02 key_repeated"]
+        assert [(row.account, row.stream, row.seq) for row in caused.itertuples()] == [
+            (found.account, found.stream, found.seq)
+        ]
+        assert caused["verified"].all()
+        assert len(events) == len(exhibit.log)
+        wraps = tables.wraps()
+        assert list(wraps[wraps["cause"].notna()]["account"]) == [found.account]
+
+
+def test_a_cause_across_accounts_has_its_place_on_the_bus(make_tables):
+    exhibit = next(each for each in COLLUSION.classes if each.what == "two accounts have one data key").make()
+    log = put_on_bus(map(parse_event, exhibit.log))
+    (found,) = (each for each in verify_log(log).findings if each.code == "key_repeated")
+    assert next(each.raw for each in log.kept if each.place == found.place) in exhibit.log

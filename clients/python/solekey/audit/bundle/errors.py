@@ -50,4 +50,7 @@ class BundleContinuesError(BundleError):
 
     def diagnostics(self) -> str:
         """Tell the user what to do next."""
-        return "Give all bundles in their order, from the first one on, to solekey audit verify."
+        return (
+            "Give all bundles in their order to solekey audit verify: from the first one on, or, with "
+            "--archive, from the one on that follows the last of the archive."
+        )

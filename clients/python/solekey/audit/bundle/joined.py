@@ -9,22 +9,25 @@ from solekey.audit.sources.log import BundleState, BusState, Ranges, Record
 
 
 class JoinedLog:
-    """Bundles, from the first one on, each of which continues the one before.
+    """Bundles, each of which continues the one before.
+
+    Args:
+        bundles: the bundles in their order.
+        after: the name of the bundle that the first one continues; None: it is the first of all.
 
     Raises:
         BundleContinuesError: one of them is missing, or they stand in another order.
     """
 
-    def __init__(self, bundles: Sequence[BundleLog]) -> None:
-        before: BundleLog | None = None
+    def __init__(self, bundles: Sequence[BundleLog], after: str | None = None) -> None:
+        expected = after
         for bundle in bundles:
-            expected = before.digest if before else None
             if bundle.manifest.prev != expected:
                 named = bundle.manifest.prev or "none"
                 raise BundleContinuesError(
                     f"{bundle.name} continues the bundle {named}, not {expected or 'none'}"
                 )
-            before = bundle
+            expected = bundle.digest
         self._bundles = bundles
         self.name = ", ".join(bundle.name for bundle in bundles)
 

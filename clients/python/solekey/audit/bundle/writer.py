@@ -57,6 +57,19 @@ class Signer:
 
 
 @dataclass(frozen=True, slots=True)
+class Previous:
+    """What a bundle continues.
+
+    Attributes:
+        name: the name of the bundle before; None where what is continued was no bundle.
+        ranges: the offsets that it and those before it hold.
+    """
+
+    name: Digest | None
+    ranges: Ranges
+
+
+@dataclass(frozen=True, slots=True)
 class Exported:
     """A bundle that was written.
 
@@ -79,7 +92,7 @@ def export_bundle(
     log: Log,
     target: Path,
     *,
-    prev: tuple[Digest, Ranges] | None = None,
+    prev: Previous | None = None,
     stored: Sequence[Path] = (),
     signer: Signer | None = None,
     progress: Callable[[int, int], None] | None = None,
@@ -91,7 +104,7 @@ def export_bundle(
     Args:
         log: what is exported; it knows places on the bus.
         target: the bundle.
-        prev: the name of the bundle that is continued, and the offsets that it and those before it hold.
+        prev: what is continued.
         stored: lists that ``python -m solekey_<service> list-stored`` has written.
         signer: who signs the manifest.
         progress: told how many records are written, and of how many at most.
@@ -106,12 +119,12 @@ def export_bundle(
     if target.exists() and (is_tar or (target / MANIFEST).exists()):
         raise OutputExistsError(f"{target} exists")
     folder = target.with_name(f"{target.name}{_UNFINISHED}") if is_tar else target
-    export = _Export(folder, _begin(folder, log.bus), prev[1] if prev else {})
+    export = _Export(folder, _begin(folder, log.bus), prev.ranges if prev else {})
     export.add(SCHEMAS, encode_schemas(), encode_schemas(), 0)
     if stored:
         _add_stored(export, stored)
     export.write_records(log, progress or _ignore)
-    raw = export.make_manifest(prev[0] if prev else None)
+    raw = export.make_manifest(prev.name if prev else None)
     if signer is not None:
         signature = signer.sign(SIGNING_CONTEXT + raw)
         write_whole(folder / SIGNATURE, encode_signature(signer.key, signature))

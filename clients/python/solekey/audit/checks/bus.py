@@ -5,7 +5,7 @@ minute. Nothing here is verified by the chains: a record is judged by what it cl
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Final
 
@@ -28,16 +28,41 @@ KEPT_SETTINGS: Final[Mapping[str, str]] = {
 _STREAMS: Final = {topic: stream for stream, topic in TOPICS.items()}
 
 
-class BusChecks:
-    """Holds the records of a log against the bus that they lie on."""
+@dataclass(frozen=True, slots=True)
+class BusMemory:
+    """What the records up to some moment leave for those that follow.
 
-    def __init__(self, bus: BusState | None, bounds: Bounds, tally: Tally) -> None:
+    Attributes:
+        next: of each partition, the offset that is expected next.
+        last: of each stream, the last seq that was published.
+        last_ms: of each partition, the latest moment at which a record was published.
+        minutes: of each partition, one such moment a minute, in order.
+        tally: what was looked at and found in these records; not what only the whole bus shows.
+    """
+
+    next: dict[tuple[str, int], int] = field(default_factory=dict)
+    last: dict[tuple[AccountId, Stream], int] = field(default_factory=dict)
+    last_ms: dict[tuple[str, int], int] = field(default_factory=dict)
+    minutes: dict[tuple[str, int], list[int]] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
+
+
+class BusChecks:
+    """Holds the records of a log against the bus that they lie on.
+
+    Args:
+        bus: the bus, as its export shows it; None where the source does not say.
+        bounds: what an honest operator keeps.
+        memory: what the records before leave; it is gone on with, and its tally is what is added to.
+    """
+
+    def __init__(self, bus: BusState | None, bounds: Bounds, memory: BusMemory) -> None:
         self._bus = bus or BusState("", None, {})
         self._bounds = bounds
-        self._tally = tally
-        self._next: dict[tuple[str, int], int] = {}
-        self._last: dict[tuple[AccountId, Stream], int] = {}
-        self._times = PublishTimes(bounds, tally)
+        self._tally = memory.tally
+        self._next = memory.next
+        self._last = memory.last
+        self._times = PublishTimes(bounds, memory.tally, memory.last_ms, memory.minutes)
         self._derive_partition = lru_cache(maxsize=65536)(derive_partition)
 
     def see(self, record: Record) -> bool:
@@ -97,6 +122,11 @@ class BusChecks:
             if position < extent.end and not (name == HEARTBEAT_TOPIC and position == start):
                 detail = f"offsets {position} to {extent.end - 1} are missing"
                 self._find_offset("offset_missing", BusPlace(name, partition, position), Claims(), detail)
+            elif position > max(extent.end, start):
+                detail = f"the bus ends before it, and records up to offset {position - 1} were read"
+                self._find_offset(
+                    "partition_shorter", BusPlace(name, partition, extent.end), Claims(), detail
+                )
 
     def _follow_offsets(self, place: BusPlace | None, claims: Claims) -> None:
         """BUS-03: the offsets of a partition run on from 0 without a hole."""

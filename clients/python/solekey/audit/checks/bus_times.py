@@ -15,14 +15,20 @@ _MINUTE_MS: Final = 60_000
 class PublishTimes:
     """Holds when records were published against when they were written, and against each other."""
 
-    def __init__(self, bounds: Bounds, tally: Tally) -> None:
+    def __init__(
+        self,
+        bounds: Bounds,
+        tally: Tally,
+        last_ms: dict[tuple[str, int], int],
+        minutes: dict[tuple[str, int], list[int]],
+    ) -> None:
         self._tally = tally
         self._clocks_ms = int(bounds.clocks.total_seconds() * 1000)
         self._late_ms = int(bounds.publication.total_seconds() * 1000)
         self._earliest_ms = to_ms(EARLIEST)
         self._now_ms = to_ms(bounds.now or datetime.now(UTC))
-        self._last_ms: dict[tuple[str, int], int] = {}
-        self._minutes: dict[tuple[str, int], list[int]] = {}
+        self._last_ms = last_ms
+        self._minutes = minutes
 
     def see(self, record: Record, place: BusPlace, claims: Claims, *, is_new: bool) -> None:
         """Look at a record; ``is_new`` says that it is the first copy of its event."""

@@ -4,8 +4,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
+from solekey.audit.bounds import Bounds
 from solekey.audit.checks.evidence import Evidence
-from solekey.audit.checks.spans import Spans, shift
+from solekey.audit.checks.spans import NEVER, Spans, shift
 from solekey.audit.report import Tally
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream, auth
@@ -27,7 +28,7 @@ def check_signing_keys(evidence: Evidence, system: Sequence[Event], tally: Tally
     """
     if not system:
         return  # the platform's own account is not in this log: the report says that this was not looked at
-    keys = _find_valid(system, evidence)
+    keys = _find_valid(system, evidence.bounds)
     for event in evidence.of(Stream.AUTH):
         if isinstance(event.body, auth.SessionOpened):
             tally.look("KEY-01")
@@ -37,7 +38,17 @@ def check_signing_keys(evidence: Evidence, system: Sequence[Event], tally: Tally
                 )
 
 
-def _find_valid(system: Iterable[Event], evidence: Evidence) -> Spans:
+def find_loss(before: Sequence[Event], now: Sequence[Event], bounds: Bounds) -> datetime | None:
+    """Find the first moment at which a key was valid by what was known before, and none is by what is now.
+
+    No session that was opened before it is judged otherwise now.
+    """
+    if bool(before) != bool(now):
+        return NEVER
+    return _find_valid(now, bounds).find_loss(_find_valid(before, bounds))
+
+
+def _find_valid(system: Iterable[Event], bounds: Bounds) -> Spans:
     """When a key was valid: from its announcement to its end, or to its withdrawal."""
     valid: dict[KeyId, tuple[datetime, datetime]] = {}
     for event in system:
@@ -47,7 +58,7 @@ def _find_valid(system: Iterable[Event], evidence: Evidence) -> Spans:
             case auth.SigningKeyWithdrawn(key_id) if key_id in valid:
                 start, end = valid[key_id]
                 valid[key_id] = start, min(end, event.time.datetime)
-    clocks = evidence.bounds.clocks
+    clocks = bounds.clocks
     spans = ((shift(start, -clocks), shift(end, clocks)) for start, end in valid.values())
     return Spans.join(span for span in spans if span[0] <= span[1])
 

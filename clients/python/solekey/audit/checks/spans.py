@@ -8,14 +8,15 @@ from typing import Final, Self
 
 FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 """The end of a span that has not ended."""
-_NEVER: Final = datetime.min.replace(tzinfo=UTC)
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
+"""Before every moment."""
 
 
 def shift(moment: datetime, by: timedelta) -> datetime:
     """Shift a moment; one that would leave the calendar stays at its end: a log may hold any year."""
     if by >= timedelta(0):
         return moment + by if by <= FOREVER - moment else FOREVER
-    return moment + by if -by <= moment - _NEVER else _NEVER
+    return moment + by if -by <= moment - NEVER else NEVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,3 +48,12 @@ class Spans:
         """Whether one of the spans has a moment in common with another span."""
         place = bisect_right(self.starts, until) - 1
         return place >= 0 and since <= self.ends[place]
+
+    def find_loss(self, others: Self) -> datetime | None:
+        """Find the first moment that other spans cover and these do not; None where they cover all of it."""
+        for start, end in zip(others.starts, others.ends, strict=True):
+            place = bisect_right(self.starts, start) - 1
+            covered = self.ends[place] if place >= 0 else NEVER
+            if covered < end:
+                return max(start, covered)
+        return None

@@ -10,7 +10,7 @@ from solekey.audit.checks.evidence import Evidence
 from solekey.audit.checks.objects import check_objects
 from solekey.audit.engine.branches import Branch, choose_branch
 from solekey.audit.engine.context import Context, Heads
-from solekey.audit.report import AccountReport, Finding, Tally
+from solekey.audit.report import AccountReport, Finding, Holder, Tally
 from solekey.audit.sources.log import BusPlace
 from solekey_protocol.errors import GapError, ProtocolError
 from solekey_protocol.event import Event
@@ -88,6 +88,13 @@ class VerifiedAccount:
     report: AccountReport
     streams: Mapping[Stream, Followed]
     log: AccountLog
+
+    def locate_holder(self, holder: Holder) -> Holder:
+        """Say where on the bus the event of a holder lies."""
+        if not self.log.located:
+            return holder
+        event = self.streams[holder.stream].branch.events.get(holder.seq)
+        return holder if event is None else replace(holder, place=self.log.located.get(event.digest))
 
     def locate(self, finding: Finding) -> Finding:
         """Say where on the bus the event of a finding lies."""
@@ -182,12 +189,14 @@ class AccountAudit:
                 self._tally.find_at(check, error.code, event, str(error))
             if refusal is not None:
                 break
-            if (
-                seq > trusted
-                and is_tied(event.body)
-                and isinstance(before, DevicesStream | VaultStream | RotationStream)
+            if not is_tied(event.body) or not isinstance(
+                before, DevicesStream | VaultStream | RotationStream
             ):
+                continue
+            if seq > trusted:
                 self._tied.append(_Tied(event, before))
+            elif self._context.keeps:
+                self._tally.look("LIN-01", int(event.signed is not None))
         self._look(branch, seq, trusted)
         return state, Followed(branch, state, state if facts is None else facts, refusal)
 
@@ -196,7 +205,8 @@ class AccountAudit:
         events = [event for seq, event in branch.events.items() if seq <= last]
         self._tally.look("CHN-01", len(events))
         self._tally.look("SIG-02", len(events))
-        signed = sum(event.signed is not None and event.seq > trusted for event in events)
+        from_ = 0 if self._context.keeps else trusted
+        signed = sum(event.signed is not None and event.seq > from_ for event in events)
         self._tally.look("SIG-01", signed)
 
     def _find_trusted(self, stream: Stream) -> int:

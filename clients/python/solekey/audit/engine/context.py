@@ -26,6 +26,8 @@ class Context:
         system: the auth events of the platform's own account, exact bytes.
         stored: what services have stored, as their operator lists it; None where there is no list.
         rows: the folder that rows of tables are written to; None where no tables are made.
+        keeps: whether an archive keeps what comes of each account. What was verified before counts as looked
+            at, too: the answer is about all of it.
     """
 
     pins: Mapping[AccountId, Pin]
@@ -34,3 +36,4 @@ class Context:
     system: tuple[bytes, ...] = ()
     stored: StoredIndex | None = None
     rows: Path | None = None
+    keeps: bool = False

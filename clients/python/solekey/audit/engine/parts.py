@@ -2,54 +2,28 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final
 
+from solekey.audit.archive.chunks import encode_chunk
+from solekey.audit.archive.results import encode_result
+from solekey.audit.archive.subjects import SubjectResult
 from solekey.audit.checks.claims import Claims
 from solekey.audit.engine.account import AccountAudit, AccountLog
 from solekey.audit.engine.context import Context
+from solekey.audit.engine.result import PartResult
 from solekey.audit.engine.spill import Part
-from solekey.audit.report import AccountReport, Tally
+from solekey.audit.report import Tally
 from solekey.audit.sources.log import Record
 from solekey.audit.tables.rows import AccountRows
 from solekey.audit.tables.writing import RowFiles
 from solekey_protocol.errors import ProtocolError, SchemaError
 from solekey_protocol.event import Event, parse_event
-from solekey_protocol.ids import AccountId, Timestamp
+from solekey_protocol.ids import AccountId
 from solekey_protocol.schemas import verify_schema
 
 _SUBJECT: Final = b'"subject":"'
 _ACCOUNT_CHARS: Final = len("acc_") + 26
-
-
-@dataclass(slots=True)
-class PartResult:
-    """What came of some accounts.
-
-    Attributes:
-        tally: what was looked at and found.
-        accounts: what each account amounts to.
-        records: how many records were looked at.
-        repeated: how many of them are the same bytes again.
-        first: the earliest time of an event; None without events.
-        last: the latest.
-    """
-
-    tally: Tally = field(default_factory=Tally)
-    accounts: list[AccountReport] = field(default_factory=list)
-    records: int = 0
-    repeated: int = 0
-    first: Timestamp | None = None
-    last: Timestamp | None = None
-
-    def merge(self, other: "PartResult") -> None:
-        """Add what came of other accounts."""
-        self.tally.merge(other.tally)
-        self.accounts += other.accounts
-        self.records += other.records
-        self.repeated += other.repeated
-        self.first = min(filter(None, (self.first, other.first)), default=None)
-        self.last = max(filter(None, (self.last, other.last)), default=None)
 
 
 def find_subject(raw: bytes) -> bytes:
@@ -69,9 +43,35 @@ def verify_part(part: Part, context: Context) -> PartResult:
     system = [parse_event(raw) for raw in context.system]
     result = PartResult()
     with open_rows(context, f"{part.number:03}") as rows:
-        for subject in sorted(subjects):
-            result.merge(verify_records(subjects.pop(subject), context, rows, system))
+        for subject in sorted(subjects.keys() | part.kept.digests.keys()):
+            new = subjects.pop(subject, [])
+            records = [*part.kept.records(subject), *new]
+            found = verify_records(records, context, rows, system)
+            if context.keeps:
+                found.subjects.append(keep_subject(subject, new, found))
+            result.merge(found)
     return result
+
+
+def keep_subject(
+    subject: bytes, new: Sequence[tuple[int, Record]], found: PartResult, *, again: bool = False
+) -> SubjectResult:
+    """What an archive keeps of an account.
+
+    Args:
+        subject: the account.
+        new: its records that are new.
+        found: what came of it.
+        again: whether it is gone through at every audit.
+    """
+    clean = {each.account: each.heads for each in found.accounts if not each.findings}
+    return SubjectResult(
+        subject,
+        encode_chunk(new) if new else None,
+        clean,
+        found.last,
+        None if again else encode_result(found),
+    )
 
 
 @contextmanager
@@ -110,6 +110,7 @@ def verify_records(
         tally.findings = [verified.locate(each) for each in tally.findings]
         found = tally.found.total()
         tally.notices = [verified.locate(each) for each in tally.notices]
+        tally.holders = {value: verified.locate_holder(each) for value, each in tally.holders.items()}
         if rows is not None:
             rows.write(AccountRows(verified, tally.findings).rows(rows.fields))
         result.tally.merge(tally)

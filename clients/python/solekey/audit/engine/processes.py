@@ -10,11 +10,14 @@ from contextlib import ExitStack
 from typing import IO, Final, cast
 
 from solekey.audit.engine.context import Context
-from solekey.audit.engine.parts import PartResult, verify_part
+from solekey.audit.engine.parts import verify_part
+from solekey.audit.engine.result import PartResult
 from solekey.audit.engine.spill import Part
 from solekey.audit.engine.worker import read_frame, write_frame
 from solekey.audit.sources.errors import LogError
 
+_FEW_ACCOUNTS: Final = 500
+"""So many of an archive are gone through sooner than processes start."""
 _COMMAND: Final = ("-P", "-m", "solekey.audit.engine.worker")
 """Without the current folder on the path: an auditor may stand in one that somebody else has filled."""
 
@@ -30,7 +33,8 @@ def verify_parts(parts: Sequence[Part], context: Context, processes: int) -> Ite
     Raises:
         LogError: a process ended before its part was verified.
     """
-    if processes == 1 or not any(part.path for part in parts):
+    kept = sum(len(part.kept.digests) for part in parts)
+    if processes == 1 or (kept < _FEW_ACCOUNTS and not any(part.path for part in parts)):
         yield from (verify_part(part, context) for part in parts)
         return
     with ExitStack() as stack:

@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Final
 
 from solekey.audit.sources.log import BusPlace, Record
-from solekey_protocol.ids import Digest, Timestamp
+from solekey_protocol.ids import Digest, Timestamp, compute_digest
 
 CATALOGUE: Final = "solekey-audit-catalogue/v1"
 """The version of the checks: a check that is changed, and not only added, raises it."""
@@ -24,6 +24,19 @@ class Range:
     records: int
 
 
+def find_version() -> str:
+    """The version of the installed client; ``unknown`` where it runs from its sources."""
+    try:
+        return version("solekey")
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def find_tool() -> str:
+    """The name and version of this program."""
+    return f"solekey {find_version()}"
+
+
 @dataclass(frozen=True, slots=True)
 class Provenance:
     """What an audit looked at.
@@ -38,6 +51,7 @@ class Provenance:
         ranges: the offsets of each partition; empty where the source does not say.
         pins: SHA-256 of each file of pins, by its name.
         seen: SHA-256 of the verdict that this one goes on from; None where it begins anew.
+        folded: how many accounts were gone through, where an archive has the others; None: all.
         tool: name and version of this program.
         catalogue: which checks were run.
         made_at: when the audit began.
@@ -52,7 +66,8 @@ class Provenance:
     pins: Mapping[str, Digest]
     seen: Digest | None
     made_at: Timestamp
-    tool: str = field(default_factory=lambda: f"solekey {find_version()}")
+    folded: int | None = None
+    tool: str = field(default_factory=find_tool)
     catalogue: str = CATALOGUE
 
     def summary(self) -> dict[str, object]:
@@ -67,6 +82,7 @@ class Reading:
         self.records = 0
         self._hash = hashlib.sha256()
         self._ranges: dict[tuple[str, int], list[int]] = {}
+        self._last: dict[tuple[str, int], bytes] = {}
 
     def see(self, record: Record) -> None:
         """Take the next record."""
@@ -74,6 +90,9 @@ class Reading:
         self._hash.update((record.raw or b"") + b"\n")
         if record.place is not None:
             self._note(record.place)
+            place = record.place.topic, record.place.partition
+            if record.place.offset == self._ranges[place][1]:
+                self._last[place] = record.raw or b""
 
     def digest(self) -> Digest:
         """The digest of all that was read."""
@@ -83,16 +102,12 @@ class Reading:
         """The offsets of each partition."""
         return tuple(Range(*place, *found) for place, found in sorted(self._ranges.items()))
 
+    def last_digest(self, topic: str, partition: int) -> Digest:
+        """The digest of the last record of a partition that was read."""
+        return compute_digest(self._last[topic, partition])
+
     def _note(self, place: BusPlace) -> None:
         found = self._ranges.setdefault((place.topic, place.partition), [place.offset, place.offset, 0])
         found[0] = min(found[0], place.offset)
         found[1] = max(found[1], place.offset)
         found[2] += 1
-
-
-def find_version() -> str:
-    """The version of the installed client; ``unknown`` where it runs from its sources."""
-    try:
-        return version("solekey")
-    except PackageNotFoundError:
-        return "unknown"

@@ -3,12 +3,13 @@
 import struct
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import TracebackType
 from typing import Final, Self
 
+from solekey.audit.archive.subjects import KeptSubjects
 from solekey.audit.sources.log import BusPlace, Record
 from solekey.files.scratch import open_scratch
 
@@ -30,12 +31,14 @@ class Part:
         path: the file that its records were written to; None where they are all in ``held``.
         held: what is in memory, behind what is in the file.
         topics: the names that frames give numbers.
+        kept: accounts of an archive, whose records there come before these.
     """
 
     number: int
     path: Path | None
     held: bytes
     topics: tuple[str, ...]
+    kept: KeptSubjects = field(default_factory=KeptSubjects)
 
     def records(self) -> Iterator[tuple[int, Record]]:
         """Yield each record with its number in the log, in the order of arrival."""
@@ -49,13 +52,26 @@ class Part:
             at += length
 
 
-class Spill:
-    """Takes records one by one, and gives them back by account. A context manager: files go at its end."""
+def find_part(subject: bytes) -> int:
+    """Find the part that the records of an account are in."""
+    return zlib.crc32(subject) % PARTS
 
-    def __init__(self, memory_bytes: int = MEMORY_BYTES) -> None:
+
+class Spill:
+    """Takes records one by one, and gives them back by account. A context manager: files go at its end.
+
+    Args:
+        memory_bytes: what is held in memory.
+        lists_subjects: whether to note whose records there are.
+    """
+
+    def __init__(self, memory_bytes: int = MEMORY_BYTES, *, lists_subjects: bool = False) -> None:
         self._memory_bytes = memory_bytes
+        self._subjects: set[bytes] | None = set() if lists_subjects else None
         self._buffers = [bytearray() for _ in range(PARTS)]
         self._held = 0
+        self.records = 0
+        """How many records were added."""
         self._topics: dict[str, int] = {}
         self._folder = TemporaryDirectory(prefix="solekey-audit-")
 
@@ -73,16 +89,24 @@ class Spill:
             record: the record.
         """
         raw, place = record.raw or b"", record.place
-        buffer = self._buffers[zlib.crc32(subject) % PARTS]
+        if self._subjects is not None:
+            self._subjects.add(subject)
+        buffer = self._buffers[find_part(subject)]
         if place is None:
             buffer += _FRAME.pack(number, _NO_TOPIC, 0, 0, len(raw))
         else:
             topic = self._topics.setdefault(place.topic, len(self._topics))
             buffer += _FRAME.pack(number, topic, place.partition, place.offset, len(raw))
         buffer += raw
+        self.records += 1
         self._held += _FRAME.size + len(raw)
         if self._held > self._memory_bytes:
             self._flush()
+
+    @property
+    def subjects(self) -> frozenset[bytes]:
+        """Whose records these are, where that was asked for."""
+        return frozenset(self._subjects or ())
 
     def parts(self) -> list[Part]:
         """The parts that hold records."""

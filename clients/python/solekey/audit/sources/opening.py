@@ -11,48 +11,49 @@ from solekey.audit.sources.log import Log
 from solekey.files.any_path import AnyPath
 
 
-def open_log(source: AnyPath, *more: AnyPath) -> Log:
+def open_log(source: AnyPath, *more: AnyPath, after: str | None = None) -> Log:
     """Open a log: what it holds, where on the bus, and how the bus is set.
 
     Args:
         source: a bundle (a folder, or a ``.tar`` file), an exported file, ``embedded:///path/bus.db`` or
             ``kafka://host:port``.
         more: bundles that continue the one before, in their order.
+        after: the name of the bundle that the first one continues; None: it continues none.
 
     Raises:
         LogError: the source does not exist, or cannot be read.
     """
     if more:
-        return _join(Path(source), *map(Path, more))
+        return _join(after, Path(source), *map(Path, more))
     source = os.fspath(source)
     try:
         url = urlsplit(source)
     except ValueError:  # a file's name may be anything
-        return _open_path(Path(source))
+        return _open_path(Path(source), after)
     if url.scheme == "kafka" and url.netloc:
         from solekey.audit.sources.kafka import KafkaLog  # needs the extra `audit`
 
         return KafkaLog(source)
     if url.scheme == "embedded":
         return EmbeddedLog(Path(unquote(url.path)))
-    return _open_path(Path(source))
+    return _open_path(Path(source), after)
 
 
-def _open_path(path: Path) -> Log:
+def _open_path(path: Path, after: str | None) -> Log:
     from solekey.audit.bundle.container import looks_like_tar  # which imports this room
 
     try:
         is_bundle = path.is_dir() or (path.is_file() and looks_like_tar(path))
     except (OSError, ValueError):  # no name that this system can have, or nothing that we may look at
         is_bundle = False
-    return _join(path) if is_bundle else LinesLog(path)
+    return _join(after, path) if is_bundle else LinesLog(path)
 
 
-def _join(*paths: Path) -> Log:
+def _join(after: str | None, *paths: Path) -> Log:
     from solekey.audit.bundle.joined import JoinedLog  # which imports this room
     from solekey.audit.bundle.reader import BundleLog
 
-    return JoinedLog([BundleLog(path) for path in paths])
+    return JoinedLog([BundleLog(path) for path in paths], after)
 
 
 def read_log(source: AnyPath) -> Iterator[bytes]:

@@ -17,6 +17,10 @@ from solekey_protocol.events import Stream
 MEMORY: Final = "512MB"
 """What DuckDB may hold in memory while it sorts; the rest waits on disk."""
 _PARTIAL: Final = ".partial"
+_ACROSS: Final = "across"
+"""Rows that are in no table: what is found at events once all accounts were gone through."""
+_ACROSS_OF: Final = {"events": "own.stream", "wraps": "'vault'"}
+"""The tables whose rows may be of such an event, and of which stream they are."""
 
 
 class RowFiles:
@@ -55,6 +59,7 @@ def write_tables(target: Path, folder: Path, report: Report) -> None:
 
     with RowFiles(folder, "report") as files:
         files.write(_tell_report(report))
+        files.write(_tell_across(report))
     partial = target.with_name(target.name + _PARTIAL)
     partial.unlink(missing_ok=True)
     settings: dict[str, str | bool | int | float | list[str]] = {
@@ -77,6 +82,8 @@ def _make(table: str, columns: Columns, folder: Path) -> str:
     typed = ", ".join(f"'{name}': '{kind}'" for name, kind in columns.items())
     files = str(folder / f"{table}-*.jsonl").replace("'", "''")
     rows = f"read_json('{files}', format='newline_delimited', columns={{{typed}}})"
+    if table in _ACROSS_OF and any(folder.glob(f"{_ACROSS}-*.jsonl")):
+        rows = _name_causes(table, rows, folder)
     if table == "fields":
         return (
             f"CREATE TABLE fields AS SELECT event, field, CAST(sum(count) AS BIGINT) AS count, "  # noqa: S608  # our names
@@ -85,6 +92,22 @@ def _make(table: str, columns: Columns, folder: Path) -> str:
     order = "time, account, seq" if table in EVENT_TABLES else ""
     order = order or ("account" if "account" in columns and table in {"accounts", "devices"} else "")
     return f"CREATE TABLE {table} AS SELECT {names} FROM {rows}" + (f" ORDER BY {order}" if order else "")  # noqa: S608  # our names
+
+
+def _name_causes(table: str, rows: str, folder: Path) -> str:
+    """Rows with the findings that only several accounts together show, where an event has no other."""
+    files = str(folder / f"{_ACROSS}-*.jsonl").replace("'", "''")
+    columns = "{'account': 'VARCHAR', 'stream': 'VARCHAR', 'seq': 'INTEGER', 'cause': 'VARCHAR'}"
+    found = f"read_json('{files}', format='newline_delimited', columns={columns})"
+    cause = "coalesce(own.cause, found.cause) AS cause"
+    place = f"found.account = own.account AND found.seq = own.seq AND found.stream = {_ACROSS_OF[table]}"
+    return f"(SELECT own.* REPLACE ({cause}) FROM {rows} own LEFT JOIN {found} found ON {place})"  # noqa: S608  # our names
+
+
+def _tell_across(report: Report) -> Iterator[tuple[str, Row]]:
+    causes = {(each.account, each.stream, each.seq): f"{each.check} {each.code}" for each in report.across}
+    for (account, stream, seq), cause in causes.items():
+        yield _ACROSS, {"account": account, "stream": stream, "seq": seq, "cause": cause}
 
 
 def _tell_report(report: Report) -> Iterator[tuple[str, Row]]:

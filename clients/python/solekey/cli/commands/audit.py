@@ -1,6 +1,7 @@
 """``solekey audit``: export a log, verify it, report on it. Needs no account, no key and no service."""
 
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -12,7 +13,7 @@ from solekey.cli.output.printing import count_of, say, usage_error, warn
 from solekey.cli.state import Cli, output_options, pass_cli
 
 if TYPE_CHECKING:
-    from solekey.audit.sources import LogError
+    from solekey.audit import Bounds, LogError, Report
 
 VERDICT_EXIT_CODES: Final = {"clean": 0, "violations": 1, "cannot_tell": 2}
 
@@ -29,6 +30,12 @@ def audit() -> None:
     "--after",
     type=click.Path(exists=True, path_type=Path),
     help="Export only what is new since this bundle; an audit then needs both.",
+)
+@click.option(
+    "--since",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Export only what is new since an audit: its archive (`verify --archive`), or the .verdict.json "
+    "beside it.",
 )
 @click.option(
     "--stored",
@@ -49,6 +56,7 @@ def export(
     source: str,
     target: Path,
     after: Path | None,
+    since: Path | None,
     stored: tuple[Path, ...],
     signing_key: Path | None,
 ) -> None:
@@ -59,17 +67,25 @@ def export(
     line.
     """
     if target.suffix == ".jsonl":
-        if after or stored or signing_key:
-            raise usage_error("--after, --stored and --signing-key are for bundles, not for .jsonl")
+        if after or since or stored or signing_key:
+            raise usage_error("--after, --since, --stored and --signing-key are for bundles, not for .jsonl")
         _export_lines(state, source, target)
         return
+    if after and since:
+        raise usage_error("--after and --since exclude each other")
     from solekey.audit import open_log
     from solekey.audit.bundle.export import export_to_bundle
     from solekey.cli.output.audit_progress import show_audit_progress
 
     with show_audit_progress(quiet=state.as_json or state.quiet) as progress:
         bundle = export_to_bundle(
-            open_log(source), target, after=after, stored=stored, signing_key=signing_key, progress=progress
+            open_log(source),
+            target,
+            after=after,
+            since=since,
+            stored=stored,
+            signing_key=signing_key,
+            progress=progress,
         )
     if state.as_json:
         state.emit(
@@ -145,6 +161,13 @@ def _export_lines(state: Cli, source: str, target: Path) -> None:
     "file is signed by --signing-key, and written anew.",
 )
 @click.option(
+    "--archive",
+    "archive_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What you have verified before, with its records: SOURCE needs only what is new (`export --since`). "
+    "The file is signed by --signing-key, and goes on; the first time SOURCE is the whole log.",
+)
+@click.option(
     "--signing-key",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Your own Ed25519 key, a PEM file without a password (openssl genpkey -algorithm ed25519).",
@@ -160,6 +183,7 @@ def verify(  # each is an option
     exporter_key: str | None,
     other_topics: tuple[str, ...],
     seen_file: Path | None,
+    archive_file: Path | None,
     signing_key: Path | None,
 ) -> None:
     """Verify the log of SOURCE: a bundle, an exported file, embedded:///path/bus.db or kafka://host:port.
@@ -172,15 +196,15 @@ def verify(  # each is an option
     """
     from datetime import timedelta
 
-    from solekey.audit import Bounds, LogError, open_log, read_pins, verify_log
-    from solekey.audit.seen import AuditorKey, Seen, read_seen, write_seen
-    from solekey.cli.output.audit_progress import show_audit_progress
+    from solekey.audit import Bounds, LogError
     from solekey.cli.output.audit_report import print_report
     from solekey_protocol.errors import MalformedError
     from solekey_protocol.ids import PublicKey
 
-    if (seen_file is None) != (signing_key is None):
-        raise usage_error("--seen and --signing-key go together")
+    if seen_file and archive_file:
+        raise usage_error("--seen and --archive exclude each other")
+    if (seen_file is None and archive_file is None) != (signing_key is None):
+        raise usage_error("--seen or --archive, and --signing-key go together")
     try:
         bounds = Bounds(
             session=timedelta(hours=session_hours),
@@ -188,13 +212,11 @@ def verify(  # each is an option
             exporter=PublicKey(exporter_key) if exporter_key else None,
         )
         _verify_pins_apart(source, pins)
-        key = AuditorKey(signing_key) if signing_key is not None else None
-        seen = read_seen(seen_file, key.public) if key and seen_file and seen_file.exists() else Seen()
-        with show_audit_progress(quiet=state.as_json or state.quiet) as progress:
-            log = open_log(*source)
-            report = verify_log(log, read_pins(*pins), bounds, seen=seen, progress=progress, tables=tables)
-        if key is not None and seen_file is not None:
-            write_seen(seen_file, report, seen, key)
+        asked = _Asked(source, pins, bounds, tables, quiet=state.as_json or state.quiet)
+        if archive_file is not None and signing_key is not None:
+            report = _verify_with_archive(asked, archive_file, signing_key)
+        else:
+            report = _verify_with_seen(asked, seen_file, signing_key)
     except MalformedError as error:
         raise usage_error("--exporter-key: {}", error) from error
     except LogError as error:
@@ -237,6 +259,52 @@ def report(state: Cli, tables: Path, target: Path) -> None:
         state.emit({"verdict": contents.verdict, "output": str(target)})
     else:
         state.tell("report written to {}; the verdict is: {}", target, contents.verdict_name.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What is to be verified, and how."""
+
+    source: tuple[str, ...]
+    pins: tuple[Path, ...]
+    bounds: "Bounds"
+    tables: Path | None
+    quiet: bool
+
+
+def _verify_with_seen(asked: _Asked, seen_file: Path | None, signing_key: Path | None) -> "Report":
+    from solekey.audit import open_log, read_pins, verify_log
+    from solekey.audit.seen import AuditorKey, Seen, read_seen, write_seen
+    from solekey.cli.output.audit_progress import show_audit_progress
+
+    key = AuditorKey(signing_key) if signing_key is not None else None
+    seen = read_seen(seen_file, key.public) if key and seen_file and seen_file.exists() else Seen()
+    with show_audit_progress(quiet=asked.quiet) as progress:
+        log = open_log(*asked.source)
+        report = verify_log(
+            log, read_pins(*asked.pins), asked.bounds, seen=seen, progress=progress, tables=asked.tables
+        )
+    if key is not None and seen_file is not None:
+        write_seen(seen_file, report, seen, key)
+    return report
+
+
+def _verify_with_archive(asked: _Asked, archive_file: Path, signing_key: Path) -> "Report":
+    from solekey.audit import LogError, open_log, read_pins, verify_log
+    from solekey.audit.archive.archive import Archive
+    from solekey.audit.seen import AuditorKey
+    from solekey.cli.output.audit_progress import show_audit_progress
+
+    with (
+        Archive(archive_file, AuditorKey(signing_key)) as archive,
+        show_audit_progress(quiet=asked.quiet) as progress,
+    ):
+        log = open_log(*asked.source, after=archive.before.point.bundle if archive.before else None)
+        if log.bus is None:
+            raise LogError(f"{log.name} knows no offsets: an archive goes on with bundles, or with a bus")
+        return verify_log(
+            log, read_pins(*asked.pins), asked.bounds, progress=progress, tables=asked.tables, archive=archive
+        )
 
 
 def _verify_pins_apart(sources: tuple[str, ...], pins: tuple[Path, ...]) -> None:

@@ -56,6 +56,9 @@ def _print_provenance(report: "Report") -> None:
         say("  pins {} sha256:{}", name, digest)
     if provenance.seen is not None:
         say("  goes on from the verdict sha256:{}", provenance.seen)
+    if provenance.folded is not None:
+        gone_through = count_of(provenance.folded, "account")
+        say("  {} gone through; the archive has the others, and nothing about them is new", gone_through)
     say("  {}, {}, {}", provenance.tool, provenance.catalogue, provenance.made_at)
 
 
