@@ -5,6 +5,8 @@ from typing import Final
 
 from hypothesis import strategies as st
 
+from solekey.audit.archive.errors import ArchiveError
+from solekey.audit.archive.verdict import KeptRange, Point, parse_point
 from solekey.audit.bundle.bus_state import encode_bus_state, parse_bus_state
 from solekey.audit.bundle.errors import BundleError
 from solekey.audit.bundle.layout import name_part, parse_part_name
@@ -14,6 +16,7 @@ from solekey.audit.sources.errors import LogError
 from solekey.audit.sources.log import BusState, Extent, TopicState
 from solekey_protocol.encoding import encode_json
 from solekey_protocol.ids import Timestamp, compute_digest
+from tests.support.audit.auditor import AUDITOR
 from tests.system.fuzz.mutations import mutate_json
 from tests.system.fuzz.target import Target
 
@@ -62,7 +65,40 @@ def _check_part(raw: bytes) -> None:
     assert len(decode_part(raw, _LIMIT)) <= _LIMIT
 
 
+_NOON = Timestamp("2026-11-28T12:00:00.000Z")
+_DIGEST = compute_digest(b"a record")
+_POINT = Point(
+    AUDITOR.public,
+    2,
+    _DIGEST,
+    _NOON,
+    _NOON,
+    "clean",
+    {"clocks": 60},
+    "solekey 0.1.0",
+    "catalogue",
+    9,
+    _DIGEST,
+    None,
+    (KeptRange("solekey.auth.v1", 0, 0, 8, 9, _DIGEST),),
+    {("solekey.auth.v1", 0): 9},
+    {"bus": _DIGEST},
+)
+
+
+def _check_point(raw: bytes) -> None:
+    assert parse_point(raw, "it", AUDITOR.public).point == _POINT
+
+
 TARGETS = (
+    Target(
+        "what an auditor has signed",
+        st.just(_POINT.sign(AUDITOR)),
+        _check_point,
+        (ArchiveError,),
+        mutate=mutate_json,
+        covers=("audit.archive.verdict.parse_point",),
+    ),
     Target(
         "manifest of a bundle",
         _manifests.map(Manifest.encode),

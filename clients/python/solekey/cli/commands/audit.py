@@ -1,7 +1,7 @@
 """``solekey audit``: export a log, verify it, report on it. Needs no account, no key and no service."""
 
 import sys
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -211,12 +211,16 @@ def verify(  # each is an option
             other_topics=frozenset(other_topics),
             exporter=PublicKey(exporter_key) if exporter_key else None,
         )
-        _verify_pins_apart(source, pins)
-        asked = _Asked(source, pins, bounds, tables, quiet=state.as_json or state.quiet)
-        if archive_file is not None and signing_key is not None:
-            report = _verify_with_archive(asked, archive_file, signing_key)
-        else:
-            report = _verify_with_seen(asked, seen_file, signing_key)
+        report = _verify(
+            source,
+            pins,
+            bounds,
+            tables,
+            seen_file,
+            archive_file,
+            signing_key,
+            quiet=state.as_json or state.quiet,
+        )
     except MalformedError as error:
         raise usage_error("--exporter-key: {}", error) from error
     except LogError as error:
@@ -261,50 +265,39 @@ def report(state: Cli, tables: Path, target: Path) -> None:
         state.tell("report written to {}; the verdict is: {}", target, contents.verdict_name.lower())
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """What is to be verified, and how."""
-
-    source: tuple[str, ...]
-    pins: tuple[Path, ...]
-    bounds: "Bounds"
-    tables: Path | None
-    quiet: bool
-
-
-def _verify_with_seen(asked: _Asked, seen_file: Path | None, signing_key: Path | None) -> "Report":
-    from solekey.audit import open_log, read_pins, verify_log
+def _verify(  # each is an option
+    source: tuple[str, ...],
+    pins: tuple[Path, ...],
+    bounds: "Bounds",
+    tables: Path | None,
+    seen_file: Path | None,
+    archive_file: Path | None,
+    signing_key: Path | None,
+    *,
+    quiet: bool,
+) -> "Report":
+    """Verify, with what was verified before. Raises LogError."""
+    from solekey.audit import LogError, open_log, read_pins, verify_log
+    from solekey.audit.archive.archive import Archive
     from solekey.audit.seen import AuditorKey, Seen, read_seen, write_seen
     from solekey.cli.output.audit_progress import show_audit_progress
 
+    _verify_pins_apart(source, pins)
     key = AuditorKey(signing_key) if signing_key is not None else None
-    seen = read_seen(seen_file, key.public) if key and seen_file and seen_file.exists() else Seen()
-    with show_audit_progress(quiet=asked.quiet) as progress:
-        log = open_log(*asked.source)
+    with ExitStack() as stack:
+        seen = read_seen(seen_file, key.public) if key and seen_file and seen_file.exists() else Seen()
+        archive = stack.enter_context(Archive(archive_file, key)) if key and archive_file else None
+        before = archive.before.point if archive and archive.before else None
+        progress = stack.enter_context(show_audit_progress(quiet=quiet))
+        log = open_log(*source, after=before.bundle if before else None)
+        if archive is not None and log.bus is None:
+            raise LogError(f"{log.name} knows no offsets: an archive goes on with bundles, or with a bus")
         report = verify_log(
-            log, read_pins(*asked.pins), asked.bounds, seen=seen, progress=progress, tables=asked.tables
+            log, read_pins(*pins), bounds, seen=seen, progress=progress, tables=tables, archive=archive
         )
     if key is not None and seen_file is not None:
         write_seen(seen_file, report, seen, key)
     return report
-
-
-def _verify_with_archive(asked: _Asked, archive_file: Path, signing_key: Path) -> "Report":
-    from solekey.audit import LogError, open_log, read_pins, verify_log
-    from solekey.audit.archive.archive import Archive
-    from solekey.audit.seen import AuditorKey
-    from solekey.cli.output.audit_progress import show_audit_progress
-
-    with (
-        Archive(archive_file, AuditorKey(signing_key)) as archive,
-        show_audit_progress(quiet=asked.quiet) as progress,
-    ):
-        log = open_log(*asked.source, after=archive.before.point.bundle if archive.before else None)
-        if log.bus is None:
-            raise LogError(f"{log.name} knows no offsets: an archive goes on with bundles, or with a bus")
-        return verify_log(
-            log, read_pins(*asked.pins), asked.bounds, progress=progress, tables=asked.tables, archive=archive
-        )
 
 
 def _verify_pins_apart(sources: tuple[str, ...], pins: tuple[Path, ...]) -> None:
