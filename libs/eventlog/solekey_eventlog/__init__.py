@@ -30,6 +30,7 @@ Map
         secret.py     settings that nobody may see
         child_process.py  a process beside this one, such as that of the heartbeats
         log_lines.py  log lines in which nothing foreign can act; log_context.py: what a line belongs to
+        event_observer.py  who is told of each event, such as a tracer
         trouble.py    what fails again and again, reported once
         errors.py     what goes wrong
 """

@@ -99,6 +99,7 @@ class Batch:
         self._folds[key] = fold.apply(event, devices)
         self._uow.changed.add(key)
         self._rows.append(describe_row(event))
+        self._uow.note_applied(event)
         reaction = self._reactions.get(type(event.body))
         if reaction is not None:
             self._insert()  # it may read them

@@ -239,6 +239,7 @@ class Projector:
             self._park(uow, event, REACTION_FAILED)
             return False
         release(uow, event.account, event.stream, event.seq)
+        uow.note_applied(event)
         return True
 
     def _drain(self, uow: UnitOfWork, account: AccountId, applied_before: Heads) -> None:

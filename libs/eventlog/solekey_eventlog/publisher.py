@@ -24,7 +24,7 @@ from solekey_eventlog.publisher_lock import open_publisher_lock
 from solekey_eventlog.store import EventStore
 from solekey_eventlog.trouble import Trouble
 from solekey_protocol.heartbeat import Heartbeat, encode_heartbeat
-from solekey_protocol.ids import Timestamp, compute_digest
+from solekey_protocol.ids import Digest, Timestamp, compute_digest
 from solekey_protocol.services import HEARTBEAT_TOPIC, TOPICS, WRITERS
 
 _log = logging.getLogger(__name__)
@@ -40,6 +40,8 @@ class _Waiting:
     account: str
     seq: int
     raw: bytes
+    digest: str
+    appended_at: datetime
 
 
 class Publisher:
@@ -139,14 +141,16 @@ class Publisher:
     def _select_page(self) -> Sequence[_Waiting]:
         events = self._store.tables.events
         query = (
-            select(events.c.account, events.c.seq, events.c.raw)
+            select(events.c.account, events.c.seq, events.c.raw, events.c.digest, events.c.appended_at)
             .where(events.c.published_at.is_(None))
             .order_by(events.c.account, events.c.seq)
             .limit(_PAGE_EVENTS)
         )
         with self._store.read() as uow:
             rows = uow.connection.execute(query)
-            return [_Waiting(row.account, row.seq, bytes(row.raw)) for row in rows]
+            return [
+                _Waiting(row.account, row.seq, bytes(row.raw), row.digest, row.appended_at) for row in rows
+            ]
 
     def _verify_places(self, positions: Sequence[Position]) -> None:
         """Demand that records landed behind the last ones, or that the log is whole all the same."""
@@ -184,9 +188,15 @@ class Publisher:
             )
             for partition, end in ends.items():
                 advance_offset(uow.connection, tables.published, self._topic, partition, end)
+        observer = self._store.observer
         for row, position in zip(rows, positions, strict=True):
-            event, record = (row.account, self._store.stream, row.seq), (position.partition, position.offset)
-            _log.debug("published %s/%s/%d: %s/%d@%d", *event, self._topic, *record)
+            place, record = (
+                f"{row.account}/{self._store.stream}/{row.seq}",
+                (position.partition, position.offset),
+            )
+            _log.debug("published %s: %s/%d@%d", place, self._topic, *record)
+            if observer is not None:
+                observer.note_published(place, Digest(row.digest), row.appended_at)
 
     def _publish_heartbeat(self, as_of: datetime) -> None:
         now_s = self._store.clock.monotonic()

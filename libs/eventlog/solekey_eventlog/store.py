@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 from sqlalchemy import (
@@ -32,6 +32,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from solekey_eventlog.clock import Clock
 from solekey_eventlog.engine import connect_read_only, describe_cause, is_sqlite, is_unavailable, upsert
 from solekey_eventlog.errors import StalePositionError, UnavailableError
+from solekey_eventlog.event_observer import EventObserver
 from solekey_eventlog.log_context import Facts, find_log_facts, logging_for
 from solekey_eventlog.tables import EventTables
 from solekey_eventlog.trouble import Trouble
@@ -99,6 +100,8 @@ class UnitOfWork:
         """How far streams went when the transaction looked them up together (``Streams.look_up``)."""
         self.appended: list[tuple[Event, Facts]] = []
         """Own events that it appended, and what the lines of the log were about meanwhile."""
+        self.observer: EventObserver | None = None
+        """Who is told afterwards of foreign events that it applied."""
         self.afterwards: list[Callable[[], None]] = []
         """What is done once the transaction has ended well: never a part of what was asked for."""
         self._stream = stream
@@ -130,6 +133,11 @@ class UnitOfWork:
         """
         if self.connection.dialect.name == "postgresql":
             self.connection.execute(_LOCK_ACCOUNTS, {"accounts": list(accounts)})
+
+    def note_applied(self, event: Event) -> None:
+        """Have the observer, if there is one, told of a foreign event once it is applied."""
+        if self.observer is not None:
+            self.afterwards.append(partial(self.observer.note_applied, event, self.now))
 
     def page(self, account: AccountId, after: int, limit: int) -> tuple[list[bytes], int]:
         """Return what `records` does, and the seq of the stream's head (0: it is empty): one query."""
@@ -208,6 +216,8 @@ class EventStore:
         self.stream = stream
         self.tables = tables
         self.clock = clock
+        self.observer: EventObserver | None = None
+        """Who is told of the events that this service appends, publishes and applies; nobody, by default."""
         # SQLite has one writer. Waiting for it inside SQLite would block a whole eventlet process, the
         # writer's green thread included; a lock of our own lets the writer finish.
         self._writer = threading.Lock() if is_sqlite(engine) else None
@@ -232,10 +242,13 @@ class EventStore:
         """
         with self._translate(), self._write_lock(), self.engine.begin() as connection:
             uow = UnitOfWork(connection, self.stream, self.tables, self.clock.now(), projecting=projecting)
+            uow.observer = self.observer
             yield uow
         for event, facts in uow.appended:
             with logging_for(**facts):
                 _log.info("appended %s", describe_place(event))
+            if self.observer is not None:
+                self.observer.note_appended(event, uow.now, facts)
         if any(stream is self.stream for _, stream in uow.changed):
             for callback in self._on_append:
                 callback()

@@ -54,6 +54,8 @@ class ServiceConfig:
     """host:port"""
     monitoring_listen: str | None = None
     """host:port where operators ask for /metrics, /live and /ready, by plain HTTP; by default nowhere."""
+    traces_endpoint: str | None = None
+    """URL where an OpenTelemetry collector takes traces (OTLP over HTTP); by default nowhere."""
     tls_cert: Path | None = None
     """PEM chain; without it a reverse proxy must terminate TLS."""
     tls_key: Path | None = None
@@ -120,6 +122,10 @@ class ServiceConfig:
         ]
         if self.monitoring_listen == self.listen:
             problems.append("monitoring_listen: must not be the address that clients use")
+        if self.traces_endpoint is not None and not _is_http_url(self.traces_endpoint):
+            problems.append(
+                "traces_endpoint: expected a URL without a password, such as http://collector:4318/v1/traces"
+            )
         return problems
 
     def _find_number_problems(self) -> list[str]:
@@ -193,6 +199,11 @@ def _is_origin(text: str) -> bool:
     except ValueError:
         return False
     return bool(parts.hostname) and text == f"https://{parts.netloc}"
+
+
+def _is_http_url(text: str) -> bool:
+    parts = urlsplit(text)
+    return parts.scheme in {"http", "https"} and bool(parts.hostname) and "@" not in parts.netloc
 
 
 def _is_address(text: str) -> bool:

@@ -47,9 +47,12 @@ from solekey_eventlog.log_lines import LogFormat, make_formatter
 from solekey_service.command_line import SERVE, parse_command_line, run_command
 from solekey_service.config import ServiceConfig, load_config
 from solekey_service.definition import ServiceDefinition
+from solekey_service.http import Operation
+from solekey_service.http_server.application import Observer
 from solekey_service.http_server.server import HttpServer, Room
 from solekey_service.kernel import Kernel
 from solekey_service.monitoring.server import MonitoringServer
+from solekey_service.monitoring.traces import Traces
 from solekey_service.nameko_ext.http_entrypoint import SERVER_KEY
 from solekey_service.nameko_ext.service_class import make_service_class
 from solekey_service.nameko_ext.wiring import PARTS_KEY, PROOFS_KEY, Parts, Wiring, build_parts, find_wiring
@@ -65,6 +68,7 @@ EXIT_CONFIGURATION = 2
 EXIT_FAILED = 1
 _FINISH_REQUESTS_S = 10.0
 _STOP_S = 10.0
+_SEND_TRACES_S = 3.0
 _LOOK_S = 0.1
 _COLLECT_EVERY = 20_000
 """Objects that are made before garbage is looked for; what requests leave is freed without that."""
@@ -117,7 +121,8 @@ def run(
     monitoring = MonitoringServer(None if _is_silent(worker) else configs[0].monitoring_address)
     try:
         monitoring.start(None if worker is None else worker.monitoring)
-        server = _open_server(configs[0], monitoring)
+        traces = Traces([each.service for each in definitions], configs[0].traces_endpoint)
+        server = _open_server(configs[0], (monitoring.requests.observe, traces.observe))
         port = server.listen() if worker is None else server.adopt(worker.listener)
         services = [make_service_class(each) for each in definitions]
         runner = _make_runner(services, configs, server, None if worker is None else worker.proofs)
@@ -144,6 +149,8 @@ def run(
     monitoring.begin([wiring.describe() for wiring in wirings])
     _log.info("listening on port %d: %s", port, ", ".join(runner.service_names))
     kernels = [wiring.kernel for wiring in wirings]
+    for kernel in kernels:
+        traces.follow(kernel)
     on_ready(port, kernels)
     if worker is not None:
         _join_supervisor(worker, kernels, signals.received)
@@ -156,6 +163,8 @@ def run(
         beats.stop()
     _stop(runner)
     monitoring.stop()
+    with eventlet.Timeout(_SEND_TRACES_S, False):
+        traces.stop()
     _log.info("stopped")
     return EXIT_FAILED if died else 0
 
@@ -257,14 +266,18 @@ def _join_supervisor(worker: Inherited, kernels: Sequence[Kernel[ServiceConfig]]
     line.tell(READY)
 
 
-def _open_server(config: ServiceConfig, monitoring: MonitoringServer) -> HttpServer:
+def _open_server(config: ServiceConfig, observers: Sequence[Observer]) -> HttpServer:
     tls = None
     if config.tls_cert is not None and config.tls_key is not None:
         tls = ServerTls(config.tls_cert, config.tls_key, config.tls_client_ca)
     host, port = config.address
     room = Room(config.max_connections, config.max_connections_per_source)
-    proxies = config.find_proxies()
-    return HttpServer(host, port, tls, room, observe=monitoring.requests.observe, proxies=proxies)
+
+    def observe(operation: Operation, status: int, code: str | None, duration_s: float) -> None:
+        for each in observers:
+            each(operation, status, code, duration_s)
+
+    return HttpServer(host, port, tls, room, observe=observe, proxies=config.find_proxies())
 
 
 def _make_runner(

@@ -24,6 +24,7 @@ if __name__ == "__main__":
             listen="127.0.0.1:0",
             trusted_proxies=os.environ.get("DEMO_TRUSTED_PROXIES", ""),
             monitoring_listen=os.environ.get("DEMO_MONITORING"),
+            traces_endpoint=os.environ.get("DEMO_TRACES"),
             tls_cert=cert,
             tls_key=key,
             max_connections=int(os.environ.get("DEMO_MAX_CONNECTIONS", "1000")),

@@ -53,6 +53,8 @@ def test_services_add_fields() -> None:
         ({"SOLEKEY_ORIGIN": "https://solekey.example/path"}, "origin"),
         ({"SOLEKEY_LISTEN": "8443"}, "listen"),
         ({"SOLEKEY_LISTEN": "localhost:99999"}, "listen"),
+        ({"SOLEKEY_TRACES_ENDPOINT": "collector:4318"}, "traces_endpoint"),
+        ({"SOLEKEY_TRACES_ENDPOINT": "https://me:secret@collector/v1/traces"}, "traces_endpoint"),
         ({"SOLEKEY_MAX_WORKERS": "many"}, "SOLEKEY_MAX_WORKERS: expected an integer"),
         ({"SOLEKEY_MAX_WORKERS": "0"}, "max_workers"),
         ({"SOLEKEY_FRESHNESS_S": "600"}, "freshness_s"),

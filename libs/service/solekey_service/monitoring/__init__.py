@@ -9,8 +9,9 @@ Map
     started.py          a running service, as the other modules see it
     readiness.py        whether a process can do its work
     server.py           the port: /metrics, /live and /ready
+    traces.py           requests and events for an OpenTelemetry collector; spans.py: what is sent of them
 
-Nothing here names an account or repeats anything of a request. Labels take their values from declarations
-alone: the names of services, operations and streams, and the codes of refusals. Decision:
-docs/decisions/0127.
+Numbers and probes name no account and repeat nothing of a request. Labels take their values from
+declarations alone: the names of services, operations and streams, and the codes of refusals. Spans of traces
+name places of events. Decisions: docs/decisions/0127, 0160.
 """
