@@ -109,6 +109,7 @@ soak: $(VENV)/.installed-dev  ## Kill devices, services and connections for long
 .PHONY: soak-delivery
 soak-delivery: $(VENV)/.installed-dev  ## Kill publisher, followers and broker on Kafka, 200 times (SOLEKEY_SOAK_CYCLES)
 	$(BIN)/python -m tests.system.delivery.cycles
+	$(BIN)/python -m tests.system.delivery.leaders
 	$(BIN)/python -m pytest -q -n 0 tests/system/delivery
 
 .PHONY: evidence

@@ -32,9 +32,10 @@ from solekey_protocol.limits import KIB, MAX_STATEMENT_BYTES
 from solekey_protocol.services import Service, ServiceEntry
 from solekey_service.access import Access
 from solekey_service.http import Request, Response
-from solekey_service.log_commands import LOG_COMMANDS
+from solekey_service.log_commands import LOG_COMMANDS, make_rebuild_command
 from solekey_service.monitoring.gauge import Gauge
 from solekey_service.operator_command import COMMON_COMMANDS, OperatorCommand
+from solekey_service.read_models import ReadModel
 from solekey_service.stream_api import ConfigT, StreamApi
 
 DEFAULT_MAX_BODY_BYTES: Final = 64 * KIB
@@ -127,6 +128,7 @@ class ServiceDefinition(Generic[ConfigT, ApiT]):
         reactions: what it does about foreign events, in the transaction that notes them.
         recoveries: what it takes away when an own event comes back from the log, after its database was
             restored older, such as a recovery code that was used since.
+        read_models: what it derives from events beside its inbox.
         jobs: what it does at intervals.
         commands: what an operator can do to it, beside what is common to all services.
         gauges: what an operator sees of it, beside what is common to all services.
@@ -142,6 +144,7 @@ class ServiceDefinition(Generic[ConfigT, ApiT]):
     routes: tuple[Route[ApiT], ...] = ()
     reactions: Mapping[type[Body], Callable[[ApiT, UnitOfWork, Event], None]] = field(default_factory=dict)
     recoveries: Mapping[type[Body], Callable[[ApiT, UnitOfWork, Event], None]] = field(default_factory=dict)
+    read_models: tuple[ReadModel[ApiT], ...] = ()
     jobs: tuple[Job[ApiT], ...] = ()
     commands: tuple[OperatorCommand[ApiT], ...] = ()
     gauges: tuple[Gauge[ApiT], ...] = ()
@@ -149,7 +152,7 @@ class ServiceDefinition(Generic[ConfigT, ApiT]):
     @property
     def all_commands(self) -> tuple[OperatorCommand[Any], ...]:
         """Everything that an operator can do to the service."""
-        return (*COMMON_COMMANDS, *LOG_COMMANDS, *self.commands)
+        return (*COMMON_COMMANDS, *LOG_COMMANDS, make_rebuild_command(self.read_models), *self.commands)
 
     @property
     def service(self) -> Service:

@@ -1,10 +1,12 @@
 """What an operator does when the log and the databases may not hold the same. Spec: events.md §8.
 
 ``check`` finds it and says what to do; ``recover-own`` takes back own events that only the log has,
-``republish`` gives the log back what it has lost, and ``rebuild`` makes an inbox of what the log holds.
+``republish`` gives the log back what it has lost, and ``rebuild`` makes an inbox of what the log holds, and
+what is derived from it.
 """
 
 from argparse import ArgumentParser, Namespace
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -12,8 +14,10 @@ from solekey_eventlog.consistency import Finding, Step, check_consistency
 from solekey_eventlog.errors import LogFaultError
 from solekey_eventlog.recover import Recovery
 from solekey_eventlog.republish import republish
+from solekey_protocol.errors import MalformedError
 from solekey_protocol.services import SERVICES, TOPICS, Service
 from solekey_service.operator_command import OperatorCommand, is_confirmed, report, tell
+from solekey_service.read_models import ReadModel, count_wrong_snapshots, rebuild_read_model
 from solekey_service.stream_api import StreamApi
 
 EXIT_FINDINGS: Final = 1
@@ -96,7 +100,31 @@ def _add_rebuild_arguments(parser: ArgumentParser) -> None:
     )
 
 
-def _rebuild(api: StreamApi[Any], arguments: Namespace) -> int:
+def _rebuild(read_models: Sequence[ReadModel[Any]], api: StreamApi[Any], arguments: Namespace) -> int:
+    """Rebuild the inbox, then what is derived from it and from the service's own events."""
+    store, dry_run = api.kernel.store, arguments.dry_run
+    done = "differ" if dry_run else "differed, and are made anew"
+    wrong = count_wrong_snapshots(store)
+    code = _rebuild_inbox(api, arguments)
+    if wrong:
+        tell(f"fold snapshots: {wrong} {done}")
+        code = EXIT_FINDINGS if dry_run else code
+    for model in read_models:
+        try:
+            differing = rebuild_read_model(api, store, model, report, dry_run=dry_run)
+        except (LookupError, MalformedError) as error:
+            tell(f"{model.name}: not rebuilt, nothing was changed: {error}")
+            code = EXIT_FINDINGS
+            continue
+        if differing:
+            tell(f"{model.name}: those of {differing} accounts {done}")
+            code = EXIT_FINDINGS if dry_run else code
+        else:
+            tell(f"{model.name}: as the events say")
+    return code
+
+
+def _rebuild_inbox(api: StreamApi[Any], arguments: Namespace) -> int:
     kernel = api.kernel
     kernel.check_topics()
     done = kernel.make_rebuild(lambda what, count: report(f"{what} {count}")).run(
@@ -173,11 +201,16 @@ LOG_COMMANDS: Final[tuple[OperatorCommand[StreamApi[Any]], ...]] = (
         is_exclusive=True,
         add_arguments=_add_recovery_arguments,
     ),
-    OperatorCommand(
+)
+
+
+def make_rebuild_command(read_models: Sequence[ReadModel[Any]]) -> OperatorCommand[StreamApi[Any]]:
+    """Make the command that rebuilds all that a service derives from events."""
+    return OperatorCommand(
         "rebuild",
-        "fold the inbox from the beginning of every topic beside the live one, compare, and switch",
-        _rebuild,
+        "fold the inbox from the beginning of every topic beside the live one, and all that is derived from "
+        "events; compare, and switch what differs",
+        partial(_rebuild, read_models),
         is_exclusive=True,
         add_arguments=_add_rebuild_arguments,
-    ),
-)
+    )

@@ -207,17 +207,21 @@ class VaultApi(StreamApi[VaultConfig]):
         Raises:
             LookupError: a change list is gone; nothing was changed.
         """
-        events = self.kernel.store.tables.events
         with self.kernel.store.begin() as uow:
-            accounts = uow.connection.execute(select(events.c.account).distinct()).scalars().all()
-            kept = [AccountId(account) for account in accounts if not self._is_closed(uow, account)]
+            return self.rebuild_items_in(uow, progress)
 
-            def read_events() -> Iterator[Event]:
-                for number, account in enumerate(kept, start=1):
-                    progress(f"account {number} of {len(kept)}")
-                    yield from uow.events(account)
+    def rebuild_items_in(self, uow: UnitOfWork, progress: Callable[[str], None]) -> int:
+        """Make the read model from zero, in this transaction; see `rebuild_items`."""
+        events = self.kernel.store.tables.events
+        accounts = uow.connection.execute(select(events.c.account).distinct()).scalars().all()
+        kept = [AccountId(account) for account in accounts if not self._is_closed(uow, account)]
 
-            rebuild_items(uow.connection, read_events(), partial(self._read_changes, uow))
+        def read_events() -> Iterator[Event]:
+            for number, account in enumerate(kept, start=1):
+                progress(f"account {number} of {len(kept)}")
+                yield from uow.events(account)
+
+        rebuild_items(uow.connection, read_events(), partial(self._read_changes, uow))
         return len(kept)
 
     def note_closed(self, uow: UnitOfWork, event: Event) -> None:

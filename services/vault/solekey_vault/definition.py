@@ -5,20 +5,25 @@ It follows ``auth`` to admit requests and to note closed accounts, ``devices`` t
 """
 
 from argparse import Namespace
+from collections.abc import Callable
 from typing import Final
 
+from sqlalchemy import select
+
+from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.events.auth import AccountClosed
 from solekey_protocol.limits import KIB, MAX_BATCH_BYTES, MAX_BATCH_OBJECTS, MAX_PART_BYTES, MAX_WRAP_BYTES
 from solekey_protocol.services import SERVICES, Service
 from solekey_service.access import Access
 from solekey_service.definition import Job, Route, ServiceDefinition
 from solekey_service.operator_command import OperatorCommand, report, tell
+from solekey_service.read_models import ReadModel
 from solekey_vault.api import VaultApi
 from solekey_vault.config import VaultConfig
 from solekey_vault.gauges import GAUGES
 from solekey_vault.objects_command import CHECK_OBJECTS
 from solekey_vault.quota_command import QUOTA
-from solekey_vault.tables import event_tables, metadata
+from solekey_vault.tables import commit_pages, commits, event_tables, item_versions, metadata
 
 MAX_BATCH_BODY_BYTES: Final = MAX_BATCH_BYTES + 64 * KIB
 """Objects and their CBOR framing."""
@@ -31,6 +36,24 @@ def rebuild_items(api: VaultApi, _: Namespace) -> None:
     """Make the read model of the items from zero (a command)."""
     tell(f"rebuilt the items of {api.rebuild_items(report)} accounts")
 
+
+def _rebuild_items(api: VaultApi, uow: UnitOfWork, progress: Callable[[str], None]) -> None:
+    api.rebuild_items_in(uow, progress)
+
+
+_version = item_versions.c
+ITEMS: Final = ReadModel(
+    "items",
+    _rebuild_items,
+    (  # which replaced versions are left depends on when they were collected
+        select(
+            *(_version.account, _version.item, _version.version, _version.epoch, _version.size),
+            *(_version.change, _version.commit),
+        ).where(_version.superseded_by.is_(None)),
+        select(commits.c.account, commits.c.commit, commits.c.kind, commits.c.changes),
+        select(commit_pages.c.account, commit_pages.c.digest, commit_pages.c.commit),
+    ),
+)
 
 DEFINITION: Final = ServiceDefinition(
     entry=SERVICES[Service.VAULT],
@@ -52,6 +75,7 @@ DEFINITION: Final = ServiceDefinition(
         Route("POST", f"{_OBJECTS}/fetch", Access.TRUSTED, VaultApi.post_fetch, MAX_DIGESTS_BODY_BYTES),
     ),
     reactions={AccountClosed: VaultApi.note_closed},
+    read_models=(ITEMS,),
     commands=(
         OperatorCommand(
             "rebuild-items",

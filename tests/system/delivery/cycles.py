@@ -28,6 +28,7 @@ from solekey_protocol.event import parse_event
 from solekey_protocol.events import Body, Stream, devices
 from solekey_protocol.services import TOPICS
 from tests.support.demo_service import reacting as demo
+from tests.support.engines.kafka.cluster import LocalCluster
 from tests.support.engines.kafka.local import LocalBroker
 from tests.support.eventlog.author import Author
 from tests.support.keys import Key
@@ -130,12 +131,17 @@ class Writers:
 class Cycles:
     """The driver. Must fork, so nothing is connected to Kafka until the end."""
 
-    def __init__(self, folder: Path, broker: LocalBroker, seed: int, flaw: str | None) -> None:
+    def __init__(self, folder: Path, broker: LocalBroker | LocalCluster, seed: int, flaw: str | None) -> None:
         self._folder, self._broker, self._flaw = folder, broker, flaw
         self._url = f"kafka://{broker.servers}"
         self._random = random.Random(seed)  # noqa: S311 - a seed that can be repeated
         with open_bus(self._url) as bus:
-            bus.create_topics(derive_topics())
+            bus.create_topics(
+                derive_topics(
+                    replication_factor=broker.replication_factor,
+                    min_insync_replicas=broker.min_insync_replicas,
+                )
+            )
             open_follower(folder, bus).close()  # migrated before two want to
         self._writers = Writers(open_outbox(folder))
         self._publisher = 0
@@ -195,6 +201,7 @@ class Cycles:
             self.report.kills["follower"] += 1
 
     def _kill_broker(self) -> None:
+        assert isinstance(self._broker, LocalBroker)
         self._broker.kill()
         self._writers.write(self._random.randrange(ACCOUNTS))  # acknowledged while there is no bus
         self._broker.start()
@@ -206,8 +213,8 @@ class Cycles:
         inbox = open_inbox(self._folder)
         self._wait_until_applied(inbox)
         self.stop()
-        report.applied = _count_rows(inbox, demo.TABLES.inbox)
-        report.effects = max(_count_rows(inbox, table) for table in (demo.NOTES, demo.TABLES.events))
+        report.applied = count_rows(inbox, demo.TABLES.inbox)
+        report.effects = max(count_rows(inbox, table) for table in (demo.NOTES, demo.TABLES.events))
         with inbox.read() as uow:
             report.parked = len(read_parked_accounts(uow))
         with open_bus(BusConfig(self._url)) as bus:
@@ -219,7 +226,7 @@ class Cycles:
         while applied < self._writers.acknowledged and time.monotonic() - changed_s < QUIET_S:
             threading.Event().wait(_LOOK_S)
             self._revive()
-            if (now := _count_rows(inbox, demo.TABLES.inbox)) != applied:
+            if (now := count_rows(inbox, demo.TABLES.inbox)) != applied:
                 applied, changed_s = now, time.monotonic()
 
 
@@ -229,7 +236,7 @@ def _places(records: Iterable[bytes]) -> Iterable[tuple[str, int]]:
         yield event.account, event.seq
 
 
-def _count_rows(store: EventStore, table: object) -> int:
+def count_rows(store: EventStore, table: object) -> int:
     with store.read() as uow:
         return int(uow.connection.execute(select(func.count()).select_from(table)).scalar_one())  # type: ignore[arg-type]  # any table
 

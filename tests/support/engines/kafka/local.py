@@ -1,5 +1,6 @@
 """A broker from the official jars on the local Java, in KRaft mode, alone."""
 
+import signal
 import socket
 import subprocess
 import time
@@ -52,16 +53,34 @@ class SecureListener:
 class LocalBroker:
     """One broker process. ``stop`` and ``start`` keep its ports and data; its log is kept in ``folder``."""
 
+    replication_factor = min_insync_replicas = 1
+
     def __init__(
-        self, folder: Path, secure: SecureListener | None = None, *, auto_create_topics: bool = False
+        self,
+        folder: Path,
+        secure: SecureListener | None = None,
+        *,
+        auto_create_topics: bool = False,
+        controller_port: int | None = None,
+        more: str = "",
     ) -> None:
+        """Format the storage of a broker.
+
+        Args:
+            folder: where its settings, data and log are.
+            secure: a second listener, which wants to know who comes.
+            auto_create_topics: whether a topic that is asked for is made.
+            controller_port: where its controller listens, if others are to know; else any port.
+            more: more settings; they count where they repeat one.
+        """
         self._java = find_java()
         self._libs = resolve_jars()
         self._folder = folder
         self._settings = folder / "server.properties"
         self.log_path = folder / "broker.log"
         self._process: subprocess.Popen[bytes] | None = None
-        self._port, controller_port, self._secure_port = find_free_ports(3)
+        self._port, free_port, self._secure_port = find_free_ports(3)
+        controller_port = controller_port or free_port
         listeners = [f"PLAINTEXT://127.0.0.1:{self._port}"]
         if secure:
             listeners.append(f"SASL_SSL://127.0.0.1:{self._secure_port}")
@@ -74,7 +93,7 @@ class LocalBroker:
         )
         if secure:
             settings += _derive_secure_settings(secure)
-        self._settings.write_text(settings)
+        self._settings.write_text(settings + more)
         self._format(secure)
 
     @property
@@ -89,16 +108,38 @@ class LocalBroker:
 
     def start(self) -> None:
         """Start it, unless it runs, and return when it answers."""
+        if self.launch():
+            self.wait_until_ready()
+
+    def launch(self) -> bool:
+        """Start it, and do not wait; returns False where it runs."""
         if self._process and self._process.poll() is None:
-            return
+            return False
         with self.log_path.open("ab") as log:
             command = self._command("kafka.Kafka", str(self._settings))
             self._process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, cwd=self._folder)
+        return True
+
+    def wait_until_ready(self) -> None:
+        """Return when it answers; end it when it does not."""
+        assert self._process is not None
         try:
             self._wait_until_ready(self._process)
         except BaseException:
             self.stop()
             raise
+
+    def pause(self) -> None:
+        """Hold it back: its connections stay, and nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on, if it was held back."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self._process.send_signal(number)
 
     def stop(self) -> None:
         """Stop it as an operator would; kill it when it does not obey."""
