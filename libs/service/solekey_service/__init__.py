@@ -20,6 +20,7 @@ Map
         stream_api.py what every service answers about its own stream: statements, events, health
     Operators and auditors
         operator_command.py  what an operator can do to a service; log_commands.py: common to all
+        read_models.py  what is derived from events: rebuilt, compared, switched
         stored_list.py  what a service has stored, for an auditor
     The process
         command_line.py  ``python -m solekey_<service> [command]``
