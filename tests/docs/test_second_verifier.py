@@ -18,7 +18,7 @@ import pytest
 from solekey.audit import Pin, Verdict, verify_log
 from solekey_protocol.ids import AccountId
 from tamper.classes import FAMILIES
-from tamper.judging import _find_pins
+from tamper.judging import find_pins
 from tamper.stories import DAYS, HONEST, tell_whole
 from tamper.tampering import BOUNDS, Exhibit, Tampering, vouch
 from tamper.writing import write
@@ -147,7 +147,7 @@ def test_agrees_on_every_class_but_those_listed(letter: str) -> None:
 
 def _judge_both(tampering: Tampering, exhibit: Exhibit) -> tuple[str, str]:
     assert isinstance(exhibit.log, list), tampering.id  # classes that are no records have no verdict here
-    pins = _find_pins(exhibit)
+    pins = find_pins(exhibit)
     ours: Verdict = verify_log(exhibit.log, pins, BOUNDS).verdict
     return ours.value, SECOND.Audit(exhibit.log, _convert(pins), BOUNDS.now).verdict
 
