@@ -1,6 +1,6 @@
 """Which tests there are, so that pages which name them cannot name one that is gone.
 
-A test is named from the folder tests/, as ``unit/vault/test_api.py::test_a_test``; one of a class as
+A test is named from the folder tests/, as ``unit/vault/test_commits.py::test_a_test``; one of a class as
 ``file::Class::test``.
 """
 

@@ -69,5 +69,5 @@ def test_an_import_across_suites_is_found() -> None:
     here = TESTS / "unit" / "vault" / "test_api.py"
     for module in ("tests.unit.auth.test_login", "tests.unit.vault.conftest", "tests.system.deploy.readme"):
         assert find_trespasses(here, f"from {module} import something") == [module]
-    for module in ("tests.support.actors", "tests.unit.vault.test_api"):
+    for module in ("tests.support.actors", "tests.unit.vault.vault_rig"):
         assert find_trespasses(here, f"from {module} import something") == []

@@ -17,7 +17,7 @@ from tests.support.content import change_of, content_of
 from tests.support.deployment.compose import load_compose, load_override, make_installation
 from tests.support.s3.fault_proxy import run_fault_proxy
 from tests.support.s3.server import S3Server, find_external_s3, run_s3
-from tests.unit.vault.test_api import ITEM, LAPTOP, Vault
+from tests.unit.vault.vault_rig import ITEM, LAPTOP, Vault
 
 pytestmark = pytest.mark.slow
 LARGE = secrets.token_bytes(300_000)

@@ -16,7 +16,7 @@ from solekey_vault import change_lists, long_lists
 from solekey_vault.refusals import CommitMismatch
 from tests.support.content import change_of, commit_of
 from tests.support.keys import derive_raw
-from tests.unit.vault.test_api import LAPTOP, Vault
+from tests.unit.vault.vault_rig import LAPTOP, Vault
 
 MANY = [change_of(ItemId.from_raw(derive_raw(f"item {number}")), 1) for number in range(700)]
 """Their list is long: it goes to the process."""

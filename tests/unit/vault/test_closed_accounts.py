@@ -9,7 +9,7 @@ from solekey_vault.tables import closed_accounts, object_rows, objects, orphans,
 from tests.support.actors import Actor
 from tests.support.content import change_of, content_of
 from tests.support.keys import derive_raw
-from tests.unit.vault.test_api import ITEM, LAPTOP, SECOND, Vault
+from tests.unit.vault.vault_rig import ITEM, LAPTOP, SECOND, Vault
 
 OTHER = Actor("ben", "laptop")
 LATE = ItemId.from_raw(derive_raw("late item"))

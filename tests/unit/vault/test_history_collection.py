@@ -19,8 +19,8 @@ from solekey_vault.history_limits import HistoryLimits
 from solekey_vault.tables import item_versions
 from tests.support.actors import derive_rotation_id
 from tests.support.content import change_of, commit_of, content_of, list_objects_of
-from tests.unit.vault.test_api import LAPTOP
 from tests.unit.vault.test_quotas import make_vault, usage_of
+from tests.unit.vault.vault_rig import LAPTOP
 
 DAY_S = 86400
 FIRST, SECOND = (ItemId.from_raw(bytes([number]) * 16) for number in (1, 2))

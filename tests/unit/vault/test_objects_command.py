@@ -7,15 +7,14 @@ from solekey_service.command_line import parse_command_line
 from solekey_vault.definition import DEFINITION
 from solekey_vault.objects_command import CHECK_OBJECTS, ObjectsDamagedError
 from solekey_vault.tables import object_rows, orphans
-from tests.unit.vault import test_api
-from tests.unit.vault.test_api import LAPTOP
+from tests.unit.vault.vault_rig import LAPTOP, Vault
 
 LARGE = b"x" * 100_000
 
 
 @pytest.fixture
 def vault(rig, tmp_path):
-    vault = test_api.Vault(rig, tmp_path / "objects")
+    vault = Vault(rig, tmp_path / "objects")
     vault.change_devices((LAPTOP, LAPTOP.founded(), {}))
     rig.log_in(LAPTOP)
     vault.put(LARGE, b"small")

@@ -18,9 +18,8 @@ from solekey_vault.gauges import GAUGES
 from solekey_vault.quota_command import QUOTA
 from solekey_vault.usage_repository import Quota, Usage, UsageRepository
 from solekey_vault.wrap_repository import MAX_UNCLAIMED_WRAPS
-from tests.support.content import change_of, commit_of
-from tests.unit.vault import test_api
-from tests.unit.vault.test_api import LAPTOP
+from tests.support.content import change_of, commit_of, seal_wrap_like
+from tests.unit.vault.vault_rig import LAPTOP, OLD_KEY, Vault
 
 LARGE = 100_000
 """More than a row holds: a blob."""
@@ -35,7 +34,7 @@ def make_vault(rig, folder, monkeypatch, **settings):
             definition, **members, **(settings if definition is DEFINITION else {})
         ),
     )
-    vault = test_api.Vault(rig, folder)
+    vault = Vault(rig, folder)
     vault.change_devices((LAPTOP, LAPTOP.founded(), {}))
     rig.log_in(LAPTOP)
     assert vault.add_wrap().status == 201
@@ -176,7 +175,7 @@ def test_a_statement_that_was_taken_is_answered_again_at_the_limit(rig, tmp_path
 def test_wraps_that_no_statement_names_have_a_quota(rig, tmp_path, monkeypatch):
     vault = make_vault(rig, tmp_path, monkeypatch)
     monkeypatch.setattr(wrap_repository, "MAX_UNCLAIMED_WRAPS", 3)
-    waiting = [test_api.seal_wrap_like(1, version, test_api.OLD_KEY.key_id) for version in range(2, 6)]
+    waiting = [seal_wrap_like(1, version, OLD_KEY.key_id) for version in range(2, 6)]
     for wrap in waiting[:3]:
         vault.put_wrap(wrap)
     with pytest.raises(QuotaExceeded) as refused:

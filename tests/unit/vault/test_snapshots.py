@@ -13,7 +13,7 @@ from solekey_vault.refusals import CommitMismatch, PartsMissing
 from solekey_vault.snapshots import find_difference
 from tests.support.content import change_of, commit_of, content_of
 from tests.support.keys import derive_raw
-from tests.unit.vault.test_api import LAPTOP, Vault
+from tests.unit.vault.vault_rig import LAPTOP, Vault
 
 ITEMS = sorted(
     (ItemId.from_raw(derive_raw(f"item {number}")) for number in range(6)), key=lambda item: item.raw

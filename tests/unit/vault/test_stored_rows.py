@@ -11,15 +11,14 @@ from solekey_protocol.change_list import encode_change_list
 from solekey_service.stored_list import encode_list
 from solekey_vault.tables import object_rows
 from tests.support.content import change_of, content_of
-from tests.unit.vault import test_api
-from tests.unit.vault.test_api import ITEM, LAPTOP
+from tests.unit.vault.vault_rig import ITEM, LAPTOP, Vault
 
 LARGE = b"x" * 100_000
 
 
 @pytest.fixture
 def vault(rig, tmp_path):
-    vault = test_api.Vault(rig, tmp_path / "objects")
+    vault = Vault(rig, tmp_path / "objects")
     vault.change_devices((LAPTOP, LAPTOP.founded(), {}))
     rig.log_in(LAPTOP)
     assert vault.add_wrap().status == 201
