@@ -19,9 +19,9 @@ from solekey_protocol.partition import derive_partition
 from solekey_protocol.services import TOPICS
 from solekey_protocol.statements import EMPTY_HEAD
 from solekey_rotation.definition import DEFINITION as ROTATION
-from solekey_service.command_line import parse_command_line, run_command_on
 from tests.support.actors import Actor
 from tests.support.eventlog.broken_logs import cut_tail, open_empty, read_values
+from tests.unit.service.follower import build_follower
 
 TOPIC = TOPICS[Stream.DEVICES]
 ANA, BEN, PHONE = Actor("ana", "laptop"), Actor("ben", "laptop"), Actor("ana", "phone")
@@ -29,34 +29,9 @@ SAME = "the database of {} and the log hold the same\n"
 
 
 @pytest.fixture
-def path(tmp_path):
-    return tmp_path / "bus.db"
-
-
-@pytest.fixture
-def operate(path, capsys):
-    def run(api, definition, *arguments, bus=path):
-        config = replace(api.kernel.config, bus_url=f"embedded://{bus}", bus_partitions=6)
-        code = run_command_on(definition, config, parse_command_line(definition, arguments))
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return run
-
-
-@pytest.fixture
-def devices(rig):
-    return rig.build(DEVICES)
-
-
-@pytest.fixture
 def rotation(rig, devices):
     """Follows devices. Both know two accounts, of which one has a second device, and which log they use."""
-    rotation = rig.build(ROTATION)
-    for api in (devices, rotation):
-        api.kernel.check_bus()
-    for actor in (ANA, BEN):
-        rig.append(actor.sign(actor.founded()))
+    rotation = build_follower(rig, devices, ANA, BEN)
     enrol(rig)
     rig.deliver()
     return rotation

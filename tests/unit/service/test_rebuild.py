@@ -14,43 +14,18 @@ from solekey_protocol.ids import Timestamp
 from solekey_protocol.services import TOPICS
 from solekey_protocol.streams import DevicesStream, DeviceStatus
 from solekey_rotation.definition import DEFINITION as ROTATION
-from solekey_service.command_line import parse_command_line, run_command_on
 from tests.support.actors import Actor
 from tests.support.eventlog.broken_logs import cut_tail, open_empty, read_values
+from tests.unit.service.follower import build_follower
 
 TOPIC = TOPICS[Stream.DEVICES]
 ANA, BEN, PHONE = Actor("ana", "laptop"), Actor("ben", "laptop"), Actor("ana", "phone")
 
 
 @pytest.fixture
-def path(tmp_path):
-    return tmp_path / "bus.db"
-
-
-@pytest.fixture
-def operate(path, capsys):
-    def run(api, definition, *arguments, bus=path):
-        config = replace(api.kernel.config, bus_url=f"embedded://{bus}", bus_partitions=6)
-        code = run_command_on(definition, config, parse_command_line(definition, arguments))
-        printed = capsys.readouterr()
-        return code, printed.out, printed.err
-
-    return run
-
-
-@pytest.fixture
-def devices(rig):
-    return rig.build(DEVICES)
-
-
-@pytest.fixture
 def rotation(rig, devices):
     """Follows devices, and states that rotations are due once the phone is revoked."""
-    rotation = rig.build(ROTATION)
-    for api in (devices, rotation):
-        api.kernel.check_bus()
-    for actor in (ANA, BEN):
-        rig.append(actor.sign(actor.founded()))
+    rotation = build_follower(rig, devices, ANA, BEN)
     say(rig, PHONE, PHONE.enrolled())
     say(rig, PHONE, PHONE.trusted(), account=ANA.user_key.signing)
     rig.deliver()
