@@ -257,7 +257,7 @@ def check(model: Model) -> Result:
     definitions = [f"-D{each}" for each in model.definitions.split()]
     breadth = ["-DBFS"] if model.search is Search.BREADTH else []
     _run(folder, "spin", "-a", *definitions, model.source)
-    optimise = "-O0" if model.search is Search.BREADTH else "-O1"  # the former is over before -O1 has compiled
+    optimise = "-O0" if model.search is Search.BREADTH else "-O1"  # the former ends before -O1 has compiled
     _run(
         folder, "gcc", optimise, "-w", "-DSAFETY", "-DNOFAIR", "-DMEMLIM=3000", *breadth, "-o", "pan", "pan.c"
     )

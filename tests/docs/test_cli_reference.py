@@ -1,6 +1,7 @@
 """The generated pages are what the commands say, and every command keeps the common promises."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -43,6 +44,13 @@ def test_every_secret_has_an_environment_variable(path):
     for parameter in COMMANDS[path].params:
         if parameter.name in {"password", "code", "totp_secret", "user_key", "new_user_key"}:
             assert parameter.envvar == f"SOLEKEY_{parameter.name.upper()}"
+
+
+def test_no_summary_of_a_command_is_cut_off():
+    page = (DOCS / "cli.md").read_text(encoding="utf-8")
+    lists = re.findall(r"^Commands:\n((?:  .*\n|\n)+)", page, re.MULTILINE)
+    assert len(lists) >= 10
+    assert [line for found in lists for line in found.splitlines() if line.endswith("...")] == []
 
 
 def test_help_needs_no_heavy_import():

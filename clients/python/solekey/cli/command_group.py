@@ -1,10 +1,14 @@
 """A group of commands that says which one may have been meant."""
 
 from difflib import get_close_matches
+from typing import Final
 
 import click
 
 from solekey.cli.output.printing import usage_error
+
+_WHOLE: Final = 1000
+"""Characters: longer than the first sentence of any command's help."""
 
 
 class CommandGroup(click.Group):
@@ -13,6 +17,16 @@ class CommandGroup(click.Group):
     def list_spellings(self, ctx: click.Context) -> list[str]:
         """List what may be typed: the commands, and other names of theirs."""
         return self.list_commands(ctx)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands, each with its whole first sentence, which click would cut off."""
+        rows = [
+            (name, command.get_short_help_str(_WHOLE))
+            for name in self.list_commands(ctx)
+            if (command := self.get_command(ctx, name)) is not None and not command.hidden
+        ]
+        with formatter.section("Commands"):
+            formatter.write_dl(rows)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
