@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fido2.cose import EdDSA
 
-from solekey_auth.factors.passkeys import verify_public_key
+from solekey_auth.factors.cose_keys import verify_public_key
 from solekey_auth.refusals import PasskeyRefused
 from solekey_protocol.encoding import encode_base64url, encode_json
 from solekey_protocol.errors import MalformedError

@@ -5,7 +5,7 @@ Spec: factors.md.
 Map, pure
     totp.py             codes of an authenticator app
     recovery_codes.py   codes that work once
-    passkeys.py         WebAuthn: options, registrations, assertions
+    passkeys.py         WebAuthn: options, registrations, assertions; cose_keys.py: their public keys
     proof.py            Proof: what a client sends; Verifier: finds what it proves
 
 Map, with rows

@@ -1,8 +1,8 @@
 """Passkeys (WebAuthn Level 2): creation options, and the verification of what authenticators answer.
 
 Pure: bytes and values in, a decision out. fido2 parses and compares; what it leaves to its caller is checked
-here: types inside the client data, cross-origin use, public keys (COSE, RFC 9053 §7) and their algorithms,
-attestation formats, the sign counter.
+here: types inside the client data, cross-origin use, attestation formats, the sign counter.
+Public keys are verified by `cose_keys`.
 
 Spec: factors.md §3.
 """
@@ -14,14 +14,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, cast
+from typing import Final, cast
 from urllib.parse import urlsplit
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from fido2 import cbor
 from fido2.attestation.base import InvalidAttestation, NoneAttestation
 from fido2.attestation.packed import PackedAttestation
-from fido2.cose import ES256, CoseKey, EdDSA
 from fido2.server import Fido2Server
 from fido2.webauthn import (
     Aaguid,
@@ -43,6 +42,7 @@ from fido2.webauthn import (
     UserVerificationRequirement,
 )
 
+from solekey_auth.factors.cose_keys import ALGORITHMS, restore_public_key, verify_public_key
 from solekey_auth.limits import (
     CHALLENGE_BYTES,
     MAX_ATTESTATION_VALUES,
@@ -54,20 +54,9 @@ from solekey_auth.refusals import PasskeyRefused
 from solekey_protocol.cbor import verify_cbor_cost
 from solekey_protocol.encoding import Json, encode_base64url, parse_base64url, parse_lenient_json
 from solekey_protocol.errors import MalformedError
-from solekey_protocol.ids import AccountId, Digest, PublicKey, compute_digest
+from solekey_protocol.ids import AccountId, Digest, compute_digest
 from solekey_service.refusals import BadRequest
 
-ALGORITHMS: Final = (ES256.ALGORITHM, EdDSA.ALGORITHM)
-"""COSE: -7, ECDSA on P-256 with SHA-256; -8, here Ed25519. Every authenticator has the first."""
-
-_COSE_MEMBERS: Final[Mapping[int, Mapping[int, int]]] = {  # RFC 9053 §7: lengths of the coordinates
-    ES256.ALGORITHM: {-2: 32, -3: 32},
-    EdDSA.ALGORITHM: {-2: 32},
-}
-_COSE_FIXED: Final[Mapping[int, Mapping[int, int]]] = {  # key type and curve
-    ES256.ALGORITHM: {1: 2, 3: ES256.ALGORITHM, -1: 1},
-    EdDSA.ALGORITHM: {1: 1, 3: EdDSA.ALGORITHM, -1: 6},
-}
 CHALLENGE_LIFE_MS: Final = 120_000
 """A hint for the authenticator; how long a challenge is good is decided by its row."""
 _ATTESTATIONS: Final = {"none": NoneAttestation, "packed": PackedAttestation}
@@ -227,7 +216,7 @@ def verify_assertion(party: RelyingParty, challenge: bytes, passkey: Passkey, as
         collected = _parse_client_data(assertion.client_data, challenge)
         data = AuthenticatorData(_verify_data_size(assertion.authenticator_data))
         _verify_flags(data)
-        public_key = _parse_public_key(passkey.public_key)
+        public_key = restore_public_key(passkey.public_key)
         known = AttestedCredentialData.create(Aaguid.NONE, passkey.credential, public_key)
         _open_server(party).authenticate_complete(
             _derive_state(challenge),
@@ -244,41 +233,9 @@ def verify_assertion(party: RelyingParty, challenge: bytes, passkey: Passkey, as
     return data.counter
 
 
-def verify_public_key(key: CoseKey) -> bytes:
-    """Verify a COSE key of an algorithm that was offered, and encode it. fido2 checks neither."""
-    algorithm = key.ALGORITHM
-    if algorithm not in ALGORITHMS:
-        raise PasskeyRefused("the passkey's algorithm was not offered")
-    fixed, lengths = _COSE_FIXED[algorithm], _COSE_MEMBERS[algorithm]
-    if key.keys() != fixed.keys() | lengths.keys() or any(key[name] != fixed[name] for name in fixed):
-        raise PasskeyRefused("the passkey's public key is of another kind than its algorithm")
-    if any(not isinstance(key[name], bytes) or len(key[name]) != lengths[name] for name in lengths):
-        raise PasskeyRefused("the passkey's public key is not as long as its algorithm says")
-    if algorithm == EdDSA.ALGORITHM:
-        _verify_point(key[-2])
-    try:
-        key.verify(b"", b"")  # a point that is not on the curve is refused before the signature is
-    except InvalidSignature:
-        return cbor.encode(dict(key))
-    raise PasskeyRefused("the passkey's public key takes any signature")
-
-
 def is_counter_ahead(known: int, presented: int) -> bool:
     """Whether a sign counter goes on from the one that is known; an authenticator without one sends 0."""
     return presented > known or (presented == 0 and known == 0)
-
-
-def _parse_public_key(encoded: bytes) -> CoseKey:
-    """Parse a key that was verified when the passkey was added."""
-    return CoseKey.parse(cast("Mapping[int, Any]", cbor.decode(encoded)))
-
-
-def _verify_point(encoded: bytes) -> None:
-    """Refuse what is no Ed25519 key anywhere else either (conventions.md §2)."""
-    try:
-        PublicKey(encoded.hex())
-    except MalformedError as error:
-        raise PasskeyRefused("the passkey's public key is of small order, or not canonical") from error
 
 
 def _open_server(party: RelyingParty) -> Fido2Server:
