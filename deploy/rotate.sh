@@ -10,6 +10,9 @@ cd "$(dirname "$0")/.."
 umask 077
 
 compose=(docker compose --env-file deploy/.env)
+if [[ -d deploy/secrets/values ]]; then # secrets are files: deploy/secret-files.yml
+    compose=(docker compose --file docker-compose.yml --file deploy/secret-files.yml --env-file deploy/.env)
+fi
 
 fail() {
     echo "rotate.sh: $*" >&2
@@ -59,8 +62,11 @@ for name in "$@"; do
         ;;
     esac
     write_value "$name" "$value"
+    if [[ -d deploy/secrets/values ]]; then deploy/write_secret_files.sh; fi
 done
 if $on_bus; then "${compose[@]}" run --rm -T kafka-init; fi # sets every password of the bus anew
 mapfile -t users < <(printf '%s\n' "${users[@]}" | sort --unique | sed '/^$/d')
-if ((${#users[@]})); then "${compose[@]}" up --detach --wait --wait-timeout 300 --no-deps "${users[@]}"; fi
+if ((${#users[@]})); then # a file that has changed is no reason for Compose to make a container anew
+    "${compose[@]}" up --detach --force-recreate --wait --wait-timeout 300 --no-deps "${users[@]}"
+fi
 echo "changed: $*. Back up deploy/.env."

@@ -5,12 +5,14 @@ see the names of all other topics, and nothing else. May be run again: passwords
 topic is left as it is, since each service checks the topics when it starts.
 
 Environment: KAFKA_URL, as SOLEKEY_BUS_URL of a service, and KAFKA_PASSWORD where it has a username: an
-administrator of the cluster; AUTH_BUS_PASSWORD and so on, one for each service and the auditor; as for the
-services, SOLEKEY_BUS_PARTITIONS, SOLEKEY_BUS_REPLICATION_FACTOR and SOLEKEY_BUS_MIN_INSYNC_REPLICAS.
+administrator of the cluster; AUTH_BUS_PASSWORD and so on, one for each service and the auditor, or
+AUTH_BUS_PASSWORD_FILE, which names a file that holds it; as for the services, SOLEKEY_BUS_PARTITIONS,
+SOLEKEY_BUS_REPLICATION_FACTOR and SOLEKEY_BUS_MIN_INSYNC_REPLICAS.
 """
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from kafka.admin import (
     ACL,
@@ -36,6 +38,12 @@ ALL_TOPICS = ResourcePattern(ResourceType.TOPIC, "solekey.", ACLResourcePatternT
 HEARTBEATS = ResourcePattern(ResourceType.TOPIC, HEARTBEAT_TOPIC)
 EVERY_TOPIC = ResourcePattern(ResourceType.TOPIC, "*")
 CLUSTER = ResourcePattern(ResourceType.CLUSTER, "kafka-cluster")
+
+
+def read_secret(name: str) -> str:
+    """Read a secret from the environment, or from the file that it names. Raises KeyError."""
+    file = os.environ.get(f"{name}_FILE")
+    return Path(file).read_text().strip() if file else os.environ[name]
 
 
 def make_users(admin: KafkaAdminClient, passwords: dict[str, str]) -> None:
@@ -78,7 +86,7 @@ def main() -> None:
     config = BusConfig(
         os.environ["KAFKA_URL"], password=os.environ.get("KAFKA_PASSWORD"), client_id="solekey-prepare"
     )
-    passwords = {name: os.environ[f"{name.upper()}_BUS_PASSWORD"] for name in (*Service, AUDITOR)}
+    passwords = {name: read_secret(f"{name.upper()}_BUS_PASSWORD") for name in (*Service, AUDITOR)}
     address = parse_address(config)
     if not isinstance(address, KafkaAddress):
         raise TypeError("KAFKA_URL: expected kafka://…")

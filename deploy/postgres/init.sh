@@ -1,7 +1,12 @@
 #!/bin/bash
 # Make one role and one schema for each service whose password is in the environment (AUTH_DATABASE_PASSWORD and so
-# on), so that no service can read another's tables. PostgreSQL's image runs this once, on an empty data folder.
+# on, or AUTH_DATABASE_PASSWORD_FILE, a file that holds it), so that no service can read another's tables.
+# PostgreSQL's image runs this once, on an empty data folder.
 set -euo pipefail
+
+for file_variable in $(compgen -v | grep '_DATABASE_PASSWORD_FILE$' || true); do
+    declare "${file_variable%_FILE}=$(<"${!file_variable}")"
+done
 
 for password_variable in $(compgen -v | grep '_DATABASE_PASSWORD$'); do
     service=${password_variable%_DATABASE_PASSWORD}
