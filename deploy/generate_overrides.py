@@ -142,8 +142,8 @@ FILES_KEY = """\
 FILES_OTHERS = """\
   {0}:
     environment:
-{1}    secrets: [{2}]
-
+{1}    secrets:
+{2}
 """
 
 OWN_KEYS = {Service.AUTH: ("operator_key", "signing_key")}
@@ -169,7 +169,7 @@ def write_secret_files() -> str:
             f"      {name.upper()}: !reset null\n      {name.upper()}_FILE: /run/secrets/{name}\n"
             for name in secrets
         )
-        text += FILES_OTHERS.format(container, lines, ", ".join(secrets))
+        text += FILES_OTHERS.format(container, lines, "".join(f"      - {name}\n" for name in secrets))
         names += [name for name in secrets if name not in names]
     return (
         text + "secrets:\n" + "".join(f"  {name}: {{file: deploy/secrets/values/{name}}}\n" for name in names)
