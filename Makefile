@@ -106,6 +106,10 @@ tamper: $(VENV)/.installed-dev  ## Lie in a log in every way that we know; the a
 soak: $(VENV)/.installed-dev  ## Kill devices, services and connections for long (SOLEKEY_SOAK_CYCLES, SOLEKEY_SOAK_SECONDS)
 	$(BIN)/python -m tests.system.killing.cycles
 
+.PHONY: soak-services
+soak-services: $(VENV)/.installed-dev  ## Kill one of four services at a time, and fill Kafka's disk
+	$(BIN)/python -m pytest -q -n 0 -m soak tests/system/killing
+
 .PHONY: soak-delivery
 soak-delivery: $(VENV)/.installed-dev  ## Kill publisher, followers and broker on Kafka, 200 times (SOLEKEY_SOAK_CYCLES)
 	$(BIN)/python -m tests.system.delivery.cycles

@@ -214,10 +214,16 @@ def set_up_logging(level: str, log_format: LogFormat = LogFormat.TEXT) -> None:
     library.setLevel(logging.WARNING)
     library.addHandler(logging.NullHandler())
     library.propagate = False
-    # nameko prints a traceback for every refusal; the access log has its status already.
-    logging.getLogger("nameko.containers").addFilter(
-        lambda record: not str(record.msg).startswith("(expected) error")
-    )
+    logging.getLogger("nameko.containers").addFilter(_is_news)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether nameko's traceback says anything new.
+
+    The access log has the status of a refusal; who was not answered has named the cause in one line.
+    """
+    error = record.exc_info[1] if record.exc_info else None
+    return not (str(record.msg).startswith("(expected) error") or isinstance(error, UnavailableError))
 
 
 def _spare_collections() -> None:

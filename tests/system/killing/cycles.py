@@ -1,8 +1,10 @@
 """Kills everything, again and again: devices, services, the bus's heartbeats, connections of the database.
 
 ``python -m tests.system.killing.cycles [--cycles N] [--seconds S] [--seed X] [--database NAME]``
-Each cycle chooses what dies and at which point, has two devices write and rotate at the same time, and then
-reads everything that was ever acknowledged. The verdict depends on no clock: whoever works ends or is killed.
+With ``--database services`` the four services are processes of their own, on Kafka and PostgreSQL, behind the
+proxy, and one of them is killed while the others go on. Each cycle chooses what dies and at which point, has
+two devices write and rotate at the same time, and then reads everything that was ever acknowledged. The
+verdict depends on no clock: whoever works ends or is killed.
 """
 
 import argparse
@@ -14,9 +16,10 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -29,11 +32,11 @@ from solekey.rotation.rotation import resume_rotation
 from solekey_protocol.change_list import Change
 from solekey_protocol.ids import ItemId
 from tests.support.engines.postgres import connect, run_postgres
-from tests.support.honest_log import audit_bus
 from tests.support.people.library_user import LibraryUser
 from tests.system.killing.device import Device, unlock_any
 from tests.system.killing.ledger import GONE, Expected, Ledger, digest
 from tests.system.killing.platform import DeadlyPlatform
+from tests.system.killing.services import DeadlyServices, run_installation
 
 DEVICES = ("laptop", "phone")
 VICTIMS = ("laptop", "phone", "both", "platform", "heartbeats", "nobody")
@@ -80,16 +83,39 @@ def change_of(vault: Vault, item: ItemId) -> Change:
 class Cycles:
     """A platform, a user with two devices, and what they were told."""
 
-    def __init__(self, folder: Path, seed: int, databases: str = "", *, flaw: str | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        seed: int,
+        databases: str = "",
+        *,
+        flaw: str | None = None,
+        services: Callable[[Path, random.Random], DeadlyServices] | None = None,
+    ) -> None:
         self.folder = folder
         self.random = random.Random(seed)  # noqa: S311 - a seed that is printed
         self.databases = databases
         self.flaw = flaw
-        self.platform = DeadlyPlatform(folder / "platform", databases)
+        self.platform: DeadlyPlatform | DeadlyServices = (
+            DeadlyPlatform(folder / "platform", databases)
+            if services is None
+            else services(folder / "platform", self.random)
+        )
         self.user = LibraryUser(self.platform, folder, username="ada")  # type: ignore[arg-type]  # has url and ca
         self.report = Report()
         self._proven_at = 0.0
         self._read: dict[str, tuple[ItemId, Change]] = {}
+
+    def run(self, goes_on: Callable[[], bool]) -> Report:
+        """Run cycles for as long as it is to go on, then audit the log."""
+        try:
+            self.set_up()
+            while goes_on():
+                self.run_one()
+        finally:
+            self.close()
+        self.audit()
+        return self.report
 
     def set_up(self) -> None:
         self.platform.open()
@@ -117,6 +143,7 @@ class Cycles:
         self._await(dict(zip(working, DEVICES, strict=True)))
         if victim == "platform" and self.platform.starts == starts:
             self.platform.restart()  # it passed fewer points than it might have
+        self.platform.settle()
         self.report.cycles += 1
         self.report.died[f"({victim})"] += 1
         self.verify()
@@ -149,10 +176,12 @@ class Cycles:
             with suppress(FileNotFoundError):
                 self.report.died.update((folder / "died").read_text().splitlines())
         self.platform.close()
+        if isinstance(self.platform, DeadlyServices):
+            self.report.died.update(self.platform.died)
 
     def audit(self) -> None:
-        """Audit the log, once the platform is down."""
-        self.report.findings = [str(finding) for finding in audit_bus(self.folder / "platform" / "data")]
+        """Audit the log, once the platform is down, or its services are well again."""
+        self.report.findings = self.platform.audit()
 
     def _resume(self, vault: Vault) -> None:
         for phrase in self.phrases[-3:]:
@@ -249,17 +278,15 @@ def run_cycles(
     kind: str, cycles: int, seed: int, *, seconds: float | None = None, flaw: str | None = None
 ) -> Report:
     """Run cycles until there were so many, or for so long."""
-    until = time.monotonic() + seconds if seconds is not None else None
-    with tempfile.TemporaryDirectory(prefix="solekey-killing-") as folder, open_databases(kind) as databases:
-        run = Cycles(Path(folder), seed, databases, flaw=flaw)
-        try:
-            run.set_up()
-            while run.report.cycles < cycles if until is None else time.monotonic() < until:
-                run.run_one()
-        finally:
-            run.close()
-        run.audit()
-        return run.report
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="solekey-killing-")))
+        if kind == "services":
+            running, database = stack.enter_context(run_installation())
+            run = Cycles(folder, seed, database, flaw=flaw, services=partial(DeadlyServices, running))
+        else:
+            run = Cycles(folder, seed, stack.enter_context(open_databases(kind)), flaw=flaw)
+        until = time.monotonic() + seconds if seconds is not None else None
+        return run.run(lambda: run.report.cycles < cycles if until is None else time.monotonic() < until)
 
 
 def main() -> int:
@@ -268,7 +295,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=os.environ.get("SOLEKEY_SOAK_SECONDS"))
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
     parser.add_argument("--flaw", choices=("hasty", "forgetful"), help="fail on purpose: a positive control")
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), action="append")
+    parser.add_argument("--database", choices=("sqlite", "postgresql", "services"), action="append")
     arguments = parser.parse_args()
     wrong = 0
     for kind in arguments.database or ("sqlite", "postgresql"):

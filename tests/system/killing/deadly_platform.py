@@ -14,40 +14,10 @@ import signal
 import sys
 from pathlib import Path
 
-from solekey_eventlog.projector import Projector
-from solekey_eventlog.publisher import Publisher
-from solekey_eventlog.store import EventStore, UnitOfWork
-from solekey_service.statement_flow import StatementFlow
 from solekey_standalone.folder import DataFolder
-from solekey_vault.object_repository import ObjectRepository
-from tests.system.killing.points import Points
+from tests.system.killing.service_points import make_points
 
 _PR_SET_PDEATHSIG = 1
-WHERE = (
-    (StatementFlow, "_take", "taking a statement"),
-    (UnitOfWork, "append", "appending an event"),
-    (Publisher, "_select_page", "selecting what is unpublished"),
-    (Publisher, "_mark", "marking what was published"),
-    (Projector, "apply", "applying an event"),
-    (ObjectRepository, "put", "keeping an object"),
-    (ObjectRepository, "_note_orphans", "noting a blob"),
-    (ObjectRepository, "claim", "claiming an object"),
-)
-
-
-def make_points(folder: Path) -> None:
-    armed = folder / "arm"
-
-    def read() -> int | None:
-        try:
-            return int(armed.read_text())
-        except (FileNotFoundError, ValueError):
-            return None
-
-    points = Points(read, folder / "died")
-    for owner, method, name in WHERE:
-        points.around(owner, method, name)
-    points.around_block(EventStore, "begin", "committing a transaction")
 
 
 def use_postgres(template: str) -> None:

@@ -9,6 +9,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tests.support.honest_log import audit_bus
+
 PROGRAM = "tests.system.killing.deadly_platform"
 """A program: it patches threads when it is imported, so it never is."""
 
@@ -86,6 +88,13 @@ class DeadlyPlatform:
         if self.has_died():
             self._read("ended")
             self.start()
+
+    def settle(self) -> None:
+        """Wait until it is well: it answers as soon as it was started."""
+
+    def audit(self) -> list[str]:
+        """What an audit of the log finds, once it is down."""
+        return [str(finding) for finding in audit_bus(self.folder / "data")]
 
     def close(self) -> None:
         if self._process is None:

@@ -5,13 +5,18 @@ their own. Spec: vault.md §3.
 """
 
 import os
+import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
+from sqlalchemy.engine import make_url
 
 from solekey import Vault
 from solekey.account.enrolment import trust_device
@@ -19,7 +24,7 @@ from solekey.errors import SolekeyError, StorageFullError, UnavailableError
 from solekey_protocol.limits import KIB, MIB
 from solekey_protocol.services import SERVICES
 from tests.support.engines.engine import required
-from tests.support.engines.postgres import connect, run_postgres_wheel
+from tests.support.engines.postgres import connect, run_local_postgres, run_postgres_wheel
 from tests.support.engines.waiting import wait_until
 from tests.support.people.library_user import LibraryUser
 from tests.support.platform_process import PlatformProcess
@@ -143,6 +148,85 @@ def test_full_tables_of_postgresql_lose_nothing_and_are_read_meanwhile(
             found = read_all(vault)
         assert found.items() >= {"after": b"2", **expected}.items()
         assert read_on_a_new_device(bob) == found
+    finally:
+        platform.close()
+
+
+@dataclass(frozen=True)
+class LogDisk:
+    """A disk that PostgreSQL's write-ahead log has for itself; the server dies without room there."""
+
+    disk: SmallDisk
+    server: Any
+    template: str
+
+    def use_up(self) -> None:
+        """Begin a new file of the log, as much writing would."""
+        with suppress(psycopg.Error), connect(make_url(self.server.get_uri())) as db:
+            db.execute("SELECT pg_switch_wal()")
+
+    def has_server(self) -> bool:
+        """Start the server if it has ended, as a supervisor does; tell whether it answers."""
+        with suppress(subprocess.SubprocessError, RuntimeError, psycopg.OperationalError):
+            self.server.ensure_postgres_running()
+            connect(make_url(self.server.get_uri())).close()
+            return True
+        return False
+
+
+@pytest.fixture
+def log_disk() -> Iterator[LogDisk]:
+    with ExitStack() as stack:
+        server = stack.enter_context(required(run_local_postgres()))
+        url = make_url(server.get_uri())
+        with connect(url) as db:
+            for setting in ("min_wal_size = '32MB'", "max_wal_size = '32MB'"):
+                db.execute(f"ALTER SYSTEM SET {setting}")
+            for service in SERVICES:
+                db.execute(f"CREATE DATABASE full_{service}")
+        server.stop()
+        log = server.pgdata / "pg_wal"
+        owner = log.stat()
+        disk = stack.enter_context(mount_small_disk(log, ROOM_BYTES))
+        os.chown(log, owner.st_uid, owner.st_gid)
+        server.ensure_postgres_running()
+        stack.callback(server.stop)
+        template = url.set(drivername="postgresql+psycopg", database="full_SERVICE")
+        yield LogDisk(disk, server, template.render_as_string(hide_password=False))
+
+
+@pytest.mark.postgres
+def test_a_full_write_ahead_log_of_postgresql_loses_nothing(log_disk: LogDisk, tmp_path: Path) -> None:
+    """The server dies of it. Started again with room, nothing else is to be done: the services go on."""
+    platform = DeadlyPlatform(tmp_path / "platform", log_disk.template)
+    platform.open()
+    try:
+        bob = LibraryUser(platform, tmp_path)
+        bob.sign_up().close()
+        with unlocked(bob) as vault:
+            expected = {"before": b"1"}
+            vault.put("before", b"1")
+            log_disk.disk.leave(MIB)
+            refusal = None
+            for number in count():
+                log_disk.use_up()
+                try:
+                    vault.put(f"item {number}", b"x")
+                except SolekeyError as error:
+                    refusal = error
+                    break
+                expected[f"item {number}"] = b"x"
+            assert refusal is not None
+            assert refusal.code in NO_ROOM
+            log_disk.disk.resize(ROOM_BYTES)
+            wait_until(lambda: log_disk.has_server() and has_room(vault))
+            found = read_all(vault)
+        assert found.items() >= {"after": b"2", **expected}.items()
+        assert read_on_a_new_device(bob) == found
+        said = (tmp_path / "platform" / "platform.log").read_text()
+        told = [line for line in said.splitlines() if "vault: the database does not answer: " in line]
+        assert 1 <= len(told) <= 5  # the cause, whenever it changes, and not for each request
+        assert "Traceback" not in said
     finally:
         platform.close()
 

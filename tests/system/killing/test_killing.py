@@ -12,6 +12,7 @@ import sys
 
 import pytest
 
+from solekey_protocol.services import SERVICES
 from tests.support.repository import ROOT
 from tests.system.killing import cycles
 
@@ -42,6 +43,22 @@ def test_nothing_acknowledged_is_lost(database: str, capsys: pytest.CaptureFixtu
     assert (code, lost, copies, cycles_run) == (0, 0, 0, CYCLES), said
     assert acknowledged >= CYCLES // 2
     assert read >= CYCLES // 2
+
+
+@pytest.mark.soak
+@pytest.mark.kafka
+@pytest.mark.postgres
+@pytest.mark.timeout(3600)
+def test_nothing_is_lost_when_one_of_four_services_is_killed(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each of the four processes on Kafka and PostgreSQL dies alone, several times, at points of its own."""
+    code, counted, said = run("--cycles", str(CYCLES), "--database", "services")
+    cycles_run, acknowledged, read, lost, copies = counted
+    with capsys.disabled():
+        sys.stdout.write(f"\n{said}")
+    assert (code, lost, copies, cycles_run) == (0, 0, 0, CYCLES), said
+    assert acknowledged >= CYCLES // 2
+    assert read >= CYCLES // 2
+    assert {name for name in SERVICES if f" {name}: " in said} == set(SERVICES)
 
 
 def test_control_a_device_that_acknowledges_before_it_has_committed_loses() -> None:
