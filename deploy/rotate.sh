@@ -10,9 +10,6 @@ cd "$(dirname "$0")/.."
 umask 077
 
 compose=(docker compose --env-file deploy/.env)
-if [[ -d deploy/secrets/values ]]; then # secrets are files: deploy/secret-files.yml
-    compose=(docker compose --file docker-compose.yml --file deploy/secret-files.yml --env-file deploy/.env)
-fi
 
 fail() {
     echo "rotate.sh: $*" >&2
