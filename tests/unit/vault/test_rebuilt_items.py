@@ -7,9 +7,8 @@ from solekey_protocol.events.vault import CommitKind
 from solekey_service.read_models import rebuild_read_model
 from solekey_vault.definition import ITEMS
 from solekey_vault.tables import commits, item_versions
-from tests.unit.vault.test_api import ITEM, SECOND, change_of, empty, vault
-
-__all__ = ["empty", "vault"]  # fixtures
+from tests.support.content import change_of
+from tests.unit.vault.vault_rig import ITEM, SECOND
 
 
 def test_items_are_compared_and_switched(vault):

@@ -18,8 +18,6 @@ from solekey_protocol.ids import AccountId
 
 SALT_BYTES: Final = 32
 NAME_TAG_BYTES: Final = 16
-SEAL_BYTES: Final = 28
-"""What sealing adds: nonce (12) and tag (16)."""
 _NONCE_BYTES: Final = 12
 
 

@@ -13,7 +13,6 @@ from solekey_protocol.statements import EMPTY_HEAD
 
 _UNPROVEN: Final = timedelta(hours=1)
 """So long a registration keeps its account without a login (authentication.md §2)."""
-_USES: Final = (auth.SessionRefreshed, auth.SessionSteppedUp)
 
 
 def check_credentials(evidence: Evidence, tally: Tally) -> None:

@@ -19,8 +19,6 @@ _MIN_HALF_BYTES: Final = 8
 """A shorter half is found by chance."""
 _BASE32_CHARS: Final = (0, 2, 4, 5, 7)
 """Characters of base32 that the bytes before a secret share with it, by their number."""
-_BYTE_BY_BYTE: Final = (("\\x", "\\x", ""), ("0x", "0x", ", "), ("0x", "0x", ","), ("percent", "%", ""))
-"""Hex digits with something before each byte, and between two: the name, and both."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
