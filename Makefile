@@ -134,6 +134,10 @@ bench-abuse: $(VENV)/.installed-dev  ## What an abusive account and 1,000 slow s
 bench-audit: $(VENV)/.installed-dev  ## An audit of 1,000,000 events beside the raw rate of Ed25519 (build/bench/audit.json)
 	$(BIN)/python -m bench.audit
 
+.PHONY: bench-archive
+bench-archive: $(VENV)/.installed-dev  ## An audit that goes on from an archive of 1,000,000 events with 10,000 new ones (build/bench/audit-archive.json)
+	$(BIN)/python -m bench.audit_archive
+
 .PHONY: bench-capacity
 bench-capacity: $(VENV)/.installed-dev  ## What an account, an item and an event take on disk (build/bench/capacity.json)
 	$(BIN)/python -m bench.capacity

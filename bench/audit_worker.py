@@ -4,9 +4,11 @@ import argparse
 import json
 import resource
 import time
+from contextlib import nullcontext
 from pathlib import Path
 
 from solekey.audit import open_log, read_pins, verify_log
+from solekey.audit.archive.archive import Archive
 from solekey.audit.engine.processes import count_cores
 from solekey.audit.seen import AuditorKey, Seen, read_seen, write_seen
 
@@ -24,7 +26,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("log", nargs="?", type=Path)
     parser.add_argument("pins", nargs="?", type=Path)
-    for name in ("tables", "seen", "keep", "key", "ask"):
+    for name in ("tables", "seen", "keep", "key", "archive", "ask"):
         parser.add_argument(f"--{name}", type=Path)
     options = parser.parse_args()
     begun = time.perf_counter()
@@ -42,7 +44,11 @@ def main() -> None:
 def audit(options: argparse.Namespace) -> dict[str, object]:
     """Audit a log; keep the heads for the next audit."""
     seen = read_seen(options.seen, AuditorKey(options.key).public) if options.seen else None
-    report = verify_log(open_log(options.log), read_pins(options.pins), seen=seen, tables=options.tables)
+    archive = Archive(options.archive, AuditorKey(options.key)) if options.archive else None
+    with archive if archive is not None else nullcontext():
+        report = verify_log(
+            open_log(options.log), read_pins(options.pins), seen=seen, tables=options.tables, archive=archive
+        )
     if options.keep:
         write_seen(options.keep, report, Seen(), AuditorKey(options.key))
     return {"verdict": report.verdict.value, "records": report.records, "findings": len(report.findings)}
