@@ -14,6 +14,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from solekey.audit.archive.archive import Archive
+from solekey.audit.archive.verdict import Reader, is_archive
 from solekey.audit.engine.context import Heads
 from solekey.audit.report import Report
 from solekey.audit.sources.errors import LogError
@@ -78,11 +80,13 @@ class AuditorKey(Confidential):
 
 
 def read_seen(path: AnyPath, auditor: PublicKey) -> Seen:
-    """Read what an auditor has verified.
+    """Read what an auditor has verified, from a file of its own or from an archive, which stays as it is.
 
     Raises:
         LogError: no such file, of another format, or not signed by this auditor.
     """
+    if is_archive(path):
+        return _read_archive(path, auditor)
     try:
         content = Path(path).read_bytes()
         document = parse_json(content, max_bytes=MAX_SEEN_BYTES)
@@ -97,6 +101,12 @@ def read_seen(path: AnyPath, auditor: PublicKey) -> Seen:
     except (ProtocolError, AttributeError, TypeError) as error:
         raise LogError(f"{path}: nothing that this auditor has signed: {error}") from error
     return Seen(heads, compute_digest(content))
+
+
+def _read_archive(path: AnyPath, auditor: PublicKey) -> Seen:
+    with Archive(path, Reader(auditor)) as archive:
+        heads = {account: own for each in archive.subjects() for account, own in each.heads.items()}
+        return Seen(heads, archive.before.digest if archive.before is not None else None)
 
 
 def write_seen(path: AnyPath, report: Report, before: Seen, key: AuditorKey) -> None:

@@ -42,6 +42,18 @@ class Signer(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Reader:
+    """Whoever only reads an archive."""
+
+    public: PublicKey
+
+    def sign(self, message: bytes) -> SignatureHex:
+        """Refuse to sign. Raises ArchiveError."""
+        del message
+        raise ArchiveError("an archive that is only read is not signed")
+
+
+@dataclass(frozen=True, slots=True)
 class KeptRange:
     """The offsets of one partition of events that an archive holds.
 
@@ -172,6 +184,15 @@ def _take(document: Any) -> Point:
     )
 
 
+def is_archive(path: AnyPath) -> bool:
+    """Whether a file is an archive, by how it begins."""
+    try:
+        with Path(path).open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False
+
+
 def read_point(path: AnyPath) -> SignedPoint:
     """Read up to where an archive holds a log, from it or from the verdict beside it; no key is needed.
 
@@ -180,9 +201,7 @@ def read_point(path: AnyPath) -> SignedPoint:
     """
     path = Path(path)
     try:
-        with path.open("rb") as file:
-            begin = file.read(len(_SQLITE))
-            raw = begin + file.read(MAX_VERDICT_BYTES) if begin != _SQLITE else _read_signed(path)
+        raw = _read_signed(path) if is_archive(path) else path.read_bytes()[: MAX_VERDICT_BYTES + 1]
     except (OSError, sqlite3.Error) as error:
         raise ArchiveError(f"{path}: {error}") from error
     return parse_point(raw, str(path), None)

@@ -158,7 +158,7 @@ def _export_lines(state: Cli, source: str, target: Path) -> None:
     "seen_file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="What you have verified before: only what is new is verified, and the log must hold all of it. The "
-    "file is signed by --signing-key, and written anew.",
+    "file is signed by --signing-key, and written anew. An --archive may be given, and stays as it is.",
 )
 @click.option(
     "--archive",
@@ -279,6 +279,7 @@ def _verify(  # each is an option
     """Verify, with what was verified before. Raises LogError."""
     from solekey.audit import LogError, open_log, read_pins, verify_log
     from solekey.audit.archive.archive import Archive
+    from solekey.audit.archive.verdict import is_archive
     from solekey.audit.seen import AuditorKey, Seen, read_seen, write_seen
     from solekey.cli.output.audit_progress import show_audit_progress
 
@@ -295,7 +296,7 @@ def _verify(  # each is an option
         report = verify_log(
             log, read_pins(*pins), bounds, seen=seen, progress=progress, tables=tables, archive=archive
         )
-    if key is not None and seen_file is not None:
+    if key is not None and seen_file is not None and not is_archive(seen_file):
         write_seen(seen_file, report, seen, key)
     return report
 
