@@ -37,8 +37,8 @@ def test_the_guide_runs(tmp_path):
         platform.stop()
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     verdicts = re.findall(r"^verdict: (\w+)", done.stdout, re.MULTILINE)
-    assert verdicts == ["clean", "VIOLATIONS", "clean"]
-    for made in ("report.pdf", "report.html", "seen.json", "next.tar"):
+    assert verdicts == ["clean", "VIOLATIONS", "clean", "clean", "clean"]
+    for made in ("report.pdf", "report.html", "seen.json", "next.tar", "audit.archive"):
         assert (folder / made).exists()
 
 

@@ -65,7 +65,7 @@ class LinesLog:
         what = None
         if number == 1 and (mark := find_mark(line)):
             what = f"begins with the byte order mark of {mark.removesuffix('-sig').upper()}"
-        elif line.endswith(b"\r\n") or line.count(b"\r"):
+        elif b"\r" in line:
             what = f"has other line ends than LF (line {number})"
         elif not line.strip():
             what = f"has an empty line ({number})"
