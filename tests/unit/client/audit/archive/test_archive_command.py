@@ -11,7 +11,7 @@ from solekey.audit.archive.archive import Archive
 from solekey.audit.archive.errors import ArchiveContinuesError, ArchiveError
 from solekey.audit.archive.verdict import read_point
 from solekey.audit.bundle.export import export_to_bundle
-from solekey.cli.commands.audit import audit
+from solekey.cli import solekey
 from tests.support.audit.auditor import AUDITOR, write_key
 from tests.support.audit.on_bus import put_on_bus
 from tests.support.durability import sign_without_waiting
@@ -34,7 +34,7 @@ def shorten(log, count):
 
 
 def run(*arguments):
-    return CliRunner().invoke(audit, [str(each) for each in arguments])
+    return CliRunner().invoke(solekey, ["audit", *(str(each) for each in arguments)])
 
 
 @pytest.fixture
