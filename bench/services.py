@@ -10,7 +10,8 @@ The machine is shared with the load, the database, the broker and whoever else u
 twice: a second of the clock, and *a processor second*: of the processor time that the processes of the
 services took, as the kernel counts it. Bare nameko takes its turns between ours.
 
-Run it with `make bench-services`; `--quick` is a short run that judges nothing.
+Run it with `make bench-services`; `--quick` is a short run that judges nothing, `--processes 2` runs each
+service in two processes. The load's share of a processor tells whether the load is what is slow.
 """
 
 import argparse
@@ -192,10 +193,11 @@ def _answers(address: str) -> bool:
     return True
 
 
-def measure(folder: Path, kinds: Sequence[Kind]) -> Results:
-    """Run the platform and all kinds of operations."""
+def measure(folder: Path, kinds: Sequence[Kind], processes: int = 1) -> Results:
+    """Run the platform, each service in so many processes, and all kinds of operations."""
     (port,) = find_free_ports(1)
-    settings: dict[str, dict[str, str]] = {name: dict(_SETTINGS.get(name, {})) for name in ALL}
+    many = {"SOLEKEY_PROCESSES": str(processes)}
+    settings: dict[str, dict[str, str]] = {name: many | _SETTINGS.get(name, {}) for name in ALL}
     with (
         run_postgres() as postgres,
         run_services(folder, postgres, port, settings) as (_, databases, services),
@@ -278,11 +280,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="bench-services")
     parser.add_argument("--output", type=Path, default=Path("build/bench/services.json"))
     parser.add_argument("--quick", action="store_true", help="so few requests that no number means anything")
+    parser.add_argument("--processes", type=int, default=1, help="of each service (SOLEKEY_PROCESSES)")
     options = parser.parse_args()
     kinds = shorten(KINDS, 8) if options.quick else KINDS
     rows = [make_row(f"others' load of {os.cpu_count()} processors, before", os.getloadavg()[0], "processes")]
     with tempfile.TemporaryDirectory() as folder:
-        rows += make_rows(measure(Path(folder), kinds), kinds)
+        rows += make_rows(measure(Path(folder), kinds, options.processes), kinds)
     write_rows(options.output, rows)
     print_rows("The services, and bare nameko with one SQL select", rows)
     missed = sum(row.met is False for row in rows)

@@ -27,10 +27,11 @@ from sqlalchemy import (
     text,
     union_all,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import SQLAlchemyError
 
 from solekey_eventlog.clock import Clock
-from solekey_eventlog.engine import connect_read_only, describe_cause, is_sqlite, is_unavailable, upsert
+from solekey_eventlog.engine import connect_read_only, describe_cause, is_sqlite, is_unavailable
 from solekey_eventlog.errors import StalePositionError, UnavailableError
 from solekey_eventlog.event_observer import EventObserver
 from solekey_eventlog.log_context import Facts, find_log_facts, logging_for
@@ -74,6 +75,16 @@ def _select_page(tables: EventTables) -> Any:
     )
     head = select(events.seq, null().label("raw")).where(mine).order_by(events.seq.desc()).limit(1).subquery()
     return union_all(select(page), select(head.c.seq, cast(head.c.raw, LargeBinary)))
+
+
+@lru_cache
+def _insert_events(tables: EventTables, dialect: str) -> Any:
+    """Build the statement that appends events, and returns those that found their place free.
+
+    No exception: on PostgreSQL it would end the transaction, or cost a savepoint and its release.
+    """
+    query = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(tables.events)
+    return query.on_conflict_do_nothing().returning(tables.events.c.seq)
 
 
 def describe_place(event: Event) -> str:
@@ -168,9 +179,7 @@ class UnitOfWork:
         """
         if not content:
             return []
-        head = self.head(account)
-        if after != head:
-            raise StalePositionError(head)
+        self._require_head(account, after)
         appended: list[Event] = []
         time = Timestamp.from_datetime(self.now)
         for each in content:
@@ -182,6 +191,15 @@ class UnitOfWork:
         self._insert(account, appended)
         self.appended += [(event, find_log_facts()) for event in appended]
         return appended
+
+    def _require_head(self, account: AccountId, after: Head) -> None:
+        """Require that a stream goes so far; asks nothing where the transaction has looked it up."""
+        key = (account, self._stream)
+        if key not in self.changed and self.heads.get(key) == after:
+            return  # whoever has appended since has taken the place: the insert finds out
+        head = self.head(account)
+        if after != head:
+            raise StalePositionError(head)
 
     def _insert(self, account: AccountId, appended: list[Event]) -> None:
         rows = [
@@ -197,9 +215,8 @@ class UnitOfWork:
             for event in appended
         ]
         events = self.tables.events
-        # No exception: on PostgreSQL it would end the transaction, or cost a savepoint and its release.
-        query = upsert(self.connection, events).on_conflict_do_nothing().returning(events.c.seq)
-        placed = list(self.connection.execute(query, rows).scalars())
+        query = _insert_events(self.tables, self.connection.dialect.name)
+        placed = list(self.connection.execute(query, rows if len(rows) > 1 else rows[0]).scalars())
         if len(placed) < len(rows):
             self.connection.execute(
                 delete(events).where(events.c.account == account, events.c.seq.in_(placed))

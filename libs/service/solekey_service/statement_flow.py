@@ -96,7 +96,9 @@ class StatementFlow(Generic[StateT, ContextT]):
             found = uow.find_statement(account, signed.digest)
             if found is not None:
                 return found, 200
-            state = self._kernel.streams.fold(uow, account, handler.kind)
+            streams = self._kernel.streams
+            streams.look_up(uow, *((account, stream) for stream in (streams.own, *streams.subscribed)))
+            state = streams.fold(uow, account, handler.kind)
             head = _verify_place(signed.statement, state.head)
             verify_rate(uow, head, signed, self._kernel.config)
             self._verify_seen(uow, signed.statement)
@@ -109,7 +111,7 @@ class StatementFlow(Generic[StateT, ContextT]):
                 context = handler.gather(uow, signed, document)
                 handler.verify(state, context, signed)
             (event,) = uow.append(account, head, signed)
-            state.evolve(event)
+            streams.keep(uow, state.evolve(event))
             handler.record(uow, context, event)
             return event, 201
 

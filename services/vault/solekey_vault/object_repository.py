@@ -9,12 +9,12 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
-from solekey_eventlog.engine import upsert
 from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_eventlog.trouble import Trouble
@@ -39,6 +39,13 @@ class _Place:
     size: int
     name: str
     large: bool
+
+
+@lru_cache
+def _insert_new(dialect: str) -> Any:
+    """Build the statement that inserts objects that are not known: SQLAlchemy takes long for that."""
+    query = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(objects)
+    return query.on_conflict_do_nothing().returning(objects.c.name)
 
 
 class ObjectRepository:
@@ -89,8 +96,7 @@ class ObjectRepository:
     def _put(self, account: AccountId, bodies: Mapping[Digest, bytes]) -> int:
         if all(len(body) <= MAX_ROW_BYTES for body in bodies.values()):
             with storing(), self._store.begin() as uow:
-                known, new = self._look_up(uow, account, bodies)
-                return self._name_all(uow, account, known, new, bodies)
+                return self._name(uow, account, self._make_places(account, bodies, uow.now), bodies)
         with self._store.read() as uow:
             known, new = self._look_up(uow, account, bodies)
             UsageRepository(uow, self.quota).verify_room(account, [place.size for place in new])
@@ -100,7 +106,8 @@ class ObjectRepository:
                 self._note_orphans(list(large))
                 self._offload(lambda: self._blobs.write(large))
             with self._store.begin() as uow:
-                return self._name_all(uow, account, known, new, bodies)
+                self._refresh(uow, account, known)
+                return self._name(uow, account, new, bodies)
 
     def find_sizes(
         self, uow: UnitOfWork, account: AccountId, digests: Sequence[Digest], *, keep: bool = False
@@ -203,9 +210,18 @@ class ObjectRepository:
                 uow.connection.execute(delete(orphans).where(orphans.c.name.in_(names)))
             swept += len(names)
 
-    def _make_name(self, account: AccountId, now: datetime) -> str:
-        """Make a name that no object has; those of one time lie beside each other in the database."""
-        return f"{account}/{int(now.timestamp() * 1000):012x}{self._random(_NAME_BYTES).hex()}"
+    def _make_places(self, account: AccountId, bodies: Mapping[Digest, bytes], now: datetime) -> list[_Place]:
+        """Make places of new names; those of one time lie beside each other in the database."""
+        moment = f"{int(now.timestamp() * 1000):012x}"
+        return [
+            _Place(
+                digest,
+                len(body),
+                f"{account}/{moment}{self._random(_NAME_BYTES).hex()}",
+                len(body) > MAX_ROW_BYTES,
+            )
+            for digest, body in sorted(bodies.items())  # neighbours lie on one page of the database
+        ]
 
     def _get(self, uow: UnitOfWork, account: AccountId, digest: Digest) -> _Place:
         place = self._find(uow.connection, account, [digest]).get(digest)
@@ -231,11 +247,7 @@ class ObjectRepository:
     ) -> tuple[list[Digest], list[_Place]]:
         """Find which of the objects are known; give the others their places."""
         known = self._find(uow.connection, account, list(bodies))
-        new = [
-            _Place(digest, len(body), self._make_name(account, uow.now), len(body) > MAX_ROW_BYTES)
-            for digest, body in sorted(bodies.items())  # neighbours lie on one page of the database
-            if digest not in known
-        ]
+        new = [place for place in self._make_places(account, bodies, uow.now) if place.digest not in known]
         return list(known), new
 
     def _note_orphans(self, names: Sequence[str]) -> None:
@@ -252,22 +264,13 @@ class ObjectRepository:
                 .values(stored_at=uow.now)
             )
 
-    def _name_all(
-        self,
-        uow: UnitOfWork,
-        account: AccountId,
-        known: Sequence[Digest],
-        new: Sequence[_Place],
-        bodies: Mapping[Digest, bytes],
-    ) -> int:
-        """Make objects visible, and keep those that are known for longer. Returns how many are new."""
-        self._refresh(uow, account, known)
-        return self._name(uow, account, new, bodies)
-
     def _name(
         self, uow: UnitOfWork, account: AccountId, new: Sequence[_Place], bodies: Mapping[Digest, bytes]
     ) -> int:
-        """Insert the rows that make objects visible; of two that send the same one, the first counts."""
+        """Insert the rows that make objects visible, and keep those that are known for longer.
+
+        Returns how many are new; of two that send the same one, the first counts.
+        """
         if not new:
             return 0
         rows = [
@@ -282,12 +285,9 @@ class ObjectRepository:
             }
             for place in new
         ]
-        query = upsert(uow.connection, objects).on_conflict_do_nothing().returning(objects.c.name)
-        named = set(uow.connection.execute(query, rows).scalars())
-        sizes = [place.size for place in new if place.name in named]
-        usage = UsageRepository(uow, self.quota)
-        usage.verify_room(account, sizes)
-        usage.add(account, sizes)
+        named = set(uow.connection.execute(_insert_new(uow.connection.dialect.name), rows).scalars())
+        self._refresh(uow, account, [place.digest for place in new if place.name not in named])
+        UsageRepository(uow, self.quota).add(account, [place.size for place in new if place.name in named])
         small = [place for place in new if place.name in named and not place.large]
         RowStore(uow.connection).write({place.name: bodies[place.digest] for place in small})
         large = [place.name for place in new if place.name in named and place.large]

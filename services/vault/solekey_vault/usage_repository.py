@@ -8,9 +8,11 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import Row, case, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from solekey_eventlog.engine import upsert
 from solekey_eventlog.store import UnitOfWork
@@ -33,6 +35,14 @@ class Quota:
 
 
 DEFAULT_QUOTA: Final = Quota()
+
+
+@dataclass(frozen=True, slots=True)
+class _Added:
+    """What is sent."""
+
+    objects: int
+    bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,45 +91,56 @@ class UsageRepository:
         Raises:
             QuotaExceeded: it would store too much. RateLimited: it would send too much in this hour.
         """
-        row = self._find(account)
-        usage, quota, added = self._read_usage(row), self._read_quota(row), list(sizes)
+        row, added = self._find(account), list(sizes)
+        usage = self._read_usage(row)
+        self._require(_Added(len(added), sum(added)), usage, self._read_quota(row))
+        return usage
+
+    def add(self, account: AccountId, sizes: Iterable[int]) -> None:
+        """Count objects that an account has sent, if it may: one statement.
+
+        Raises:
+            QuotaExceeded, RateLimited: as `verify_room`; the transaction must not be committed.
+        """
+        listed = list(sizes)
+        if not listed:
+            return
+        added = _Added(len(listed), sum(listed))
+        query = _count_added(self._connection.dialect.name)
+        row = self._connection.execute(
+            query,
+            {
+                "account": account,
+                "hour": self._hour,
+                "bytes": added.bytes,
+                "objects": added.objects,
+                "sent_bytes": added.bytes,
+                "sent_objects": added.objects,
+            },
+        ).one()
+        after = self._read_usage(row)
+        before = Usage(
+            after.bytes - added.bytes,
+            after.objects - added.objects,
+            after.sent_bytes - added.bytes,
+            after.sent_objects - added.objects,
+        )
+        self._require(added, before, self._read_quota(row))
+
+    def _require(self, added: "_Added", usage: Usage, quota: Quota) -> None:
         for unit, used, more, limit in (
-            ("bytes", usage.bytes, sum(added), quota.bytes),
-            ("objects", usage.objects, len(added), quota.objects),
+            ("bytes", usage.bytes, added.bytes, quota.bytes),
+            ("objects", usage.objects, added.objects, quota.objects),
         ):
             if used + more > limit:
                 raise QuotaExceeded(unit, limit=limit, used=used)
         for unit, used, more, limit in (
-            ("bytes", usage.sent_bytes, sum(added), quota.bytes_per_hour),
-            ("objects", usage.sent_objects, len(added), quota.objects_per_hour),
+            ("bytes", usage.sent_bytes, added.bytes, quota.bytes_per_hour),
+            ("objects", usage.sent_objects, added.objects, quota.objects_per_hour),
         ):
             if used + more > limit:
                 left_s = math.ceil(_HOUR_S - self._uow.now.timestamp() % _HOUR_S)
                 raise RateLimited(unit, limit=limit, window_s=_HOUR_S, retry_after_s=left_s)
-        return usage
-
-    def add(self, account: AccountId, sizes: Iterable[int]) -> None:
-        """Count objects that an account has sent."""
-        added = list(sizes)
-        if not added:
-            return
-        counts = {"bytes": sum(added), "objects": len(added)}
-        sent = {f"sent_{name}": count for name, count in counts.items()}
-        same_hour = account_usage.c.hour == self._hour
-        changes = {
-            **{name: account_usage.c[name] + count for name, count in counts.items()},
-            **{
-                name: case((same_hour, account_usage.c[name] + count), else_=count)
-                for name, count in sent.items()
-            },
-            "hour": self._hour,
-        }
-        query = upsert(self._connection, account_usage).values(
-            account=account, hour=self._hour, **counts, **sent
-        )
-        self._connection.execute(
-            query.on_conflict_do_update(index_elements=[account_usage.c.account], set_=changes)
-        )
 
     def subtract(self, gone: Iterable[tuple[str, int]]) -> None:
         """Stop counting objects that were dropped or deleted: accounts and sizes."""
@@ -164,6 +185,22 @@ class UsageRepository:
                 .where(account_usage.c.account == account)
                 .values(bytes=account_usage.c.bytes + sizes[account], objects=account_usage.c.objects + count)
             )
+
+
+@lru_cache
+def _count_added(dialect: str) -> Any:
+    """Build the statement that counts what is sent: SQLAlchemy takes longer for that than to run it."""
+    query = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(account_usage)
+    given, same_hour = query.excluded, account_usage.c.hour == query.excluded.hour
+    stored = {name: account_usage.c[name] + given[name] for name in ("bytes", "objects")}
+    sent = {
+        name: case((same_hour, account_usage.c[name] + given[name]), else_=given[name])
+        for name in ("sent_bytes", "sent_objects")
+    }
+    query = query.on_conflict_do_update(
+        index_elements=[account_usage.c.account], set_={**stored, **sent, "hour": given.hour}
+    )
+    return query.returning(*account_usage.c)
 
 
 _NOTHING: Final = asdict(Usage())

@@ -242,7 +242,7 @@ class Guard:
         self._purge(uow)
         used = {"proof": proof.digest, "expires_at": proof.issued_at + KEPT_FOR}
         try:
-            uow.connection.execute(insert(table).values(used))
+            uow.connection.execute(insert(table), used)
         except IntegrityError as error:
             raise DpopInvalid("DPoP: the proof was used before") from error
 

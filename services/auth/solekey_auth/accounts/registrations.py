@@ -16,12 +16,14 @@ from solekey_auth.factors.totp import TotpSecret, derive_secret, encode_uri
 from solekey_auth.limits import TOTP_SALT_BYTES, AuthLimits
 from solekey_auth.operator_key import OperatorKey
 from solekey_auth.rate_limits.limiter import RateLimiter
+from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.ids import AccountId, PublicKey
 from solekey_protocol.streams import AuthStream
 from solekey_service.http.source import Source
 from solekey_service.kernel import Kernel
+from solekey_service.refusals import Refusal
 from solekey_service.transaction import in_transaction
 
 REGISTER_CONTEXT = b"solekey/register/v1\x00"
@@ -77,11 +79,22 @@ class Registrations:
             TooManyAttempts: from this source.
             UsernameTaken, AccountTaken: see domain.decide_registration.
         """
-        with self._kernel.store.begin() as uow:
-            self._limiter.count_registration(uow, source)  # stays counted if it is refused
-        return self._register(request)
+        registered = self._count_and_register(request, source)
+        if isinstance(registered, Exception):
+            raise registered
+        return registered
 
     @in_transaction
+    def _count_and_register(
+        self, uow: UnitOfWork, request: NewAccount, source: Source
+    ) -> Registration | Exception:
+        """Return a refusal instead of raising it: the attempt stays counted, and nothing else was written."""
+        self._limiter.count_registration(uow, source)
+        try:
+            return self._register(uow, request)
+        except (Refusal, AccountParkedError, NotYetAppliedError) as refusal:
+            return refusal
+
     def _register(self, uow: UnitOfWork, request: NewAccount) -> Registration:
         rows = CredentialRepository(uow.connection)
         own, holder = rows.find(request.account), rows.find_by_username(request.username)

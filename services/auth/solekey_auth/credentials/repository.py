@@ -206,9 +206,8 @@ class LoginRepository:
             expires_at: until when.
         """
         self._connection.execute(
-            insert(challenges).values(
-                challenge=_digest(challenge), name=purpose, expires_at=expires_at, listed=False
-            )
+            insert(challenges),
+            {"challenge": _digest(challenge), "name": purpose, "expires_at": expires_at, "listed": False},
         )
 
     def list_for_challenge(self, challenge: str, purpose: str, now: datetime) -> bool:

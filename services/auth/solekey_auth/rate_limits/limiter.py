@@ -13,15 +13,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
+from typing import Any
 
 from sqlalchemy import Connection, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.rate_limits.bucket import Bucket
 from solekey_auth.rate_limits.limit import SOURCE_SLOT_BITS, Limit, RateLimits
 from solekey_auth.refusals import TooManyAttempts
 from solekey_auth.tables import rate_buckets
-from solekey_eventlog.engine import upsert
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId, DeviceId
 from solekey_service.http.source import Source
@@ -176,13 +178,15 @@ def _begin(uow: UnitOfWork, keys: Iterable[BucketKey]) -> Attempt:
     return attempt
 
 
+@lru_cache
+def _insert_or_lock(dialect: str) -> Any:
+    """Build the statement that locks a bucket's row: SQLAlchemy takes longer for that than to run it."""
+    query = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(rate_buckets)
+    locked = query.on_conflict_do_update(index_elements=["bucket"], set_={"bucket": query.excluded.bucket})
+    return locked.returning(rate_buckets.c.used, rate_buckets.c.counted_at, rate_buckets.c.free_at)
+
+
 def _lock(uow: UnitOfWork, row: str) -> Bucket:
-    insert = upsert(uow.connection, rate_buckets).values(
-        bucket=row, used=0, counted_at=uow.now, free_at=uow.now, empty_at=uow.now
-    )
-    locked = uow.connection.execute(
-        insert.on_conflict_do_update(
-            index_elements=["bucket"], set_={"bucket": insert.excluded.bucket}
-        ).returning(rate_buckets.c.used, rate_buckets.c.counted_at, rate_buckets.c.free_at)
-    ).one()
+    empty = {"bucket": row, "used": 0, "counted_at": uow.now, "free_at": uow.now, "empty_at": uow.now}
+    locked = uow.connection.execute(_insert_or_lock(uow.connection.dialect.name), empty).one()
     return Bucket(locked.used, locked.counted_at, locked.free_at)

@@ -177,6 +177,8 @@ class Logins:
                 challenge_is_live=is_live,
             )
             factors.use(credential.account, proven, uow.now)
+            account_streams = ((credential.account, stream) for stream in (Stream.AUTH, Stream.DEVICES))
+            self._kernel.streams.look_up(uow, *account_streams)
             auth = self._kernel.streams.fold(uow, credential.account, AuthStream)
             self._require_unchanged(uow, credential)
             live = self._sessions.start(uow, auth, attempt.device, attempt.thumbprint, proven.use)

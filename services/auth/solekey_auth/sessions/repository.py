@@ -25,17 +25,18 @@ class SessionRepository:
     def put(self, token: IssuedToken) -> None:
         """Keep a new token's digest."""
         self._connection.execute(
-            insert(refresh_tokens).values(
-                token=token.digest,
-                account=token.account,
-                session=token.session,
-                thumbprint=token.thumbprint,
-                generation=token.generation,
-                issued_at=token.issued_at,
-                idle_until=token.idle_until,
-                expires_at=token.expires_at,
-                used_at=token.used_at,
-            )
+            insert(refresh_tokens),
+            {
+                "token": token.digest,
+                "account": token.account,
+                "session": token.session,
+                "thumbprint": token.thumbprint,
+                "generation": token.generation,
+                "issued_at": token.issued_at,
+                "idle_until": token.idle_until,
+                "expires_at": token.expires_at,
+                "used_at": token.used_at,
+            },
         )
 
     def use(self, digest: Digest, now: datetime) -> bool:

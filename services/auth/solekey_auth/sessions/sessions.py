@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import reduce
 
 from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.repository import CredentialRepository
@@ -154,6 +155,7 @@ class Sessions:
         expires_at = uow.now + self._limits.session_absolute
         bodies = decide_opening(auth, devices, session, device, use, expires_at)
         events = uow.append(account, auth.head, *bodies)
+        self._kernel.streams.keep(uow, reduce(AuthStream.evolve, events, auth))
         live = LiveSession(
             account=account,
             device=device,

@@ -67,7 +67,7 @@ class Outage:
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
-def outage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Outage]:
+def outage(request: pytest.FixtureRequest, tmp_path: Path, abandoned_sockets: None) -> Iterator[Outage]:
     with ExitStack() as resources:
         if request.param == "kafka":
             broker: StoppableKafka = request.getfixturevalue("stoppable_kafka")
