@@ -172,7 +172,7 @@ def write_secret_files() -> str:
         text += FILES_OTHERS.format(container, lines, "".join(f"      - {name}\n" for name in secrets))
         names += [name for name in secrets if name not in names]
     return (
-        text + "secrets:\n" + "".join(f"  {name}: {{file: deploy/secrets/values/{name}}}\n" for name in names)
+        text + "secrets:\n" + "".join(f"  {name}: {{file: deploy/secrets.values/{name}}}\n" for name in names)
     )
 
 

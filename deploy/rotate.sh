@@ -59,7 +59,7 @@ for name in "$@"; do
         ;;
     esac
     write_value "$name" "$value"
-    if [[ -d deploy/secrets/values ]]; then deploy/write_secret_files.sh; fi
+    if [[ -d deploy/secrets.values ]]; then deploy/write_secret_files.sh; fi
 done
 if $on_bus; then "${compose[@]}" run --rm -T kafka-init; fi # sets every password of the bus anew
 mapfile -t users < <(printf '%s\n' "${users[@]}" | sort --unique | sed '/^$/d')

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "${SOLEKEY_DEPLOY_FOLDER:-$(dirname "$0")}"
 umask 077
 
-folder=secrets/values
+folder=secrets.values
 rm -rf "$folder.new"
 mkdir -p "$folder.new"
 while IFS='=' read -r name value; do

@@ -59,7 +59,7 @@ def test_each_secret_is_a_file_of_a_folder_that_is_its_owners(
     installation: tuple[Path, dict[str, str]],
 ) -> None:
     folder, environ = installation
-    values = folder / "secrets" / "values"
+    values = folder / "secrets.values"
     assert values.stat().st_mode & 0o777 == 0o700
     written = {path.read_text() for path in values.iterdir()}
     assert list_secrets(environ) <= written
@@ -74,7 +74,7 @@ def test_services_read_their_secrets_from_files(installation: tuple[Path, dict[s
     for service in Service:
         block = text.split(f"\n  {service}:\n")[1].split("\n    secrets:")[0]
         pairs = [line.strip().split(": ") for line in block.splitlines() if "_FILE: " in line]
-        values = folder / "secrets" / "values"
+        values = folder / "secrets.values"
         given = {name: str(values / file.removeprefix("/run/secrets/")) for name, file in pairs}
         kind = getattr(import_module(f"solekey_{service}.config"), f"{service.value.title()}Config")
         other = {"SOLEKEY_ORIGIN": environ["SOLEKEY_ORIGIN"], "SOLEKEY_BUS_URL": "kafka://kafka:9092"}
@@ -97,3 +97,16 @@ def test_no_container_has_a_secret_in_its_environment(
         assert find_exposed(merged, secrets) == set()
     exposed = find_exposed(merge(folder), secrets)  # control
     assert exposed == {*Service, "postgres", "kafka-init"}
+
+
+def test_a_renewal_of_certificates_leaves_the_files(installation: tuple[Path, dict[str, str]]) -> None:
+    """It puts another folder in the place of deploy/secrets, and Git knows neither."""
+    folder, _ = installation
+    assert (folder / "secrets.values").parent == (folder / "secrets").parent
+    ignored = subprocess.run(
+        ["git", "check-ignore", "deploy/secrets.values/auth_operator_key"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+    )
+    assert ignored.returncode == 0
