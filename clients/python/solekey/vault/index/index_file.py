@@ -43,7 +43,7 @@ DAMAGED: Final = (DamagedFileError, OpenError, MalformedError)
 """What says that the file is not what was written: it is dropped, and folded anew."""
 
 PAGE_ROWS: Final = 512
-_RECENT_ROWS: Final = 8192
+_RECENT_ROWS: Final = 16_384
 """Rows that stay open in memory, about 1 KiB each: a commit looks at each of its items several times."""
 _HEAD_PLACE: Final = b""
 _PLACE: Final = Struct(">16sIQ")
@@ -158,7 +158,7 @@ class IndexFile:
         with self._transaction("IMMEDIATE"):
             head, total = self.read_head(), 0
             for page in self._iter_pages():
-                new = [_seal_row(key, self._open_row(stored)) for stored in page]
+                new = [self._seal(key, self._open_row(stored)) for stored in page]
                 total += sum(read_tag(stored) for stored in new)
                 self._connection.executemany(_PUT, new)
             sealed = key.seal(replace(head, total=total % TAG_MODULUS).encode(), _HEAD_PLACE)
@@ -244,7 +244,10 @@ class IndexFile:
 
     def seal(self, row: IndexRow) -> StoredRow:
         """Seal a row as it is stored."""
-        stored = _seal_row(self._in_use, row)
+        return self._seal(self._in_use, row)
+
+    def _seal(self, key: IndexKey, row: IndexRow) -> StoredRow:
+        stored = _seal_row(key, row)
         self._keep(stored, row.with_tag(read_tag(stored)))
         return stored
 
