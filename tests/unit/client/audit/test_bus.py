@@ -258,3 +258,17 @@ def test_a_file_of_lines_leaves_the_bus_unjudged():
 
 def test_a_record_without_a_place_is_no_heartbeat():
     assert not Record(b"{}").is_heartbeat
+
+
+def test_a_bus_that_ends_before_a_record_that_was_read():
+    log = put_on_bus(tell_whole())
+    state = log.bus.topics[VAULT]
+    shorter = {
+        number: replace(extent, end=max(0, extent.end - 1)) for number, extent in state.partitions.items()
+    }
+    kept = list(log.kept)
+    log.change_topic(VAULT, partitions=shorter)
+    log.records = lambda: iter(kept)
+    (found,) = (each for each in verify_log(log, PINS).findings if each.check == "BUS-03")
+    assert found.code == "partition_shorter"
+    assert found.place == BusPlace(VAULT, HOME, shorter[HOME].end)

@@ -115,6 +115,13 @@ def test_a_bus_is_read_from_where_the_archive_ends(scene, tmp_path):
     assert report.records == len(tell_whole())
     assert [each for each in report.findings if each.check != "BUS-03"] == []
     assert {each.place.topic for each in report.findings} <= {"solekey.heartbeat.v1"}
+    assert sum(each.records for each in report.provenance.ranges) == len(tell_whole())
+    other = replace(log, bus=replace(log.bus, cluster="another"))
+    with (
+        Archive(tmp_path / "live", AUDITOR) as archive,
+        pytest.raises(ArchiveContinuesError, match="another"),
+    ):
+        verify_log(other, archive=archive)
 
 
 def test_an_export_since_an_archive_is_of_the_same_bus(scene):

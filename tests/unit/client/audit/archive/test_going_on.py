@@ -1,5 +1,7 @@
 """An audit that goes on from an archive gives the answer of the whole log, and looks at what is new."""
 
+import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from unittest import mock
@@ -15,12 +17,17 @@ from solekey.audit.archive.errors import ArchiveContinuesError, ArchiveError
 from solekey.audit.archive.verdict import read_point
 from solekey.audit.checks.signing_keys import find_loss
 from solekey.audit.checks.spans import NEVER
+from solekey.audit.seen import read_seen
 from solekey.audit.sources.log import BusPlace, Record
 from solekey_protocol import statements
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import auth
 from solekey_protocol.ids import SYSTEM_ACCOUNT, Timestamp
+from tamper.classes.facts import FACTS
+from tamper.classes.stored import shelve
 from tamper.going_on import summarise
+from tamper.tampering import BOUNDS as TAMPER_BOUNDS
+from tamper.tampering import Outcome
 from tests.support.audit.auditor import AUDITOR, make_key
 from tests.support.durability import sign_without_waiting
 from tests.support.protocol.keyring import record
@@ -194,3 +201,51 @@ def test_records_come_back_from_a_chunk_as_they_were():
         for number, raw in enumerate((b"first\n", b"", b"\x00" * 500, b"last"))
     ]
     assert list(decode_chunk(encode_chunk(records))) == records
+
+
+def change(path, statement):
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        assert database.execute(statement).rowcount
+
+
+@pytest.mark.parametrize(
+    ("statement", "why"),
+    [
+        ("UPDATE chunks SET data = x'00'", "records of .* are missing or changed"),
+        ("DELETE FROM subjects WHERE rowid = 2", "subjects: not what the verdict has signed"),
+        ("UPDATE state SET data = x'00' WHERE name = 'bus'", "bus: not what the verdict has signed"),
+        ("DELETE FROM state WHERE name = 'verdict'", "it has records, and no verdict"),
+    ],
+)
+def test_what_the_auditor_has_not_signed_is_refused(scene, tmp_path, statement, why):
+    go_on, _, last, _ = scene
+    change(tmp_path / "archive", statement)
+    with pytest.raises(ArchiveError, match=why):
+        go_on(last)
+
+
+def test_a_notice_stays_to_be_read(tmp_path):
+    noticed = next(each for each in FACTS.classes if each.outcome is Outcome.NOTICED).make()
+    for given in (noticed.log, []):
+        with Archive(tmp_path / "archive", AUDITOR) as archive:
+            report = verify_log(given, noticed.pins, noticed.bounds, archive=archive)
+        assert report.notices == verify_log(noticed.log, noticed.pins, noticed.bounds).notices != ()
+
+
+def test_heads_of_an_account_with_findings_stay_where_they_were(scene, tmp_path):
+    go_on, _, last, _ = scene
+    before = read_seen(tmp_path / "archive", AUDITOR.public).heads
+    assert go_on([last[-1]]).verdict is Verdict.VIOLATIONS
+    assert read_seen(tmp_path / "archive", AUDITOR.public).heads == before
+    assert go_on(last[:-1]).verdict is Verdict.CLEAN
+    assert read_seen(tmp_path / "archive", AUDITOR.public).heads != before
+
+
+def test_a_list_of_what_is_stored_goes_through_all_accounts(tmp_path):
+    shelf = shelve()
+    log = shelf.log(shelf.rows)
+    for given in (list(log.events), replace(log, events=())):
+        with Archive(tmp_path / "archive", AUDITOR) as archive:
+            report = verify_log(given, bounds=TAMPER_BOUNDS, archive=archive)
+    assert report.provenance.folded == 1
+    assert summarise(report) == summarise(verify_log(log, bounds=TAMPER_BOUNDS))
