@@ -85,9 +85,12 @@ class UploadSpool:
             ProfileError: the file was damaged; it is deleted, so that the next attempt seals anew.
         """
         part = change.parts[index]
-        with self.sealed.open("rb") as file:
-            file.seek(find_starts(change)[index])
-            data = file.read(part.size)
+        try:
+            with self.sealed.open("rb") as file:
+                file.seek(find_starts(change)[index])
+                data = file.read(part.size)
+        except FileNotFoundError:  # another thread, which read another part, has found the damage
+            data = b""
         if compute_digest(data) != part.digest:
             self.delete()
             raise ProfileError(f"{self.sealed} was damaged and is deleted: run the same command again")

@@ -5,7 +5,7 @@ Spec: factors.md §3.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final, cast
+from typing import Final
 
 from cryptography.exceptions import InvalidSignature
 from fido2 import cbor
@@ -49,11 +49,6 @@ def verify_public_key(key: CoseKey) -> bytes:
     except InvalidSignature:
         return cbor.encode(dict(key))
     raise PasskeyRefused("the passkey's public key takes any signature")
-
-
-def restore_public_key(encoded: bytes) -> CoseKey:
-    """Read a key that was verified when the passkey was added."""
-    return CoseKey.parse(cast("Mapping[int, Any]", cbor.decode(encoded)))
 
 
 def _verify_point(encoded: bytes) -> None:

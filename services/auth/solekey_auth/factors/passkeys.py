@@ -14,13 +14,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, cast
+from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from fido2 import cbor
 from fido2.attestation.base import InvalidAttestation, NoneAttestation
 from fido2.attestation.packed import PackedAttestation
+from fido2.cose import CoseKey
 from fido2.server import Fido2Server
 from fido2.webauthn import (
     Aaguid,
@@ -42,7 +43,7 @@ from fido2.webauthn import (
     UserVerificationRequirement,
 )
 
-from solekey_auth.factors.cose_keys import ALGORITHMS, restore_public_key, verify_public_key
+from solekey_auth.factors.cose_keys import ALGORITHMS, verify_public_key
 from solekey_auth.limits import (
     CHALLENGE_BYTES,
     MAX_ATTESTATION_VALUES,
@@ -216,7 +217,7 @@ def verify_assertion(party: RelyingParty, challenge: bytes, passkey: Passkey, as
         collected = _parse_client_data(assertion.client_data, challenge)
         data = AuthenticatorData(_verify_data_size(assertion.authenticator_data))
         _verify_flags(data)
-        public_key = restore_public_key(passkey.public_key)
+        public_key = _parse_public_key(passkey.public_key)
         known = AttestedCredentialData.create(Aaguid.NONE, passkey.credential, public_key)
         _open_server(party).authenticate_complete(
             _derive_state(challenge),
@@ -236,6 +237,11 @@ def verify_assertion(party: RelyingParty, challenge: bytes, passkey: Passkey, as
 def is_counter_ahead(known: int, presented: int) -> bool:
     """Whether a sign counter goes on from the one that is known; an authenticator without one sends 0."""
     return presented > known or (presented == 0 and known == 0)
+
+
+def _parse_public_key(encoded: bytes) -> CoseKey:
+    """Read a key that was verified when the passkey was added."""
+    return CoseKey.parse(cast("Mapping[int, Any]", cbor.decode(encoded)))
 
 
 def _open_server(party: RelyingParty) -> Fido2Server:
