@@ -11,11 +11,13 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
 from sqlalchemy import MetaData
 
+from solekey_eventlog.batch import MAX_BATCH_RECORDS
 from solekey_eventlog.bus import Bus, BusConfig, BusError, Consumer, Message, Position, Record, open_bus
 from solekey_eventlog.clock import SystemClock
 from solekey_eventlog.engine import open_engine
@@ -130,12 +132,16 @@ def follow(folder: Path, url: str, flaw: str | None) -> None:
 
 
 def _take(kernel: Kernel[Any], consumer: Consumer, records: Sequence[Record], flaw: str | None) -> None:
-    steps = [kernel.projector.apply, consumer.commit]
-    for record in records:
+    """Apply and commit as the service does, many at a time; a control one by one, so that it dies often."""
+    size = MAX_BATCH_RECORDS if flaw is None else 1
+    for start in range(0, len(records), size):
+        page = records[start : start + size]
+        last = {(record.topic, record.partition): record for record in page}
+        steps = [partial(kernel.projector.apply_all, page), partial(consumer.commit, *last.values())]
         first, then = reversed(steps) if flaw == "commits-early" else steps
-        first(record)
+        first()
         die_sometimes()
-        then(record)
+        then()
 
 
 def fork(work: Callable[[Path, str, str | None], None], folder: Path, url: str, flaw: str | None) -> int:
