@@ -64,11 +64,14 @@ def test_an_inbox_that_is_as_the_log_says_is_compared_and_left(rig, rotation, op
     before = read_rows(rotation, "inbox", "events", "parked")
     assert operate(rotation, ROTATION, "rebuild", "--dry-run")[:2] == (
         0,
-        "compared 4 events; nothing was changed\n",
+        "compared 4 events; nothing was changed\nkey ages: as the events say\n",
     )
     for option in ((), ("--verify-signatures",)):
         code, told, _ = operate(rotation, ROTATION, "rebuild", *option)
-        assert (code, told) == (0, "rebuilt the inbox from 4 events; 0 accounts are parked\n")
+        assert (code, told) == (
+            0,
+            "rebuilt the inbox from 4 events; 0 accounts are parked\nkey ages: as the events say\n",
+        )
     assert read_rows(rotation, "inbox", "events", "parked") == before
 
 

@@ -134,6 +134,9 @@
     ├── LogError                     log_unreadable        an event log to audit; `solekey.audit.sources`
     │   ├── LogConvertedError        log_converted         saved by an editor
     │   ├── LogIncompleteError       log_incomplete        a database copied without its write-ahead log
+    │   ├── ArchiveError             archive_damaged       `solekey.audit.archive`: not as it was written
+    │   │   └── ArchiveForeignError  archive_foreign       signed by somebody else, or by nobody
+    │   ├── ArchiveContinuesError    archive_continues     a log that does not continue what it holds
     │   └── BundleError              bundle_malformed      `solekey.audit.bundle`: no bundle, or a hostile one
     │       ├── BundleTruncatedError bundle_truncated      a copy that ends too early
     │       ├── BundleTrailingError  bundle_trailing_bytes a copy with more bytes behind it
