@@ -1,20 +1,24 @@
 """D, A and B, continued: two together: crossing revocations, accounts with one key, events of one place."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from solekey.audit import Pin
+from solekey_protocol.accepted_restoration import AcceptedRestoration, StreamLoss
 from solekey_protocol.event import encode_event
 from solekey_protocol.events import Signer, auth, devices
+from solekey_protocol.ids import Timestamp
 from solekey_protocol.services import Stream
 from solekey_protocol.statements import Head
 from tamper.classes.collusion import COLLUSION, say
 from tamper.classes.facts import STRANGER, fact, opened
 from tamper.classes.history import HISTORY
-from tamper.classes.withheld import WITHHELD
+from tamper.classes.withheld import WITHHELD, cut
 from tamper.people import Person
 from tamper.stories import ADA, BEN, DAYS, LAPTOP, PHONE, Telling, tell_whole
 from tamper.tampering import Exhibit, Outcome, both, change, honest, insert, vouch
 from tamper.writing import Step, write
+from tests.support.keys import Key
 
 _help = COLLUSION.lie
 _REVOKED_AT = 410
@@ -198,6 +202,34 @@ def _pin_of_nothing() -> Exhibit:
     return Exhibit(honest().records, None, {**vouch(honest()), BEN.account: Pin()})
 
 
+def _accept(key: Key) -> Callable[[], Exhibit]:
+    """The last commit is lost, and its user's head file says that this was accepted as a restoration."""
+
+    def make() -> Exhibit:
+        account, stream, seq = honest().places["ada.last delta"]
+        lost = honest().find("ada.last delta").head
+        kept = next(e for e in honest().events if (e.account, e.stream, e.seq) == (account, stream, seq - 1))
+        accepted = AcceptedRestoration(
+            account,
+            key.public,
+            LAPTOP.certificate.device,
+            Timestamp("2026-12-02T00:00:00.000Z"),
+            {stream: StreamLoss(_BACKED_UP, _RESTORED, kept.head, lost)},
+        )
+        pin = Pin(ADA.user_key(0).public, restorations=((accepted, key.sign(accepted.signing_bytes())),))
+        return replace(cut("ada.last delta"), pins={**vouch(honest()), account: pin})
+
+    return make
+
+
+_BACKED_UP, _RESTORED = Timestamp("2026-12-01T00:00:00.000Z"), Timestamp("2026-12-01T12:00:00.000Z")
 WITHHELD.add("no stream but auth is shown, and nobody vouches", _only_auth, outcome=Outcome.UNVOUCHED)
 WITHHELD.add("no stream but auth is shown of a user who vouches", _only_auth_of_ben, "PIN-01")
 WITHHELD.add("a pin that names nothing", _pin_of_nothing, outcome=Outcome.UNVOUCHED)
+WITHHELD.add("a loss, accepted with a key that was never the user's", _accept(STRANGER.key), "PIN-05")
+WITHHELD.add(
+    "a loss that the user has accepted with the user key",
+    _accept(ADA.user_key(0)),
+    "PIN-05",
+    outcome=Outcome.NOTICED,
+)

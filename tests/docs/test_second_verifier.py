@@ -37,7 +37,7 @@ NOUNS: Final = (
 CLASSES: Final = [each for family in FAMILIES if family.letter in "ABCD" for each in family.classes]
 
 NOT_HERE: Final[Mapping[str, tuple[str, ...]]] = {
-    "it takes pins, and no signed head files (PIN-04)": ("B15",),
+    "it takes pins, and no signed head files or acceptances (PIN-04, PIN-05)": ("B15", "B22"),
     "it does not pair causes and ends of sessions (SES-04, SES-09)": ("C22", "C27"),
     "it does not match speakers with sessions (SES-06, DEV-01)": ("C28", "C29", "C30"),
     "it does not count recovery codes (FAC-02)": ("C34", "C39", "C40", "C94"),
