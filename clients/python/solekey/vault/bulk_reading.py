@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from solekey.crypto import Confidential
+from solekey.garbage import pausing_collection
 from solekey.progress import ignore_progress
 from solekey.transfer.objects import SMALL_OBJECT_BYTES
 from solekey.transfer.parallel import map_ahead
@@ -38,7 +39,7 @@ def read_contents(unlocked: UnlockedAccount, infos: Sequence[ItemInfo]) -> Itera
         SwappedObjectError, OpenError, LostObjectError: as of one item, which is named.
         VersionGoneError: another device has replaced an item meanwhile.
     """
-    with unlocked.streams.lock:
+    with unlocked.streams.lock, pausing_collection():
         items = unlocked.index.items
         versions = [ItemVersion(unlocked, info, items[info.id]) for info in infos]
     groups = list(_cut(versions))

@@ -12,6 +12,7 @@ from typing import Final
 
 from solekey.errors import LostObjectError
 from solekey.files.any_path import AnyPath
+from solekey.garbage import pausing_collection
 from solekey.progress import Progress, ignore_progress
 from solekey.streams.exclusive import AccountLock, exclusive, iterate_exclusively
 from solekey.transfer.download import download
@@ -150,7 +151,8 @@ class ReadingVault(ABC):
         """
         with self._lock:
             self.refresh()
-            infos = [self.unlocked.directory.find(each) for each in names_or_ids]
+            with pausing_collection():
+                infos = [self.unlocked.directory.find(each) for each in names_or_ids]
         for start in range(0, len(infos), _NOTED_AT_ONCE):
             page = infos[start : start + _NOTED_AT_ONCE]
             for found in read_contents(self.unlocked, page):
