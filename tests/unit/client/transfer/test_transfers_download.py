@@ -57,6 +57,13 @@ def downloads(home) -> Path:
     return home.folder / "laptop" / "downloads"
 
 
+@pytest.fixture
+def in_order(monkeypatch):
+    """Parts are fetched one after the other: which of two at the same time gets through, nobody can say."""
+    monkeypatch.setattr("solekey.transfer.parallel.AT_ONCE", 1)
+
+
+@pytest.mark.usefixtures("in_order")
 def test_a_download_goes_on_where_it_was_cut(home, film, target, downloads):
     traffic = watch(home, fetches_left=2)
     with pytest.raises(UnreachableError):
@@ -74,6 +81,7 @@ def test_a_download_goes_on_where_it_was_cut(home, film, target, downloads):
     assert list_files(target.parent) == ["back.bin"]
 
 
+@pytest.mark.usefixtures("in_order")
 def test_a_part_that_was_damaged_on_disk_is_fetched_again(home, film, target, downloads):
     watch(home, fetches_left=3)
     with pytest.raises(UnreachableError):
@@ -109,6 +117,7 @@ def test_what_is_on_disk_until_the_end_is_ciphertext(home, tmp_path, target, dow
     assert find_plaintext() == ["back.bin"]  # the search finds what is there
 
 
+@pytest.mark.usefixtures("in_order")
 def test_without_unnamed_files_a_temporary_one_is_used_and_abandoned_ones_are_deleted(
     home, film, target, monkeypatch
 ):
@@ -152,6 +161,7 @@ def test_a_connection_lost_in_a_part_is_taken_up_again(home, film, target):
     assert target.read_bytes() == film
 
 
+@pytest.mark.usefixtures("in_order")
 def test_the_old_file_stays_until_the_new_one_is_whole(home, film, target):
     target.write_bytes(b"old")
     watch(home, fetches_left=2)
@@ -163,6 +173,7 @@ def test_the_old_file_stays_until_the_new_one_is_whole(home, film, target):
     assert target.read_bytes() == film
 
 
+@pytest.mark.usefixtures("in_order")
 def test_a_new_version_between_the_attempts_is_what_comes(home, film, tmp_path, target, downloads):
     watch(home, fetches_left=2)
     with pytest.raises(UnreachableError):
@@ -260,6 +271,7 @@ def fill(folder, monkeypatch):
     )
 
 
+@pytest.mark.usefixtures("in_order")
 def test_what_nobody_will_resume_is_deleted(home, film, target, downloads):
     watch(home, fetches_left=2)
     with pytest.raises(UnreachableError):
