@@ -173,7 +173,7 @@ def label_metric(secret: bytes) -> None:
     def careless(self: Any, services: Any) -> bytes:
         return write(self, services) + b'planted_total{item="%s"} 1.0\n' % secret.hex().encode()
 
-    Exposition.write = careless  # type: ignore[method-assign]
+    Exposition.write = careless  # type: ignore[method-assign]  # the leak that is planted
 
 
 LEAKS: dict[str, tuple[str, Callable[[bytes], None]]] = {

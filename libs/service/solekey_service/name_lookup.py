@@ -28,4 +28,4 @@ def ask_in_thread() -> None:
     ) -> object:
         return tpool.execute(ask, host, port, family, type, proto, flags)
 
-    socket.getaddrinfo = green_socket.getaddrinfo = getaddrinfo  # type: ignore[assignment]
+    socket.getaddrinfo = green_socket.getaddrinfo = getaddrinfo  # type: ignore[assignment]  # overloads

@@ -144,13 +144,13 @@ def run(
         beats = HeartbeatProcess(sources, configs[0].log_format)
         beats.keep_running()
     _spare_collections()
+    for wiring in wirings:
+        traces.follow(wiring.kernel)
     _await_news(wirings, signals.received)
     server.start()
     monitoring.begin([wiring.describe() for wiring in wirings])
     _log.info("listening on port %d: %s", port, ", ".join(runner.service_names))
     kernels = [wiring.kernel for wiring in wirings]
-    for kernel in kernels:
-        traces.follow(kernel)
     on_ready(port, kernels)
     if worker is not None:
         _join_supervisor(worker, kernels, signals.received)

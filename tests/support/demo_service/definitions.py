@@ -50,7 +50,7 @@ class DemoVaultApi(StreamApi[ServiceConfig]):
         super().__init__(kernel)
         self.ticks = 0
         self._apply_all = kernel.projector.apply_all
-        kernel.projector.apply_all = self._apply_all_or_fail  # type: ignore[method-assign]
+        kernel.projector.apply_all = self._apply_all_or_fail  # type: ignore[method-assign]  # fails on demand
 
     def _apply_all_or_fail(self, records: Sequence[Record]) -> None:
         folder = Path(self.kernel.engine.url.database or "").parent

@@ -18,7 +18,7 @@ PROGRAM = """
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (next(answers), port))]
 
     socket.getaddrinfo = ask
-    import solekey_service.runner  # noqa: F401
+    import solekey_service.runner
     import eventlet
     import eventlet.green.socket
     eventlet.spawn_n(ran.set)

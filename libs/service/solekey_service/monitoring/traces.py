@@ -1,7 +1,7 @@
 """Traces of requests and events for an OpenTelemetry collector, where one is configured."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from solekey_service.http import Operation
 from solekey_service.kernel import Kernel
@@ -33,7 +33,7 @@ class Traces:
         if operation.service in self._tracers:
             self._tracers[operation.service].observe(operation, status, code, duration_s)
 
-    def follow(self, kernel: Kernel) -> None:  # type: ignore[type-arg]
+    def follow(self, kernel: Kernel[Any]) -> None:
         """Record the events of a service from now on."""
         kernel.store.observer = self._tracers.get(kernel.service)
 
