@@ -6,7 +6,7 @@ import secrets
 import shutil
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,10 +75,14 @@ class Installation:
 
     def wait_until_ready(self) -> None:
         """Wait until every service says through the proxy that it is ready."""
+        self.wait_until(lambda health: set(health.values()) == {200})
+
+    def wait_until(self, holds: Callable[[dict[str, int]], bool]) -> None:
+        """Wait until something holds for what `find_health` finds."""
 
         def look() -> bool:
             time.sleep(_LOOK_S)  # the proxy limits how much one source may ask
-            return self.find_health() == dict.fromkeys(SERVICES, 200)
+            return holds(self.find_health())
 
         try:
             wait_until(look, _READY_TIMEOUT_S)
@@ -97,14 +101,18 @@ class Installation:
         return [check["Start"] for check in json.loads(state)["Log"]]
 
     def move(self, service: str) -> None:
-        """Give a service's container another address: nobody has the old one."""
+        """Give a service's container another address, once every service has noticed that it is gone.
+
+        Until they notice, they say that they are ready, and truly are: for as long as their news is fresh.
+        """
         (container,) = self.inspect(service, "{{.Id}}")
         names = "{{range $name, $_ := .NetworkSettings.Networks}}{{$name}} {{end}}"
         (network,) = " ".join(self.inspect(service, names)).split()
         place_holder = f"{self.project}-place-holder"
         self.run(f"docker network disconnect --force {network} {container}")
         hold = f"docker run --rm --detach --name {place_holder} --network {network}"
-        self.run(f"{hold} --entrypoint sleep solekey-server 60")  # it gets the address that has become free
+        self.run(f"{hold} --entrypoint sleep solekey-server 600")  # it gets the address that has become free
+        self.wait_until(lambda health: min(health.values()) >= httpx.codes.INTERNAL_SERVER_ERROR)
         self.run(f"docker network connect --alias {service} {network} {container}")
         self.run(f"docker rm --force {place_holder}")
 
