@@ -24,6 +24,7 @@ Map
     Carried by
         bus/          the bus: embedded, or Kafka
         engine.py     the database; tables.py its tables; migrations.py brings them up to date
+        offload.py    waiting for the disk without holding up others
         scratch.py    a database for one command's work
         foundations.py  what existing data depends on
         clock.py      time as an argument

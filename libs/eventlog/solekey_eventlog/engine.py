@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, DisconnectionError, Interf
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from solekey_eventlog.errors import ConfigError
+from solekey_eventlog.offload import Offload, make_connection_class, run_here
 from solekey_eventlog.secret import Secret
 
 BUSY_TIMEOUT_S = 10
@@ -50,13 +51,18 @@ _SQLITE_DOWN = frozenset(
 )
 
 
-def open_engine(url: Secret, pool: int = DEFAULT_POOL) -> Engine:
+def open_engine(url: Secret, pool: int = DEFAULT_POOL, *, offload: Offload = run_here) -> Engine:
     """Open an engine; connects when first used.
 
     SQLite: WAL, every commit reaches the disk, and a transaction that may write takes the write lock at
     once, so that it cannot fail half-way for lack of it. PostgreSQL: READ COMMITTED; UNIQUE is the lock;
     at most ``pool`` connections, and whoever needs another waits for one. A connection whose other end has
     vanished without a word fails within seconds.
+
+    Args:
+        url: of the database.
+        pool: how many connections to PostgreSQL.
+        offload: runs SQLite's commits, which wait for the disk; what waits for PostgreSQL waits for a socket.
 
     Raises:
         ConfigError: the URL is not sqlite:///path or postgresql+psycopg://…
@@ -88,7 +94,11 @@ def open_engine(url: Secret, pool: int = DEFAULT_POOL) -> Engine:
         raise ConfigError([f"database_url: {error}"]) from error
     engine = create_engine(
         parsed,
-        connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False},
+        connect_args={
+            "timeout": BUSY_TIMEOUT_S,
+            "check_same_thread": False,
+            "factory": make_connection_class(offload),
+        },
         hide_parameters=True,  # an error must not carry a row's values into a log
     )
     event.listen(engine, "connect", _prepare_sqlite)

@@ -45,7 +45,7 @@ def build_service(
     """
     _check_definition(definition)
     clock, threads = clock or SystemClock(), threads or Threads()
-    engine = open_engine(config.database_url, config.database_pool)
+    engine = open_engine(config.database_url, config.database_pool, offload=threads.offload)
     if config.migrate:
         upgrade(engine, definition.package)
     else:

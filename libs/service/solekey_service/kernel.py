@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from sqlalchemy import Engine
 
@@ -10,6 +10,7 @@ from solekey_eventlog.bus import Bus, BusConfigurationError
 from solekey_eventlog.clock import Clock
 from solekey_eventlog.freshness import Freshness
 from solekey_eventlog.log_check import find_log_fault
+from solekey_eventlog.offload import Offload, run_here
 from solekey_eventlog.projector import Projector
 from solekey_eventlog.publisher import Publisher
 from solekey_eventlog.rebuild import Progress, Rebuild
@@ -30,13 +31,7 @@ TRUST_STREAMS: Final = (Stream.AUTH, Stream.DEVICES)
 """The streams by which trust is withdrawn: a service that has not heard them lately refuses (promise P4)."""
 
 
-T = TypeVar("T")
 ConfigT_co = TypeVar("ConfigT_co", bound=ServiceConfig, covariant=True)
-
-
-def run_here(work: Callable[[], T]) -> T:
-    """Run it at once, in this thread: for tests, and for servers with a thread for each request."""
-    return work()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +43,7 @@ class Threads:
         pause: lets other requests go on in the middle of long work; under eventlet ``sleep``.
     """
 
-    offload: Callable[[Callable[[], Any]], Any] = run_here
+    offload: Offload = run_here
     pause: Callable[[], None] = lambda: None
 
 

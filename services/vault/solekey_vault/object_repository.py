@@ -16,10 +16,11 @@ from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, sel
 from sqlalchemy.dialects import postgresql, sqlite
 
 from solekey_eventlog.errors import UnavailableError
+from solekey_eventlog.offload import Offload, run_here
 from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_eventlog.trouble import Trouble
 from solekey_protocol.ids import AccountId, Digest
-from solekey_service.kernel import Random, run_here
+from solekey_service.kernel import Random
 from solekey_service.refusals import NotFound
 from solekey_vault.objects import MAX_ROW_BYTES, ObjectStore, RowStore, pages, storing
 from solekey_vault.refusals import StorageFull
@@ -56,7 +57,7 @@ class ObjectRepository:
         store: EventStore,
         blobs: ObjectStore,
         random: Random,
-        offload: Callable[[Callable[[], Any]], Any] = run_here,
+        offload: Offload = run_here,
         quota: Quota = DEFAULT_QUOTA,
         pause: Callable[[], None] = lambda: None,
     ) -> None:

@@ -20,6 +20,7 @@ from solekey_eventlog.bus.errors import (
 )
 from solekey_eventlog.bus.interface import Bus, Consumer, Message, Position, Record, TopicPartition
 from solekey_eventlog.bus.topics import TopicSettings, derive_topics
+from solekey_eventlog.offload import Offload, run_here
 
 __all__ = [
     "Bus",
@@ -39,8 +40,12 @@ __all__ = [
 ]
 
 
-def open_bus(config: BusConfig | str) -> Bus:
+def open_bus(config: BusConfig | str, *, offload: Offload = run_here) -> Bus:
     """Open the bus that a URL names. Connects when first used, so that a service starts without it.
+
+    Args:
+        config: its URL, or all that there is to say about it.
+        offload: runs the commits of the embedded bus, which wait for the disk.
 
     Raises:
         BusConfigurationError: the URL or the credentials are wrong.
@@ -52,7 +57,7 @@ def open_bus(config: BusConfig | str) -> Bus:
     if isinstance(address, EmbeddedAddress):
         from solekey_eventlog.bus.embedded import EmbeddedBus
 
-        return EmbeddedBus(address.path, config)
+        return EmbeddedBus(address.path, config, offload=offload)
     from solekey_eventlog.bus.kafka import KafkaBus
 
     return KafkaBus(address, config)

@@ -19,6 +19,7 @@ from solekey_eventlog.bus.embedded_store import Store, open_signal, read_page, r
 from solekey_eventlog.bus.errors import BusConfigurationError
 from solekey_eventlog.bus.interface import Message, Position, Record, TopicPartition, cut_spans
 from solekey_eventlog.bus.topics import TopicSettings
+from solekey_eventlog.offload import Offload, run_here
 from solekey_protocol.partition import derive_partition
 
 _READ_PAGE_RECORDS = 500
@@ -26,14 +27,28 @@ _EXPIRED_PER_PUBLISH = 100  # bounds the work that retention adds to one publish
 
 
 class EmbeddedBus:
-    """A Bus on a SQLite file. ``clock`` gives seconds since 1970, for retention."""
+    """A Bus on a SQLite file.
 
-    def __init__(self, path: Path, config: BusConfig, *, clock: Callable[[], float] = time.time) -> None:
+    Args:
+        path: of the file.
+        config: how long to wait for what.
+        clock: gives seconds since 1970, for retention.
+        offload: runs the commits of what is published.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        config: BusConfig,
+        *,
+        clock: Callable[[], float] = time.time,
+        offload: Offload = run_here,
+    ) -> None:
         self._path = path
         self._config = config
         self._clock = clock
         self._signal = open_signal(path)
-        self._store = Store(path, config.publish_timeout_s, synchronous="FULL")
+        self._store = Store(path, config.publish_timeout_s, synchronous="FULL", offload=offload)
 
     def publish(self, topic: str, key: str, value: bytes) -> Position:
         """See Bus.publish."""

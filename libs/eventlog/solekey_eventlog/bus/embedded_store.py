@@ -1,7 +1,7 @@
 """The SQLite file of the embedded bus: schema, connections, transactions, and the signal of a new record.
 
 A write waits for its turn in Python and not in SQLite's busy handler, because that one would stop every
-green thread of the process. Nothing inside a transaction may yield.
+green thread of the process. Inside a transaction nothing yields but its commit, which waits for the disk.
 """
 
 import sqlite3
@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 
 from solekey_eventlog.bus.errors import BusConfigurationError, BusUnavailableError
 from solekey_eventlog.bus.interface import Record, TopicPartition
+from solekey_eventlog.offload import Offload, make_connection_class, run_here
 
 _TURN_WAIT_S = 0.005
 _SCHEMA_VERSION = 1
@@ -83,12 +84,25 @@ def open_signal(path: Path) -> Signal:
 class Store:
     """One connection. Its lock makes it safe to share; a transaction holds the lock from begin to end."""
 
-    def __init__(self, path: Path, timeout_s: float, *, synchronous: Literal["FULL", "NORMAL"]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        timeout_s: float,
+        *,
+        synchronous: Literal["FULL", "NORMAL"],
+        offload: Offload = run_here,
+    ) -> None:
         self._timeout_s = timeout_s
         self._lock = threading.RLock()
         with _translated(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._db = sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False)
+            self._db = sqlite3.connect(
+                path,
+                timeout=0,
+                isolation_level=None,
+                check_same_thread=False,
+                factory=make_connection_class(offload),
+            )
         self.path = path
         try:
             with _translated(path):
@@ -116,7 +130,7 @@ class Store:
             self._in_turn(lambda: self._db.execute("BEGIN IMMEDIATE"))
             try:
                 yield self._db
-                self._db.execute("COMMIT")
+                self._db.commit()
             except BaseException:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")

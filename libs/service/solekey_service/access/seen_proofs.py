@@ -84,6 +84,8 @@ class SeenProofs:
         if period <= newest:
             return int(newest)
         for half in (0, 1) if period > newest + 1 else (period % 2,):
+            if self._read_count(half) == 0:
+                continue  # fresh memory costs more to write than to leave alone
             start = self._find_start(half)
             self._memory[start : start + self._slots * _SLOT_BYTES] = bytes(self._slots * _SLOT_BYTES)
             self._write_count(half, 0)

@@ -66,8 +66,9 @@ class Wiring(DependencyProvider):  # type: ignore[misc]  # nameko publishes no t
             ConfigError, BusConfigurationError: a person must change something; the service does not start.
             UnavailableError: the database does not answer.
         """
-        bus = open_bus(config.bus_config(client_id=f"solekey-{self._definition.service}"))
         threads = Threads(offload=_offload, pause=eventlet.sleep)
+        client_id = f"solekey-{self._definition.service}"
+        bus = open_bus(config.bus_config(client_id), offload=threads.offload)
         api = build_service(self._definition, config, bus, threads=threads)
         trouble = Trouble(_log, f"{api.kernel.service}: the bus cannot be used, trying again")
         is_checked = _check_bus(api.kernel, trouble)
