@@ -13,10 +13,12 @@ import pytest
 from solekey_eventlog.bus import TopicSettings, derive_topics, open_bus
 from solekey_eventlog.clock import SystemClock
 from solekey_eventlog.engine import open_engine
+from solekey_eventlog.errors import StalePositionError
 from solekey_eventlog.secret import Secret
 from solekey_eventlog.store import EventStore
 from solekey_protocol.events import Stream, auth
 from solekey_protocol.ids import AccountId
+from solekey_protocol.statements import EMPTY_HEAD, Head
 from tests.support.demo_service.reacting import AUTH, TABLES
 from tests.support.engines.sqlite import copy_migrated
 from tests.support.repository import ROOT
@@ -53,9 +55,11 @@ def store(tmp_path: Path, disk: Disk) -> EventStore:
     return EventStore(open_engine(Secret(url), offload=disk.offload), Stream.AUTH, TABLES, SystemClock())
 
 
-def append(store: EventStore) -> None:
+def append(store: EventStore, *after: Head) -> None:
+    """Append an event after each head, all in one transaction."""
     with store.begin() as uow:
-        uow.append(ACCOUNT, uow.head(ACCOUNT), auth.AccountRegistered(1))
+        for head in after or [uow.head(ACCOUNT)]:
+            uow.append(ACCOUNT, head, auth.AccountRegistered(1))
 
 
 def test_a_write_waits_for_the_disk_once_and_a_read_never(store: EventStore, disk: Disk) -> None:
@@ -66,9 +70,8 @@ def test_a_write_waits_for_the_disk_once_and_a_read_never(store: EventStore, dis
 
 
 def test_what_is_rolled_back_does_not_wait(store: EventStore, disk: Disk) -> None:
-    with pytest.raises(ZeroDivisionError), store.begin() as uow:
-        uow.append(ACCOUNT, uow.head(ACCOUNT), auth.AccountRegistered(1))
-        raise ZeroDivisionError
+    with pytest.raises(StalePositionError):
+        append(store, EMPTY_HEAD, EMPTY_HEAD)
     assert disk.count == 0
     assert store.count_unpublished() == 0
 
@@ -99,7 +102,8 @@ PROGRAM = """
     eventlet.monkey_patch()
     import sys
     from eventlet import patcher, tpool
-    from solekey_eventlog.secret import Secret
+    from solekey_eventlog.errors import StalePositionError
+from solekey_eventlog.secret import Secret
     from solekey_protocol.events import auth
     from solekey_protocol.ids import AccountId
     from solekey_service.nameko_ext.wiring import Wiring
