@@ -102,8 +102,7 @@ PROGRAM = """
     eventlet.monkey_patch()
     import sys
     from eventlet import patcher, tpool
-    from solekey_eventlog.errors import StalePositionError
-from solekey_eventlog.secret import Secret
+    from solekey_eventlog.secret import Secret
     from solekey_protocol.events import auth
     from solekey_protocol.ids import AccountId
     from solekey_service.nameko_ext.wiring import Wiring
