@@ -1,9 +1,9 @@
 """A log of any length, by cloning the accounts of a real one under fresh keys.
 
-Everything that tells one account from another is replaced: its id, its devices and their keys, account keys,
-commit keys, sessions, rotations and wraps. Every statement is signed anew by whoever signed it, every event
-chained anew. So each clone is verified from the beginning to the end as its original is, and no two have a
-signature in common.
+Everything that tells one account from another is replaced: its id, its devices and their keys, account
+keys, commit keys, sessions, factors, rotations and wraps. Every statement is signed anew by whoever signed
+it, every event chained anew. So each clone is verified from the beginning to the end as its original is, and
+no two have a signature in common.
 """
 
 import re
@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from solekey_protocol.errors import SignatureError
 from solekey_protocol.event import Event, parse_event
-from solekey_protocol.events import Signer, rotation, vault
+from solekey_protocol.events import Signer, auth, rotation, vault
 from solekey_protocol.ids import (
     SYSTEM_ACCOUNT,
     AccountId,
@@ -60,9 +60,10 @@ class Original:
         self._others = sorted(value for value in found if b"_" in value and value not in self._devices)
         self._steps = [_Step(event, dict(self._find_signers(event))) for event in events]
         self._wraps = {event.body.wrap for event in events if isinstance(event.body, vault.KeyWrapped)}
+        self._factors = {e.body.factor_id for e in events if isinstance(e.body, auth.MfaEnrolled)}
         self._read_back = dict(_find_read_back(events))
         digests = [event.digest.encode() for event in events]
-        digests += [digest.encode() for digest in (*self._wraps, *self._read_back)]
+        digests += [digest.encode() for digest in (*self._wraps, *self._factors, *self._read_back)]
         self._pattern = re.compile(b"|".join([*found, *digests]))
 
     @property
@@ -113,8 +114,12 @@ class Original:
             raw = sha256(b"clone %d of %b" % (number, value)).digest()[:16]
             made = _derive_account(number) if is_account else AccountId.from_raw(raw)
             clone.values[value] = value[:4] + made.encode()[4:]
-        wraps = {digest: sha256(b"clone %d of %b" % (number, digest.encode())) for digest in self._wraps}
-        clone.values |= {digest.encode(): made.hexdigest().encode() for digest, made in wraps.items()}
+        wraps, factors = (
+            {digest: sha256(b"clone %d of %b" % (number, digest.encode())) for digest in names}
+            for names in (self._wraps, self._factors)
+        )
+        digests = {**wraps, **factors}
+        clone.values |= {digest.encode(): other.hexdigest().encode() for digest, other in digests.items()}
         for digest, read_back in self._read_back.items():
             verified = _digest_wraps(wraps[wrap].digest() for wrap in read_back)
             clone.values[digest.encode()] = verified.encode()

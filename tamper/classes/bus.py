@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
+from typing import Any
 
 from solekey.audit.sources.log import BusPlace, BusState, Extent, Record, TopicState
 from solekey_protocol.event import Event
@@ -171,6 +172,22 @@ def shadow(states: dict[str, TopicState]) -> None:
     states["solekey.vault.plain"] = TopicState({0: Extent(0, 7)}, {}, exported=False)
 
 
+def forget(states: dict[str, TopicState]) -> None:
+    """A topic beside Solekey's, whose records were deleted since."""
+    states["solekey.vault.plain"] = TopicState({0: Extent(7, 7)}, {}, exported=False)
+
+
+def name(states: dict[str, TopicState]) -> None:
+    """A topic that never held a record: its name says something."""
+    states["the-spare-key-is-under-the-pot"] = TopicState({0: Extent(0, 0)}, {}, exported=False)
+
+
+def withhold(states: dict[str, TopicState]) -> None:
+    """A setting is not told."""
+    kept = {name: value for name, value in _KEPT.items() if name != "retention.ms"}
+    states[_AUTH] = replace(states[_AUTH], settings=kept)
+
+
 def swap(first: str, second: str) -> Exhibit:
     """Two records of one partition change places."""
     log, one, other = published(), place_of(first), place_of(second)
@@ -196,12 +213,13 @@ def move(name: str, topic: str, partition: int) -> Callable[[Record], Record]:
     return change
 
 
-def heartbeat(raw: bytes) -> Callable[[], Exhibit]:
-    """Something else in the place of a heartbeat."""
+def heartbeat(raw: bytes | None = None, **changed: Any) -> Callable[[], Exhibit]:
+    """Something else in the place of a heartbeat, or beside it."""
 
     def make() -> Exhibit:
         log = published()
-        kept = [replace(each, raw=raw) if each.is_heartbeat else each for each in log.kept]
+        changes = changed if raw is None else {"raw": raw, **changed}
+        kept = [replace(each, **changes) if each.is_heartbeat else each for each in log.kept]
         return Exhibit(replace(log, kept=tuple(kept)), BusPlace(HEARTBEAT_TOPIC, 0, 0))
 
     return make
@@ -259,3 +277,13 @@ _add(
     "BUS-02",
     **_UNNAMED,
 )
+_add("a topic beside Solekey's, whose records were deleted since", topics(forget), "BUS-01", **_UNNAMED)
+_add("a plaintext in the name of an empty topic", topics(name), "BUS-01", **_UNNAMED)
+_add("a setting is not told", topics(withhold), "BUS-02", **_UNNAMED)
+_add(
+    "a partition's number with leading zeros in a heartbeat",
+    heartbeat(b'{"at":"2026-11-20T12:00:01.000Z","positions":{"000":0},"service":"auth"}'),
+    "BUS-07",
+)
+_add("plaintext as the key of a heartbeat", heartbeat(key=b"the spare key"), "BUS-07")
+_add("plaintext in a heartbeat's header", heartbeat(headers=(("x", b"the spare key"),)), "BUS-07")

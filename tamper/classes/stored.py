@@ -360,3 +360,17 @@ _lie(
     cut=True,
     outcome=Outcome.UNREADABLE,
 )
+_lie(
+    "a part is listed twice, first as damaged",
+    lambda rows: rows.insert(0, _part(rows) | {"found": "0" * 64}),
+    None,
+    "log_unreadable",
+    outcome=Outcome.UNREADABLE,
+)
+_lie(
+    "an event is listed twice, first as another",
+    lambda rows: rows.insert(0, _event(rows, "vault", 2) | {"digest": "0" * 64}),
+    None,
+    "log_unreadable",
+    outcome=Outcome.UNREADABLE,
+)

@@ -40,6 +40,9 @@ def parse_heartbeat(raw: bytes) -> Heartbeat:
         raise MalformedError("heartbeat.positions: expected an object")
     for partition, offset in positions.items():
         digits = partition.isascii() and partition.isdigit() and len(partition) < 10
+        digits = (
+            digits and str(int(partition)) == partition
+        )  # one spelling: else a partition could be there twice
         if not digits or not isinstance(offset, int) or isinstance(offset, bool) or offset < 0:
             raise MalformedError("heartbeat.positions: expected partition numbers and offsets")
     try:

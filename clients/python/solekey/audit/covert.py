@@ -76,7 +76,7 @@ def measure(event: Event, known: Collection[DeviceId], bounds: Bounds) -> dict[s
         known: the devices that the account's own stream names.
         bounds: what he is held to.
     """
-    chosen = {"time": _count(2 * bounds.clocks / _MILLISECONDS)}
+    chosen = {"time": measure_time(bounds)}
     if event.signed is not None:
         return chosen
     chosen["type"] = _count(_FACTS)
@@ -88,6 +88,11 @@ def measure(event: Event, known: Collection[DeviceId], bounds: Bounds) -> dict[s
         case auth.RefreshReuseDetected(_, generation):
             chosen["generation"] = generation.bit_length()
     return chosen
+
+
+def measure_time(bounds: Bounds) -> int:
+    """Measure how many bits the operator could choose in an event's time: all that a statement leaves him."""
+    return _count(2 * bounds.clocks / _MILLISECONDS)
 
 
 def _count(choices: float) -> int:

@@ -27,6 +27,7 @@ class Pin:
     Attributes:
         first_key: the account key that the account was founded with; None if the user did not say.
         heads: the ends of streams that the user's devices have verified.
+        shorter: what other devices have verified of these streams: the log must hold all of it.
         signed: what devices have signed of this; each signature is compared with the log.
         restorations: the restorations of the server that the user has accepted, each with its signature.
     """
@@ -35,6 +36,12 @@ class Pin:
     heads: Mapping[Stream, Head] = field(default_factory=dict)
     signed: tuple[tuple[PinnedHeads, SignatureHex], ...] = ()
     restorations: tuple[tuple[AcceptedRestoration, SignatureHex], ...] = ()
+    shorter: tuple[tuple[Stream, Head], ...] = ()
+
+    def find(self, stream: Stream) -> list[Head]:
+        """What was verified of a stream, by one device after the other."""
+        longest = [self.heads[stream]] if stream in self.heads else []
+        return longest + [head for of, head in self.shorter if of is stream]
 
     @property
     def vouches(self) -> bool:
@@ -42,17 +49,20 @@ class Pin:
         return self.first_key is not None or any(head.seq for head in self.heads.values())
 
     def merge(self, other: "Pin") -> "Pin":
-        """Join what two files say of one account: of each stream the longer head. Raises ValueError."""
+        """Join what two files say of one account: no head is lost. Raises ValueError."""
         if None not in (self.first_key, other.first_key) and self.first_key != other.first_key:
             raise ValueError("two pins name different first keys of one account")
-        heads = dict(self.heads)
+        heads, shorter = dict(self.heads), {*self.shorter, *other.shorter}
         for stream, head in other.heads.items():
-            heads[stream] = max(heads.get(stream, EMPTY_HEAD), head, key=lambda each: each.seq)
+            known = heads.get(stream, EMPTY_HEAD)
+            heads[stream] = max(known, head, key=lambda each: each.seq)
+            shorter |= {(stream, each) for each in (known, head) if each.seq and each != heads[stream]}
         return Pin(
             self.first_key or other.first_key,
             heads,
             self.signed + other.signed,
             self.restorations + other.restorations,
+            tuple(sorted(shorter, key=lambda each: (each[0], each[1].seq, each[1].digest))),
         )
 
 

@@ -140,10 +140,10 @@ class Tally:
         """Note a notice at a place whose event the log may not hold."""
         self.notices.append(Finding(CHECKS[check].id, code, account, stream, seq, detail))
 
-    def hold(self, check: str, code: str, value: str, event: Event) -> None:
-        """Note what no other account may have: a digest or a key, as hex."""
+    def hold(self, check: str, code: str, value: bytes, event: Event) -> None:
+        """Note what no other account may have: an id, a digest or a key."""
         place = event.account, event.stream, event.seq
-        self.holders.setdefault(bytes.fromhex(value), Holder(str(event.time), *place, check, code))
+        self.holders.setdefault(value, Holder(str(event.time), *place, check, code))
 
     def merge(self, other: "Tally") -> None:
         """Add what another tally has looked at and found: of other accounts, or of another process."""

@@ -39,7 +39,7 @@ LONGER = [  # the honest story, with what it lacks
 REUSED = auth.RefreshReuseDetected(LAPTOP_SESSION, 1)
 LOOKED_AT = {
     "SES-01": 2, "SES-02": 1, "SES-03": 2, "SES-04": 0, "SES-05": 4, "SES-06": 2, "SES-07": 0,
-    "FAC-01": 6, "FAC-02": 2, "KEY-01": 2, "TIM-01": 24, "TIM-02": 13, "TIM-03": 24,
+    "FAC-01": 6, "FAC-02": 2, "KEY-01": 3, "TIM-01": 24, "TIM-02": 13, "TIM-03": 24,
     "REV-01": 1, "REV-02": 2, "REV-03": 1, "REV-04": 3, "REV-05": 1, "CHN-03": 13,
 }  # fmt: skip
 
@@ -121,6 +121,10 @@ STILL_HONEST = {
         *LONGER,
         (1_000, auth.SessionEnded(LAPTOP_SESSION, END.ACCOUNT_CLOSED), None),
         (1_000, auth.AccountClosed(2), None),
+    ],
+    "a code is used up by a login that is refused, of a revoked device": [
+        *LONGER,
+        (950, auth.RecoveryCodeUsed(CODES, 7), None),
     ],
     "a registration is repeated while it is unproven": [
         (-3_600, auth.AccountRegistered(1), None),

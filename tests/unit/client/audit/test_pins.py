@@ -1,4 +1,4 @@
-"""What users hand over: read exactly, joined to the longer head, and believed of trusted devices alone."""
+"""What users hand over: read exactly, joined with all their heads, and believed of trusted devices alone."""
 
 import json
 from dataclasses import replace
@@ -78,10 +78,28 @@ def test_of_two_pins_the_longer_heads_count_and_all_signatures():
     for joined in (one.merge(two), two.merge(one)):
         assert (joined.first_key, joined.heads) == (USER.public, expected)
         assert [each in joined.signed for each in (*one.signed, *two.signed)] == [True, True]
+        assert joined.shorter == ((Stream.VAULT, short),)
+        assert joined.find(Stream.VAULT) == [long, short]
     assert one.merge(Pin(MALLORY.public)).first_key == MALLORY.public
-    assert two.merge(two).first_key == USER.public
+    assert (two.merge(two).first_key, two.merge(two).shorter) == (USER.public, ())
     with pytest.raises(ValueError, match="different first keys"):
         two.merge(Pin(MALLORY.public))
+
+
+def test_heads_of_one_place_are_all_kept():
+    one, other = (Pin(None, {Stream.VAULT: Head(2, digest(label))}) for label in ("one", "other"))
+    for joined in (one.merge(other), other.merge(one), one.merge(other).merge(other)):
+        assert {head.digest for head in joined.find(Stream.VAULT)} == {digest("one"), digest("other")}
+
+
+@pytest.mark.parametrize("label", ["the log's", "another"])
+def test_every_head_of_joined_pins_is_held_against_the_log(label):
+    seen = next(event for event in LOG if (event.stream, event.seq) == (Stream.VAULT, 1))
+    head = seen.head if label == "the log's" else Head(1, digest("another"))
+    pin = Pin(USER.public, HEADS).merge(Pin(None, {Stream.VAULT: head}))
+    report = verify_log((event.raw for event in LOG), {ACCOUNT: pin})
+    found = [(each.check, each.code, each.stream, each.seq) for each in report.findings]
+    assert found == ([] if label == "the log's" else [("PIN-03", "chain_fork", "vault", 1)])
 
 
 def write(folder, document):

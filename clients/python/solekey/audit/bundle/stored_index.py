@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from solekey.audit.bundle.stored import StoredRow
+from solekey.audit.sources.errors import LogError
 from solekey.audit.sources.log import StoredObjects
 from solekey_protocol.ids import AccountId, Timestamp
 from solekey_protocol.services import Stream
@@ -38,7 +39,7 @@ class StoredIndex:
             database.executemany(
                 "INSERT INTO rows VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", map(_flatten, stored.rows())
             )
-            database.execute("CREATE INDEX by_account ON rows (account)")
+            _index(database)
             database.execute("COMMIT")
         return cls(path, dict(stored.services()))
 
@@ -75,6 +76,15 @@ class StoredIndex:
     def _query(self, query: str, *values: str) -> Iterator[tuple]:  # type: ignore[type-arg]  # as SQLite has it
         with closing(sqlite3.connect(f"{self.path.as_uri()}?mode=ro", uri=True)) as database:
             yield from database.execute(query, values).fetchall()
+
+
+def _index(database: sqlite3.Connection) -> None:
+    """Index the rows; one that is there twice could say two things. Raises LogError."""
+    database.execute("CREATE INDEX by_account ON rows (account)")
+    name = "account, kind, CASE kind WHEN 'event' THEN stream || ':' || seq ELSE digest END"
+    twice = database.execute(f"SELECT {name} FROM rows GROUP BY {name} HAVING count(*) > 1").fetchone()  # noqa: S608  # no value is in it
+    if twice is not None:
+        raise LogError(f"the list of what is stored names {' '.join(map(str, twice))} twice")
 
 
 def _flatten(row: StoredRow) -> tuple[object, ...]:

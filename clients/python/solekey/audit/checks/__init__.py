@@ -2,9 +2,9 @@
 
 ``evidence`` what a check looks at · ``sessions`` ``endings`` ``factors`` ``signing_keys`` what auth states ·
 ``speakers`` who was let in to speak · ``revocations`` what a revoked device may still do · ``keys``
-``rekeys`` keys and their rotations · ``dues`` ``policies`` what was due · ``times`` clocks · ``heads``
-``tails`` what clients and users have seen ·
-``capacity`` what could be hidden. Inside: ``spans`` ``open_sessions`` ``key_ages``.
+``rekeys`` keys and their rotations · ``commits`` how much was written · ``dues`` ``policies`` what was due ·
+``times`` clocks · ``heads`` ``tails`` what clients and users have seen · ``capacity`` what could be hidden.
+Inside: ``spans`` ``open_sessions`` ``key_ages``.
 """
 
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from typing import Final
 
 from solekey.audit.checks import (
     capacity,
+    commits,
     dues,
     endings,
     factors,
@@ -49,6 +50,7 @@ ACCOUNT_CHECKS: Final[tuple[Check, ...]] = (
     revocations.check_sessions,
     keys.check_wraps,
     keys.check_keys,
+    commits.check_commits,
     rekeys.check_rekeys,
     dues.check_stated,
     dues.check_missing,

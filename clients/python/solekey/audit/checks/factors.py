@@ -3,6 +3,7 @@
 from typing import Final
 
 from solekey.audit.checks.evidence import Evidence
+from solekey.audit.checks.spans import shift
 from solekey.audit.report import Tally
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream, auth
@@ -18,14 +19,19 @@ _LASTING: Final = frozenset({auth.Factor.TOTP, auth.Factor.PASSKEY})
 def check_factors(evidence: Evidence, tally: Tally) -> None:
     """SES-05, FAC-01: what is used or removed was enrolled before."""
     enrolled: dict[Digest, auth.Factor] = {}
+    salted: set[Digest] = set()  # ids that are made of a new salt: none comes again
     for event in evidence.of(Stream.AUTH):
         match event.body:
             case auth.MfaEnrolled(factor, factor_id):
                 tally.look("FAC-01")
+                tally.hold("FAC-01", "factor_repeated", bytes.fromhex(factor_id), event)
                 if factor_id in enrolled or (
                     factor is not auth.Factor.PASSKEY and factor in enrolled.values()
                 ):
                     tally.find_at("FAC-01", "factor_twice", event, f"a {factor} is in force already")
+                elif factor_id in salted:
+                    tally.find_at("FAC-01", "factor_twice", event, f"{factor_id} was in force before")
+                salted |= {factor_id} if factor is not auth.Factor.PASSKEY else set()
                 enrolled[factor_id] = factor
             case auth.MfaRemoved(factor, factor_id):
                 tally.look("FAC-01")
@@ -69,15 +75,15 @@ def check_kept(evidence: Evidence, tally: Tally) -> None:
 def check_recovery_codes(evidence: Evidence, tally: Tally) -> None:
     """FAC-02: the codes of a set that is in force are used up one by one, each right before what it opens."""
     left: dict[Digest, int] = {}
-    used = False
+    used: Event | None = None  # the code that was used right before
     for event in evidence.of(Stream.AUTH):
+        opens = _opens_by_code(event)
+        if used is not None and not opens:
+            _check_refused(used, evidence, tally)
+        if opens and used is None:
+            tally.look("FAC-02")
+            tally.find_at("FAC-02", "recovery_code_missing", event, "no code was used up for it")
         match event.body:
-            case (
-                auth.SessionOpened(factor=auth.Factor.RECOVERY_CODES)
-                | auth.SessionSteppedUp(factor=auth.Factor.RECOVERY_CODES)
-            ) if not used:
-                tally.look("FAC-02")
-                tally.find_at("FAC-02", "recovery_code_missing", event, "no code was used up for it")
             case auth.MfaEnrolled(auth.Factor.RECOVERY_CODES, factor_id):
                 left[factor_id] = MAX_RECOVERY_CODES
             case auth.MfaRemoved(auth.Factor.RECOVERY_CODES, factor_id):
@@ -85,7 +91,25 @@ def check_recovery_codes(evidence: Evidence, tally: Tally) -> None:
             case auth.RecoveryCodeUsed():
                 tally.look("FAC-02")
                 _use_code(event, event.body, left, tally)
-        used = isinstance(event.body, auth.RecoveryCodeUsed)
+        used = event if isinstance(event.body, auth.RecoveryCodeUsed) else None
+    if used is not None and Stream.AUTH in evidence.whole:
+        _check_refused(used, evidence, tally)
+
+
+def _opens_by_code(event: Event) -> bool:
+    body = event.body
+    return (
+        isinstance(body, auth.SessionOpened | auth.SessionSteppedUp)
+        and body.factor is auth.Factor.RECOVERY_CODES
+    )
+
+
+def _check_refused(used: Event, evidence: Evidence, tally: Tally) -> None:
+    """A code is used up for nothing only where a login was refused for its device: one that is revoked."""
+    until = shift(used.time.datetime, evidence.bounds.clocks)
+    if all(revoked.time.datetime > until for revoked in evidence.revoked.values()):
+        detail = "it opened nothing, and no device was revoked whose login could have been refused"
+        tally.find_at("FAC-02", "recovery_code_wasted", used, detail)
 
 
 def _use_code(event: Event, body: auth.RecoveryCodeUsed, left: dict[Digest, int], tally: Tally) -> None:

@@ -111,7 +111,7 @@ def check_pin(account: AccountId, places: Places, pin: Pin | None, tally: Tally)
         if founded != pin.first_key:
             detail = "the account was founded with another key than the pinned one"
             tally.find("PIN-01", "pin_mismatch", account, Stream.DEVICES, 1, detail)
-    for stream, head in pin.heads.items():
+    for stream, head in (*pin.heads.items(), *pin.shorter):
         tally.look("PIN-03")
         event = places.get(stream, {}).get(head.seq)
         if head.seq and event is None:

@@ -17,7 +17,7 @@ def check_wraps(evidence: Evidence, tally: Tally) -> None:
         if not isinstance(body, vault.KeyWrapped):
             continue
         tally.look("WRP-01")
-        tally.hold("WRP-01", "wrap_repeated", body.wrap, event)
+        tally.hold("WRP-01", "wrap_repeated", bytes.fromhex(body.wrap), event)
         first = places.setdefault(body.wrap, event.seq)
         if first != event.seq:
             tally.find_at("WRP-01", "wrap_repeated", event, f"vault {first} has the same wrap: {body.wrap}")
@@ -30,7 +30,7 @@ def check_keys(evidence: Evidence, tally: Tally) -> None:
         for key, role in _find_keys(event):
             tally.look("WRP-02")
             if not isinstance(role, DeviceId):
-                tally.hold("WRP-02", "key_repeated", key, event)
+                tally.hold("WRP-02", "key_repeated", bytes.fromhex(key), event)
             first = roles.setdefault(key, role)
             if first != role:
                 tally.find_at("WRP-02", "key_repeated", event, f"{key} is the key of {first}, and of {role}")

@@ -1,5 +1,6 @@
 """What a policy asks of the writers, and what is left to rotate. Spec: rotation.md §4.1, lineage.md §4."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -82,9 +83,19 @@ def check_left(evidence: Evidence, tally: Tally) -> None:
     opened = evidence.signed.rotation.open
     if opened is not None:
         note("rotation_open", rotations[opened.started_at - 1], f"{opened.started.rotation} was never ended")
+    _note_left_epochs(evidence, note)
     known = evidence.signed.devices.devices
     revoked = [each for device, each in evidence.revoked.items() if known[device].trusted_at is not None]
     if revoked:
         last = max(revoked, key=lambda each: each.seq)
         for kind in sorted(find_owed(last.seq, evidence.signed.rotation)):
             note("rotation_owed", last, f"no {kind.value} that its device does not know was made since")
+
+
+def _note_left_epochs(evidence: Evidence, note: Callable[[str, Event, str], None]) -> None:
+    """What a re-key has left under an older data key, while that key's wrap is live."""
+    live = {wrap.wrapped.epoch for wrap in evidence.signed.vault.live_wraps()}
+    for each in evidence.signed.rotation.rotations:
+        if each.committed_at is not None and (left := sorted(live & set(each.left_epochs))):
+            event = evidence.of(Stream.ROTATION)[each.committed_at - 1]
+            note("epoch_left", event, f"it left items under the data keys of epochs {left}: they are live")

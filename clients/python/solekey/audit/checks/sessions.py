@@ -60,6 +60,7 @@ def check_lifetimes(evidence: Evidence, tally: Tally) -> None:
         match event.body:
             case auth.SessionOpened(session, _, _, expires_at):
                 tally.look("SES-03")
+                tally.hold("SES-02", "session_repeated", session.raw, event)
                 lasts = expires_at.datetime - event.time.datetime
                 if not 0 < lasts.total_seconds() <= (evidence.bounds.session.total_seconds() + 1):
                     tally.find_at("SES-03", "session_too_long", event, f"it lasts {lasts}")

@@ -19,7 +19,7 @@ _BACKDATED: Final = timedelta(seconds=61)
 
 
 def check_signing_keys(evidence: Evidence, system: Sequence[Event], tally: Tally) -> None:
-    """KEY-01: when a session was opened, a published key was valid.
+    """KEY-01: when a token was issued, at a login or a refresh, a published key was valid.
 
     Args:
         evidence: the account whose sessions are looked at.
@@ -30,7 +30,7 @@ def check_signing_keys(evidence: Evidence, system: Sequence[Event], tally: Tally
         return  # the platform's own account is not in this log: the report says that this was not looked at
     keys = _find_valid(system, evidence.bounds)
     for event in evidence.of(Stream.AUTH):
-        if isinstance(event.body, auth.SessionOpened):
+        if isinstance(event.body, auth.SessionOpened | auth.SessionRefreshed):
             tally.look("KEY-01")
             if not keys.cover(event.time.datetime):
                 tally.find_at(

@@ -28,6 +28,7 @@ def check_speakers(evidence: Evidence, tally: Tally) -> None:
     sessions = OpenSessions.collect(evidence)
     closed = _find_closing(evidence)
     exempt = _find_exempt(evidence)
+    looked_at = 0
     for event in evidence.all():
         if event.signed is None or (closed is not None and event.time.datetime > closed):
             continue
@@ -35,12 +36,13 @@ def check_speakers(evidence: Evidence, tally: Tally) -> None:
         revoked = evidence.revoked.get(device)
         if device not in sessions.open or (revoked is not None and event.time > revoked.time):
             continue
-        tally.look("DEV-01")
+        looked_at += 1
         if not sessions.open[device].cover(event.time.datetime):
             detail = f"{device} had no session open at {event.time}"
             tally.find_at("DEV-01", "device_without_session", event, detail)
         elif _takes_proof(event) and (event.stream, event.seq) not in exempt:
             _check_proof(event, sessions.proven.get(device, _NOBODY), tally)
+    tally.look("DEV-01", looked_at)
     _check_own_facts(evidence, sessions, tally)
 
 

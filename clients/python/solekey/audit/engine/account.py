@@ -160,9 +160,8 @@ class AccountAudit:
 
     def _choose(self, stream: Stream) -> Branch:
         """CHN-02: choose the branch that is followed, and name the events that are not."""
-        known = [
-            heads[stream] for heads in (self._pin.heads if self._pin else {}, self._seen) if stream in heads
-        ]
+        known = self._pin.find(stream) if self._pin is not None else []
+        known += [self._seen[stream]] if stream in self._seen else []
         branch = choose_branch(self._log.places.get(stream, {}), known)
         self._tally.look("CHN-02", len(branch.events) + len(branch.others))
         for other in branch.others:

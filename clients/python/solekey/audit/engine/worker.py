@@ -22,6 +22,7 @@ def main() -> None:
     gc.disable()  # events refer to nothing that refers back; looking for cycles takes a twentieth of the time
     source, target = sys.stdin.buffer, sys.stdout.buffer
     context = read_frame(source)
+    gc.freeze()  # what is there now stays: each look for cycles would go through all of it
     while (part := read_frame(source)) is not None:
         write_frame(target, verify_part(part, context))
         gc.collect()
