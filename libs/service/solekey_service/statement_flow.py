@@ -82,6 +82,7 @@ class StatementFlow(Generic[StateT, ContextT]):
             if found is None:
                 raise
             event, status = found, 200
+        self._handler.conclude(signed)
         return event_response(event, status)
 
     def _find(self, signed: SignedStatement) -> Event | None:

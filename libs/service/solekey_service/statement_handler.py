@@ -29,6 +29,9 @@ class StatementHandler(ABC, Generic[StateT, ContextT]):
     def prepare(self, signed: SignedStatement) -> None:
         """Do what takes long, before the transaction. Most statements need nothing."""
 
+    def conclude(self, signed: SignedStatement) -> None:
+        """Forget what was prepared, once the statement's event is committed. Most have nothing."""
+
     def asks_step_up(self, uow: UnitOfWork, state: StateT, signed: SignedStatement) -> bool:  # noqa: ARG002  # most ask for none
         """Tell whether the session's user must have proven a second factor a short time ago."""
         return False

@@ -3,7 +3,7 @@
 What a list must be is known from the statement: a list of another size or count is refused unread. A short
 one is parsed in slices; a long one in a process of its own (long_lists.py). The pages of a snapshot are
 compared with the items (snapshots.py): the answer holds as of a commit. What was read is remembered under the
-digest for the statement's next attempts; the bytes under a digest never change.
+digest for the statement's next attempts, until one is taken; the bytes under a digest never change.
 """
 
 import marshal
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.store import EventStore
 from solekey_protocol.change_list import (
     MIN_CHANGE_BYTES,
     Change,
@@ -82,8 +82,11 @@ class ChangeLists:
             if size is None or key in self._read:
                 return
             _verify_size(body, size)
-            if body.kind is CommitKind.SNAPSHOT and not _follows(uow, account, body):
-                return  # the stream says what is wrong with it
+            last_commit = ItemRepository(uow.connection).get_last_commit(account)
+            if body.commit <= last_commit or (
+                body.kind is CommitKind.SNAPSHOT and body.commit != last_commit + 1
+            ):
+                return  # it was taken before, or the stream says what is wrong with it
             encoded = self._objects.read(uow, account, body.changes)
         if encoded is None:
             return
@@ -102,6 +105,11 @@ class ChangeLists:
         if isinstance(known, CommitMismatch):
             raise CommitMismatch(str(known))
         return known
+
+    def forget(self, account: AccountId, body: ItemsCommitted) -> None:
+        """Forget the list of a commit that was taken: its statement is not decided again."""
+        with self._lock:
+            self._read.pop(_make_key(account, body), None)
 
     def _remember(self, key: _Key, known: Read) -> None:
         with self._lock:
@@ -156,10 +164,6 @@ class ChangeLists:
 
 def _make_key(account: AccountId, body: ItemsCommitted) -> _Key:
     return _Key(account, body.changes, body.commit if body.kind is CommitKind.SNAPSHOT else 0)
-
-
-def _follows(uow: UnitOfWork, account: AccountId, body: ItemsCommitted) -> bool:
-    return ItemRepository(uow.connection).get_last_commit(account) == body.commit - 1
 
 
 def _verify_size(body: ItemsCommitted, size: int) -> int:

@@ -40,6 +40,11 @@ class VaultStatements(StatementHandler[VaultStream, Context]):
         if isinstance(signed.statement.body, ItemsCommitted):
             self._lists.prepare(signed.statement.account, signed.statement.body)
 
+    def conclude(self, signed: SignedStatement) -> None:
+        """Forget the change list of a commit that was taken: a long one is a megabyte of values."""
+        if isinstance(signed.statement.body, ItemsCommitted):
+            self._lists.forget(signed.statement.account, signed.statement.body)
+
     def asks_step_up(self, uow: UnitOfWork, state: VaultStream, signed: SignedStatement) -> bool:  # noqa: ARG002  # the rotation tells
         """To purge outside of a rotation, whose start has asked, asks for a fresh second factor."""
         if not isinstance(signed.statement.body, ObjectsPurged):

@@ -7,6 +7,7 @@ import pytest
 from solekey_eventlog.errors import UnavailableError
 from solekey_protocol.change_list import encode_change_list, parse_change_list, read_change_count
 from solekey_protocol.errors import MalformedError
+from solekey_protocol.events import Stream
 from solekey_protocol.events.vault import CommitKind
 from solekey_protocol.ids import ItemId, compute_digest
 from solekey_protocol.limits import KIB, MAX_CHANGES
@@ -99,6 +100,22 @@ def test_a_long_list_is_read_by_the_process_and_once(vault, worker):
     assert worker.calls == 1
     with vault.kernel.store.read() as uow:
         assert vault.kernel.streams.fold(uow, LAPTOP.account, VaultStream).last_commit == 1
+
+
+def test_the_list_of_a_commit_that_was_taken_is_forgotten_and_not_read_again(vault, monkeypatch):
+    few = MANY[:3]
+    vault.put(encode_change_list(few))
+    with pytest.raises(Exception, match="were not uploaded"):
+        vault.say(commit_of(*few))
+    assert len(vault.api.lists._read) == 1
+    vault.upload(*few)
+    heads = vault.rig.heads(LAPTOP.account, Stream.DEVICES, Stream.ROTATION)
+    signed = LAPTOP.sign(commit_of(*few), vault.head(), heads)
+    assert vault.post(signed).status == 201
+    assert not vault.api.lists._read
+    forbid_parsing(monkeypatch)
+    assert vault.post(signed).status == 200
+    assert not vault.api.lists._read
 
 
 @pytest.mark.slow

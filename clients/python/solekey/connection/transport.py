@@ -47,6 +47,11 @@ _PATIENCE_S: Final = 60.0
 _MIN_BYTES_PER_S: Final = 4 * KIB
 """An answer may take as long as its bytes so far need at this speed, and the patience."""
 _PIECE_BYTES: Final = 64 * KIB
+_HEADERS: Final = {
+    "Accept": "*/*",
+    "Accept-Encoding": "identity",  # what is compressed may grow without limit
+    "User-Agent": "solekey",
+}
 _HEALTH: Final = "/v1/auth/health"
 _MAX_DIGITS: Final = 9
 _NONCE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]{1,256}", re.ASCII)  # RFC 9449 §8.1
@@ -86,18 +91,12 @@ class Transport:
         self.server = server
         self._runtime = runtime
         self._nonces: dict[str, str] = {}
-        self._http = httpx.Client(
-            base_url=server.origin,
-            verify=_make_tls_context(server.ca_file) if runtime.http is None else True,
-            transport=runtime.http,
-            timeout=_TIMEOUT,
-            follow_redirects=False,
-            trust_env=False,  # no proxy, authority or credentials from the environment
-            headers={"Accept-Encoding": "identity"},  # what is compressed may grow without limit
-        )
+        self._http = runtime.http or _make_http(server)
+        self._closed = False
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, for good."""
+        self._closed = True
         self._http.close()
 
     def probe(self) -> None:
@@ -110,7 +109,7 @@ class Transport:
         if self._runtime.http is None:
             verify_connects(self.server.origin)
         try:
-            request = self._http.build_request("GET", _HEALTH, timeout=ANSWER_TIMEOUT)
+            request = self._build_request("GET", _HEALTH, None, b"", {}, ANSWER_TIMEOUT)
             self._exchange(request, MAX_ANSWER_BYTES)
         except UnavailableError:
             raise
@@ -198,21 +197,26 @@ class Transport:
         params: Mapping[str, str | int] | None,
         content: bytes,
         headers: Mapping[str, str],
+        timeout: httpx.Timeout = _TIMEOUT,
     ) -> httpx.Request:
-        if len(content) <= _PIECE_BYTES:
-            return self._http.build_request(
-                method, path, params=params, content=content, headers=dict(headers)
-            )
-        length = {"Content-Length": str(len(content))}
-        return self._http.build_request(
-            method, path, params=params, content=_cut(content), headers={**headers, **length}
+        is_long = len(content) > _PIECE_BYTES
+        length = {"Content-Length": str(len(content))} if is_long else {}
+        return httpx.Request(
+            method,
+            self.server.origin + path,
+            params=params,
+            content=_cut(content) if is_long else content,
+            headers={**_HEADERS, **headers, **length},
+            extensions={"timeout": timeout.as_dict()},
         )
 
     def _exchange(self, request: httpx.Request, max_bytes: int) -> Answer:
+        if self._closed:
+            raise RuntimeError("the session was closed")
         begun_s = self._runtime.monotonic()
         where = make_template(request.url.path)
         try:
-            response = self._http.send(request, stream=True)
+            response = self._http.handle_request(request)
             try:
                 body = _read(response, max_bytes, self._runtime.monotonic)
             finally:
@@ -285,6 +289,11 @@ def _explain(error: httpx.TransportError, now: datetime) -> Exception:
             return InsecureServerError(f"the server's certificate is not from the pinned CA: {cause.reason}")
         cause = cause.__cause__ or cause.__context__
     return UnreachableError(f"the server did not answer: {error or type(error).__name__}")
+
+
+def _make_http(server: Server) -> httpx.HTTPTransport:
+    """Make what keeps the connections: no proxy, authority or credentials from the environment."""
+    return httpx.HTTPTransport(verify=_make_tls_context(server.ca_file), trust_env=False)
 
 
 def _make_tls_context(ca_file: AnyPath | None) -> ssl.SSLContext:

@@ -10,6 +10,7 @@ from typing import Final
 
 from solekey.crypto import DataKey
 from solekey.errors import SolekeyError
+from solekey.garbage import pausing_collection
 from solekey.progress import Progress
 from solekey.rotation.rekey_spool import RekeySpool
 from solekey.rotation.reseal import Batch, Resealer, Sealed, is_small
@@ -48,7 +49,7 @@ def rekey_items(
         DiskFullError: no room for what is sealed; nothing is lost, and the same command goes on.
     """
     run = _Run(unlocked, epoch, progress, joining=joining)
-    with RekeySpool.held(unlocked.connection.profile.folder, epoch) as spool:
+    with RekeySpool.held(unlocked.connection.profile.folder, epoch) as spool, pausing_collection():
         resealer = Resealer(unlocked.committer.uploader, spool)
         while unlocked.streams.vault.epoch == epoch and (old := run.find_next()):
             for sealed in map_ahead(resealer.seal, run.iter_batches(old)):

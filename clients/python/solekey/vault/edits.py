@@ -14,6 +14,7 @@ from typing import Final
 from solekey.crypto import Confidential, ContentSource
 from solekey.crypto.inner_plaintext import measure_inner
 from solekey.errors import ItemChangedError, ItemMissingError, NameTakenError, SolekeyError
+from solekey.garbage import pausing_collection
 from solekey.progress import Progress, ignore_progress
 from solekey.transfer.drafts import Put, StreamContent
 from solekey.transfer.intake import Intake, put_back, read_head
@@ -167,8 +168,9 @@ class Edits:
         groups = [drafts[start : start + MAX_DRAFTS] for start in range(0, len(drafts), MAX_DRAFTS)]
         stored: list[Stored] = []
         try:
-            for outcomes in self._unlocked.committer.commit_groups(groups):
-                stored += self._note(outcomes)
+            with pausing_collection():
+                for outcomes in self._unlocked.committer.commit_groups(groups):
+                    stored += self._note(outcomes)
         except SolekeyError as error:
             if stored:
                 error.add_note(

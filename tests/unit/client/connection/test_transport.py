@@ -1,0 +1,58 @@
+"""What a request of the client consists of: the headers that the threat model lists, and no cookies."""
+
+import httpx
+import pytest
+
+from solekey.connection.transport import Transport
+from solekey.runtime import Runtime
+from solekey.server import Server
+
+ALWAYS_SENT = {"host", "accept", "accept-encoding", "user-agent"}
+
+
+class Recorder:
+    """A server that sets a cookie, and keeps what it is sent."""
+
+    def __init__(self):
+        self.requests = []
+
+    def answer(self, request):
+        request.read()
+        self.requests.append(request)
+        return httpx.Response(200, json={}, headers={"Set-Cookie": "follow=you; Path=/"})
+
+
+@pytest.fixture
+def server():
+    return Recorder()
+
+
+@pytest.fixture
+def transport(server):
+    transport = Transport(Server("https://solekey.test"), Runtime(http=httpx.MockTransport(server.answer)))
+    yield transport
+    transport.close()
+
+
+def test_a_cookie_is_not_sent_back(transport, server):
+    for _ in range(2):
+        transport.send("GET", "/v1/vault/limits")
+    assert [request.headers.get("cookie") for request in server.requests] == [None, None]
+
+
+def test_only_the_headers_of_the_threat_model_are_sent(transport, server):
+    transport.send("GET", "/v1/vault/limits", params={"after": 7})
+    transport.send("POST", "/v1/vault/objects", content=bytes(100_000), headers=lambda: {"DPoP": "proof"})
+    first, second = server.requests
+    assert (first.url, set(first.headers)) == ("https://solekey.test/v1/vault/limits?after=7", ALWAYS_SENT)
+    assert set(second.headers) == {*ALWAYS_SENT, "dpop", "content-length"}
+    assert (second.headers["content-length"], second.content) == ("100000", bytes(100_000))
+    assert first.headers["accept-encoding"] == "identity"
+    assert first.headers["user-agent"] == "solekey"
+
+
+def test_nothing_is_sent_once_it_is_closed(transport, server):
+    transport.close()
+    with pytest.raises(RuntimeError, match="closed"):
+        transport.send("GET", "/v1/vault/limits")
+    assert not server.requests
