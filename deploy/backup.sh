@@ -106,7 +106,9 @@ restore() {
         "${compose[@]}" run --rm -T kafka-init # with the log of before, or an empty one on a new machine
         restore_databases "$folder"
         run vault tar --extract --directory /var/lib/solekey <"$folder/objects.tar"
-        run auth python -m solekey_auth secure-restored --yes </dev/null
+        # The operator key may have been changed since: deploy/.env has the one of the backup then, too.
+        SOLEKEY_FORMER_OPERATOR_KEY=$(sed --quiet 's/^AUTH_FORMER_OPERATOR_KEY=//p' deploy/.env) \
+            run --env SOLEKEY_FORMER_OPERATOR_KEY auth python -m solekey_auth secure-restored --yes </dev/null
         echo "$folder.log-until-$(date --utc +%Y%m%dT%H%M%SZ).tar" >"$secured.new"
         sync "$secured.new"
         mv "$secured.new" "$secured"

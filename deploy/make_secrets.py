@@ -1,7 +1,7 @@
 """Make what a new installation must not share with any other: passwords, service keys, certificates.
 
 Writes ``.env`` for Docker Compose and the folder ``secrets/`` with the certificates, and refuses to overwrite
-either: the operator key must never change, or every account loses its second factor.
+either: with an operator key that is lost, every account loses its second factor.
 
 Usage: python deploy/make_secrets.py https://keys.example.org [--folder deploy]
     [--prepare-certificates | --renew-certificates]

@@ -3,6 +3,7 @@
 Spec: authentication.md, factors.md, tokens.md, rate-limits.md.
 
 Map, the rooms; each may import those below it
+    key_change/     another operator key: put in force at a start; what derived from the former one is moved
     accounts/       registrations, another login key, closing; their API, the operator's commands
     sessions/       logins, sessions from their opening to their end, and their tokens
     factors/        second factors: enrolled, listed, removed, proven; "how to add a factor"
@@ -15,7 +16,7 @@ and randomness as arguments; the contract ``pure-auth`` holds them to it.
 
 Map, what the rooms stand on
     domain.py       decisions: which events follow from a request (pure)
-    operator_key.py what is derived instead of stored (pure)
+    operator_key.py what is derived instead of stored, from the operator's keys (pure)
     limits.py       named limits with units (pure)
     refusals.py     what is refused beyond what every service refuses (pure)
     tables.py       the private tables

@@ -25,9 +25,10 @@ _RATE_LIMITS = (
     "registrations_per_source",
 )
 OPERATOR_KEY_PROBLEM = (
-    "operator_key: not the one that this database was founded with, from which every authenticator and "
-    "recovery code derives: with another one nobody could log in. Give the former key back (from the backup "
-    "of your secrets); for a platform without accounts, use an empty database"
+    "operator_key: not the one that this database was founded with or was given last, from which every "
+    "authenticator and recovery code derives: with another one nobody could log in. Give the former key back "
+    "(from the backup of your secrets), or as former_operator_key beside this one, which then replaces it; "
+    "for a platform without accounts, use an empty database"
 )
 _MAX_FREE_ATTEMPTS = 100_000
 
@@ -37,9 +38,11 @@ class AuthConfig(ServiceConfig):
     """The settings of the auth service. ``openssl rand -hex 32`` makes each of the two secrets."""
 
     operator_key: Secret
-    """64 hex characters. Second factors derive from it: whoever changes it locks every account out."""
+    """64 hex characters: second factors derive from it. Another one needs the former key beside it."""
     signing_key: Secret
     """64 hex characters: the keys that sign access tokens derive from it. May be changed at any restart."""
+    former_operator_key: Secret | None = None
+    """64 hex characters while the operator key is changed: the one that it replaces. Empty: none."""
     totp_issuer: str = "Solekey"
     """What authenticator apps show beside the username."""
     session_idle_s: int = 30 * 60
@@ -75,11 +78,14 @@ class AuthConfig(ServiceConfig):
     def find_problems(self) -> list[str]:
         """List what is wrong, without any secret."""
         problems = ServiceConfig.find_problems(self)
-        for name, secret in (("operator_key", self.operator_key), ("signing_key", self.signing_key)):
+        keys = {"operator_key": self.operator_key, "signing_key": self.signing_key}
+        if self.former_operator_key is not None and self.former_operator_key.reveal():
+            keys["former_operator_key"] = self.former_operator_key
+        for name, secret in keys.items():
             if not _is_key(secret):
                 problems.append(f"{name}: expected {2 * SECRET_BYTES} lower-case hex characters")
-        if self.operator_key == self.signing_key:
-            problems.append("operator_key and signing_key: must differ")
+        if len({secret.reveal() for secret in keys.values()}) < len(keys):
+            problems.append(f"{', '.join(keys)}: must differ")
         if not self.totp_issuer or ":" in self.totp_issuer or len(self.totp_issuer) > 64:
             problems.append("totp_issuer: expected 1 to 64 characters without a colon")
         if not 0 < self.access_token_s <= MAX_LIFETIME_S:
@@ -151,13 +157,14 @@ class AuthConfig(ServiceConfig):
         """See ServiceConfig.derive_nonce_key: the same in all processes of the service."""
         return self.open_operator_key().derive(Purpose.DPOP_NONCE)
 
-    def derive_key_check(self) -> str:
-        """Derive what tells two operator keys apart, and tells nothing else about them."""
-        return self.open_operator_key().derive(Purpose.CHECK).hex()
-
     def open_operator_key(self) -> OperatorKey:
         """Give the operator key its type."""
         return OperatorKey(bytes.fromhex(self.operator_key.reveal()))
+
+    def open_former_operator_key(self) -> OperatorKey | None:
+        """Give the key that the operator key replaces its type; None: it replaces none."""
+        former = self.former_operator_key
+        return OperatorKey(bytes.fromhex(former.reveal())) if former and former.reveal() else None
 
     def open_signing_secret(self) -> SigningSecret:
         """Give what signing keys derive from its type."""

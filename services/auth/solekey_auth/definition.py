@@ -8,6 +8,8 @@ from solekey_auth.accounts.restoration import SECURE_RESTORED, Restoration
 from solekey_auth.api import AuthApi
 from solekey_auth.config import AuthConfig
 from solekey_auth.factors.api import FactorApi
+from solekey_auth.key_change.command import KEY_COMMANDS
+from solekey_auth.key_change.moving import KeyDesk
 from solekey_auth.limits import MAX_BODY_BYTES, MAX_PASSKEY_BODY_BYTES
 from solekey_auth.sessions.api import SessionApi
 from solekey_auth.signing_keys.command import SIGNING_KEY_COMMANDS
@@ -41,6 +43,10 @@ def _sessions(api: AuthApi) -> SessionApi:
 
 def _factors(api: AuthApi) -> FactorApi:
     return api.factors
+
+
+def _key_desk(api: AuthApi) -> KeyDesk:
+    return api.key_desk
 
 
 def _signing_keys(api: AuthApi) -> SigningKeys:
@@ -94,6 +100,7 @@ DEFINITION: Final = ServiceDefinition(
         *(command.of(_account_desk) for command in ACCOUNT_COMMANDS),
         SECURE_RESTORED.of(_restoration),
         *(command.of(_signing_keys) for command in SIGNING_KEY_COMMANDS),
+        *(command.of(_key_desk) for command in KEY_COMMANDS),
     ),
     reactions={DeviceRevoked: AuthApi.end_sessions_of_device},
     recoveries={

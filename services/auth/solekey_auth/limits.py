@@ -41,6 +41,8 @@ TOTP_WINDOW_STEPS = 1
 
 TOTP_SECRET_BYTES = 20
 TOTP_SALT_BYTES = 16
+KEY_SALT_BYTES = 16
+"""Of a former operator key, as it is kept."""
 
 RECOVERY_CODES = 10
 """Codes of one set."""

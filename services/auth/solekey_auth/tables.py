@@ -1,8 +1,8 @@
 """The private tables of the auth service: credentials and what lives for minutes. No event holds any of them.
 
-``credentials``, ``passkeys``, ``recovery_codes``, ``closed_names`` and ``barred_devices`` cannot be rebuilt
-from events and must be backed up; all other rows here may be lost: open challenges are requested again,
-refresh tokens end with their sessions, rate limits start anew.
+``credentials``, ``passkeys``, ``recovery_codes``, ``closed_names``, ``barred_devices`` and ``operator_keys``
+cannot be rebuilt from events and must be backed up; all other rows here may be lost: open challenges are
+requested again, refresh tokens end with their sessions, rate limits start anew.
 """
 
 from sqlalchemy import BigInteger, Boolean, Column, Index, Integer, LargeBinary, MetaData, String, Table
@@ -12,6 +12,21 @@ from solekey_eventlog.tables import ACCOUNT_CHARS, DIGEST_CHARS, Moment, define_
 
 metadata = MetaData()
 event_tables = define_event_tables(metadata)
+
+
+def _key_number() -> Column[int]:
+    """The number of the operator key that the row derives from."""
+    return Column("key_number", Integer, nullable=False, server_default="0")
+
+
+operator_keys = Table(  # those that were replaced
+    "operator_keys",
+    metadata,
+    Column("number", Integer, primary_key=True),  # the first one's is 0
+    Column("salt", LargeBinary, nullable=False),
+    Column("masked", LargeBinary, nullable=False),  # with what derives from the key in force
+    Column("check_value", String(DIGEST_CHARS), nullable=False),
+)
 
 credentials = Table(
     "credentials",
@@ -27,6 +42,9 @@ credentials = Table(
     Column("registered_at", Moment, nullable=False),
     Column("proven", Boolean, nullable=False),
     Column("last_totp_step", Integer, nullable=False),
+    _key_number(),
+    Column("totp_factor_id", String(DIGEST_CHARS)),  # where the secret derives from a former key:
+    Column("totp_mask", LargeBinary),  # the factor's id, and what gives the secret back
 )
 
 closed_names = Table(  # user names that are never given again
@@ -34,6 +52,7 @@ closed_names = Table(  # user names that are never given again
     metadata,
     Column("name", String(DIGEST_CHARS), primary_key=True),  # keyed digest of the username
     Column("closed_at", Moment, nullable=False),
+    _key_number(),
 )
 
 passkeys = Table(
@@ -55,6 +74,7 @@ recovery_codes = Table(  # a code that was used has no row
     Column("digest", String(DIGEST_CHARS), primary_key=True),  # HMAC of the code under the operator's key
     Column("account", String(ACCOUNT_CHARS), nullable=False, index=True),
     Column("salt", LargeBinary, nullable=False),  # of the set
+    _key_number(),
 )
 
 pending_totp = Table(  # authenticators that are not confirmed yet

@@ -19,6 +19,8 @@ SERVICES: tuple[ServiceDefinition[Any, Any], ...] = tuple(
 """The declaration of each service of the registry, in its order."""
 
 _OPERATOR_SECRETS = ("operator_key", "signing_key")
+_FORMER_KEY = "former_operator_key"
+"""There while its operator changes the operator key."""
 
 
 def make_configs(
@@ -42,6 +44,8 @@ def make_configs(
         settings: dict[str, Any] = {
             name: load_or_make_secret(folder.operator, name) for name in _OPERATOR_SECRETS if name in known
         }
+        if _FORMER_KEY in known and (folder.operator / _FORMER_KEY).exists():
+            settings[_FORMER_KEY] = load_or_make_secret(folder.operator, _FORMER_KEY)
         if "object_store_url" in known:
             settings["object_store_url"] = folder.objects_url
         config: ServiceConfig = definition.config(

@@ -23,8 +23,8 @@ from solekey_auth.factors.recovery_codes import (
     encode_codes,
     parse_recovery_code,
 )
-from solekey_auth.factors.totp import derive_secret, derive_totp_id
-from solekey_auth.operator_key import OperatorKey, Purpose
+from solekey_auth.factors.totp import derive_secret, derive_totp_id, move_totp
+from solekey_auth.operator_key import OperatorKey, OperatorKeys, Purpose
 from solekey_auth.sessions.logins import LOGIN_CONTEXT, LoginAttempt
 from solekey_auth.sessions.sessions import RefreshToken
 from solekey_auth.signing_keys.signing_keys import SigningSecret
@@ -111,7 +111,7 @@ def test_another_login_key_and_the_end(written, credential):
 
 def test_what_the_operator_key_derives(written, credential):
     noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
-    secret = derive_secret(OPERATOR_KEY, credential)
+    secret = derive_secret(OperatorKeys(OPERATOR_KEY), credential)
     token = RefreshToken(bytes(range(0x40, 0x60)))
     decoy = derive_decoy_kdf(OPERATOR_KEY, parse_username("nobody@example.org"))
     assert written["username folded"] == credential.username
@@ -134,8 +134,22 @@ def test_a_recovery_code_and_another_authenticator(written, credential):
     assert written["its digest"] == by_hand
     assert derive_code_digest(OPERATOR_KEY, credential.account, salt, said) == by_hand
     new = replace(credential, totp_salt=bytes(range(0xA0, 0xB0)))
-    assert written["new totp secret"] == derive_secret(OPERATOR_KEY, new)
+    assert written["new totp secret"] == derive_secret(OperatorKeys(OPERATOR_KEY), new)
     assert written["new totp factor"] == derive_totp_id(new)
+
+
+def test_what_another_operator_key_derives(written, credential):
+    keys, salt = OperatorKeys(OPERATOR_KEY, OperatorKey(bytes(range(0x20, 0x40)))), bytes(range(0x70, 0x80))
+    assert written["check of key 0"] == OPERATOR_KEY.derive_check(0)
+    assert written["check of key 1"] == keys.present.derive_check(1)
+    masked = keys.present.mask(OPERATOR_KEY, 0, salt)
+    assert written["key 0 masked"] == masked.hex()
+    assert keys.present.unmask(masked, 0, salt).is_same(OPERATOR_KEY)
+    moved = move_totp(keys, credential, bytes(range(0xC0, 0xD0)))
+    assert written["totp secret masked"] == moved.moved_totp.mask.hex()
+    assert derive_secret(keys, moved) == written["totp secret"]
+    assert derive_totp_id(moved) == derive_totp_id(credential)
+    assert written["recovery code digest moved"] == keys.move_digest(written["its digest"], 0)
 
 
 @pytest.mark.parametrize("generation", [0, 1])

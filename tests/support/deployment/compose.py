@@ -16,6 +16,17 @@ from tests.support.repository import ROOT
 DEPLOY = ROOT / "deploy"
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 SERVICES = tuple(service.value for service in Service)
+GIVEN = {
+    "DATABASE_HOST": "db.example.org",
+    "DATABASE_CA": "./deploy/database-ca.pem",
+    "OBJECT_STORE_URL": "s3://bucket/prefix",
+    "AWS_ACCESS_KEY_ID": "id",
+    "AWS_SECRET_ACCESS_KEY": "secret",
+    "AWS_REGION": "eu-central-1",
+    "AUDITORS_ADDRESS": "log.example.org:9095",
+    "GRAFANA_PASSWORD": "grafana",
+}
+"""What the overrides demand of their operator's environment."""
 
 _VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?:(?P<operator>:\?|:-)(?P<operand>[^}]*))?\}")
 

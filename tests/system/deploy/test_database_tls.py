@@ -1,6 +1,7 @@
 """deploy/database.yml: a database elsewhere is reached over TLS, at a server that shows who it is.
 
-PostgreSQL runs in a container, with a certificate for "localhost", prepared by deploy/postgres/init.sh.
+PostgreSQL runs in a container, with a certificate for "localhost", prepared by deploy/postgres/init.sh, which
+finds the passwords in files, as with deploy/secret-files.yml.
 """
 
 from collections.abc import Iterator
@@ -29,7 +30,11 @@ START = """bash -c '
 printf %s "$INIT" >/docker-entrypoint-initdb.d/solekey.sh
 umask 077
 cd /tmp
-printf %s "$CHAIN" >chain && printf %s "$KEY" >key && printf %s "$HBA" >hba && chown postgres chain key hba
+printf %s "$CHAIN" >chain && printf %s "$KEY" >key && printf %s "$HBA" >hba
+for name in $(compgen -v | grep _PASSWORD$); do
+    printf %s "${!name}" >$name && export ${name}_FILE=/tmp/$name && unset $name
+done
+chown postgres *
 exec bash /usr/local/bin/docker-entrypoint.sh postgres -c fsync=off -c ssl=on -c ssl_cert_file=/tmp/chain \
 -c ssl_key_file=/tmp/key -c hba_file=/tmp/hba'"""
 

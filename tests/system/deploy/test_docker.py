@@ -176,18 +176,24 @@ def test_signing_keys_turn_and_are_withdrawn(installation: Installation, eve: Co
     check(installation, eve)
 
 
-def test_passwords_are_changed(installation: Installation, eve: CommandUser) -> None:
+def test_passwords_and_the_operator_key_are_changed(installation: Installation, eve: CommandUser) -> None:
+    """Both sections' commands in one. Eve's authenticator is still hers: she logs in in a test below."""
     environment = installation.tree / "deploy" / ".env"
     before = read_env_file(environment)
     (command,) = read_commands("Passwords of databases and bus")
-    installation.run(command)
+    changing_key, showing = read_commands("The operator key")
+    assert changing_key == "deploy/rotate.sh AUTH_OPERATOR_KEY"
+    told = installation.run(f"{command} {changing_key.removeprefix('deploy/rotate.sh ')}")
+    assert re.search(r"moved to the operator key in force: [1-9]\d* authenticators", told)
     after = read_env_file(environment)
+    assert after.keys() == before.keys()
     changed = {name for name in after if after[name] != before[name]}
-    assert changed == {"VAULT_DATABASE_PASSWORD", "VAULT_BUS_PASSWORD"}
+    assert changed == {"VAULT_DATABASE_PASSWORD", "VAULT_BUS_PASSWORD", "AUTH_OPERATOR_KEY"}
     assert environment.stat().st_mode & 0o077 == 0
     check(installation, eve)
-    kept = installation.try_("deploy/rotate.sh AUTH_OPERATOR_KEY")
-    assert (kept.returncode, read_env_file(environment)) == (1, after)
+    shown = installation.run(at_a_terminal(showing))
+    assert "has replaced 1" in shown
+    assert "0 authenticators derive from a former one" in shown
 
 
 def test_parked_accounts_are_listed_and_an_inbox_is_rebuilt(
@@ -259,28 +265,42 @@ def test_tls_with_certificates_on_both_sides(installation: Installation, eve: Co
 
 
 @pytest.fixture(scope="module")
-def auditors() -> dict[str, str]:
-    """What opens the log to auditors on this machine."""
+def overrides() -> dict[str, str]:
+    """What gives containers their secrets as files, and opens the log to auditors on this machine."""
     (port,) = find_free_ports(1)
+    _, exporting, _ = read_commands("Secrets as files")
+    files = exporting.removeprefix("export COMPOSE_FILE=")
+    assert files == "docker-compose.yml:deploy/secret-files.yml"
     return {
-        "COMPOSE_FILE": "docker-compose.yml:deploy/auditor.yml",
+        "COMPOSE_FILE": f"{files}:deploy/auditor.yml",
         "AUDITORS_ADDRESS": f"localhost:{port}",
         "AUDITORS_PORT": str(port),
     }
 
 
-def test_certificates_are_renewed(installation: Installation, auditors: dict[str, str]) -> None:
+def test_certificates_are_renewed_and_secrets_become_files(
+    installation: Installation, overrides: dict[str, str]
+) -> None:
     """Whoever has the authority of before alone is not served any more. Opens the log to auditors, too."""
     before = installation.proxy.ca_file.read_bytes()
+    environ = read_env_file(installation.tree / "deploy" / ".env")
+    secrets = {value for name, value in environ.items() if name.endswith(("_PASSWORD", "_KEY"))}
+    shown = f"docker inspect $({COMPOSE} ps --all --quiet)"
+    exposed = installation.run(shown)
+    assert all(secret in exposed for secret in secrets)  # control
     renewing, starting, preparing = read_commands("Certificates of this installation")
-    for command in (preparing, renewing, starting):
-        installation.run(place(command, installation.port), **auditors)
+    writing, _, starting_with_files = read_commands("Secrets as files")
+    assert f"{starting_with_files} --force-recreate" == starting
+    for command in (preparing, renewing, writing, starting):
+        installation.run(place(command, installation.port), **overrides)
     assert installation.proxy.ca_file.read_bytes() != before
     installation.wait_until_ready()
+    hidden = installation.run(shown, **overrides)
+    assert not any(secret in hidden for secret in secrets)
 
 
 def test_an_auditor_audits_from_outside(
-    installation: Installation, eve: CommandUser, auditors: dict[str, str]
+    installation: Installation, eve: CommandUser, overrides: dict[str, str]
 ) -> None:
     """By the page's commands. The broker has been open to auditors since it started anew, in the test before.
 
@@ -293,9 +313,9 @@ def test_an_auditor_audits_from_outside(
     heads = installation.tree / "build" / "ada.heads"
     heads.parent.mkdir(exist_ok=True)
     heads.write_bytes((eve.folder / "heads.json").read_bytes())
-    script = "\n".join(commands).replace("localhost:9095", auditors["AUDITORS_ADDRESS"])
+    script = "\n".join(commands).replace("localhost:9095", overrides["AUDITORS_ADDRESS"])
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    done = installation.try_(script.replace("…", environ["AUDITOR_BUS_PASSWORD"]), PATH=path, **auditors)
+    done = installation.try_(script.replace("…", environ["AUDITOR_BUS_PASSWORD"]), PATH=path, **overrides)
     assert installation.inspect("kafka", "{{.Id}}") == before
     verdict = re.search(r"^verdict: (.*)$", done.stdout, re.MULTILINE)
     assert verdict, done.stdout + done.stderr
@@ -306,20 +326,25 @@ def test_an_auditor_audits_from_outside(
         assert (verdict[1], int(unvouched[1])) == ("cannot tell", int(unvouched[2]) - 1)
 
 
-def test_an_installation_is_backed_up_and_restored(installation: Installation, tmp_path: Path) -> None:
-    """Last, for everybody who has seen more than the backup is told that the server went back."""
+def test_an_installation_is_backed_up_and_restored(
+    installation: Installation, overrides: dict[str, str], tmp_path: Path
+) -> None:
+    """Last, for everybody who has seen more than the backup is told that the server went back.
+
+    Its containers have their secrets as files.
+    """
     cyd = CommandUser("cyd", tmp_path, installation.proxy)
     cyd.sign_up("laptop")
     cyd.do("laptop", "put", "--name", "note", "--text", NOTE)
     taking, verifying = read_commands("Back up an installation")
     (restoring,) = read_commands("Restore an installation")
-    installation.run(taking)
-    assert "whole; as of" in installation.run(verifying)
+    installation.run(taking, **overrides)
+    assert "whole; as of" in installation.run(verifying, **overrides)
     cyd.do("laptop", "put", "--name", "later", "--text", "lost")
-    assert installation.try_(restoring).returncode == 1  # nobody is there to be asked
+    assert installation.try_(restoring, **overrides).returncode == 1  # nobody is there to be asked
     assert cyd.do("laptop", "get", "later")["text"] == "lost"
 
-    told = installation.run(f"{restoring} --yes")
+    told = installation.run(f"{restoring} --yes", **overrides)
     assert "sessions: everybody logs in again" in told
     refused = cyd.log_in("laptop")
     assert "declares that its operator restored it" in refused.errors

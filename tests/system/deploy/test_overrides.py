@@ -13,22 +13,13 @@ from sqlalchemy.engine import make_url
 
 from solekey_eventlog.bus.config import KafkaAddress, parse_address
 from solekey_service.config import ServiceConfig, load_config
-from tests.support.deployment.compose import DEPLOY, SERVICES, make_installation
+from tests.support.deployment.compose import DEPLOY, GIVEN, SERVICES, make_installation
 from tests.support.repository import ROOT
 
 pytestmark = pytest.mark.docker  # Compose alone: no container is started
 
 OVERRIDES = ("mtls", "three-brokers", "database", "s3", "auditor")
 BROKERS = ("kafka", "kafka-2", "kafka-3")
-GIVEN = {
-    "DATABASE_HOST": "db.example.org",
-    "DATABASE_CA": "./deploy/database-ca.pem",
-    "OBJECT_STORE_URL": "s3://bucket/prefix",
-    "AWS_ACCESS_KEY_ID": "id",
-    "AWS_SECRET_ACCESS_KEY": "secret",
-    "AWS_REGION": "eu-central-1",
-    "AUDITORS_ADDRESS": "log.example.org:9095",
-}
 
 
 class Merger:

@@ -1,4 +1,7 @@
-"""deploy/secret-files.yml: containers have their secrets as files, and none in their environment."""
+"""deploy/secret-files.yml: containers have their secrets as files, and none in their environment.
+
+An installation that runs so: test_docker.py. The passwords of a database as files: test_database_tls.py.
+"""
 
 import json
 import os
@@ -11,7 +14,7 @@ import pytest
 
 from solekey_protocol.services import Service
 from solekey_service.config import ServiceConfig, load_config
-from tests.support.deployment.compose import DEPLOY, make_installation
+from tests.support.deployment.compose import DEPLOY, GIVEN, load_override, make_installation
 from tests.support.repository import ROOT
 
 
@@ -20,24 +23,32 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[s
     """An installation's folder, with the files written, and what its .env says."""
     folder = tmp_path_factory.mktemp("installation")
     environ = make_installation(folder)
+    write_files(folder)
+    return folder, environ
+
+
+def write_files(folder: Path, **environ: str) -> None:
     subprocess.run(
         [str(DEPLOY / "write_secret_files.sh")],
         check=True,
-        env={**os.environ, "SOLEKEY_DEPLOY_FOLDER": str(folder)},
+        env={**os.environ, "SOLEKEY_DEPLOY_FOLDER": str(folder), **environ},
     )
-    return folder, environ
 
 
 def list_secrets(environ: dict[str, str]) -> set[str]:
     return {value for name, value in environ.items() if name.endswith(("_PASSWORD", "_KEY"))}
 
 
+
+
 def merge(folder: Path, *overrides: str) -> dict[str, Any]:
-    files = [word for name in ("docker-compose.yml", *overrides) for word in ("--file", name)]
+    names = ("docker-compose.yml", *(f"deploy/{name}.yml" for name in overrides))
+    files = [word for name in names for word in ("--file", name)]
     done = subprocess.run(
         ["docker", "compose", *files, "--env-file", str(folder / ".env"), "config", "--format", "json"],
         cwd=ROOT, capture_output=True, text=True, check=False,
-        env={name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_CONFIG") if name in os.environ},
+        env=GIVEN
+        | {name: os.environ[name] for name in ("PATH", "HOME", "DOCKER_CONFIG") if name in os.environ},
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     merged: dict[str, Any] = json.loads(done.stdout)
@@ -86,17 +97,46 @@ def test_services_read_their_secrets_from_files(installation: tuple[Path, dict[s
         assert config.bus_password.reveal() == environ[f"{service.value.upper()}_BUS_PASSWORD"]
 
 
+def test_the_files_name_a_database_elsewhere_as_its_override_does(
+    installation: tuple[Path, dict[str, str]], tmp_path: Path
+) -> None:
+    folder, environ = installation
+    (tmp_path / ".env").write_bytes((folder / ".env").read_bytes())
+    given = GIVEN | {"DATABASE_PORT": "6432"}
+    write_files(tmp_path, **given)
+    services = load_override("database.yml", environ | given)["services"]
+    for service in Service:
+        address = services[service]["environment"]["SOLEKEY_DATABASE_URL"]
+        assert (tmp_path / "secrets.values" / f"{service}_database_url").read_text() == address
+
+
 @pytest.mark.docker  # Compose alone: no container is started
 def test_no_container_has_a_secret_in_its_environment(
     installation: tuple[Path, dict[str, str]], docker_compose: None
 ) -> None:
     folder, environ = installation
     secrets = list_secrets(environ)
-    for more in ((), ("deploy/three-brokers.yml",)):
-        merged = merge(folder, "deploy/secret-files.yml", *more)
-        assert find_exposed(merged, secrets) == set()
+    for files in ("secret-files", "secret-files-database"):
+        for more in ((), ("mtls", "three-brokers", "s3", "auditor", "monitoring")):
+            merged = merge(folder, files, *more)
+            assert find_exposed(merged, secrets) == set()
+            assert ("postgres" in merged["services"]) == (files == "secret-files")
     exposed = find_exposed(merge(folder), secrets)  # control
     assert exposed == {*Service, "postgres", "kafka-init"}
+
+
+@pytest.mark.docker
+def test_a_database_elsewhere_is_the_same_with_files(
+    installation: tuple[Path, dict[str, str]], docker_compose: None
+) -> None:
+    folder, _ = installation
+    with_files, plain = (
+        merge(folder, name)["services"] for name in ("secret-files-database", "database")
+    )
+    for service in Service:
+        for setting in ("networks", "depends_on"):
+            assert with_files[service][setting] == plain[service][setting]
+        assert "database_ca" in {secret["source"] for secret in with_files[service]["secrets"]}
 
 
 def test_a_renewal_of_certificates_leaves_the_files(installation: tuple[Path, dict[str, str]]) -> None:

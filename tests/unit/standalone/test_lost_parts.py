@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,17 @@ def test_another_operator_key_is_refused(data: Path) -> None:
     said = refuse(data)
     assert "operator_key: not the one that this database was founded with" in said
     assert "a1a1" not in said
+
+
+def test_another_operator_key_replaces_the_former_one_beside_it(data: Path) -> None:
+    operator = data / "operator"
+    (operator / "operator_key").rename(operator / "former_operator_key")
+    (operator / "operator_key").write_text("a1" * 32)
+    command = [sys.executable, "-m", "solekey_standalone", "--data-dir", str(data), "auth", "operator-key"]
+    for _ in ("with both", "with the new one alone"):
+        told = subprocess.run(command, capture_output=True, text=True, timeout=START_S, check=True).stdout
+        assert "the operator key in force has replaced 1\n" in told
+        (operator / "former_operator_key").unlink(missing_ok=True)
 
 
 def test_a_database_that_is_gone_is_refused_also_without_the_list(data: Path) -> None:

@@ -22,7 +22,7 @@ from solekey_auth.credentials.kdf import KdfParameters
 from solekey_auth.credentials.repository import CredentialRepository, LoginRepository
 from solekey_auth.domain import decide_closing, decide_login_key
 from solekey_auth.factors.repository import FactorRepository
-from solekey_auth.operator_key import OperatorKey
+from solekey_auth.operator_key import OperatorKeys
 from solekey_auth.rate_limits.limiter import Attempt, RateLimiter
 from solekey_auth.refusals import KdfTooWeak, LoginRefused
 from solekey_auth.sessions.repository import SessionRepository
@@ -95,9 +95,9 @@ class Closing:
 class AccountChanges:
     """Changes an account for good. Each change requires the password again, as a signature of its key."""
 
-    def __init__(self, kernel: Kernel[AuthConfig], operator_key: OperatorKey, limiter: RateLimiter) -> None:
+    def __init__(self, kernel: Kernel[AuthConfig], operator_keys: OperatorKeys, limiter: RateLimiter) -> None:
         self._kernel = kernel
-        self._operator_key = operator_key
+        self._operator_keys = operator_keys
         self._limiter = limiter
 
     @in_transaction
@@ -154,7 +154,7 @@ class AccountChanges:
             raise _count(uow, caller.account, attempt, refusal) from None
         except SessionOver as refusal:
             raise Committed(refusal) from None
-        if not rows.close(present, self._digest(present), uow.now):
+        if not rows.close(present, self._digest(present), self._operator_keys.number, uow.now):
             raise StaleRowError
         FactorRepository(uow.connection).delete_all(present.account)
         events = uow.append(caller.account, auth.head, *bodies)
@@ -173,7 +173,7 @@ class AccountChanges:
         return LoginRepository(uow.connection).take_challenge(challenge, self._digest(present), uow.now)
 
     def _digest(self, present: Credential) -> str:
-        return derive_username_digest(self._operator_key, present.username)
+        return derive_username_digest(self._operator_keys.present, present.username)
 
 
 def verify_new_login_key(

@@ -9,7 +9,7 @@ from solekey_auth.config import AuthConfig
 from solekey_auth.credentials.credential import derive_username_digest
 from solekey_auth.credentials.repository import CredentialRepository
 from solekey_auth.factors.repository import FactorRepository
-from solekey_auth.operator_key import OperatorKey
+from solekey_auth.operator_key import OperatorKeys
 from solekey_auth.sessions.repository import SessionRepository
 from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.event import Event
@@ -20,9 +20,9 @@ from solekey_service.kernel import Kernel
 class Recoveries:
     """Takes away, in the transaction that takes the event back."""
 
-    def __init__(self, kernel: Kernel[AuthConfig], operator_key: OperatorKey) -> None:
+    def __init__(self, kernel: Kernel[AuthConfig], operator_keys: OperatorKeys) -> None:
         self._kernel = kernel
-        self._operator_key = operator_key
+        self._operator_keys = operator_keys
 
     def end_session(self, uow: UnitOfWork, event: Event) -> None:
         """End the refresh tokens of a session that has ended."""
@@ -42,6 +42,7 @@ class Recoveries:
         """Delete what a closed account was logged in to with; its name is not given again."""
         rows = CredentialRepository(uow.connection)
         if (present := rows.find(event.account)) is not None:
-            rows.close(present, derive_username_digest(self._operator_key, present.username), uow.now)
+            name = derive_username_digest(self._operator_keys.present, present.username)
+            rows.close(present, name, self._operator_keys.number, uow.now)
         FactorRepository(uow.connection).delete_all(event.account)
         rows.delete_known_devices(event.account)

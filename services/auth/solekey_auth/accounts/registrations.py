@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from solekey_auth.config import AuthConfig
-from solekey_auth.credentials.credential import Credential, Username, derive_username_digest
+from solekey_auth.credentials.credential import Credential, Username, derive_closed_names
 from solekey_auth.credentials.kdf import KdfParameters
 from solekey_auth.credentials.repository import CredentialRepository
 from solekey_auth.domain import decide_registration
 from solekey_auth.factors.totp import TotpSecret, derive_secret, encode_uri
 from solekey_auth.limits import TOTP_SALT_BYTES, AuthLimits
-from solekey_auth.operator_key import OperatorKey
+from solekey_auth.operator_key import OperatorKeys
 from solekey_auth.rate_limits.limiter import RateLimiter
 from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError
 from solekey_eventlog.store import UnitOfWork
@@ -53,7 +53,7 @@ class Registrations:
     """Reserves names for accounts.
 
     Args:
-        kernel, limits, operator_key, limiter: the service's.
+        kernel, limits, operator_keys, limiter: the service's.
         totp_issuer: what authenticator apps show beside the username.
     """
 
@@ -61,14 +61,14 @@ class Registrations:
         self,
         kernel: Kernel[AuthConfig],
         limits: AuthLimits,
-        operator_key: OperatorKey,
+        operator_keys: OperatorKeys,
         limiter: RateLimiter,
         *,
         totp_issuer: str,
     ) -> None:
         self._kernel = kernel
         self._limits = limits
-        self._operator_key = operator_key
+        self._operator_keys = operator_keys
         self._limiter = limiter
         self._totp_issuer = totp_issuer
 
@@ -99,7 +99,7 @@ class Registrations:
         rows = CredentialRepository(uow.connection)
         own, holder = rows.find(request.account), rows.find_by_username(request.username)
         # After the holder: of an account that is closed meanwhile, one of the two rows is seen.
-        is_closed = rows.is_closed_name(derive_username_digest(self._operator_key, request.username))
+        is_closed = rows.is_closed_name(derive_closed_names(self._operator_keys, request.username))
         auth = self._kernel.streams.fold(uow, request.account, AuthStream)
         new = Credential(
             account=request.account,
@@ -108,6 +108,7 @@ class Registrations:
             kdf=request.kdf,
             totp_salt=self._kernel.random(TOTP_SALT_BYTES),
             registered_at=uow.now,
+            key_number=self._operator_keys.number,
         )
         bodies = decide_registration(auth, new, own, holder, self._limits, name_is_closed=is_closed)
         events = uow.append(new.account, auth.head, *bodies)
@@ -119,7 +120,7 @@ class Registrations:
         return self._answer(new, events[-1].seq)
 
     def _answer(self, credential: Credential, auth_seq: int) -> Registration:
-        secret = derive_secret(self._operator_key, credential)
+        secret = derive_secret(self._operator_keys, credential)
         uri = encode_uri(secret, credential, self._totp_issuer)
         return Registration(credential.account, secret, uri, auth_seq)
 

@@ -7,7 +7,7 @@ times tell who exists.
 
 import re
 import unicodedata
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NewType
 
@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from solekey_auth.credentials.kdf import KDF_FLOOR, KdfParameters, KdfWork
 from solekey_auth.limits import MAX_USERNAME_CHARS, MIN_SALT_BYTES, MIN_USERNAME_CHARS, TOTP_SALT_BYTES
-from solekey_auth.operator_key import OperatorKey, Purpose
+from solekey_auth.operator_key import OperatorKey, OperatorKeys, Purpose
 from solekey_eventlog.clock import was_written_ahead
 from solekey_protocol.errors import SignatureError
-from solekey_protocol.ids import RAW_ID_BYTES, AccountId, PublicKey, SignatureHex
+from solekey_protocol.ids import RAW_ID_BYTES, AccountId, Digest, PublicKey, SignatureHex
 from solekey_protocol.statements import verify_signature
 from solekey_service.refusals import BadRequest
 
@@ -26,6 +26,19 @@ Username = NewType("Username", str)
 """A username in its one spelling: NFKC, case folded."""
 
 _USERNAME = re.compile(rf"[a-z0-9._@+-]{{{MIN_USERNAME_CHARS},{MAX_USERNAME_CHARS}}}")
+
+
+@dataclass(frozen=True, slots=True)
+class MovedTotp:
+    """What is kept of an authenticator whose secret was made under an earlier operator key.
+
+    Attributes:
+        factor_id: as in its event: the salt that it was made of is deleted.
+        mask: the secret, masked with what derives from the key and the salt of now: 20 bytes.
+    """
+
+    factor_id: Digest
+    mask: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,14 @@ class Credential:
     proven: bool = False
     last_totp_step: int = 0
     """The newest TOTP step that was accepted: neither it nor an older one is accepted again."""
+    key_number: int = 0
+    """Of the operator key that the authenticator's secret derives from, or is masked with."""
+    moved_totp: "MovedTotp | None" = None
+    """Of an authenticator that was enrolled under an earlier key."""
+
+    def with_new_totp(self, salt: bytes, key_number: int) -> "Credential":
+        """Give it another authenticator, which derives from this salt."""
+        return replace(self, totp_salt=salt, key_number=key_number, moved_totp=None)
 
     def is_expired(self, now: datetime, unproven_for: timedelta) -> bool:
         """Whether no login has proven the registration in time, so that its name is free again."""
@@ -64,6 +85,13 @@ def derive_username_digest(operator_key: OperatorKey, username: Username) -> str
     return operator_key.derive(Purpose.USERNAME_DIGEST, username.encode()).hex()
 
 
+def derive_closed_names(keys: OperatorKeys, username: Username) -> list[Digest]:
+    """Derive each digest that may be kept of a name which was closed, under whichever key that was."""
+    numbers = range(keys.number + 1)
+    derived = (keys.derive_digests(number, Purpose.USERNAME_DIGEST, username.encode()) for number in numbers)
+    return [digest for digests in derived for digest in digests]
+
+
 def derive_decoy(operator_key: OperatorKey, now: datetime) -> Credential:
     """Derive the credential that logins under unknown names are checked against; it opens nothing."""
     seed = operator_key.derive(Purpose.DECOY_CREDENTIAL)
@@ -85,7 +113,7 @@ def derive_decoy_kdf(
     """Derive an unknown user's parameters.
 
     Args:
-        operator_key: makes the salt the same each time; without it, the salt looks like a real one.
+        operator_key: the first one makes the salt the same each time; without it, it looks like a real one.
         username: whose, as far as the client knows.
         wanted: the work that the operator wants accounts to do, as this one seems to.
     """

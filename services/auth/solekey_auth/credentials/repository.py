@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, select, update
 
-from solekey_auth.credentials.credential import Credential, Username
+from solekey_auth.credentials.credential import Credential, MovedTotp, Username
 from solekey_auth.credentials.kdf import KdfParameters
 from solekey_auth.refusals import LoginRefused
 from solekey_auth.tables import (
@@ -41,11 +41,18 @@ class CredentialRepository:
         """Find the credential of an account; a closed account has none."""
         return self._find(credentials.c.account == account)
 
-    def list_after(self, account: AccountId | None, limit: int) -> Sequence[Credential]:
-        """List credentials by their accounts, from the one that follows ``account``; None: from the first."""
+    def list_after(
+        self, account: AccountId | None, limit: int, *, before_key: int | None = None
+    ) -> Sequence[Credential]:
+        """List credentials by their accounts, from the one that follows ``account``; None: from the first.
+
+        With ``before_key``: only where the authenticator derives from an earlier operator key than that.
+        """
         query = select(credentials).order_by(credentials.c.account).limit(limit)
         if account is not None:
             query = query.where(credentials.c.account > account)
+        if before_key is not None:
+            query = query.where(credentials.c.key_number < before_key)
         return [_read(row) for row in self._connection.execute(query)]
 
     def require(self, account: AccountId, refusal: Refusal) -> Credential:
@@ -70,6 +77,7 @@ class CredentialRepository:
                 registered_at=credential.registered_at,
                 proven=credential.proven,
                 last_totp_step=credential.last_totp_step,
+                key_number=credential.key_number,
             )
         )
 
@@ -90,13 +98,35 @@ class CredentialRepository:
         )
         return used.rowcount == 1
 
-    def replace_totp(self, account: AccountId, salt: bytes, step: int) -> None:
+    def replace_totp(self, new: Credential, step: int) -> None:
         """Replace the authenticator; the step of the code that confirmed the new one is used up."""
         self._connection.execute(
             update(credentials)
-            .where(credentials.c.account == account)
-            .values(totp_salt=salt, last_totp_step=step)
+            .where(credentials.c.account == new.account)
+            .values(
+                totp_salt=new.totp_salt,
+                last_totp_step=step,
+                key_number=new.key_number,
+                totp_factor_id=None,
+                totp_mask=None,
+            )
         )
+
+    def move_totp(self, as_read: Credential, moved: Credential) -> bool:
+        """Keep an authenticator under another operator key; False if it was replaced meanwhile."""
+        same = (credentials.c.account == as_read.account) & (credentials.c.totp_salt == as_read.totp_salt)
+        totp = moved.moved_totp
+        changed = self._connection.execute(
+            update(credentials)
+            .where(same)
+            .values(
+                totp_salt=moved.totp_salt,
+                key_number=moved.key_number,
+                totp_factor_id=totp and totp.factor_id,
+                totp_mask=totp and totp.mask,
+            )
+        )
+        return changed.rowcount == 1
 
     def replace_login_key(self, present: Credential, login_key: PublicKey, kdf: KdfParameters) -> bool:
         """Replace the login key; False if the present one is not in force any more."""
@@ -130,23 +160,24 @@ class CredentialRepository:
         old = (credentials.c.registered_at <= registered_before) | ahead
         self._connection.execute(delete(credentials).where(credentials.c.proven.is_(False), old))
 
-    def close(self, present: Credential, name: str, now: datetime) -> bool:
+    def close(self, present: Credential, name: str, key_number: int, now: datetime) -> bool:
         """Delete the credential of an account that is closed; False if it is not in force any more.
 
         Args:
             present: the credential on which the closing was decided.
             name: keyed digest of its username, which is never given again.
+            key_number: of the operator key in the digest.
             now: when the account is closed.
         """
         deleted = self._connection.execute(delete(credentials).where(_is_in_force(present)))
         if deleted.rowcount != 1:
             return False
-        self._connection.execute(insert(closed_names).values(name=name, closed_at=now))
+        self._connection.execute(insert(closed_names).values(name=name, closed_at=now, key_number=key_number))
         return True
 
-    def is_closed_name(self, name: str) -> bool:
-        """Whether an account of this name (its keyed digest) was closed."""
-        query = select(exists().where(closed_names.c.name == name))
+    def is_closed_name(self, names: Sequence[str]) -> bool:
+        """Whether an account of this name was closed: any of the keyed digests that it may have."""
+        query = select(exists().where(closed_names.c.name.in_(names)))
         return bool(self._connection.execute(query).scalar_one())
 
     def is_known_device(self, account: AccountId, device: DeviceId) -> bool:
@@ -268,6 +299,8 @@ def _read(row: Row[Any]) -> Credential:
         registered_at=row.registered_at,
         proven=row.proven,
         last_totp_step=row.last_totp_step,
+        key_number=row.key_number,
+        moved_totp=None if row.totp_mask is None else MovedTotp(row.totp_factor_id, bytes(row.totp_mask)),
     )
 
 

@@ -3,7 +3,7 @@
 Spec: factors.md §3.2, §4, §2.2. One transaction each.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 from solekey_auth.config import AuthConfig
@@ -34,7 +34,7 @@ from solekey_auth.limits import (
     TOTP_SALT_BYTES,
     AuthLimits,
 )
-from solekey_auth.operator_key import OperatorKey, Purpose
+from solekey_auth.operator_key import OperatorKeys, Purpose
 from solekey_auth.rate_limits.limiter import RateLimiter
 from solekey_auth.refusals import LoginRefused, PasskeyRefused, PasskeysUnavailable, PasskeyTaken
 from solekey_eventlog.store import UnitOfWork
@@ -73,7 +73,7 @@ class Enrolment:
     """Adds second factors to accounts that are logged in.
 
     Args:
-        kernel, limits, operator_key, limiter: the service's.
+        kernel, limits, operator_keys, limiter: the service's.
         totp_issuer: what authenticator apps show beside the username.
         party: for whom passkeys are made; None where there can be none.
     """
@@ -82,7 +82,7 @@ class Enrolment:
         self,
         kernel: Kernel[AuthConfig],
         limits: AuthLimits,
-        operator_key: OperatorKey,
+        operator_keys: OperatorKeys,
         limiter: RateLimiter,
         *,
         totp_issuer: str,
@@ -90,7 +90,7 @@ class Enrolment:
     ) -> None:
         self._kernel = kernel
         self._limits = limits
-        self._operator_key = operator_key
+        self._operator_keys = operator_keys
         self._limiter = limiter
         self._totp_issuer = totp_issuer
         self._party = party
@@ -134,9 +134,10 @@ class Enrolment:
         codes = encode_codes(self._kernel.random(RECOVERY_CODES * CODE_BYTES))
         salt = self._kernel.random(RECOVERY_SALT_BYTES)
         digests = (
-            derive_code_digest(self._operator_key, account, salt, parse_recovery_code(code)) for code in codes
+            derive_code_digest(self._operator_keys.present, account, salt, parse_recovery_code(code))
+            for code in codes
         )
-        kept = RecoverySet(salt, tuple(digests))
+        kept = RecoverySet(salt, tuple(digests), self._operator_keys.number)
         event = self._put_codes(account, kept)
         return NewCodes(kept.factor_id, codes, event.seq)
 
@@ -148,7 +149,7 @@ class Enrolment:
         """
         salt = self._kernel.random(TOTP_SALT_BYTES)
         new = self._put_pending(account, salt)
-        secret = derive_secret(self._operator_key, new)
+        secret = derive_secret(self._operator_keys, new)
         return NewTotp(derive_totp_id(new), secret, encode_uri(secret, new, self._totp_issuer))
 
     @in_transaction
@@ -165,13 +166,14 @@ class Enrolment:
         salt = rows.find_pending_totp(caller.account, uow.now)
         if salt is None:
             raise NotFound("no authenticator waits to be confirmed; begin again")
-        new = replace(CredentialRepository(uow.connection).require(caller.account, _closed()), totp_salt=salt)
-        step = find_step(derive_secret(self._operator_key, new), code, uow.now)
+        present = CredentialRepository(uow.connection).require(caller.account, _closed())
+        new = present.with_new_totp(salt, self._operator_keys.number)
+        step = find_step(derive_secret(self._operator_keys, new), code, uow.now)
         if step is None:
             attempt.count()
             raise Committed(LoginRefused(LoginStage.SECOND_FACTOR))
         # Rows before events, as a login does.
-        CredentialRepository(uow.connection).replace_totp(caller.account, salt, step)
+        CredentialRepository(uow.connection).replace_totp(new, step)
         rows.delete_pending_totp(caller.account)
         return self._replace(uow, caller.account, Factor.TOTP, derive_totp_id(new))
 
@@ -196,7 +198,7 @@ class Enrolment:
     def _put_pending(self, uow: UnitOfWork, account: AccountId, salt: bytes) -> Credential:
         credential = CredentialRepository(uow.connection).require(account, _closed())
         FactorRepository(uow.connection).put_pending_totp(account, salt, uow.now + self._limits.pending_totp)
-        return replace(credential, totp_salt=salt)
+        return credential.with_new_totp(salt, self._operator_keys.number)
 
     def _replace(self, uow: UnitOfWork, account: AccountId, factor: Factor, factor_id: Digest) -> Event:
         auth = self._kernel.streams.fold(uow, account, AuthStream)
@@ -209,7 +211,7 @@ class Enrolment:
 
     def _derive_purpose(self, caller: Caller) -> str:
         """Derive what a challenge is good for: a new passkey of this session and nothing else."""
-        return self._operator_key.derive(Purpose.CEREMONY, _CREATION, caller.session.encode()).hex()
+        return self._operator_keys.present.derive(Purpose.CEREMONY, _CREATION, caller.session.encode()).hex()
 
     def _require_party(self) -> RelyingParty:
         if self._party is None:

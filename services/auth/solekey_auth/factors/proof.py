@@ -21,7 +21,7 @@ from solekey_auth.factors.passkeys import (
 from solekey_auth.factors.recovery_codes import (
     NO_CODES,
     RecoverySet,
-    derive_code_digest,
+    derive_code_digests,
     find_unused,
     parse_recovery_code,
 )
@@ -33,7 +33,7 @@ from solekey_auth.factors.totp import (
     parse_code,
 )
 from solekey_auth.limits import MAX_BODY_BYTES
-from solekey_auth.operator_key import OperatorKey
+from solekey_auth.operator_key import OperatorKeys
 from solekey_auth.refusals import PasskeyRefused
 from solekey_protocol.encoding import Json
 from solekey_protocol.events.auth import Factor
@@ -109,12 +109,12 @@ class Verifier:
     """Finds what a proof proves.
 
     Args:
-        operator_key: authenticator secrets and recovery codes derive from it.
+        operator_keys: authenticator secrets and recovery codes derive from them.
         party: for whom passkeys are; None where there are none.
     """
 
-    def __init__(self, operator_key: OperatorKey, party: RelyingParty | None) -> None:
-        self._operator_key = operator_key
+    def __init__(self, operator_keys: OperatorKeys, party: RelyingParty | None) -> None:
+        self._operator_keys = operator_keys
         self._party = party
 
     def find_proven(self, proof: Proof, challenge: str, against: Checked, now: datetime) -> Proven | None:
@@ -135,14 +135,14 @@ class Verifier:
                 return self._find_passkey(proof, challenge, against.passkey)
 
     def _find_totp(self, code: str, credential: Credential, now: datetime) -> ProvenTotp | None:
-        step = find_step(derive_secret(self._operator_key, credential), code, now)
+        step = find_step(derive_secret(self._operator_keys, credential), code, now)
         if step is None or step <= credential.last_totp_step <= derive_last_credible_step(now):
             return None
         return ProvenTotp(FactorUse(Factor.TOTP, derive_totp_id(credential)), step)
 
     def _find_code(self, code: str, against: Checked) -> ProvenRecoveryCode | None:
         account, codes = against.credential.account, against.codes
-        digest = find_unused(codes, derive_code_digest(self._operator_key, account, codes.salt, code))
+        digest = find_unused(codes, derive_code_digests(self._operator_keys, account, codes, code))
         if digest is None:
             return None
         use = FactorUse(Factor.RECOVERY_CODES, codes.factor_id, codes_left=len(codes.unused) - 1)

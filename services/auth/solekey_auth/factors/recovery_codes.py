@@ -10,11 +10,12 @@ found from a bare digest by anyone who has the rows.
 import base64
 import hmac
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from solekey_auth.limits import RECOVERY_CODES, RECOVERY_SALT_BYTES
-from solekey_auth.operator_key import OperatorKey, Purpose
+from solekey_auth.operator_key import OperatorKey, OperatorKeys, Purpose
 from solekey_protocol.ids import AccountId, Digest, compute_digest
 from solekey_service.refusals import BadRequest
 
@@ -30,11 +31,13 @@ class RecoverySet:
 
     Attributes:
         salt: of this set.
-        unused: what `derive_code_digest` gives for each.
+        unused: what `derive_code_digest` gives for each, moved to the operator key of this number.
+        key_number: of the key.
     """
 
     salt: bytes = field(repr=False)
     unused: tuple[Digest, ...] = field(repr=False)
+    key_number: int = 0
 
     @property
     def factor_id(self) -> Digest:
@@ -65,14 +68,23 @@ def parse_recovery_code(text: str) -> str:
 
 
 def derive_code_digest(operator_key: OperatorKey, account: AccountId, salt: bytes, code: str) -> Digest:
-    """Derive what is kept of a code: HMAC-SHA256 over the account, the set's salt and the code as parsed."""
+    """Derive what is kept of a new code: HMAC-SHA256 over account, the set's salt and the code as parsed."""
     return Digest(operator_key.derive(Purpose.RECOVERY_CODE, account.raw, salt, code.encode()).hex())
 
 
-def find_unused(codes: RecoverySet, presented: Digest) -> Digest | None:
-    """Find the unused code that was presented. Always compares with all of them."""
+def derive_code_digests(
+    keys: OperatorKeys, account: AccountId, codes: RecoverySet, code: str
+) -> Sequence[Digest]:
+    """Derive each digest that may be kept of a code in a set: made under its operator key, or moved to it."""
+    number = codes.key_number if codes.unused else keys.number  # as much work where there is none
+    return keys.derive_digests(number, Purpose.RECOVERY_CODE, account.raw, codes.salt, code.encode())
+
+
+def find_unused(codes: RecoverySet, presented: Sequence[Digest]) -> Digest | None:
+    """Find the unused code that was presented, as one of these digests. Always compares with all of them."""
     found = None
     for digest in codes.unused:
-        if hmac.compare_digest(digest, presented):
-            found = digest
+        for each in presented:
+            if hmac.compare_digest(digest, each):
+                found = digest
     return found

@@ -99,11 +99,11 @@ class FactorRepository:
     def find_codes(self, account: AccountId) -> RecoverySet:
         """Find the unused recovery codes of an account; NO_CODES if there are none."""
         of_account = recovery_codes.c.account == account
-        query = select(recovery_codes.c.digest, recovery_codes.c.salt).where(of_account)
-        rows = self._connection.execute(query).all()
+        rows = self._connection.execute(select(recovery_codes).where(of_account)).all()
         if not rows:
             return NO_CODES
-        return RecoverySet(bytes(rows[0].salt), tuple(Digest(row.digest) for row in rows))
+        digests = tuple(Digest(row.digest) for row in rows)
+        return RecoverySet(bytes(rows[0].salt), digests, rows[0].key_number)
 
     def count_codes(self, account: AccountId) -> int:
         """Count the recovery codes that are left."""
@@ -115,7 +115,10 @@ class FactorRepository:
         self.delete_codes(account)
         self._connection.execute(
             insert(recovery_codes),
-            [{"digest": digest, "account": account, "salt": codes.salt} for digest in codes.unused],
+            [
+                {"digest": digest, "account": account, "salt": codes.salt, "key_number": codes.key_number}
+                for digest in codes.unused
+            ],
         )
 
     def _take_code(self, digest: Digest) -> bool:

@@ -26,7 +26,7 @@ from solekey_auth.credentials.repository import CredentialRepository, LoginRepos
 from solekey_auth.factors.proof import Checked, Proof, Proven, Verifier
 from solekey_auth.factors.repository import FactorRepository
 from solekey_auth.limits import CHALLENGE_BYTES
-from solekey_auth.operator_key import OperatorKey
+from solekey_auth.operator_key import OperatorKeys
 from solekey_auth.rate_limits.limiter import Attempt, RateLimiter
 from solekey_auth.refusals import LoginRefused
 from solekey_auth.sessions.sessions import LiveSession, Sessions
@@ -98,14 +98,14 @@ class Logins:
     """Logs in users who prove a login key and a second factor.
 
     Args:
-        kernel, operator_key, limiter, sessions, verifier: the service's.
+        kernel, operator_keys, limiter, sessions, verifier: the service's.
         kdf_wanted: the work that the operator wants passwords to be stretched with, if any.
     """
 
     def __init__(
         self,
         kernel: Kernel[AuthConfig],
-        operator_key: OperatorKey,
+        operator_keys: OperatorKeys,
         limiter: RateLimiter,
         sessions: Sessions,
         verifier: Verifier,
@@ -114,12 +114,12 @@ class Logins:
     ) -> None:
         self._kernel = kernel
         self._limits = kernel.config.limits
-        self._operator_key = operator_key
+        self._operator_keys = operator_keys
         self._limiter = limiter
         self._sessions = sessions
         self._verifier = verifier
         self._kdf_wanted = kdf_wanted
-        self._decoy = derive_decoy(operator_key, kernel.clock.now())
+        self._decoy = derive_decoy(operator_keys.founding, kernel.clock.now())
 
     def make_challenge(self, username: Username, device: DeviceId | None, source: Source) -> Challenge:
         """Make a challenge for a name, known or unknown.
@@ -143,7 +143,7 @@ class Logins:
             LoginRepository(uow.connection).put_challenge(
                 challenge, self._digest(username), uow.now + self._limits.challenge
             )
-        decoy = derive_decoy_kdf(self._operator_key, username, self._kdf_wanted)
+        decoy = derive_decoy_kdf(self._operator_keys.founding, username, self._kdf_wanted)
         return Challenge(challenge, decoy if known is None else known.kdf, self._kdf_wanted)
 
     @in_transaction
@@ -250,7 +250,7 @@ class Logins:
         return known
 
     def _digest(self, username: Username) -> str:
-        return derive_username_digest(self._operator_key, username)
+        return derive_username_digest(self._operator_keys.present, username)
 
 
 def verify_login(

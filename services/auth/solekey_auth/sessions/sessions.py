@@ -24,7 +24,7 @@ from solekey_auth.domain import (
     derive_idle_limit,
 )
 from solekey_auth.limits import SECRET_BYTES, AuthLimits
-from solekey_auth.operator_key import OperatorKey, Purpose
+from solekey_auth.operator_key import OperatorKey, OperatorKeys, Purpose
 from solekey_auth.refusals import RefreshRefused
 from solekey_auth.sessions.repository import SessionRepository
 from solekey_auth.signing_keys.signing_keys import SigningKey
@@ -128,10 +128,10 @@ class LiveSession:
 class Sessions:
     """The sessions that are open."""
 
-    def __init__(self, kernel: Kernel[AuthConfig], limits: AuthLimits, operator_key: OperatorKey) -> None:
+    def __init__(self, kernel: Kernel[AuthConfig], limits: AuthLimits, operator_keys: OperatorKeys) -> None:
         self._kernel = kernel
         self._limits = limits
-        self._operator_key = operator_key
+        self._operator_keys = operator_keys
 
     def start(
         self, uow: UnitOfWork, auth: AuthStream, device: DeviceId, thumbprint: str, use: FactorUse
@@ -202,7 +202,7 @@ class Sessions:
             thumbprint=token.thumbprint,
             expires_at=token.expires_at,
             auth_seq=auth.head.seq + len(bodies),
-            refresh_token=presented.derive_successor(self._operator_key),
+            refresh_token=self._derive_successor(rows, presented, is_retry=not bodies),
         )
         if bodies:
             if not rows.use(token.digest, uow.now):
@@ -210,6 +210,14 @@ class Sessions:
             uow.append(token.account, auth.head, *bodies)
             self._keep_token(uow, live, devices, generation=token.generation + 1)
         return live
+
+    def _derive_successor(
+        self, rows: SessionRepository, presented: RefreshToken, *, is_retry: bool
+    ) -> RefreshToken:
+        """Derive the next token; in a retry the one that was given out, by whichever operator key."""
+        derived = [presented.derive_successor(key) for key in self._operator_keys.list_newest_first()]
+        given_out = (token for token in derived if is_retry and rows.find(token.digest) is not None)
+        return next(given_out, derived[0])
 
     @in_transaction
     def end(self, uow: UnitOfWork, caller: Caller, session: SessionId) -> Event:

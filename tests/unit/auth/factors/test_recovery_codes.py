@@ -121,8 +121,8 @@ def test_a_digest_is_of_one_account_one_set_and_one_code():
         derive_code_digest(KEY, ANA, b"s" * 16, "abcdefgh22"),
     ]
     assert digest not in others
-    assert find_unused(RecoverySet(b"s" * 16, (*others, digest)), digest) == digest
-    assert find_unused(RecoverySet(b"s" * 16, tuple(others)), digest) is None
+    assert find_unused(RecoverySet(b"s" * 16, (*others, digest)), [digest]) == digest
+    assert find_unused(RecoverySet(b"s" * 16, tuple(others)), [digest]) is None
     assert find_unused(NO_CODES, digest) is None
 
 

@@ -1,9 +1,18 @@
 #!/bin/bash
 # Make a cluster in $PGDATA where there is none, from POSTGRES_USER, POSTGRES_PASSWORD, POSTGRES_DB and
-# POSTGRES_INITDB_ARGS; run /docker-entrypoint-initdb.d/* against a server that no network reaches; become the server.
+# POSTGRES_INITDB_ARGS, or from the files that POSTGRES_USER_FILE and so on name; run
+# /docker-entrypoint-initdb.d/* against a server that no network reaches; become the server.
 set -Eeuo pipefail
 
 [ "${1:-}" = postgres ] || exec "$@"
+for name in POSTGRES_USER POSTGRES_PASSWORD POSTGRES_DB POSTGRES_INITDB_ARGS; do # before root becomes another user
+    file_name=${name}_FILE
+    if [ -n "${!file_name:-}" ]; then
+        [ -z "${!name:-}" ] || { echo "both $name and $file_name are set" >&2; exit 1; }
+        export "$name=$(<"${!file_name}")"
+        unset "$file_name"
+    fi
+done
 if [ "$(id -u)" = 0 ]; then
     install --directory --owner=postgres --group=postgres --mode=0700 "$PGDATA"
     exec gosu postgres "$BASH" "${BASH_SOURCE[0]}" "$@"
