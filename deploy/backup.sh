@@ -79,19 +79,27 @@ restore_databases() {
     ' restore "${services[@]}" <"$1/database.dump"
 }
 
-# Put the log aside as a file, for it is evidence, unless that was done; begin a new one.
+# Put the log aside, one file a broker, for it is evidence, unless that was done; begin a new one.
 replace_log() {
-    "${compose[@]}" stop kafka
-    if [[ ! -e $1 ]]; then
-        run --entrypoint tar kafka --create --directory /var/lib/kafka data >"$1.partial"
-        sync "$1.partial"
-        mv "$1.partial" "$1"
-    fi
-    "${compose[@]}" rm --force --stop kafka kafka-init
-    local project
+    local brokers broker file project volumes
+    mapfile -t brokers < <("${compose[@]}" config --services | grep --extended-regexp '^kafka(-[0-9]+)?$')
+    "${compose[@]}" stop "${brokers[@]}"
+    for broker in "${brokers[@]}"; do
+        file=$1
+        [[ $broker == kafka ]] || file=${1%.tar}.$broker.tar
+        if [[ ! -e $file ]]; then
+            run --entrypoint tar "$broker" --create --directory /var/lib/kafka data >"$file.partial"
+            sync "$file.partial"
+            mv "$file.partial" "$file"
+        fi
+    done
+    "${compose[@]}" rm --force --stop "${brokers[@]}" kafka-init
     project=$("${compose[@]}" config --format json | sed --quiet 's/^  "name": "\(.*\)",\?$/\1/p')
-    docker volume rm "$(docker volume ls --quiet --filter "label=com.docker.compose.project=$project" \
-        --filter label=com.docker.compose.volume=kafka)" >/dev/null
+    for broker in "${brokers[@]}"; do # the volume of each has its name
+        mapfile -t volumes < <(docker volume ls --quiet --filter "label=com.docker.compose.project=$project" \
+            --filter "label=com.docker.compose.volume=$broker")
+        ((!${#volumes[@]})) || docker volume rm "${volumes[@]}" >/dev/null # none: interrupted here before
+    done
     "${compose[@]}" run --rm -T kafka-init
 }
 
@@ -99,6 +107,10 @@ restore() {
     local folder=${1%/} service log
     local secured=$folder.secured # there while a restoration is under way that needs the log of before no more
     verify "$folder"
+    if [[ -e $secured ]]; then
+        echo "Going on with a restoration that was interrupted: the databases are those of the backup already." >&2
+        echo "To begin anew instead, delete $secured first." >&2
+    fi
     confirm "${2:-}"
     "${compose[@]}" stop proxy "${services[@]}"
     "${compose[@]}" up --detach --wait postgres
@@ -121,8 +133,8 @@ restore() {
             python -m solekey_$service republish" </dev/null
     done
     "${compose[@]}" up --detach --wait --wait-timeout 300
+    rm "$secured" # from here on another restoration is one of its own: users write again
     run vault python -m solekey_vault check-objects --collect </dev/null
-    rm "$secured"
     echo "restored to $as_of; the log of before is in $log"
 }
 

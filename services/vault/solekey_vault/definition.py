@@ -23,7 +23,15 @@ from solekey_vault.config import VaultConfig
 from solekey_vault.gauges import GAUGES
 from solekey_vault.objects_command import CHECK_OBJECTS
 from solekey_vault.quota_command import QUOTA
-from solekey_vault.tables import commit_pages, commits, event_tables, item_versions, metadata
+from solekey_vault.tables import (
+    account_usage,
+    commit_pages,
+    commits,
+    event_tables,
+    item_versions,
+    metadata,
+)
+from solekey_vault.usage_repository import UsageRepository
 
 MAX_BATCH_BODY_BYTES: Final = MAX_BATCH_BYTES + 64 * KIB
 """Objects and their CBOR framing."""
@@ -55,6 +63,16 @@ ITEMS: Final = ReadModel(
     ),
 )
 
+USAGE: Final[ReadModel[VaultApi]] = ReadModel(
+    "usage",
+    lambda _, uow, __: UsageRepository(uow).recount(),
+    (
+        select(account_usage.c.account, account_usage.c.bytes, account_usage.c.objects).where(
+            (account_usage.c.bytes != 0) | (account_usage.c.objects != 0)
+        ),
+    ),
+)
+
 DEFINITION: Final = ServiceDefinition(
     entry=SERVICES[Service.VAULT],
     package="solekey_vault",
@@ -75,7 +93,7 @@ DEFINITION: Final = ServiceDefinition(
         Route("POST", f"{_OBJECTS}/fetch", Access.TRUSTED, VaultApi.post_fetch, MAX_DIGESTS_BODY_BYTES),
     ),
     reactions={AccountClosed: VaultApi.note_closed},
-    read_models=(ITEMS,),
+    read_models=(ITEMS, USAGE),
     commands=(
         OperatorCommand(
             "rebuild-items",

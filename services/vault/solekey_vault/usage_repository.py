@@ -1,7 +1,7 @@
 """How much each account stores and sends, and may: counted with the rows, in their transaction.
 
-What was uploaded counts at once, whether or not a commit names it, and until its row is deleted. The hour's
-count begins anew with each hour of the clock. Spec: vault.md §3.1.
+What was uploaded counts at once, whether or not a commit names it, and until it is dropped or deleted. The
+hour's count begins anew with each hour of the clock. Spec: vault.md §3.1.
 """
 
 import math
@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Final
 
-from sqlalchemy import Row, case, func, select, update
+from sqlalchemy import BigInteger, Row, case, cast, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from solekey_eventlog.engine import upsert
@@ -19,9 +19,11 @@ from solekey_eventlog.store import UnitOfWork
 from solekey_protocol.ids import AccountId
 from solekey_protocol.limits import MIB
 from solekey_service.refusals import QuotaExceeded, RateLimited
-from solekey_vault.tables import account_usage
+from solekey_vault.tables import account_usage, objects
 
 _HOUR_S = 3600
+_COUNTED: Final = objects.c.dropped_at.is_(None)
+"""Objects that were dropped count for no quota."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +76,8 @@ class UsageRepository:
     def sum_usage(self) -> Usage:
         """Find what all accounts store together."""
         sums = [func.coalesce(func.sum(account_usage.c[name]), 0) for name in ("bytes", "objects")]
-        stored_bytes, objects = self._connection.execute(select(*sums)).one()
-        return Usage(int(stored_bytes), int(objects))
+        stored_bytes, count = self._connection.execute(select(*sums)).one()
+        return Usage(int(stored_bytes), int(count))
 
     def set_quota(self, account: AccountId, limits: Mapping[str, int | None]) -> None:
         """Set limits of one account, by their names in Quota; None: the default again."""
@@ -146,6 +148,22 @@ class UsageRepository:
         """Stop counting objects that were dropped or deleted: accounts and sizes."""
         self._change(gone, -1)
 
+    def recount(self) -> None:
+        """Count anew what each account stores, of its objects; what it has sent and may stays."""
+        summed = [func.coalesce(func.sum(objects.c.size), 0), func.count()]
+        stored = [
+            select(cast(column, BigInteger)).where(_COUNTED, objects.c.account == account_usage.c.account)
+            for column in summed
+        ]
+        values = dict(zip(("bytes", "objects"), (query.scalar_subquery() for query in stored), strict=True))
+        self._connection.execute(update(account_usage).values(**values))
+        known = select(account_usage.c.account)
+        nothing = [literal(0)] * 3
+        missing = select(objects.c.account, *(cast(column, BigInteger) for column in summed), *nothing)
+        missing = missing.where(_COUNTED, objects.c.account.not_in(known)).group_by(objects.c.account)
+        names = ["account", "bytes", "objects", "hour", "sent_bytes", "sent_objects"]
+        self._connection.execute(insert(account_usage).from_select(names, missing))
+
     def restore(self, back: Iterable[tuple[str, int]]) -> None:
         """Count objects again that were dropped and are claimed again: accounts and sizes."""
         self._change(back, 1)
@@ -175,11 +193,11 @@ class UsageRepository:
 
     def _change(self, rows: Iterable[tuple[str, int]], sign: int) -> None:
         sizes: Counter[str] = Counter()
-        objects: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for account, size in rows:
             sizes[account] += sign * size
-            objects[account] += sign
-        for account, count in objects.items():
+            counts[account] += sign
+        for account, count in counts.items():
             self._connection.execute(
                 update(account_usage)
                 .where(account_usage.c.account == account)

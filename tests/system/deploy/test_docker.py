@@ -7,6 +7,8 @@ import json
 import os
 import re
 import shlex
+import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -326,6 +328,16 @@ def test_an_auditor_audits_from_outside(
         assert (verdict[1], int(unvouched[1])) == ("cannot tell", int(unvouched[2]) - 1)
 
 
+def make_killer(folder: Path, command: str) -> Path:
+    """Make a docker that kills the script which calls it, as soon as it has done one of its commands."""
+    folder.mkdir()
+    docker = folder / "docker"
+    real = shutil.which("docker")
+    docker.write_text(f'#!/bin/bash\n{real} "$@" || exit\n[[ "$1 $2" != "{command}" ]] || kill -KILL $PPID\n')
+    docker.chmod(0o755)
+    return docker
+
+
 def test_an_installation_is_backed_up_and_restored(
     installation: Installation, overrides: dict[str, str], tmp_path: Path
 ) -> None:
@@ -344,8 +356,18 @@ def test_an_installation_is_backed_up_and_restored(
     assert installation.try_(restoring, **overrides).returncode == 1  # nobody is there to be asked
     assert cyd.do("laptop", "get", "later")["text"] == "lost"
 
-    told = installation.run(f"{restoring} --yes", **overrides)
-    assert "sessions: everybody logs in again" in told
+    # Killed where the log of before is removed and no other one is there, then run again.
+    docker = make_killer(tmp_path / "bin", "volume rm")
+    killed = installation.try_(
+        f"{restoring} --yes", **overrides, PATH=f"{docker.parent}:{os.environ['PATH']}"
+    )
+    assert "sessions: everybody logs in again" in killed.stdout
+    assert killed.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL}
+    gone_on = installation.try_(f"{restoring} --yes", **overrides)
+    assert gone_on.returncode == 0, gone_on.stderr
+    assert "Going on with a restoration that was interrupted" in gone_on.stderr
+    assert list((installation.tree / "build").glob("backup.log-until-*.tar"))
+    assert not list((installation.tree / "build").glob("backup.secured*"))
     refused = cyd.log_in("laptop")
     assert "declares that its operator restored it" in refused.errors
     cyd.log_in("tablet")

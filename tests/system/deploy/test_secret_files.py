@@ -39,8 +39,6 @@ def list_secrets(environ: dict[str, str]) -> set[str]:
     return {value for name, value in environ.items() if name.endswith(("_PASSWORD", "_KEY"))}
 
 
-
-
 def merge(folder: Path, *overrides: str) -> dict[str, Any]:
     names = ("docker-compose.yml", *(f"deploy/{name}.yml" for name in overrides))
     files = [word for name in names for word in ("--file", name)]
@@ -130,9 +128,7 @@ def test_a_database_elsewhere_is_the_same_with_files(
     installation: tuple[Path, dict[str, str]], docker_compose: None
 ) -> None:
     folder, _ = installation
-    with_files, plain = (
-        merge(folder, name)["services"] for name in ("secret-files-database", "database")
-    )
+    with_files, plain = (merge(folder, name)["services"] for name in ("secret-files-database", "database"))
     for service in Service:
         for setting in ("networks", "depends_on"):
             assert with_files[service][setting] == plain[service][setting]
