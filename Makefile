@@ -14,6 +14,11 @@ PYTEST_ARGS ?=
 # Containers set it, and each of the hundreds of processes of the tests would compile all modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 WITH_DOCKER := tests/support/docker/run.sh
+# $(call BESIDE_TYPES,COMMAND): mypy keeps one processor busy for a while, so it runs beside; what it says comes last.
+define BESIDE_TYPES
+mkdir -p build; $(BIN)/mypy >build/mypy.log 2>&1 & mypy=$$!; status=0; $(1) || status=$$?; \
+  echo "$(BIN)/mypy"; wait $$mypy || status=$$?; cat build/mypy.log; exit $$status
+endef
 FIND_COMMAND = The command solekey is in $(BIN). In each terminal: export PATH=\"$(CURDIR)/$(BIN):\$$PATH\"
 
 MANIFESTS := $(wildcard libs/*/pyproject.toml services/*/pyproject.toml) clients/python/pyproject.toml
@@ -53,12 +58,13 @@ install: $(VENV)/.installed-dev  ## Make .venv with everything that developing n
 	@echo "$(FIND_COMMAND)"
 
 .PHONY: check
-check: lint  ## Lint, types, import contracts and the quick tests: under two minutes
-	$(BIN)/python -m pytest -q -n 2 -m "not slow and not kafka and not postgres and not docker" $(PYTEST_ARGS)
+check: style  ## Lint, types, import contracts and the quick tests: under two minutes
+	$(call BESIDE_TYPES,$(BIN)/python -m pytest -q -n 2 -m "not slow and not kafka and not postgres and not docker" $(PYTEST_ARGS))
 
 .PHONY: test
-test: lint  ## Everything: `check`, then all tests with real PostgreSQL, Kafka and Docker
-	$(WITH_DOCKER) $(BIN)/python -m pytest -q -n 2 -m "not soak" --dist loadfile --no-loadscope-reorder --durations=25 $(PYTEST_ARGS)
+test: style  ## Everything: `check` with the tests that need real PostgreSQL, Kafka and Docker
+	$(call BESIDE_TYPES,$(WITH_DOCKER) $(BIN)/python -m pytest -q -n 2 -m "not soak" --dist loadfile \
+	  --no-loadscope-reorder --durations=25 $(PYTEST_ARGS))
 
 .PHONY: coverage
 coverage: $(VENV)/.installed-dev  ## Which lines and branches the quick tests leave out (measuring doubles their time)
@@ -70,10 +76,13 @@ test-docker: $(VENV)/.installed-dev  ## The deployment in Docker alone: image, C
 	$(WITH_DOCKER) $(BIN)/python -m pytest -q -m docker $(PYTEST_ARGS)
 
 .PHONY: lint
-lint: $(VENV)/.installed-dev  ## Ruff, formatting, mypy --strict and the import contracts
+lint: style  ## Ruff, formatting, the import contracts and mypy --strict
+	$(BIN)/mypy
+
+.PHONY: style
+style: $(VENV)/.installed-dev  ## What is seconds of it: ruff, formatting and the import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
 	$(BIN)/lint-imports
 
 .PHONY: generate

@@ -1,4 +1,8 @@
-"""The authenticator app of somebody who logs in at a real server, whose clock is the real one."""
+"""What somebody logs in with beside the password at a real server, whose clock is the real one.
+
+An authenticator app gives three codes at once, then one each 30 s. A test in which somebody logs in oftener,
+and whose subject is another, has recovery codes made, and waits for nothing.
+"""
 
 import time
 
@@ -10,11 +14,17 @@ CODE_MARGIN_S = 12
 
 
 class Codes:
-    """Gives codes that were not used. A server takes the step before, this one and the next, each once."""
+    """Gives codes that were not used. A server takes the step before, this one and the next, each once.
 
-    def __init__(self, secret: str = "", *, used_now: bool = False) -> None:
+    Attributes:
+        secret: the authenticator's.
+        recovery: the recovery codes that are left, if some were made.
+    """
+
+    def __init__(self, secret: str = "") -> None:
         self.secret = secret
-        self._last_step = int(time.time()) // CODE_PERIOD_S if used_now else 0
+        self.recovery: list[str] = []
+        self._last_step = 0
 
     def next(self) -> str:
         """Give the first code that was not used and stays good for a while; wait until it is not too new."""

@@ -99,9 +99,19 @@ class CommandUser:
         self.phrase = shown["user_key"]["user_key"]
         self.account = shown["result"]["account"]
 
+    def make_recovery_codes(self, device: str) -> None:
+        """Have recovery codes made on a device: what logins use from now on."""
+        self.codes.recovery += self.do(device, "factors", "recovery-codes")["codes"]
+
     def log_in(self, device: str) -> Outcome:
         """Log in on a device, new or known."""
-        return self.try_(device, "login", "--code", self.next_code())
+        return self.try_(device, "login", *self.prove())
+
+    def prove(self) -> tuple[str, str]:
+        """What a login is given beside the password: a recovery code where some were made."""
+        if self.codes.recovery:
+            return "--recovery-code", self.codes.recovery.pop()
+        return "--code", self.next_code()
 
     def next_code(self) -> str:
         """A code that was not used."""

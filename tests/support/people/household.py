@@ -160,6 +160,9 @@ class Household:
         assert answer.status == 201, answer
         self._codes.secret = answer.document["totp"]["secret"]
         self.laptop.adopt(self.log_in(self.laptop))
+        answer = self.laptop.ask_until_known(Service.AUTH, "POST", "factors/recovery-codes", {})
+        assert answer.status == 201, answer
+        self._codes.recovery += answer.document["codes"]
         self.say(self.laptop, self.laptop.actor.founded())
 
     def add_phone(self, name: str, *, trusted: bool = True) -> Device:
@@ -172,10 +175,12 @@ class Household:
         return phone
 
     def log_in(self, device: Device) -> Answer:
-        """Log in on a device, however that ends. Waits for a code that is good and was not used."""
+        """Log in on a device, however that ends, with a recovery code while there are some."""
         person = self._person.with_(actor=device.actor)
         challenge = device.send(Service.AUTH, "POST", "challenges", {"username": person.username})
-        login = person.login(challenge.document["challenge"], self._codes.next(), origin=self._site.origin)
+        recovery = self._codes.recovery
+        code = {"kind": "recovery_code", "code": recovery.pop()} if recovery else self._codes.next()
+        login = person.login(challenge.document["challenge"], code, origin=self._site.origin)
         return device.send(Service.AUTH, "POST", "sessions", login)
 
     def sign(self, device: Device, body: Body) -> SignedStatement:

@@ -8,6 +8,7 @@ from solekey import Server, UserKey
 from solekey.account.enrolment import log_in
 from solekey.account.session import Session
 from solekey.account.sign_up import SignUp
+from solekey.connection.second_factor import Proof, RecoveryCode
 from tests.support.people.codes import Codes
 from tests.support.platform_process import PlatformProcess
 
@@ -49,15 +50,22 @@ class LibraryUser:
             sign_up.found(session, user_key)
         return session
 
+    def make_recovery_codes(self, session: Session) -> None:
+        """Have recovery codes made: what logins use from now on."""
+        self.codes.recovery += session.factors.make_recovery_codes().codes
+
     def log_in(self, device: str, password: str = PASSWORD, code: str | None = None) -> Session:
         return log_in(
             self.folder / device,
             self.server,
             username=self.username,
             password=password,
-            code=code or self.code(),
+            code=code or self._prove(),
             device_name=device,
         )
+
+    def _prove(self) -> Proof:
+        return RecoveryCode(self.codes.recovery.pop()) if self.codes.recovery else self.code()
 
     def open(self, device: str) -> Session:
         return Session.open(self.folder / device)

@@ -43,7 +43,8 @@ def refuse_without_its_write_ahead_log(lost: Path, torn: Path) -> str:
 
 def begin(bob: LibraryUser) -> None:
     """An account of two devices, with an item that both keep."""
-    bob.sign_up().close()
+    with bob.sign_up() as session:
+        bob.make_recovery_codes(session)
     with bob.log_in("phone") as session:
         trust_device(session, bob.key())
     put(bob, "laptop", "note", b"first")
@@ -86,6 +87,7 @@ def test_a_platform_is_restored_and_says_so(tmp_path: Path) -> None:
     try:
         ada = CommandUser("ada", tmp_path, SimpleNamespace(origin=platform.url, ca_file=platform.ca))
         ada.sign_up("laptop")
+        ada.make_recovery_codes("laptop")
         ada.do("laptop", "put", "--name", "note", "--text", "kept")
         ada.log_in("phone")
         ada.do("phone", "devices", "trust")

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,10 +29,30 @@ from solekey_protocol.streams import DeviceStatus
 from tests.support.people.library_user import PASSWORD, LibraryUser
 from tests.support.platform_process import PlatformProcess
 
-pytestmark = pytest.mark.slow
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("bob"),
+]  # his second factor ages from the first test on
 
 STEP_UP_S = 30
 IMPATIENT = Path(__file__).with_name("impatient_platform.py")  # a program: it patches threads when imported
+
+
+@pytest.fixture(scope="module")
+def bob(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LibraryUser]:
+    """Has a laptop and a phone, at a platform of his own where second factors are fresh for 30 s only."""
+    folder = tmp_path_factory.mktemp("impatient")
+    process = PlatformProcess(folder / "data", program=(str(IMPATIENT),))
+    process.folder.mkdir()
+    process.start()
+    try:
+        bob = LibraryUser(process, folder)
+        bob.sign_up().close()
+        with bob.log_in("phone") as phone:
+            trust_device(phone, bob.key())
+        yield bob
+    finally:
+        process.stop()
 
 
 def test_the_whole_story(ada: LibraryUser, tmp_path: Path):
@@ -93,31 +114,6 @@ def test_a_second_factor_is_proven_again_and_sessions_are_ended(ada: LibraryUser
             phone.sync()
 
 
-def test_a_revocation_asks_for_a_fresh_second_factor(tmp_path: Path):
-    folder = tmp_path / "platform" / "data"
-    folder.mkdir(parents=True)
-    process = PlatformProcess(folder, program=(str(IMPATIENT),))
-    process.start()
-    try:
-        bob = LibraryUser(process, tmp_path)
-        with bob.sign_up() as laptop, bob.log_in("phone") as phone:
-            trust_device(phone, bob.key())
-            proven_at = laptop.streams.auth.sessions[laptop.connection.tokens.session].proven_at.datetime
-            time.sleep(max(proven_at.timestamp() + STEP_UP_S + 1 - time.time(), 0))
-            with laptop.unlock(bob.key()) as vault, pytest.raises(StepUpRequiredError) as refusal:
-                revoke_device(vault, phone.devices.own_id, UserKey.make())
-            assert refusal.value.problem["max_age_s"] == STEP_UP_S
-            asked = []
-            laptop.connection.on_step_up = lambda: asked.append(laptop.step_up(bob.code()))
-            with laptop.unlock(bob.key()) as vault:
-                revoke_device(vault, phone.devices.own_id, bob.new_key())
-            assert len(asked) == 1  # the rotations that follow a revocation ask for none
-            with pytest.raises((DeviceRevokedError, SessionEndedError)):
-                phone.sync()
-    finally:
-        process.stop()
-
-
 def test_two_devices_write_the_same_item_at_the_same_moment(ada: LibraryUser):
     with ada.log_in("phone") as phone, ada.open("laptop") as laptop:
         trust_device(phone, ada.key())
@@ -164,3 +160,21 @@ def test_another_authority_or_none_is_not_enough(ada: LibraryUser, tmp_path: Pat
             password=PASSWORD,
             code="123456",
         )
+
+
+def test_a_revocation_asks_for_a_fresh_second_factor(bob: LibraryUser):
+    """Last: what he proved when he signed up has grown old while the other tests ran."""
+    with bob.open("laptop") as laptop, bob.open("phone") as phone:
+        laptop.sync()
+        proven_at = laptop.streams.auth.sessions[laptop.connection.tokens.session].proven_at.datetime
+        time.sleep(max(proven_at.timestamp() + STEP_UP_S + 1 - time.time(), 0))
+        with laptop.unlock(bob.key()) as vault, pytest.raises(StepUpRequiredError) as refusal:
+            revoke_device(vault, phone.devices.own_id, UserKey.make())
+        assert refusal.value.problem["max_age_s"] == STEP_UP_S
+        asked = []
+        laptop.connection.on_step_up = lambda: asked.append(laptop.step_up(bob.code()))
+        with laptop.unlock(bob.key()) as vault:
+            revoke_device(vault, phone.devices.own_id, bob.new_key())
+        assert len(asked) == 1  # the rotations that follow a revocation ask for none
+        with pytest.raises((DeviceRevokedError, SessionEndedError)):
+            phone.sync()

@@ -125,7 +125,7 @@ def test_idle_connections_do_not_hold_up_a_stop(fresh_demo: Demo) -> None:
 
 def test_a_bus_that_is_down_does_not_stop_http_and_is_caught_up_with(tmp_path: Path) -> None:
     """Reads and writes go on until trust is stale, and the events follow later."""
-    with run_demo(tmp_path, "kafka://127.0.0.1:1") as demo:
+    with run_demo(tmp_path, "kafka://127.0.0.1:1", bus_timeout_s="2") as demo:
         fail_login(demo, ADA)
         with demo.client() as client:
             assert client.get("/v1/auth/health").json()["unpublished"] == 1
