@@ -198,7 +198,7 @@ def tell_ben() -> list[Step]:
     ben.add("password", 2_400, auth.LoginKeyChanged(2, auth.LoginKeyChange.PASSWORD_CHANGED))
     ben.add("password end", 2_400, auth.SessionEnded(BEN.session("first"), auth.SessionEnd.PASSWORD_CHANGED))
     ben.add("tablet commit", 2_500, BEN.commit(2, 1), TABLET)
-    ben.add("end", 2_600, auth.SessionEnded(BEN.session("tablet again"), auth.SessionEnd.ENDED_BY_USER))
+    ben.add("end", 2_600, auth.SessionEnded(BEN.session("tablet again"), auth.SessionEnd.LOGOUT))
     return ben.steps
 
 

@@ -10,12 +10,13 @@ from solekey_protocol.services import Stream
 from tamper.classes.collusion import COLLUSION
 from tamper.classes.facts import FACTS, fact
 from tamper.classes.withheld import WITHHELD
-from tamper.stories import ADA, BEN, DAYS, login, publish, tell_whole
+from tamper.stories import ADA, BEN, DAYS, DESK, TABLET, login, publish, tell_whole
 from tamper.tampering import Exhibit, Outcome, both, change, drop, honest, insert, vouch
 from tamper.writing import Step, write
 
 _help = COLLUSION.lie
 _TOTP: Final = auth.Factor.TOTP
+_FAILED: Final = auth.LoginFailed(auth.LoginStage.LOGIN_KEY)
 
 
 def _tell(edit: Callable[[list[Step]], list[Step]], name: str) -> Callable[[], Exhibit]:
@@ -38,9 +39,7 @@ FACTS.add(
     "one session id in two accounts",
     _tell(
         both(
-            change(
-                "ben.login", body=replace(login(BEN, "first", BEN.device("desk"), 2_010), session=_SHARED)
-            ),
+            change("ben.login", body=replace(login(BEN, "first", DESK, 2_010), session=_SHARED)),
             change("ben.password end", body=auth.SessionEnded(_SHARED, auth.SessionEnd.PASSWORD_CHANGED)),
         ),
         "ben.login",
@@ -72,6 +71,63 @@ FACTS.add(
         "lie",
     ),
     "KEY-01",
+)
+
+# What is appended together, or takes another session
+_FIRST: Final = auth.MfaEnrolled(auth.Factor.PASSKEY, BEN.factor("totp"))
+FACTS.add(
+    "the first factor is a passkey, which no login can enrol",
+    _tell(
+        both(
+            change("ben.totp", body=_FIRST),
+            change("ben.login", body=login(BEN, "first", DESK, 2_010, auth.Factor.PASSKEY)),
+            change("ben.totp removed", body=auth.MfaRemoved(auth.Factor.PASSKEY, BEN.factor("totp"))),
+        ),
+        "ben.totp",
+    ),
+    "FAC-01",
+)
+FACTS.add(
+    "the first factor is enrolled by nobody's login",
+    _tell(both(change("ben.totp", at=2_001), insert(Step("between", 2_005, BEN, _FAILED))), "ben.totp"),
+    "FAC-01",
+)
+FACTS.add(
+    "a used refresh token came back, and its user logs out before the session ends",
+    _tell(
+        change("ben.reuse end", body=auth.SessionEnded(BEN.session("tablet"), auth.SessionEnd.LOGOUT)),
+        "ben.reuse",
+    ),
+    "SES-04",
+)
+FACTS.add(
+    "a token came back, and the session ends minutes later",
+    _tell(
+        both(change("ben.reuse end", at=2_210), insert(Step("between", 2_105, BEN, _FAILED))),
+        "ben.reuse",
+    ),
+    "SES-04",
+)
+FACTS.add(
+    "a session is ended from another one, and there is no other",
+    _tell(
+        change("ben.end", body=auth.SessionEnded(BEN.session("tablet again"), auth.SessionEnd.ENDED_BY_USER)),
+        "ben.end",
+    ),
+    "SES-09",
+)
+FACTS.add(
+    "the operator ends all sessions but one",
+    _tell(
+        insert(
+            Step(
+                "lie", 2_320, BEN, auth.SessionEnded(BEN.session("spare"), auth.SessionEnd.ENDED_BY_OPERATOR)
+            ),
+            Step("spare", 2_310, BEN, login(BEN, "spare", TABLET, 2_310)),
+        ),
+        "lie",
+    ),
+    "SES-09",
 )
 
 # Numbers that cannot be

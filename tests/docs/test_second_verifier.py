@@ -43,7 +43,10 @@ NOT_HERE: Final[Mapping[str, tuple[str, ...]]] = {
     "it does not look for ids of sessions and factors that come again (SES-02, FAC-01)": (
         *("C102", "C103", "C104"),
     ),
-    "it does not pair causes and ends of sessions (SES-04, SES-09)": ("C22", "C27"),
+    "it does not pair causes and ends of sessions (SES-04, SES-09)": (
+        *("C22", "C27", "C109", "C110", "C111", "C112"),
+    ),
+    "it does not look at who enrols the first factor (FAC-01)": ("C108",),
     "it does not match speakers with sessions (SES-06, DEV-01)": ("C28", "C29", "C30"),
     "it does not count recovery codes (FAC-02)": ("C34", "C39", "C40", "C94", "C105"),
     "it does not ask for fresh second factors (SES-08)": ("C42", "C43", "D27", "D28", "D29", "D30"),

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from solekey.audit.checks.evidence import Evidence
@@ -36,7 +36,7 @@ def check_endings(evidence: Evidence, tally: Tally) -> None:
     A change of the password and the ends that it brings are appended together: the change first, the ends
     right behind it. When an account is closed the ends come first.
     """
-    follower = _Follower(tally, evidence.bounds.clocks)
+    follower = _Follower(tally, evidence.bounds.clocks, evidence.bounds.revocation_elsewhere)
     for event in evidence.of(Stream.AUTH):
         follower.follow(event)
     if Stream.AUTH in evidence.whole:
@@ -49,16 +49,21 @@ class _Follower:
 
     Attributes:
         opened: the sessions that are open.
-        reused: those of which a used refresh token came back.
+        ended: when the others ended.
+        reused: the session of which a used refresh token came back right before this event.
         changed: the change of the password that only ends have followed since.
         closing: the ends right before this event that name the closing of the account.
+        operated: the end right before this event that the operator has brought about.
     """
 
     tally: Tally
     clocks: timedelta
+    heard: timedelta
     opened: set[SessionId] = field(default_factory=set)
-    reused: set[SessionId] = field(default_factory=set)
+    ended: dict[SessionId, datetime] = field(default_factory=dict)
+    reused: SessionId | None = None
     changed: Event | None = None
+    operated: Event | None = None
     closing: list[Event] = field(default_factory=list)
 
     def follow(self, event: Event) -> None:
@@ -67,8 +72,6 @@ class _Follower:
         match event.body:
             case auth.SessionOpened(session):
                 self.opened.add(session)
-            case auth.RefreshReuseDetected(session):
-                self.reused.add(session)
             case auth.LoginKeyChanged(_, auth.LoginKeyChange.PASSWORD_CHANGED):
                 self.changed = event
             case auth.AccountClosed():
@@ -77,11 +80,16 @@ class _Follower:
                 self.tally.look("SES-09")
                 self.opened.discard(body.session)
                 self._check_cause(event, body)
+                self.ended[body.session] = event.time.datetime
+        self.reused = event.body.session if isinstance(event.body, auth.RefreshReuseDetected) else None
 
     def conclude(self, event: Event | None) -> None:
         """Conclude on what stands before an event that is not of it, or at the end of the stream."""
         body = event.body if event is not None else None
         reason = body.reason if isinstance(body, auth.SessionEnded) else None
+        if self.operated is not None and reason is not auth.SessionEnd.ENDED_BY_OPERATOR:
+            _check_operated(self.operated, self.opened, self.tally)
+            self.operated = None
         if self.changed is not None and not (reason is _PASSWORD and self._is_soon(self.changed, event)):
             _check_password(self.changed, self.opened, self.tally)
             self.changed = None
@@ -99,8 +107,17 @@ class _Follower:
             self.closing.append(event)
         elif body.reason is _PASSWORD and self.changed is None:
             _refuse_ends([event], "the password was not changed right before", self.tally)
-        elif body.reason is auth.SessionEnd.REFRESH_REUSED and body.session not in self.reused:
-            _refuse_ends([event], "no used refresh token of it came back", self.tally)
+        elif body.reason is auth.SessionEnd.REFRESH_REUSED and body.session != self.reused:
+            _refuse_ends([event], "no used refresh token of it came back right before", self.tally)
+        elif body.reason is auth.SessionEnd.ENDED_BY_USER and not self._has_another(event):
+            _refuse_ends([event], "no other session was open in which its user could end it", self.tally)
+        elif body.reason is auth.SessionEnd.ENDED_BY_OPERATOR:
+            self.operated = event
+
+    def _has_another(self, event: Event) -> bool:
+        """Whether another session was open, or ended at the same time: two may end each other."""
+        since = event.time.datetime - self.heard
+        return bool(self.opened) or any(at >= since for at in self.ended.values())
 
 
 def _check_password(changed: Event, left: set[SessionId], tally: Tally) -> None:
@@ -108,6 +125,12 @@ def _check_password(changed: Event, left: set[SessionId], tally: Tally) -> None:
     if len(left) > 1:  # the session in which the password was changed goes on
         detail = f"{len(left)} sessions go on, such as {min(left)}: all but one must end"
         tally.find_at("SES-09", "session_survived", changed, detail)
+
+
+def _check_operated(ended: Event, left: set[SessionId], tally: Tally) -> None:
+    if left:
+        detail = f"the operator ends all sessions of an account; {len(left)} go on, such as {min(left)}"
+        tally.find_at("SES-09", "session_survived", ended, detail)
 
 
 def _check_closing(closed: Event, left: set[SessionId], tally: Tally) -> None:

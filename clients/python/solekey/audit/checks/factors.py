@@ -20,6 +20,7 @@ def check_factors(evidence: Evidence, tally: Tally) -> None:
     """SES-05, FAC-01: what is used or removed was enrolled before."""
     enrolled: dict[Digest, auth.Factor] = {}
     salted: set[Digest] = set()  # ids that are made of a new salt: none comes again
+    _check_first(evidence, tally)
     for event in evidence.of(Stream.AUTH):
         match event.body:
             case auth.MfaEnrolled(factor, factor_id):
@@ -41,6 +42,21 @@ def check_factors(evidence: Evidence, tally: Tally) -> None:
                 tally.look("SES-05")
                 if factor not in enrolled.values():
                     tally.find_at("SES-05", "factor_unknown", event, f"no {factor} is enrolled")
+
+
+def _check_first(evidence: Evidence, tally: Tally) -> None:
+    """The first factor is an authenticator, which the login right behind it has proven."""
+    events = evidence.of(Stream.AUTH)
+    first = next((at for at, event in enumerate(events) if isinstance(event.body, auth.MfaEnrolled)), None)
+    if first is None:
+        return
+    enrolled, behind = events[first].body, events[first + 1].body if first + 1 < len(events) else None
+    is_totp = isinstance(enrolled, auth.MfaEnrolled) and enrolled.factor is auth.Factor.TOTP
+    is_proven = isinstance(behind, auth.SessionOpened) and behind.factor is auth.Factor.TOTP
+    is_last = behind is None and Stream.AUTH not in evidence.whole
+    if not (is_totp and (is_proven or is_last)):
+        detail = "the first factor is an authenticator, enrolled by the login that proves it"
+        tally.find_at("FAC-01", "first_factor_wrong", events[first], detail)
 
 
 def check_kept(evidence: Evidence, tally: Tally) -> None:

@@ -77,9 +77,13 @@ def check_lifetimes(evidence: Evidence, tally: Tally) -> None:
 
 
 def check_reuse(evidence: Evidence, tally: Tally) -> None:
-    """SES-04: after a reuse nothing happens to the session but its end."""
+    """SES-04: after a reuse nothing happens to the session but its end, which is appended with it."""
     reused: dict[SessionId, Event] = {}
+    before: Event | None = None  # the reuse right before this event
     for event in evidence.of(Stream.AUTH):
+        if before is not None and not _ends_reused(event, before):
+            tally.find_at("SES-04", "reuse_ignored", before, "its session was not ended with it")
+        before = event if isinstance(event.body, auth.RefreshReuseDetected) else None
         match event.body:
             case auth.RefreshReuseDetected(session):
                 tally.look("SES-04")
@@ -94,6 +98,15 @@ def check_reuse(evidence: Evidence, tally: Tally) -> None:
         open_still = session in evidence.auth.sessions
         if open_still and until is not None and until - event.time.datetime > evidence.bounds.clocks:
             tally.find_at("SES-04", "reuse_ignored", event, f"{session} was never ended")
+
+
+def _ends_reused(event: Event, reused: Event) -> bool:
+    body, before = event.body, reused.body
+    return (
+        isinstance(body, auth.SessionEnded)
+        and isinstance(before, auth.RefreshReuseDetected)
+        and (body.session, body.reason) == (before.session, auth.SessionEnd.REFRESH_REUSED)
+    )
 
 
 def check_logins(evidence: Evidence, tally: Tally) -> None:
