@@ -66,6 +66,17 @@ confirm() {
     [[ $answer == [yY]* ]] || fail "restore: nothing was changed"
 }
 
+# Write down as SQL what an earlier restoration withdrew: the log that was made then knows nothing of it.
+list_withdrawn() {
+    in_postgres psql --no-psqlrc --set ON_ERROR_STOP=1 --username postgres --dbname solekey --no-align --tuples-only \
+        --command "
+        SELECT format('INSERT INTO auth.barred_devices VALUES (%L, %L) ON CONFLICT DO NOTHING;', account, device)
+            FROM auth.barred_devices
+        UNION ALL SELECT format('DELETE FROM auth.recovery_codes WHERE account = %L;', account)
+            FROM auth.credentials WHERE account NOT IN (SELECT account FROM auth.recovery_codes)
+            AND EXISTS (SELECT FROM auth.foundations WHERE name LIKE 'restored:%')"
+}
+
 restore_databases() {
     # One transaction: all of it, or nothing.
     in_postgres bash -c '
@@ -105,6 +116,7 @@ replace_log() {
 
 restore() {
     local folder=${1%/} service log
+    local withdrawn=$folder.withdrawn
     local secured=$folder.secured # there while a restoration is under way that needs the log of before no more
     verify "$folder"
     if [[ -e $secured ]]; then
@@ -116,7 +128,14 @@ restore() {
     "${compose[@]}" up --detach --wait postgres
     if [[ ! -e $secured ]]; then
         "${compose[@]}" run --rm -T kafka-init # with the log of before, or an empty one on a new machine
+        if [[ ! -e $withdrawn ]]; then
+            list_withdrawn >"$withdrawn.new" || # the database may be why there is a restoration
+                echo "Not read: what an earlier restoration withdrew; it is as in the backup." >&2
+            mv "$withdrawn.new" "$withdrawn"
+        fi
         restore_databases "$folder"
+        in_postgres psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --single-transaction --username postgres \
+            --dbname solekey <"$withdrawn"
         run vault tar --extract --directory /var/lib/solekey <"$folder/objects.tar"
         # The operator key may have been changed since: deploy/.env has the one of the backup then, too.
         SOLEKEY_FORMER_OPERATOR_KEY=$(sed --quiet 's/^AUTH_FORMER_OPERATOR_KEY=//p' deploy/.env) \
@@ -133,7 +152,7 @@ restore() {
             python -m solekey_$service republish" </dev/null
     done
     "${compose[@]}" up --detach --wait --wait-timeout 300
-    rm "$secured" # from here on another restoration is one of its own: users write again
+    rm "$secured" "$withdrawn" # from here on another restoration is one of its own: users write again
     run vault python -m solekey_vault check-objects --collect </dev/null
     echo "restored to $as_of; the log of before is in $log"
 }

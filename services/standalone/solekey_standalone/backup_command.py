@@ -15,6 +15,7 @@ from solekey_standalone.backup import Backup, BackupError, restore_backup, take_
 from solekey_standalone.certificates import Certificates
 from solekey_standalone.folder import DataFolder
 from solekey_standalone.platform import SERVICES, make_configs
+from solekey_standalone.withdrawn import keep_withdrawn
 
 COMMANDS: Final = ("backup", "verify-backup", "restore")
 EXIT_REFUSED: Final = 1
@@ -60,6 +61,14 @@ def _tell(what: str, backup: Backup) -> None:
     tell(f"{backup.path}: {what}; as of {backup.as_of}, {len(backup.files)} files, {size} bytes")
 
 
+def _keep_withdrawn(before: Path, restored: Path) -> None:
+    try:
+        if before.is_file():
+            keep_withdrawn(before, restored)
+    except sqlite3.Error as error:  # it may be why there is a restoration
+        report(f"{before}: {error}: what an earlier restoration withdrew is as in the backup")
+
+
 def _restore(folder: DataFolder, listen: str, arguments: Namespace) -> int:
     newer = None if arguments.newer is None else arguments.newer.resolve() / "bus.db"
     if newer is not None and not newer.is_file():
@@ -81,6 +90,8 @@ def _restore(folder: DataFolder, listen: str, arguments: Namespace) -> int:
         if code := run_command_on(definition, config, parse_command_line(definition, command)):
             report(f"{service} {command[0]} failed: nothing was restored")
             return code
+    if arguments.newer is not None:
+        _keep_withdrawn(arguments.newer.resolve() / "auth.db", draft.path / "auth.db")
     if folder.path.exists():
         folder.path.rmdir()
     draft.path.rename(folder.path)

@@ -353,6 +353,9 @@ def test_an_installation_is_backed_up_and_restored(
     installation.run(taking, **overrides)
     assert "whole; as of" in installation.run(verifying, **overrides)
     cyd.do("laptop", "put", "--name", "later", "--text", "lost")
+    ask = f"{COMPOSE} exec -T postgres psql --username postgres --dbname solekey --tuples-only --command"
+    barring = "INSERT INTO auth.barred_devices VALUES ('acc_barred', 'dev_barred')"
+    installation.run(f'{ask} "{barring}"')  # as by an earlier restoration
     assert installation.try_(restoring, **overrides).returncode == 1  # nobody is there to be asked
     assert cyd.do("laptop", "get", "later")["text"] == "lost"
 
@@ -366,8 +369,9 @@ def test_an_installation_is_backed_up_and_restored(
     gone_on = installation.try_(f"{restoring} --yes", **overrides)
     assert gone_on.returncode == 0, gone_on.stderr
     assert "Going on with a restoration that was interrupted" in gone_on.stderr
+    assert "dev_barred" in installation.run(f'{ask} "TABLE auth.barred_devices"')
     assert list((installation.tree / "build").glob("backup.log-until-*.tar"))
-    assert not list((installation.tree / "build").glob("backup.secured*"))
+    assert not list((installation.tree / "build").glob("backup.[sw]*"))
     refused = cyd.log_in("laptop")
     assert "declares that its operator restored it" in refused.errors
     cyd.log_in("tablet")

@@ -2,8 +2,10 @@
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -129,6 +131,12 @@ def test_a_platform_is_restored_and_says_so(tmp_path: Path) -> None:
         refused = ada.try_("laptop", "accept-restoration", "--yes")
         assert refused.error_code() == "restoration_refused"  # it has seen the phone revoked
         assert accept_on_both(bob) == {"note": b"second", "later": b"acknowledged", "mine": b"phone's"}
+
+        platform.kill()  # restored once more: the log of now knows nothing of the phone
+        again = platform.folder.rename(tmp_path / "again")
+        assert "barred 0 devices" in operate(platform, "restore", tmp_path / "backup", "--newer", again)
+        with closing(sqlite3.connect(platform.folder / "auth.db")) as database:
+            assert database.execute("SELECT count(*) FROM barred_devices").fetchone() == (1,)
     finally:
         platform.stop()
     (evidence,) = [json.loads(path.read_bytes()) for path in (tmp_path / "laptop").glob("*-evidence.json")]
