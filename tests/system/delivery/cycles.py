@@ -15,8 +15,9 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from sqlalchemy import func, select
@@ -241,30 +242,51 @@ def count_rows(store: EventStore, table: object) -> int:
         return int(uow.connection.execute(select(func.count()).select_from(table)).scalar_one())  # type: ignore[arg-type]  # any table
 
 
-def main() -> int:
-    """Run as the command line says; 0: nothing was lost, and nothing happened twice."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    environ = os.environ.get
-    parser.add_argument("--cycles", type=int, default=int(environ("SOLEKEY_SOAK_CYCLES", "200")))
-    parser.add_argument("--brokers", type=int, default=10)
+def start_command(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, int]:
+    """Parse the command line, and print the seed that it gives or that is drawn."""
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--flaw", choices=FLAWS)
     arguments = parser.parse_args()
     seed = random.SystemRandom().randrange(1 << 32) if arguments.seed is None else arguments.seed
     sys.stdout.write(f"seed {seed}\n")
-    with tempfile.TemporaryDirectory(prefix="solekey-delivery-") as name:
-        broker = LocalBroker(Path(name))
-        broker.start()
+    return arguments, seed
+
+
+def run_at(servers: LocalBroker | LocalCluster, make: Callable[[], Cycles], cycles: int, kills: int) -> int:
+    """Run at servers that are started before and stopped afterwards.
+
+    Args:
+        servers: what the cycles run at.
+        make: makes the cycles once that is started.
+        cycles: how many.
+        kills: how many of them kill a server.
+
+    Returns:
+        The exit code; 0: nothing was lost, and nothing happened twice.
+    """
+    try:
+        servers.start()
+        driver = make()
         try:
-            cycles = Cycles(Path(name), broker, seed, arguments.flaw)
-            try:
-                report = cycles.run(arguments.cycles, min(arguments.brokers, arguments.cycles))
-            finally:
-                cycles.stop()
+            report = driver.run(cycles, min(kills, cycles))
         finally:
-            broker.stop()
+            driver.stop()
+    finally:
+        servers.stop()
     sys.stdout.write(f"{report.describe()}\n")
     return 0 if report.is_right else 1
+
+
+def main() -> int:
+    """Run as the command line says; 0: nothing was lost, and nothing happened twice."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--cycles", type=int, default=int(os.environ.get("SOLEKEY_SOAK_CYCLES", "200")))
+    parser.add_argument("--brokers", type=int, default=10)
+    parser.add_argument("--flaw", choices=FLAWS)
+    arguments, seed = start_command(parser)
+    with tempfile.TemporaryDirectory(prefix="solekey-delivery-") as name:
+        folder, broker = Path(name), LocalBroker(Path(name))
+        make = partial(Cycles, folder, broker, seed, arguments.flaw)
+        return run_at(broker, make, arguments.cycles, arguments.brokers)
 
 
 if __name__ == "__main__":

@@ -7,19 +7,19 @@ killed, or held back for longer than the others wait for it (SIGSTOP), so that w
 
 import argparse
 import os
-import random
 import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from solekey_protocol.events import Stream
 from solekey_protocol.services import TOPICS
 from tests.support.demo_service import reacting as demo
 from tests.support.engines.kafka.cluster import BROKERS, LocalCluster
-from tests.system.delivery.cycles import Cycles, count_rows
+from tests.system.delivery.cycles import Cycles, count_rows, run_at, start_command
 from tests.system.delivery.workers import open_inbox
 
 APPLIED_S = 60.0
@@ -88,23 +88,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--cycles", type=int, default=12)
     parser.add_argument("--moves", type=int, default=6)
-    parser.add_argument("--seed", type=int, default=None)
-    arguments = parser.parse_args()
-    seed = random.SystemRandom().randrange(1 << 32) if arguments.seed is None else arguments.seed
-    sys.stdout.write(f"seed {seed}\n")
+    arguments, seed = start_command(parser)
     with tempfile.TemporaryDirectory(prefix="solekey-leaders-") as name:
-        cluster = LocalCluster(Path(name))
-        try:
-            cluster.start()
-            cycles = LeaderCycles(Path(name), cluster, seed)
-            try:
-                report = cycles.run(arguments.cycles, min(arguments.moves, arguments.cycles))
-            finally:
-                cycles.stop()
-        finally:
-            cluster.stop()
-    sys.stdout.write(f"{report.describe()}\n")
-    return 0 if report.is_right else 1
+        folder, cluster = Path(name), LocalCluster(Path(name))
+        return run_at(
+            cluster, partial(LeaderCycles, folder, cluster, seed), arguments.cycles, arguments.moves
+        )
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which items of a list are wanted: by tags, by name, by words. It looks at the index alone."""
+"""Which items of a list are wanted: by tags, name, words or type. It looks at the index alone."""
 
 import re
 from collections.abc import Sequence
@@ -21,6 +21,7 @@ class ItemFilter(Confidential):
         tags: an item has all of these.
         name: a pattern of the whole name with ``*``, ``?`` or ``[…]``, else a piece; case does not count.
         search: words; each is in the name, a tag, the type or an attribute's value; case does not count.
+        type: a whole type, or a pattern of it; case does not count.
 
     Raises:
         TypeError: tags that are one text.
@@ -29,6 +30,7 @@ class ItemFilter(Confidential):
     tags: Sequence[str] = ()
     name: str | None = None
     search: str | None = None
+    type: str | None = None
 
     def __post_init__(self) -> None:
         verify_tags(self.tags)
@@ -38,6 +40,8 @@ class ItemFilter(Confidential):
         if self.tags and not set(self.tags) <= set(metadata.tags):
             return False
         if self.name is not None and not _match(_fold(self.name), _fold(metadata.name)):
+            return False
+        if self.type is not None and not _match_whole(_fold(self.type), _fold(metadata.type)):
             return False
         if self.search is None:
             return True
@@ -49,7 +53,11 @@ class ItemFilter(Confidential):
 def _match(pattern: str, name: str) -> bool:
     if _WILDCARDS.isdisjoint(pattern):
         return pattern in name
-    return re.match(translate(pattern), name) is not None  # compiled once: `re` remembers it
+    return _match_whole(pattern, name)
+
+
+def _match_whole(pattern: str, text: str) -> bool:
+    return re.match(translate(pattern), text) is not None  # compiled once: `re` remembers it
 
 
 def _fold(text: str) -> str:

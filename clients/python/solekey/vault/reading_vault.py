@@ -60,7 +60,12 @@ class ReadingVault(ABC):
 
     @exclusive
     def list(
-        self, *, tags: Sequence[str] = (), name: str | None = None, search: str | None = None
+        self,
+        *,
+        tags: Sequence[str] = (),
+        name: str | None = None,
+        search: str | None = None,
+        type: str | None = None,  # noqa: A002  # as of `put`
     ) -> Listing:
         """List the items by name; fetches only the beginnings of ciphertexts that are new to this device.
 
@@ -70,9 +75,10 @@ class ReadingVault(ABC):
             tags: only items that have all of these.
             name: only items of this name: a pattern with ``*``, ``?`` or ``[…]``, or a piece of it.
             search: only items that have each of these words in name, tags, type or attributes.
+            type: only items of this type: a whole one, or a pattern such as ``image/*``.
         """
         self.unlocked.streams.sync(Stream.DEVICES, Stream.VAULT)
-        wanted = ItemFilter(tags, name, search)
+        wanted = ItemFilter(tags, name, search, type)
         listing = self.unlocked.directory.follow_and_list(wanted)
         if any(isinstance(item.error, LostObjectError) for item in listing.unreadable):
             self.refresh()  # another device may have replaced the item meanwhile, and purged this version
@@ -80,13 +86,18 @@ class ReadingVault(ABC):
         return listing
 
     def iter_items(
-        self, *, tags: Sequence[str] = (), name: str | None = None, search: str | None = None
+        self,
+        *,
+        tags: Sequence[str] = (),
+        name: str | None = None,
+        search: str | None = None,
+        type: str | None = None,  # noqa: A002  # as of `put`
     ) -> Iterator[ItemInfo]:
         """Iterate over the items that open, in no order that means anything, in constant memory.
 
         An item that is put or removed meanwhile may be in it or not. What is filtered: see `list`.
         """
-        wanted = ItemFilter(tags, name, search)
+        wanted = ItemFilter(tags, name, search, type)
         with self._lock:
             self._follow_all()
         yield from iterate_exclusively(self._lock, self.unlocked.directory.iter_items(wanted))

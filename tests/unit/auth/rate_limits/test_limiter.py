@@ -1,43 +1,35 @@
 """The brake, by attacking: what strangers can use up, what they cannot, and that nobody learns who exists."""
 
-import contextlib
-import json
-import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy
 
-from solekey_auth import rate_limits
 from solekey_auth.definition import DEFINITION
-from solekey_auth.rate_limits.bucket import Bucket
 from solekey_auth.rate_limits.limit import (
     LOGIN_DEVICE,
     LOGIN_NAME,
     LOGIN_STRANGER,
     SOURCE_SLOT_BITS,
     STEP_UP,
-    Limit,
-    RateLimits,
 )
 from solekey_auth.refusals import TooManyAttempts
 from solekey_auth.tables import metadata
 from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_eventlog.clock import ManualClock
 from solekey_protocol.events import Stream, devices
-from solekey_service.http import Headers, Request, problem_response
-from solekey_service.http.source import Source, find_source, parse_networks
-from solekey_service.refusals import Refusal
+from solekey_service.http.source import Source
 from tests.support.actors import Actor
 from tests.support.keys import Key
 from tests.support.people.parts import make_limiter
 from tests.support.people.person import Desk, Person, code_of
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-LIMIT = Limit(3, timedelta(minutes=10), timedelta(seconds=30), timedelta(minutes=5))
+
+
 REFUSED, BRAKED = "401 login_refused", "429 too_many_attempts"
 
 
@@ -75,93 +67,6 @@ def fill(desk, botnet):
     """Use up what all strangers together have under a name."""
     answers = [stranger.guess(desk) for stranger in botnet for _ in range(2)]
     assert answers == [REFUSED] * LOGIN_NAME.free
-
-
-# One bucket
-
-
-def test_attempts_are_free_then_each_wait_is_twice_the_last():
-    bucket, waits = Bucket(0, NOW, NOW), []
-    for _ in range(8):
-        bucket = bucket.add(LIMIT, NOW)
-        waits.append((bucket.free_at - NOW).total_seconds())
-    assert waits == [0, 0, 30, 60, 120, 240, 300, 300]
-
-
-def test_whoever_waits_is_told_how_long_and_not_a_moment_longer():
-    bucket = Bucket(0, NOW, NOW)
-    for _ in range(3):
-        bucket = bucket.add(LIMIT, NOW)
-    with pytest.raises(TooManyAttempts, match="in 30 s") as refused:
-        bucket.verify_room(LIMIT, NOW)
-    assert refused.value.retry_after_s == 30
-    with pytest.raises(TooManyAttempts) as refused:
-        bucket.verify_room(LIMIT, NOW + timedelta(seconds=29.5))
-    assert refused.value.retry_after_s == 1
-    bucket.verify_room(LIMIT, NOW + timedelta(seconds=30))
-
-
-def test_a_bucket_recovers_one_attempt_at_a_time():
-    bucket = Bucket(3, NOW, NOW)
-    assert bucket.drain(LIMIT, NOW + timedelta(minutes=9)).used == 3
-    later = bucket.drain(LIMIT, NOW + timedelta(minutes=15))
-    assert (later.used, later.counted_at) == (2, NOW + timedelta(minutes=10))  # nothing of the time is lost
-    assert later.drain(LIMIT, NOW + timedelta(minutes=20)).used == 1
-    assert bucket.drain(LIMIT, NOW + timedelta(minutes=30)).used == 0
-
-
-def test_a_bucket_with_attempts_left_knows_no_wait_whichever_clock_is_ahead():
-    bucket = Bucket(0, NOW, NOW).add(LIMIT, NOW + timedelta(milliseconds=40))
-    bucket.verify_room(LIMIT, NOW)
-    assert bucket.add(LIMIT, NOW).used == 2
-    last = bucket.add(LIMIT, NOW).add(LIMIT, NOW)
-    with pytest.raises(TooManyAttempts):  # positive control: none is left
-        last.verify_room(LIMIT, NOW)
-
-
-def test_a_wait_that_was_written_while_the_clock_was_ahead_is_over():
-    bucket = Bucket(0, NOW, NOW)
-    for _ in range(9):
-        bucket = bucket.add(LIMIT, NOW)
-    with pytest.raises(TooManyAttempts) as refused:
-        bucket.verify_room(LIMIT, NOW)
-    assert refused.value.retry_after_s == 300
-    earlier = NOW - timedelta(days=1)
-    bucket.verify_room(LIMIT, earlier)
-    again = bucket.add(LIMIT, earlier)  # one attempt, then the wait that is due, by the right clock
-    assert again.free_at == earlier + timedelta(minutes=5)
-    assert bucket.drain(LIMIT, earlier).counted_at == earlier
-
-
-def test_no_bucket_is_a_lock_for_ever():
-    limits = RateLimits()
-    for limit in (limits.login_device, limits.login_stranger, limits.login_name, limits.login_source):
-        bucket = Bucket(0, NOW, NOW)
-        for _ in range(10_000):
-            bucket = bucket.add(limit, NOW)
-        assert bucket.free_at - NOW <= limit.longest_wait <= timedelta(hours=1)
-
-
-def test_the_timeline_of_the_package_is_what_happens():
-    """Each row of the docstring: when an attempt fails, what is used after it, when the next one may come."""
-    rows = re.findall(
-        r"^ +(\d\d:\d\d:\d\d) +(\d+) +(at once|\d\d:\d\d:\d\d)", rate_limits.__doc__, re.MULTILINE
-    )
-    assert len(rows) == 10
-    limit = Limit(3, timedelta(minutes=10), timedelta(seconds=30), timedelta(minutes=5))
-    bucket = Bucket(0, NOW, NOW)
-    for at, used, next_at in rows:
-        now = datetime.combine(NOW.date(), time.fromisoformat(at), UTC)
-        if used == "0":
-            assert bucket.derive_empty_at(limit) == now
-            bucket = bucket.drain(limit, now)
-        else:
-            with contextlib.suppress(TooManyAttempts):
-                bucket.verify_room(limit, now)
-                bucket = bucket.add(limit, now)
-        assert bucket.used == int(used), at
-        waits_until = None if bucket.free_at <= now else f"{bucket.free_at:%H:%M:%S}"
-        assert (waits_until or "at once") == next_at, at
 
 
 # Logins
@@ -443,63 +348,6 @@ def test_step_ups_are_counted_by_device(desk, ana):
         fail(ana.actor.device)
     assert refused.value.retry_after_s == 30
     fail(phone.device)
-
-
-# Sources
-
-
-@pytest.mark.parametrize(
-    ("peer", "forwarded", "source"),
-    [
-        ("203.0.113.7", [], "203.0.113.7/32"),
-        ("2001:db8:1:2:3:4:5:6", [], "2001:db8:1:2::/64"),
-        ("::ffff:203.0.113.7", [], "203.0.113.7/32"),
-        ("fe80::1%eth0", [], "fe80::/64"),
-        ("203.0.113.7", ["198.51.100.1"], "203.0.113.7/32"),  # not a proxy's: anybody can write this
-        ("10.0.0.2", ["198.51.100.1"], "198.51.100.1/32"),
-        ("10.0.0.2", ["192.0.2.9, 198.51.100.1"], "198.51.100.1/32"),  # the client wrote the first
-        ("10.0.0.2", ["192.0.2.9", "198.51.100.1"], "198.51.100.1/32"),
-        ("10.0.0.2", ["198.51.100.1, 10.0.0.3"], "198.51.100.1/32"),  # two proxies
-        ("10.0.0.2", [], "10.0.0.2/32"),
-        ("10.0.0.2", ["nonsense"], "10.0.0.2/32"),
-        ("10.0.0.2", ["2001:db8::1"], "2001:db8::/64"),
-        (None, ["198.51.100.1"], "unknown"),
-        ("", [], "unknown"),
-        ("/run/socket", [], "unknown"),
-    ],
-)
-def test_the_source_is_what_trusted_proxies_saw(peer, forwarded, source):
-    assert find_source(peer, forwarded, parse_networks("10.0.0.0/30, fd00::/8")) == source
-
-
-def test_an_invented_header_does_not_make_another_source(rig):
-    desk = Desk.open(rig, login_failures_stranger=2, trusted_proxies="127.0.0.1")
-    ana = Person()
-    desk.register(ana)
-
-    def guess(peer, forwarded):
-        wrong = ana.with_(login_key=Key("guess"))
-        document = wrong.login(desk.challenge(ana.username), "000000")
-        desk.hear()
-        request = Request(
-            "POST",
-            "/v1/auth/sessions",
-            headers=Headers([("Content-Type", "application/json"), ("X-Forwarded-For", forwarded)]),
-            body=json.dumps(document).encode(),
-            proof=desk.prove(Key("a stranger's device")),
-            peer=peer,
-        )
-        try:
-            return code_of(desk.api.sessions.post_session(request))
-        except Refusal as refusal:
-            return code_of(problem_response(refusal))
-
-    direct = [guess("203.0.113.7", f"192.0.2.{number}") for number in range(3)]
-    assert direct == [REFUSED, REFUSED, BRAKED]
-    through = [guess("127.0.0.1", f"192.0.2.{number}, 203.0.113.8") for number in range(3)]
-    assert through == [REFUSED, REFUSED, BRAKED]
-    honest = [guess("127.0.0.1", f"198.51.100.{number}") for number in range(3)]
-    assert honest == [REFUSED] * 3  # positive control: the proxy's word makes another source
 
 
 def dump(desk: Desk) -> str:

@@ -33,6 +33,10 @@ FILTERS = [
     ({"search": "lisbon txt"}, {"re\u0301sume\u0301.txt"}),
     ({"search": "pdf 2026"}, {"Report.PDF"}),
     ({"search": "pdf lisbon"}, set()),
+    ({"type": "application/pdf"}, {"Report.PDF"}),
+    ({"type": "Application/*"}, {"Report.PDF"}),
+    ({"type": "application"}, set()),
+    ({"type": "application/pdf", "tags": ("none",)}, set()),
 ]
 
 

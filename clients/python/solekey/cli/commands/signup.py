@@ -108,8 +108,8 @@ def _verify_attended(state: Cli, user_key: str | None, *, accept_risk: bool) -> 
     if accept_risk or user_key is not None or state.user_key_from == "prompt:" or sys.stdin.isatty():
         return
     raise click.UsageError(
-        "nobody is here to save the recovery kit and to enter the words again: keep the words safe and "
-        "say so (--accept-risk). Nothing was registered."
+        "without a terminal nobody can be asked to enter the words of the recovery kit again: run this at "
+        "one, or keep the words safe yourself and say so (--accept-risk). Nothing was registered."
     )
 
 

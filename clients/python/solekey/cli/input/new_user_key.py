@@ -69,8 +69,8 @@ def prepare_user_key(state: Cli, account: "OpenAccount", choice: KitChoice) -> "
 
     if not (choice.accept_risk or sys.stdin.isatty()):
         raise click.UsageError(
-            "nobody is here to save the recovery kit and to enter the words again: keep the words safe and "
-            "say so (--accept-risk)"
+            "without a terminal nobody can be asked to enter the words of the recovery kit again: run this "
+            "at one, or keep the words safe yourself and say so (--accept-risk)"
         )
     user_key = _take_up(account, choice.path) or UserKey.make()
     path = _save(state, account, user_key, choice)
