@@ -48,11 +48,12 @@ def writer(ada: LibraryUser) -> LibraryUser:
 
 
 def test_a_pipe_that_nobody_reads(writer: LibraryUser) -> None:
-    """`rotate user-key | head -c0`: the words cannot be shown, so they never count."""
+    """`rotate user-key | head -c0`: the words cannot be shown, so they never count, and it says so."""
+    kit = writer.folder / "new.pdf"
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
-        [SOLEKEY, "rotate", "user-key", "--accept-risk"],
+        [SOLEKEY, "rotate", "user-key", "--accept-risk", "--kit", kit],
         env=environment(writer),
         stdin=subprocess.DEVNULL,
         stdout=writing,
@@ -63,6 +64,7 @@ def test_a_pipe_that_nobody_reads(writer: LibraryUser) -> None:
     os.close(writing)
     assert done.returncode != 0
     assert "Traceback" not in done.stderr
+    assert f"nothing was changed. Delete {kit}" in done.stderr
     verify_old_words_work(writer)
 
 

@@ -14,6 +14,11 @@ _COMMANDS: Final[Mapping[type[SolekeyError], str]] = {
         "Run it with standard input and output open; </dev/null or >/dev/null will do."
     ),
     errors.DeviceError: "Run `solekey devices list` to see what there is.",
+    refusals.DeviceRevokedError: (
+        "Another device revoked this one: if that was right, log in with another profile: `solekey login "
+        "--profile NEW`. Changes that wait here for the server are taken out by `solekey queue export "
+        "FOLDER`, with the user key that was in force when they were queued."
+    ),
     errors.DeviceGoneError: (
         "Look at `solekey devices list`. If it was a mistake, log in again with an empty profile folder."
     ),

@@ -28,6 +28,7 @@ from solekey.errors import (
     UnavailableError,
     UnreachableError,
 )
+from solekey.errors.refusals import QuotaExceededError, RateLimitedError
 from solekey.files.any_path import AnyPath
 from solekey.runtime import Runtime
 from solekey.server import Server
@@ -60,6 +61,8 @@ _NONCE_WANTED: Final = "use_dpop_nonce"
 _REPEATED_BY_PROXIES: Final = frozenset({"PUT", "DELETE"})
 _FRESH_PROOF_HELPS: Final = frozenset({_NONCE_WANTED, "dpop_invalid"})
 _BUSY: Final = frozenset({502, 503, 504})
+_COME_AGAIN: Final = _BUSY | {429}
+"""Statuses whose Retry-After is read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +167,7 @@ class Transport:
                 code, wait_s = refusal.code, refusal.retry_after_s
                 if attempt == 1:
                     on_busy(refusal)
-                if attempt == attempts:
+                if attempt == attempts or not _may_pass(refusal):
                     raise
             except UnreachableError as failure:
                 code, wait_s = failure.code, None
@@ -239,6 +242,12 @@ class Transport:
         return Answer(response.status_code, response.headers, body)
 
 
+def _may_pass(refusal: UnavailableError) -> bool:
+    """Whether a refusal may be over while the attempts go on: no quota is, nor a limit of an hour."""
+    wait_s = refusal.retry_after_s if isinstance(refusal, RateLimitedError) else None
+    return not isinstance(refusal, QuotaExceededError) and (wait_s or 0) <= MAX_ATTEMPTS * MAX_WAIT_S
+
+
 def _name_service(path: str) -> str:
     """Name the service that answers a path: ``v1/<service>``."""
     return "/".join(path.split("/")[1:3])
@@ -274,6 +283,7 @@ def _build_refusal(response: httpx.Response, body: bytes) -> ServerRefusedError:
     problem: dict[str, Json] = dict(document) if isinstance(document, dict) else {}
     if response.status_code in _BUSY:
         problem.setdefault("code", "unavailable")
+    if response.status_code in _COME_AGAIN:
         after = response.headers.get("Retry-After", "")
         if after.isascii() and after.isdecimal() and len(after) <= _MAX_DIGITS:
             problem["retry_after_s"] = min(int(after), 3600)

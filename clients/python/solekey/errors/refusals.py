@@ -123,7 +123,10 @@ class DeviceRevokedError(ServerRefusedError):
     """This device was revoked, for ever."""
 
     action = Action.STOP
-    ADVICE = "Another device revoked this one: if that was right, enrol anew with an empty profile folder."
+    ADVICE = (
+        "Another device revoked this one: if that was right, take out what is queued here, then enrol anew "
+        "with an empty profile folder."
+    )
 
 
 class StepUpRequiredError(ServerRefusedError):

@@ -4,6 +4,7 @@ import httpx
 import pytest
 
 from solekey.connection.transport import Transport
+from solekey.errors.refusals import QuotaExceededError, RateLimitedError
 from solekey.runtime import Runtime
 from solekey.server import Server
 
@@ -56,3 +57,31 @@ def test_nothing_is_sent_once_it_is_closed(transport, server):
     with pytest.raises(RuntimeError, match="closed"):
         transport.send("GET", "/v1/vault/limits")
     assert not server.requests
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "after", "pauses_s"),
+    [
+        (507, "quota_exceeded", None, []),
+        (429, "rate_limited", "904", []),
+        (429, "rate_limited", "31", []),
+        (429, "rate_limited", "3", [3] * 5),
+        (429, "rate_limited", "30", [5] * 5),
+    ],
+)
+def test_what_no_short_wait_changes_is_not_repeated(
+    status: int, code: str, after: str | None, pauses_s: list[float]
+) -> None:
+    asked, slept, notices = [], [], []
+
+    def refuse(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        headers = {} if after is None else {"Retry-After": after}
+        return httpx.Response(status, json={"code": code, "status": status}, headers=headers)
+
+    runtime = Runtime(http=httpx.MockTransport(refuse), sleep=slept.append, notice=notices.append)
+    with pytest.raises((QuotaExceededError, RateLimitedError)):
+        Transport(Server("https://solekey.test"), runtime).send("POST", "/v1/vault/objects", content=b"x")
+    assert slept == pauses_s
+    assert len(asked) == len(pauses_s) + 1
+    assert bool(notices) == bool(pauses_s)

@@ -256,6 +256,14 @@ def test_a_damaged_entry_is_named_and_harms_no_other(laptop, run_cli, damage):
     assert {name[:8] for name in queue_files(laptop)} == {"00000002"}
 
 
+def test_a_queue_of_which_nothing_opens_is_not_called_empty(laptop, run_cli):
+    write(laptop, ("a", "one"))
+    (laptop.folder / "laptop" / "queue" / "00000001.entry").write_bytes(b"")
+    code, out, said = run_cli("laptop", "queue", "list", "--user-key", words(laptop))
+    assert (code, out) == (10, "")
+    assert "queued change 1: " in said
+
+
 def test_the_place_of_an_entry_is_sealed(laptop):
     """Who may write the profile, and has no key, reorders nothing and injects nothing."""
     write(laptop, ("a", "one"), ("b", "two"))

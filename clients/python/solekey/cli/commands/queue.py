@@ -81,7 +81,7 @@ def list_queue(state: Cli, user_key: str | None) -> None:
         state.emit(
             {"queued": [_describe(change) for change in changes], "damaged": _describe_damaged(damaged)}
         )
-    else:
+    elif changes or not damaged:
         _print_changes(changes)
     _end(state, damaged)
 

@@ -4,7 +4,8 @@ Spec: recovery.md §4.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -75,9 +76,10 @@ def prepare_user_key(state: Cli, account: "OpenAccount", choice: KitChoice) -> "
     user_key = _take_up(account, choice.path) or UserKey.make()
     path = _save(state, account, user_key, choice)
     if choice.accept_risk:
-        _show_words(state, user_key.to_phrase(), path)
+        with _telling_unseen(path):
+            _show_words(state, user_key.to_phrase(), path)
         return user_key
-    with alternate_screen():
+    with _telling_unseen(path), alternate_screen():
         _show_words(state, user_key.to_phrase(), path)
         prompt_with_default(
             "Print {} now, or put it where you will find it. Then press Enter: the words leave the screen",
@@ -165,6 +167,17 @@ def _show_words(state: Cli, phrase: str, path: Path | None) -> None:
         places = [column * 6 + row for column in range(4)]
         say("{}", "   ".join(f"{place + 1:2} {words[place]:10}" for place in places))
     say("")
+
+
+@contextmanager
+def _telling_unseen(path: Path | None) -> Iterator[None]:
+    """Say, where the words cannot be shown, that they count for nothing."""
+    try:
+        yield
+    except BrokenPipeError:
+        kit = f" Delete {path}: it is the kit of words that open nothing." if path else ""
+        warn("The words could not be shown, for nobody reads the output: nothing was changed.{}", kit)
+        raise
 
 
 def _have_entered_again(user_key: "UserKey") -> "UserKey":
