@@ -12,7 +12,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 
 import httpx
@@ -89,11 +89,18 @@ def mask(planted: Mapping[str, str]) -> str:
 def careless_client(
     known: Callable[[], Mapping[str, bytes]], plants: tuple[Plant, ...] = PLANTS
 ) -> Iterator[None]:
-    """Have every request of the client carry what is planted, as far as it is known yet."""
-    send = httpx.Client.send
-    asked: set[str] = set()
+    """Have every request of the client carry what is planted, as far as it is known yet.
 
-    def careless(self: httpx.Client, request: httpx.Request, **options: Any) -> httpx.Response:
+    Raises:
+        RuntimeError: no request passed here: nothing was planted, whatever a search then finds.
+    """
+    send = httpx.HTTPTransport.handle_request
+    asked: set[str] = set()
+    passed = 0
+
+    def careless(self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        nonlocal passed
+        passed += 1
         now = known()
         fields: dict[str, str] = {}
         for_services: dict[str, str] = {}
@@ -105,15 +112,20 @@ def careless_client(
                 for_services[plant.name] = secret.hex()
             elif (path := plant.request(secret, fields)) and plant.name not in asked:
                 asked.add(plant.name)
-                send(self, self.build_request("GET", path)).close()
+                asking = httpx.Request("GET", request.url.join(path), extensions=request.extensions)
+                answer = send(self, asking)
+                answer.read()
+                answer.close()
         request.headers.update({**fields, FIELD: mask(for_services)})
-        return send(self, request, **options)
+        return send(self, request)
 
-    httpx.Client.send = careless  # type: ignore[method-assign]
+    httpx.HTTPTransport.handle_request = careless  # type: ignore[method-assign]
     try:
         yield
     finally:
-        httpx.Client.send = send  # type: ignore[method-assign]
+        httpx.HTTPTransport.handle_request = send  # type: ignore[method-assign]
+    if not passed:
+        raise RuntimeError("the client sent no request through httpx.HTTPTransport: nothing was planted")
 
 
 @dataclass(frozen=True, slots=True)

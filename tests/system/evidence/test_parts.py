@@ -9,9 +9,11 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 
 from evidence.bundle import BundleError, verify_bundle, write_bundle
@@ -23,7 +25,7 @@ from evidence.exchanges import Exchange, Message, UnreadableTranscriptError, rea
 from evidence.explained import Explanation
 from evidence.normal import is_repeated, normalise
 from evidence.page import write_page
-from evidence.plants import FIELD, PLANTS, Control, mask
+from evidence.plants import FIELD, PLANTS, Control, careless_client, mask
 from evidence.processes import (
     ServerProcess,
     dump_core,
@@ -35,6 +37,9 @@ from evidence.processes import (
 from evidence.recorder import Line
 from evidence.search import Captured, Found, SearchResult, search
 from evidence.server_view import find_unlisted, list_fields
+from solekey.connection.transport import Transport
+from solekey.runtime import Runtime
+from solekey.server import Server
 from tests.support.repository import ROOT
 from tests.support.scripts import load_script
 
@@ -248,3 +253,30 @@ def test_a_bundle_that_was_changed_is_refused(tmp_path, file):
     )
     with pytest.raises(BundleError):
         verify_bundle(tmp_path)
+
+
+def test_the_client_s_own_requests_carry_what_is_planted(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[httpx.Request] = []
+
+    def answer(_: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
+        sent.append(request)
+        return httpx.Response(200, json={})
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", answer)
+    known = {plant.secret: SECRET for plant in PLANTS}
+    transport = Transport(Server("https://solekey.test"), Runtime())
+    with careless_client(lambda: known), closing(transport):
+        transport.send("GET", "/v1/auth/health")
+    asked, request = sent
+    assert (asked.method, asked.url.host) == ("GET", "solekey.test")
+    assert asked.url.path.startswith("/v1/vault/")
+    assert {FIELD, "Solekey-Trace", "Solekey-Debug"} <= {name.title() for name in request.headers}
+    assert request.headers[FIELD] == mask(
+        {plant.name: SECRET.hex() for plant in PLANTS if plant.request is None}
+    )
+    assert httpx.HTTPTransport.handle_request is answer
+
+
+def test_a_client_that_sends_in_another_way_plants_nothing_and_says_so() -> None:
+    with pytest.raises(RuntimeError, match="nothing was planted"), careless_client(dict):
+        pass

@@ -33,6 +33,7 @@ class Evidence:
             seen. What another stream lacks can be missing only because it breaks off, or because the log ends
             before it; what is concluded from absence needs it whole.
         revoked: the revocation of each revoked device.
+        seen: how far each stream goes by what the authors of statements claim to have seen.
         until: the latest moment that these events speak of, up to now; None without events.
     """
 
@@ -43,6 +44,7 @@ class Evidence:
     bounds: Bounds
     whole: frozenset[Stream]
     revoked: Mapping[DeviceId, Event]
+    seen: Mapping[Stream, int]
     until: datetime | None
 
     @classmethod
@@ -66,6 +68,7 @@ class Evidence:
                 if end == len(places.get(stream, {})) and seen[stream] <= end
             ),
             revoked={each.body.device: each for each in devices if isinstance(each.body, DeviceRevoked)},
+            seen=seen,
             until=max((each for each in times if each <= now), default=None),
         )
 
@@ -84,5 +87,6 @@ def _find_seen(events: Mapping[Stream, Sequence[Event]]) -> dict[Stream, int]:
     seen = dict.fromkeys(Stream, 0)
     for event in chain.from_iterable(events.values()):
         for stream, head in event.signed.statement.heads.items() if event.signed is not None else ():
-            seen[stream] = max(seen[stream], head.seq)
+            if head.seq > seen[stream]:
+                seen[stream] = head.seq
     return seen

@@ -7,12 +7,8 @@ from solekey_protocol.events import Stream
 
 def check_tails(evidence: Evidence, tally: Tally) -> None:
     """CHN-04: count the facts at the ends of streams that no statement follows, and that none claims."""
-    covered = dict.fromkeys(Stream, 0)
-    for event in evidence.all():
-        if event.signed is None:
-            continue
-        covered[event.stream] = max(covered[event.stream], event.seq)
-        for stream, head in event.signed.statement.heads.items():
-            covered[stream] = max(covered[stream], head.seq)
+    covered = dict(evidence.seen)
     for stream in Stream:
-        tally.look("CHN-04", sum(event.seq > covered[stream] for event in evidence.of(stream)))
+        own = (event.seq for event in reversed(evidence.of(stream)) if event.signed is not None)
+        covered[stream] = max(covered[stream], next(own, 0))
+    tally.look("CHN-04", sum(max(0, len(evidence.of(each)) - covered[each]) for each in Stream))

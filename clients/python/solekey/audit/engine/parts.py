@@ -19,7 +19,7 @@ from solekey.audit.tables.rows import AccountRows
 from solekey.audit.tables.writing import RowFiles
 from solekey_protocol.errors import ProtocolError, SchemaError
 from solekey_protocol.event import Event, parse_event
-from solekey_protocol.ids import AccountId
+from solekey_protocol.ids import AccountId, Timestamp
 from solekey_protocol.schemas import verify_schema
 
 _SUBJECT: Final = b'"subject":"'
@@ -93,15 +93,18 @@ def verify_records(
     """Verify the records of one account, each given with its number in the log."""
     result = PartResult()
     logs: dict[AccountId, AccountLog] = {}
+    times: list[Timestamp] = []
     for number, record in records:
         result.records += 1
         event = _parse(number, record, result.tally)
         if event is None:
             continue
-        log = logs.setdefault(event.account, AccountLog(event.account))
+        log = logs.get(event.account)
+        if log is None:
+            log = logs[event.account] = AccountLog(event.account)
         log.add(event, record.place)
-        result.first = min(result.first or event.time, event.time)
-        result.last = max(result.last or event.time, event.time)
+        times.append(event.time)
+    result.first, result.last = min(times, default=None), max(times, default=None)
     result.tally.look("REC-01", result.records)
     result.tally.look("REC-02", result.records)
     for log in logs.values():

@@ -19,6 +19,7 @@ MEMORY_BYTES: Final = 16 * 1024 * 1024
 """What the parts hold in memory together, before they are written to files."""
 _FRAME: Final = struct.Struct("<QHiqI")
 """Number of the record in the log, topic, partition, offset, length; the record's bytes follow."""
+_FRAME_BYTES: Final = _FRAME.size
 _NO_TOPIC: Final = 0xFFFF
 
 
@@ -99,7 +100,7 @@ class Spill:
             buffer += _FRAME.pack(number, topic, place.partition, place.offset, len(raw))
         buffer += raw
         self.records += 1
-        self._held += _FRAME.size + len(raw)
+        self._held += _FRAME_BYTES + len(raw)
         if self._held > self._memory_bytes:
             self._flush()
 

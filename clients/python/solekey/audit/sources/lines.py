@@ -46,7 +46,8 @@ class LinesLog:
             with self._path.open("rb") as file:
                 lines = iter(lambda: file.readline(MAX_EVENT_BYTES + 2), b"")
                 for number, line in enumerate(lines, start=1):
-                    yield Record(self._parse(number, line))
+                    is_plain = line.startswith(b"{") and line.endswith(b"}\n") and b"\r" not in line
+                    yield Record(line[:-1] if is_plain else self._parse(number, line))
         except OSError as error:
             raise LogError(f"{self._path}: {error.strerror}") from error
         except UnicodeError as error:  # a lone surrogate, which no file name on this system holds
