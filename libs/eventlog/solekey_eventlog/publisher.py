@@ -69,8 +69,11 @@ class Publisher:
         """Wake the publisher: something was committed."""
         self._wake.set()
 
-    def publish_pending(self) -> int:
+    def publish_pending(self, *, even_if_idle: bool = True) -> int:
         """Publish everything that is committed, then a heartbeat that says so. Returns how many events.
+
+        Args:
+            even_if_idle: whether a heartbeat is given where nothing was published.
 
         Raises:
             BusUnavailableError: the bus did not confirm; the rest stays in the outbox.
@@ -82,7 +85,8 @@ class Publisher:
             as_of = self._store.clock.now()  # before the select: what commits later is not claimed
             published += (page := self._publish_page())
             if page < _PAGE_EVENTS:
-                self._publish_heartbeat(as_of)
+                if published or even_if_idle:
+                    self._publish_heartbeat(as_of)
                 return published
 
     def publish_waiting(self) -> int:
@@ -119,14 +123,17 @@ class Publisher:
         return True
 
     def run(self, stop: threading.Event) -> None:
-        """Publish at once after a commit, else every second, until ``stop``; ``notify`` ends the wait."""
+        """Publish at once after a commit, else every second, until ``stop``; ``notify`` ends the wait.
+
+        While there is nothing to publish, signs of life are `heartbeats`' to give.
+        """
         trouble = Trouble(_log, f"{self._store.stream}: not published, trying again", level=logging.WARNING)
         with open_publisher_lock(self._store.engine) as lock:
             while not stop.is_set():
                 self._wake.clear()
                 try:
                     if lock.acquire():
-                        self.publish_pending()
+                        self.publish_pending(even_if_idle=False)
                         trouble.end()
                 except (BusUnavailableError, UnavailableError) as error:
                     trouble.meet(error)

@@ -26,6 +26,9 @@ with warnings.catch_warnings():
     from solekey_service.name_lookup import ask_in_thread
 
     ask_in_thread()
+    from solekey_service.loops_under_eventlet import install
+
+    install()
 
 import gc
 import logging
@@ -207,6 +210,8 @@ def set_up_logging(level: str, log_format: LogFormat = LogFormat.TEXT) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(make_formatter(log_format))
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    for unused in ("logThreads", "logProcesses", "logMultiprocessing", "_srcfile"):  # no line has them
+        setattr(logging, unused, None)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)
     # While the broker is away kafka-python logs many lines a second; our adapter says the last of them once.

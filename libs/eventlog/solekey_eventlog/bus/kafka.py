@@ -7,12 +7,12 @@ a new one.
 
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from kafka import KafkaConsumer, KafkaProducer, errors
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, errors
 from kafka import TopicPartition as KafkaTopicPartition
 
 from solekey_eventlog.bus.config import BusConfig, KafkaAddress
@@ -20,6 +20,7 @@ from solekey_eventlog.bus.errors import BusUnavailableError
 from solekey_eventlog.bus.interface import Message, Position, Record, cut_spans
 from solekey_eventlog.bus.kafka_connection import KafkaConnection
 from solekey_eventlog.bus.kafka_consumer import GroupConsumer, parse_record
+from solekey_eventlog.bus.kafka_kept import KeptClient
 from solekey_eventlog.bus.kafka_topics import (
     check_topics,
     count_partitions,
@@ -29,6 +30,7 @@ from solekey_eventlog.bus.kafka_topics import (
 from solekey_eventlog.bus.topics import TopicSettings
 from solekey_protocol.partition import derive_partition
 
+T = TypeVar("T")
 _READ_SLICE_MS = 500
 _MIN_PUBLISH_TIMEOUT_S = 0.5
 
@@ -42,6 +44,8 @@ class KafkaBus:
         self._publish_timeout_s = max(config.publish_timeout_s, _MIN_PUBLISH_TIMEOUT_S)
         self._partition_counts: dict[str, int] = {}
         self._producer: Any = None
+        self._admin = KeptClient(lambda: self._connection.open(KafkaAdminClient))
+        self._reader = KeptClient(self._open_reader)
         self._lock = threading.Lock()
 
     def publish(self, topic: str, key: str, value: bytes) -> Position:
@@ -95,8 +99,7 @@ class KafkaBus:
     def _count_partitions(self, topic: str) -> int:
         """Return how many partitions a topic has; asked once, because the number is fixed."""
         if topic not in self._partition_counts:
-            with self._connection.admin() as admin:
-                self._partition_counts[topic] = count_partitions(admin, topic)
+            self._partition_counts[topic] = self._ask_admin(lambda admin: count_partitions(admin, topic))
         return self._partition_counts[topic]
 
     def consumer(self, group: str, topics: Sequence[str], *, from_end: bool = False) -> GroupConsumer:
@@ -123,12 +126,13 @@ class KafkaBus:
         """Read on one connection: who stands by for another process has no time for two."""
         if not wanted:
             return
-        with self._reader() as reader:
+        with self._connection.translated(), self._reader.lend() as reader:
             starts, ends = reader.beginning_offsets(list(wanted)), reader.end_offsets(list(wanted))
             for log, span in wanted.items():
                 start, end = max(starts[log], span.start), min(ends[log], span.stop)
                 if start < end:
                     yield from self._read_partition(reader, log, start, end)
+            reader.unsubscribe()
 
     def _read_partition(
         self, reader: Any, log: KafkaTopicPartition, start: int, end: int
@@ -147,10 +151,9 @@ class KafkaBus:
             elif time.monotonic() - heard_at > self._config.request_timeout_s:
                 raise BusUnavailableError(f"{log.topic}/{log.partition}: stopped at {position} before {end}")
 
-    @contextmanager
-    def _reader(self) -> Iterator[Any]:
-        """Give a consumer outside any group."""
-        reader = self._connection.open(
+    def _open_reader(self) -> Any:
+        """Open a consumer outside any group."""
+        return self._connection.open(
             KafkaConsumer,
             group_id=None,
             enable_auto_commit=False,
@@ -158,38 +161,36 @@ class KafkaBus:
             auto_offset_reset="earliest",
             metrics_enabled=False,
         )
-        try:
-            with self._connection.translated():
-                yield reader
-        finally:
-            reader.close()
+
+    def _ask_admin(self, question: Callable[[Any], T]) -> T:
+        with self._connection.translated():
+            return self._admin.ask(question)
 
     def end_offsets(self, topic: str) -> Mapping[int, int]:
         """See Bus.end_offsets."""
         logs = [KafkaTopicPartition(topic, partition) for partition in range(self._count_partitions(topic))]
-        with self._reader() as reader:
-            ends = reader.end_offsets(logs)
+        with self._connection.translated():
+            ends = self._reader.ask(lambda reader: reader.end_offsets(logs))
         return {log.partition: ends[log] for log in logs}
 
     def log_id(self, topic: str) -> str:
         """See Bus.log_id."""
-        with self._connection.admin() as admin:
-            return find_topic_id(admin, topic)
+        return self._ask_admin(lambda admin: find_topic_id(admin, topic))
 
     def create_topics(self, topics: Sequence[TopicSettings]) -> None:
         """See Bus.create_topics."""
-        with self._connection.admin() as admin:
-            create_topics(admin, topics, self._connection.timeout_ms)
+        self._ask_admin(lambda admin: create_topics(admin, topics, self._connection.timeout_ms))
 
     def check(self, topics: Sequence[TopicSettings]) -> None:
         """See Bus.check."""
-        with self._connection.admin() as admin:
-            check_topics(admin, topics)
+        self._ask_admin(lambda admin: check_topics(admin, topics))
 
     def close(self) -> None:
         """See Bus.close."""
         with self._lock:
             producer, self._producer = self._producer, None
+        self._admin.close()
+        self._reader.close()
         if producer is not None:
             producer.close(timeout=self._publish_timeout_s)
 
