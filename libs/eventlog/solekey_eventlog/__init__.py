@@ -3,6 +3,7 @@
 Map
     A service's own events
         store.py      EventStore, UnitOfWork: append-only streams; source of truth and outbox
+        noted_first.py  what must be durable with the first thing that a request writes
         publisher.py  store → bus; publisher_lock.py: one publisher at a time
         heartbeats.py signs of life, from a process of their own
     The events of others

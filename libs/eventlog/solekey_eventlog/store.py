@@ -35,6 +35,7 @@ from solekey_eventlog.engine import connect_read_only, describe_cause, is_sqlite
 from solekey_eventlog.errors import StalePositionError, UnavailableError
 from solekey_eventlog.event_observer import EventObserver
 from solekey_eventlog.log_context import Facts, find_log_facts, logging_for
+from solekey_eventlog.noted_first import find_open_note
 from solekey_eventlog.tables import EventTables
 from solekey_eventlog.trouble import Trouble
 from solekey_protocol.event import Event, encode_event, parse_event
@@ -254,13 +255,20 @@ class EventStore:
     def begin(self, *, projecting: bool = False) -> Iterator[UnitOfWork]:
         """Run one transaction: committed at the end, rolled back by any exception. Do not nest.
 
+        It begins with what has to be noted first, if anything has (`noted_first`).
+
         Raises:
             UnavailableError: the database does not answer; nothing was changed.
         """
+        note = find_open_note()
         with self._translate(), self._write_lock(), self.engine.begin() as connection:
             uow = UnitOfWork(connection, self.stream, self.tables, self.clock.now(), projecting=projecting)
             uow.observer = self.observer
+            if note is not None:
+                note.write(uow)
             yield uow
+        if note is not None:
+            note.mark_durable()
         for event, facts in uow.appended:
             with logging_for(**facts):
                 _log.info("appended %s", describe_place(event))

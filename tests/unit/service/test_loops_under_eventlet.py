@@ -1,4 +1,4 @@
-"""Loops of a library's own wait under eventlet without holding up others, and know which thread they are in."""
+"""Loops of a library wait under eventlet without holding up others, and know which thread they are in."""
 
 import json
 import subprocess

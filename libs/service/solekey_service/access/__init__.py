@@ -6,6 +6,7 @@ Map
     dpop.py     verify_dpop_proof (RFC 9449 §4.3)
     nonce.py    Nonces: what proofs without a token must carry (RFC 9449 §8, §9)
     guard.py    Guard.admit: token, proof, session, device and freshness in order
+    used_proof.py       UsedProofs, ProofNote: proofs of all others, noted with what their requests write
     seen_proofs.py      SeenProofs: proofs of reads that were used, in memory
     request_limiter.py  RequestLimiter: how many requests one account may make
     load_limit.py       LoadLimit: how many requests a process works on at a time

@@ -11,7 +11,8 @@
     STEPPED_UP  ... -> second factor proven a short time ago
     TRUSTED  ... -> device trusted now
 
-A request that changes nothing (GET) writes nothing: its proof is remembered in memory alone.
+A request that changes nothing (GET) writes nothing: its proof is remembered in memory alone. Any other proof
+is a row: committed here, or by the first transaction in which the request writes (used_proof.py).
 A service that cannot know whether trust was withdrawn refuses (promise P4); it never decides on old state.
 A request with a body is looked at twice: before the body is read, and when it has come (``confirm``).
 """
@@ -20,9 +21,6 @@ import hmac
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
-
-from sqlalchemy import delete, insert
-from sqlalchemy.exc import IntegrityError
 
 from solekey_eventlog.errors import EventLogError, NotYetAppliedError
 from solekey_eventlog.store import UnitOfWork
@@ -35,15 +33,15 @@ from solekey_service.access.level import Access
 from solekey_service.access.load_limit import LoadLimit
 from solekey_service.access.nonce import Nonces
 from solekey_service.access.request_limiter import RequestLimiter
-from solekey_service.access.seen_proofs import KEPT_FOR, SeenProofs
+from solekey_service.access.seen_proofs import SeenProofs
 from solekey_service.access.tokens import AccessClaims, verify_access_token
+from solekey_service.access.used_proof import ProofNote, UsedProofs
 from solekey_service.config import ServiceConfig
 from solekey_service.http.caller import Caller, DpopProof
 from solekey_service.http.request import Request, parse_solekey_after
 from solekey_service.kernel import TRUST_STREAMS, Kernel
 from solekey_service.refusals import (
     DeviceNotTrusted,
-    DpopInvalid,
     Refusal,
     RevokedDevice,
     SessionOver,
@@ -52,7 +50,6 @@ from solekey_service.refusals import (
 )
 
 _SCHEME = "dpop "
-_PURGE_EVERY_S = 60.0
 
 
 class Guard:
@@ -61,7 +58,7 @@ class Guard:
     def __init__(self, kernel: Kernel[ServiceConfig], seen_proofs: SeenProofs | None = None) -> None:
         """Guard a service; ``seen_proofs`` may be shared with its other processes."""
         self._kernel = kernel
-        self._purged_s = kernel.clock.monotonic()
+        self._used_proofs = UsedProofs(kernel.store)
         self.limiter = RequestLimiter(
             kernel.clock,
             per_second=kernel.config.requests_per_second,
@@ -73,8 +70,14 @@ class Guard:
         self._seen_proofs = SeenProofs() if seen_proofs is None else seen_proofs
         self._platform: AuthStream | None = None
 
-    def admit(self, request: Request, access: Access) -> Request:
+    def admit(self, request: Request, access: Access, *, note_later: bool = False) -> Request:
         """Return the request with what is known of its sender: ``proof`` and ``caller``.
+
+        Args:
+            request: without its body.
+            access: what its entry point asks for.
+            note_later: whether the proof of a request that may write is noted with the first thing that it
+                writes; the caller settles ``note`` at the end, whatever becomes of the request.
 
         Raises:
             DpopInvalid, UseDpopNonce, TokenInvalid, TokenExpired, SessionOver: the caller is not proven.
@@ -89,18 +92,26 @@ class Guard:
             return request
         if access in {Access.PROOF, Access.PROOF_IF_GIVEN}:
             proof = self._verify_proof(request, None, self._nonces if access is Access.PROOF else None)
-            with self.load.begin(), self._kernel.store.begin() as uow:
-                self._consume(uow, proof)
-            return replace(request, proof=proof)
+            note = self._used_proofs.make_note(proof)
+            with self.load.begin():
+                if not note_later:
+                    note.settle()
+            return replace(request, proof=proof, note=note)
         token = _read_token(request)
         proof = self._verify_proof(request, token, None)  # a token's hash is as fresh as a nonce
         claims, platform = self._verify_token(token, proof)
         self.limiter.take(claims.account)
-        entry = _Entry(request, token, claims, proof, access, platform)
+        read = request.method == "GET"
+        entry = _Entry(
+            request, token, claims, proof, access, platform,
+            note=None if read else self._used_proofs.make_note(proof), note_later=note_later,
+        )  # fmt: skip
         admitted = self._kernel.freshness.wait(claims.account, lambda: self._enter(entry))
         if isinstance(admitted, Exception):
+            if entry.note is not None:
+                entry.note.settle()
             raise admitted
-        return replace(request, caller=admitted, proof=proof)
+        return replace(request, caller=admitted, proof=proof, note=entry.note)
 
     def confirm(self, request: Request, access: Access) -> Request:
         """Return an admitted request whose body has come: what held at its head must hold still.
@@ -169,8 +180,7 @@ class Guard:
         seen = parse_solekey_after(request)
         seen = {**seen, Stream.AUTH: max(seen.get(Stream.AUTH, 0), claims.auth_seq)}
         account_streams = dict.fromkeys((*TRUST_STREAMS, *seen))
-        is_read = request.method == "GET"
-        with self.limiter.take_turn(claims.account), self.load.begin(), self._begin(is_read) as uow:
+        with self.limiter.take_turn(claims.account), self.load.begin(), self._begin(entry) as uow:
             streams = self._kernel.streams
             streams.look_up(
                 uow, (SYSTEM_ACCOUNT, Stream.AUTH), *((claims.account, stream) for stream in account_streams)
@@ -178,18 +188,28 @@ class Guard:
             self._require_known_keys(uow, entry)
             self._kernel.freshness.require_positions(uow, claims.account, seen)
             self._require_fresh(uow)
-            if is_read:
-                self._seen_proofs.add(entry.proof, uow.now)
-            else:
-                self._consume(uow, entry.proof)
+            self._note(uow, entry)
             caller = Caller(claims.account, claims.device, claims.session, entry.proof.device_key)
             try:
                 return self._verify_caller(uow, caller, entry.access, claims.auth_seq)
             except (Refusal, EventLogError) as error:
                 return error
 
-    def _begin(self, is_read: bool) -> AbstractContextManager[UnitOfWork]:
-        return self._kernel.store.read() if is_read else self._kernel.store.begin()
+    def _begin(self, entry: "_Entry") -> AbstractContextManager[UnitOfWork]:
+        """Begin the transaction that admits; with the note that it commits, if there is one."""
+        if entry.note is None or entry.note_later:
+            return self._kernel.store.read()
+        return self._kernel.store.begin()
+
+    def _note(self, uow: UnitOfWork, entry: "_Entry") -> None:
+        """See to it that the proof admits nothing else. Raises DpopInvalid: it was used before."""
+        if entry.note is None:
+            self._seen_proofs.add(entry.proof, uow.now)
+        elif entry.note_later:
+            entry.note.verify_unused(uow)
+        else:
+            entry.note.write(uow)
+            uow.afterwards.append(entry.note.mark_durable)
 
     def _require_known_keys(self, uow: UnitOfWork, entry: "_Entry") -> None:
         """Verify the token again where signing keys have come or gone since it was verified."""
@@ -236,23 +256,6 @@ class Guard:
         if access is Access.TRUSTED and (device is None or device.status is not DeviceStatus.TRUSTED):
             raise DeviceNotTrusted("this device is not trusted yet: certify it with the user key")
 
-    def _consume(self, uow: UnitOfWork, proof: DpopProof) -> None:
-        """Note that a proof was used. One insert: of two that come at once, one fails. Raises DpopInvalid."""
-        table = uow.tables.dpop_proofs
-        self._purge(uow)
-        used = {"proof": proof.digest, "expires_at": proof.issued_at + KEPT_FOR}
-        try:
-            uow.connection.execute(insert(table), used)
-        except IntegrityError as error:
-            raise DpopInvalid("DPoP: the proof was used before") from error
-
-    def _purge(self, uow: UnitOfWork) -> None:
-        now_s = self._kernel.clock.monotonic()
-        if now_s - self._purged_s >= _PURGE_EVERY_S:
-            self._purged_s = now_s
-            table = uow.tables.dpop_proofs
-            uow.connection.execute(delete(table).where(table.c.expires_at < uow.now))
-
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
@@ -264,6 +267,8 @@ class _Entry:
     proof: DpopProof
     access: Access
     platform: AuthStream  # by whose signing keys the token was verified
+    note: ProofNote | None  # None: a read, whose proof is remembered in memory
+    note_later: bool
 
 
 def verify_stepped_up(auth: AuthStream, session: SessionId, now: datetime, max_age_s: int) -> Session:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import parse_qsl
 
+from solekey_eventlog.noted_first import Note
 from solekey_protocol.encoding import Cbor, Json, parse_cbor, parse_lenient_json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream
@@ -42,6 +43,8 @@ class Request:
     """The address at the other end of the connection: a proxy's, if one is between."""
     id: str = ""
     """32 hex characters that the lines of the log about it have; a trusted proxy's, or made here."""
+    note: Note | None = field(default=None, repr=False, compare=False)
+    """What must be durable with the first thing that the request writes: that its proof is used up."""
 
     @property
     def authenticated(self) -> Caller:

@@ -11,9 +11,11 @@ from eventlet.event import Event as GreenEvent
 from nameko.extensions import Entrypoint
 
 from solekey_eventlog.errors import EventLogError
+from solekey_eventlog.noted_first import settling
 from solekey_protocol.errors import ProtocolError
 from solekey_service.access import Access, Guard
 from solekey_service.access.load_limit import verify_patience
+from solekey_service.access.used_proof import NOTED_LATER_BYTES
 from solekey_service.definition import Route
 from solekey_service.http import Operation, Request, Response
 from solekey_service.http_server.body import BodyReader
@@ -48,16 +50,21 @@ class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no t
         body.verify_declared(self.route.max_body_bytes)
         guard = find_wiring(self.container).guard
         try:
-            admitted = guard.admit(request, self.route.access)
-            running = guard.limiter.running(admitted.caller.account) if admitted.caller else nullcontext()
-            if admitted.caller is not None:
-                body.on_admitted()
-            with running:
-                return self._answer(guard, admitted, values, body)
+            is_short = body.declared_bytes <= NOTED_LATER_BYTES
+            admitted = guard.admit(request, self.route.access, note_later=is_short)
+            with settling(admitted.note):
+                return self._work(guard, admitted, values, body)
         except RateLimited:
             # Otherwise a client that repeats itself would keep this process busy with refusals.
             eventlet.sleep(_PENALTY_S)
             raise
+
+    def _work(self, guard: Guard, admitted: Request, values: Mapping[str, str], body: BodyReader) -> Response:
+        running = guard.limiter.running(admitted.caller.account) if admitted.caller else nullcontext()
+        if admitted.caller is not None:
+            body.on_admitted()
+        with running:
+            return self._answer(guard, admitted, values, body)
 
     def _answer(
         self, guard: Guard, admitted: Request, values: Mapping[str, str], body: BodyReader

@@ -5,6 +5,7 @@ from typing import Any
 
 from solekey_eventlog.bus import Record
 from solekey_eventlog.log_context import logging_for
+from solekey_eventlog.noted_first import noting_first
 from solekey_service.definition import Job, Route, ServiceDefinition
 from solekey_service.http import Request, Response
 from solekey_service.nameko_ext.bus_entrypoint import BusEntrypoint
@@ -39,7 +40,8 @@ def _follow() -> Callable[..., None]:
 
 def _answer(route: Route[Any]) -> Callable[..., Response]:
     def answer(service: Any, request: Request, **values: str) -> Response:
-        with logging_for(request_id=request.id):  # a worker has a green thread of its own
+        # A worker has a green thread of its own.
+        with logging_for(request_id=request.id), noting_first(request.note):
             return route.handler(service.api, request, **values)
 
     return answer

@@ -1,4 +1,4 @@
-"""A client is kept for the next question, lent to one caller at a time, and thrown away once it has failed."""
+"""A client is kept for the next question, lent to one caller at a time, and thrown away once it failed."""
 
 import pytest
 from kafka.errors import KafkaConnectionError

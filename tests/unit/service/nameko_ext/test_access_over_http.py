@@ -79,12 +79,22 @@ def ask_until_known(
 
 
 def test_a_trusted_device_writes_and_a_replay_is_refused(opened: Demo) -> None:
-    response, headers = ask_until_known(opened, "POST", "/v1/vault/write", b"x" * 100_000)
-    assert (response.status_code, response.json()) == (200, {"bytes": 100_000, "device": ADA.device})
+    for size in (100_000, 1):  # a short one notes its proof with what it writes, or before its answer
+        response, headers = ask_until_known(opened, "POST", "/v1/vault/write", b"x" * size)
+        assert (response.status_code, response.json()) == (200, {"bytes": size, "device": ADA.device})
+        with opened.client() as client:
+            replayed = client.post("/v1/vault/write", content=b"x", headers=headers)
+        assert (replayed.status_code, replayed.json()["code"]) == (401, "dpop_invalid")
+        assert replayed.headers["WWW-Authenticate"] == 'DPoP error="invalid_dpop_proof", algs="EdDSA"'
+
+
+def test_a_refused_write_has_used_its_proof(opened: Demo) -> None:
+    ask_until_known(opened, "GET", "/v1/vault/whoami")
+    response, headers = ask(opened, "POST", "/v1/vault/statements", b"x")
+    assert response.status_code == 415, response.text
     with opened.client() as client:
-        replayed = client.post("/v1/vault/write", content=b"x", headers=headers)
+        replayed = client.post("/v1/vault/statements", content=b"x", headers=headers)
     assert (replayed.status_code, replayed.json()["code"]) == (401, "dpop_invalid")
-    assert replayed.headers["WWW-Authenticate"] == 'DPoP error="invalid_dpop_proof", algs="EdDSA"'
 
 
 def test_a_proof_for_another_path_is_refused_and_the_path_is_what_the_client_sent(opened: Demo) -> None:
