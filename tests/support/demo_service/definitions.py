@@ -28,6 +28,7 @@ from solekey_service.http import (
     parse_json_body,
 )
 from solekey_service.kernel import Kernel
+from solekey_service.refusals import BadRequest
 from solekey_service.stream_api import StreamApi
 
 MAX_ECHO_BYTES: Final = 1 * MIB
@@ -49,14 +50,23 @@ class DemoVaultApi(StreamApi[ServiceConfig]):
     def __init__(self, kernel: Kernel[ServiceConfig]) -> None:
         super().__init__(kernel)
         self.ticks = 0
-        self._apply_all = kernel.projector.apply_all
-        kernel.projector.apply_all = self._apply_all_or_fail  # type: ignore[method-assign]  # fails on demand
+        projector = kernel.projector  # fails on demand, for the group's member and for who stands by
+        apply_all, apply = projector.apply_all, projector.apply
 
-    def _apply_all_or_fail(self, records: Sequence[Record]) -> None:
+        def apply_all_or_fail(records: Sequence[Record]) -> None:
+            self._fail_on_demand(records)
+            apply_all(records)
+
+        def apply_or_fail(record: Record) -> None:
+            self._fail_on_demand([record])
+            apply(record)
+
+        projector.apply_all, projector.apply = apply_all_or_fail, apply_or_fail  # type: ignore[method-assign]
+
+    def _fail_on_demand(self, records: Sequence[Record]) -> None:
         folder = Path(self.kernel.engine.url.database or "").parent
         if any((folder / f"fail-{record.key}").exists() for record in records):
             raise OSError("the database is down, for this account")
-        self._apply_all(records)
 
     def get_health(self, request: Request) -> Response:  # noqa: ARG002
         members = {"ticks": self.ticks, "fresh": self.kernel.freshness.describe()}
@@ -90,6 +100,8 @@ class DemoVaultApi(StreamApi[ServiceConfig]):
         return json_response(200, {"account": request.authenticated.account})
 
     def write(self, request: Request) -> Response:
+        if request.body == b"refuse":
+            raise BadRequest("as the body asks for")
         return json_response(200, {"bytes": len(request.body), "device": request.authenticated.device})
 
     def tick(self) -> None:

@@ -90,10 +90,10 @@ def test_a_trusted_device_writes_and_a_replay_is_refused(opened: Demo) -> None:
 
 def test_a_refused_write_has_used_its_proof(opened: Demo) -> None:
     ask_until_known(opened, "GET", "/v1/vault/whoami")
-    response, headers = ask(opened, "POST", "/v1/vault/statements", b"x")
-    assert response.status_code == 415, response.text
+    response, headers = ask(opened, "POST", "/v1/vault/write", b"refuse")
+    assert response.status_code == 400, response.text
     with opened.client() as client:
-        replayed = client.post("/v1/vault/statements", content=b"x", headers=headers)
+        replayed = client.post("/v1/vault/write", content=b"x", headers=headers)
     assert (replayed.status_code, replayed.json()["code"]) == (401, "dpop_invalid")
 
 
