@@ -14,7 +14,7 @@ from solekey.streams.exclusive import AccountLock
 from solekey.transfer.objects import ObjectStore
 from solekey.transfer.parallel import begin
 from solekey.transfer.sealed_sources import RangedSource, open_envelope, open_whole
-from solekey.vault.index.commit_follower import Opened
+from solekey.vault.index.commit_follower import OnWritten, Opened, ignore_written
 from solekey.vault.index.item_index import ItemIndex
 from solekey.vault.index.rows import IndexRow
 from solekey.vault.item_filter import ItemFilter
@@ -72,18 +72,25 @@ class Directory:
 
         with pausing_collection():
             self._index.catch_up(open_ahead=self._open, on_written=note)
-            return self.list(wanted, written)
+            return self.list(wanted, written, note)
 
     def list(
-        self, wanted: ItemFilter = ALL, known: Mapping[int, ItemInfo | None] = MappingProxyType({})
+        self,
+        wanted: ItemFilter = ALL,
+        known: Mapping[int, ItemInfo | None] = MappingProxyType({}),
+        on_written: OnWritten = ignore_written,
     ) -> Listing:
         """List the live items that are wanted. Fetches the first chunk of those not opened before.
 
         Args:
             wanted: which.
             known: what is listed of rows by their tags; None: not wanted.
+            on_written: told of what is opened and written before the rows are read; it may add to `known`.
         """
-        read = self._look(lambda: self._index.read_all(partial(self._describe_if_wanted, wanted), known))
+        read = self._look(
+            lambda: self._index.read_all(partial(self._describe_if_wanted, wanted), known),
+            on_written=on_written,
+        )
         found = [info for info in read if info is not None]
         closed = [row.change for row in self._index.find_unopened()]
         found.sort(key=attrgetter("metadata.name", "id"))
@@ -164,17 +171,26 @@ class Directory:
         row = self._index.get(change.item)
         return row.open_metadata().name if row and row.change == change and row.metadata else None
 
-    def open_new(self, *, again: bool = True) -> None:
+    def open_new(self, *, again: bool = True, on_written: OnWritten = ignore_written) -> None:
         """Open what was not opened yet; what does not open is noted and harms no other.
+
+        While some of it is written, the next is on its way.
 
         Args:
             again: try what did not open before once more: it may have been restored.
+            on_written: told what was written with what was opened of it.
         """
         changes = [row.change for row in self._index.find_unopened()]
         if not again:
             changes = [change for change in changes if not self._unreadable.is_noted(change)]
+        opening: Iterable[Opened] = ()
         for start in range(0, len(changes), _OPENED_AT_ONCE):
-            self._index.note_opened([*self._open(changes[start : start + _OPENED_AT_ONCE])])
+            opened = [*opening]
+            opening = self._open(changes[start : start + _OPENED_AT_ONCE])
+            if opened:
+                self._index.note_opened(opened, on_written)
+        if changes:
+            self._index.note_opened([*opening], on_written)
 
     def _find_row(self, name_or_id: str) -> IndexRow | None:
         try:
@@ -189,10 +205,12 @@ class Directory:
     def _look_for_name(self, name: str, *, again: bool = True) -> Sequence[IndexRow]:
         return self._look(lambda: self._index.find_named(fold_name(name)), again=again)
 
-    def _look(self, read: Callable[[], T], *, again: bool = True) -> T:
+    def _look(
+        self, read: Callable[[], T], *, again: bool = True, on_written: OnWritten = ignore_written
+    ) -> T:
         """Open what is new, then read; once more where the index was damaged, and so is new as a whole."""
         while True:
-            self.open_new(again=again)
+            self.open_new(again=again, on_written=on_written)
             folded = self._index.folded
             found = read()
             if folded == self._index.folded:

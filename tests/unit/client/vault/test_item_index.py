@@ -12,6 +12,7 @@ from solekey.crypto import DataKey
 from solekey.crypto.index_key import IndexKey
 from solekey.errors import ChangeListError, DiskFullError, OpenError, WipedSecretError
 from solekey.rotation.rotation import rekey_data
+from solekey.vault import directory
 from solekey.vault.index import commit_follower, index_file, index_keeping
 from solekey.vault.index.item_index import INDEX_FILE
 from solekey_protocol.events import Stream
@@ -63,6 +64,25 @@ def test_the_first_list_is_that_of_every_later_one_and_opens_no_row_again(home, 
     end(home, "phone")
     assert [(info, info.size) for info in first] == [(i, i.size) for i in reopen(home, "phone").list()]
     assert [info.name for info in first] == sorted(f"item {n}" for n in range(20) if n != 4)
+
+
+@pytest.mark.parametrize("at_once", [1, 4, 2048])
+def test_a_first_list_from_a_snapshot_describes_no_row_again(home, monkeypatch, at_once):
+    """What the snapshot states is written first, then opened in groups, and listed as it was opened."""
+    vault = home.unlock("laptop")
+    vault.put_many({f"item {number}": "x" * number for number in range(9)})
+    vault.put("item 3", "edited", tags=(TAG,))
+    vault.unlocked.committer.commit_snapshot()
+    vault.put("item 5", "edited after it")
+    home.add_device("phone")
+    phone = reopen(home, "phone")
+    monkeypatch.setattr(directory, "_OPENED_AT_ONCE", at_once)
+    with monkeypatch.context() as patched:
+        patched.setattr(directory.Directory, "describe", None)  # whoever describes a row fails
+        first = phone.list()
+    assert [(info, info.size) for info in first] == [(info, info.size) for info in phone.list()]
+    assert [info.name for info in first] == [f"item {number}" for number in range(9)]
+    assert [info.size for info in first if info.name == "item 5"] == [len("edited after it")]
 
 
 def test_the_first_list_notices_a_row_that_was_put_back_or_taken_out(home, monkeypatch):

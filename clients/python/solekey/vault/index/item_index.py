@@ -21,6 +21,7 @@ from solekey.vault.index.commit_follower import (
     CommitFollower,
     OnWritten,
     OpenAhead,
+    Opened,
     ignore_written,
 )
 from solekey.vault.index.commit_search import CommitSearch
@@ -186,15 +187,22 @@ class ItemIndex:
         """Note what is in a version that this device has made itself, before its commit is followed."""
         self._follower.made[change] = metadata, content_size
 
-    def note_opened(self, opened: Sequence[tuple[Change, ItemMetadata, int | None]]) -> None:
-        """Keep what was opened of some versions; what has a newer version meanwhile is passed over."""
+    def note_opened(self, opened: Sequence[Opened], on_written: OnWritten = ignore_written) -> None:
+        """Keep what was opened of some versions; what has a newer version meanwhile is passed over.
+
+        Args:
+            opened: what was opened, of each item once.
+            on_written: told what was written with what was opened of it.
+        """
 
         def attempt() -> None:
             with self._file.writing() as writer:
+                rows = writer.get_many([change.item for change, _, _ in opened])
                 for change, metadata, content_size in opened:
-                    row = writer.get(change.item)
+                    row = rows.get(change.item)
                     if row is not None and row.change == change:
-                        writer.put(row.with_metadata(metadata, content_size), row)
+                        tag = writer.put(row.with_metadata(metadata, content_size), row)
+                        on_written(tag, (change, metadata, content_size))
 
         self._keeping.write(attempt)
 
