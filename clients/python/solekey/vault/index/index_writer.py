@@ -5,15 +5,28 @@ Spec: item-index.md §3.
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from solekey.vault.index.rows import TAG_BYTES, IndexHead, IndexRow, StoredRow, read_tag
 from solekey_protocol.ids import ItemId
 
-if TYPE_CHECKING:
-    from solekey.vault.index.index_file import IndexFile
-
 TAG_MODULUS: Final = 1 << (8 * TAG_BYTES)
+
+
+class RowFile(Protocol):
+    """What a writer asks of the index file; see `IndexFile`."""
+
+    def get(self, item: ItemId) -> IndexRow | None:
+        """Get an item's row."""
+
+    def get_many(self, items: Sequence[ItemId]) -> dict[ItemId, IndexRow]:
+        """Get the rows of some items."""
+
+    def seal(self, row: IndexRow) -> StoredRow:
+        """Seal a row as it is stored."""
+
+    def store(self, rows: Sequence[StoredRow]) -> None:
+        """Store rows."""
 
 
 class IndexWriter:
@@ -24,7 +37,7 @@ class IndexWriter:
         commit, seq, digest, begun: what it will be as of.
     """
 
-    def __init__(self, file: "IndexFile", head: IndexHead) -> None:
+    def __init__(self, file: RowFile, head: IndexHead) -> None:
         self._file = file
         self.head = head
         self.commit, self.seq, self.digest, self.begun = head.commit, head.seq, head.digest, head.begun

@@ -1,14 +1,26 @@
 """The index as mappings from item to change: an item is looked up in the file, all are read page by page."""
 
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
-from typing import TYPE_CHECKING, ClassVar, Final
+from typing import ClassVar, Final, Protocol
 
+from solekey.vault.index.rows import IndexHead, IndexRow
 from solekey_protocol.change_list import Change
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import ItemId
 
-if TYPE_CHECKING:
-    from solekey.vault.index.item_index import ItemIndex
+
+class Rows(Protocol):
+    """What the views ask of the index; see `ItemIndex`."""
+
+    @property
+    def head(self) -> IndexHead:
+        """What the index is as of."""
+
+    def get(self, item: ItemId) -> IndexRow | None:
+        """Get an item's row."""
+
+    def iter_rows(self, condition: str) -> Iterator[IndexRow]:
+        """Read the rows of a condition in SQL."""
 
 
 class NewestItems(Mapping[ItemId, Change]):
@@ -16,7 +28,7 @@ class NewestItems(Mapping[ItemId, Change]):
 
     CONDITION: ClassVar[str] = "epoch >= 0"
 
-    def __init__(self, index: "ItemIndex") -> None:
+    def __init__(self, index: Rows) -> None:
         self._index: Final = index
 
     def __getitem__(self, item: ItemId) -> Change:
