@@ -197,6 +197,7 @@ def test_a_key_that_was_replaced_is_not_in_force_again(home):
 
 def test_a_user_key_that_was_replaced_is_not_in_force_again(home):
     put(home, "laptop", "note", b"x")
+    home.add_device("tablet")
     backup, old = Backup(home), home.key()
     new = solekey.UserKey.make()
     with open_account(home, "laptop") as account:
@@ -206,6 +207,11 @@ def test_a_user_key_that_was_replaced_is_not_in_force_again(home):
     for key in (old, new):
         with pytest.raises(RestorationRefusedError, match="user key that was replaced"):
             accept(home, "laptop", key=key)
+    home.server.sleep(60)
+    with open_account(home, "tablet") as account:  # which has seen no more than the backup
+        account.step_up(home.server.code())
+        account.keys.change_user_key(new.copy())  # the one that was lost: the server has never seen it
+    assert accept(home, "laptop", key=new)
 
 
 def test_the_second_device_does_the_same_without_a_conflict(home):
