@@ -111,6 +111,10 @@ def remember_threads(find: Callable[[], threading.Thread]) -> Callable[[], threa
 
 
 def install() -> None:
-    """Let whoever asks for a selector, or for the current thread, have these. eventlet has patched before."""
-    selectors.DefaultSelector = HubSelector  # type: ignore[assignment,misc]  # as eventlet does
+    """Let whoever asks for a selector, or for the current thread, have these. eventlet has patched before.
+
+    The selector is of Linux, where services are deployed: elsewhere eventlet's stays.
+    """
+    if hasattr(_select, "epoll"):
+        selectors.DefaultSelector = HubSelector  # type: ignore[assignment,misc]  # as eventlet does
     threading.current_thread = remember_threads(threading.current_thread)
