@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from solekey import Runtime, Server
@@ -260,7 +261,7 @@ def test_a_body_that_drips_is_given_up(tmp_path: Path, step_s: float, is_slow: b
 
 def test_a_server_that_says_nothing_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Connected, and then silence: the wait for each piece has its own limit (here 0.3 s instead of 60)."""
-    monkeypatch.setattr("solekey.connection.transport._TIMEOUT", 0.3)
+    monkeypatch.setattr("solekey.connection.transport._TIMEOUT", httpx.Timeout(0.3))
     done = threading.Event()
     with serve(tmp_path, lambda *_: done.wait(10)) as hostile:
         try:

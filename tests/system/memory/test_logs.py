@@ -125,7 +125,7 @@ def test_nothing_that_is_logged_holds_a_secret(world, log):
     secrets |= tell_story(session, phrase, world.folder)
     fail_to_log_in(world.folder / "phone", Server(ORIGIN), world.runtime)
     written = log.getvalue()
-    assert "httpx" in written
+    assert "solekey.connection.transport DEBUG" in written
     assert written.count("Traceback") >= 6
     assert "<redacted>" in written
     assert find_leaks(secrets, [("log", written.encode())]) == []
@@ -160,15 +160,15 @@ def leak_key_on_unlock(monkeypatch):
 
 
 def leak_headers(monkeypatch):
-    import httpx
+    from tests.support.client.fake_server import FakeServer
 
-    real = httpx.Client.send
+    real = FakeServer.handle_request
 
-    def careless(self, request, **options):
+    def careless(self, request):
         logging.getLogger("httpx").debug("headers: %s", dict(request.headers))
-        return real(self, request, **options)
+        return real(self, request)
 
-    monkeypatch.setattr(httpx.Client, "send", careless)
+    monkeypatch.setattr(FakeServer, "handle_request", careless)
 
 
 def leak_content_in_an_error(monkeypatch):

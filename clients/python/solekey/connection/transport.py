@@ -200,7 +200,7 @@ class Transport:
         params: Mapping[str, str | int] | None,
         content: bytes,
         headers: Mapping[str, str],
-        timeout: httpx.Timeout = _TIMEOUT,
+        timeout: httpx.Timeout | None = None,
     ) -> httpx.Request:
         is_long = len(content) > _PIECE_BYTES
         length = {"Content-Length": str(len(content))} if is_long else {}
@@ -210,7 +210,7 @@ class Transport:
             params=params,
             content=_cut(content) if is_long else content,
             headers={**_HEADERS, **headers, **length},
-            extensions={"timeout": timeout.as_dict()},
+            extensions={"timeout": (timeout or _TIMEOUT).as_dict()},
         )
 
     def _exchange(self, request: httpx.Request, max_bytes: int) -> Answer:

@@ -134,7 +134,7 @@ def drip(scene: Scene) -> None:
 
 @attack("no answer")
 def say_nothing(scene: Scene) -> None:
-    scene.patch.setattr(transport, "_TIMEOUT", 0.2)
+    scene.patch.setattr(transport, "_TIMEOUT", httpx.Timeout(0.2))
     spoil(scene, EVENTS, lambda to, _: to.recv(1))
 
 
