@@ -119,11 +119,11 @@ def careless_client(
         request.headers.update({**fields, FIELD: mask(for_services)})
         return send(self, request)
 
-    httpx.HTTPTransport.handle_request = careless  # type: ignore[method-assign]
+    httpx.HTTPTransport.handle_request = careless  # type: ignore[method-assign]  # the leak that is planted
     try:
         yield
     finally:
-        httpx.HTTPTransport.handle_request = send  # type: ignore[method-assign]
+        httpx.HTTPTransport.handle_request = send  # type: ignore[method-assign]  # and taken away
     if not passed:
         raise RuntimeError("the client sent no request through httpx.HTTPTransport: nothing was planted")
 

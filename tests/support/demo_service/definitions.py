@@ -61,7 +61,8 @@ class DemoVaultApi(StreamApi[ServiceConfig]):
             self._fail_on_demand([record])
             apply(record)
 
-        projector.apply_all, projector.apply = apply_all_or_fail, apply_or_fail  # type: ignore[method-assign]
+        projector.apply_all = apply_all_or_fail  # type: ignore[method-assign]  # a defect that is planted
+        projector.apply = apply_or_fail  # type: ignore[method-assign]  # the same, for who stands by
 
     def _fail_on_demand(self, records: Sequence[Record]) -> None:
         folder = Path(self.kernel.engine.url.database or "").parent

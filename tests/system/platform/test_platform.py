@@ -167,6 +167,7 @@ def test_a_revocation_asks_for_a_fresh_second_factor(bob: LibraryUser):
     with bob.open("laptop") as laptop, bob.open("phone") as phone:
         laptop.sync()
         proven_at = laptop.streams.auth.sessions[laptop.connection.tokens.session].proven_at.datetime
+        # The limit runs by the real clock of a real platform: what is left of it must pass.
         time.sleep(max(proven_at.timestamp() + STEP_UP_S + 1 - time.time(), 0))
         with laptop.unlock(bob.key()) as vault, pytest.raises(StepUpRequiredError) as refusal:
             revoke_device(vault, phone.devices.own_id, UserKey.make())
