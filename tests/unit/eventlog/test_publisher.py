@@ -50,6 +50,21 @@ def test_exact_bytes_reach_the_bus_once_and_in_order(
     assert all(record.key == parse_event(record.value).account for record in bus.read(TOPICS[Stream.AUTH]))
 
 
+def test_a_heartbeat_follows_what_is_published_and_one_of_an_idle_service_only_when_wanted(
+    start: StartService, bus: CuttableBus, alice: Author, clock: ManualClock
+) -> None:
+    kernel = start()
+    [event] = append(kernel, alice.account, FAILED)
+    kernel.publisher.publish_pending(even_if_idle=False)
+    [first] = [parse_heartbeat(record.value) for record in bus.read(HEARTBEAT_TOPIC)]
+    assert sum(first.positions.values()) == event.seq
+    clock.advance(10)  # they are not given closely
+    kernel.publisher.publish_pending(even_if_idle=False)
+    assert len(list(bus.read(HEARTBEAT_TOPIC))) == 1
+    kernel.publisher.publish_pending()
+    assert len(list(bus.read(HEARTBEAT_TOPIC))) == 2
+
+
 def test_of_two_writers_the_one_who_commits_last_is_not_skipped(
     start: StartService, bus: CuttableBus, alice: Author, bob: Author, clock: ManualClock
 ) -> None:
