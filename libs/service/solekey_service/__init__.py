@@ -13,6 +13,7 @@ Map
         kernel.py     a running service's parts, without its web framework
         build.py      a service's Api, made of its definition
         transaction.py  one transaction that is retried; to refuse, but commit
+        clock_watch.py  notices when the clock jumps
     What every service does
         statement_flow.py  from a signed statement in a request to its event
         statement_handler.py  what a service adds to that

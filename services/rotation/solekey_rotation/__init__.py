@@ -7,7 +7,6 @@ Map
     domain.py      pure: what is refused beyond the stream's rules, and what becomes due
     key_ages.py    since when keys are in force, and when a rotation is due
     schedule.py    keeps key ages up to date; states what is due
-    clock_watch.py notices when the clock jumps
     repository.py  KeyAgeRepository: their rows
     tables.py      the tables beside the events
     refusals.py    what is refused beyond the stream's rules

@@ -16,11 +16,11 @@ from solekey_protocol.events.rotation import Enforcement
 from solekey_protocol.events.vault import KeyWrapped
 from solekey_protocol.ids import AccountId
 from solekey_protocol.streams import AuthStream, DevicesStream, RotationStream
-from solekey_rotation.clock_watch import ClockWatch
 from solekey_rotation.config import RotationConfig
 from solekey_rotation.domain import decide_due, decide_exposure
 from solekey_rotation.key_ages import KeyAges, Policy, derive_due
 from solekey_rotation.repository import KeyAgeRepository
+from solekey_service.clock_watch import ClockWatch
 from solekey_service.kernel import Kernel
 
 _PER_PAGE: Final = 200

@@ -13,8 +13,9 @@ from solekey_protocol.errors import MalformedError
 from solekey_protocol.event import Event
 from solekey_protocol.ids import AccountId, Digest, compute_digest
 from solekey_protocol.limits import KIB, MAX_BATCH_BYTES, MAX_BATCH_OBJECTS, MAX_PART_BYTES
-from solekey_protocol.streams import AuthStream, VaultStream, WrapRecord
+from solekey_protocol.streams import AuthStream, RotationStream, VaultStream, WrapRecord
 from solekey_protocol.wrap import parse_wrap_header
+from solekey_service.clock_watch import ClockWatch
 from solekey_service.http import (
     Request,
     Response,
@@ -44,7 +45,8 @@ from solekey_vault.refusals import DigestMismatch, WrapMismatch
 from solekey_vault.statements import VaultStatements
 from solekey_vault.store_check import require_object_store
 from solekey_vault.stored_rows import list_blobs, list_objects, list_wraps
-from solekey_vault.wrap_repository import WrapRepository
+from solekey_vault.usage_repository import ROTATION_FACTOR
+from solekey_vault.wrap_repository import MAX_UNCLAIMED_WRAPS, WrapRepository
 
 UNCLAIMED_KEPT: Final = timedelta(hours=24)
 """What nothing names is deleted after this long."""
@@ -80,8 +82,15 @@ class VaultApi(StreamApi[VaultConfig]):
         self._grace = timedelta(days=config.grace_days)
         self._offline = {} if config.offline_reading else {"Solekey-Offline": "forbidden"}
         self.objects = ObjectRepository(
-            kernel.store, blobs, kernel.random, self._offload, config.quota, kernel.threads.pause
+            kernel.store,
+            blobs,
+            kernel.random,
+            self._offload,
+            config.quota,
+            kernel.threads.pause,
+            self._is_rotating,
         )
+        self._clock_watch = ClockWatch(kernel.clock, settle_first=True)
         self._collector = HistoryCollector(kernel.store, kernel.streams, self.objects, config.history_limits)
         self.lists = ChangeLists(kernel.store, self.objects, worker or _make_worker(), kernel.threads.pause)
         super().__init__(kernel, VaultStatements(kernel.streams, self.objects, self.lists))
@@ -109,7 +118,9 @@ class VaultApi(StreamApi[VaultConfig]):
         except MalformedError as error:
             raise WrapMismatch(str(error)) from error
         with storing(), self.kernel.store.begin() as uow:
-            WrapRepository(uow).put(request.authenticated.account, verified, request.body)
+            account = request.authenticated.account
+            factor = ROTATION_FACTOR if self._is_rotating(uow, account) else 1
+            WrapRepository(uow).put(account, verified, request.body, factor * MAX_UNCLAIMED_WRAPS)
         return empty_response()
 
     def get_wraps(self, request: Request) -> Response:
@@ -180,11 +191,20 @@ class VaultApi(StreamApi[VaultConfig]):
         return json_response(200, {"history": [encode_stated(since, limits) for since, limits in stated]})
 
     def collect_history(self) -> int:
-        """Collect the replaced versions that are over the operator's limits. Returns how many."""
-        return self._collector.collect()
+        """Collect the replaced versions that are over the operator's limits. Returns how many.
+
+        None is collected while the clock cannot be trusted.
+        """
+        self._collector.note_limits()
+        return self._collector.collect() if self._clock_watch.is_trusted() else 0
 
     def purge_unclaimed(self) -> int:
-        """Delete what nothing names, closed accounts' things and orphans. Returns how many uploads."""
+        """Delete what nothing names, closed accounts' things and orphans. Returns how many uploads.
+
+        Nothing while the clock cannot be trusted: a grace time that seems to be over may have just begun.
+        """
+        if not self._clock_watch.is_trusted():
+            return 0
         now = self.kernel.clock.now()
         with self.kernel.store.begin() as uow:
             ClosedAccountRepository(uow).release()
@@ -237,6 +257,9 @@ class VaultApi(StreamApi[VaultConfig]):
             bodies = WrapRepository(uow).find(account, digests)
         found: list[Cbor] = [bodies[digest] for digest in digests if digest in bodies]
         return cbor_response(200, {"wraps": found}, self._offline)
+
+    def _is_rotating(self, uow: UnitOfWork, account: AccountId) -> bool:
+        return self.kernel.streams.fold_parked(uow, account, RotationStream).open is not None
 
     def _is_closed(self, uow: UnitOfWork, account: str) -> bool:
         return self.kernel.streams.fold_parked(uow, AccountId(account), AuthStream).closed

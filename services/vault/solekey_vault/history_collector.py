@@ -37,13 +37,16 @@ class HistoryCollector:
         self._streams = streams
         self._objects = objects
 
+    def note_limits(self) -> None:
+        """Note since when the limits are in force."""
+        with self._store.begin() as uow:
+            HistoryLimitsRepository(uow).note(self.limits)
+
     def collect(self) -> int:
-        """Collect what is over the limits, and note since when they are in force. Returns how many versions.
+        """Collect what is over the limits. Returns how many versions.
 
         An account with an open rotation is left alone until it has ended.
         """
-        with self._store.begin() as uow:
-            HistoryLimitsRepository(uow).note(self.limits)
         collected = 0
         rotating: set[AccountId] = set()
         while True:

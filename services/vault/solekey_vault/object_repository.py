@@ -25,7 +25,7 @@ from solekey_service.refusals import NotFound
 from solekey_vault.objects import MAX_ROW_BYTES, ObjectStore, RowStore, pages, storing
 from solekey_vault.refusals import StorageFull
 from solekey_vault.tables import objects, orphans
-from solekey_vault.usage_repository import DEFAULT_QUOTA, Quota, UsageRepository
+from solekey_vault.usage_repository import DEFAULT_QUOTA, IsRotating, Quota, UsageRepository
 
 _log = logging.getLogger(__name__)
 
@@ -60,6 +60,7 @@ class ObjectRepository:
         offload: Offload = run_here,
         quota: Quota = DEFAULT_QUOTA,
         pause: Callable[[], None] = lambda: None,
+        is_rotating: IsRotating = lambda _uow, _account: False,
     ) -> None:
         """Keep objects.
 
@@ -70,8 +71,10 @@ class ObjectRepository:
             offload: runs what blocks a thread.
             quota: what an account may store that has no limits of its own.
             pause: lets other requests go on in the middle of a long deletion.
+            is_rotating: tells whether a rotation of an account is open, during which it may have more.
         """
         self.quota = quota
+        self._is_rotating = is_rotating
         self.pause = pause
         self._store = store
         self._blobs = blobs
@@ -100,7 +103,7 @@ class ObjectRepository:
                 return self._name(uow, account, self._make_places(account, bodies, uow.now), bodies)
         with self._store.read() as uow:
             known, new = self._look_up(uow, account, bodies)
-            UsageRepository(uow, self.quota).verify_room(account, [place.size for place in new])
+            self._count(uow).verify_room(account, [place.size for place in new])
         large = {place.name: bodies[place.digest] for place in new if place.large}
         with storing():
             if large:
@@ -251,6 +254,9 @@ class ObjectRepository:
         new = [place for place in self._make_places(account, bodies, uow.now) if place.digest not in known]
         return list(known), new
 
+    def _count(self, uow: UnitOfWork) -> UsageRepository:
+        return UsageRepository(uow, self.quota, self._is_rotating)
+
     def _note_orphans(self, names: Sequence[str]) -> None:
         with self._store.begin() as uow:
             rows = [{"name": name, "since": uow.now} for name in names]
@@ -288,7 +294,7 @@ class ObjectRepository:
         ]
         named = set(uow.connection.execute(_insert_new(uow.connection.dialect.name), rows).scalars())
         self._refresh(uow, account, [place.digest for place in new if place.name not in named])
-        UsageRepository(uow, self.quota).add(account, [place.size for place in new if place.name in named])
+        self._count(uow).add(account, [place.size for place in new if place.name in named])
         small = [place for place in new if place.name in named and not place.large]
         RowStore(uow.connection).write({place.name: bodies[place.digest] for place in small})
         large = [place.name for place in new if place.name in named and place.large]

@@ -1,12 +1,13 @@
 """How much each account stores and sends, and may: counted with the rows, in their transaction.
 
 What was uploaded counts at once, whether or not a commit names it, and until it is dropped or deleted. The
-hour's count begins anew with each hour of the clock. Spec: vault.md §3.1.
+hour's count begins anew with each hour of the clock. While a rotation of the account is open it may have
+twice as much: of a re-encryption everything is there twice. Spec: vault.md §3.1.
 """
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -21,6 +22,8 @@ from solekey_protocol.limits import MIB
 from solekey_service.refusals import QuotaExceeded, RateLimited
 from solekey_vault.tables import account_usage, objects
 
+ROTATION_FACTOR: Final = 2
+"""So many times its quota an account may have while a rotation is open."""
 _HOUR_S = 3600
 _COUNTED: Final = objects.c.dropped_at.is_(None)
 """Objects that were dropped count for no quota."""
@@ -35,8 +38,13 @@ class Quota:
     bytes_per_hour: int = 20 * 1024 * MIB  # 20 GiB
     objects_per_hour: int = 200_000
 
+    def derive_for_rotation(self) -> "Quota":
+        """Derive what the account may while a rotation is open."""
+        return Quota(**{name: ROTATION_FACTOR * limit for name, limit in asdict(self).items()})
+
 
 DEFAULT_QUOTA: Final = Quota()
+IsRotating = Callable[[UnitOfWork, AccountId], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +68,23 @@ class Usage:
 class UsageRepository:
     """What all accounts store and may store, in one transaction."""
 
-    def __init__(self, uow: UnitOfWork, default: Quota = DEFAULT_QUOTA) -> None:
+    def __init__(
+        self,
+        uow: UnitOfWork,
+        default: Quota = DEFAULT_QUOTA,
+        is_rotating: IsRotating = lambda _uow, _account: False,
+    ) -> None:
+        """Count in a transaction.
+
+        Args:
+            uow: the transaction.
+            default: what an account may that has no limits of its own.
+            is_rotating: tells whether a rotation of an account is open.
+        """
         self._uow = uow
         self._connection = uow.connection
         self._default = default
+        self._is_rotating = is_rotating
 
     def find_usage(self, account: AccountId) -> Usage:
         """Find what an account stores and has sent in this hour."""
@@ -95,7 +116,7 @@ class UsageRepository:
         """
         row, added = self._find(account), list(sizes)
         usage = self._read_usage(row)
-        self._require(_Added(len(added), sum(added)), usage, self._read_quota(row))
+        self._require(account, _Added(len(added), sum(added)), usage, self._read_quota(row))
         return usage
 
     def add(self, account: AccountId, sizes: Iterable[int]) -> None:
@@ -127,9 +148,17 @@ class UsageRepository:
             after.sent_bytes - added.bytes,
             after.sent_objects - added.objects,
         )
-        self._require(added, before, self._read_quota(row))
+        self._require(account, added, before, self._read_quota(row))
 
-    def _require(self, added: "_Added", usage: Usage, quota: Quota) -> None:
+    def _require(self, account: AccountId, added: _Added, usage: Usage, quota: Quota) -> None:
+        try:
+            self._verify(added, usage, quota)
+        except (QuotaExceeded, RateLimited):
+            if not self._is_rotating(self._uow, account):
+                raise
+            self._verify(added, usage, quota.derive_for_rotation())
+
+    def _verify(self, added: _Added, usage: Usage, quota: Quota) -> None:
         for unit, used, more, limit in (
             ("bytes", usage.bytes, added.bytes, quota.bytes),
             ("objects", usage.objects, added.objects, quota.objects),

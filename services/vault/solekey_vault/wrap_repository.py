@@ -23,16 +23,22 @@ class WrapRepository:
         self._connection = uow.connection
         self._now = uow.now
 
-    def put(self, account: AccountId, digest: Digest, body: bytes) -> None:
+    def put(self, account: AccountId, digest: Digest, body: bytes, most: int = MAX_UNCLAIMED_WRAPS) -> None:
         """Keep a wrap; the same again changes nothing but its time until it is purged.
+
+        Args:
+            account: whose.
+            digest: of the wrap.
+            body: its bytes.
+            most: how many of the account's wraps may wait for their events.
 
         Raises:
             QuotaExceeded: too many of the account's wraps wait for their events.
         """
         unclaimed = (wraps.c.account == account, wraps.c.claimed.is_(False), wraps.c.digest != digest)
         used = self._connection.execute(select(func.count()).where(*unclaimed)).scalar_one()
-        if used >= MAX_UNCLAIMED_WRAPS:
-            raise QuotaExceeded("wraps", limit=MAX_UNCLAIMED_WRAPS, used=used)
+        if used >= most:
+            raise QuotaExceeded("wraps", limit=most, used=used)
         row = {"account": account, "digest": digest, "body": body, "claimed": False, "stored_at": self._now}
         query = upsert(self._connection, wraps).values(row)
         self._connection.execute(

@@ -8,10 +8,11 @@ from types import SimpleNamespace
 import pytest
 
 from solekey_protocol.events import Stream
+from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.events.vault import ObjectsPurged
 from solekey_protocol.ids import ItemId
 from solekey_service.refusals import QuotaExceeded, RateLimited
-from solekey_vault import wrap_repository
+from solekey_vault import api as vault_api
 from solekey_vault.api import UNCLAIMED_KEPT
 from solekey_vault.definition import DEFINITION
 from solekey_vault.gauges import GAUGES
@@ -19,7 +20,7 @@ from solekey_vault.quota_command import QUOTA
 from solekey_vault.usage_repository import Quota, Usage, UsageRepository
 from solekey_vault.wrap_repository import MAX_UNCLAIMED_WRAPS
 from tests.support.content import change_of, commit_of, seal_wrap_like
-from tests.unit.vault.vault_rig import LAPTOP, OLD_KEY, Vault
+from tests.unit.vault.vault_rig import LAPTOP, NEW_KEY, OLD_KEY, Vault
 
 LARGE = 100_000
 """More than a row holds: a blob."""
@@ -174,7 +175,7 @@ def test_a_statement_that_was_taken_is_answered_again_at_the_limit(rig, tmp_path
 
 def test_wraps_that_no_statement_names_have_a_quota(rig, tmp_path, monkeypatch):
     vault = make_vault(rig, tmp_path, monkeypatch)
-    monkeypatch.setattr(wrap_repository, "MAX_UNCLAIMED_WRAPS", 3)
+    monkeypatch.setattr(vault_api, "MAX_UNCLAIMED_WRAPS", 3)
     waiting = [seal_wrap_like(1, version, OLD_KEY.key_id) for version in range(2, 6)]
     for wrap in waiting[:3]:
         vault.put_wrap(wrap)
@@ -188,6 +189,44 @@ def test_wraps_that_no_statement_names_have_a_quota(rig, tmp_path, monkeypatch):
     vault.api.purge_unclaimed()
     assert MAX_UNCLAIMED_WRAPS == 1000
     vault.put_wrap(waiting[1])
+
+
+@pytest.mark.parametrize(
+    ("settings", "bodies"),
+    [
+        ({"account_bytes": 300}, [bytes([number]) * 100 for number in range(7)]),
+        ({"account_bytes": 3 * LARGE}, [bytes([number]) * LARGE for number in range(7)]),
+        ({"account_objects": 3}, [bytes([number]) for number in range(7)]),
+        ({"account_bytes_per_hour": 300}, [bytes([number]) * 100 for number in range(7)]),
+        ({"account_objects_per_hour": 3}, [bytes([number]) for number in range(7)]),
+    ],
+    ids=["bytes", "blobs", "objects", "bytes an hour", "objects an hour"],
+)
+def test_a_full_account_is_rotated_all_the_same(rig, tmp_path, monkeypatch, settings, bodies):
+    """Its own items fill it, or a thief has with a stolen device: what shuts him out needs room."""
+    vault = make_vault(rig, tmp_path, monkeypatch, **settings)
+    vault.put(*bodies[:3])
+    with pytest.raises((QuotaExceeded, RateLimited)):
+        vault.put(bodies[3])
+    vault.rotate(RotationKind.DATA_KEY, to_epoch=2)
+    vault.put(*bodies[3:6])
+    with pytest.raises((QuotaExceeded, RateLimited)):
+        vault.put(bodies[6])
+
+
+def test_a_thief_who_fills_the_room_for_wraps_holds_up_no_rotation(rig, tmp_path, monkeypatch):
+    vault = make_vault(rig, tmp_path, monkeypatch)
+    monkeypatch.setattr(vault_api, "MAX_UNCLAIMED_WRAPS", 3)
+    waiting = [seal_wrap_like(1, version, NEW_KEY.key_id) for version in range(2, 9)]
+    for wrap in waiting[:3]:
+        vault.put_wrap(wrap)
+    with pytest.raises(QuotaExceeded):
+        vault.put_wrap(waiting[3])
+    vault.rotate(RotationKind.USER_KEY, to_key=NEW_KEY)
+    for wrap in waiting[3:6]:
+        vault.put_wrap(wrap)
+    with pytest.raises(QuotaExceeded):
+        vault.put_wrap(waiting[6])
 
 
 @pytest.mark.parametrize("arguments", [["--bytes", "0"], ["--objects", "-1"], ["--objects", "many"]])

@@ -24,6 +24,7 @@ from solekey_protocol.events.vault import CommitKind, ObjectsPurged
 from solekey_protocol.ids import ItemId, Timestamp, compute_digest
 from solekey_protocol.streams import VaultStream
 from solekey_rotation.definition import DEFINITION as ROTATION
+from solekey_service.clock_watch import SETTLE_S
 from solekey_vault.definition import DEFINITION
 from solekey_vault.tables import commit_pages, commits, item_parts, item_versions
 from tests.support.actors import Actor, UserKey, derive_rotation_id
@@ -54,6 +55,7 @@ class Vault:
         rig.build(ROTATION)
         self.api = rig.build(DEFINITION, object_store_url=object_store_url or f"file://{folder}")
         self.kernel = self.api.kernel
+        rig.clock.advance(SETTLE_S)
 
     def head(self):
         return self.rig.head(Stream.VAULT, LAPTOP.account)
