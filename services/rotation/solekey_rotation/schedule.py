@@ -1,6 +1,6 @@
 """Keeps key ages, and with them when to look at an account again. Spec: rotation.md §4."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from solekey_eventlog.errors import (
@@ -105,16 +105,17 @@ class Schedule:
         Nothing is stated while the clock has just jumped, or while the account's other streams are not
         followed up to now: what was rotated or closed during a downtime is not due.
         """
-        if not self._watch.is_trusted() or not self._is_fresh():
+        now = self._watch.find_now()
+        if now is None or not self._is_fresh():
             return 0
         stated, seen = 0, set[AccountId]()
         for _ in range(_PAGES):
             with self._kernel.store.read() as uow:
-                found = KeyAgeRepository(uow.connection).find_due(uow.now, _PER_PAGE)
+                found = KeyAgeRepository(uow.connection).find_due(now, _PER_PAGE)
             if not (new := [account for account in found if account not in seen]):
                 break
             seen.update(new)
-            stated += sum(self._announce(account) for account in new)
+            stated += sum(self._announce(account, now) for account in new)
         return stated
 
     def _is_fresh(self) -> bool:
@@ -125,13 +126,13 @@ class Schedule:
             return False
         return True
 
-    def _announce(self, account: AccountId) -> int:
+    def _announce(self, account: AccountId, now: datetime) -> int:
         try:
             with self._kernel.store.begin() as uow:
                 ages = KeyAgeRepository(uow.connection).lock(account)
                 state = self._kernel.streams.fold(uow, account, RotationStream)
                 closed = self._is_closed(uow, account)
-                bodies = [] if closed else decide_due(state, ages, self._fallback, uow.now)
+                bodies = [] if closed else decide_due(state, ages, self._fallback, now)
                 uow.append(account, state.head, *bodies)
                 self._write(uow, account, ages)
                 return len(bodies)

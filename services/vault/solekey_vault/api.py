@@ -196,16 +196,17 @@ class VaultApi(StreamApi[VaultConfig]):
         None is collected while the clock cannot be trusted.
         """
         self._collector.note_limits()
-        return self._collector.collect() if self._clock_watch.is_trusted() else 0
+        now = self._clock_watch.find_now()
+        return 0 if now is None else self._collector.collect(now)
 
     def purge_unclaimed(self) -> int:
         """Delete what nothing names, closed accounts' things and orphans. Returns how many uploads.
 
         Nothing while the clock cannot be trusted: a grace time that seems to be over may have just begun.
         """
-        if not self._clock_watch.is_trusted():
+        now = self._clock_watch.find_now()
+        if now is None:
             return 0
-        now = self.kernel.clock.now()
         with self.kernel.store.begin() as uow:
             ClosedAccountRepository(uow).release()
             wraps = WrapRepository(uow)

@@ -5,6 +5,7 @@ collected is forgotten by the read model, and its objects are dropped as a purge
 quota, and are deleted after the grace time. The live version, change lists and pages are never touched.
 """
 
+from datetime import datetime
 from typing import Final
 
 from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError
@@ -42,8 +43,8 @@ class HistoryCollector:
         with self._store.begin() as uow:
             HistoryLimitsRepository(uow).note(self.limits)
 
-    def collect(self) -> int:
-        """Collect what is over the limits. Returns how many versions.
+    def collect(self, now: datetime) -> int:
+        """Collect what is over the limits at a moment. Returns how many versions.
 
         An account with an open rotation is left alone until it has ended.
         """
@@ -51,9 +52,11 @@ class HistoryCollector:
         rotating: set[AccountId] = set()
         while True:
             with self._store.begin() as uow:
-                due = HistoryRepository(uow.connection, self.limits, uow.now).find_due(rotating)
+                due = HistoryRepository(uow.connection, self.limits, now).find_due(rotating)
                 rotating |= {each for each in {item.account for item in due} if self._is_rotating(uow, each)}
-                collected += self._collect_some(uow, [each for each in due if each.account not in rotating])
+                collected += self._collect_some(
+                    uow, now, [each for each in due if each.account not in rotating]
+                )
             if not due or len(rotating) > _MAX_LEFT_ALONE:
                 return collected
             self._objects.pause()
@@ -64,8 +67,8 @@ class HistoryCollector:
         except (AccountParkedError, NotYetAppliedError):  # what is known of it may be out of date
             return True
 
-    def _collect_some(self, uow: UnitOfWork, due: list[DueItem]) -> int:
-        history = HistoryRepository(uow.connection, self.limits, uow.now)
+    def _collect_some(self, uow: UnitOfWork, now: datetime, due: list[DueItem]) -> int:
+        history = HistoryRepository(uow.connection, self.limits, now)
         left = _VERSIONS_AT_ONCE
         for item in due:
             over = history.find_over(item, left)

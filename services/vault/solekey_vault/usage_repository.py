@@ -2,7 +2,7 @@
 
 What was uploaded counts at once, whether or not a commit names it, and until it is dropped or deleted. The
 hour's count begins anew with each hour of the clock. While a rotation of the account is open it may have
-twice as much: of a re-encryption everything is there twice. Spec: vault.md §3.1.
+more: of a re-encryption everything is there twice, and what lists it. Spec: vault.md §3.1.
 """
 
 import math
@@ -22,8 +22,8 @@ from solekey_protocol.limits import MIB
 from solekey_service.refusals import QuotaExceeded, RateLimited
 from solekey_vault.tables import account_usage, objects
 
-ROTATION_FACTOR: Final = 2
-"""So many times its quota an account may have while a rotation is open."""
+ROTATION_FACTOR: Final = 3
+"""So many times its quota an account may have while a rotation is open: the old, the new, the lists."""
 _HOUR_S = 3600
 _COUNTED: Final = objects.c.dropped_at.is_(None)
 """Objects that were dropped count for no quota."""

@@ -23,7 +23,7 @@ class WrapRepository:
         self._connection = uow.connection
         self._now = uow.now
 
-    def put(self, account: AccountId, digest: Digest, body: bytes, most: int = MAX_UNCLAIMED_WRAPS) -> None:
+    def put(self, account: AccountId, digest: Digest, body: bytes, most: int) -> None:
         """Keep a wrap; the same again changes nothing but its time until it is purged.
 
         Args:

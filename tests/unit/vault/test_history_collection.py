@@ -23,6 +23,7 @@ from tests.unit.vault.test_quotas import make_vault, usage_of
 from tests.unit.vault.vault_rig import LAPTOP
 
 DAY_S = 86400
+DAY = timedelta(days=1)
 FIRST, SECOND = (ItemId.from_raw(bytes([number]) * 16) for number in (1, 2))
 
 
@@ -92,6 +93,21 @@ def test_a_replaced_version_gets_so_old_and_not_older(make):
     collect(vault, 31)
     assert has(vault, FIRST, 1, 2, 3) == [False, False, True]
     assert collect(vault, 1000) == 0
+
+
+def test_a_clock_that_jumps_while_it_is_collected_makes_nothing_older(make, monkeypatch):
+    monkeypatch.setattr(history_collector, "_VERSIONS_AT_ONCE", 1)
+    vault = make(history_versions=0, history_days=10)
+    put(vault, FIRST, 1, 2)
+    vault.rig.clock.advance(9 * DAY_S)
+    put(vault, SECOND, 1, 2)
+    vault.api.collect_history()
+    vault.rig.clock.advance(2 * DAY_S)
+    right = vault.rig.clock.now()
+    monkeypatch.setattr(vault.api.objects, "pause", lambda: vault.rig.clock.set_wall(right + 400 * DAY))
+    assert vault.api.collect_history() == 1
+    assert len(vault.dump()["item_versions"]) == 3
+    assert vault.rig.clock.now() == right + 400 * DAY  # control: it has jumped
 
 
 def test_without_limits_nothing_is_collected(make):

@@ -42,6 +42,16 @@ def make_vault(rig, folder, monkeypatch, **settings):
     return vault
 
 
+def fill_with_wraps(rig, folder, monkeypatch, key):
+    """Make a vault in which as many wraps wait for their statements as may, and more wraps."""
+    vault = make_vault(rig, folder, monkeypatch)
+    monkeypatch.setattr(vault_api, "MAX_UNCLAIMED_WRAPS", 3)
+    waiting = [seal_wrap_like(1, version, key.key_id) for version in range(2, 12)]
+    for wrap in waiting[:3]:
+        vault.put_wrap(wrap)
+    return vault, waiting
+
+
 def usage_of(vault):
     with vault.kernel.store.read() as uow:
         return UsageRepository(uow).find_usage(LAPTOP.account)
@@ -147,6 +157,22 @@ def test_statements_have_a_rate(rig, tmp_path, monkeypatch):
     assert vault.commit(change_of(items[3], 1)).status == 201
 
 
+def test_nobody_waits_for_the_time_that_the_clock_had_been_ahead(rig, tmp_path, monkeypatch):
+    vault = make_vault(rig, tmp_path, monkeypatch, statements_per_minute=4)
+    items = [ItemId.from_raw(bytes([number]) * 16) for number in range(9)]
+    right = rig.clock.now()
+    rig.clock.set_wall(right + timedelta(days=400))
+    for item in items[:4]:
+        assert vault.commit(change_of(item, 1)).status == 201
+    with pytest.raises(RateLimited):
+        vault.commit(change_of(items[4], 1))
+    rig.clock.set_wall(right)
+    for item in items[4:8]:
+        assert vault.commit(change_of(item, 1)).status == 201
+    with pytest.raises(RateLimited):  # control: what is stated by the right clock counts
+        vault.commit(change_of(items[8], 1))
+
+
 def test_a_day_and_a_stream_have_limits(rig, tmp_path, monkeypatch):
     vault = make_vault(rig, tmp_path, monkeypatch, statements_per_day=2, max_events=3)
     items = [ItemId.from_raw(bytes([number]) * 16) for number in range(3)]
@@ -174,11 +200,7 @@ def test_a_statement_that_was_taken_is_answered_again_at_the_limit(rig, tmp_path
 
 
 def test_wraps_that_no_statement_names_have_a_quota(rig, tmp_path, monkeypatch):
-    vault = make_vault(rig, tmp_path, monkeypatch)
-    monkeypatch.setattr(vault_api, "MAX_UNCLAIMED_WRAPS", 3)
-    waiting = [seal_wrap_like(1, version, OLD_KEY.key_id) for version in range(2, 6)]
-    for wrap in waiting[:3]:
-        vault.put_wrap(wrap)
+    vault, waiting = fill_with_wraps(rig, tmp_path, monkeypatch, OLD_KEY)
     with pytest.raises(QuotaExceeded) as refused:
         vault.put_wrap(waiting[3])
     assert refused.value.extras == {"unit": "wraps", "limit": 3, "used": 3}
@@ -194,11 +216,11 @@ def test_wraps_that_no_statement_names_have_a_quota(rig, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("settings", "bodies"),
     [
-        ({"account_bytes": 300}, [bytes([number]) * 100 for number in range(7)]),
-        ({"account_bytes": 3 * LARGE}, [bytes([number]) * LARGE for number in range(7)]),
-        ({"account_objects": 3}, [bytes([number]) for number in range(7)]),
-        ({"account_bytes_per_hour": 300}, [bytes([number]) * 100 for number in range(7)]),
-        ({"account_objects_per_hour": 3}, [bytes([number]) for number in range(7)]),
+        ({"account_bytes": 300}, [bytes([number]) * 100 for number in range(10)]),
+        ({"account_bytes": 3 * LARGE}, [bytes([number]) * LARGE for number in range(10)]),
+        ({"account_objects": 3}, [bytes([number]) for number in range(10)]),
+        ({"account_bytes_per_hour": 300}, [bytes([number]) * 100 for number in range(10)]),
+        ({"account_objects_per_hour": 3}, [bytes([number]) for number in range(10)]),
     ],
     ids=["bytes", "blobs", "objects", "bytes an hour", "objects an hour"],
 )
@@ -209,24 +231,20 @@ def test_a_full_account_is_rotated_all_the_same(rig, tmp_path, monkeypatch, sett
     with pytest.raises((QuotaExceeded, RateLimited)):
         vault.put(bodies[3])
     vault.rotate(RotationKind.DATA_KEY, to_epoch=2)
-    vault.put(*bodies[3:6])
+    vault.put(*bodies[3:9])
     with pytest.raises((QuotaExceeded, RateLimited)):
-        vault.put(bodies[6])
+        vault.put(bodies[9])
 
 
 def test_a_thief_who_fills_the_room_for_wraps_holds_up_no_rotation(rig, tmp_path, monkeypatch):
-    vault = make_vault(rig, tmp_path, monkeypatch)
-    monkeypatch.setattr(vault_api, "MAX_UNCLAIMED_WRAPS", 3)
-    waiting = [seal_wrap_like(1, version, NEW_KEY.key_id) for version in range(2, 9)]
-    for wrap in waiting[:3]:
-        vault.put_wrap(wrap)
+    vault, waiting = fill_with_wraps(rig, tmp_path, monkeypatch, NEW_KEY)
     with pytest.raises(QuotaExceeded):
         vault.put_wrap(waiting[3])
     vault.rotate(RotationKind.USER_KEY, to_key=NEW_KEY)
-    for wrap in waiting[3:6]:
+    for wrap in waiting[3:9]:
         vault.put_wrap(wrap)
     with pytest.raises(QuotaExceeded):
-        vault.put_wrap(waiting[6])
+        vault.put_wrap(waiting[9])
 
 
 @pytest.mark.parametrize("arguments", [["--bytes", "0"], ["--objects", "-1"], ["--objects", "many"]])

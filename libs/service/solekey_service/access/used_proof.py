@@ -11,11 +11,13 @@ from typing import Final
 from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from solekey_eventlog.clock import CLOCK_SKEW
 from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.noted_first import Note
 from solekey_eventlog.store import EventStore, UnitOfWork
 from solekey_protocol.limits import KIB
 from solekey_service.access.seen_proofs import KEPT_FOR
+from solekey_service.clock_watch import ClockWatch
 from solekey_service.http.caller import DpopProof
 from solekey_service.refusals import DpopInvalid
 
@@ -36,6 +38,7 @@ class UsedProofs:
     def __init__(self, store: EventStore) -> None:
         self._store = store
         self._purged_s = store.clock.monotonic()
+        self._clock_watch = ClockWatch(store.clock, tolerance=CLOCK_SKEW)
 
     def make_note(self, proof: DpopProof) -> "ProofNote":
         """Make the note that a proof is used by a request that is admitted now."""
@@ -67,8 +70,10 @@ class UsedProofs:
         now_s = self._store.clock.monotonic()
         if now_s - self._purged_s >= _PURGE_EVERY_S:
             self._purged_s = now_s
-            table = uow.tables.dpop_proofs
-            uow.connection.execute(delete(table).where(table.c.expires_at < uow.now))
+            now = self._clock_watch.find_now()
+            if now is not None:
+                table = uow.tables.dpop_proofs
+                uow.connection.execute(delete(table).where(table.c.expires_at < now))
 
 
 class ProofNote(Note):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from threading import Barrier
 
 import pytest
@@ -12,7 +13,10 @@ from solekey_eventlog.foundations import note_foundation
 from solekey_eventlog.noted_first import noting_first, settling
 from solekey_eventlog.store import UnitOfWork
 from solekey_service.access import Access
+from solekey_service.access.used_proof import UsedProofs
+from solekey_service.clock_watch import SETTLE_S
 from solekey_service.http import Request
+from solekey_service.http.caller import DpopProof
 from solekey_service.refusals import DeviceNotTrusted, DpopInvalid
 from tests.support.kernels import Rig
 from tests.support.traffic import recording
@@ -177,3 +181,28 @@ def test_a_note_outlives_every_request_that_it_could_refuse(desk: Desk) -> None:
     with pytest.raises(DpopInvalid, match="used before"):
         desk.write(second)
     assert desk.count() == 1
+
+
+def test_a_clock_that_is_ahead_for_a_while_makes_no_used_proof_good_again(desk: Desk) -> None:
+    store, clock = desk.vault.store, desk.rig.clock
+
+    def use(proof_id: str) -> None:
+        proof = DpopProof(desk.laptop.key.public, "laptop", proof_id, clock.now(), None)
+        with store.begin() as uow:
+            proofs.verify_unused(uow, proof)
+            proofs.insert(uow, proof)
+
+    proofs = UsedProofs(store)
+    clock.advance(55)
+    use("first")
+    right = clock.now()
+    clock.set_wall(right + timedelta(minutes=3))
+    clock.advance(5)
+    use("second")  # clears away what is over
+    clock.set_wall(right + timedelta(seconds=5))
+    with pytest.raises(DpopInvalid, match="used before"):
+        use("first")
+    for proof_id in ("third", "fourth"):  # one notices the jump back; an hour later the other clears away
+        clock.advance(SETTLE_S)
+        use(proof_id)
+    use("first")  # control: its note is over, and its age would refuse it
