@@ -5,29 +5,35 @@ from contextlib import nullcontext
 import pytest
 
 from tests.system.fuzz.account_targets import TARGETS as ACCOUNTS
+from tests.system.fuzz.answer_targets import TARGETS as ANSWERS
 from tests.system.fuzz.audit_targets import TARGETS as AUDIT
-from tests.system.fuzz.client_targets import TARGETS as CLIENT
 from tests.system.fuzz.crypto_targets import TARGETS as CRYPTO
 from tests.system.fuzz.device_targets import TARGETS as DEVICES
 from tests.system.fuzz.factor_targets import TARGETS as FACTORS
 from tests.system.fuzz.keeping_targets import TARGETS as KEEPING
+from tests.system.fuzz.log_targets import TARGETS as LOGS
+from tests.system.fuzz.profile_targets import TARGETS as PROFILE
 from tests.system.fuzz.protocol_targets import TARGETS as PROTOCOL
 from tests.system.fuzz.queue_targets import TARGETS as QUEUE
 from tests.system.fuzz.server_targets import TARGETS as SERVER
+from tests.system.fuzz.settings_targets import TARGETS as SETTINGS
 from tests.system.fuzz.target import LONG_EXAMPLES, QUICK_EXAMPLES, Target, fuzz, take
 from tests.system.fuzz.typed_targets import TARGETS as TYPED
 
 TARGETS = (
     *ACCOUNTS,
+    *ANSWERS,
     *AUDIT,
-    *CLIENT,
     *CRYPTO,
     *DEVICES,
     *FACTORS,
     *KEEPING,
+    *LOGS,
+    *PROFILE,
     *PROTOCOL,
     *QUEUE,
     *SERVER,
+    *SETTINGS,
     *TYPED,
 )
 each = pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)

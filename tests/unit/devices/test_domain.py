@@ -1,4 +1,4 @@
-"""What the devices service decides beyond the stream's rules (those: tests/unit/protocol/test_streams.py)."""
+"""What the devices service decides beyond the stream's rules (those: tests/unit/protocol/streams/)."""
 
 import pytest
 

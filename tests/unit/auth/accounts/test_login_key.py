@@ -17,7 +17,7 @@ from tests.support.people.account_requests import (
     run_together,
     sign_login_key,
 )
-from tests.support.people.person import KDF, Desk, Person, code_of, read
+from tests.support.people.person import KDF, Person, code_of, read
 from tests.unit.auth.test_secrets import count, dump
 
 CHANGED, UPGRADED = events.LoginKeyChange.PASSWORD_CHANGED, events.LoginKeyChange.KDF_UPGRADED
@@ -371,44 +371,6 @@ def test_positive_control_without_the_second_look_the_old_key_slips_in(desk, ana
 
     monkeypatch.setattr(Streams, "look_up", read_late)
     assert desk.log_in(phone, code={"kind": "recovery_code", "code": code}).status == 201
-
-
-# What the operator asks for
-
-
-@pytest.fixture
-def strict(rig):
-    return Desk.open(rig, kdf_wanted="memory_kib=131072,iterations=4")
-
-
-def test_what_is_wanted_is_said_for_every_name_alike(strict):
-    ana = Person()
-    strict.register(ana)
-    wanted = {"memory_kib": 131072, "iterations": 4, "lanes": 4}
-    for name in (ana.username, "nobody@example.org"):
-        told = read(strict.ask(strict.api.sessions.post_challenge, {"username": name}))
-        assert set(told) == {"challenge", "expires_in_s", "kdf", "kdf_wanted"}
-        assert told["kdf_wanted"] == wanted
-    assert {name: told["kdf"][name] for name in wanted} == wanted  # nobody has done what is asked for
-
-
-def test_an_account_that_has_done_it_looks_like_nobody(strict):
-    ana = Person()
-    strict.register(ana)
-    seat = Seat(strict, ana)
-    assert seat.change(reason="kdf_upgraded", kdf={**MORE_WORK, "iterations": 4}).status == 200
-    anas, nobodys = (
-        read(strict.ask(strict.api.sessions.post_challenge, {"username": name}))
-        for name in (ana.username, "nobody@example.org")
-    )
-    for answer in (anas, nobodys):
-        del answer["challenge"], answer["kdf"]["salt"]
-    assert anas == nobodys
-
-
-def test_nothing_is_asked_for_by_default(desk, ana):
-    for name in (ana.username, "nobody@example.org"):
-        assert "kdf_wanted" not in read(desk.ask(desk.api.sessions.post_challenge, {"username": name}))
 
 
 def test_neither_challenge_nor_signature_is_kept(desk, ana, seat):

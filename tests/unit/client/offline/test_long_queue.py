@@ -11,7 +11,7 @@ from solekey.offline import push as push_module
 from solekey.offline.queue import Queue
 from solekey.transfer.drafts import Put
 from solekey_protocol.ids import RAW_ID_BYTES, AccountId, DeviceId, ItemId
-from tests.unit.client.offline.test_kept_items import open_account
+from tests.unit.client.offline.kept import open_account
 from tests.unit.client.offline.test_offline_streams import stop
 from tests.unit.client.offline.test_queue import push, queue_files, read_all, write
 

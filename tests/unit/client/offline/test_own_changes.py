@@ -9,7 +9,7 @@ from solekey.offline.queued_drafts import QueuedDrafts
 from solekey.vault.index.item_index import ItemIndex
 from solekey.vault.seen import SeenVersions
 from tests.support.client.fake_parts import problem
-from tests.unit.client.offline.test_kept_items import open_account
+from tests.unit.client.offline.kept import open_account
 from tests.unit.client.offline.test_offline_streams import stop
 from tests.unit.client.offline.test_queue import push, queue_files, read_all, write
 from tests.unit.client.offline.test_queue_killed import POINTS, KilledError, kill

@@ -14,7 +14,7 @@ from solekey_protocol.errors import MalformedError
 from solekey_protocol.events.vault import ItemsCommitted
 from solekey_protocol.ids import RAW_ID_BYTES, AccountId, DeviceId, ItemId
 from tests.support.client.fake_parts import problem
-from tests.unit.client.offline.test_kept_items import open_account, parts_of, words, wraps_of
+from tests.unit.client.offline.kept import open_account, parts_of, words, wraps_of
 from tests.unit.client.offline.test_offline_streams import stop
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from solekey.errors import UnreachableError
 from solekey.files.private_folder import PrivateFolder
-from tests.unit.client.offline.test_kept_items import open_account
+from tests.unit.client.offline.kept import open_account
 from tests.unit.client.offline.test_queue import push, queue_files, read_all, write
 
 POINTS = ["sealed list", "statement", "answer", "first delete", "sent delete"]
