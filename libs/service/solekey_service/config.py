@@ -78,13 +78,14 @@ class ServiceConfig:
     max_workers: int = 64
     """Requests and records worked on at the same time."""
     requests_per_second: int = 50
-    """Requests of one account in each process; a burst of four times as many is let through."""
+    """Requests of one device in each process; a burst of four times as many is let through. An account has
+    room for twice as many, however many devices it has."""
     requests_at_once: int = 16
-    """Requests of one account that a process works on at the same time."""
+    """Requests of one device that a process works on at the same time; of an account twice as many."""
     statements_per_minute: int = 600
-    """Statements of one account in this service's stream within any minute."""
+    """Events of one account in this service's stream within any minute, of those that somebody asks for."""
     statements_per_day: int = 20_000
-    """Statements of one account in this service's stream within any 24 hours."""
+    """The same within any 24 hours."""
     max_events: int = 1_000_000
     """Events of one account in this service's stream: the log keeps them permanently."""
     max_connections: int = 1000

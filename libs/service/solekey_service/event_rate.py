@@ -1,5 +1,8 @@
 """How many events one account may add to a service's stream. Spec: rate-limits.md §4.
 
+Statements count (``verify_rate``), and so does what the auth service appends when it is asked to
+(``verify_pace``); what a timer or another stream's event makes it append does not.
+
 Counted from the events themselves, so that every process of a service counts alike and nothing is forgotten
 at a restart: the n-th newest event tells whether n were appended within a time. Each takes one look-up by
 primary key.
@@ -31,12 +34,32 @@ def verify_rate(uow: UnitOfWork, head: Head, signed: SignedStatement, config: Se
     Raises:
         RateLimited: too many within a minute or a day. QuotaExceeded: the stream is as long as it may be.
     """
-    factor = _URGENT_FACTOR if _is_urgent(signed) else 1
-    if head.seq >= config.max_events * factor:
-        raise QuotaExceeded("events", limit=config.max_events * factor, used=head.seq)
+    urgent = _is_urgent(signed)
+    most = config.max_events * (_URGENT_FACTOR if urgent else 1)
+    if head.seq >= most:
+        raise QuotaExceeded("events", limit=most, used=head.seq)
+    return verify_pace(uow, signed.statement.account, head, config, urgent=urgent)
+
+
+def verify_pace(
+    uow: UnitOfWork, account: AccountId, head: Head, config: ServiceConfig, *, urgent: bool
+) -> Head:
+    """Verify that the account's stream does not grow too fast, and return its head.
+
+    Args:
+        uow: the transaction that is to append.
+        account: whose stream.
+        head: of the stream, in this transaction.
+        config: has the limits.
+        urgent: whether a thief with a locked device cannot have asked for this: twice the limit.
+
+    Raises:
+        RateLimited: too many within a minute or a day.
+    """
+    factor = _URGENT_FACTOR if urgent else 1
     windows = ((config.statements_per_minute, _MINUTE_S), (config.statements_per_day, _DAY_S))
     for count, window_s in windows:
-        _verify_window(uow, signed.statement.account, head, count * factor, window_s)
+        _verify_window(uow, account, head, count * factor, window_s)
     return head
 
 
@@ -52,7 +75,7 @@ def _verify_window(uow: UnitOfWork, account: AccountId, head: Head, count: int, 
         return  # nobody waits for the time that the clock had been ahead
     left_s = window_s - (uow.now - appended_at).total_seconds()
     if left_s > 0:
-        raise RateLimited("statements", limit=count, window_s=window_s, retry_after_s=math.ceil(left_s))
+        raise RateLimited("events", limit=count, window_s=window_s, retry_after_s=math.ceil(left_s))
 
 
 def _is_urgent(signed: SignedStatement) -> bool:

@@ -195,13 +195,13 @@ class Unprocessable(Refusal):
 
 
 class RateLimited(Refusal):
-    """The account has made as many requests or statements as it may within a time."""
+    """As much was asked for as an account, or one of its devices, may ask for within a time."""
 
     code, kind, title = "rate_limited", Kind.TOO_MANY, "Too much at once"
 
     def __init__(self, unit: str, *, limit: int, window_s: int, retry_after_s: int) -> None:
         super().__init__(
-            f"at most {limit} {unit} of one account within {window_s} s; go on in {retry_after_s} s",
+            f"at most {limit} {unit} within {window_s} s; go on in {retry_after_s} s",
             extras={"unit": unit, "limit": limit, "window_s": window_s},
             retry_after_s=retry_after_s,
         )

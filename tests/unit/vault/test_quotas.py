@@ -152,7 +152,7 @@ def test_statements_have_a_rate(rig, tmp_path, monkeypatch):
     with pytest.raises(RateLimited) as refused:
         vault.commit(change_of(items[3], 1))
     assert 0 < refused.value.retry_after_s <= 60
-    assert refused.value.extras == {"unit": "statements", "limit": 4, "window_s": 60}
+    assert refused.value.extras == {"unit": "events", "limit": 4, "window_s": 60}
     vault.rig.clock.advance(refused.value.retry_after_s)
     assert vault.commit(change_of(items[3], 1)).status == 201
 

@@ -88,6 +88,7 @@ class Sessions:
 
         Raises:
             NotFoundError: it is not open any more.
+            StepUpRequiredError: another session than this one; see `solekey.open`, ``on_step_up``.
         """
         self._connection.call(Service.AUTH, "DELETE", f"sessions/{session}")
         if session == self._connection.tokens.session:
@@ -95,7 +96,11 @@ class Sessions:
 
     @exclusive
     def end_others(self) -> "tuple[SessionId, ...]":
-        """End all sessions but this one."""
+        """End all sessions but this one.
+
+        Raises:
+            StepUpRequiredError: see `solekey.open`, ``on_step_up``.
+        """
         others = tuple(info.id for info in self.list() if not info.current)
         for session in others:
             self.end(session)

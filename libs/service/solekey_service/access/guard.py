@@ -5,7 +5,7 @@
     PUBLIC   nothing
     PROOF_IF_GIVEN  nothing; or DPoP proof without a nonce, not used before
     PROOF    DPoP proof with the server's nonce (where the service gives some), not used before
-    SESSION  proof -> token -> the account's request limit -> [one transaction: Solekey-After -> freshness of
+    SESSION  proof -> token -> the device's request limit -> [one transaction: Solekey-After -> freshness of
              auth and devices -> proof not used before -> account not parked -> session open
              -> device not revoked]
     STEPPED_UP  ... -> second factor proven a short time ago
@@ -82,7 +82,7 @@ class Guard:
         Raises:
             DpopInvalid, UseDpopNonce, TokenInvalid, TokenExpired, SessionOver: the caller is not proven.
             RevokedDevice, DeviceNotTrusted: the caller is proven, and may not do this.
-            RateLimited: the account sends too many requests.
+            RateLimited: the device sends too many requests, or its account does.
             NotYetAppliedError, TrustStaleError, AccountParkedError: this service cannot know; try again.
             UnavailableError: too many requests are being worked on; try again.
         """
@@ -100,7 +100,7 @@ class Guard:
         token = _read_token(request)
         proof = self._verify_proof(request, token, None)  # a token's hash is as fresh as a nonce
         claims, platform = self._verify_token(token, proof)
-        self.limiter.take(claims.account)
+        self.limiter.take(claims.account, claims.device)
         read = request.method == "GET"
         entry = _Entry(
             request, token, claims, proof, access, platform,
@@ -180,7 +180,8 @@ class Guard:
         seen = parse_solekey_after(request)
         seen = {**seen, Stream.AUTH: max(seen.get(Stream.AUTH, 0), claims.auth_seq)}
         account_streams = dict.fromkeys((*TRUST_STREAMS, *seen))
-        with self.limiter.take_turn(claims.account), self.load.begin(), self._begin(entry) as uow:
+        turn = self.limiter.take_turn(claims.account, claims.device)
+        with turn, self.load.begin(), self._begin(entry) as uow:
             streams = self._kernel.streams
             streams.look_up(
                 uow, (SYSTEM_ACCOUNT, Stream.AUTH), *((claims.account, stream) for stream in account_streams)

@@ -60,8 +60,9 @@ class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no t
             raise
 
     def _work(self, guard: Guard, admitted: Request, values: Mapping[str, str], body: BodyReader) -> Response:
-        running = guard.limiter.running(admitted.caller.account) if admitted.caller else nullcontext()
-        if admitted.caller is not None:
+        caller = admitted.caller
+        running = nullcontext() if caller is None else guard.limiter.running(caller.account, caller.device)
+        if caller is not None:
             body.on_admitted()
         with running:
             return self._answer(guard, admitted, values, body)
@@ -70,7 +71,8 @@ class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no t
         self, guard: Guard, admitted: Request, values: Mapping[str, str], body: BodyReader
     ) -> Response:
         complete = replace(admitted, body=body.read(self.route.max_body_bytes))
-        turn = guard.limiter.take_turn(admitted.caller.account) if admitted.caller else nullcontext()
+        caller = admitted.caller
+        turn = nullcontext() if caller is None else guard.limiter.take_turn(caller.account, caller.device)
         work = guard.load.begin if self.route.access is Access.PUBLIC else guard.load.resume
         waiting_since_s = time.monotonic()
         with turn, work():

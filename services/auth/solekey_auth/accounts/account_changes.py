@@ -32,6 +32,7 @@ from solekey_protocol.event import Event
 from solekey_protocol.events.auth import LoginKeyChange, LoginKeyChanged, LoginStage, SessionEnded
 from solekey_protocol.ids import AccountId, Digest, PublicKey, SignatureHex
 from solekey_protocol.streams import AuthStream
+from solekey_service.event_rate import verify_pace
 from solekey_service.http import Caller
 from solekey_service.http.source import Source
 from solekey_service.kernel import Kernel
@@ -109,6 +110,7 @@ class AccountChanges:
         Raises:
             LoginRefused, TooManyAttempts: the present password was not proven, or too often not.
             KdfTooWeak, BadRequest, SessionOver: see domain.decide_login_key.
+            RateLimited: the account's stream grows too fast; nothing was changed.
         """
         rows = CredentialRepository(uow.connection)
         present = rows.require(caller.account, SessionOver("the account was closed"))
@@ -128,6 +130,7 @@ class AccountChanges:
             raise _count(uow, caller.account, attempt, refusal) from None
         except (KdfTooWeak, BadRequest, SessionOver) as refusal:
             raise Committed(refusal) from None  # the challenge stays used up
+        verify_pace(uow, caller.account, auth.head, self._kernel.config, urgent=True)
         if not rows.replace_login_key(present, request.login_key, request.kdf):
             raise StaleRowError
         events = uow.append(caller.account, auth.head, *bodies)

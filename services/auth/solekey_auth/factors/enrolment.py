@@ -43,6 +43,7 @@ from solekey_protocol.event import Event
 from solekey_protocol.events.auth import Factor, LoginStage
 from solekey_protocol.ids import AccountId, Digest
 from solekey_protocol.streams import AuthStream
+from solekey_service.event_rate import verify_pace
 from solekey_service.http import Caller
 from solekey_service.kernel import Kernel
 from solekey_service.refusals import NotFound
@@ -184,6 +185,7 @@ class Enrolment:
         auth = self._kernel.streams.fold(uow, account, AuthStream)
         if rows.find_passkey(passkey.factor_id) is not None:
             raise PasskeyTaken("remove it where it is, or use another security key")
+        verify_pace(uow, account, auth.head, self._kernel.config, urgent=True)
         (event,) = uow.append(account, auth.head, *decide_passkey(auth, passkey.factor_id))
         rows.put_passkey(passkey)
         return event
@@ -202,6 +204,7 @@ class Enrolment:
 
     def _replace(self, uow: UnitOfWork, account: AccountId, factor: Factor, factor_id: Digest) -> Event:
         auth = self._kernel.streams.fold(uow, account, AuthStream)
+        verify_pace(uow, account, auth.head, self._kernel.config, urgent=True)
         return uow.append(account, auth.head, *decide_replacement(auth, factor, factor_id))[-1]
 
     def _take_challenge(self, caller: Caller, challenge: bytes) -> bool:

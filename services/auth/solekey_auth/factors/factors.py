@@ -21,6 +21,7 @@ from solekey_protocol.event import Event
 from solekey_protocol.events.auth import Factor, LoginStage, MfaEnrolled
 from solekey_protocol.ids import AccountId, Digest, Timestamp
 from solekey_protocol.streams import AuthStream
+from solekey_service.event_rate import verify_pace
 from solekey_service.http import Caller
 from solekey_service.kernel import Kernel
 from solekey_service.transaction import Committed, in_transaction
@@ -125,7 +126,7 @@ class Factors:
 
         Raises:
             LoginRefused: the proof or the challenge is wrong; the answer does not say which one.
-            TooManyAttempts: too many were wrong.
+            TooManyAttempts: too many were wrong. RateLimited: the account's stream grows too fast.
         """
         attempt = self._limiter.begin_step_up(uow, caller.account, caller.device)
         is_live = LoginRepository(uow.connection).take_challenge(
@@ -143,6 +144,7 @@ class Factors:
             raise Committed(refusal)
         rows.use(caller.account, proven, uow.now)
         bodies = decide_step_up(auth, caller.session, proven.use)
+        verify_pace(uow, caller.account, auth.head, self._kernel.config, urgent=True)
         return uow.append(caller.account, auth.head, *bodies)[-1]
 
     def _derive_purpose(self, caller: Caller) -> str:

@@ -112,7 +112,7 @@ class SessionApi:
         return json_response(200, {"sessions": sessions})
 
     def delete_session(self, request: Request, session: str) -> Response:
-        """End one of the account's sessions; its own: log out. Raises NotFound."""
+        """End one of the account's sessions; its own: log out. Raises NotFound or StepUpRequired."""
         try:
             named = SessionId(session)
         except MalformedError:

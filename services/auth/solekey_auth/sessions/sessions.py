@@ -37,7 +37,9 @@ from solekey_protocol.ids import RAW_ID_BYTES, AccountId, DeviceId, Digest, Sess
 from solekey_protocol.services import TOKEN_AUDIENCES, Service
 from solekey_protocol.streams import AuthStream, DevicesStream
 from solekey_protocol.streams.auth import Session
+from solekey_service.access.guard import verify_stepped_up
 from solekey_service.access.tokens import AccessClaims
+from solekey_service.event_rate import verify_pace
 from solekey_service.http import Caller
 from solekey_service.kernel import Kernel
 from solekey_service.refusals import BadRequest, RevokedDevice, SessionOver
@@ -147,6 +149,7 @@ class Sessions:
 
         Raises:
             RevokedDevice, LoginRefused: see domain.decide_opening.
+            RateLimited: the account's stream grows too fast.
         """
         account, session = auth.chain.account, SessionId.from_raw(self._kernel.random(RAW_ID_BYTES))
         devices = self._kernel.streams.fold(uow, account, DevicesStream)
@@ -154,6 +157,7 @@ class Sessions:
             raise RevokedDevice("this device was revoked by its account; log in from another device")
         expires_at = uow.now + self._limits.session_absolute
         bodies = decide_opening(auth, devices, session, device, use, expires_at)
+        verify_pace(uow, account, auth.head, self._kernel.config, urgent=True)
         events = uow.append(account, auth.head, *bodies)
         self._kernel.streams.keep(uow, reduce(AuthStream.evolve, events, auth))
         live = LiveSession(
@@ -179,6 +183,7 @@ class Sessions:
 
         Raises:
             RefreshRefused, SessionOver: see refusals; a reuse has ended the session.
+            RateLimited: the account's sessions are refreshed too often.
             TrustStaleError: whether the device was revoked cannot be known now.
             AccountParkedError, NotYetAppliedError: see Streams.
         """
@@ -205,6 +210,7 @@ class Sessions:
             refresh_token=self._derive_successor(rows, presented, is_retry=not bodies),
         )
         if bodies:
+            verify_pace(uow, token.account, auth.head, self._kernel.config, urgent=False)
             if not rows.use(token.digest, uow.now):
                 raise StaleRowError
             uow.append(token.account, auth.head, *bodies)
@@ -223,11 +229,18 @@ class Sessions:
     def end(self, uow: UnitOfWork, caller: Caller, session: SessionId) -> Event:
         """End one of the account's sessions; a session that ends itself logs out.
 
+        Another one needs a fresh second factor: else a thief with a locked device could end each session of
+        the owner before the device is revoked from it.
+
         Raises:
             NotFound: the account has no such open session.
+            StepUpRequired: another session, and the second factor was proven too long ago.
         """
         auth = self._read_parked(uow, caller.account)
-        (event,) = uow.append(caller.account, auth.head, *decide_end(auth, session, caller.session))
+        bodies = decide_end(auth, session, caller.session)
+        if session != caller.session:
+            verify_stepped_up(auth, caller.session, uow.now, self._kernel.config.step_up_s)
+        (event,) = uow.append(caller.account, auth.head, *bodies)
         SessionRepository(uow.connection).close_family(session, uow.now)
         return event
 

@@ -20,6 +20,8 @@ from tests.support.people.person import Desk, Person, code_of, read
 
 LOST = devices.RevocationReason.LOST
 REUSED = events.SessionEnd.REFRESH_REUSED
+STEP_UP_S = 300
+"""How long a second factor counts, by default."""
 
 
 def refresh(desk, ana, token):
@@ -241,6 +243,34 @@ def test_a_session_logs_out_and_ends_others(desk, ana, opened):
         code_of(desk.ask(desk.api.sessions.delete_session, None, opened["session"], caller=caller))
         == "404 not_found"
     )
+
+
+def test_a_locked_thief_ends_no_session_of_the_owner(desk, ana, opened):
+    """Without the second factor; else the owner could be thrown out before the device is revoked."""
+    desk.rig.clock.advance(STEP_UP_S + 1)
+    owners = read(desk.log_in(ana))
+    thief, owner = (desk.as_caller(ana, session["session"]) for session in (opened, owners))
+    end = desk.api.sessions.delete_session
+    assert code_of(desk.ask(end, None, owners["session"], caller=thief)) == "403 step_up_required"
+    assert refresh(desk, ana, owners["refresh_token"]).status == 200
+    assert desk.ask(end, None, opened["session"], caller=owner).status == 200  # control: a fresh login may
+    desk.rig.clock.advance(STEP_UP_S + 1)
+    assert desk.ask(end, None, owners["session"], caller=owner).status == 200  # logging out is always free
+
+
+def test_a_thief_who_refreshes_all_the_time_neither_fills_the_log_nor_shuts_the_owner_out(rig):
+    desk, ana = Desk.open(rig, statements_per_minute=8), Person()
+    desk.register(ana)
+    token, answers = read(desk.log_in(ana))["refresh_token"], []
+    desk.rig.clock.advance(30)
+    for _ in range(7):
+        answers.append(refresh(desk, ana, token))
+        token = read(answers[-1]).get("refresh_token", token)
+    assert [answer.status for answer in answers] == [200] * 5 + [429] * 2
+    assert read(answers[-1])["unit"] == "events"
+    assert desk.log_in(ana).status == 201  # what needs the second factor has twice the room
+    desk.rig.clock.advance(60)
+    assert refresh(desk, ana, token).status == 200  # the refusal has not used the token up
 
 
 def test_nobody_ends_or_sees_the_sessions_of_another(desk, ana, opened):

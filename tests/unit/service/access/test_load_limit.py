@@ -6,7 +6,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from solekey_eventlog.errors import UnavailableError
-from solekey_protocol.ids import AccountId
+from solekey_protocol.ids import AccountId, DeviceId
 from solekey_service.access import Access
 from solekey_service.access.load_limit import PATIENCE_S, LoadLimit, verify_patience
 from tests.support.kernels import Rig
@@ -72,9 +72,9 @@ def test_an_account_that_waits_for_its_own_turn_takes_no_place_of_others(
     guard, take_turn, places = gate.guard, gate.guard.limiter.take_turn, []
 
     @contextmanager
-    def waiting(account: AccountId) -> Iterator[None]:
+    def waiting(account: AccountId, device: DeviceId) -> Iterator[None]:
         places.append(guard.load.running)
-        with take_turn(account):
+        with take_turn(account, device):
             yield
 
     monkeypatch.setattr(guard.limiter, "take_turn", waiting)

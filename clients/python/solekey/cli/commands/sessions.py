@@ -54,7 +54,7 @@ def end(state: Cli, session_: str | None, *, others: bool) -> None:
     """End SESSION (its id or its device's, or how it begins) at once, on whichever device it is.
 
     The device stays trusted and may log in again with password and second factor. A device that is lost is
-    revoked instead: solekey devices revoke.
+    revoked instead: solekey devices revoke. Needs a fresh second factor.
     """
     if (session_ is None) != others:
         raise click.UsageError("give either SESSION or --others")
