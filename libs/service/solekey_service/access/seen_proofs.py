@@ -10,6 +10,10 @@ what its first answer said: ciphertext and signed events.
 proofs each half holds. Then two halves, each a hash table of 16-byte digests with open addressing; 16 zero
 bytes are a free slot. A period lasts KEPT_FOR. A proof is noted in the half of its period (even, odd) and
 sought in both; a half is emptied when the next but one period begins: by then age refuses what was in it.
+
+A clock that goes back ends no period: what was used while it was ahead stays used when that time comes. When
+a half is full although the clock is far behind its newest period, that would refuse every read until the
+clock has caught up; so both halves are emptied, as a restart would.
 """
 
 import fcntl
@@ -35,6 +39,8 @@ MAX_PROOFS: Final = 500_000
 _HEADER: Final = struct.Struct("<3Q")
 _SLOT_BYTES: Final = 16
 _FREE: Final = bytes(_SLOT_BYTES)
+_FAR_AHEAD: Final = 2
+"""So many periods ahead of the clock, the newest one was begun by a clock that has been set back since."""
 _FULLEST: Final = 0.9  # of the slots; more would make the search for a free one long
 
 
@@ -66,24 +72,31 @@ class SeenProofs:
             UnavailableError: so many reads came in the last minutes that no more can be remembered.
         """
         digest = bytes.fromhex(proof.digest)[:_SLOT_BYTES]
+        present = int(now.timestamp() // KEPT_FOR.total_seconds())
         with self._locked():
-            period = self._turn(int(now.timestamp() // KEPT_FOR.total_seconds()))
-            half = period % 2
+            newest = self._turn(present)
+            half = newest % 2
             slot, is_there = self._find(half, digest)
             if is_there or self._find(1 - half, digest)[1]:
                 raise DpopInvalid("DPoP: the proof was used before")
-            count = self._read_count(half)
-            if count >= self._max_proofs:
-                raise UnavailableError("too many requests in the last minutes")
+            if self._read_count(half) >= self._max_proofs:
+                if newest - present < _FAR_AHEAD:
+                    raise UnavailableError("too many requests in the last minutes")
+                half = self._begin(present, halves=(0, 1)) % 2
+                slot, _ = self._find(half, digest)
             self._memory[slot : slot + _SLOT_BYTES] = digest
-            self._write_count(half, count + 1)
+            self._write_count(half, self._read_count(half) + 1)
 
     def _turn(self, period: int) -> int:
         """Begin a period, if it has come, and return the newest one: a clock that goes back ends none."""
         newest, *_ = _HEADER.unpack_from(self._memory)
         if period <= newest:
             return int(newest)
-        for half in (0, 1) if period > newest + 1 else (period % 2,):
+        return self._begin(period, halves=(0, 1) if period > newest + 1 else (period % 2,))
+
+    def _begin(self, period: int, halves: tuple[int, ...]) -> int:
+        """Begin a period with these halves empty, and return it."""
+        for half in halves:
             if self._read_count(half) == 0:
                 continue  # fresh memory costs more to write than to leave alone
             start = self._find_start(half)

@@ -74,6 +74,23 @@ def test_a_clock_that_goes_back_forgets_nothing():
             seen.add(proof(number), NOW)
 
 
+def test_a_clock_that_was_far_ahead_refuses_no_read_for_good():
+    """By then more reads have come than there is room for; the wrong clock's period would last for days."""
+    seen = SeenProofs(max_proofs=10)
+    seen.add(proof(0), NOW + timedelta(days=3))
+    for number in range(1, 25):
+        try:
+            seen.add(proof(number), NOW)
+        except UnavailableError:
+            break
+        with pytest.raises(DpopInvalid):
+            seen.add(proof(number), NOW)
+    assert number == 20  # the wrong clock's period is full, and then the right one's
+    with pytest.raises(UnavailableError):
+        seen.add(proof(30), NOW)
+    seen.add(proof(30), NOW + KEPT_FOR)
+
+
 def test_as_many_as_there_is_room_for_are_told_apart():
     seen = SeenProofs(max_proofs=2000)
     for number in range(2000):
