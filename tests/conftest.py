@@ -10,6 +10,7 @@ from hypothesis import settings
 
 pytest_plugins = [
     "tests.support.folders_in_memory",  # tmp_path
+    "tests.support.engines.sqlite",
     "tests.support.engines.postgres",
     "tests.support.engines.kafka.broker",
     "tests.support.engines.softhsm",

@@ -25,6 +25,7 @@ def derive_code(account: bytes, user: str, seed: bytes) -> str:
     return _half(b"account", 15, account, message) + _half(b"device", 20, account, public_key(seed))
 
 
+@cache
 def _half(label: bytes, digits: int, account: bytes, message: bytes) -> str:
     salt = sha256(b"solekey/v1/device-code/" + label + b"\x00" + account)[:16]
     tag = Argon2id(salt=salt, length=16, iterations=3, lanes=4, memory_cost=1 << 16).derive(message)

@@ -1,6 +1,7 @@
 """Login keys, and parameters that a client must not use. Spec: keys.md §6."""
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
@@ -86,15 +87,15 @@ def _derive(
 ) -> dict[str, str]:
     bound = {"origin": origin, "salt": parameters["salt"], "username": folded}
     salt = sha256(b"solekey/v1/login-salt\0" + encode_json(bound))
-    stretched = Argon2id(
-        salt=salt,
-        length=32,
-        iterations=parameters["iterations"],
-        lanes=parameters["lanes"],
-        memory_cost=parameters["memory_kib"],
-    ).derive(normalised)
-    seed = derive(stretched, salt, "solekey/v1/login-key", b"", 32)
+    costs = (parameters["iterations"], parameters["lanes"], parameters["memory_kib"])
+    seed = derive(_stretch(normalised, salt, *costs), salt, "solekey/v1/login-key", b"", 32)
     return {"seed": seed.hex(), "public_key": public_key(seed).hex()}
+
+
+@cache
+def _stretch(normalised: bytes, salt: bytes, iterations: int, lanes: int, memory_kib: int) -> bytes:
+    kdf = Argon2id(salt=salt, length=32, iterations=iterations, lanes=lanes, memory_cost=memory_kib)
+    return kdf.derive(normalised)
 
 
 def _passwords() -> list[Vector]:

@@ -9,6 +9,7 @@ replicas of both run side by side, and the way back is to start the older releas
 
 import logging
 import threading
+from functools import cache
 
 import sqlalchemy as sa
 from alembic import command, context, op
@@ -33,18 +34,20 @@ def upgrade(engine: Engine, package: str) -> None:
     Raises:
         UnavailableError: the database does not answer.
     """
-    config = _make_config(package)
     try:
         with _one_at_a_time, engine.begin() as connection:
             if not is_sqlite(engine):  # SQLite's write transaction is a lock already
                 key = "hashtextextended('solekey migrations ' || current_schema(), 0)"
                 connection.execute(text(f"SELECT pg_advisory_xact_lock({key})"))
-            present, known = _read_version(connection), _list_versions(config)
+            present, known = _read_version(connection), _list_versions(package)
+            if present == known[0]:
+                return
             if present is not None and present not in known:
                 _log.warning(
                     "the database is of a newer release (%s); this one knows up to %s", present, known[0]
                 )
                 return
+            config = _make_config(package)
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except SQLAlchemyError as error:
@@ -60,7 +63,7 @@ def require_migrated(engine: Engine, package: str) -> None:
         ConfigError: its tables are older than this release.
         UnavailableError: the database does not answer.
     """
-    known = _list_versions(_make_config(package))
+    known = _list_versions(package)
     try:
         with engine.connect() as connection:
             present = _read_version(connection)
@@ -82,9 +85,11 @@ def _make_config(package: str) -> Config:
     return config
 
 
-def _list_versions(config: Config) -> list[str]:
+@cache
+def _list_versions(package: str) -> tuple[str, ...]:
     """List the versions that this release knows, the newest first."""
-    return [script.revision for script in ScriptDirectory.from_config(config).walk_revisions()]
+    scripts = ScriptDirectory.from_config(_make_config(package))
+    return tuple(script.revision for script in scripts.walk_revisions())
 
 
 def _read_version(connection: Connection) -> str | None:

@@ -8,6 +8,7 @@ swap, forge, die at any point) is done here.
 import json
 import threading
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -56,6 +57,10 @@ class FakeServer(httpx.BaseTransport):
         """Neither cheat nor die."""
         self.tamper = lambda *seen: seen[1]
         self.before = lambda *_: None
+
+    def copy(self) -> "FakeServer":
+        """Make one that knows the same, and goes its own way from here on."""
+        return deepcopy(self, {id(self._one_at_a_time): threading.RLock()})
 
     def sleep(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)

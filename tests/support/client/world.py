@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -92,6 +92,13 @@ class World:
     def unlock(self, name: str) -> Vault:
         return self.stack.enter_context(self.sessions[name].unlock(self.key()))
 
+    def move_in(self, first: "World") -> None:
+        """Take copies of another world's server and devices, as if all had been made here."""
+        self.server, self.phrase = first.server.copy(), first.phrase
+        for name in first.sessions:
+            shutil.copytree(first.folder / name, self.folder / name)
+            self.sessions[name] = self.reopen(name)
+
     def say(self, session: Session, body: Body) -> None:
         """Have a device say something with the user key at hand, as no code of the client would."""
         key = self.key().derive_account_signing_key(session.account)
@@ -117,10 +124,30 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
         yield World(FakeServer(), tmp_path, stack)
 
 
+@contextmanager
+def build_world(folder: Path, first: World | None = None) -> Iterator[World]:
+    """A world that many tests take copies of, perhaps itself a copy; it is finished where the block ends."""
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        make_argon2_quick(patch)
+        write_without_waiting(patch)
+        world = World(FakeServer(), folder, stack)
+        if first:
+            world.move_in(first)
+        yield world
+
+
+@pytest.fixture(scope="session")
+def first_home(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The world that every ``home`` is a copy of: to sign up takes longer than most tests."""
+    with build_world(tmp_path_factory.mktemp("home")) as first:
+        first.sign_up()
+    return first
+
+
 @pytest.fixture
-def home(world: World) -> World:
+def home(world: World, first_home: World) -> World:
     """A world with one trusted device, ``laptop``."""
-    world.sign_up()
+    world.move_in(first_home)
     return world
 
 

@@ -15,9 +15,9 @@ from typing import Any
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from tests.support.vectors.argon2 import stretch
 from tests.support.vectors.notation import (
     demand,
     encode_json,
@@ -112,8 +112,8 @@ def derive_login_key(password: str, parameters: dict[str, Any], origin: str, use
     name = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", username).casefold())
     bound = {"origin": origin, "salt": parameters["salt"], "username": name}
     salt = hashlib.sha256(b"solekey/v1/login-salt\0" + encode_json(bound)).digest()
-    kdf = Argon2id(salt=salt, length=32, iterations=iterations, lanes=lanes, memory_cost=memory)
-    seed = derive(kdf.derive(text), salt, "solekey/v1/login-key")
+    stretched = stretch(text, salt, 32, iterations, lanes, memory)
+    seed = derive(stretched, salt, "solekey/v1/login-key")
     return {"seed": seed.hex(), "public_key": public_key(seed).hex()}
 
 
@@ -141,7 +141,7 @@ def derive_device_code(
 
     def half(label: str, digits: int, message: bytes) -> str:
         salt = hashlib.sha256(label.encode() + b"\0" + parse_id("account", account)).digest()[:16]
-        tag = Argon2id(salt=salt, length=16, iterations=3, lanes=4, memory_cost=1 << 16).derive(message)
+        tag = stretch(message, salt, 16, 3, 4, 1 << 16)
         return f"{u(tag) % 10**digits:0{digits}}"
 
     typed = re.sub("[ -]", "", text).removeprefix("SOLEKEYDEVICE:")

@@ -6,7 +6,7 @@ standard output.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 import httpx
@@ -21,6 +21,7 @@ from solekey.transfer import uploader as uploader_module
 from solekey_protocol.envelope import HEADER_BYTES, TAG_BYTES
 from solekey_protocol.limits import KIB
 from tests.support.client.transfers import find_digests, list_files, make_command
+from tests.support.client.world import World, build_world
 
 CHUNK = 64 * KIB + TAG_BYTES
 PART = 3 * CHUNK - 1000
@@ -107,9 +108,11 @@ READERS: dict[str, Callable[[Vault], bytes]] = {
 }
 
 
-@pytest.fixture(autouse=True)
-def small_parts(monkeypatch):
-    monkeypatch.setattr(spool_module, "MAX_PART_BYTES", PART)
+@pytest.fixture(scope="module", autouse=True)
+def small_parts() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(spool_module, "MAX_PART_BYTES", PART)
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -121,18 +124,30 @@ def read_envelope(home, vault, name: str) -> bytes:
     return b"".join(home.account.objects[digest] for digest in find_digests(vault, name))
 
 
-@pytest.fixture
-def film(home, content) -> tuple[Vault, Envelopes]:
-    """The item ``film`` in version 2, and what the server has to play with."""
-    vault = home.unlock("laptop")
-    vault.put("film", content[::-1])
-    older = read_envelope(home, vault, "film")
-    vault.put("film", content)
-    vault.put("other", content)
-    assert len(find_digests(vault, "film")) > 4
-    own, other = read_envelope(home, vault, "film"), read_envelope(home, vault, "other")
+@pytest.fixture(scope="module")
+def first_film(first_home: World, content, tmp_path_factory) -> tuple[World, Envelopes]:
+    """A world with the item ``film`` in version 2, and what the server has to play with."""
+    with build_world(tmp_path_factory.mktemp("film"), first_home) as first:
+        vault = first.unlock("laptop")
+        vault.put("film", content[::-1])
+        older = read_envelope(first, vault, "film")
+        vault.put("film", content)
+        vault.put("other", content)
+        assert len(find_digests(vault, "film")) > 4
+        own, other = read_envelope(first, vault, "film"), read_envelope(first, vault, "other")
     assert len(own) == len(other) == len(older)
-    return vault, Envelopes(own, other, older)
+    return first, Envelopes(own, other, older)
+
+
+@pytest.fixture
+def home(world: World, first_film: tuple[World, Envelopes]) -> World:
+    world.move_in(first_film[0])
+    return world
+
+
+@pytest.fixture
+def film(home: World, first_film: tuple[World, Envelopes]) -> tuple[Vault, Envelopes]:
+    return home.unlock("laptop"), first_film[1]
 
 
 def serve(home, digests: list[str], envelope: bytes) -> None:
