@@ -24,12 +24,10 @@ from typing import Any, Final
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-ZEROS: Final = "0" * 64
-SYSTEM: Final = "acc_" + "a" * 26
+ZEROS, SYSTEM = "0" * 64, "acc_" + "a" * 26
 STREAMS: Final = ("auth", "devices", "vault", "rotation")
 MAX_RECORD, MAX_LEVEL = 65_535, 12  # conventions.md §5
-CLOCKS, REACH, HOUR = timedelta(seconds=60), timedelta(seconds=10), timedelta(hours=1)  # audit.md §2
-SESSION, SECOND = timedelta(hours=12), timedelta(seconds=1)
+CLOCKS, REACH, HOUR, SESSION = (timedelta(seconds=s) for s in (60, 10, 3600, 43_201))  # audit.md §2
 BEGAN, FOREVER = datetime(2026, 1, 1, tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 P: Final = 2**255 - 19
 ORDER_8: Final = (  # the y of its points; conventions.md §2 shows how they begin and end
@@ -285,6 +283,7 @@ def check_lineage(e: Event, d: State, v: State, r: State, vaults: list[State]) -
     """Check a statement against what its author had seen of the other streams (lineage.md §3.2 to §3.4)."""
     b = e.body
     live = [wrap for wrap in v.table.values() if wrap["live"]]
+    epochs = {wrap["epoch"] for wrap in live}
     saga = r.table.get(b.get("rotation"), {})
     opened = r.table.get(r.facts.get("open"), {})
     key_id, epoch = d.facts.get("key_id"), v.facts.get("epoch", 0)
@@ -292,9 +291,8 @@ def check_lineage(e: Event, d: State, v: State, r: State, vaults: list[State]) -
     decision, to_key, to_epoch = d.more.get(b.get("rotation")), saga.get("to_key_id"), saga.get("to_epoch", 0)
     new_key = to_key if is_user else key_id
     new = [w for w in live if w["key_id"] == new_key and (is_user or w["epoch"] == to_epoch)]
-    all_new = new and {w["epoch"] for w in live} == {w["epoch"] for w in new}  # there is one kind of secret
-    first = v.table.get(("data_key", to_epoch, 1), {})
-    own_epoch = new and first.get("rotation") == b.get("rotation")
+    all_new = new and epochs == {w["epoch"] for w in new}  # there is one kind of secret
+    own_epoch = new and v.table.get(("data_key", to_epoch, 1), {}).get("rotation") == b.get("rotation")
     digests = b"".join(sorted(bytes.fromhex(wrap["wrap"]) for wrap in new))
     read_back = len(new), hashlib.sha256(digests).hexdigest()
 
@@ -326,10 +324,12 @@ def check_lineage(e: Event, d: State, v: State, r: State, vaults: list[State]) -
             need(place not in v.table or may_retire(place, d, v, r, vaults), "wrap_in_use")
         case "rotation_committed" if saga:
             snapshot = any(of == to_epoch for of, _ in v.marks)
-            need(decision == "taken" if is_user else own_epoch and snapshot)
+            need(decision == "taken" if is_user else own_epoch and snapshot and epochs >= {*b["left_epochs"]})
+        case "items_committed" if b["kind"] == "rekey":
+            began = r.table.get(v.table.get(("data_key", b["epoch"], 1), {}).get("rotation"), {})
+            need(began.get("phase") == "verified" or epochs & set(began.get("left_epochs", ())))
         case "rotation_completed" if saga:
-            left = saga.get("left_epochs", ())
-            old = [w for w in live if w["epoch"] < to_epoch and w["epoch"] not in left]
+            old = epochs - {*range(to_epoch, epoch + 1), *saga.get("left_epochs", ())}
             need(len(new) == len(live) if is_user else not old)
         case "rotation_aborted" if is_user:
             need(decision != "taken", "rotation_irrevocable")
@@ -403,12 +403,12 @@ def check_signers(e: Event, seen: Mapping[str, State]) -> None:
     itself = certified.get("device") == e.device
     demand(itself or (e.name != "device_enrolled" and status == "trusted"), "untrusted_device", "signers")
     named = b.get("previous_account_key") or b.get("account_key")  # the transition compares it
-    keys = {"device": cert["device_key"], "account": named or d.facts.get("key")}
-    keys |= {"next_account": b.get("account_key"), "commit": b.get("commit_key")}
-    keys["commit"] = keys["commit"] or seen["vault"].more.get(b.get("epoch"))
+    commit = b.get("commit_key") or seen["vault"].more.get(b.get("epoch"))
+    keys = {"device": cert["device_key"], "account": named or d.facts.get("key"), "commit": commit}
+    keys["next_account"] = b.get("account_key")
     message = b"solekey/statement/v1\0" + encode_json(e.statement)
     for signer, signature in e.signatures.items():
-        if signer != "commit" or keys["commit"]:  # an epoch that has not begun: the transition is refused
+        if signer != "commit" or commit:  # an epoch that has not begun: the transition is refused
             demand(keys[signer] and verify(keys[signer], signature, message), "signature_invalid", "signers")
 
 
@@ -541,9 +541,9 @@ def check_sessions(account: Account) -> Found:
             "factor_twice": name == "mfa_enrolled" and twice,
             "factor_unknown": used or removed != (kind if name == "mfa_removed" else None),
             "factor_not_enrolled": name in needs and needs[name] not in kinds,
-            "session_too_long": name == "session_opened" and not e.time < end <= e.time + SESSION + SECOND,
+            "session_too_long": name == "session_opened" and not e.time < end <= e.time + SESSION,
             "session_not_open": session and session not in opened,
-            "session_expired": name != "session_ended" and e.time > end + CLOCKS,
+            "session_expired": e.time > end + CLOCKS and (name != "session_ended" or b["reason"] == "logout"),
             "session_survived": name == "account_closed" and opened,
         }
         yield from ((code, e) for code, broken in rules.items() if broken)

@@ -113,9 +113,9 @@ class Person:
         return vault.WrapRetired(SecretKind.DATA_KEY, epoch, version, self.wrap_digest(epoch, version))
 
     def commit(self, number: int, count: int, epoch: int = 1, kind: str = "delta") -> vault.ItemsCommitted:
-        """Items are committed."""
+        """Items are committed, each in one of the smallest envelopes."""
         changes = digest(f"changes {number} of {self.name}")
-        return vault.ItemsCommitted(number, vault.CommitKind(kind), epoch, changes, count, 100 * count)
+        return vault.ItemsCommitted(number, vault.CommitKind(kind), epoch, changes, count, 346 * count)
 
     def start(
         self, label: str, keys: tuple[int, int], epochs: tuple[int, int], reason: str = "requested"

@@ -43,6 +43,8 @@ RULES: Rules = {
     "rekey-same": ("§3.3", "lineage", "wraps_differ"),
     "rekey-snapshot": ("§3.3", "lineage", "rotation_incomplete"),
     "rekey-retired": ("§3.3", "lineage", "rotation_incomplete"),
+    "rekey-left": ("§3.3", "lineage", "rotation_incomplete"),
+    "rekey-nothing": ("§3.3", "lineage", "rotation_incomplete"),
     "wrap-key": ("§3.4", "lineage", "key_not_current"),
     "wrap-rotation": ("§3.4", "lineage", "key_not_current"),
     "wrap-epoch": ("§3.4", "lineage", "key_not_current"),
@@ -102,6 +104,14 @@ def _followed() -> list[tuple[str, Story, Members, str]]:
         "an epoch that was left, after a snapshot": (
             settled.tell(RETIRE, retired(1)),
             "The work was finished outside of a rotation.",
+        ),
+        "what a re-key has left is re-encrypted": (
+            LEFT_COMPLETED.tell(ITEMS, committed(4, 2, "rekey")),
+            "The wrap of the epoch that it named is live.",
+        ),
+        "a re-encryption by who has not seen the commitment": (
+            REKEYED.tell(ITEMS, committed(5, 2, "rekey"), seen={"rotation": 2}),
+            "Two devices may be at work; the change lists say that nothing is done twice.",
         ),
         "a repair": (repaired, "Under the user key in force, naming no rotation."),
         "a re-key with what is due": (DUE.tell(START, started("two", past=1)), "The kinds are independent."),
@@ -306,6 +316,21 @@ def _rekeys() -> list[Case]:
     seen = {"vault": COMMITTED.head("vault")["seq"]}
     foreign = BEGUN.tell(ABORT, aborted("two"), seen=seen).tell(START, started("three", past=1), seen=seen)
     own = "The first wrap of the epoch names this very rotation."
+    third = RETIRED.tell(COMPLETE, TWO).tell(START, started("three", epoch=2, past=1))
+    third = third.tell(WRAP, wrapped(epoch=3, label="three")).tell(VERIFY, verified("three", (3, 1)))
+    third = third.tell(ITEMS, committed(5, 3, "snapshot"))
+    settled = LEFT_COMPLETED.tell(ITEMS, committed(4, 2, "snapshot")).tell(RETIRE, retired(1))
+    given_up = READ_BACK.tell(ABORT, aborted("two"))
+    begun_only = {"rotation": BEGUN.head("rotation")["seq"]}
+    to_do = "While a re-key is verified, or for what it has left, there is something to re-encrypt."
+    again: list[tuple[str, Story, Members, Members]] = [
+        ("in the first epoch", COMMITTED, committed(3, 1, "rekey"), {}),
+        ("before the verification", BEGUN, committed(3, 2, "rekey"), {}),
+        ("by who has not seen the verification", READ_BACK, committed(3, 2, "rekey"), begun_only),
+        ("of a re-key that was given up", given_up, committed(3, 2, "rekey"), {}),
+        ("of a re-key that has left nothing", REKEYED, committed(5, 2, "rekey"), {}),
+        ("of what was left, and is retired", settled, committed(5, 2, "rekey"), {}),
+    ]
     return [
         ("rekey-own-epoch", "verified before any wrap", REKEY.then(VERIFY, verified("two", (2, 1))), own),
         (
@@ -344,6 +369,16 @@ def _rekeys() -> list[Case]:
             REKEYED.then(COMPLETE, TWO),
             "No wrap of an older epoch is live but those that it left.",
         ),
+        (
+            "rekey-left",
+            "an epoch whose wrap is retired",
+            third.then(COMMIT, done("three", 1)),
+            "No live item can be sealed under it.",
+        ),
+        *[
+            ("rekey-nothing", name, story.then(ITEMS, body, seen=seen), to_do)
+            for name, story, body, seen in again
+        ],
     ]
 
 

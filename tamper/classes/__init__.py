@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tamper.classes import archived, dues, forgery, sagas, spelling, subtle, together, twice
+from tamper.classes import archived, dues, forgery, sagas, spelling, subtle, together, twice, untied
 from tamper.classes.bundles import BUNDLES
 from tamper.classes.bus import BUS
 from tamper.classes.collusion import COLLUSION
@@ -13,7 +13,7 @@ from tamper.classes.stored import STORED
 from tamper.classes.withheld import WITHHELD
 from tamper.tampering import Family
 
-CONTINUED: Final = (forgery, spelling, dues, sagas, subtle, together, twice, archived)
+CONTINUED: Final = (forgery, spelling, dues, sagas, subtle, together, twice, archived, untied)
 """The modules that go on with a family, in the order of its numbers: that in which they are imported."""
 FAMILIES: Final[tuple[Family, ...]] = (
     HISTORY,

@@ -39,12 +39,15 @@ CLASSES: Final = [each for family in FAMILIES if family.letter in "ABCD" for eac
 NOT_HERE: Final[Mapping[str, tuple[str, ...]]] = {
     "it takes pins, and no signed head files or acceptances (PIN-04, PIN-05)": ("B15", "B22"),
     "it takes one head of a stream, and joins no files (PIN-03)": ("B24", "B25"),
-    "it does not count what commits state (COM-01)": ("D74", "D75", "D76", "D77", "D78", "D79", "D80"),
+    "it does not count what commits state (COM-01)": (
+        *("D74", "D75", "D76", "D77", "D79", "D80"),
+        *("D85", "D87", "D88", "D89", "D90", "D91", "D92", "D93"),
+    ),
     "it does not look for ids of sessions and factors that come again (SES-02, FAC-01)": (
         *("C102", "C103", "C104"),
     ),
     "it does not pair causes and ends of sessions (SES-04, SES-09)": (
-        *("C22", "C27", "C109", "C110", "C111", "C112"),
+        *("C22", "C27", "C109", "C110", "C111", "C112", "C115"),
     ),
     "it does not look at who enrols the first factor (FAC-01)": ("C108",),
     "it does not match speakers with sessions (SES-06, DEV-01)": ("C28", "C29", "C30"),

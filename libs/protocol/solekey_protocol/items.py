@@ -89,7 +89,11 @@ def verify_change(body: ItemsCommitted, before: Change | None, change: Change) -
         return
     if change.removed:
         raise TransitionError(f"{change.item}: a rekey removes nothing")
-    if before is not None and not before.removed and not _may_hold_the_same(before.size, change.size):
+    if before is None or before.removed:
+        return  # there is nothing to compare; verify_version refuses it
+    if before.version + 1 == change.version and before.epoch >= body.epoch:
+        raise TransitionError(f"{change.item} is sealed under epoch {before.epoch}: there is nothing to do")
+    if not _may_hold_the_same(before.size, change.size):
         raise TransitionError(f"{change.item}: a rekey changes no content, and this one changes its size")
 
 

@@ -48,7 +48,7 @@ def retired(version: int = 1, epoch: int = 1) -> vault.WrapRetired:
 
 
 def committed(number: int, epoch: int = 1, kind: str = "delta") -> vault.ItemsCommitted:
-    return vault.ItemsCommitted(number, vault.CommitKind(kind), epoch, digest(f"changes {number}"), 1, 100)
+    return vault.ItemsCommitted(number, vault.CommitKind(kind), epoch, digest(f"changes {number}"), 1, 346)
 
 
 def started(

@@ -164,13 +164,33 @@ def verify_abandonment(seen: Seen, body: dict[str, Any]) -> None:
 
 
 def verify_committed(seen: Seen, body: dict[str, Any]) -> None:
-    """lineage.md §3.2 commit-taken; §3.3 rekey-own-epoch, rekey-snapshot"""
+    """lineage.md §3.2 commit-taken; §3.3 rekey-own-epoch, rekey-snapshot, rekey-left"""
     saga = seen.rotation.open
     if saga is None or saga.started["kind"] == "user_key":
         demand(seen.outcome(body["rotation"]) == "taken", "rotation_incomplete", "lineage")
         return
     verify_own_epoch(seen, saga)
     demand(find_snapshot(seen.vault, saga.started["to_epoch"]), "rotation_incomplete", "lineage")
+    for epoch in body["left_epochs"]:
+        demand(is_live(seen, epoch), "rotation_incomplete", "lineage")
+
+
+def is_live(seen: Seen, epoch: int) -> bool:
+    """Whether a wrap of an epoch is live."""
+    return any(wrap["epoch"] == epoch for wrap in seen.live())
+
+
+def verify_reencryption(seen: Seen, body: dict[str, Any]) -> None:
+    """lineage.md §3.3 rekey-nothing"""
+    if body["kind"] != "rekey":
+        return
+    begun = seen.vault.begun_by.get(body["epoch"])
+    sagas = [s for s in seen.rotation.sagas if s.started["rotation"] == begun and "aborted" not in s.steps]
+    steps = sagas[0].steps if sagas else {}
+    if "committed" in steps:
+        left = [epoch for epoch in steps["committed"]["left_epochs"] if is_live(seen, epoch)]
+        demand(left, "rotation_incomplete", "lineage")
+    demand("verified" in steps, "rotation_incomplete", "lineage")
 
 
 def find_snapshot(vault: Vault, epoch: int) -> bool:
@@ -256,6 +276,7 @@ RULES: dict[str, Any] = {
     "key_change_abandoned": verify_abandonment,
     "key_wrapped": verify_wrap,
     "wrap_retired": verify_retirement,
+    "items_committed": verify_reencryption,
     "rotation_started": verify_start,
     "rotation_verified": verify_verified,
     "rotation_committed": verify_committed,

@@ -1,5 +1,6 @@
 """The fold of change lists: what follows is taken whole, what does not is refused whole."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -28,7 +29,8 @@ def removal(item, version):
 
 def body(commit, kind, /, *changes, **said):
     size = sum(change.size for change in changes)
-    made = ItemsCommitted(commit, kind, 1, compute_digest(b"list"), len(changes), size)
+    epoch = 2 if kind is REKEY else 1
+    made = ItemsCommitted(commit, kind, epoch, compute_digest(b"list"), len(changes), size)
     return replace(made, **said)
 
 
@@ -46,7 +48,7 @@ TAKEN = {
     "the next version": (DELTA, [put(ONE, 2)]),
     "a removal": (DELTA, [removal(ONE, 2)]),
     "a removed item comes back, one version later": (DELTA, [put(TWO, 3)]),
-    "a rekey": (REKEY, [put(ONE, 2, what=b"y")]),
+    "a rekey": (REKEY, [put(ONE, 2, epoch=2, what=b"y")]),
     "a snapshot": (SNAPSHOT, [put(ONE, 1), removal(TWO, 2)]),
     "nothing": (DELTA, []),
 }
@@ -60,9 +62,9 @@ REFUSED = {
     "a removal of what never was": (DELTA, [removal(ItemId.from_raw(bytes(16)), 1)]),
     "another epoch": (DELTA, [put(ONE, 2, epoch=2)]),
     "a rekey that removes": (REKEY, [removal(ONE, 2)]),
-    "a rekey of what is removed": (REKEY, [put(TWO, 3)]),
-    "a rekey of something new": (REKEY, [put(ItemId.from_raw(bytes(16)), 1)]),
-    "a rekey of another size": (REKEY, [put(ONE, 2, size=LARGE)]),
+    "a rekey of what is removed": (REKEY, [put(TWO, 3, epoch=2)]),
+    "a rekey of something new": (REKEY, [put(ItemId.from_raw(bytes(16)), 1, epoch=2)]),
+    "a rekey of another size": (REKEY, [put(ONE, 2, epoch=2, size=LARGE)]),
     "a snapshot that forgets a removal": (SNAPSHOT, [put(ONE, 1)]),
     "a snapshot that revives": (SNAPSHOT, [put(ONE, 1), put(TWO, 1)]),
     "a snapshot with other bytes": (SNAPSHOT, [put(ONE, 1, what=b"y"), removal(TWO, 2)]),
@@ -106,10 +108,19 @@ def test_a_rekey_may_cut_into_other_chunks():
     """1 MiB inside, in chunks of 64 KiB and of 1 MiB: other sizes outside."""
     inner, header, tag = 2**20, 74, 16
     coarse, fine = header + inner + tag, header + inner + 16 * tag
-    changes = [put(ONE, 2, size=fine)]
+    changes = [put(ONE, 2, epoch=2, size=fine)]
     items = fold((DELTA, [put(ONE, 1, size=coarse)]))
     items.follow(body(2, REKEY, *changes), changes)
     assert items.live[ONE].size == fine
+
+
+def test_nothing_is_rekeyed_twice_under_one_epoch():
+    items = fold(*BEFORE)
+    for version, again in ((2, False), (3, True)):
+        changes = [put(ONE, version, epoch=2)]
+        with pytest.raises(TransitionError, match="nothing to do") if again else nullcontext():
+            items.follow(body(version + 1, REKEY, *changes), changes)
+    assert items.live[ONE].version == 2
 
 
 def test_who_begins_at_a_snapshot_believes_it_and_checks_from_there_on():

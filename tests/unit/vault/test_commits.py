@@ -23,8 +23,8 @@ from solekey_vault.refusals import (
     VersionConflict,
 )
 from tests.support.actors import derive_rotation_id
-from tests.support.content import change_of, commit_of, content_of
-from tests.unit.vault.vault_rig import ITEM, LAPTOP, PHONE, SECOND, refused_as
+from tests.support.content import change_of, commit_of, content_of, seal_wrap_like
+from tests.unit.vault.vault_rig import ITEM, LAPTOP, OLD_KEY, PHONE, SECOND, refused_as
 
 
 def test_a_commit_comes_back(vault):
@@ -139,6 +139,7 @@ def test_after_a_new_epoch_the_old_one_takes_no_commits(vault):
     with refused_as("key_not_current"):  # it does not say that it is the rotation's
         vault.add_wrap(epoch=2)
     assert vault.add_wrap(epoch=2, rotation=rotation).status == 201
+    vault.verify(rotation, seal_wrap_like(2, 1, OLD_KEY.key_id))
     with pytest.raises(StaleKeyEpoch) as refused:
         vault.commit(change_of(SECOND, 1))
     assert refused.value.extras == {"epoch": 2}
@@ -161,7 +162,10 @@ def test_writes_wait_for_a_rotation_that_is_due_and_enforced(vault, enforcement,
     assert vault.dump() == before
     vault.rotate(RotationKind.DATA_KEY, to_epoch=2)
     rotation = derive_rotation_id(RotationKind.DATA_KEY)
+    with refused_as("rotation_incomplete"):  # a write is no re-encryption, whatever it is called
+        vault.commit(change_of(ITEM, 2), kind=CommitKind.REKEY)
     assert vault.add_wrap(epoch=2, rotation=rotation).status == 201  # what writes wait for is taken
+    vault.verify(rotation, seal_wrap_like(2, 1, OLD_KEY.key_id))
     rekeyed = change_of(ITEM, 2, epoch=2)
     assert vault.commit(rekeyed, kind=CommitKind.REKEY, epoch=2).status == 201
     with pytest.raises(RotationRequired):

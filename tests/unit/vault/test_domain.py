@@ -212,6 +212,11 @@ COMMITS = {
         VersionConflict,
     ),
     "an unknown item is rekeyed": (FIRST, commit(ONE_MORE, kind=CommitKind.REKEY), VersionConflict),
+    "a rekey of what is under this epoch": (
+        FIRST,
+        commit(change_of(ITEM, 2), kind=CommitKind.REKEY, current=AT_ONE),
+        CommitMismatch,
+    ),
     "an old epoch": (SECOND_EPOCH, commit(change_of(ITEM, 1)), StaleKeyEpoch),
     "an epoch to come": (FIRST, commit(change_of(ITEM, 1, epoch=2), epoch=2), TransitionError),
     "a put under another epoch": (SECOND_EPOCH, commit(change_of(ITEM, 1), epoch=2), CommitMismatch),

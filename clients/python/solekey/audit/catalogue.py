@@ -79,7 +79,7 @@ CHECKS: Final[Mapping[str, Check]] = {
         Check("WRP-02", "a public key has one role, and stands for one secret", "keys"),
         Check(
             "COM-01",
-            "what commits state of their numbers can be true, and no change list comes twice",
+            "what commits state of numbers and sizes can be true, and no change list comes twice",
             "commits",
         ),
         Check("ROT-01", "a re-key has re-encrypted what was there, and purged what it superseded", "re-keys"),
@@ -164,6 +164,9 @@ LIMITS: Final = (
         "log are random to whoever reads it, and a service that wanted to hide 32 bytes in one could."
     ),
     "Which program spoke: the log shows that a device's key signed, not what else the device did.",
-    "That a re-key made another data key, and what a wrap's bytes are: who opens them sees it.",
+    (
+        "That a re-key made another data key, that it kept the contents of the items, and what a wrap's "
+        "bytes are: who opens them sees it."
+    ),
 )
 """What the log alone cannot tell, however clean it is; it belongs to every report. Spec: audit.md §5."""

@@ -7,7 +7,7 @@ removed, the wrap and the old ciphertext go. Spec: rotation.md §3.
 from collections.abc import Callable
 
 from solekey.progress import Progress, ignore_progress
-from solekey.rotation.rekey import find_old_items, rekey_items
+from solekey.rotation.rekey import find_old_items, may_go_on, rekey_items
 from solekey.rotation.rotation_plan import find_unneeded
 from solekey.vault.unlocked import UnlockedAccount
 from solekey.vault.unreadable import UnreadableItem
@@ -26,9 +26,9 @@ def settle_leftovers(unlocked: UnlockedAccount, progress: Progress = ignore_prog
     unlocked.index.catch_up()
     streams = unlocked.streams
     epoch = streams.vault.epoch
-    old = find_old_items(unlocked, epoch)
-    if streams.rotation.open is not None:
+    if streams.rotation.open is not None or not may_go_on(unlocked, epoch):
         return
+    old = find_old_items(unlocked, epoch)
     changed = bool(old) and len(rekey_items(unlocked, epoch, progress)) < len(old)
     if changed or _find_unneeded(unlocked):
         unlocked.committer.commit_snapshot()  # says that nothing is left under them

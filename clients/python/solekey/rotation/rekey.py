@@ -20,6 +20,7 @@ from solekey.vault.unreadable import UNREADABLE
 from solekey_protocol.change_list import Change
 from solekey_protocol.events import Stream
 from solekey_protocol.limits import MAX_CHANGES, MIB
+from solekey_protocol.lineage import may_reencrypt
 
 BATCH_ITEMS: Final = MAX_CHANGES
 BATCH_BYTES: Final = 4 * MIB
@@ -28,6 +29,12 @@ BATCH_BYTES: Final = 4 * MIB
 def find_old_items(unlocked: UnlockedAccount, epoch: int) -> list[Change]:
     """Find the live items that are sealed under an epoch before this one."""
     return [row.change for row in unlocked.index.find_older(epoch)]
+
+
+def may_go_on(unlocked: UnlockedAccount, epoch: int) -> bool:
+    """Whether items may be re-encrypted under an epoch, as far as the streams were followed here."""
+    vault, rotation = unlocked.streams.vault, unlocked.streams.rotation
+    return vault.epoch == epoch and may_reencrypt(vault, rotation, epoch, rotation.head.seq)
 
 
 def rekey_items(
@@ -51,7 +58,7 @@ def rekey_items(
     run = _Run(unlocked, epoch, progress, joining=joining)
     with RekeySpool.held(unlocked.connection.profile.folder, epoch) as spool, pausing_collection():
         resealer = Resealer(unlocked.committer.uploader, spool)
-        while unlocked.streams.vault.epoch == epoch and (old := run.find_next()):
+        while may_go_on(unlocked, epoch) and (old := run.find_next()):
             for sealed in map_ahead(resealer.seal, run.iter_batches(old)):
                 run.commit(sealed)
     return frozenset(run.left)

@@ -44,6 +44,7 @@ from solekey_protocol.events import Stream
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted
 from solekey_protocol.ids import RAW_ID_BYTES, DeviceId, Digest, ItemId, compute_digest
 from solekey_protocol.limits import MAX_CHANGES
+from solekey_protocol.lineage import may_reencrypt
 from solekey_protocol.page_list import encode_pages
 
 MAX_DRAFTS: Final = MAX_CHANGES
@@ -184,9 +185,10 @@ class Committer:
 
         def decide() -> ItemsCommitted | None:
             self.index.catch_up()
-            epoch, rows = self.streams.vault.epoch, self.index.get_many([each.item for each in changes])
+            vault, rotation = self.streams.vault, self.streams.rotation
+            epoch, rows = vault.epoch, self.index.get_many([each.item for each in changes])
             kept = [change for change in changes if _follows(change, rows.get(change.item), epoch)]
-            if not kept:
+            if not kept or not may_reencrypt(vault, rotation, epoch, rotation.head.seq):
                 return None
             encoded = encode_change_list(kept)
             own[self.objects.put(encoded)] = encoded

@@ -140,7 +140,7 @@ class RefreshReuseDetected(Body):
     """A used refresh token came back: two parties hold the family."""
 
     session: SessionId
-    generation: Count
+    generation: Seq
 
 
 @event(Stream.AUTH, "signing_key_published.v1")

@@ -21,6 +21,7 @@ Map: ``account`` the streams together · ``rules`` which rule a statement has ·
 from solekey_protocol.lineage.account import Account
 from solekey_protocol.lineage.revocation import find_owed, find_unconfirmed
 from solekey_protocol.lineage.rules import is_tied, verify_lineage
+from solekey_protocol.lineage.vault import may_reencrypt
 from solekey_protocol.lineage.wraps import find_new_wraps, find_old_wraps, find_unwrapped
 
 __all__ = [
@@ -31,5 +32,6 @@ __all__ = [
     "find_unconfirmed",
     "find_unwrapped",
     "is_tied",
+    "may_reencrypt",
     "verify_lineage",
 ]

@@ -53,6 +53,9 @@ def verify_commitment(
     snapshot_at = account.vault.first_snapshots.get(rotation.started.to_epoch)
     if snapshot_at is None or snapshot_at > find_seen(statement, Stream.VAULT):
         raise LineageError("rotation_incomplete", "no snapshot follows the new epoch")
+    live = account.vault.live_wraps(seq=find_seen(statement, Stream.VAULT))
+    if retired := sorted(set(body.left_epochs) - {wrap.wrapped.epoch for wrap in live}):
+        raise LineageError("rotation_incomplete", f"no wrap of epochs {retired} is live: nothing is left")
 
 
 def verify_completion(

@@ -17,6 +17,7 @@ _RULES: Final[dict[type[Body], Callable[[Any, Statement, Account], None]]] = {
     device_events.KeyChangeAbandoned: devices.verify_abandonment,
     vault_events.KeyWrapped: vault.verify_wrap,
     vault_events.WrapRetired: vault.verify_retirement,
+    vault_events.ItemsCommitted: vault.verify_reencryption,
     rotation_events.RotationStarted: rotation.verify_start,
     rotation_events.RotationVerified: rotation.verify_verification,
     rotation_events.RotationCommitted: rotation.verify_commitment,
@@ -40,12 +41,17 @@ def verify_lineage(signed: SignedStatement, account: Account) -> Statement:
         known = find_followed(account, stream)
         if known is not None and head.seq > known:
             raise GapError(f"the statement saw {stream} seq {head.seq}; only {known} followed here")
-    rule = _RULES.get(type(statement.body))
+    rule = _find_rule(statement.body)
     if rule is not None:
         rule(statement.body, statement, account)
     return statement
 
 
 def is_tied(body: Body) -> bool:
-    """Whether a body of this type needs something of the other streams."""
-    return type(body) in _RULES
+    """Whether such a body needs something of the other streams."""
+    return _find_rule(body) is not None
+
+
+def _find_rule(body: Body) -> Callable[[Any, Statement, Account], None] | None:
+    is_edit = isinstance(body, vault_events.ItemsCommitted) and body.kind is not vault_events.CommitKind.REKEY
+    return None if is_edit else _RULES.get(type(body))

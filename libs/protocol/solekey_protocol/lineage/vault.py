@@ -6,7 +6,7 @@ from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.lineage.account import Account, find_seen
 from solekey_protocol.services import Stream
 from solekey_protocol.statements import Statement
-from solekey_protocol.streams import Outcome, Phase, Rotation, RotationStream, WrapRecord
+from solekey_protocol.streams import Outcome, Phase, Rotation, RotationStream, VaultStream, WrapRecord
 
 
 def verify_wrap(body: vault_events.KeyWrapped, statement: Statement, account: Account) -> None:
@@ -43,6 +43,26 @@ def _is_staged_rekey(rotation: Rotation | None, body: vault_events.KeyWrapped, s
         and rotation.started.rotation == body.rotation
         and rotation.phase_at(seq) is Phase.STAGED
     )
+
+
+def verify_reencryption(body: vault_events.ItemsCommitted, statement: Statement, account: Account) -> None:
+    """Items are re-encrypted for a re-key, while there is something to re-encrypt."""
+    seen = find_seen(statement, Stream.ROTATION)
+    if not may_reencrypt(account.vault, account.rotation, body.epoch, seen):
+        raise LineageError("rotation_incomplete", f"no re-key has anything to re-encrypt under {body.epoch}")
+
+
+def may_reencrypt(vault: VaultStream, rotation: RotationStream, epoch: int, seq: int) -> bool:
+    """Whether items may be re-encrypted under an epoch by who has seen so much of ``rotation``.
+
+    They may while the re-key that began the epoch is verified, and for what it has left, while that lives.
+    """
+    began = vault.epoch_rotations.get(epoch)
+    rekey = None if began is None else rotation.find(began)
+    if rekey is None or not rekey.is_verified_at(seq) or rekey.is_aborted_at(seq):
+        return False
+    live = {wrap.wrapped.epoch for wrap in vault.live_wraps()}
+    return not rekey.is_committed_at(seq) or not live.isdisjoint(rekey.left_epochs)
 
 
 def verify_retirement(body: vault_events.WrapRetired, statement: Statement, account: Account) -> None:

@@ -86,6 +86,10 @@ class Rotation:
         """Whether it was committed, perhaps completed, once the stream had reached ``seq``."""
         return self.committed_at is not None and self.committed_at <= seq
 
+    def is_aborted_at(self, seq: int) -> bool:
+        """Whether it had been given up once the stream had reached ``seq``."""
+        return self.aborted_at is not None and self.aborted_at <= seq
+
     def proves(self, wrap: WrapRecord) -> bool:
         """Whether this rotation has read a wrap back, opened and compared it."""
         started, wrapped = self.started, wrap.wrapped

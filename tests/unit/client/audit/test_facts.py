@@ -30,7 +30,7 @@ def open_session(session, device=LAPTOP, factor=FACTOR.TOTP, *, at=0, hours=12):
 
 
 def commit(number):
-    return vault.ItemsCommitted(number, vault.CommitKind.DELTA, 1, digest(f"changes {number}"), 1, 100)
+    return vault.ItemsCommitted(number, vault.CommitKind.DELTA, 1, digest(f"changes {number}"), 1, 346)
 
 
 HONEST = [  # (second, body, how a client signs it: None where the operator states it)

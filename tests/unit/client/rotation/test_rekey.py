@@ -253,11 +253,31 @@ def test_a_user_key_change_looks_at_no_item(many):
 
 def test_a_re_encryption_of_one_device_is_given_up_by_another(many):
     die_in_a_rekey(many, "laptop", 2)
-    assert abort_rotation(many.unlock("phone")) is not None
+    phone = many.unlock("phone")
+    assert abort_rotation(phone) is not None
+    before = many.account.states[Stream.VAULT].head
+    assert resume_rotation(phone) is None  # nothing is re-encrypted under an epoch that was given up
+    assert many.account.states[Stream.VAULT].head == before
     assert read_all(many, "laptop") == expected()
-    rekey_data(many.unlock("phone"))
+    rekey_data(phone)
     assert {wrap.wrapped.epoch for wrap in many.account.states[Stream.VAULT].live_wraps()} == {3}
     assert read_all(many, "laptop") == expected()
+
+
+def test_who_re_encrypts_goes_on_with_another_one_when_it_was_given_up(many):
+    phone, given_up = many.unlock("phone"), []
+
+    def give_up(request):
+        if not given_up and request.url.path.endswith("/statements") and b'"rekey"' in request.content:
+            given_up.append(True)
+            abort_rotation(phone)
+
+    many.server.before = give_up
+    rekey_data(many.unlock("laptop"))
+    assert given_up
+    assert [start.to_epoch for start in starts(many)] == [2, 3]
+    assert {wrap.wrapped.epoch for wrap in many.account.states[Stream.VAULT].live_wraps()} == {3}
+    assert read_all(many, "phone") == expected()
 
 
 def test_contents_are_what_they_were_whatever_their_size(home):

@@ -78,6 +78,11 @@ ACCEPTED = {
     "after an abort, a change to a third key": (ABORTED, started("r2", "K2")),
     "after a change, the next": (COMPLETED, started("r2", "K2", "K1")),
     "what ties nothing": (START, committed(1)),
+    "items are re-encrypted": (EPOCH_2_VERIFIED, committed(2, 2, "rekey")),
+    "what was left is re-encrypted": (
+        [*REKEYED_BUT_FOR_ONE, completed("r1")],
+        committed(4, 2, "rekey"),
+    ),
     "a repaired wrap stands for the old one": ([*COMMITTED, wrapped(3, "K1")], retired(1)),
 }
 
@@ -145,6 +150,19 @@ REFUSED = {
         retired(1),
         "wrap_in_use",
     ),
+    "a rekey in the first epoch": ([*START, committed(1)], committed(2, 1, "rekey"), "rotation_incomplete"),
+    "a rekey, and nothing is verified": (EPOCH_2, committed(2, 2, "rekey"), "rotation_incomplete"),
+    "a rekey after the re-key was given up": (
+        [*EPOCH_2_VERIFIED, aborted("r1")],
+        committed(2, 2, "rekey"),
+        "rotation_incomplete",
+    ),
+    "a rekey where nothing was left": (REKEYED, committed(4, 2, "rekey"), "rotation_incomplete"),
+    "a rekey where what was left is settled": (
+        [*REKEYED_BUT_FOR_ONE, committed(4, 2, "snapshot"), retired(1)],
+        committed(5, 2, "rekey"),
+        "rotation_incomplete",
+    ),
     "an old epoch, and the re-key is not committed": (RESEALED, retired(1), "wrap_in_use"),
     "an old epoch that the re-key left (C2)": (REKEYED_BUT_FOR_ONE, retired(1), "wrap_in_use"),
     "the epoch that the re-key led to": (
@@ -184,6 +202,14 @@ REFUSED = {
         done("r1"),
         "rotation_incomplete",
     ),
+    "a re-key that leaves an epoch whose wrap is retired": (
+        [
+            *[*REKEYED, retired(1), completed("r1"), rekey("r2", from_epoch=2)],
+            *[wrapped(1, epoch=3, rotation="r2"), verified("r2", (3, 1)), committed(4, 3, "snapshot")],
+        ],
+        done("r2", 1),
+        "rotation_incomplete",
+    ),
     "completed, and an old wrap is live": (COMMITTED, completed("r1"), "rotation_incomplete"),
     "completed, and an old epoch is live": (REKEYED, completed("r1"), "rotation_incomplete"),
     "aborted, and undecided (F1)": (VERIFIED, aborted("r1"), "rotation_incomplete"),
@@ -213,6 +239,7 @@ def test_every_code_and_every_rule_is_tried():
     }
     tied = {type(body) for _, body, _ in REFUSED.values()}
     assert tied == {type(body) for _, body in ACCEPTED.values() if is_tied(body)}
+    assert not is_tied(committed(1))
 
 
 def test_a_refusal_names_the_wraps_that_are_left():

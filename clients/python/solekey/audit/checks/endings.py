@@ -1,6 +1,6 @@
 """Sessions that must end, and ends that something must have brought about. Spec: tokens.md §6.3."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -48,7 +48,7 @@ class _Follower:
     """Follows an auth stream.
 
     Attributes:
-        opened: the sessions that are open.
+        opened: the sessions that are open, and when each expires.
         ended: when the others ended.
         reused: the session of which a used refresh token came back right before this event.
         changed: the change of the password that only ends have followed since.
@@ -59,7 +59,7 @@ class _Follower:
     tally: Tally
     clocks: timedelta
     heard: timedelta
-    opened: set[SessionId] = field(default_factory=set)
+    opened: dict[SessionId, datetime] = field(default_factory=dict)
     ended: dict[SessionId, datetime] = field(default_factory=dict)
     reused: SessionId | None = None
     changed: Event | None = None
@@ -70,15 +70,15 @@ class _Follower:
         """Follow the next event."""
         self.conclude(event)
         match event.body:
-            case auth.SessionOpened(session):
-                self.opened.add(session)
+            case auth.SessionOpened(session, _, _, expires_at):
+                self.opened[session] = expires_at.datetime
             case auth.LoginKeyChanged(_, auth.LoginKeyChange.PASSWORD_CHANGED):
                 self.changed = event
             case auth.AccountClosed():
                 _check_closing(event, self.opened, self.tally)
             case auth.SessionEnded() as body:
                 self.tally.look("SES-09")
-                self.opened.discard(body.session)
+                self.opened.pop(body.session, None)
                 self._check_cause(event, body)
                 self.ended[body.session] = event.time.datetime
         self.reused = event.body.session if isinstance(event.body, auth.RefreshReuseDetected) else None
@@ -115,25 +115,26 @@ class _Follower:
             self.operated = event
 
     def _has_another(self, event: Event) -> bool:
-        """Whether another session was open, or ended at the same time: two may end each other."""
-        since = event.time.datetime - self.heard
-        return bool(self.opened) or any(at >= since for at in self.ended.values())
+        """Whether another session could be used, or ended at the same time: two may end each other."""
+        at = event.time.datetime
+        usable = any(at - expires <= self.clocks for expires in self.opened.values())
+        return usable or any(at - ended <= self.heard for ended in self.ended.values())
 
 
-def _check_password(changed: Event, left: set[SessionId], tally: Tally) -> None:
+def _check_password(changed: Event, left: Collection[SessionId], tally: Tally) -> None:
     tally.look("SES-09")
     if len(left) > 1:  # the session in which the password was changed goes on
         detail = f"{len(left)} sessions go on, such as {min(left)}: all but one must end"
         tally.find_at("SES-09", "session_survived", changed, detail)
 
 
-def _check_operated(ended: Event, left: set[SessionId], tally: Tally) -> None:
+def _check_operated(ended: Event, left: Collection[SessionId], tally: Tally) -> None:
     if left:
         detail = f"the operator ends all sessions of an account; {len(left)} go on, such as {min(left)}"
         tally.find_at("SES-09", "session_survived", ended, detail)
 
 
-def _check_closing(closed: Event, left: set[SessionId], tally: Tally) -> None:
+def _check_closing(closed: Event, left: Collection[SessionId], tally: Tally) -> None:
     tally.look("SES-09")
     if left:
         detail = f"{len(left)} sessions were open, such as {min(left)}"

@@ -65,15 +65,20 @@ def check_lifetimes(evidence: Evidence, tally: Tally) -> None:
                 if not 0 < lasts.total_seconds() <= (evidence.bounds.session.total_seconds() + 1):
                     tally.find_at("SES-03", "session_too_long", event, f"it lasts {lasts}")
                 expires[session] = expires_at.datetime
-            case auth.SessionEnded(session):
+            case auth.SessionEnded(session, reason):
                 tally.look("SES-02")
-                if expires.pop(session, None) is None:
+                end = expires.pop(session, None)
+                if end is None:
                     tally.find_at("SES-02", "session_not_open", event, f"{session} is not open")
+                elif reason is auth.SessionEnd.LOGOUT:  # its user has asked for it, in this very session
+                    _check_use(event, end, evidence, tally)
             case auth.SessionRefreshed(session) | auth.SessionSteppedUp(session):
-                end = expires.get(session)
-                if end is not None and event.time.datetime - end > evidence.bounds.clocks:
-                    detail = f"{session} was used after its end at {end.isoformat()}"
-                    tally.find_at("SES-03", "session_expired", event, detail)
+                _check_use(event, expires.get(session), evidence, tally)
+
+
+def _check_use(event: Event, end: datetime | None, evidence: Evidence, tally: Tally) -> None:
+    if end is not None and event.time.datetime - end > evidence.bounds.clocks:
+        tally.find_at("SES-03", "session_expired", event, f"its session's end was at {end.isoformat()}")
 
 
 def check_reuse(evidence: Evidence, tally: Tally) -> None:
