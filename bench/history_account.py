@@ -10,7 +10,7 @@ from sqlalchemy import update
 
 from solekey.crypto import DeviceKey, SigningKey
 from solekey.vault.vault import Vault
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.event import encode_event
 from solekey_protocol.events import Body, Signer, Stream
 from solekey_protocol.events.vault import CommitKind, ItemsCommitted

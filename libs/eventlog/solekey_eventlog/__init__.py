@@ -2,7 +2,8 @@
 
 Map
     A service's own events
-        store.py      EventStore, UnitOfWork: append-only streams; source of truth and outbox
+        store.py      EventStore: append-only streams; source of truth and outbox
+        unit_of_work.py  UnitOfWork: one transaction, its events and rows
         noted_first.py  what must be durable with the first thing that a request writes
         publisher.py  store → bus; publisher_lock.py: one publisher at a time
         heartbeats.py signs of life, from a process of their own

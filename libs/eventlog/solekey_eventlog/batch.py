@@ -16,10 +16,10 @@ from typing import Any, Final
 from sqlalchemy import insert
 
 from solekey_eventlog.bus import Record
-from solekey_eventlog.log_context import logging_for
+from solekey_eventlog.log_context import describe_place, logging_for
 from solekey_eventlog.offsets import Reached, advance_offsets, read_all_offsets
-from solekey_eventlog.store import UnitOfWork, describe_place
 from solekey_eventlog.streams import Streams
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events import Body, Stream
 from solekey_protocol.ids import AccountId, compute_digest

@@ -11,7 +11,8 @@ from sqlalchemy import exists, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from solekey_eventlog.errors import ConfigError
-from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.store import EventStore
+from solekey_eventlog.unit_of_work import UnitOfWork
 
 _RACES = 3
 

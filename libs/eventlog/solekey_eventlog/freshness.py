@@ -19,8 +19,9 @@ from solekey_eventlog.bus import Record, TopicPartition
 from solekey_eventlog.clock import Clock
 from solekey_eventlog.errors import NotYetAppliedError, TrustStaleError
 from solekey_eventlog.offsets import read_offsets
-from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.store import EventStore
 from solekey_eventlog.streams import Streams
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.events import Stream

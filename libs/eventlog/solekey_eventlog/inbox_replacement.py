@@ -15,8 +15,8 @@ from solekey_eventlog.batch import describe_row
 from solekey_eventlog.bus import Record
 from solekey_eventlog.log_copy import LogCopy
 from solekey_eventlog.projector import Projector, parse_record
-from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.streams import Streams
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.errors import MalformedError, ProtocolError
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream

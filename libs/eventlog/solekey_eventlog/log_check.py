@@ -20,7 +20,8 @@ from solekey_eventlog.foundations import has_events, note_foundation, read_found
 from solekey_eventlog.freshness import Freshness
 from solekey_eventlog.offsets import Reached, read_reached
 from solekey_eventlog.publisher import Publisher
-from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.store import EventStore
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.errors import ProtocolError
 from solekey_protocol.event import parse_event
 from solekey_protocol.ids import compute_digest

@@ -14,7 +14,8 @@ from sqlalchemy import Select, select
 
 from solekey_eventlog.bus import Bus, Record
 from solekey_eventlog.log_index import LogIndex, StoredPlace
-from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.store import EventStore
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.ids import compute_digest
 from solekey_protocol.partition import derive_partition
 from solekey_protocol.services import TOPICS, Stream

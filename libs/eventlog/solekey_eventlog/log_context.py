@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
 
+from solekey_protocol.event import Event
+
 Facts = Mapping[str, str]
 _NONE: Facts = MappingProxyType({})
 _facts: ContextVar[Facts] = ContextVar("solekey_log_facts", default=_NONE)
@@ -27,3 +29,8 @@ def logging_for(**facts: str) -> Iterator[None]:
         yield
     finally:
         _facts.reset(token)
+
+
+def describe_place(event: Event) -> str:
+    """Write an event's place as lines of the log have it: account, stream and seq."""
+    return f"{event.account}/{event.stream}/{event.seq}"

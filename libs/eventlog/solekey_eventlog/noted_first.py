@@ -10,10 +10,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 
 
 class Note(ABC):
@@ -23,7 +21,7 @@ class Note(ABC):
     """Whether a transaction has committed it."""
 
     @abstractmethod
-    def write(self, uow: "UnitOfWork") -> None:
+    def write(self, uow: UnitOfWork) -> None:
         """Write it. What it raises ends the transaction, before the work has done anything in it."""
 
     @abstractmethod

@@ -12,8 +12,8 @@ from typing import Final
 
 from sqlalchemy import delete, func, insert, or_, select, update
 
-from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.streams import AHEAD_OF_DEVICES
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.errors import ForkError
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import AccountId, Digest, compute_digest

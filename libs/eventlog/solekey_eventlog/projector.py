@@ -24,7 +24,7 @@ from solekey_eventlog.batch import Batch, Reaction, describe_row
 from solekey_eventlog.bus import Record
 from solekey_eventlog.engine import is_unavailable
 from solekey_eventlog.errors import StalePositionError, UnavailableError
-from solekey_eventlog.log_context import logging_for
+from solekey_eventlog.log_context import describe_place, logging_for
 from solekey_eventlog.offsets import Reached, advance_offset, read_offsets
 from solekey_eventlog.parking import (
     GAP,
@@ -39,8 +39,9 @@ from solekey_eventlog.parking import (
     read_parked_entries,
     release,
 )
-from solekey_eventlog.store import EventStore, UnitOfWork, describe_place
+from solekey_eventlog.store import EventStore
 from solekey_eventlog.streams import AHEAD_OF_DEVICES, Streams
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.errors import ForkError, GapError, MalformedError, ProtocolError
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Body, Stream

@@ -19,8 +19,9 @@ from solekey_eventlog.bus import Bus, Record
 from solekey_eventlog.errors import LogFaultError
 from solekey_eventlog.log_comparison import Tally, compare_own
 from solekey_eventlog.log_index import LoggedPlace
-from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.store import EventStore
 from solekey_eventlog.streams import Streams
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.errors import ProtocolError
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Body, Stream

@@ -20,7 +20,8 @@ from solekey_eventlog.log_comparison import Tally, compare_own, tally
 from solekey_eventlog.log_index import LogIndex
 from solekey_eventlog.offsets import Reached, replace_offsets
 from solekey_eventlog.publisher import Publisher
-from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.store import EventStore
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.ids import Digest
 from solekey_protocol.services import TOPICS
 

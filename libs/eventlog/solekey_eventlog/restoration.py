@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import delete, select
 
 from solekey_eventlog.foundations import note_foundation
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.ids import Timestamp
 
 DECLARED_AT_MOST: Final = 10

@@ -10,7 +10,7 @@ from typing import TypeVar
 from sqlalchemy import select
 
 from solekey_eventlog.engine import upsert
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.ids import AccountId
 from solekey_protocol.streams import Fold, decode_snapshot, encode_snapshot

@@ -20,7 +20,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from solekey_eventlog.errors import AccountParkedError, EventLogError, NotYetAppliedError
 from solekey_eventlog.heads import read_heads
 from solekey_eventlog.snapshots import load_snapshot, save_snapshot
-from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.store import EventStore
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import AccountId, Digest, compute_digest

@@ -24,8 +24,8 @@ from typing import Any, Concatenate, Final, Generic, TypeVar
 from sqlalchemy import MetaData
 
 from solekey_eventlog.errors import ConfigError
-from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.tables import EventTables
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events import Body, Stream
 from solekey_protocol.limits import KIB, MAX_STATEMENT_BYTES

@@ -14,7 +14,7 @@ from datetime import datetime
 from sqlalchemy import select
 
 from solekey_eventlog.clock import was_written_ahead
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.ids import AccountId
 from solekey_protocol.statements import Head, SignedStatement
 from solekey_service.config import ServiceConfig

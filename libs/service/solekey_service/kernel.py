@@ -15,8 +15,9 @@ from solekey_eventlog.projector import Projector
 from solekey_eventlog.publisher import Publisher
 from solekey_eventlog.rebuild import Progress, Rebuild
 from solekey_eventlog.restoration import read_restored
-from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.store import EventStore
 from solekey_eventlog.streams import Streams
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.encoding import Json
 from solekey_protocol.event import Event
 from solekey_protocol.events import Body, Stream

@@ -15,7 +15,8 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import Select, select
 
 from solekey_eventlog.log_comparison import read_rows
-from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.store import EventStore
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.event import parse_event
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import AccountId

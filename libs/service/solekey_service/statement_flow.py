@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from typing import Final, Generic
 
 from solekey_eventlog.errors import EventLogError, NotYetAppliedError, StalePositionError
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.encoding import Json
 from solekey_protocol.errors import ForkError, ProtocolError, SchemaError, UntrustedDeviceError
 from solekey_protocol.event import Event

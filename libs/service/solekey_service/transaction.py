@@ -11,7 +11,8 @@ from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 from sqlalchemy.exc import IntegrityError
 
 from solekey_eventlog.errors import StalePositionError, UnavailableError
-from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.store import EventStore
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_service.kernel import Kernel
 from solekey_service.refusals import Refusal
 

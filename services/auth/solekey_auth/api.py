@@ -20,7 +20,7 @@ from solekey_auth.sessions.logins import Logins
 from solekey_auth.sessions.sessions import Sessions
 from solekey_auth.signing_keys.signing_keys import SigningKeys
 from solekey_auth.timers import Timers
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events.devices import DeviceRevoked
 from solekey_protocol.ids import SYSTEM_ACCOUNT

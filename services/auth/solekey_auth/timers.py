@@ -13,7 +13,7 @@ from solekey_auth.limits import AuthLimits
 from solekey_auth.rate_limits.limiter import purge_buckets
 from solekey_auth.sessions.repository import SessionRepository
 from solekey_auth.sessions.sessions import Sessions
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.ids import AccountId
 from solekey_protocol.streams import AuthStream
 from solekey_service.kernel import Kernel

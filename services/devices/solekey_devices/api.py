@@ -6,7 +6,7 @@ from solekey_devices.config import DevicesConfig
 from solekey_devices.repository import NameRepository, SightingRepository
 from solekey_devices.statements import DeviceStatements
 from solekey_eventlog.errors import UnavailableError
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_service.http import Caller, Request, Response, json_response
 from solekey_service.kernel import Kernel

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from solekey_devices.device_name import DeviceName
 from solekey_devices.domain import verify_name
 from solekey_devices.repository import NameRepository
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.encoding import Json
 from solekey_protocol.event import Event
 from solekey_protocol.events.devices import AccountFounded, DeviceEnrolled, DeviceRevoked

@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import select
 
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.events import auth, devices, vault
 from solekey_protocol.services import SERVICES, Service
 from solekey_rotation.api import RotationApi

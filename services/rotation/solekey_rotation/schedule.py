@@ -9,7 +9,7 @@ from solekey_eventlog.errors import (
     StalePositionError,
     TrustStaleError,
 )
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events.devices import AccountFounded, AccountKeyChanged, DeviceRevoked
 from solekey_protocol.events.rotation import Enforcement

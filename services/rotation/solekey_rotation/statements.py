@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.encoding import Json
 from solekey_protocol.event import Event
 from solekey_protocol.events.rotation import PolicySet, RotationStarted

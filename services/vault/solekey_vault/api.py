@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy import select
 
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.encoding import Cbor, Json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.event import Event

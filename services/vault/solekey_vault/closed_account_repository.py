@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import delete, exists, select, update
 
 from solekey_eventlog.engine import upsert
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.ids import AccountId
 from solekey_vault.tables import (
     closed_accounts,

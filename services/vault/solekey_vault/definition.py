@@ -10,7 +10,7 @@ from typing import Final
 
 from sqlalchemy import select
 
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.events.auth import AccountClosed
 from solekey_protocol.limits import KIB, MAX_BATCH_BYTES, MAX_BATCH_OBJECTS, MAX_PART_BYTES, MAX_WRAP_BYTES
 from solekey_protocol.services import SERVICES, Service

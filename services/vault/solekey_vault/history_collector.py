@@ -9,8 +9,9 @@ from datetime import datetime
 from typing import Final
 
 from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError
-from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.store import EventStore
 from solekey_eventlog.streams import Streams
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.ids import AccountId
 from solekey_protocol.streams import RotationStream
 from solekey_vault.history_limits import HistoryLimits, HistoryLimitsRepository

@@ -11,7 +11,7 @@ from typing import Final
 from sqlalchemy import select
 
 from solekey_eventlog.engine import upsert
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.encoding import Json
 from solekey_protocol.ids import Timestamp
 from solekey_protocol.limits import MAX_STATED_LIMITS

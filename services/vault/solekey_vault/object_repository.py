@@ -17,8 +17,9 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.offload import Offload, run_here
-from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.store import EventStore
 from solekey_eventlog.trouble import Trouble
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.ids import AccountId, Digest
 from solekey_service.kernel import Random
 from solekey_service.refusals import NotFound

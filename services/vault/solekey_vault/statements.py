@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from solekey_eventlog.errors import UnavailableError
-from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.streams import Streams
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.encoding import Json
 from solekey_protocol.event import Event
 from solekey_protocol.events.vault import (

@@ -16,7 +16,7 @@ from sqlalchemy import BigInteger, Row, case, cast, func, insert, literal, selec
 from sqlalchemy.dialects import postgresql, sqlite
 
 from solekey_eventlog.engine import upsert
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.ids import AccountId
 from solekey_protocol.limits import MIB
 from solekey_service.refusals import QuotaExceeded, RateLimited

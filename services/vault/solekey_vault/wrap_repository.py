@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import delete, func, select, update
 
 from solekey_eventlog.engine import upsert
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.ids import AccountId, Digest
 from solekey_service.refusals import QuotaExceeded
 from solekey_vault.tables import wraps

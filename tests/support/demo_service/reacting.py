@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from sqlalchemy import Column, MetaData, String, Table, insert
 
-from solekey_eventlog.store import UnitOfWork
 from solekey_eventlog.tables import define_event_tables
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream, auth, devices
 from solekey_protocol.services import SERVICES, Service

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from solekey_eventlog.projector import Projector
 from solekey_eventlog.publisher import Publisher
-from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.store import EventStore
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_service.statement_flow import StatementFlow
 from solekey_vault.object_repository import ObjectRepository
 from tests.system.killing.points import Points

@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from solekey_eventlog.errors import EventLogError, NotYetAppliedError
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.events import Stream
 from solekey_protocol.ids import SYSTEM_ACCOUNT, SessionId
 from solekey_protocol.streams import AuthStream, DevicesStream, DeviceStatus

@@ -14,7 +14,8 @@ from sqlalchemy.exc import IntegrityError
 from solekey_eventlog.clock import CLOCK_SKEW
 from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.noted_first import Note
-from solekey_eventlog.store import EventStore, UnitOfWork
+from solekey_eventlog.store import EventStore
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.limits import KIB
 from solekey_service.access.seen_proofs import KEPT_FOR
 from solekey_service.clock_watch import ClockWatch

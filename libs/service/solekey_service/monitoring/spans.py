@@ -27,8 +27,7 @@ from opentelemetry.trace import (
     set_span_in_context,
 )
 
-from solekey_eventlog.log_context import Facts, find_log_facts
-from solekey_eventlog.store import describe_place
+from solekey_eventlog.log_context import Facts, describe_place, find_log_facts
 from solekey_protocol.event import Event
 from solekey_protocol.ids import Digest
 from solekey_service.http import Operation

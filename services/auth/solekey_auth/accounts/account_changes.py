@@ -26,7 +26,7 @@ from solekey_auth.operator_key import OperatorKeys
 from solekey_auth.rate_limits.limiter import Attempt, RateLimiter
 from solekey_auth.refusals import KdfTooWeak, LoginRefused
 from solekey_auth.sessions.repository import SessionRepository
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.encoding import encode_json
 from solekey_protocol.event import Event
 from solekey_protocol.events.auth import LoginKeyChange, LoginKeyChanged, LoginStage, SessionEnded

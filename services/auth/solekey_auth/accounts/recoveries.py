@@ -11,7 +11,7 @@ from solekey_auth.credentials.repository import CredentialRepository
 from solekey_auth.factors.repository import FactorRepository
 from solekey_auth.operator_key import OperatorKeys
 from solekey_auth.sessions.repository import SessionRepository
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events.auth import MfaRemoved, SessionEnded
 from solekey_service.kernel import Kernel

@@ -17,7 +17,7 @@ from solekey_auth.limits import TOTP_SALT_BYTES, AuthLimits
 from solekey_auth.operator_key import OperatorKeys
 from solekey_auth.rate_limits.limiter import RateLimiter
 from solekey_eventlog.errors import AccountParkedError, NotYetAppliedError
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.ids import AccountId, PublicKey
 from solekey_protocol.streams import AuthStream

@@ -19,7 +19,7 @@ from solekey_auth.factors.repository import FactorRepository
 from solekey_auth.sessions.repository import SessionRepository
 from solekey_auth.sessions.sessions import Sessions
 from solekey_eventlog.bus import Bus, BusConfig, open_bus
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.errors import ProtocolError
 from solekey_protocol.event import Event, parse_event
 from solekey_protocol.events import Stream, auth, devices

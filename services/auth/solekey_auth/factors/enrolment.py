@@ -37,7 +37,7 @@ from solekey_auth.limits import (
 from solekey_auth.operator_key import OperatorKeys, Purpose
 from solekey_auth.rate_limits.limiter import RateLimiter
 from solekey_auth.refusals import LoginRefused, PasskeyRefused, PasskeysUnavailable, PasskeyTaken
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.encoding import Json
 from solekey_protocol.event import Event
 from solekey_protocol.events.auth import Factor, LoginStage

@@ -16,7 +16,7 @@ from solekey_auth.limits import CHALLENGE_BYTES, AuthLimits
 from solekey_auth.operator_key import OperatorKey, Purpose
 from solekey_auth.rate_limits.limiter import RateLimiter
 from solekey_auth.refusals import LoginRefused
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events.auth import Factor, LoginStage, MfaEnrolled
 from solekey_protocol.ids import AccountId, Digest, Timestamp

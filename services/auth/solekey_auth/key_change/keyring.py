@@ -17,7 +17,7 @@ from solekey_auth.limits import KEY_SALT_BYTES
 from solekey_auth.operator_key import OperatorKey, OperatorKeys
 from solekey_eventlog.errors import ConfigError
 from solekey_eventlog.foundations import found_foundation, read_foundation, replace_foundation
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_service.kernel import Kernel
 
 FOUNDATION: Final = "operator-key"

@@ -14,7 +14,7 @@ from solekey_auth.factors.totp import move_totp
 from solekey_auth.key_change.repository import KeptDigest, OperatorKeyRepository
 from solekey_auth.limits import TOTP_SALT_BYTES
 from solekey_auth.operator_key import OperatorKeys
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.ids import AccountId, Digest
 from solekey_service.kernel import Kernel
 from solekey_service.transaction import in_transaction

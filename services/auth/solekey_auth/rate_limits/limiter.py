@@ -24,7 +24,7 @@ from solekey_auth.rate_limits.bucket import Bucket
 from solekey_auth.rate_limits.limit import SOURCE_SLOT_BITS, Limit, RateLimits
 from solekey_auth.refusals import TooManyAttempts
 from solekey_auth.tables import rate_buckets
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.ids import AccountId, DeviceId
 from solekey_service.http.source import Source
 

@@ -30,7 +30,7 @@ from solekey_auth.operator_key import OperatorKeys
 from solekey_auth.rate_limits.limiter import Attempt, RateLimiter
 from solekey_auth.refusals import LoginRefused
 from solekey_auth.sessions.sessions import LiveSession, Sessions
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.encoding import Json, encode_json
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import LoginStage

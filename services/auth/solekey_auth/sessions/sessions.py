@@ -29,7 +29,7 @@ from solekey_auth.refusals import RefreshRefused
 from solekey_auth.sessions.repository import SessionRepository
 from solekey_auth.signing_keys.signing_keys import SigningKey
 from solekey_eventlog.secret import Redacted
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events import Stream
 from solekey_protocol.events.auth import SessionEnded

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from solekey_auth.limits import SECRET_BYTES, AuthLimits
 from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.secret import Redacted
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.event import Event
 from solekey_protocol.events import auth as events
 from solekey_protocol.events.body import Body

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 from solekey_eventlog.errors import UnavailableError
 from solekey_eventlog.foundations import note_foundation
 from solekey_eventlog.noted_first import noting_first, settling
-from solekey_eventlog.store import UnitOfWork
+from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_service.access import Access
 from solekey_service.access.used_proof import UsedProofs
 from solekey_service.clock_watch import SETTLE_S
