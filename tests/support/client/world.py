@@ -96,6 +96,7 @@ class World:
         """Take copies of another world's server and devices, as if all had been made here."""
         self.server, self.phrase = first.server.copy(), first.phrase
         for name in first.sessions:
+            shutil.rmtree(self.folder / name, ignore_errors=True)
             shutil.copytree(first.folder / name, self.folder / name)
             self.sessions[name] = self.reopen(name)
 

@@ -9,22 +9,21 @@ from solekey.offline.queued_drafts import QueuedDrafts
 from solekey.vault.index.item_index import ItemIndex
 from solekey.vault.seen import SeenVersions
 from tests.support.client.fake_parts import problem
+from tests.support.client.world import build_world
 from tests.unit.client.offline.kept import open_account
 from tests.unit.client.offline.test_offline_streams import stop
 from tests.unit.client.offline.test_queue import push, queue_files, read_all, write
 from tests.unit.client.offline.test_queue_killed import POINTS, KilledError, kill
 
 
-@pytest.fixture
-def laptop(home):
-    """A laptop and a phone; the laptop has unlocked its account once, and its server is away."""
-    home.add_device("phone")
-    account = open_account(home)
-    account.items.put("notes", "first", tags=("a",))
-    account.items.put("other", "untouched")
-    account.kept.keep("notes")
-    account.close()
-    stop(home)
+@pytest.fixture(scope="module")
+def first_laptop(first_home, tmp_path_factory):
+    with build_world(tmp_path_factory.mktemp("laptop"), first_home) as home:
+        home.add_device("phone")
+        account = open_account(home)
+        account.items.put("notes", "first", tags=("a",))
+        account.items.put("other", "untouched")
+        account.kept.keep("notes")
     return home
 
 

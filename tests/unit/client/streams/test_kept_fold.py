@@ -1,6 +1,7 @@
 """What a device keeps of its streams: it saves verifying them again, and nobody else can write it."""
 
 import shutil
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -24,17 +25,19 @@ from solekey.streams.kept_fold import LABEL, KeptFold, load_fold, save_fold
 from solekey_protocol.encoding import Cbor, encode_cbor, parse_cbor
 from solekey_protocol.events import Stream
 from solekey_protocol.streams import DevicesStream, VaultStream
-from tests.support.client.world import World
+from tests.support.client.world import World, build_world
 from tests.support.repository import ROOT
 
 ITEMS = 9
 
 
-@pytest.fixture(autouse=True)
-def _short_streams(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(copies, "FOLD_EVENTS", 3)
-    for module in (records, stream_copy):
-        monkeypatch.setattr(module, "BLOCK_EVENTS", 4)
+@pytest.fixture(scope="module", autouse=True)
+def _short_streams() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(copies, "FOLD_EVENTS", 3)
+        for module in (records, stream_copy):
+            patch.setattr(module, "BLOCK_EVENTS", 4)
+        yield
 
 
 @pytest.fixture
@@ -52,15 +55,22 @@ def verified(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
-@pytest.fixture
-def busy(home: World) -> World:
-    """A laptop that has kept folds, and has a commit more than they stand on."""
-    vault = home.unlock("laptop")
-    for number in range(ITEMS):
-        vault.put(f"item {number}", "x")
-    home.reopen("laptop").sync()
-    vault.put("last", "x")
+@pytest.fixture(scope="module")
+def first_busy(first_home: World, tmp_path_factory: pytest.TempPathFactory) -> World:
+    with build_world(tmp_path_factory.mktemp("busy"), first_home) as home:
+        vault = home.unlock("laptop")
+        for number in range(ITEMS):
+            vault.put(f"item {number}", "x")
+        home.reopen("laptop").sync()
+        vault.put("last", "x")
     assert (profile(home) / "streams" / "vault.fold").exists()
+    return home
+
+
+@pytest.fixture
+def busy(home: World, first_busy: World) -> World:
+    """A laptop that has kept folds, and has a commit more than they stand on."""
+    home.move_in(first_busy)
     return home
 
 

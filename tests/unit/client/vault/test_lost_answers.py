@@ -12,6 +12,7 @@ from solekey.vault.index.item_index import ItemIndex
 from solekey_protocol.events import Stream
 from solekey_protocol.limits import MIB
 from tests.support.client.transfers import restart
+from tests.support.client.world import build_world
 
 TAGS = ("kitchen",)
 LARGE = 2 * MIB
@@ -59,14 +60,21 @@ def read_contents(vault):
     return {info.name: vault.get(info.id).content for info in vault.list()}
 
 
+@pytest.fixture(scope="module")
+def first_two(first_home, tmp_path_factory):
+    with build_world(tmp_path_factory.mktemp("two"), first_home) as home:
+        laptop = home.unlock("laptop")
+        laptop.put("recipe", "flour", tags=TAGS)
+        home.add_device("phone")
+        restart(home, "phone").get("recipe")
+        lose_answer(home, lambda: laptop.put("recipe", "water"))
+    return home
+
+
 @pytest.fixture
-def two(home):
+def two(home, first_two):
     """A laptop and a phone that have both read the first version, and a commit of the laptop unanswered."""
-    laptop = home.unlock("laptop")
-    laptop.put("recipe", "flour", tags=TAGS)
-    home.add_device("phone")
-    restart(home, "phone").get("recipe")
-    lose_answer(home, lambda: laptop.put("recipe", "water"))
+    home.move_in(first_two)
     return home
 
 

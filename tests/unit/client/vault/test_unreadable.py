@@ -18,7 +18,7 @@ from solekey_protocol.events.vault import CommitKind, ItemsCommitted
 from solekey_protocol.ids import ItemId, compute_digest
 from solekey_protocol.limits import MIB
 from solekey_protocol.streams import DeviceStatus
-from tests.support.client.world import World
+from tests.support.client.world import World, build_world
 
 CONTENTS = {"good": b"1", "other": b"2", "bad": b"3", "film": os.urandom(3 * MIB)}
 
@@ -75,10 +75,17 @@ class Damaged:
         self.world.account.objects[self.digest] = self.whole
 
 
+@pytest.fixture(scope="module")
+def first_full(first_home, tmp_path_factory):
+    with build_world(tmp_path_factory.mktemp("full"), first_home) as home:
+        home.unlock("laptop").put_many(CONTENTS)
+        home.add_device("phone")
+    return home
+
+
 @pytest.fixture
-def full(home):
-    home.unlock("laptop").put_many(CONTENTS)
-    home.add_device("phone")
+def full(home, first_full):
+    home.move_in(first_full)
     return home
 
 

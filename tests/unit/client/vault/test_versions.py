@@ -19,6 +19,7 @@ from solekey.rotation.rotation import rekey_data
 from solekey.vault.seen import JOURNAL
 from solekey_protocol.limits import MIB
 from tests.support.client.transfers import restart
+from tests.support.client.world import build_world
 
 DESCRIBED = {"type": "text/x-recipe", "tags": ("kitchen", "old"), "attributes": {"serves": "4"}}
 
@@ -27,11 +28,18 @@ def describe(info):
     return {"type": info.type, "tags": info.tags, "attributes": dict(info.attributes)}
 
 
+@pytest.fixture(scope="module")
+def first_two(first_home, tmp_path_factory):
+    with build_world(tmp_path_factory.mktemp("two"), first_home) as home:
+        home.unlock("laptop").put("plan", "one")
+        home.add_device("phone")
+    return home
+
+
 @pytest.fixture
-def two(home):
+def two(home, first_two):
     """A laptop and a phone that know the same item."""
-    home.unlock("laptop").put("plan", "one")
-    home.add_device("phone")
+    home.move_in(first_two)
     return home
 
 

@@ -140,9 +140,11 @@ def test_times_that_are_impossible_stop_no_report(collect, tmp_path, time):
     last = max(index for index, raw in enumerate(log) if b'"stream":"auth"' in raw)
     log[last] = re.sub(rb'"time":"[^"]*"', b'"time":"' + time.encode() + b'"', log[last])
     contents = collect(log)
-    page, *_ = write(contents, tmp_path)
+    write_html(contents, tmp_path / "report.html")
+    write_pdf(contents, tmp_path / "report.pdf")
     assert contents.growth
-    assert "TIM-" in page.text
+    assert "TIM-" in Page(tmp_path / "report.html").text
+    assert pypdf.PdfReader(tmp_path / "report.pdf").pages
 
 
 def test_the_same_contents_give_the_same_bytes(honest, tmp_path):
