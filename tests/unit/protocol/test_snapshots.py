@@ -220,7 +220,7 @@ def test_the_stream_of_a_new_service_makes_no_snapshot_out_of_date() -> None:
 
 
 MEANINGS = {
-    "auth": "88e53fee2848e2ed",
+    "auth": "0b2e9123d72667d5",
     "devices": "ea969023f2b1f5fa",
     "vault": "b627e7c85b856c63",
     "rotation": "8cab2dd7cba4c744",

@@ -40,7 +40,11 @@ class AuthStream(Fold):
     STREAM = Stream.AUTH
 
     credential_version: int = 0
+    login_key_at: int = 0
+    """Where the login key in force was put in force: a registration or a change."""
     factors: Mapping[Digest, events.Factor] = field(default_factory=dict)
+    enrolled_at: Mapping[Digest, Timestamp] = field(default_factory=dict)
+    """When each of the factors was enrolled."""
     sessions: Mapping[SessionId, Session] = field(default_factory=dict)
     opened: frozenset[SessionId] = frozenset()
     closed: bool = False
@@ -60,7 +64,7 @@ class AuthStream(Fold):
             case events.SessionEnded(session):
                 return replace(self, sessions={k: v for k, v in self.sessions.items() if k != session})
             case events.AccountClosed():
-                return replace(self, sessions={}, factors={}, closed=True)
+                return replace(self, sessions={}, factors={}, enrolled_at={}, closed=True)
             case events.RefreshReuseDetected(session, generation):
                 return self._detect_reuse(session, generation)
             case events.LoginFailed() | events.RecoveryCodeUsed():
@@ -71,11 +75,19 @@ class AuthStream(Fold):
     def _transition_of_keys(self, event: Event) -> Self:
         match event.body:
             case events.AccountRegistered(version) | events.LoginKeyChanged(version):
-                return replace(self, credential_version=version)
+                return replace(self, credential_version=version, login_key_at=event.seq)
             case events.MfaEnrolled(factor, factor_id):
-                return replace(self, factors={**self.factors, factor_id: factor})
+                return replace(
+                    self,
+                    factors={**self.factors, factor_id: factor},
+                    enrolled_at={**self.enrolled_at, factor_id: event.time},
+                )
             case events.MfaRemoved(_, factor_id):
-                return replace(self, factors={k: v for k, v in self.factors.items() if k != factor_id})
+                return replace(
+                    self,
+                    factors={k: v for k, v in self.factors.items() if k != factor_id},
+                    enrolled_at={k: v for k, v in self.enrolled_at.items() if k != factor_id},
+                )
             case events.SigningKeyPublished() as published:
                 return self._publish(published)
             case events.SigningKeyWithdrawn(key_id):

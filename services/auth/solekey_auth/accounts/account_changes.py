@@ -117,7 +117,7 @@ class AccountChanges:
         attempt = self._begin(uow, present, caller, source)
         is_live = self._take_challenge(uow, present, request.challenge)
         if is_repetition(request, present):
-            before = _find_change(uow, caller.account, request.reason)
+            before = self._find_change(uow, caller.account, request.reason)
             if before is not None:
                 return before
         try:
@@ -175,6 +175,13 @@ class AccountChanges:
     def _take_challenge(self, uow: UnitOfWork, present: Credential, challenge: Digest) -> bool:
         return LoginRepository(uow.connection).take_challenge(challenge, self._digest(present), uow.now)
 
+    def _find_change(self, uow: UnitOfWork, account: AccountId, reason: LoginKeyChange) -> Event | None:
+        """Find the event that put the present login key in force, if it was a change for this reason."""
+        at = self._kernel.streams.fold_parked(uow, account, AuthStream).login_key_at
+        (event,) = uow.events(account, after=at - 1, limit=1)
+        changed = isinstance(event.body, LoginKeyChanged) and event.body.reason is reason
+        return event if changed else None
+
     def _digest(self, present: Credential) -> str:
         return derive_username_digest(self._operator_keys.present, present.username)
 
@@ -213,15 +220,6 @@ def _count(uow: UnitOfWork, account: AccountId, attempt: Attempt, refusal: Login
     LoginRepository(uow.connection).put_failure(account, refusal, uow.now)
     attempt.count()
     return Committed(refusal)
-
-
-def _find_change(uow: UnitOfWork, account: AccountId, reason: LoginKeyChange) -> Event | None:
-    """Find the event that put the present login key in force, if it was a change for this reason."""
-    changes = [event for event in uow.events(account) if isinstance(event.body, LoginKeyChanged)]
-    newest = changes[-1] if changes else None
-    if newest is None or not isinstance(newest.body, LoginKeyChanged):
-        return None
-    return newest if newest.body.reason is reason else None
 
 
 def _end_families(uow: UnitOfWork, events: Sequence[Event]) -> None:

@@ -18,7 +18,7 @@ from solekey_auth.rate_limits.limiter import RateLimiter
 from solekey_auth.refusals import LoginRefused
 from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.event import Event
-from solekey_protocol.events.auth import Factor, LoginStage, MfaEnrolled
+from solekey_protocol.events.auth import Factor, LoginStage
 from solekey_protocol.ids import AccountId, Digest, Timestamp
 from solekey_protocol.streams import AuthStream
 from solekey_service.event_rate import verify_pace
@@ -74,12 +74,7 @@ class Factors:
     def find_all(self, account: AccountId) -> Sequence[EnrolledFactor]:
         """List the factors, in the order of their enrolment."""
         with self._kernel.store.read() as uow:
-            factors = self._kernel.streams.fold_parked(uow, account, AuthStream).factors
-            enrolled = {
-                event.body.factor_id: event.time
-                for event in uow.events(account)
-                if isinstance(event.body, MfaEnrolled)
-            }
+            auth = self._kernel.streams.fold_parked(uow, account, AuthStream)
             rows = FactorRepository(uow.connection)
             names = {passkey.factor_id: passkey.name for passkey in rows.find_passkeys(account)}
             left = rows.count_codes(account)
@@ -87,11 +82,11 @@ class Factors:
             EnrolledFactor(
                 factor,
                 factor_id,
-                enrolled[factor_id],
+                auth.enrolled_at[factor_id],
                 names.get(factor_id),
                 left if factor is Factor.RECOVERY_CODES else None,
             )
-            for factor_id, factor in factors.items()
+            for factor_id, factor in auth.factors.items()
         ]
 
     @in_transaction
