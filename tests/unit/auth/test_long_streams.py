@@ -2,7 +2,7 @@
 
 import pytest
 
-from solekey_eventlog import store
+from solekey_eventlog import unit_of_work
 from solekey_protocol.event import parse_event
 from tests.support.people.account_requests import Seat, sign_login_key
 from tests.support.people.person import code_of, read
@@ -14,7 +14,7 @@ REFRESHES = 12
 def parsed(monkeypatch):
     """The events of the own stream that were parsed, one by one."""
     seen = []
-    monkeypatch.setattr(store, "parse_event", lambda raw: seen.append(raw) or parse_event(raw))
+    monkeypatch.setattr(unit_of_work, "parse_event", lambda raw: seen.append(raw) or parse_event(raw))
     return seen
 
 
