@@ -26,7 +26,10 @@ LIMITS: Final = (
     "What the times and sizes of requests tell somebody who watches.",
     "Services as processes on one machine: not the container image, nor several replicas.",
     "That an operator runs this code. The evidence is about the code of this commit.",
-    "A place in a log: the bundle's digest stands in none, until there is a transparency log.",
+    (
+        "A place in a log: the bundle's name stands in none, until there is a transparency log. Whoever has "
+        "run this makes the name known where nobody can take it back, and the reader compares it."
+    ),
 )
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Final
 
 from evidence.exchanges import Exchange
-from evidence.normal import is_repeated, normalise
+from evidence.normal import leave_out_timely, normalise
 from evidence.story import Life
 
 _SHOWN: Final = 3
@@ -43,12 +43,9 @@ def compare(exchanges: Sequence[Exchange], first: Life, second: Life, until_s: f
 def _split(exchanges: Sequence[Exchange], life: Life, until_s: float) -> list[Counter[str]]:
     """Split what was exchanged into the steps of a life."""
     bounds = [*(at_s for _, at_s in life.steps), until_s]
+    kept = list(leave_out_timely(each for each in exchanges if bounds[0] <= each.at_s < until_s))
     return [
-        Counter(
-            normalise(each, life.canaries.username)
-            for each in exchanges
-            if begin <= each.at_s < end and not is_repeated(each)
-        )
+        Counter(normalise(each, life.canaries.username) for each in kept if begin <= each.at_s < end)
         for begin, end in pairwise(bounds)
     ]
 

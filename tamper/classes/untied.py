@@ -6,8 +6,9 @@ from solekey_protocol.events import auth, rotation
 from tamper.classes.collusion import COLLUSION, say, until
 from tamper.classes.editing import edit
 from tamper.classes.facts import FACTS
-from tamper.stories import ADA, DAYS
+from tamper.stories import ADA, DAYS, LAPTOP, login
 from tamper.tampering import both, change, insert
+from tamper.writing import Step
 
 _lie = COLLUSION.lie
 _LATE = 10 * DAYS + 43_200 + 61
@@ -122,4 +123,18 @@ FACTS.lie(
     ),
     "ada.later end",
     "SES-09",
+)
+FACTS.lie(
+    "another session is ended, and nobody has proven a factor",
+    insert(
+        Step("other", 10 * DAYS + 10, ADA, login(ADA, "other", LAPTOP, 10 * DAYS + 10)),
+        Step(
+            "lie",
+            10 * DAYS + 9_000,
+            ADA,
+            auth.SessionEnded(ADA.session("other"), auth.SessionEnd.ENDED_BY_USER),
+        ),
+    ),
+    "lie",
+    "SES-08",
 )

@@ -52,7 +52,7 @@ NOT_HERE: Final[Mapping[str, tuple[str, ...]]] = {
     "it does not look at who enrols the first factor (FAC-01)": ("C108",),
     "it does not match speakers with sessions (SES-06, DEV-01)": ("C28", "C29", "C30"),
     "it does not count recovery codes (FAC-02)": ("C34", "C39", "C40", "C94", "C105"),
-    "it does not ask for fresh second factors (SES-08)": ("C42", "C43", "D27", "D28", "D29", "D30"),
+    "it does not ask for fresh second factors (SES-08)": ("C42", "C43", "C116", "D27", "D28", "D29", "D30"),
     "it does not judge what is due (ROT-02, ROT-03)": (
         *("C44", "C45", "C46", "C47", "C48", "C49", "C50", "C51", "C52", "C96", "D59"),
     ),

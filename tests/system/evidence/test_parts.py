@@ -23,7 +23,7 @@ from evidence.clean_run import CleanRun
 from evidence.document import judge_all, make_document
 from evidence.exchanges import Exchange, Message, UnreadableTranscriptError, read_exchanges
 from evidence.explained import Explanation
-from evidence.normal import is_repeated, normalise
+from evidence.normal import is_repeated, leave_out_timely, normalise
 from evidence.page import write_page
 from evidence.plants import FIELD, PLANTS, Control, careless_client, mask
 from evidence.processes import (
@@ -197,6 +197,36 @@ def test_a_request_that_came_too_early_is_told_from_others():
     busy = Message("HTTP/1.1 503 Busy", (), b"")
     [exchange] = read_exchanges([make_line(REQUEST, ANSWER)])
     assert is_repeated(replace(exchange, response=busy))
+
+
+LOOK = b"GET /v1/%s/events?after=7&limit=1 HTTP/1.1\r\nHost: x\r\n\r\n"
+LATE = b'HTTP/1.1 503 Busy\r\nContent-Length: %d\r\n\r\n{"code":"%s"}'
+
+
+def answer_late(code: bytes) -> bytes:
+    return LATE % (len(code) + 11, code)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "kept"),
+    [
+        ((REQUEST, answer_late(b"not_yet_applied")), [LOOK % b"vault", LOOK % b"auth"], 0),
+        ((REQUEST, answer_late(b"not_yet_applied")), [LOOK % b"vault"] * 2, 1),
+        ((REQUEST, answer_late(b"not_yet_applied")), [LOOK.replace(b"1 HTTP", b"2 HTTP") % b"vault"], 1),
+        (
+            (REQUEST, answer_late(b"not_yet_applied")),
+            [LOOK.replace(b"Host", b"Solekey-After") % b"vault"],
+            1,
+        ),
+        ((REQUEST, answer_late(b"not_yet_applied")), [(LOOK % b"vault").replace(b"GET", b"PUT")], 1),
+        ((REQUEST, answer_late(b"trust_stale")), [LOOK % b"vault"], 1),
+        ((REQUEST, ANSWER), [LOOK % b"vault"], 2),
+    ],
+)
+def test_a_look_is_left_out_where_a_service_was_late_and_only_there(before, after, kept):
+    """Found by a loaded machine: a re-key waited for the bus in one life, and looked at all streams then."""
+    up, down = before[0] + b"".join(after), before[1] + ANSWER * len(after)
+    assert len(list(leave_out_timely(read_exchanges([make_line(up, down)])))) == kept
 
 
 def test_a_field_that_the_threat_model_does_not_list_is_found():

@@ -119,3 +119,5 @@ def _check_own_facts(evidence: Evidence, sessions: OpenSessions, tally: Tally) -
                 enrolled = True
             case auth.MfaEnrolled() | auth.MfaRemoved() | auth.LoginKeyChanged() | auth.AccountClosed():
                 _check_proof(event, sessions.anybody, tally)
+            case auth.SessionEnded(_, auth.SessionEnd.ENDED_BY_USER):
+                _check_proof(event, sessions.anybody, tally)
