@@ -1,10 +1,11 @@
-"""How far many streams go, and which of their accounts wait: one query, whatever is asked for.
+"""How far many streams go, which of their accounts wait, and whether a proof was used: one query for all.
 
 A few places, as a request asks for, are a query of their own shape. For many, as a batch of records asks for,
 PostgreSQL is given arrays; SQLite, to which a query is a function call, is asked account by account.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from sqlalchemy import (
     String,
     bindparam,
     cast,
+    exists,
     literal,
     null,
     select,
@@ -31,6 +33,7 @@ Place = tuple[AccountId, Stream]
 
 _SHAPES: Final = 256
 _FEW: Final = 8
+_NO_HEAD: Final = (cast(null(), String).label("stream"), literal(0).label("seq"), literal("").label("digest"))
 _MANY: Final = text(
     """
     SELECT place.account, place.stream, head.seq, head.digest
@@ -51,31 +54,63 @@ _MANY: Final = text(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the query has found.
+
+    Attributes:
+        heads: how far each stream goes; EMPTY_HEAD where nothing is known of it.
+        waiting: the accounts of which an event waits.
+        is_used: whether the note of the proof that was asked about is committed.
+    """
+
+    heads: dict[Place, Head]
+    waiting: set[AccountId]
+    is_used: bool
+
+
 def read_heads(
-    connection: Connection, tables: EventTables, own: Stream, places: Sequence[Place]
-) -> tuple[dict[Place, Head], set[AccountId]]:
-    """Read how far streams go (EMPTY_HEAD: nothing is known), and of which accounts an event waits."""
+    connection: Connection,
+    tables: EventTables,
+    own: Stream,
+    places: Sequence[Place],
+    proof: Digest | None = None,
+) -> Found:
+    """Read how far streams go, of which of their accounts an event waits, and whether a proof was used.
+
+    A proof is asked about with a few places only.
+    """
     if len(places) <= _FEW:
-        rows = _read_few(connection, tables, own, places)
+        rows = _read_few(connection, tables, own, places, proof)
     elif connection.dialect.name == "postgresql":
         rows = _read_many(connection, own, places)
     else:
         accounts = dict.fromkeys(account for account, _ in places)
         mine = ([place for place in places if place[0] == account] for account in accounts)
         rows = [row for each in mine for row in _read_few(connection, tables, own, each)]
-    heads = dict.fromkeys(places, EMPTY_HEAD)
+    heads, waiting, is_used = dict.fromkeys(places, EMPTY_HEAD), set(), False
     for row in rows:
         if row.stream is not None:
             heads[AccountId(row.account), Stream(row.stream)] = Head(row.seq, Digest(row.digest))
-    return heads, {AccountId(row.account) for row in rows if row.stream is None}
+        elif row.account is not None:
+            waiting.add(AccountId(row.account))
+        else:
+            is_used = True
+    return Found(heads, waiting, is_used)
 
 
 def _read_few(
-    connection: Connection, tables: EventTables, own: Stream, places: Sequence[Place]
+    connection: Connection,
+    tables: EventTables,
+    own: Stream,
+    places: Sequence[Place],
+    proof: Digest | None = None,
 ) -> Sequence[Row[Any]]:
-    query = _build_query(tables, own, tuple(stream for _, stream in places))
-    accounts = {f"account_{n}": account for n, (account, _) in enumerate(places)}
-    return connection.execute(query, accounts).all()
+    query = _build_query(tables, own, tuple(stream for _, stream in places), with_proof=proof is not None)
+    values: dict[str, str] = {f"account_{n}": account for n, (account, _) in enumerate(places)}
+    if proof is not None:
+        values["proof"] = proof
+    return connection.execute(query, values).all()
 
 
 def _read_many(connection: Connection, own: Stream, places: Sequence[Place]) -> Sequence[Row[Any]]:
@@ -91,17 +126,17 @@ def _read_many(connection: Connection, own: Stream, places: Sequence[Place]) -> 
 
 
 @lru_cache(_SHAPES)
-def _build_query(tables: EventTables, own: Stream, streams: tuple[Stream, ...]) -> Any:
+def _build_query(tables: EventTables, own: Stream, streams: tuple[Stream, ...], *, with_proof: bool) -> Any:
     """Build the query for places of these streams: SQLAlchemy takes longer for that than to run it."""
-    parts = [_select_head(tables, own, stream, n) for n, stream in enumerate(streams)]
+    parts: list[Any] = [_select_head(tables, own, stream, n) for n, stream in enumerate(streams)]
+    accounts = [bindparam(f"account_{n}", type_=String) for n in range(len(streams))]
     parked = tables.parked.c
-    waiting = select(
-        parked.account,
-        cast(null(), String).label("stream"),
-        literal(0).label("seq"),
-        literal("").label("digest"),
-    ).where(parked.account.in_([bindparam(f"account_{n}", type_=String) for n in range(len(streams))]))
-    return union_all(*parts, waiting)
+    parts.append(select(parked.account, *_NO_HEAD).where(parked.account.in_(accounts)))
+    if with_proof:
+        proof = tables.dpop_proofs.c.proof
+        used = select(cast(null(), String).label("account"), *_NO_HEAD)
+        parts.append(used.where(exists().where(proof == bindparam("proof", type_=String))))
+    return union_all(*parts)
 
 
 def _select_head(tables: EventTables, own: Stream, stream: Stream, n: int) -> Select[Any]:

@@ -101,16 +101,22 @@ class Streams:
             raise AccountParkedError("an event of the account is missing or could not be applied")
         uow.free.add(account)
 
-    def look_up(self, uow: UnitOfWork, *places: tuple[AccountId, Stream]) -> None:
+    def look_up(
+        self, uow: UnitOfWork, *places: tuple[AccountId, Stream], proof: Digest | None = None
+    ) -> bool:
         """Find how far streams go, and of which of their accounts no event waits: one query for all.
 
         What follows in the transaction decides as of then: a fold that the cache has up to there asks nothing
         more. Streams that the service neither owns nor follows are passed over.
+
+        Returns:
+            Whether a note of ``proof`` is committed; False without one.
         """
         known = [place for place in dict.fromkeys(places) if self._knows(place[1])]
-        heads, waiting = read_heads(uow.connection, uow.tables, self._store.stream, known)
-        uow.free |= {account for account, _ in known} - waiting
-        uow.heads |= heads
+        found = read_heads(uow.connection, uow.tables, self._store.stream, known, proof)
+        uow.free |= {account for account, _ in known} - found.waiting
+        uow.heads |= found.heads
+        return found.is_used
 
     def position(self, uow: UnitOfWork, account: AccountId, stream: Stream) -> Head:
         """Return how far a stream of an account is known here."""

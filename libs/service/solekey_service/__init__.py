@@ -27,7 +27,7 @@ Map
         command_line.py  ``python -m solekey_<service> [command]``
         runner.py     services as a process: signals, start, stop, exit codes
         name_lookup.py  the addresses of other servers, asked for anew each time
-        loops_under_eventlet.py  what the loops of kafka-python's clients need of eventlet, made cheap
+        loops_under_eventlet.py  what loops of kafka-python and psycopg need of eventlet, made cheap
         supervisor.py several processes of a service on one address; worker_link.py: what they share
         worker_process.py  a process for long computations
         tls.py        the TLS of the listen socket; authority.py: a certificate authority and what it issues

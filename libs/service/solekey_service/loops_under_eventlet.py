@@ -1,22 +1,27 @@
-"""What loops of a library's own, such as those of kafka-python's clients, need of eventlet, made cheap.
+"""What loops of a library's own, those of kafka-python's clients and psycopg's, need of eventlet, made cheap.
 
 eventlet has ``SelectSelector`` alone: each ``select`` gives every socket to the hub and takes it back, and a
 call that does not wait at all still goes through the hub, twice. A client of kafka-python calls it some ten
 times for each request to the broker, and looks up as often which thread it is in, for which eventlet goes
-through all threads. Decision: docs/decisions/0161.
+through all threads. Decision: docs/decisions/0161. psycopg waits in C, which eventlet cannot see, or by a
+``select`` for each round trip to PostgreSQL, which costs as much as the query. Decision: docs/decisions/0185.
 """
 
+import select
 import selectors
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 from weakref import WeakKeyDictionary, ref
 
 import eventlet
 from eventlet.hubs import trampoline
+from psycopg import OperationalError, waiting
+from psycopg.abc import PQGen
 
 _select: Final = eventlet.patcher.original("select")
+RV = TypeVar("RV")
 _LOOKS_IN_A_ROW: Final = 16
 """After so many looks that did not wait, other green threads have a turn."""
 
@@ -110,6 +115,33 @@ def remember_threads(find: Callable[[], threading.Thread]) -> Callable[[], threa
     return current_thread
 
 
+def wait_in_hub(gen: PQGen[RV], fileno: int, interval: float = 0.0, timeout: float | None = None) -> RV:
+    """Run what psycopg does on a connection, and have the hub wait for the answer. See `psycopg.waiting`.
+
+    What waits with a timeout, or until it can go on sending, is rare: psycopg's own ``select`` waits for it.
+    """
+    if timeout is not None:
+        return waiting.wait_select(gen, fileno, interval, timeout)
+    try:
+        wanted = next(gen)
+        while True:
+            if wanted == waiting.WAIT_R:
+                trampoline(fileno, read=True)
+                wanted = gen.send(waiting.READY_R)
+            else:
+                wanted = gen.send(_select_ready(wanted, fileno))
+    except OSError as error:
+        raise OperationalError("connection socket closed") from error
+    except StopIteration as finished:
+        return cast("RV", finished.value)
+
+
+def _select_ready(wanted: int, descriptor: int) -> int:
+    asked = [descriptor] if wanted & waiting.WAIT_R else []
+    readable, writable, _ = select.select(asked, [descriptor], [])
+    return (waiting.READY_R if readable else 0) | (waiting.READY_W if writable else 0)
+
+
 def install() -> None:
     """Let whoever asks for a selector, or for the current thread, have these. eventlet has patched before.
 
@@ -118,3 +150,4 @@ def install() -> None:
     if hasattr(_select, "epoll"):
         selectors.DefaultSelector = HubSelector  # type: ignore[assignment,misc]  # as eventlet does
     threading.current_thread = remember_threads(threading.current_thread)
+    waiting.wait = wait_in_hub

@@ -16,7 +16,6 @@ import os
 import warnings
 
 os.environ["EVENTLET_NO_GREENDNS"] = "yes"  # see name_lookup
-os.environ["PSYCOPG_WAIT_FUNC"] = "wait_select"  # psycopg's own waits in C, which eventlet cannot see
 with warnings.catch_warnings():
     # eventlet announces its retirement at every import; nameko is the outermost ring and can be replaced.
     warnings.simplefilter("ignore")

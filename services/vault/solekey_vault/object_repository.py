@@ -12,7 +12,7 @@ from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, String, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from solekey_eventlog.errors import UnavailableError
@@ -43,9 +43,17 @@ class _Place:
     large: bool
 
 
+_PLACES: Final = select(objects.c.digest, objects.c.size, objects.c.name, objects.c.large).where(
+    objects.c.account == bindparam("account", type_=String),
+    objects.c.digest.in_(bindparam("digests", type_=String, expanding=True)),
+)
+"""Built once, as its neighbours are: SQLAlchemy takes longer for that than to run it."""
+_PLACES_KEPT: Final = _PLACES.with_for_update()
+
+
 @lru_cache
 def _insert_new(dialect: str) -> Any:
-    """Build the statement that inserts objects that are not known: SQLAlchemy takes long for that."""
+    """Build the statement that inserts objects that are not known."""
     query = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(objects)
     return query.on_conflict_do_nothing().returning(objects.c.name)
 
@@ -239,10 +247,9 @@ class ObjectRepository:
     ) -> dict[Digest, _Place]:
         found: dict[Digest, _Place] = {}
         asked = {str(digest): digest for digest in digests}  # found again as they were given
-        columns = (objects.c.digest, objects.c.size, objects.c.name, objects.c.large)
+        query = _PLACES_KEPT if lock else _PLACES
         for page in pages(sorted(asked)):  # neighbours lie on one page of the database
-            query = select(*columns).where(objects.c.account == account, objects.c.digest.in_(page))
-            rows = connection.execute(query.with_for_update() if lock else query).all()
+            rows = connection.execute(query, {"account": account, "digests": page}).all()
             for digest, size, name, large in rows:
                 found[asked[digest]] = _Place(asked[digest], size, name, large)
         return found

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, delete, func, insert, select
+from sqlalchemy import Connection, Integer, LargeBinary, String, bindparam, delete, func, insert, select
 from sqlalchemy.exc import OperationalError
 
 from solekey_eventlog.errors import UnavailableError
@@ -25,6 +25,18 @@ FULL: Final = re.compile(
 )
 """How a disk, a database or a bucket says that it has no room."""
 _QUERY_VALUES: Final = 500
+_INSERT_ROWS: Final = insert(object_rows)  # built once: SQLAlchemy takes longer for that than to run it
+_NAMED: Final = object_rows.c.name.in_(bindparam("names", type_=String, expanding=True))
+_ROWS: Final = select(object_rows.c.name, object_rows.c.body).where(_NAMED)
+_PIECES: Final = select(  # cut by the database: the rest is never in memory
+    object_rows.c.name,
+    func.substr(
+        object_rows.c.body,
+        bindparam("first", type_=Integer),
+        bindparam("length", type_=Integer),
+        type_=LargeBinary,
+    ),
+).where(_NAMED)
 V = TypeVar("V")
 
 
@@ -67,18 +79,17 @@ class RowStore:
         if bodies:
             rows = [{"name": name, "body": body} for name, body in bodies.items()]
             with storing():
-                self._connection.execute(insert(object_rows), rows)
+                self._connection.execute(_INSERT_ROWS, rows)
 
     def read(self, names: Sequence[str], *, start: int = 0, end: int | None = None) -> dict[str, bytes]:
         """See ObjectStore.read."""
-        body: ColumnElement[bytes] = object_rows.c.body
-        if start or end is not None:  # cut by the database: the rest is never in memory
-            length = [] if end is None else [max(end - start, 0)]
-            body = func.substr(body, start + 1, *length, type_=LargeBinary)
+        length = MAX_ROW_BYTES if end is None else max(end - start, 0)
+        is_whole = start == 0 and length >= MAX_ROW_BYTES
+        query, cut = (_ROWS, {}) if is_whole else (_PIECES, {"first": start + 1, "length": length})
         found: dict[str, bytes] = {}
         for page in pages(names):
-            query = select(object_rows.c.name, body.label("piece")).where(object_rows.c.name.in_(page))
-            found.update((name, bytes(piece)) for name, piece in self._connection.execute(query).all())
+            rows = self._connection.execute(query, {"names": page, **cut})
+            found.update((name, bytes(piece)) for name, piece in rows.all())
         return found
 
     def delete(self, names: Sequence[str]) -> None:

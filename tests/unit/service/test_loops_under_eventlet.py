@@ -62,6 +62,28 @@ PROGRAM = """
     eventlet.sleep()
     gc.collect()
     told["is forgotten"] = left() is None
+
+    import psycopg
+    from psycopg import waiting
+
+    def ask(wanted):
+        ready = yield wanted
+        return ready, line.recv(1).decode() if ready == waiting.READY_R else ""
+
+    line, end = socket.socketpair()
+    eventlet.spawn_n(end.send, b"x")  # runs only while the answer is waited for
+    told["an answer"] = waiting.wait(ask(waiting.WAIT_R), line.fileno(), 0.1)
+    told["to send"] = waiting.wait(ask(waiting.WAIT_W), line.fileno(), 0.1)
+    told["either"] = waiting.wait(ask(waiting.WAIT_RW), line.fileno(), 0.1)
+    eventlet.spawn_n(end.send, b"y")
+    told["in time"] = waiting.wait(ask(waiting.WAIT_R), line.fileno(), 0.1, timeout=20)
+    told["nothing in the time"] = waiting.wait(ask(waiting.WAIT_R), line.fileno(), 0.01, timeout=0.01)
+    descriptor = line.fileno()
+    line.close()
+    try:
+        waiting.wait(ask(waiting.WAIT_R), descriptor, 0.1)
+    except psycopg.OperationalError as error:
+        told["closed"] = str(error)
     print(json.dumps(told))
 """
 
@@ -86,4 +108,10 @@ def test_a_selector_waits_in_the_hub_and_threads_are_remembered_while_they_run()
         "green thread": True,
         "main thread": True,
         "is forgotten": True,
+        "an answer": [1, "x"],
+        "to send": [2, ""],
+        "either": [2, ""],
+        "in time": [1, "y"],
+        "nothing in the time": [0, ""],
+        "closed": "connection socket closed",
     }

@@ -14,7 +14,8 @@
 A request that changes nothing (GET) writes nothing: its proof is remembered in memory alone. Any other proof
 is a row: committed here, or by the first transaction in which the request writes (used_proof.py).
 A service that cannot know whether trust was withdrawn refuses (promise P4); it never decides on old state.
-A request with a body is looked at twice: before the body is read, and when it has come (``confirm``).
+A short body is read before its request is admitted. A request with a long one is looked at twice: before that
+is read, and when it has come (``confirm``).
 """
 
 import hmac
@@ -34,8 +35,8 @@ from solekey_service.access.load_limit import LoadLimit
 from solekey_service.access.nonce import Nonces
 from solekey_service.access.request_limiter import RequestLimiter
 from solekey_service.access.seen_proofs import SeenProofs
-from solekey_service.access.tokens import AccessClaims, verify_access_token
-from solekey_service.access.used_proof import ProofNote, UsedProofs
+from solekey_service.access.tokens import AccessClaims, OpenedTokens, verify_access_token
+from solekey_service.access.used_proof import ProofNote, UsedProofs, make_used_before
 from solekey_service.config import ServiceConfig
 from solekey_service.http.caller import Caller, DpopProof
 from solekey_service.http.request import Request, parse_solekey_after
@@ -69,12 +70,13 @@ class Guard:
         self._nonces = None if key is None else Nonces(key)
         self._seen_proofs = SeenProofs() if seen_proofs is None else seen_proofs
         self._platform: AuthStream | None = None
+        self._opened_tokens = OpenedTokens()
 
     def admit(self, request: Request, access: Access, *, note_later: bool = False) -> Request:
         """Return the request with what is known of its sender: ``proof`` and ``caller``.
 
         Args:
-            request: without its body.
+            request: without its body, if that is long.
             access: what its entry point asks for.
             note_later: whether the proof of a request that may write is noted with the first thing that it
                 writes; the caller settles ``note`` at the end, whatever becomes of the request.
@@ -114,7 +116,7 @@ class Guard:
         return replace(request, caller=admitted, proof=proof, note=entry.note)
 
     def confirm(self, request: Request, access: Access) -> Request:
-        """Return an admitted request whose body has come: what held at its head must hold still.
+        """Return an admitted request whose long body has come: what held at its head must hold still.
 
         A body may take minutes; from a device that is revoked in that time it must not be accepted.
 
@@ -164,6 +166,7 @@ class Guard:
             issuer=self._kernel.config.origin,
             audience=self._kernel.service,
             now=self._kernel.clock.now(),
+            opened=self._opened_tokens,
         )
         bound = hmac.compare_digest(claims.thumbprint, proof.thumbprint)
         if not bound or claims.device != proof.device:  # RFC 9449 §4.3 check 12b
@@ -182,14 +185,16 @@ class Guard:
         account_streams = dict.fromkeys((*TRUST_STREAMS, *seen))
         turn = self.limiter.take_turn(claims.account, claims.device)
         with turn, self.load.begin(), self._begin(entry) as uow:
-            streams = self._kernel.streams
-            streams.look_up(
-                uow, (SYSTEM_ACCOUNT, Stream.AUTH), *((claims.account, stream) for stream in account_streams)
+            is_used = self._kernel.streams.look_up(
+                uow,
+                (SYSTEM_ACCOUNT, Stream.AUTH),
+                *((claims.account, stream) for stream in account_streams),
+                proof=entry.proof.digest if entry.note is not None and entry.note_later else None,
             )
             self._require_known_keys(uow, entry)
             self._kernel.freshness.require_positions(uow, claims.account, seen)
             self._require_fresh(uow)
-            self._note(uow, entry)
+            self._note(uow, entry, is_used=is_used)
             caller = Caller(claims.account, claims.device, claims.session, entry.proof.device_key)
             try:
                 return self._verify_caller(uow, caller, entry.access, claims.auth_seq)
@@ -202,13 +207,13 @@ class Guard:
             return self._kernel.store.read()
         return self._kernel.store.begin()
 
-    def _note(self, uow: UnitOfWork, entry: "_Entry") -> None:
+    def _note(self, uow: UnitOfWork, entry: "_Entry", *, is_used: bool) -> None:
         """See to it that the proof admits nothing else. Raises DpopInvalid: it was used before."""
         if entry.note is None:
             self._seen_proofs.add(entry.proof, uow.now)
-        elif entry.note_later:
-            entry.note.verify_unused(uow)
-        else:
+        elif is_used:
+            raise make_used_before()
+        elif not entry.note_later:
             entry.note.write(uow)
             uow.afterwards.append(entry.note.mark_durable)
 

@@ -6,9 +6,12 @@ session, ``auth_seq`` where the session stood in the account's auth stream when 
 and ``exp`` in seconds, ``jti``, ``cnf: {"jkt": <thumbprint of the device key>}``.
 """
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from solekey_eventlog.errors import NotYetAppliedError
 from solekey_protocol.encoding import Json
@@ -18,12 +21,13 @@ from solekey_protocol.events.fields import Position, decode_body
 from solekey_protocol.ids import AccountId, DeviceId, KeyId, SessionId
 from solekey_protocol.limits import MAX_SAFE_INTEGER
 from solekey_protocol.services import Service
-from solekey_service.access.compact import Compact, CompactError, parse_compact, sign_compact
+from solekey_service.access.compact import CompactError, parse_compact, sign_compact
 from solekey_service.refusals import TokenExpired, TokenInvalid
 
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - a media type, not a secret
 MAX_LIFETIME_S = 300
 MAX_SKEW_S = 60
+_OPENED: Final = 2048  # some 1 KiB each
 _TEXT_MEMBERS = ("iss", "aud", "jti")
 _MEMBERS = frozenset({*_TEXT_MEMBERS, "sub", "device", "sid", "auth_seq", "iat", "exp", "cnf"})
 
@@ -52,6 +56,46 @@ class _Subject:
     auth_seq: Position
 
 
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    key: SigningKeyPublished  # the one that has signed it
+    claims: AccessClaims
+
+
+class OpenedTokens:
+    """The tokens of which the signature was verified a short time ago: each comes with many requests.
+
+    They are found by their hashes. Whether a token is good now is decided each time, by its key and claims.
+    """
+
+    def __init__(self) -> None:
+        self._opened: OrderedDict[bytes, _Opened] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._opened)
+
+    def open(
+        self, token: str, signing_keys: Mapping[KeyId, SigningKeyPublished], withdrawn: Collection[KeyId]
+    ) -> _Opened:
+        """Verify signature and form of a token, unless that was done before by the same key.
+
+        Raises:
+            CompactError, MalformedError, TokenInvalid, NotYetAppliedError: see `verify_access_token`.
+        """
+        digest = hashlib.sha256(token.encode()).digest()
+        known = self._opened.get(digest)
+        if known is not None and _find_key(known.key.key_id, signing_keys, withdrawn) == known.key:
+            return known
+        compact = parse_compact(token)
+        if compact.header.get("typ") != TOKEN_TYPE:
+            raise CompactError(f"typ: expected {TOKEN_TYPE}")
+        key = _find_key(KeyId(str(compact.header.get("kid"))), signing_keys, withdrawn)
+        opened = self._opened[digest] = _Opened(key, _parse_claims(compact.verify(key.public_key)))
+        if len(self._opened) > _OPENED:
+            self._opened.popitem(last=False)
+        return opened
+
+
 def mint_access_token(claims: AccessClaims, *, key_id: KeyId, private_key: bytes) -> str:
     """Sign a token with the raw 32-byte Ed25519 key that ``key_id`` was published for."""
     members: dict[str, Json] = {
@@ -77,8 +121,18 @@ def verify_access_token(
     audience: Service,
     now: datetime,
     withdrawn_keys: Collection[KeyId] = (),
+    opened: OpenedTokens | None = None,
 ) -> AccessClaims:
     """Verify a token: type, key, signature, then each claim.
+
+    Args:
+        token: from the request.
+        signing_keys: those that were published, by their ids.
+        issuer: the origin.
+        audience: the service that was shown the token.
+        now: the service's clock.
+        withdrawn_keys: those that count no longer.
+        opened: remembers of which tokens the signature was verified.
 
     Raises:
         TokenInvalid: not a token of this platform for this service, or its signing key was withdrawn.
@@ -86,11 +140,11 @@ def verify_access_token(
         NotYetAppliedError: signed by a key that was not heard of here; it may have been published just now.
     """
     try:
-        compact = parse_compact(token)
-        key = _find_key(compact, signing_keys, withdrawn_keys)
-        claims = _parse_claims(compact.verify(key.public_key))
+        opened = OpenedTokens() if opened is None else opened
+        found = opened.open(token, signing_keys, withdrawn_keys)
     except (CompactError, MalformedError) as error:
         raise TokenInvalid(f"access token: {error}") from error
+    key, claims = found.key, found.claims
     if claims.issuer != issuer or claims.audience is not audience:
         raise TokenInvalid("access token: made for another service")
     if not key.not_before.datetime.timestamp() <= claims.issued_at_s < key.not_after.datetime.timestamp():
@@ -105,11 +159,8 @@ def verify_access_token(
 
 
 def _find_key(
-    compact: Compact, signing_keys: Mapping[KeyId, SigningKeyPublished], withdrawn: Collection[KeyId]
+    key_id: KeyId, signing_keys: Mapping[KeyId, SigningKeyPublished], withdrawn: Collection[KeyId]
 ) -> SigningKeyPublished:
-    if compact.header.get("typ") != TOKEN_TYPE:
-        raise CompactError(f"typ: expected {TOKEN_TYPE}")
-    key_id = KeyId(str(compact.header.get("kid")))
     if key_id in withdrawn:
         raise TokenInvalid("access token: its signing key was withdrawn; refresh it")
     key = signing_keys.get(key_id)

@@ -46,11 +46,17 @@ class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no t
         _find_server(self.container).routes.remove(self)
 
     def handle(self, request: Request, values: Mapping[str, str], body: BodyReader) -> Response:
-        """Answer a request. The caller is admitted before its body is read, and confirmed afterwards."""
+        """Answer a request.
+
+        A short body is read first, and the caller is admitted once. The sender of a long one is admitted
+        before it is read, and confirmed afterwards.
+        """
         body.verify_declared(self.route.max_body_bytes)
         guard = find_wiring(self.container).guard
+        is_short = body.declared_bytes <= NOTED_LATER_BYTES
         try:
-            is_short = body.declared_bytes <= NOTED_LATER_BYTES
+            if is_short:
+                request = replace(request, body=body.read(self.route.max_body_bytes))
             admitted = guard.admit(request, self.route.access, note_later=is_short)
             with settling(admitted.note):
                 return self._work(guard, admitted, values, body)
@@ -70,16 +76,18 @@ class HttpEntrypoint(Entrypoint):  # type: ignore[misc]  # nameko publishes no t
     def _answer(
         self, guard: Guard, admitted: Request, values: Mapping[str, str], body: BodyReader
     ) -> Response:
-        complete = replace(admitted, body=body.read(self.route.max_body_bytes))
+        is_long = body.declared_bytes > NOTED_LATER_BYTES
+        if is_long:
+            admitted = replace(admitted, body=body.read(self.route.max_body_bytes))
         caller = admitted.caller
         turn = nullcontext() if caller is None else guard.limiter.take_turn(caller.account, caller.device)
         work = guard.load.begin if self.route.access is Access.PUBLIC else guard.load.resume
         waiting_since_s = time.monotonic()
         with turn, work():
             verify_patience(time.monotonic() - waiting_since_s)
-            if complete.body:
-                guard.confirm(complete, self.route.access)
-            return self._run(complete, values)
+            if is_long:
+                guard.confirm(admitted, self.route.access)
+            return self._run(admitted, values)
 
     def _run(self, request: Request, values: Mapping[str, str]) -> Response:
         finished = GreenEvent()

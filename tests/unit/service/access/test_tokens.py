@@ -1,5 +1,6 @@
 """Access tokens: what is minted is accepted; everything else is refused."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -8,8 +9,8 @@ import pytest
 from solekey_eventlog.errors import NotYetAppliedError
 from solekey_protocol.ids import KeyId
 from solekey_protocol.services import Service
-from solekey_service.access import AccessClaims, mint_access_token
-from solekey_service.access.tokens import verify_access_token
+from solekey_service.access import AccessClaims, compact, mint_access_token, tokens
+from solekey_service.access.tokens import OpenedTokens, verify_access_token
 from solekey_service.refusals import TokenExpired, TokenInvalid
 from tests.support.actors import Actor
 from tests.support.keys import Key, derive_raw
@@ -123,3 +124,42 @@ def test_it_is_signed_in_the_keys_time() -> None:
     early, late = SECONDS - 3601, SECONDS + 86_400
     refuse(make(iat=early, exp=early + 300), "signing key's time")
     refuse(make(iat=late, exp=late + 300), "signing key's time")
+
+
+def test_a_token_that_was_opened_is_judged_again_and_its_signature_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    token, published, opened = make(), publish_signer(NOW), OpenedTokens()
+    good: dict[str, Any] = {
+        "signing_keys": {SIGNER_ID: published},
+        "issuer": ORIGIN,
+        "audience": Service.VAULT,
+        "now": NOW,
+    }
+    assert verify_access_token(token, **good, opened=opened) == CLAIMS
+    monkeypatch.setattr(compact, "verify_signature", None)
+    assert verify_access_token(token, **good, opened=opened) == CLAIMS
+    refused: tuple[tuple[type[Exception], dict[str, Any]], ...] = (
+        (TokenExpired, {"now": NOW + timedelta(seconds=301)}),
+        (TokenInvalid, {"audience": Service.AUTH}),
+        (TokenInvalid, {"issuer": "https://elsewhere.test"}),
+        (TokenInvalid, {"withdrawn_keys": {SIGNER_ID}}),
+        (NotYetAppliedError, {"signing_keys": {}}),
+        (TypeError, {"signing_keys": {SIGNER_ID: replace(published, public_key=Key("other").public)}}),
+    )  # the last: another key by this id is asked again
+    for error, changes in refused:
+        with pytest.raises(error):
+            verify_access_token(token, **good | changes, opened=opened)
+    assert verify_access_token(token, **good, opened=opened) == CLAIMS
+    with pytest.raises(TypeError):  # what was not opened is verified
+        verify_access_token(
+            f"{token[:-2]}{'B' if token[-2] == 'A' else 'A'}{token[-1]}", **good, opened=opened
+        )
+
+
+def test_no_more_tokens_are_remembered_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tokens, "_OPENED", 2)
+    opened = OpenedTokens()
+    for number in range(4):
+        opened.open(make(jti=f"token-{number}"), {SIGNER_ID: publish_signer(NOW)}, ())
+    assert len(opened) == 2
