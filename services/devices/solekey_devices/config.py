@@ -1,4 +1,4 @@
-"""Configuration of the devices service: the settings of every service, and no others."""
+"""Configuration of the devices service: the settings of every service."""
 
 from dataclasses import dataclass
 
@@ -8,3 +8,6 @@ from solekey_service.config import ServiceConfig
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DevicesConfig(ServiceConfig):
     """See ServiceConfig."""
+
+    max_events: int = 10_000
+    """See ServiceConfig. A fold remembers each event; what the account key signs has twice the room."""

@@ -14,6 +14,9 @@ class RotationConfig(ServiceConfig):
     statements_per_minute: int = 60
     """See ServiceConfig; a whole rotation takes four, a policy one."""
 
+    max_events: int = 10_000
+    """See ServiceConfig. A fold remembers each rotation; what the account key signs has twice the room."""
+
     user_key_max_age_days: int = 365
     data_key_max_age_days: int = 365
 

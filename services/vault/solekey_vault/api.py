@@ -93,7 +93,10 @@ class VaultApi(StreamApi[VaultConfig]):
         self._clock_watch = ClockWatch(kernel.clock, settle_first=True)
         self._collector = HistoryCollector(kernel.store, kernel.streams, self.objects, config.history_limits)
         self.lists = ChangeLists(kernel.store, self.objects, worker or _make_worker(), kernel.threads.pause)
-        super().__init__(kernel, VaultStatements(kernel.streams, self.objects, self.lists))
+        statements = VaultStatements(
+            kernel.streams, self.objects, self.lists, most_wraps=config.account_wraps
+        )
+        super().__init__(kernel, statements)
 
     def find_free_bytes(self) -> int | None:
         """Find how much room the disk of the large objects has; None where they lie in a bucket."""

@@ -48,6 +48,10 @@ class VaultConfig(ServiceConfig):
     account_objects_per_hour: int = 200_000
     """New objects that one account may send within an hour of the clock."""
 
+    account_wraps: int = 2_000
+    """Wraps that one account may make in all, retired ones included: services keep what is said of each in
+    memory. Three times as many while a rotation is open, which makes one or two of each data key."""
+
     @property
     def quota(self) -> Quota:
         """What one account may store and send."""
@@ -75,6 +79,8 @@ class VaultConfig(ServiceConfig):
                 *problems,
                 "account_bytes, account_objects, …_per_hour: expected at least 1",
             ]
+        if self.account_wraps < 1:
+            problems = [*problems, "account_wraps: expected at least 1"]
         problems = [*problems, *self._find_history_problems()]
         return [*problems, f"object_store_url: {problem}"] if problem else problems
 

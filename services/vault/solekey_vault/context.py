@@ -48,6 +48,7 @@ class Context:
     Attributes:
         key_id: the account's user key.
         wrap: the uploaded bytes of the wrap that is added.
+        most_wraps: how many wraps the account may make in all; None: no limit.
         sealed_epochs: the epochs that live items are sealed under.
         commit: what a commit names.
         enforced: the rotations that are due and that writes have to wait for.
@@ -55,6 +56,7 @@ class Context:
 
     key_id: KeyId | None = None
     wrap: bytes | None = None
+    most_wraps: int | None = None
     sealed_epochs: frozenset[int] = frozenset()
     commit: CommitContext = field(default_factory=CommitContext)
     enforced: frozenset[RotationKind] = frozenset()

@@ -19,7 +19,7 @@ from solekey_protocol.items import verify_change, verify_totals, verify_version
 from solekey_protocol.statements import Statement
 from solekey_protocol.streams import VaultStream
 from solekey_protocol.wrap import WRAP_SUITE_AES_256_GCM, parse_wrap_header
-from solekey_service.refusals import WrapInUse
+from solekey_service.refusals import QuotaExceeded, WrapInUse
 from solekey_vault.context import CommitContext, Context, SnapshotVerdict
 from solekey_vault.refusals import (
     CommitMismatch,
@@ -40,11 +40,12 @@ def verify(state: VaultStream, context: Context, statement: Statement) -> Statem
     """Verify a statement against what is stored of what it names.
 
     Raises:
-        WrapMissing, WrapMismatch: key_wrapped. WrapInUse: wrap_retired.
+        WrapMissing, WrapMismatch, QuotaExceeded: key_wrapped. WrapInUse: wrap_retired.
         RotationRequired, StaleKeyEpoch, PartsMissing, CommitMismatch, VersionConflict: items_committed.
     """
     match statement.body:
         case KeyWrapped() as body:
+            _verify_room(state, context.most_wraps)
             _verify_wrap(body, context.wrap)
         case WrapRetired() as body:
             _verify_unneeded(state, body, context)
@@ -52,6 +53,13 @@ def verify(state: VaultStream, context: Context, statement: Statement) -> Statem
             _verify_rotated(body, context.enforced)
             _verify_commit(state, body, context.commit)
     return statement
+
+
+def _verify_room(state: VaultStream, most_wraps: int | None) -> VaultStream:
+    """Verify that the account may make another wrap: a fold remembers each, and every request reads folds."""
+    if most_wraps is not None and len(state.wraps) >= most_wraps:
+        raise QuotaExceeded("wraps", limit=most_wraps, used=len(state.wraps))
+    return state
 
 
 def _verify_wrap(body: KeyWrapped, wrap: bytes | None) -> bytes:

@@ -22,6 +22,7 @@ from solekey_vault.context import CommitContext, Context, SnapshotVerdict
 from solekey_vault.domain import verify
 from solekey_vault.item_repository import ItemRepository
 from solekey_vault.object_repository import ObjectRepository
+from solekey_vault.usage_repository import ROTATION_FACTOR
 from solekey_vault.wrap_repository import WrapRepository
 
 
@@ -30,8 +31,11 @@ class VaultStatements(StatementHandler[VaultStream, Context]):
 
     kind = VaultStream
 
-    def __init__(self, streams: Streams, objects: ObjectRepository, lists: ChangeLists) -> None:
+    def __init__(
+        self, streams: Streams, objects: ObjectRepository, lists: ChangeLists, *, most_wraps: int
+    ) -> None:
         self._streams = streams
+        self._most_wraps = most_wraps
         self._objects = objects
         self._lists = lists
 
@@ -62,7 +66,9 @@ class VaultStatements(StatementHandler[VaultStream, Context]):
         match signed.statement.body:
             case KeyWrapped() as body:
                 wraps = WrapRepository(uow).find(account, [body.wrap], keep=True)
-                return Context(wrap=wraps.get(body.wrap))
+                is_rotating = self._streams.fold(uow, account, RotationStream).open is not None
+                factor = ROTATION_FACTOR if is_rotating else 1
+                return Context(wrap=wraps.get(body.wrap), most_wraps=factor * self._most_wraps)
             case WrapRetired():
                 key_id = self._streams.fold(uow, account, DevicesStream).key_id
                 return Context(

@@ -7,10 +7,12 @@ from types import SimpleNamespace
 
 import pytest
 
+from solekey_devices.definition import DEFINITION as DEVICES
 from solekey_protocol.events import Stream
 from solekey_protocol.events.fields import RotationKind
 from solekey_protocol.events.vault import ObjectsPurged
 from solekey_protocol.ids import ItemId
+from solekey_rotation.definition import DEFINITION as ROTATION
 from solekey_service.refusals import QuotaExceeded, RateLimited
 from solekey_vault import api as vault_api
 from solekey_vault.api import UNCLAIMED_KEPT
@@ -245,6 +247,28 @@ def test_a_thief_who_fills_the_room_for_wraps_holds_up_no_rotation(rig, tmp_path
         vault.put_wrap(wrap)
     with pytest.raises(QuotaExceeded):
         vault.put_wrap(waiting[9])
+
+
+def test_a_fold_remembers_a_bounded_number_of_wraps(rig, tmp_path, monkeypatch):
+    """Each of them costs everybody something with each request of the account, for ever."""
+    vault = make_vault(rig, tmp_path, monkeypatch, account_wraps=2)
+    assert vault.add_wrap(version=2).status == 201
+    with pytest.raises(QuotaExceeded) as refused:
+        vault.add_wrap(version=3)
+    assert refused.value.extras == {"unit": "wraps", "limit": 2, "used": 2}
+    vault.rotate(RotationKind.USER_KEY, to_key=NEW_KEY)  # control: a rotation has room
+    for version in range(3, 7):
+        assert vault.add_wrap(version=version).status == 201
+    with pytest.raises(QuotaExceeded):
+        vault.add_wrap(version=7)
+
+
+def test_streams_whose_folds_remember_each_event_are_shorter():
+    limits = {
+        service.entry.stream: service.config.__dataclass_fields__["max_events"].default
+        for service in (DEVICES, ROTATION, DEFINITION)
+    }
+    assert limits == {Stream.DEVICES: 10_000, Stream.ROTATION: 10_000, Stream.VAULT: 1_000_000}
 
 
 @pytest.mark.parametrize("arguments", [["--bytes", "0"], ["--objects", "-1"], ["--objects", "many"]])
