@@ -3,11 +3,25 @@
 Each method is one statement or two; whatever must happen at most once is decided by the row that it changes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Row,
+    Select,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import postgresql, sqlite
 
 from solekey_auth.credentials.credential import Credential, MovedTotp, Username
 from solekey_auth.credentials.kdf import KdfParameters
@@ -26,6 +40,43 @@ from solekey_protocol.events.auth import LoginStage
 from solekey_protocol.ids import AccountId, DeviceId, PublicKey, compute_digest
 from solekey_service.refusals import Refusal
 
+# What every login asks is built once: SQLAlchemy takes longer for that than to run it.
+_BY_USERNAME: Final = select(credentials).where(credentials.c.username == bindparam("username"))
+_BY_ACCOUNT: Final = select(credentials).where(credentials.c.account == bindparam("account"))
+_TAKE_STEP: Final = (
+    update(credentials)
+    .where(
+        credentials.c.account == bindparam("its_account"),
+        (credentials.c.last_totp_step < bindparam("step", type_=Integer))
+        | (credentials.c.last_totp_step > bindparam("last_credible", type_=Integer)),
+    )
+    .values(last_totp_step=bindparam("step", type_=Integer), proven=True)
+)
+_IS_KNOWN: Final = select(
+    exists().where(
+        known_devices.c.account == bindparam("account"), known_devices.c.device == bindparam("device")
+    )
+)
+_IS_BARRED: Final = select(
+    exists().where(
+        barred_devices.c.account == bindparam("account"), barred_devices.c.device == bindparam("device")
+    )
+)
+_PUT_CHALLENGE: Final = insert(challenges)
+_TAKE_CHALLENGE: Final = (
+    delete(challenges)
+    .where(challenges.c.challenge == bindparam("its_challenge"))
+    .returning(challenges.c.name, challenges.c.expires_at)
+)
+
+
+@lru_cache
+def _note_device(dialect: str) -> Any:
+    note = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(known_devices)
+    return note.on_conflict_do_update(
+        index_elements=["account", "device"], set_={"seen_at": note.excluded.seen_at}
+    )
+
 
 class CredentialRepository:
     """Who has which name and logs in how, and from which devices an account was logged in to."""
@@ -35,11 +86,11 @@ class CredentialRepository:
 
     def find_by_username(self, username: Username) -> Credential | None:
         """Find the credential that holds a username."""
-        return self._find(credentials.c.username == username)
+        return self._find(_BY_USERNAME, {"username": username})
 
     def find(self, account: AccountId) -> Credential | None:
         """Find the credential of an account; a closed account has none."""
-        return self._find(credentials.c.account == account)
+        return self._find(_BY_ACCOUNT, {"account": account})
 
     def list_after(
         self, account: AccountId | None, limit: int, *, before_key: int | None = None
@@ -90,12 +141,8 @@ class CredentialRepository:
             last_credible: the newest step that can have been used by now. A later one was used while the
                 clock was ahead, and uses up nothing.
         """
-        last = credentials.c.last_totp_step
-        used = self._connection.execute(
-            update(credentials)
-            .where(credentials.c.account == account, (last < step) | (last > last_credible))
-            .values(last_totp_step=step, proven=True)
-        )
+        values = {"its_account": account, "step": step, "last_credible": last_credible}
+        used = self._connection.execute(_TAKE_STEP, values)
         return used.rowcount == 1
 
     def replace_totp(self, new: Credential, step: int) -> None:
@@ -182,17 +229,13 @@ class CredentialRepository:
 
     def is_known_device(self, account: AccountId, device: DeviceId) -> bool:
         """Whether the account was logged in to from this device, and has not revoked it since."""
-        query = select(exists().where(_is_device(account, device)))
-        return bool(self._connection.execute(query).scalar_one())
+        found = self._connection.execute(_IS_KNOWN, {"account": account, "device": device})
+        return bool(found.scalar_one())
 
     def put_known_device(self, account: AccountId, device: DeviceId, now: datetime) -> None:
         """Note a login from a device."""
-        note = upsert(self._connection, known_devices).values(account=account, device=device, seen_at=now)
-        self._connection.execute(
-            note.on_conflict_do_update(
-                index_elements=["account", "device"], set_={"seen_at": note.excluded.seen_at}
-            )
-        )
+        row = {"account": account, "device": device, "seen_at": now}
+        self._connection.execute(_note_device(self._connection.dialect.name), row)
 
     def delete_known_device(self, account: AccountId, device: DeviceId) -> None:
         """Delete a device that was revoked: it is a stranger."""
@@ -210,15 +253,15 @@ class CredentialRepository:
 
     def is_barred(self, account: AccountId, device: DeviceId) -> bool:
         """Whether a device was barred from logging in to an account."""
-        barred = (barred_devices.c.account == account) & (barred_devices.c.device == device)
-        return bool(self._connection.execute(select(exists().where(barred))).scalar_one())
+        found = self._connection.execute(_IS_BARRED, {"account": account, "device": device})
+        return bool(found.scalar_one())
 
     def purge_known_devices(self, seen_before: datetime) -> None:
         """Delete devices that were not seen for long."""
         self._connection.execute(delete(known_devices).where(known_devices.c.seen_at <= seen_before))
 
-    def _find(self, condition: ColumnElement[bool]) -> Credential | None:
-        row = self._connection.execute(select(credentials).where(condition)).first()
+    def _find(self, query: Select[Any], values: Mapping[str, str]) -> Credential | None:
+        row = self._connection.execute(query, values).first()
         return None if row is None else _read(row)
 
 
@@ -237,7 +280,7 @@ class LoginRepository:
             expires_at: until when.
         """
         self._connection.execute(
-            insert(challenges),
+            _PUT_CHALLENGE,
             {"challenge": _digest(challenge), "name": purpose, "expires_at": expires_at, "listed": False},
         )
 
@@ -250,11 +293,7 @@ class LoginRepository:
 
     def take_challenge(self, challenge: str, purpose: str, now: datetime) -> bool:
         """Use up a challenge; False if there is none for this purpose that is still alive."""
-        taken = self._connection.execute(
-            delete(challenges)
-            .where(challenges.c.challenge == _digest(challenge))
-            .returning(challenges.c.name, challenges.c.expires_at)
-        ).first()
+        taken = self._connection.execute(_TAKE_CHALLENGE, {"its_challenge": _digest(challenge)}).first()
         return taken is not None and taken.name == purpose and taken.expires_at > now
 
     def put_failure(self, account: AccountId | None, refusal: LoginRefused, now: datetime) -> None:

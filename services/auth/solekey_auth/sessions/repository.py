@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, delete, exists, insert, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, exists, insert, select, update
 
 from solekey_auth.domain import IssuedToken
 from solekey_auth.tables import refresh_tokens
 from solekey_protocol.ids import AccountId, Digest, SessionId
+
+_PUT: Final = insert(refresh_tokens)  # built once: SQLAlchemy takes longer for that than to run it
+_FIND: Final = select(refresh_tokens).where(refresh_tokens.c.token == bindparam("token"))
 
 
 class SessionRepository:
@@ -19,13 +22,13 @@ class SessionRepository:
 
     def find(self, digest: Digest) -> IssuedToken | None:
         """Find an issued token."""
-        row = self._connection.execute(select(refresh_tokens).where(refresh_tokens.c.token == digest)).first()
+        row = self._connection.execute(_FIND, {"token": digest}).first()
         return None if row is None else self._read(row)
 
     def put(self, token: IssuedToken) -> None:
         """Keep a new token's digest."""
         self._connection.execute(
-            insert(refresh_tokens),
+            _PUT,
             {
                 "token": token.digest,
                 "account": token.account,
