@@ -9,6 +9,7 @@ from sqlalchemy import create_engine, text
 from tests.support.engines.engine import EngineUnavailableError, required
 from tests.support.engines.kafka.broker import StoppableKafka
 from tests.support.engines.kafka.local import wait_for_broker
+from tests.support.engines.ports import find_free_ports
 from tests.support.engines.postgres import NewPostgresUrl
 
 
@@ -50,6 +51,13 @@ def test_a_stopped_broker_is_gone_and_comes_back_at_the_same_address(stoppable_k
     stoppable_kafka.start()
     assert stoppable_kafka.servers == servers
     wait_for_broker(servers, 10)
+
+
+def test_who_waits_for_a_broker_knocks_before_kafkas_client_comes() -> None:
+    """It leaves each connection that is refused unclosed: hundreds, until a broker listens."""
+    (port,) = find_free_ports(1)
+    with pytest.raises(ConnectionRefusedError):
+        wait_for_broker(f"127.0.0.1:{port}", 0)
 
 
 class _Missing:

@@ -4,6 +4,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -179,18 +180,14 @@ class LocalBroker:
             )
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + _READY_TIMEOUT_S
-        while True:
+        def verify_running() -> None:
             if process.poll() is not None:
                 raise RuntimeError(f"Kafka ended with {process.returncode}: {self._read_log_end()}")
-            try:
-                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
-                break
-            except OSError:
-                if time.monotonic() > deadline:
-                    raise RuntimeError(f"Kafka did not answer: {self._read_log_end()}") from None
-                time.sleep(_LOOK_S)
-        wait_for_broker(self.servers, deadline - time.monotonic())
+
+        try:
+            wait_for_broker(self.servers, _READY_TIMEOUT_S, verify_running)
+        except OSError:
+            raise RuntimeError(f"Kafka did not answer: {self._read_log_end()}") from None
 
     def _read_log_end(self) -> str:
         return self.log_path.read_text(errors="replace")[-3000:]
@@ -207,12 +204,40 @@ def _derive_secure_settings(secure: SecureListener) -> str:
     )
 
 
-def wait_for_broker(servers: str, timeout_s: float) -> None:
-    """Ask until a broker describes its cluster. Raises KafkaTimeoutError."""
+def wait_for_broker(
+    servers: str, timeout_s: float, verify_running: Callable[[], None] = lambda: None
+) -> None:
+    """Ask until a broker describes its cluster.
+
+    Kafka's client comes once somebody listens: each connection that is refused it leaves to the garbage
+    collector, unclosed.
+
+    Args:
+        servers: its address; of several, the first is waited for.
+        timeout_s: how long.
+        verify_running: raises where waiting has no use any more.
+
+    Raises:
+        OSError: nobody listens.
+        KafkaTimeoutError: it does not answer.
+    """
+    deadline = time.monotonic() + timeout_s
+    host, _, port = servers.partition(",")[0].rpartition(":")
+    while True:
+        verify_running()
+        try:
+            socket.create_connection((host, int(port)), timeout=1).close()
+            break
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(_LOOK_S)
     from kafka.admin import KafkaAdminClient
 
     admin = KafkaAdminClient(
-        bootstrap_servers=servers, bootstrap_timeout_ms=timeout_s * 1000, reconnect_backoff_max_ms=200
+        bootstrap_servers=servers,
+        bootstrap_timeout_ms=max(deadline - time.monotonic(), 1) * 1000,
+        reconnect_backoff_max_ms=200,
     )
     try:
         admin.describe_cluster()
