@@ -20,7 +20,14 @@ from typing import Any
 PAGE = Path(__file__).with_name("api.md")
 HALVES = {"ReadingVault"}
 """Bases that are no public names: what they have is shown as the class's own."""
-MODULES = ("solekey", "solekey.crypto", "solekey.recovery", "solekey.providers", "solekey.audit")
+MODULES = (
+    "solekey",
+    "solekey.crypto",
+    "solekey.recovery",
+    "solekey.providers",
+    "solekey.audit",
+    "solekey.testing",
+)
 INTRODUCTION = """\
 # The Python API
 
@@ -88,7 +95,7 @@ def _describe_class(name: str, kind: type) -> str:
         body = _parse(kind).body
         assert isinstance(body[0], ast.ClassDef)  # noqa: S101  # the source of a class
         lines = [
-            f"    {ast.unparse(node)}"
+            f"    {ast.unparse(node)}".replace("''", '""')  # as ruff spells it
             for node in body[0].body
             if isinstance(node, ast.AnnAssign) and ast.unparse(node.target) in fields
         ]

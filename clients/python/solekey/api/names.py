@@ -34,6 +34,7 @@ from solekey.crypto import UserKey as UserKey
 from solekey.crypto.device_code import DeviceCode as DeviceCode
 from solekey.errors import SolekeyError as SolekeyError
 from solekey.errors.base import Action as Action
+from solekey.offline.export import QueuedChange as QueuedChange
 from solekey.offline.keeping import KeptItem as KeptItem
 from solekey.offline.pushed import Pushed as Pushed
 from solekey.offline.pushed import PushedPut as PushedPut

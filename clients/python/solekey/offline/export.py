@@ -5,7 +5,7 @@ the account has another one meanwhile. Nothing is asked of the server. Spec: off
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from solekey.crypto import Confidential, DataKey, ItemMetadata, UserKey
 from solekey.errors import EpochKeyMissingError, ProfileError, TamperedWrapError
 from solekey.files.whole_file import WholeFile
 from solekey.offline.kept_wraps import KeptWraps
-from solekey.offline.queue import DamagedEntry, Queue
+from solekey.offline.queue import DamagedEntry, FindKey, Queue
 from solekey.offline.queue_entry import QueueEntry
 from solekey.progress import Progress, ignore_progress
 from solekey.streams.streams import Streams
@@ -50,24 +50,15 @@ class QueuedChange(Confidential):
 
 
 class OpenedQueue:
-    """A queue, and the data keys that it is sealed under."""
+    """A queue, and what finds the data keys that it is sealed under."""
 
-    def __init__(self, queue: Queue, keys: dict[int, DataKey]) -> None:
+    def __init__(self, queue: Queue, find_key: FindKey) -> None:
         self._queue = queue
-        self.keys = keys
-
-    def find_key(self, epoch: int) -> DataKey:
-        """Find the data key of an epoch. Raises EpochKeyMissingError."""
-        try:
-            return self.keys[epoch]
-        except KeyError as error:
-            raise EpochKeyMissingError(
-                f"it is sealed under the data key of epoch {epoch}: give the user key that was in force then"
-            ) from error
+        self._find_key = find_key
 
     def list_changes(self) -> tuple[Sequence[QueuedChange], Sequence[DamagedEntry]]:
         """List what opens, in its order, and what does not."""
-        entries, damaged = self._queue.read_all(self.find_key)
+        entries, damaged = self._queue.read_all(self._find_key)
         changes = []
         for entry in entries:
             try:
@@ -80,13 +71,17 @@ class OpenedQueue:
         """Write the content of a put into a new file of a folder; None: it is a removal.
 
         Raises:
+            LookupError: no change that opens has this number.
             OutputExistsError: the file is there. DiskFullError: no room.
             OpenError, ProfileError: it cannot be read.
         """
-        (entry,) = (entry for entry in self._queue.read_all(self.find_key)[0] if entry.number == number)
+        entries = {entry.number: entry for entry in self._queue.read_all(self._find_key)[0]}
+        if number not in entries:
+            raise LookupError(f"there is no queued change {number} that opens")
+        entry = entries[number]
         if entry.is_removal:
             return None
-        with self._queue.open_envelope(entry, self.find_key) as reader:
+        with self._queue.open_envelope(entry, self._find_key) as reader:
             total, done = reader.open_content_size(), 0
             path = folder / f"{number:04} {_make_safe(reader.open_metadata().name)}"
             with WholeFile.make(path, new=True) as target:
@@ -100,7 +95,7 @@ class OpenedQueue:
     def _describe(self, entry: QueueEntry) -> QueuedChange:
         metadata = None
         if not entry.is_removal:
-            with self._queue.open_envelope(entry, self.find_key) as reader:
+            with self._queue.open_envelope(entry, self._find_key) as reader:
                 metadata = reader.open_metadata()
         return QueuedChange(entry.number, entry.item, entry.base_version, metadata, entry.queued_at_ms)
 
@@ -108,8 +103,26 @@ class OpenedQueue:
 @contextmanager
 def open_queue(
     connection: Connection, streams: Streams, queue: Queue, user_key: UserKey
-) -> "Iterator[OpenedQueue]":
+) -> Iterator[OpenedQueue]:
     """Open a queue with a user key, of now or of before, and the wraps that are kept; wipes all keys."""
+    with open_kept_keys(connection, streams, user_key) as keys:
+
+        def find_key(epoch: int) -> DataKey:
+            if epoch not in keys:
+                raise EpochKeyMissingError(
+                    f"it is sealed under the data key of epoch {epoch}: "
+                    "give the user key that was in force then"
+                )
+            return keys[epoch]
+
+        yield OpenedQueue(queue, find_key)
+
+
+@contextmanager
+def open_kept_keys(
+    connection: Connection, streams: Streams, user_key: UserKey
+) -> Iterator[Mapping[int, DataKey]]:
+    """Open the data keys, by epoch, whose kept wraps a user key opens; wipes all keys."""
     unlocked = UnlockedUserKey(user_key, connection.profile.account)
     keys: dict[int, DataKey] = {}
     try:
@@ -121,7 +134,7 @@ def open_queue(
                     keys[wrapped.epoch] = open_live_wrap(wrapped, kept, unlocked, connection.profile.account)
                 except TamperedWrapError:
                     continue
-        yield OpenedQueue(queue, keys)
+        yield keys
     finally:
         for key in keys.values():
             key.wipe()

@@ -9,7 +9,7 @@ from datetime import datetime
 from solekey.connection.connection import Connection
 from solekey.crypto import DataKey, ItemMetadata, UserKey
 from solekey.errors import DiskFullError, ProfileError, ServerRefusedError, TransportError
-from solekey.offline.export import open_queue
+from solekey.offline.export import open_kept_keys
 from solekey.offline.keeping import REFRESHED_BYTES, Keeping
 from solekey.offline.kept_objects import KeptObjects
 from solekey.offline.kept_store import KeptStore
@@ -138,8 +138,7 @@ class Kept:
         with ExitStack() as stack:
             keys: Mapping[int, DataKey] = {}
             if earlier is not None:
-                opening = open_queue(self._connection, self._streams, self.queue, earlier)
-                keys = stack.enter_context(opening).keys
+                keys = stack.enter_context(open_kept_keys(self._connection, self._streams, earlier))
             with self._streams.lock:
                 self._streams.sync()
                 self.pushed = self.pushed.join(Push(unlocked, self.queue, keys).run(progress))

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from solekey.crypto import DataKey, UserKey
-from solekey.errors import DiskFullError, OfflineForbiddenError
+from solekey.errors import AccountLockedError, DiskFullError, OfflineForbiddenError
 from solekey.files.private_folder import PrivateFolder
 from solekey.offline.queue_entry import QueueEntry, open_record, read_epoch, seal_record
 from solekey.rotation.rotation import change_user_key, rekey_data
@@ -254,6 +254,24 @@ def test_a_damaged_entry_is_named_and_harms_no_other(laptop, run_cli, damage):
     assert {"a": "one", "c": "three"}.items() <= read_all(laptop).items()
     assert "b" not in read_all(laptop)
     assert {name[:8] for name in queue_files(laptop)} == {"00000002"}
+
+
+def test_an_app_lists_and_exports_what_waits(laptop, tmp_path):
+    write(laptop, ("a", "one"), ("b", "two"), remove=("other",))
+    (laptop.folder / "laptop" / "queue" / "00000002.entry").write_bytes(b"damaged")
+    account = open_account(laptop, offline="always")
+    put, removal = account.queue.list()
+    assert (put.number, put.metadata.name, removal.metadata) == (1, "a", None)
+    assert [each.number for each in account.queue.find_damaged()] == [2]
+    assert account.queue.export(put.number, tmp_path).read_bytes() == b"one"
+    assert account.queue.export(removal.number, tmp_path) is None
+    with pytest.raises(LookupError):
+        account.queue.export(2, tmp_path)
+    assert account.queue.discard(put.number)
+    assert [each.number for each in account.queue.list()] == [3]
+    account.close()
+    with pytest.raises(AccountLockedError):
+        account.queue.list()
 
 
 def test_a_queue_of_which_nothing_opens_is_not_called_empty(laptop, run_cli):
