@@ -97,7 +97,13 @@ def test_a_refused_proof_names_the_clock_by_the_answer_s_date(tmp_path, ahead, w
             call(hostile, runtime=Runtime(now=lambda: NOW + timedelta(seconds=20)))
 
 
-@pytest.mark.parametrize("date", ["", "yesterday", "Thu, 99 Foo 2026 00:00:00 GMT", "\x00", "1e999"])
+@pytest.mark.parametrize(
+    "date",
+    [
+        *("", "yesterday", "Thu, 99 Foo 2026 00:00:00 GMT", "\x00", "1e999"),
+        *("Thu, 01 Jan 9999999999 00:00:00 GMT", f"Thu, 01 Jan 2026 00:00:00 +{10**20}"),
+    ],
+)
 def test_a_date_that_is_none_says_nothing(date):
     refusal = ServerRefusedError.build(401, {"code": "dpop_invalid"})
     assert isinstance(refusal, ProofRefusedError)

@@ -27,7 +27,7 @@ def verify_clock(date: str, now: datetime, refusal: ProofRefusedError) -> None:
     """
     try:
         theirs = parsedate_to_datetime(date)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return
     if theirs.tzinfo is None:
         theirs = theirs.replace(tzinfo=UTC)

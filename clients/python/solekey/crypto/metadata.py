@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import pairwise
 from json.encoder import encode_basestring as encode_text
 from types import MappingProxyType
@@ -24,6 +25,8 @@ MAX_ATTRIBUTE_CHARACTERS: Final = 4096
 _TYPE: Final = re.compile(r"[a-z0-9][a-z0-9.+_/-]{0,127}", re.ASCII)
 _ATTRIBUTE_KEY: Final = re.compile(r"[a-z][a-z0-9_]{0,63}", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_LAST_MS: Final = 253_402_214_399_999
+"""The end of 9999-12-30: a day before the last that a date can say, for the sake of time zones."""
 _MEMBERS: Final = frozenset(
     {"attributes", "conflict", "created_ms", "modified_ms", "name", "revision", "tags", "type"}
 )
@@ -204,6 +207,15 @@ def _parse_conflict(value: object) -> Conflict | None:
 def _check_text(name: str, text: object, limit: int) -> None:
     if not isinstance(text, str) or not 1 <= len(text) <= limit or _CONTROL.search(text):
         raise MetadataError(f"{name}: expected 1 to {limit} characters without control characters")
+
+
+def read_moment(ms: int) -> datetime:
+    """Read milliseconds since 1970; what lies beyond the year 9999 is its last day but one.
+
+    The format allows more, such as what a device wrote in microseconds: it must not keep a list from being
+    shown.
+    """
+    return datetime.fromtimestamp(min(ms, _LAST_MS) / 1000, UTC)
 
 
 def _check_moment(name: str, moment: object) -> None:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from solekey.crypto import Confidential, Conflict, ItemMetadata
+from solekey.crypto.metadata import read_moment
 from solekey.vault.unreadable import UnreadableItem
 from solekey_protocol.ids import ItemId
 
@@ -70,12 +71,12 @@ class ItemInfo(Confidential):
     @property
     def created(self) -> datetime:
         """When the item was made, by the clock of the device that made it."""
-        return datetime.fromtimestamp(self.metadata.created_ms / 1000, UTC)
+        return read_moment(self.metadata.created_ms)
 
     @property
     def modified(self) -> datetime:
         """When this version was made, by the clock of the device that made it."""
-        return datetime.fromtimestamp(self.metadata.modified_ms / 1000, UTC)
+        return read_moment(self.metadata.modified_ms)
 
     def __repr__(self) -> str:
         return f"ItemInfo({self.id}, version={self.version}, <redacted>)"

@@ -2,12 +2,13 @@
 
 import json
 import os
-from datetime import timedelta
+from datetime import timedelta, timezone
 
 import pytest
 
 from solekey.errors import ItemMissingError, SwappedObjectError, SyncTokenError
 from solekey.rotation.rotation import rekey_data
+from solekey.runtime import Runtime
 from solekey_protocol.limits import MIB
 
 
@@ -44,6 +45,25 @@ FILTERS = [
 def test_lists_are_filtered(vault, given, expected):
     assert {info.name for info in vault.list(**given)} == expected
     assert {info.name for info in vault.iter_items(**given)} == expected
+
+
+def test_a_time_that_no_date_can_say_hides_no_other_item(home, vault, run_cli, monkeypatch):
+    """The format allows it: a program of one's own wrote microseconds, or somebody wants lists to fail."""
+    with monkeypatch.context() as patch:
+        patch.setattr(Runtime, "now_ms", lambda _: 1_700_000_000_000_000)
+        vault.put("micro", "seconds")
+    listed = {info.name: info for info in vault.list()}
+    assert listed.keys() == {"Report.PDF", "re\u0301sume\u0301.txt", "notes", "micro"}
+    assert listed["micro"].metadata.modified_ms > 10**15  # control: it was written so
+    late, early = listed["micro"].modified, listed["notes"].modified
+    assert early < late
+    assert late.astimezone(timezone(timedelta(hours=14))).year == 9999
+    words = home.folder / "words"
+    words.write_text(home.phrase)
+    code, out, _ = run_cli("laptop", "list", "--user-key", f"@{words}")
+    assert code == 0
+    assert "micro" in out
+    assert "notes" in out
 
 
 COMMANDS = [

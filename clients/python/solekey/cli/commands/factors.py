@@ -141,7 +141,7 @@ def recovery_codes(state: Cli, output: Path | None) -> None:
 @state_options
 @pass_cli
 def remove(state: Cli, factor: str) -> None:
-    """Remove FACTOR: its id or how that begins (8 characters), its name, or its kind.
+    """Remove FACTOR: its id or how that begins (8 characters), or its kind. A name chooses nothing.
 
     The last factor that the server's policy asks for cannot be removed: add another one first.
     """

@@ -1,7 +1,6 @@
 """``solekey push``, and ``solekey queue list``, ``export`` and ``discard``."""
 
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -172,21 +171,25 @@ def _print_changes(changes: "Sequence[QueuedChange]") -> None:
     if not changes:
         say("Nothing waits for the server.")
         return
+    from solekey.crypto.metadata import read_moment
+
     table = make_table("number", "change", "id", "queued", whole=("id",))
     for change in changes:
         what = change.metadata.name if change.metadata is not None else "(removal)"
-        queued = describe_time(datetime.fromtimestamp(change.queued_at_ms / 1000, UTC))
+        queued = describe_time(read_moment(change.queued_at_ms))
         add_row(table, change.number, what, change.id, queued)
     print_table(table)
 
 
 def _describe(change: "QueuedChange") -> dict[str, object]:
+    from solekey.crypto.metadata import read_moment
+
     return {
         "number": change.number,
         "id": change.id,
         "name": change.metadata.name if change.metadata is not None else None,
         "removes": change.metadata is None,
-        "queued_at": datetime.fromtimestamp(change.queued_at_ms / 1000, UTC).isoformat(),
+        "queued_at": read_moment(change.queued_at_ms).isoformat(),
     }
 
 
