@@ -10,6 +10,10 @@ The machine is shared with the load, the database, the broker and whoever else u
 twice: a second of the clock, and *a processor second*: of the processor time that the processes of the
 services took, as the kernel counts it. Bare nameko takes its turns between ours.
 
+32 clients that send their next request at once are a queue of 32. By Little's law they wait 32 divided by
+the rate on average: 32 times what one client waits, where that one keeps the processor busy. So the p99 of 32
+clients stands beside that mean, too; what it has above the mean is unevenness, and bare nameko has that, too.
+
 Run it with `make bench-services`; `--quick` is a short run that judges nothing, `--processes 2` runs each
 service in two processes. The load's share of a processor tells whether the load is what is slow.
 """
@@ -284,6 +288,13 @@ def _make_rows_of(kind: Kind, results: Results) -> Iterator[Row]:
             against=ours[1].find_ms(0.5),
             goal=f"ratio <= {_TAIL}",
         )
+    yield make_row(
+        f"{kind.title}: p99 of 32 clients",
+        ours[32].find_ms(0.99),
+        "ms",
+        reference="their mean: 32 / a second",
+        against=32_000 / ours[32].per_second,
+    )
 
 
 def shorten(kinds: Sequence[Kind], count: int) -> list[Kind]:
