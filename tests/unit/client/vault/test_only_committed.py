@@ -7,10 +7,11 @@ for the same place. Both are authentic for that place; only one was ever committ
 import os
 from dataclasses import replace
 
+import httpx
 import pytest
 
 from solekey.crypto import ItemContext, ItemMetadata, seal_bytes
-from solekey.errors import ForgedEventError, SwappedObjectError
+from solekey.errors import ForgedEventError, SwappedObjectError, UnreachableError
 from solekey.rotation.rotation import rekey_data
 from solekey.transfer import sealed_sources
 from solekey_protocol.change_list import Change, Part
@@ -147,6 +148,19 @@ def commit_raw(world, name, kind, *changes, **said):
         vault.unlocked.say(lambda: replace(body, **said))
 
 
+def begin_rekey(world, name):
+    """Begin a re-key, and lose the network before an item is re-encrypted."""
+
+    def lose(request):
+        if request.url.path == "/v1/vault/statements" and b'"rekey"' in request.content:
+            raise httpx.ConnectError("gone")
+
+    world.server.before = lose
+    with pytest.raises(UnreachableError):
+        rekey_data(world.unlock(name))
+    world.server.be_honest()
+
+
 def change_of(vault, name):
     return vault.unlocked.index.items[vault.find(name).id]
 
@@ -232,6 +246,7 @@ def test_what_a_commit_says_of_its_list_is_checked(home, kind, field):
 def test_a_rekey_removes_nothing(home):
     home.unlock("laptop").put("a", b"1")
     change = change_of(home.unlock("laptop"), "a")
+    begin_rekey(home, "laptop")
     commit_raw(home, "laptop", CommitKind.REKEY, Change(change.item, 2, 0, ()))
     with pytest.raises(ForgedEventError, match="a rekey removes nothing"):
         home.reopen("laptop").unlock(home.key()).__enter__()
@@ -244,9 +259,10 @@ def test_a_rekey_adds_nothing_and_keeps_the_size(home):
     other = vault.put("b", bytes(5000))
     longer = vault.unlocked.index.items[other.id]
     unknown = ItemId.from_raw(os.urandom(16))
+    begin_rekey(home, "laptop")
     for forged, words in (
-        (replace(longer, item=unknown, version=1), "is not there"),
-        (replace(longer, item=change.item, version=2), "changes its size"),
+        (replace(longer, item=unknown, version=1, epoch=2), "is not there"),
+        (replace(longer, item=change.item, version=2, epoch=2), "changes its size"),
     ):
         kept = list(home.account.events[Stream.VAULT]), home.account.states[Stream.VAULT]
         commit_raw(home, "laptop", CommitKind.REKEY, forged)

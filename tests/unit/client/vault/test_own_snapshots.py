@@ -12,7 +12,7 @@ from solekey_protocol.ids import RotationId
 from solekey_protocol.streams import VaultStream
 from tests.support.client.fake_parts import problem
 from tests.support.client.world import World
-from tests.support.protocol.history import committed, tell, wrapped
+from tests.support.protocol.history import committed, rekey, tell, verified, wrapped
 
 EVERY = 4
 
@@ -43,7 +43,10 @@ def test_it_pays_once_the_lists_outweigh_it() -> None:
     assert not snapshot_policy.pays(many, lambda: bound + 1)
     few = grow(*["delta"] * (EVERY - 1))
     assert not snapshot_policy.pays(few, lambda: 0)
-    after = grow(*["delta"] * EVERY, "snapshot", "rekey")
+    commits = [committed(number) for number in range(1, EVERY + 1)]
+    commits.append(committed(EVERY + 1, kind="snapshot"))
+    begun = [rekey("r"), wrapped(1, epoch=2, rotation="r"), verified("r", (2, 1))]
+    after = tell(wrapped(), *commits, *begun, committed(EVERY + 2, 2, "rekey")).account.vault
     assert after.changes_since_snapshot == 1
     assert not snapshot_policy.pays(after, lambda: 0)
 
