@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from evidence.canaries import Canaries
@@ -59,8 +59,15 @@ class Life:
         return made
 
     def open(self, device: str) -> Session:
-        """Open the session of a device."""
-        return Session.open(self.folder / device)
+        """Open the session of a device, whose tokens are renewed at once.
+
+        They would run out somewhere in a long life, in each of two at another place, and positions of the
+        ``auth`` stream would differ from there on.
+        """
+        session = Session.open(self.folder / device)
+        connection = session.connection
+        connection.adopt(replace(connection.tokens, expires_at=connection.runtime.now()))
+        return session
 
     def log_in(self, device: str, password: str | None = None, code: str | None = None) -> Session:
         """Log in, on a device new or known."""
