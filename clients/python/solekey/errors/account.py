@@ -64,7 +64,7 @@ class ForeignAccountError(ProfileError):
 
 
 class AccountError(SolekeyError):
-    """Something about the account itself."""
+    """A problem with the account itself."""
 
     code = "account_refused"
 
@@ -78,7 +78,7 @@ class NoRestorationError(AccountError):
 
 
 class FactorMissingError(AccountError):
-    """There is no such second factor in this account, or several are called so."""
+    """The account has no such second factor, or several of that name."""
 
     code = "factor_missing"
     action = Action.LOOK_AGAIN
@@ -94,7 +94,7 @@ class SessionMissingError(AccountError):
 
 
 class PasskeyError(SolekeyError):
-    """A security key that did not do what it was asked."""
+    """The security key did not do what was requested."""
 
     code = "passkey_failed"
     action = Action.RETRY
@@ -102,7 +102,7 @@ class PasskeyError(SolekeyError):
 
 
 class PasskeyUnavailableError(PasskeyError):
-    """No passkey can be used here: the extra, the key or a server with a host name is missing."""
+    """Passkeys cannot be used here: the extra, the security key or a server with a host name is missing."""
 
     code = "passkey_unavailable"
     action = Action.CORRECT
@@ -126,15 +126,15 @@ class PasskeyMissingError(PasskeyError):
 
 
 class PasskeyExistsError(PasskeyError):
-    """The connected security key has a passkey of this account already."""
+    """The connected security key already has a passkey of this account."""
 
     code = "passkey_exists"
     action = Action.CHOOSE_ANOTHER
-    ADVICE = "It can be used as it is; to add another key, connect that one."
+    ADVICE = "You can use it as it is; to add another key, connect that one."
 
 
 class PasskeyTimeoutError(PasskeyError):
-    """Nobody touched the security key in time."""
+    """The security key was not touched in time."""
 
     code = "passkey_timeout"
     ADVICE = "Try again, and touch the key when it blinks."
@@ -152,7 +152,7 @@ class PasskeyPinError(PasskeyError):
 
 
 class DeviceError(SolekeyError):
-    """Something about a device of this account."""
+    """A problem with a device of this account."""
 
     code = "device_refused"
     action = Action.LOOK_AGAIN
@@ -160,7 +160,7 @@ class DeviceError(SolekeyError):
 
 
 class DeviceCodeError(DeviceError):
-    """What was given is no device code."""
+    """The input is not a device code."""
 
     code = "device_code_malformed"
     action = Action.ENTER_AGAIN
@@ -168,7 +168,7 @@ class DeviceCodeError(DeviceError):
 
 
 class DeviceCodeMismatchError(DeviceError):
-    """No device that waits has this code."""
+    """No waiting device has this code."""
 
     code = "device_code_mismatch"
     action = Action.ENTER_AGAIN
@@ -179,7 +179,7 @@ class DeviceCodeMismatchError(DeviceError):
 
 
 class DevicePendingError(DeviceError):
-    """A device waits, and nobody has approved it yet."""
+    """The device is waiting for approval."""
 
     code = "device_pending"
     action = Action.TRUST_DEVICE
@@ -187,7 +187,7 @@ class DevicePendingError(DeviceError):
 
 
 class ApproverNotTrustedError(DeviceError):
-    """Only a trusted device approves others, and this one is none."""
+    """Only a trusted device can approve others, and this one is not trusted."""
 
     code = "approver_not_trusted"
     action = Action.TRUST_DEVICE
@@ -195,7 +195,7 @@ class ApproverNotTrustedError(DeviceError):
 
 
 class DeviceGoneError(DeviceError):
-    """Another device revoked it meanwhile, for ever."""
+    """Another device has revoked this one permanently."""
 
     code = "device_gone"
     ADVICE = (
@@ -237,7 +237,7 @@ class UnknownDeviceError(DeviceError):
 
 
 class DeviceNameUncertainError(UnknownDeviceError):
-    """Several devices may be the one that a name means."""
+    """The name could mean several devices."""
 
     code = "device_name_uncertain"
     ADVICE = "List the account's devices, look at status and key, and use the device's id (dev_…)."

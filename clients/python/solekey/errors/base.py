@@ -61,7 +61,7 @@ class SolekeyError(Exception):
 
 
 class UnsupportedFormatError(SolekeyError):
-    """A format version, suite or secret kind that this release does not know."""
+    """This release does not know the format version, suite or kind of secret."""
 
     code = "unsupported_format"
     action = Action.UPDATE
@@ -69,15 +69,15 @@ class UnsupportedFormatError(SolekeyError):
 
 
 class NotTextError(SolekeyError):
-    """What should be text is of another encoding than UTF-8, or no text at all."""
+    """The input is not UTF-8 text."""
 
     code = "text_undecodable"
     action = Action.CORRECT
-    ADVICE = "Save it as UTF-8 (UTF-16 with a byte order mark will do), or set the terminal to UTF-8."
+    ADVICE = "Save it as UTF-8 (UTF-16 with a byte order mark works, too), or set the terminal to UTF-8."
 
 
 class ClosedStreamError(SolekeyError):
-    """Standard input or output was closed by whoever started the command."""
+    """The program that started the command closed standard input or output."""
 
     code = "stream_closed"
     action = Action.CORRECT

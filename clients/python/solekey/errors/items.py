@@ -12,7 +12,7 @@ WrapStage = Literal["header", "place", "commitment", "tag", "commit_key"]
 
 
 class VaultError(SolekeyError):
-    """Something about an item."""
+    """A problem with an item."""
 
     code = "vault_refused"
     action = Action.LOOK_AGAIN
@@ -34,7 +34,7 @@ class ItemMissingError(VaultError):
 
 
 class ItemNameUncertainError(ItemMissingError):
-    """No item that can be read has this name, and some cannot be read: one of them may be it."""
+    """No readable item has this name, but some items cannot be read, and one of them may have it."""
 
     code = "item_name_uncertain"
     ADVICE = (
@@ -43,7 +43,7 @@ class ItemNameUncertainError(ItemMissingError):
 
 
 class NotKeptError(VaultError):
-    """There is no server, and this item is not kept on this device."""
+    """The server is not available, and this device does not keep the item."""
 
     code = "item_not_kept"
     action = Action.RETRY
@@ -51,11 +51,11 @@ class NotKeptError(VaultError):
 
 
 class OfflineForbiddenError(VaultError):
-    """This device may keep nothing: its user or the operator has said so."""
+    """The user or the operator has forbidden this device to keep anything."""
 
     code = "offline_forbidden"
     action = Action.CORRECT
-    ADVICE = "Allow this device to keep what it needs without its server, if the operator does, too."
+    ADVICE = "Allow this device to keep what it needs to work offline, if the operator permits it."
 
 
 class AmbiguousNameError(VaultError):
@@ -66,7 +66,7 @@ class AmbiguousNameError(VaultError):
 
 
 class NameTakenError(VaultError):
-    """Another item has the name that an item was to be given."""
+    """Another item already has this name."""
 
     code = "item_name_taken"
     action = Action.CHOOSE_ANOTHER
@@ -74,21 +74,21 @@ class NameTakenError(VaultError):
 
 
 class NoConflictError(VaultError):
-    """The item is no conflict copy."""
+    """The item is not a conflict copy."""
 
     code = "item_no_conflict"
     ADVICE = "List the conflicts to see which items are conflict copies."
 
 
 class ItemChangedError(VaultError):
-    """The item is in another version than the one that an edit or a removal was based on."""
+    """The item's version is not the one on which the edit or removal was based."""
 
     code = "item_changed"
     ADVICE = "Get the item again, look at what changed, and edit that version. Nothing was changed."
 
 
 class VersionMissingError(VaultError):
-    """The item never had this version, or it was replaced and is deleted since."""
+    """The item never had this version, or the version has been deleted."""
 
     code = "item_version_missing"
     ADVICE = "Look at the item's history: it says which versions can still be read."
@@ -111,7 +111,7 @@ class ContentionError(VaultError):
 
 
 class EpochKeyMissingError(VaultError):
-    """No live wrap opens the data key of an epoch that an item is sealed under."""
+    """No current wrap opens the data key of the epoch under which the item is sealed."""
 
     code = "epoch_key_missing"
     action = Action.STOP
@@ -142,7 +142,7 @@ class NewUserKeyNeededError(RotationError):
 
 
 class ReadBackError(RotationError):
-    """The wrap that the server stores does not open to the key that was wrapped."""
+    """The wrap stored by the server does not contain the key that was wrapped."""
 
     code = "wrap_read_back"
     action = Action.RETRY
@@ -150,7 +150,7 @@ class ReadBackError(RotationError):
 
 
 class TransferError(SolekeyError):
-    """A file that cannot be read, written or kept on its way."""
+    """A file cannot be read, written or kept during a transfer."""
 
     code = "transfer_failed"
     action = Action.RETRY
@@ -166,7 +166,7 @@ class SourceError(TransferError):
 
 
 class TargetError(TransferError):
-    """A place where the file cannot be written. What stood there is untouched."""
+    """The file cannot be written at this place. What was there is unchanged."""
 
     code = "target_unusable"
     action = Action.CHOOSE_ANOTHER
@@ -174,7 +174,7 @@ class TargetError(TransferError):
 
 
 class OutputExistsError(TargetError):
-    """There is a file where secrets were to be written. Nothing was changed."""
+    """The output file for secrets already exists. Nothing was changed."""
 
     code = "output_exists"
     action = Action.CHOOSE_ANOTHER
@@ -182,22 +182,22 @@ class OutputExistsError(TargetError):
 
 
 class DiskFullError(TransferError):
-    """No room on a disk. What stood at the target is untouched, what was transferred is kept."""
+    """The disk is full. The target is unchanged, and what was transferred is kept."""
 
     code = "disk_full"
     action = Action.FREE_SPACE
-    ADVICE = "Make room, or choose another disk, and try again: a transfer goes on."
+    ADVICE = "Free some space or choose another disk, then try again: a transfer resumes."
 
 
 class TransferBusyError(TransferError):
-    """Another program of this profile transfers the same file right now."""
+    """Another program with this profile is transferring the same file."""
 
     code = "transfer_running"
-    ADVICE = "Wait until the other program is through, or end it, then try again."
+    ADVICE = "Wait until the other program has finished, or end it, then try again."
 
 
 class OpenError(SolekeyError):
-    """A ciphertext that does not open. It says one thing only, whatever was wrong.
+    """A ciphertext cannot be opened. The error does not tell why, on purpose.
 
     Attributes:
         stage: where it failed, for tests and vectors.
@@ -213,7 +213,7 @@ class OpenError(SolekeyError):
 
 
 class TamperedWrapError(SolekeyError):
-    """A wrapped key that was made by this user key and does not open for this place.
+    """The wrapped key was made with this user key, but does not open at this place.
 
     Attributes:
         stage: where it failed, for tests and vectors.
@@ -236,7 +236,7 @@ class SealError(SolekeyError):
 
 
 class SyncTokenError(VaultError):
-    """A token of a sync that is none, or of another account or history."""
+    """The sync token is invalid, or belongs to another account or history."""
 
     code = "sync_token_refused"
     action = Action.CORRECT
@@ -244,14 +244,14 @@ class SyncTokenError(VaultError):
 
 
 class MetadataError(SealError):
-    """Item metadata outside its closed schema."""
+    """Item metadata that the schema does not allow."""
 
     code = "metadata_invalid"
     ADVICE = "Change the named field: shorten it or remove the characters that are not allowed."
 
 
 class ContentSizeError(SealError):
-    """A source that is not as long as declared: it changed while it was read, or it is too long."""
+    """The source does not have the declared size: it changed while it was read, or it is too long."""
 
     code = "content_size_changed"
     action = Action.RETRY

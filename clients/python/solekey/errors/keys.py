@@ -26,21 +26,21 @@ class EmptyPasswordError(SecretError):
 
 
 class WeakPasswordError(SecretError):
-    """A new password that somebody would soon have guessed."""
+    """The new password is easy to guess."""
 
     code = "password_weak"
     ADVICE = "Choose a longer password: several words that do not belong together are easy to remember."
 
 
 class PasswordTextError(SecretError):
-    """A password that is no Unicode text, such as bytes of another encoding."""
+    """The password is not Unicode text, for example bytes in another encoding."""
 
     code = "password_not_text"
     ADVICE = "Set your terminal to UTF-8 and enter the password again."
 
 
 class PasswordUntypeableError(SecretError):
-    """A new password with characters that no keyboard types, or that nobody sees."""
+    """The new password has characters that cannot be typed or seen."""
 
     code = "password_untypeable"
     ADVICE = "Choose a password of letters, digits, punctuation and spaces, which you can type anywhere."
@@ -100,14 +100,14 @@ class UnknownWordError(PhraseError):
 
 
 class PhraseChecksumError(PhraseError):
-    """24 words of the list whose checksum is wrong: a word was mistaken for another, or the order."""
+    """The checksum of the 24 words is wrong: a word, or the order of the words, is wrong."""
 
     code = "phrase_bad_checksum"
     ADVICE = "Every word is in the list, but not all are yours: compare them with the recovery kit."
 
 
 class WrongUserKeyError(SecretError):
-    """A valid user key that is not the one which made this wrap."""
+    """The user key is valid, but it is not the one that made this wrap."""
 
     code = "wrong_user_key"
     ADVICE = "This phrase belongs to another account or was replaced: use the latest recovery kit."
@@ -176,28 +176,28 @@ class ForeignUserKeyError(ProviderError):
 
 
 class KeyFileError(ProviderError):
-    """A key file that cannot be read or written."""
+    """The key file cannot be read or written."""
 
     code = "key_file_unusable"
     ADVICE = "Check that the medium is there and writable, and that the path names the file itself."
 
 
 class MalformedKeyFileError(KeyFileError):
-    """A file that is not a key file."""
+    """The file is not a key file."""
 
     code = "key_file_malformed"
     ADVICE = "Name the key file itself; if this is it, it is damaged: use your words and store the key again."
 
 
 class KeyFileKdfError(KeyFileError):
-    """A key file whose passphrase parameters are outside of what this client uses."""
+    """The key file's passphrase parameters are outside the range that this client accepts."""
 
     code = "key_file_kdf_refused"
     ADVICE = "Somebody altered the file, or it was not made by Solekey; your passphrase was not asked for."
 
 
 class WeakPassphraseError(KeyFileError):
-    """A new passphrase that is too short, or no text."""
+    """The new passphrase is too short, or is not text."""
 
     code = "passphrase_refused"
     action = Action.ENTER_AGAIN
@@ -207,7 +207,7 @@ class WeakPassphraseError(KeyFileError):
 
 
 class WrongPassphraseError(KeyFileError):
-    """Another passphrase than the file's, or a file whose header was altered: they look the same."""
+    """The passphrase is wrong, or the header of the file was altered: the two look the same."""
 
     code = "wrong_passphrase"
     action = Action.ENTER_AGAIN
@@ -215,63 +215,63 @@ class WrongPassphraseError(KeyFileError):
 
 
 class TamperedKeyFileError(KeyFileError):
-    """A key file whose passphrase is right and whose sealed key was altered."""
+    """The passphrase is right, but the sealed key in the key file was altered."""
 
     code = "key_file_tampered"
     ADVICE = "Your passphrase is right, but the file was altered: use your words and store the key again."
 
 
 class OsKeyringError(ProviderError):
-    """The operating system's keyring does not serve."""
+    """The operating system's keyring does not work."""
 
     code = "keyring_unusable"
     ADVICE = "Unlock the keyring of your desktop session, or choose another provider."
 
 
 class InsecureKeyringError(OsKeyringError):
-    """A keyring that would keep the key in clear, or not at all."""
+    """The keyring would store the key unencrypted, or not at all."""
 
     code = "keyring_insecure"
     ADVICE = "Install or start a real keyring (Secret Service, KWallet, macOS Keychain, Windows Credentials)."
 
 
 class KeyringEntryError(OsKeyringError):
-    """An entry of the keyring that holds no key of ours."""
+    """The keyring's entry does not hold a Solekey key."""
 
     code = "keyring_entry_damaged"
     ADVICE = "Delete the entry in the keyring's own program, then store the key again."
 
 
 class TokenError(ProviderError):
-    """A PKCS#11 token that does not do what was asked."""
+    """The PKCS#11 token did not do what was requested."""
 
     code = "token_failed"
-    ADVICE = "Look at the token with its maker's program, or with pkcs11-tool; then try again."
+    ADVICE = "Check the token with its maker's program, or with pkcs11-tool, then try again."
 
 
 class TokenModuleError(TokenError):
-    """A PKCS#11 module that cannot be loaded."""
+    """The PKCS#11 module cannot be loaded."""
 
     code = "token_module_missing"
     ADVICE = "Add ?module-path= and the path of the PKCS#11 library of the token's maker to the spec."
 
 
 class TokenMissingError(TokenError):
-    """A token that is not there, or is not there any more."""
+    """The token is not present, or was removed."""
 
     code = "token_missing"
     ADVICE = "Insert the token, wait until it is ready, then try again."
 
 
 class TokenAmbiguousError(TokenError):
-    """Several tokens that fit."""
+    """Several tokens match."""
 
     code = "token_ambiguous"
     ADVICE = "Say which: add serial=… (or slot-id=…) to the spec."
 
 
 class TokenUnsuitableError(TokenError):
-    """A token that cannot keep a key as it must be kept."""
+    """The token cannot store a key as required."""
 
     code = "token_unsuitable"
     ADVICE = "Use a token with AES-GCM (user key) or Ed25519 (device key), or choose another provider."
@@ -293,14 +293,16 @@ class PinLockedError(TokenError):
 
 
 class TamperedTokenObjectError(TokenError):
-    """What lies on the token does not open with the token's key for this account."""
+    """The object on the token cannot be opened with the token's key for this account."""
 
     code = "token_object_tampered"
     ADVICE = "Somebody with the PIN altered what lies on the token: use your words and store the key again."
 
 
 class DeviceKeyMissingError(ProviderError):
-    """The place that keeps the device key does not have it any more."""
+    """The device key is no longer where this profile keeps it."""
 
     code = "device_key_missing"
-    ADVICE = "Bring back what kept it; if it is lost, log in with a new profile and revoke this device."
+    ADVICE = (
+        "Restore the place that kept it. If it is lost, log in with a new profile and revoke this device."
+    )

@@ -11,7 +11,7 @@ class RecoveryError(SolekeyError):
 
 
 class KitExistsError(RecoveryError):
-    """There is a file where a kit or a share was to be written."""
+    """The file for the kit or share already exists."""
 
     code = "kit_exists"
     action = Action.CHOOSE_ANOTHER
@@ -19,21 +19,21 @@ class KitExistsError(RecoveryError):
 
 
 class KitUnreadableError(RecoveryError):
-    """A file that is not a recovery kit, or one whose text was lost or changed."""
+    """The file is not a recovery kit, or its text was lost or changed."""
 
     code = "kit_unreadable"
     ADVICE = "Give the PDF as it was written, or enter the 24 words from the paper."
 
 
 class KitMismatchError(RecoveryError):
-    """A recovery kit that belongs to another account, or whose words and key id are not of one key."""
+    """The recovery kit belongs to another account, or its words and key id do not match."""
 
     code = "kit_mismatch"
     ADVICE = "Look for the kit that names this account."
 
 
 class WordsDifferError(RecoveryError):
-    """Words of the list, entered again, that are not the ones that were saved.
+    """The words entered again are not the ones that were saved.
 
     Attributes:
         positions: which words differ, from 1.

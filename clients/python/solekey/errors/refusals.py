@@ -95,7 +95,9 @@ class TooManyAttemptsError(ServerRefusedError):
     """Too much was tried: logins, codes, or requests from this address. The message says how long to wait."""
 
     action = Action.RETRY
-    ADVICE = "Wait, then try again. A device that has logged in before is not held up by what strangers try."
+    ADVICE = (
+        "Wait, then try again. A device that has logged in before is not affected by strangers' attempts."
+    )
 
 
 class SessionEndedError(ServerRefusedError, NotLoggedInError):
@@ -147,9 +149,9 @@ class PasskeyRefusedError(ServerRefusedError):
     """The server does not take this passkey."""
 
     _ADVICES: ClassVar[Mapping[str, str]] = {
-        "passkey_taken": "This security key is added already: use it, or connect another one.",
+        "passkey_taken": "This security key has already been added: use it, or connect another one.",
         "too_many_passkeys": "Remove one that you do not use.",
-        "passkeys_unavailable": "This server is reached by an address and takes no passkeys: use a code.",
+        "passkeys_unavailable": "This server is reached by an IP address and takes no passkeys: use a code.",
     }
     action = Action.CHOOSE_ANOTHER
     ADVICE = "Try again; if it fails the same way, use another security key, or an authenticator app."
@@ -169,7 +171,7 @@ class TakenError(ServerRefusedError):
 class KdfLimitsError(ServerRefusedError):
     """The server takes no password that is stretched with so little, or so much, work."""
 
-    ADVICE = "Update the client: the server's limits for passwords are others than this release knows."
+    ADVICE = "Update the client: this release does not know the server's limits for passwords."
 
 
 class DeviceNameRefusedError(ServerRefusedError):
@@ -214,21 +216,23 @@ class ServerFailedError(ServerRefusedError):
     """The server failed, by a fault of its own."""
 
     action = Action.RETRY
-    ADVICE = "Try again in some minutes; if it lasts, tell the operator when it happened. Nothing was lost."
+    ADVICE = (
+        "Try again in a few minutes. If it fails again, tell the operator when it happened. Nothing was lost."
+    )
 
 
 class SlowRequestError(ServerRefusedError):
     """The request did not arrive whole in time."""
 
     action = Action.RETRY
-    ADVICE = "Try again over a faster connection; an interrupted transfer goes on where it was."
+    ADVICE = "Try again over a faster connection; an interrupted transfer resumes where it stopped."
 
 
 class UnavailableError(ServerRefusedError):
     """The server cannot answer safely right now."""
 
     action = Action.RETRY
-    ADVICE = "Try again in a few seconds; if it lasts, tell the operator. Nothing was lost."
+    ADVICE = "Try again in a few seconds. If it fails again, tell the operator. Nothing was lost."
 
     @property
     def retry_after_s(self) -> float | None:
@@ -247,7 +251,7 @@ class StorageFullError(UnavailableError):
 class RateLimitedError(UnavailableError):
     """The account says or sends more than it may within a time, or its address asks too often."""
 
-    ADVICE = "Wait as long as the message says, then try again; what was sent is not sent twice."
+    ADVICE = "Wait as long as the message says, then try again; nothing is sent twice."
 
 
 class QuotaExceededError(StorageFullError):

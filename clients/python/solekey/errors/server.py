@@ -4,7 +4,7 @@ from solekey.errors.base import Action, SolekeyError
 
 
 class TransportError(SolekeyError):
-    """No usable answer from the server."""
+    """The server gave no usable answer."""
 
     code = "transport_failed"
     action = Action.RETRY
@@ -12,7 +12,7 @@ class TransportError(SolekeyError):
 
 
 class InsecureServerError(TransportError):
-    """A server address that is not https, or a server that is not the pinned one."""
+    """The server's address is not https, or the server is not the pinned one."""
 
     code = "insecure_server"
     action = Action.ASK_OPERATOR
@@ -23,7 +23,7 @@ class InsecureServerError(TransportError):
 
 
 class ClockWrongError(TransportError):
-    """This machine's clock and the server's, or its certificate's, do not fit."""
+    """This machine's clock does not agree with the server's clock or the dates of its certificate."""
 
     code = "clock_wrong"
     action = Action.CORRECT
@@ -52,14 +52,14 @@ class UnreachableError(TransportError):
 
 
 class OfflineError(TransportError):
-    """The account was opened without its server, and this needs it."""
+    """This needs the server, and the account was opened without it."""
 
     code = "offline"
-    ADVICE = "Do it again when the server answers; what is kept on this device can be read meanwhile."
+    ADVICE = "Try again when the server answers. Until then you can read what this device keeps."
 
 
 class BadAnswerError(TransportError):
-    """An answer that is not what the API says."""
+    """The server's answer does not follow the API."""
 
     code = "bad_answer"
     action = Action.UPDATE
@@ -98,13 +98,13 @@ class RestorationRefusedError(EvidenceError):
 
 
 class ForgedEventError(EvidenceError):
-    """A record that is not signed by whom it must be, or breaks the rules of its stream."""
+    """A record lacks the required signature, or breaks the rules of its stream."""
 
     code = "event_forged"
 
 
 class KdfSaltError(EvidenceError):
-    """Another salt for the password than at the last login, and no event that says why."""
+    """The salt for the password has changed since the last login, and no event explains it."""
 
     code = "kdf_salt_changed"
     ADVICE = (
@@ -115,7 +115,7 @@ class KdfSaltError(EvidenceError):
 
 
 class SwappedObjectError(EvidenceError):
-    """The server has other bytes than the ones that a signed commit names, or none at all."""
+    """The server's bytes are not those that a signed commit names, or it has none."""
 
     code = "object_swapped"
 
@@ -134,13 +134,13 @@ class ChangeListError(SwappedObjectError):
 
 
 class LostObjectError(SwappedObjectError):
-    """The server says that it does not have an object that a signed commit names."""
+    """The server says that it lacks an object that a signed commit names."""
 
     code = "object_lost"
 
 
 class KdfParametersError(SolekeyError):
-    """Password parameters from the server that the client does not use."""
+    """The client refuses the server's password parameters."""
 
     code = "kdf_refused"
     action = Action.STOP
@@ -148,12 +148,12 @@ class KdfParametersError(SolekeyError):
 
 
 class KdfDowngradeError(KdfParametersError):
-    """Password parameters that are weaker than the client's floor."""
+    """The server's password parameters are weaker than the client's minimum."""
 
     code = "kdf_downgrade"
 
 
 class KdfExcessiveError(KdfParametersError):
-    """Password parameters that would exhaust this machine."""
+    """The server's password parameters would exhaust this machine."""
 
     code = "kdf_excessive"

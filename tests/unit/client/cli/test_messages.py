@@ -29,8 +29,8 @@ WRONG_REQUESTS = {
 # How advice begins: with what to do, or with what can be said for the person's relief.
 ACTIONS = (
     "Add", "Another device revoked this one: if", "Check", "Choose", "Log in", "List", "Prove", "Remove",
-    "Run", "Set", "Tell the operator", "This security key is added already: use",
-    "This server is reached by an address", "Trust", "Try again", "Update the client", "Wait",
+    "Run", "Set", "Tell the operator", "This security key has already been added: use",
+    "This server is reached by an IP address", "Trust", "Try again", "Update the client", "Wait",
 )  # fmt: skip
 
 
