@@ -30,7 +30,9 @@ from solekey.recovery.shares import SHARE_LIST, SHARE_WORDS, Share, parse_share,
 MAX_FILE_BYTES: Final = 1024 * 1024
 MAX_PAGES: Final = 4
 MAX_CONTENT_BYTES: Final = 256 * 1024
-"""What a page draws, decompressed; a kit's page has a tenth of it."""
+"""What a page draws, decompressed, its forms included; a kit's page has a tenth of it."""
+MAX_OPERATORS: Final = 50_000
+"""Steps of drawing; a form that is drawn again counts again, for forms that draw forms double each other."""
 _PDF_MAGIC: Final = b"%PDF-"
 
 
@@ -134,22 +136,49 @@ def _extract_text(path: Path, data: bytes) -> str:
     try:
         with _without_log():
             pages = PdfReader(io.BytesIO(data)).pages
-            count = len(pages)
+            number = len(pages)
             text = "\n".join(_extract_page(page) for page in pages[:MAX_PAGES])
     except Exception as error:  # pypdf refuses damaged files in many ways, by classes that change
         raise KitUnreadableError(f"{path} is a damaged PDF: {type(error).__name__}") from error
-    if count > MAX_PAGES:
-        raise KitUnreadableError(f"{path} has {count} pages, a kit has one")
+    if number > MAX_PAGES:
+        raise KitUnreadableError(f"{path} has {number} pages, a kit has one")
     return text
 
 
 def _extract_page(page: Any) -> str:
     """Extract a page's text; one that draws too much is refused before its drawing is looked at."""
     contents = page.get_contents()
-    if contents is not None and len(contents.get_data()) > MAX_CONTENT_BYTES:
+    left = MAX_CONTENT_BYTES - (0 if contents is None else len(contents.get_data()))
+    forms, seen = _list_forms(page), set[int]()
+    while left >= 0 and forms:
+        form = forms.pop()
+        if id(form) not in seen:
+            seen.add(id(form))
+            left -= len(form.get_data())
+            forms += _list_forms(form)
+    if left < 0:
         raise ValueError(f"a page has more than {MAX_CONTENT_BYTES} bytes of content")
-    text: str = page.extract_text()
+    steps = 0
+
+    def count_step(*_: object) -> None:
+        nonlocal steps
+        steps += 1
+        if steps > MAX_OPERATORS:
+            raise ValueError("too many steps")  # pypdf goes on behind a form that cannot be read
+
+    text: str = page.extract_text(visitor_operand_before=count_step)
+    if steps > MAX_OPERATORS:
+        raise ValueError(f"a page is drawn in more than {MAX_OPERATORS} steps")
     return text
+
+
+def _list_forms(drawn: Any) -> list[Any]:
+    """List the forms that a page, or a form, may draw."""
+    from pypdf.generic import DictionaryObject
+
+    resources = drawn.get("/Resources", DictionaryObject()).get_object()
+    objects = resources.get("/XObject", DictionaryObject()).get_object().values()
+    return [found for each in objects if (found := each.get_object()).get("/Subtype") == "/Form"]
 
 
 @contextmanager
