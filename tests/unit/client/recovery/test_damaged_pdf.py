@@ -50,7 +50,7 @@ def make_nested(depth):
 
 
 def test_forms_that_double_each_other_are_refused(tmp_path, monkeypatch):
-    """A share comes from somebody else: 4 KiB of his would keep this machine busy for days."""
+    """A share comes from somebody else; pypdf alone draws 5,000 forms, each again and again."""
     monkeypatch.setattr(documents, "MAX_OPERATORS", 1_000)
     path = tmp_path / "share.pdf"
     path.write_bytes(make_nested(3))
