@@ -4,7 +4,7 @@ The same eventlet, SQLAlchemy, driver and database as the services have, and nam
 ``python -m bench.services_bare HOST:PORT DATABASE_URL``
 """
 
-from solekey_service.runner import set_up_logging  # patches the standard library: stays first
+import solekey_service.runner  # noqa: F401  # patches the standard library: stays first
 
 # isort: split
 import sys
@@ -17,6 +17,7 @@ from sqlalchemy import Engine, text
 
 from solekey_eventlog.engine import open_engine
 from solekey_eventlog.secret import Secret
+from solekey_service.log_setup import set_up_logging
 
 _QUERY = text("SELECT seq, digest FROM events WHERE account = :account ORDER BY seq DESC LIMIT 1")
 

@@ -26,6 +26,7 @@ Map
     The process
         command_line.py  ``python -m solekey_<service> [command]``
         runner.py     services as a process: signals, start, stop, exit codes
+        log_setup.py  how the process logs
         name_lookup.py  the addresses of other servers, asked for anew each time
         loops_under_eventlet.py  what loops of kafka-python and psycopg need of eventlet, made cheap
         supervisor.py several processes of a service on one address; worker_link.py: what they share

@@ -45,7 +45,6 @@ from solekey_eventlog.bus import BusConfigurationError
 from solekey_eventlog.engine import describe_cause, is_refused
 from solekey_eventlog.errors import ConfigError, UnavailableError
 from solekey_eventlog.heartbeats import HeartbeatProcess, HeartbeatSource
-from solekey_eventlog.log_lines import LogFormat, make_formatter
 from solekey_service.command_line import SERVE, parse_command_line, run_command
 from solekey_service.config import ServiceConfig, load_config
 from solekey_service.definition import ServiceDefinition
@@ -53,6 +52,7 @@ from solekey_service.http import Operation
 from solekey_service.http_server.application import Observer
 from solekey_service.http_server.server import HttpServer, Room
 from solekey_service.kernel import Kernel
+from solekey_service.log_setup import set_up_logging
 from solekey_service.monitoring.server import MonitoringServer
 from solekey_service.monitoring.traces import Traces
 from solekey_service.nameko_ext.http_entrypoint import SERVER_KEY
@@ -74,7 +74,6 @@ _SEND_TRACES_S = 3.0
 _LOOK_S = 0.1
 _COLLECT_EVERY = 20_000
 """Objects that are made before garbage is looked for; what requests leave is freed without that."""
-_CHATTY = ("nameko", "alembic", "sqlalchemy", "werkzeug")
 
 
 def main(definition: ServiceDefinition[Any, Any]) -> NoReturn:
@@ -202,32 +201,6 @@ def _await_news(wirings: Sequence[Wiring], stop: Sequence[int]) -> None:
     until_s = time.monotonic() + max((kernel.config.freshness_s for kernel in kernels), default=0.0)
     while not stop and time.monotonic() < until_s and not all(kernel.health()[0] for kernel in kernels):
         eventlet.sleep(_LOOK_S)
-
-
-def set_up_logging(level: str, log_format: LogFormat = LogFormat.TEXT) -> None:
-    """Log to stderr: one line an event, no values of requests."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(make_formatter(log_format))
-    logging.basicConfig(level=level, handlers=[handler], force=True)
-    for unused in ("logThreads", "logProcesses", "logMultiprocessing", "_srcfile"):  # no line has them
-        setattr(logging, unused, None)
-    for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.WARNING)
-    # While the broker is away kafka-python logs many lines a second; our adapter says the last of them once.
-    library = logging.getLogger("kafka")
-    library.setLevel(logging.WARNING)
-    library.addHandler(logging.NullHandler())
-    library.propagate = False
-    logging.getLogger("nameko.containers").addFilter(_is_news)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Whether nameko's traceback says anything new.
-
-    The access log has the status of a refusal; who was not answered has named the cause in one line.
-    """
-    error = record.exc_info[1] if record.exc_info else None
-    return not (str(record.msg).startswith("(expected) error") or isinstance(error, UnavailableError))
 
 
 def _spare_collections() -> None:

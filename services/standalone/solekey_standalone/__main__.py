@@ -1,6 +1,6 @@
 """Runs the embedded platform: ``python -m solekey_standalone --data-dir D``."""
 
-from solekey_service.runner import end_with_problems, run, set_up_logging  # stays first
+from solekey_service.runner import end_with_problems, run  # patches the standard library: stays first
 
 # isort: split
 import argparse
@@ -20,6 +20,7 @@ from solekey_eventlog.errors import ConfigError
 from solekey_service.command_line import SERVE, parse_command_line, run_command_on
 from solekey_service.config import LogLevel, ServiceConfig
 from solekey_service.kernel import Kernel
+from solekey_service.log_setup import set_up_logging
 from solekey_standalone.backup_command import COMMANDS, run_backup_command
 from solekey_standalone.certificates import Certificates, keep_renewed, load_or_make_certificates
 from solekey_standalone.folder import DataFolder, FolderIncompleteError, FolderInUseError

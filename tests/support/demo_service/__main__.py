@@ -1,6 +1,6 @@
 """Runs both on one port and prints it. Arguments: folder, bus URL, origin, and TLS files or none."""
 
-from solekey_service.runner import run, set_up_logging  # patches the standard library: stays first
+from solekey_service.runner import run  # patches the standard library: stays first
 
 # isort: split
 import os
@@ -12,6 +12,7 @@ from solekey_eventlog.bus import BusConfig
 from solekey_eventlog.log_lines import LogFormat
 from solekey_eventlog.secret import Secret
 from solekey_service.config import ServiceConfig
+from solekey_service.log_setup import set_up_logging
 from tests.support.demo_service.definitions import AUTH, VAULT
 
 
