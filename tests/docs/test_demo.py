@@ -11,6 +11,7 @@ from tests.support.repository import ROOT
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_the_whole_story():
     environment = {name: value for name, value in os.environ.items() if not name.startswith("SOLEKEY_")}
     run = subprocess.run(
@@ -19,7 +20,7 @@ def test_the_whole_story():
         env=environment,
         capture_output=True,
         text=True,
-        timeout=170,
+        timeout=580,
     )
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-3000:]
     assert "Verdict: clean" in run.stdout
