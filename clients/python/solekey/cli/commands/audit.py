@@ -242,9 +242,9 @@ def verify(  # each is an option
 def report(state: Cli, tables: Path, target: Path) -> None:
     """Write the report of an audit to TARGET, an .html page or a .pdf, to be handed over.
 
-    TABLES: the file that `solekey audit verify --tables` has written. The verdict comes first, then what was
-    checked and how much, what was not, the findings, devices, wraps and rotations. Nothing in it is loaded
-    from elsewhere.
+    TABLES: the file that `solekey audit verify --tables` has written. The verdict comes first, then the
+    findings, what was checked and how much, what was not, devices, wraps and rotations. Nothing in it is
+    loaded from elsewhere.
     """
     from solekey.audit import LogError, Tables
     from solekey.audit.document import collect_contents, write_html, write_pdf

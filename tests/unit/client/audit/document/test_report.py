@@ -93,6 +93,15 @@ def test_a_clean_log(honest, written):
     assert reader.trailer["/Root"]["/Lang"] == "en"
 
 
+def test_the_findings_stand_before_what_was_checked_and_users_alone_are_counted(honest, written):
+    page, _, text = written
+    for said in map(squeeze, (page.text, text)):
+        titles = ("What was looked at", "Findings", "What was checked")
+        places = [said.index(squeeze(title)) for title in titles]
+        assert places == sorted(places)
+    assert honest.accounts == {"vouched for": 1}
+
+
 def test_a_page_loads_nothing(written):
     page, *_ = written
     assert page.scripts == 0
