@@ -15,7 +15,9 @@ Map
     wrap_repository.py  the bytes of wraps
     item_repository.py  the read model of the items, and its rebuilding
     usage_repository.py  how much each account stores, sends and may; quota_command.py: the operator's command
+    stale_upload_repository.py  what was sent before a re-key, and nothing names after it
     closed_account_repository.py  what closed accounts leave, until it is purged
+    purge.py       deletes what nothing names, and what is over its grace time
     ranges.py      byte ranges
     tables.py      the rows beside the events: opaque bytes, read model
     refusals.py    what is refused beyond the stream's rules

@@ -11,6 +11,8 @@ from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.encoding import Cbor, Json
 from solekey_protocol.errors import MalformedError
 from solekey_protocol.event import Event
+from solekey_protocol.events.fields import RotationKind
+from solekey_protocol.events.rotation import RotationAborted, RotationCommitted, RotationStarted
 from solekey_protocol.ids import AccountId, Digest, compute_digest
 from solekey_protocol.limits import KIB, MAX_BATCH_BYTES, MAX_BATCH_OBJECTS, MAX_PART_BYTES
 from solekey_protocol.streams import AuthStream, RotationStream, VaultStream, WrapRecord
@@ -40,20 +42,18 @@ from solekey_vault.history_limits import HistoryLimitsRepository, encode_stated
 from solekey_vault.item_repository import rebuild_items
 from solekey_vault.object_repository import ObjectRepository
 from solekey_vault.objects import ObjectStore, storing
+from solekey_vault.purge import Purge
 from solekey_vault.ranges import parse_range
 from solekey_vault.refusals import DigestMismatch, WrapMismatch
+from solekey_vault.stale_upload_repository import StaleUploadRepository
 from solekey_vault.statements import VaultStatements
 from solekey_vault.store_check import require_object_store
 from solekey_vault.stored_rows import list_blobs, list_objects, list_wraps
 from solekey_vault.usage_repository import ROTATION_FACTOR
 from solekey_vault.wrap_repository import MAX_UNCLAIMED_WRAPS, WrapRepository
 
-UNCLAIMED_KEPT: Final = timedelta(hours=24)
-"""What nothing names is deleted after this long."""
 _HASHED_HERE_BYTES: Final = 64 * KIB
 """What is longer is hashed in a native thread; for less, the way there takes longer than the hash."""
-ORPHANS_KEPT: Final = timedelta(hours=1)
-"""A blob that no row names is deleted after this long; longer than any upload or download."""
 
 
 class VaultApi(StreamApi[VaultConfig]):
@@ -79,7 +79,6 @@ class VaultApi(StreamApi[VaultConfig]):
             require_object_store(kernel, blobs)
         self._offload = kernel.threads.offload
         self._blobs = blobs
-        self._grace = timedelta(days=config.grace_days)
         self._offline = {} if config.offline_reading else {"Solekey-Offline": "forbidden"}
         self.objects = ObjectRepository(
             kernel.store,
@@ -91,6 +90,7 @@ class VaultApi(StreamApi[VaultConfig]):
             self._is_rotating,
         )
         self._clock_watch = ClockWatch(kernel.clock, settle_first=True)
+        self._purge = Purge(kernel.store, self.objects, timedelta(days=config.grace_days))
         self._collector = HistoryCollector(kernel.store, kernel.streams, self.objects, config.history_limits)
         self.lists = ChangeLists(kernel.store, self.objects, worker or _make_worker(), kernel.threads.pause)
         statements = VaultStatements(
@@ -203,24 +203,12 @@ class VaultApi(StreamApi[VaultConfig]):
         return 0 if now is None else self._collector.collect(now)
 
     def purge_unclaimed(self) -> int:
-        """Delete what nothing names, closed accounts' things and orphans. Returns how many uploads.
+        """Delete what nothing names, and what is over its grace time. Returns how much.
 
         Nothing while the clock cannot be trusted: a grace time that seems to be over may have just begun.
         """
         now = self._clock_watch.find_now()
-        if now is None:
-            return 0
-        with self.kernel.store.begin() as uow:
-            ClosedAccountRepository(uow).release()
-            wraps = WrapRepository(uow)
-            purged = wraps.purge_unclaimed(now - UNCLAIMED_KEPT)
-            purged += wraps.delete_dropped(now - self._grace)
-        purged += self.objects.delete_dropped(now - self._grace)
-        purged += self.objects.purge_unclaimed(now - UNCLAIMED_KEPT)
-        with self.kernel.store.begin() as uow:
-            ClosedAccountRepository(uow).forget_emptied(now - UNCLAIMED_KEPT)
-        self.objects.sweep(now - ORPHANS_KEPT)
-        return purged
+        return 0 if now is None else self._purge.run(now)
 
     def rebuild_items(self, progress: Callable[[str], None] = lambda _: None) -> int:
         """Make the read model from zero, in one transaction; return of how many accounts.
@@ -251,6 +239,17 @@ class VaultApi(StreamApi[VaultConfig]):
     def note_closed(self, uow: UnitOfWork, event: Event) -> None:
         """Note an account that was closed, for the purge (a reaction)."""
         ClosedAccountRepository(uow).note(event.account)
+
+    def note_rotation(self, uow: UnitOfWork, event: Event) -> None:
+        """Note how far a re-key is, for the purge (a reaction)."""
+        stale = StaleUploadRepository(uow)
+        match event.body:
+            case RotationStarted(rotation, RotationKind.DATA_KEY):
+                stale.note_start(event.account, rotation, event.time.datetime)
+            case RotationCommitted(rotation):
+                stale.note_commit(event.account, rotation)
+            case RotationAborted(rotation):
+                stale.forget(event.account, rotation)
 
     def _send_wraps(self, request: Request, wanted: Callable[[WrapRecord], bool]) -> Response:
         account = request.authenticated.account

@@ -19,6 +19,7 @@ from solekey_vault.tables import (
     item_parts,
     item_versions,
     objects,
+    stale_uploads,
     wraps,
 )
 
@@ -46,7 +47,7 @@ class ClosedAccountRepository:
                 .where(stored.c.claimed.is_(True), stored.c.account.in_(_CLOSED))
                 .values(claimed=False, stored_at=self._now)
             )
-        for model in (item_parts, item_versions, commit_pages, commits):
+        for model in (item_parts, item_versions, commit_pages, commits, stale_uploads):
             self._connection.execute(delete(model).where(model.c.account.in_(_CLOSED)))
 
     def forget_emptied(self, before: datetime) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import select
 
 from solekey_eventlog.unit_of_work import UnitOfWork
 from solekey_protocol.events.auth import AccountClosed
+from solekey_protocol.events.rotation import RotationAborted, RotationCommitted, RotationStarted
 from solekey_protocol.limits import KIB, MAX_BATCH_BYTES, MAX_BATCH_OBJECTS, MAX_PART_BYTES, MAX_WRAP_BYTES
 from solekey_protocol.services import SERVICES, Service
 from solekey_service.access import Access
@@ -92,7 +93,12 @@ DEFINITION: Final = ServiceDefinition(
         Route("POST", f"{_OBJECTS}/missing", Access.TRUSTED, VaultApi.post_missing, MAX_DIGESTS_BODY_BYTES),
         Route("POST", f"{_OBJECTS}/fetch", Access.TRUSTED, VaultApi.post_fetch, MAX_DIGESTS_BODY_BYTES),
     ),
-    reactions={AccountClosed: VaultApi.note_closed},
+    reactions={
+        AccountClosed: VaultApi.note_closed,
+        RotationStarted: VaultApi.note_rotation,
+        RotationCommitted: VaultApi.note_rotation,
+        RotationAborted: VaultApi.note_rotation,
+    },
     read_models=(ITEMS, USAGE),
     commands=(
         OperatorCommand(

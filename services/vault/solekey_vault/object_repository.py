@@ -205,9 +205,13 @@ class ObjectRepository:
         """Delete objects that were dropped before a moment; blobs follow with ``sweep``. Returns how many."""
         return self._delete(objects.c.dropped_at < before)
 
-    def purge_unclaimed(self, before: datetime) -> int:
-        """Delete objects that were sent before a moment and that no commit names. Returns how many."""
-        return self._delete(objects.c.claimed.is_(False), objects.c.stored_at < before)
+    def purge_unclaimed(self, before: datetime, *, account: AccountId | None = None) -> int:
+        """Delete objects that were sent before a moment and that no commit names: of one account, or of all.
+
+        Returns how many.
+        """
+        of_account = () if account is None else (objects.c.account == account,)
+        return self._delete(*of_account, objects.c.claimed.is_(False), objects.c.stored_at < before)
 
     def sweep(self, before: datetime) -> int:
         """Delete blobs that have been orphans since before a moment. Returns how many."""

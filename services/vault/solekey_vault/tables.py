@@ -88,6 +88,15 @@ closed_accounts = Table(  # of which something may be left
     Column("closed_at", Moment, nullable=False),
 )
 
+stale_uploads = Table(  # of accounts whose data key is being replaced, or was; see stale_upload_repository.py
+    "stale_uploads",
+    metadata,
+    Column("account", String(ACCOUNT_CHARS), primary_key=True),
+    Column("rotation", String(ACCOUNT_CHARS), nullable=False),
+    Column("sent_before", Moment, nullable=False),
+    Column("committed", Boolean, nullable=False),
+)
+
 orphans = Table(  # on the way in or out: no row of ``objects`` names them
     "orphans",
     metadata,

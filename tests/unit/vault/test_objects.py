@@ -95,6 +95,14 @@ def test_many_are_collected_some_at_a_time(place, monkeypatch):
     assert place.files() == []
 
 
+def test_those_of_one_account_are_purged_and_no_others(place):
+    place.put(SMALL, LARGE)
+    place.put(SMALL, LARGE, account=BEN)
+    later = place.rig.clock.now() + timedelta(seconds=1)
+    assert place.objects.purge_unclaimed(later, account=ANA) == 2
+    assert (place.get(SMALL, account=BEN), place.get(LARGE, account=BEN)) == (SMALL, LARGE)
+
+
 def test_dropped_blobs_are_deleted_after_their_time(place):
     place.put(SMALL, LARGE)
     with place.kernel.store.begin() as uow:

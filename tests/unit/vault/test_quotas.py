@@ -15,9 +15,9 @@ from solekey_protocol.ids import ItemId
 from solekey_rotation.definition import DEFINITION as ROTATION
 from solekey_service.refusals import QuotaExceeded, RateLimited
 from solekey_vault import api as vault_api
-from solekey_vault.api import UNCLAIMED_KEPT
 from solekey_vault.definition import DEFINITION
 from solekey_vault.gauges import GAUGES
+from solekey_vault.purge import UNCLAIMED_KEPT
 from solekey_vault.quota_command import QUOTA
 from solekey_vault.usage_repository import Quota, Usage, UsageRepository
 from solekey_vault.wrap_repository import MAX_UNCLAIMED_WRAPS
