@@ -70,13 +70,6 @@ def _create_stores() -> None:
         sa.Column("max_objects_per_hour", sa.BigInteger),
     )
     op.create_table(
-        "stale_uploads",
-        sa.Column("account", sa.String(30), primary_key=True),
-        sa.Column("rotation", sa.String(30), nullable=False),
-        sa.Column("sent_before", sa.String(24), nullable=False),
-        sa.Column("committed", sa.Boolean, nullable=False),
-    )
-    op.create_table(
         "closed_accounts",
         sa.Column("account", sa.String(30), primary_key=True),
         sa.Column("closed_at", sa.String(24), nullable=False),
